@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between operating systems, behind one small interface.
+
+`backend()` chooses by `sys.platform`; nothing else in the collection asks
+what it runs on. All calls work on descriptors, or on a plain name in an open
+directory, and raise OSError: callers know the path and translate.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+
+class Mount(NamedTuple):
+    """One line of the mount table."""
+
+    point: bytes
+    """Where it is mounted: absolute, without symbolic links."""
+    kind: str
+    """The type of file system, for example apfs, devfs, macfuse, fuse.bindfs."""
+    source: bytes
+    """What is mounted, as the system names it."""
+
+
+class Status(Protocol):
+    """The part of os.stat_result that metadata is set from."""
+
+    @property
+    def st_mode(self) -> int: ...
+    @property
+    def st_uid(self) -> int: ...
+    @property
+    def st_gid(self) -> int: ...
+    @property
+    def st_mtime_ns(self) -> int: ...
+
+
+class Backend:
+    """The interface, with what POSIX has for all; each system overrides what it does better."""
+
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> tuple[int, bool]:
+        """Make the file `name` with the data, xattrs and ACL of the open file `source`.
+
+        Returns its open descriptor, and whether the data is shared (cloned)
+        rather than copied. Owner, mode, times and flags are set by `finish`.
+        """
+        raise NotImplementedError
+
+    def copy_xattrs(self, source: int, target: int) -> None:
+        """Make the xattrs and the ACL of `target` those of `source`."""
+        raise NotImplementedError
+
+    def xattrs(self, fd: int) -> dict[str, bytes]:
+        """All extended attributes and ACLs of an open file, comparable between files."""
+        raise NotImplementedError
+
+    def flags(self, status: object) -> int:
+        """The BSD file flags of a status that a copy is expected to carry; 0 where there are none."""
+        return 0
+
+    def finish(self, fd: int, status: Status, times: bool = True) -> None:
+        """Set owner, mode, flags and (with `times`) the modification time, in the order that keeps all of them.
+
+        A change of owner clears setuid, so the mode comes after it; times come
+        after everything that changes them.
+        """
+        os.fchown(fd, status.st_uid, status.st_gid)
+        os.fchmod(fd, status.st_mode & 0o7777)
+        if times:
+            os.utime(fd, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+    def finish_name(self, dir_fd: int, name: bytes, status: Status) -> None:
+        """The same for what cannot be opened: links, devices, FIFOs."""
+        os.chown(name, status.st_uid, status.st_gid, dir_fd=dir_fd, follow_symlinks=False)
+        if (status.st_mode & 0o170000) != 0o120000:
+            os.chmod(name, status.st_mode & 0o7777, dir_fd=dir_fd)
+        os.utime(name, ns=(status.st_mtime_ns, status.st_mtime_ns), dir_fd=dir_fd, follow_symlinks=False)
+
+    def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
+        """The same for a symbolic link."""
+        self.finish_name(dir_fd, name, status)
+
+    def make_node(self, dir_fd: int, name: bytes, mode: int, device: int) -> None:
+        """Make a device or a FIFO."""
+        os.mknod(name, mode, device, dir_fd=dir_fd)
+
+    def unlock(self, dir_fd: int, name: bytes) -> bool:
+        """Take away flags that keep a name from being removed; False when there is nothing to take away."""
+        return False
+
+    def mounts(self) -> list[Mount]:
+        """The mount table of this process."""
+        raise NotImplementedError
+
+
+@lru_cache(maxsize=1)
+def backend() -> Backend:
+    """The backend of this operating system."""
+    if sys.platform == "darwin":
+        from .darwin import Darwin
+
+        return Darwin()
+    from .linux import Linux
+
+    return Linux()

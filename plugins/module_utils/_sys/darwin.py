@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""macOS, by ctypes on libSystem.
+
+Facts and their sources (details in docs/macos.md):
+
+- fcopyfile(3) with data and xattrs in one call keeps HFS compression; apart
+  they lose it (apple-oss-distributions/copyfile copyfile.c).
+- fclonefileat(2) is refused with EXDEV between file systems, and the System
+  and Data volumes are two although they report one st_dev; a clone loses
+  setuid and setgid (apple-oss-distributions/xnu bsd/vfs/vfs_syscalls.c).
+- mknodat(2) came with macOS 13, so nodes are made after fchdir(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+
+from .backend import Backend, Mount, Status
+from .rooted import CREATE
+
+O_SYMLINK = 0x200000
+
+# copyfile.h
+COPYFILE_ACL, COPYFILE_XATTR, COPYFILE_DATA = 1 << 0, 1 << 2, 1 << 3
+# sys/clonefile.h
+CLONE_NOFOLLOW, CLONE_ACL = 0x1, 0x4
+# sys/mount.h
+MNT_NOWAIT = 2
+# sys/acl.h
+ACL_TYPE_EXTENDED = 0x100
+
+# sys/stat.h: nodump, uchg, uappnd, opaque, hidden, arch, schg, sappnd. The others
+# (restricted, nounlink, tracked, datavault, compressed, dataless, firmlink) either may not be
+# set or describe how the source is stored (copyfile copyfile_private.h).
+COPIED_FLAGS = 0x1 | 0x2 | 0x4 | 0x8 | 0x8000 | 0x10000 | 0x20000 | 0x40000
+LOCKING_FLAGS = 0x2 | 0x4 | 0x20000 | 0x40000
+
+CANNOT = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class StatFs(ctypes.Structure):
+    """struct statfs with 64-bit inodes (sys/mount.h)."""
+
+    _fields_ = [
+        ("f_head", ctypes.c_uint8 * 72),
+        ("f_fstypename", ctypes.c_char * 16),
+        ("f_mntonname", ctypes.c_char * 1024),
+        ("f_mntfromname", ctypes.c_char * 1024),
+        ("f_tail", ctypes.c_uint32 * 8),
+    ]
+
+
+class Darwin(Backend):
+    """Clones where the volume allows it, otherwise fcopyfile(3)."""
+
+    def __init__(self, libc: object = None) -> None:
+        """`libc` is libSystem unless a test gives another."""
+        self._libc: ctypes.CDLL = libc or ctypes.CDLL(None, use_errno=True)  # type: ignore[assignment]
+        self._no_clone: set[int] = set()
+
+    def _call(self, name: str, *args: object) -> int:
+        """A function of libSystem that answers -1 and errno on failure."""
+        result = int(getattr(self._libc, name)(*args))
+        if result < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return result
+
+    # -- files -----------------------------------------------------------
+
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> tuple[int, bool]:
+        if status.st_size and self._clone(source, status.st_dev, dir_fd, name):
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd), True
+        target = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
+        try:
+            what = COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL
+            self._call("fcopyfile", source, target, None, ctypes.c_uint32(what))
+        except BaseException:
+            os.close(target)
+            raise
+        return target, False
+
+    def _clone(self, source: int, source_dev: int, dir_fd: int, name: bytes) -> bool:
+        """Try; st_dev cannot tell whether it will work. A volume that refused once is not asked again."""
+        if source_dev in self._no_clone:
+            return False
+        try:
+            self._call("fclonefileat", source, dir_fd, name, ctypes.c_uint32(CLONE_NOFOLLOW | CLONE_ACL))
+            return True
+        except OSError as exc:
+            if exc.errno not in CANNOT:
+                raise
+            if exc.errno == errno.EXDEV:
+                self._no_clone.add(source_dev)
+            return False
+
+    def copy_xattrs(self, source: int, target: int) -> None:
+        for key in self._xattr_names(target):
+            self._call("fremovexattr", target, key, 0)
+        self._call("fcopyfile", source, target, None, ctypes.c_uint32(COPYFILE_XATTR | COPYFILE_ACL))
+
+    def xattrs(self, fd: int) -> dict[str, bytes]:
+        found = {os.fsdecode(key): self._xattr(fd, key) for key in self._xattr_names(fd)}
+        acl = self._acl(fd)
+        return {**found, "acl": acl} if acl else found
+
+    def _xattr_names(self, fd: int) -> list[bytes]:
+        size = self._call("flistxattr", fd, None, ctypes.c_size_t(0), 0)
+        if not size:
+            return []
+        buffer = ctypes.create_string_buffer(size)
+        size = self._call("flistxattr", fd, buffer, ctypes.c_size_t(size), 0)
+        return [name for name in buffer.raw[:size].split(b"\0") if name]
+
+    def _xattr(self, fd: int, name: bytes) -> bytes:
+        size = self._call("fgetxattr", fd, name, None, ctypes.c_size_t(0), ctypes.c_uint32(0), 0)
+        buffer = ctypes.create_string_buffer(max(size, 1))
+        size = self._call("fgetxattr", fd, name, buffer, ctypes.c_size_t(size), ctypes.c_uint32(0), 0)
+        return buffer.raw[:size]
+
+    def _acl(self, fd: int) -> bytes:
+        """The ACL in its text form, or nothing."""
+        lib = self._libc
+        lib.acl_get_fd_np.restype = lib.acl_to_text.restype = ctypes.c_void_p
+        acl = lib.acl_get_fd_np(fd, ACL_TYPE_EXTENDED)
+        if not acl:
+            return b""
+        text = lib.acl_to_text(ctypes.c_void_p(acl), None)
+        try:
+            return ctypes.string_at(text) if text else b""
+        finally:
+            lib.acl_free(ctypes.c_void_p(text))
+            lib.acl_free(ctypes.c_void_p(acl))
+
+    # -- metadata --------------------------------------------------------
+
+    def flags(self, status: object) -> int:
+        return int(getattr(status, "st_flags", 0)) & COPIED_FLAGS
+
+    def finish(self, fd: int, status: Status, times: bool = True) -> None:
+        # A locked file refuses every change, so flags go first when they lock and last when they are set.
+        if getattr(os.fstat(fd), "st_flags", 0) & LOCKING_FLAGS:
+            self._call("fchflags", fd, ctypes.c_uint32(0))
+        super().finish(fd, status, times)
+        wanted = self.flags(status)
+        now = int(getattr(os.fstat(fd), "st_flags", 0))
+        if now & COPIED_FLAGS != wanted:
+            self._call("fchflags", fd, ctypes.c_uint32((now & ~COPIED_FLAGS) | wanted))
+
+    def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
+        fd = os.open(name, os.O_RDONLY | O_SYMLINK | os.O_CLOEXEC, dir_fd=dir_fd)
+        try:
+            self.finish(fd, status)
+        finally:
+            os.close(fd)
+
+    def make_node(self, dir_fd: int, name: bytes, mode: int, device: int) -> None:
+        here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fchdir(dir_fd)
+            if stat.S_ISFIFO(mode):
+                os.mkfifo(name, mode & 0o7777)
+            else:
+                os.mknod(name, mode, device)
+        finally:
+            os.fchdir(here)
+            os.close(here)
+
+    def unlock(self, dir_fd: int, name: bytes) -> bool:
+        fd = os.open(name, os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+        try:
+            locked = bool(getattr(os.fstat(fd), "st_flags", 0) & LOCKING_FLAGS)
+            if locked:
+                self._call("fchflags", fd, ctypes.c_uint32(0))
+            return locked
+        finally:
+            os.close(fd)
+
+    # -- mounts ----------------------------------------------------------
+
+    def mounts(self) -> list[Mount]:
+        # x86_64 keeps the old structure under the plain name; arm64 never had it.
+        name = "getfsstat$INODE64" if hasattr(self._libc, "getfsstat$INODE64") else "getfsstat"
+        count = self._call(name, None, 0, MNT_NOWAIT) + 8
+        table = (StatFs * count)()
+        count = self._call(name, table, ctypes.c_int(ctypes.sizeof(table)), MNT_NOWAIT)
+        return [_mount(entry) for entry in table[:count]]
+
+
+def _mount(entry: StatFs) -> Mount:
+    return Mount(entry.f_mntonname, entry.f_fstypename.decode("ascii", "replace"), entry.f_mntfromname)

@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Paths of the Mac itself, as opposed to those below a jail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..errors import AnyPath, InputError, failed, show
+from .rooted import DIRECTORY, open_absolute, split
+
+# macOS keeps these in /private and has links in their place
+# (apple-oss-distributions/files Makefile).
+PRIVATE = (b"etc", b"tmp", b"var")
+
+
+def real_path(path: AnyPath) -> bytes:
+    """An absolute path with macOS's own /etc, /tmp and /var resolved.
+
+    InputError for a relative path, "..", or a symbolic link in any other
+    component that exists.
+    """
+    raw = os.fsencode(path)
+    if not raw.startswith(b"/"):
+        raise InputError(f"'{show(raw)}' is not an absolute path: give the whole path, from /")
+    parts = split(raw)
+    if parts and parts[0] in PRIVATE and _links_to_private(parts[0]):
+        parts.insert(0, b"private")
+    walked = b""
+    for part in parts:
+        walked += b"/" + part
+        try:
+            mode = os.lstat(walked).st_mode
+        except OSError as exc:
+            if exc.errno in (errno.ENOENT, errno.ENOTDIR):
+                break
+            raise failed("look at", walked, exc) from exc
+        if stat.S_ISLNK(mode):
+            raise InputError(f"{show(raw)}: {show(walked)} is a symbolic link: give the path that it leads to")
+    return b"/" + b"/".join(parts)
+
+
+def _links_to_private(name: bytes) -> bool:
+    try:
+        return os.readlink(b"/" + name).strip(b"/") == b"private/" + name
+    except OSError:
+        return False
+
+
+def make_dirs(path: bytes) -> None:
+    """Make a directory and its missing parents, 0755 and owned by root, following no link."""
+    try:
+        fd = os.open("/", DIRECTORY)
+        for part in split(path):
+            try:
+                os.mkdir(part, 0o755, dir_fd=fd)
+            except FileExistsError:
+                pass
+            deeper = os.open(part, DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = deeper
+        os.close(fd)
+    except OSError as exc:
+        raise failed("make directory", path, exc) from exc
+
+
+def writable_ancestors(path: bytes) -> list[bytes]:
+    """Existing parents of `path` in which someone other than root can replace the next component.
+
+    A sticky directory does not count: others cannot rename what is not theirs.
+    """
+    found = []
+    parts = split(path)
+    for count in range(len(parts)):
+        parent = b"/" + b"/".join(parts[:count])
+        try:
+            status = os.lstat(parent)
+        except OSError:
+            break
+        loose = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        if status.st_uid != 0 or loose:
+            found.append(parent)
+    return found
+
+
+def names_in(path: bytes) -> list[bytes]:
+    """The names in a directory of the host, no symbolic link followed on the way."""
+    fd = open_absolute(path)
+    try:
+        return sorted(os.fsencode(name) for name in os.listdir(fd))
+    except OSError as exc:
+        raise failed("list", path, exc) from exc
+    finally:
+        os.close(fd)
+
+
+def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
+    """A file of the host that the user named; OperationError when it cannot be read or is too large."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as exc:
+        raise failed("read", path, exc) from exc
+    if len(data) > limit:
+        raise InputError(f"cannot read {show(path)}: larger than {limit} bytes")
+    return data
+
+
+def remove_empty(path: bytes) -> None:
+    """Remove an empty directory of the host; one that is not there, or is a mount point, is left."""
+    parent, name = os.path.split(path)
+    fd = open_absolute(parent)
+    try:
+        os.rmdir(name, dir_fd=fd)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOENT, errno.EBUSY):
+            raise failed("remove", path, exc) from exc
+    finally:
+        os.close(fd)
+
+
+def free_bytes(path: bytes) -> int:
+    """Free space for root on the file system of `path`, or of its nearest existing parent; in bytes."""
+    while True:
+        try:
+            found = os.statvfs(path)
+            return found.f_bfree * found.f_frsize
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+
+
+def used_bytes(path: bytes) -> int:
+    """What is in use on the file system of `path`, in bytes."""
+    found = os.statvfs(path)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize

@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Linux: where the tests and the stand-in hosts run."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+
+from .backend import Backend, Mount
+from .rooted import CREATE
+
+FICLONE = 0x40049409
+CHUNK = 1 << 30
+
+# What a file system says that cannot do a thing at all, as opposed to failing at it.
+CANNOT = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
+
+
+class Linux(Backend):
+    """FICLONE and copy_file_range; ACLs are extended attributes here."""
+
+    def __init__(self) -> None:
+        self._no_clone: set[int] = set()
+
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> tuple[int, bool]:
+        target = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
+        try:
+            cloned = bool(status.st_size) and self._clone(source, status.st_dev, target)
+            if not cloned and status.st_size:
+                self._copy_data(source, status, target)
+            for key, value in self.xattrs(source).items():
+                os.setxattr(target, key, value)
+        except BaseException:
+            os.close(target)
+            raise
+        return target, cloned
+
+    def _clone(self, source: int, source_dev: int, target: int) -> bool:
+        """Share the data. All targets are in one jail, so a source volume that refused once is not asked again."""
+        if source_dev in self._no_clone:
+            return False
+        try:
+            fcntl.ioctl(target, FICLONE, source)
+            return True
+        except OSError as exc:
+            if exc.errno not in CANNOT:
+                raise
+            self._no_clone.add(source_dev)
+            return False
+
+    def _copy_data(self, source: int, status: os.stat_result, target: int) -> None:
+        if status.st_blocks * 512 < status.st_size and status.st_size > 1 << 16:
+            self._copy_extents(source, status.st_size, target)
+        else:
+            _copy_range(source, 0, status.st_size, target)
+
+    def _copy_extents(self, source: int, size: int, target: int) -> None:
+        """A sparse file: copy what holds data, leave the holes."""
+        os.ftruncate(target, size)
+        start = 0
+        while start < size:
+            try:
+                start = os.lseek(source, start, os.SEEK_DATA)
+            except OSError as exc:
+                if exc.errno == errno.ENXIO:
+                    return
+                raise
+            end = os.lseek(source, start, os.SEEK_HOLE)
+            _copy_range(source, start, end, target)
+            start = end
+
+    def copy_xattrs(self, source: int, target: int) -> None:
+        wanted = self.xattrs(source)
+        for key in self.xattrs(target).keys() - wanted.keys():
+            os.removexattr(target, key)
+        for key, value in wanted.items():
+            os.setxattr(target, key, value)
+
+    def xattrs(self, fd: int) -> dict[str, bytes]:
+        try:
+            keys = os.listxattr(fd)
+        except OSError as exc:
+            if exc.errno in CANNOT:
+                return {}
+            raise
+        return {key: os.getxattr(fd, key) for key in keys}
+
+    def mounts(self) -> list[Mount]:
+        with open("/proc/self/mountinfo", "rb") as file:
+            return [_mount(line.split()) for line in file]
+
+
+def _copy_range(source: int, start: int, end: int, target: int) -> None:
+    """copy_file_range(2) where the kernel has it between these file systems, else read and write."""
+    while start < end:
+        try:
+            count = os.copy_file_range(source, target, min(end - start, CHUNK), start, start)
+        except OSError as exc:
+            if exc.errno not in CANNOT:
+                raise
+            count = _copy_once(source, target, start, min(end - start, 1 << 20))
+        if not count:
+            return  # the file became shorter while it was read; the caller notices by its status
+        start += count
+
+
+def _copy_once(source: int, target: int, start: int, count: int) -> int:
+    data = os.pread(source, count, start)
+    done = 0
+    while done < len(data):
+        done += os.pwrite(target, data[done:], start + done)
+    return done
+
+
+def _mount(fields: list[bytes]) -> Mount:
+    """proc(5): id parent major:minor root point options [optional...] - type source options."""
+    dash = fields.index(b"-", 6)
+    return Mount(_unescape(fields[4]), fields[dash + 1].decode("ascii", "replace"), _unescape(fields[dash + 2]))
+
+
+def _unescape(text: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), text)

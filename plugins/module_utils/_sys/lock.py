@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One writer: an advisory lock on a file of the jail.
+
+flock(2) locks belong to the open file, so worker processes inherit it and it
+ends with the last of them, however they end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+
+from ..errors import BusyError, OperationError, failed, show
+from .rooted import Root
+
+FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class Lock:
+    """Held from creation until `close`."""
+
+    def __init__(self, root: Root, rel: bytes, holder: str) -> None:
+        """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told."""
+        self._fd = _open(root, rel, create=True)
+        try:
+            _take(self._fd, fcntl.LOCK_EX, root)
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, holder.encode(), 0)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def refuse_if_locked(root: Root, rel: bytes) -> None:
+    """For check mode, which writes nothing: BusyError when another run holds the lock."""
+    try:
+        fd = _open(root, rel, create=False)
+    except OperationError as exc:
+        if isinstance(exc.__cause__, FileNotFoundError):
+            return
+        raise
+    try:
+        _take(fd, fcntl.LOCK_SH, root)
+    finally:
+        os.close(fd)
+
+
+def _open(root: Root, rel: bytes, create: bool) -> int:
+    parent, name = os.path.split(rel)
+    try:
+        with root.directory(parent) as dir_fd:
+            fd = os.open(name, FLAGS | (os.O_CREAT if create else 0), 0o600, dir_fd=dir_fd)
+    except OSError as exc:
+        raise failed("open the lock", root.outside(rel), exc) from exc
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(fd)
+        raise OperationError("use the lock", root.outside(rel), "not a regular file of its own", hint="remove it")
+    return fd
+
+
+def _take(fd: int, kind: int, root: Root) -> None:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        text = os.pread(fd, 200, 0).decode("utf-8", "replace")
+        holder = "".join(char for char in text if char.isprintable()) or "unknown process"
+        raise BusyError(f"{show(root.path)} is in use by another run ({holder}): wait for it to end, or stop it") from exc

@@ -1,0 +1,283 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A directory tree that is reached only through directory descriptors.
+
+A jail is hostile: whoever can write in it can put a symbolic link anywhere,
+at any time. Nothing below a `Root` is therefore ever named by a path of the
+host. Each component is opened by openat(2) with O_NOFOLLOW, so that a link,
+absolute or with "..", makes the call fail instead of leading outside.
+
+Paths are bytes, relative to the root, without leading slash; b"" is the root.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import Iterator, Optional
+
+from ..errors import AnyPath, InputError, OperationError, failed, show
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: opening a FIFO that was swapped in must not hang.
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# ELOOP: the last component is a link. ENOTDIR: so it is with O_DIRECTORY on Linux.
+LINK_IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
+
+
+def split(path: AnyPath) -> list[bytes]:
+    """The components of a path; ".." is refused, "." and empty ones vanish."""
+    parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
+    if b".." in parts:
+        raise InputError(f"{show(path)} holds '..', which is not allowed here: give the path without it")
+    return parts
+
+
+def open_absolute(path: AnyPath) -> int:
+    """Open a directory of the host, refusing a symbolic link in any component."""
+    fd = os.open("/", DIRECTORY)
+    walked = b""
+    try:
+        for part in split(path):
+            walked += b"/" + part
+            fd = _step(fd, part, walked)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _step(fd: int, part: bytes, walked: bytes) -> int:
+    """Open `part` below `fd` and close `fd`, which stays open when this fails."""
+    try:
+        deeper = os.open(part, DIRECTORY, dir_fd=fd)
+    except OSError as exc:
+        hint = "a symbolic link or a file is in the way" if exc.errno in LINK_IN_THE_WAY else ""
+        raise failed("open directory", walked, exc, hint) from exc
+    os.close(fd)
+    return deeper
+
+
+class Root:
+    """An open directory tree; close it, or use it as a context manager."""
+
+    def __init__(self, path: AnyPath) -> None:
+        """Open `path` (absolute, no symbolic link in it); OperationError when that fails."""
+        self.path = os.fsencode(path)
+        self.fd = open_absolute(path)
+        self.dev = os.fstat(self.fd).st_dev
+
+    def __enter__(self) -> Root:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def outside(self, rel: bytes) -> bytes:
+        """The path as the host sees it, for messages only."""
+        return os.path.join(self.path, rel) if rel else self.path
+
+    # -- reading ---------------------------------------------------------
+
+    def open_dir(self, rel: bytes) -> int:
+        """Open a directory below the root; the caller closes the descriptor."""
+        fd = os.dup(self.fd)
+        walked = self.path
+        try:
+            for part in split(rel):
+                walked += b"/" + part
+                fd = _step(fd, part, walked)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    @contextmanager
+    def directory(self, rel: bytes) -> Iterator[int]:
+        """A directory below the root, open for the time of the block."""
+        fd = self.open_dir(rel)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def lstat(self, rel: bytes) -> Optional[os.stat_result]:
+        """What is under a name, links not followed; None when nothing is, or a parent is missing."""
+        if not rel:
+            return os.fstat(self.fd)
+        parent, name = os.path.split(rel)
+        try:
+            with self.directory(parent) as fd:
+                return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OperationError as exc:
+            if exc.errno == errno.ENOENT:
+                return None
+            raise
+
+    def read(self, rel: bytes, limit: int) -> Optional[bytes]:
+        """The contents of a regular file; None when there is none; OperationError beyond `limit` bytes."""
+        parent, name = os.path.split(rel)
+        try:
+            with self.directory(parent) as dir_fd:
+                fd = os.open(name, READ, dir_fd=dir_fd)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise failed("read", self.outside(rel), exc) from exc
+        except OperationError as exc:
+            if exc.errno == errno.ENOENT:
+                return None
+            raise
+        with os.fdopen(fd, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise OperationError("read", self.outside(rel), "not a regular file")
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise OperationError("read", self.outside(rel), f"larger than {limit} bytes")
+        return data
+
+    # -- writing ---------------------------------------------------------
+
+    def make_dir(self, rel: bytes, mode: int, uid: int, gid: int) -> None:
+        """Make one directory, or give the one that is there this mode and owner."""
+        parent, name = os.path.split(rel)
+        try:
+            with self.directory(parent) as dir_fd:
+                try:
+                    os.mkdir(name, 0o700, dir_fd=dir_fd)
+                except FileExistsError:
+                    pass
+                fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
+            try:
+                os.fchown(fd, uid, gid)
+                os.fchmod(fd, mode)
+            finally:
+                os.close(fd)
+        except OSError as exc:
+            raise failed("make directory", self.outside(rel), exc) from exc
+
+    def write(self, rel: bytes, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+        """Put a whole file in place: the old or the new one is there, never a part."""
+        parent, name = os.path.split(rel)
+        temporary = b".darwin.jail." + os.urandom(6).hex().encode()
+        try:
+            with self.directory(parent) as dir_fd:
+                with os.fdopen(os.open(temporary, CREATE, 0o600, dir_fd=dir_fd), "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fchown(file.fileno(), uid, gid)
+                    os.fchmod(file.fileno(), mode)
+                    os.fsync(file.fileno())
+                os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        except OSError as exc:
+            self._forget(parent, temporary)
+            raise failed("write", self.outside(rel), exc) from exc
+
+    def rename(self, old: bytes, new: bytes) -> None:
+        """Give something another name below the root; an empty directory or a file there is replaced."""
+        (old_parent, old_name), (new_parent, new_name) = os.path.split(old), os.path.split(new)
+        try:
+            with self.directory(old_parent) as source, self.directory(new_parent) as target:
+                os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
+        except OSError as exc:
+            raise failed("rename to", self.outside(new), exc) from exc
+
+    def _forget(self, parent: bytes, temporary: bytes) -> None:
+        """Remove a temporary file whose writing failed, if it was made at all."""
+        try:
+            with self.directory(parent) as dir_fd:
+                os.unlink(temporary, dir_fd=dir_fd)
+        except (OSError, OperationError):
+            pass
+
+    def unlink(self, rel: bytes) -> None:
+        """Remove what is not a directory; nothing happens when it is not there."""
+        parent, name = os.path.split(rel)
+        try:
+            with self.directory(parent) as dir_fd:
+                os.unlink(name, dir_fd=dir_fd)
+        except FileNotFoundError:
+            pass
+        except OSError as exc:
+            raise failed("remove", self.outside(rel), exc) from exc
+
+    def remove_tree(self, rel: bytes) -> int:
+        """Remove a directory and all below it; returns how many things were removed.
+
+        Stops with an OperationError at a directory of another file system: a
+        mount is never entered, let alone emptied. (One of the same file system
+        is the caller's to find in the mount table, see mounts.py.)
+        """
+        parent, name = os.path.split(rel)
+        try:
+            with self.directory(parent) as dir_fd:
+                removed = _empty(dir_fd, name, self.dev, self.outside(rel))
+                os.rmdir(name, dir_fd=dir_fd)
+            return removed + 1
+        except FileNotFoundError:
+            return 0
+        except OSError as exc:
+            raise failed("remove", self.outside(rel), exc) from exc
+
+
+def _empty(dir_fd: int, name: bytes, dev: int, where: bytes) -> int:
+    """Remove all below `name`, depth first without recursion limits of Python's stack."""
+    removed = 0
+    stack = [_Level(dir_fd, name, dev, where)]
+    try:
+        while stack:
+            level = stack[-1]
+            for child in level:
+                removed += 1
+                if not level.unlink(child):
+                    stack.append(_Level(level.fd, child, dev, level.where + b"/" + child))
+                    break
+            else:
+                stack.pop().close()
+                if stack:
+                    os.rmdir(level.name, dir_fd=stack[-1].fd)
+    finally:
+        for level in stack:
+            level.close()
+    return removed
+
+
+class _Level:
+    """One open directory on the way down of a removal."""
+
+    def __init__(self, dir_fd: int, name: bytes, dev: int, where: bytes) -> None:
+        self.name, self.where = name, where
+        self.fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
+        if os.fstat(self.fd).st_dev != dev:
+            os.close(self.fd)
+            raise OperationError("remove", where, "something is mounted there", errno.EBUSY, "unmount it first")
+        with os.scandir(self.fd) as entries:
+            self._names = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries]
+        self._is_dir = dict(self._names)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._names:
+            yield self._names.pop()[0]
+
+    def unlink(self, child: bytes) -> bool:
+        """Remove a child that is no directory; False when it is one."""
+        if self._is_dir[child]:
+            return False
+        os.unlink(child, dir_fd=self.fd)
+        return True
+
+    def close(self) -> None:
+        os.close(self.fd)

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong, as users are told it.
+
+    JailError
+    ├── InputError            what was asked for is wrong; nothing was touched
+    │   ├── ManifestError     a line of a manifest, with its file and line number
+    │   └── NotAJailError     the directory is not a jail of ours
+    ├── BusyError             another run holds the jail
+    ├── SpaceError            the volume is too small
+    ├── RecordError           the record or marker in the jail cannot be believed
+    └── OperationError        a system call failed: verb, path and errno are kept
+
+Every message says what, where and why, and where it helps, what to do.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Union
+
+AnyPath = Union[str, bytes]
+
+
+class JailError(Exception):
+    """Base of all errors that a user is told as one sentence."""
+
+
+class InputError(JailError):
+    """An option, path or file given by the user cannot be used."""
+
+
+class ManifestError(InputError):
+    """A manifest cannot be read or understood."""
+
+
+class NotAJailError(InputError):
+    """The directory is not a jail made by this collection."""
+
+
+class BusyError(JailError):
+    """Another run holds the lock of the jail."""
+
+
+class SpaceError(JailError):
+    """There is not enough room for what is to be copied."""
+
+
+class RecordError(JailError):
+    """The record or marker in the jail is damaged or was tampered with."""
+
+
+class OperationError(JailError):
+    """A system call failed."""
+
+    def __init__(self, verb: str, path: AnyPath, reason: str, errno: int = 0, hint: str = "") -> None:
+        self.verb, self.path, self.reason, self.errno, self.hint = verb, path, reason, errno, hint
+        super().__init__(verb, path, reason, errno, hint)
+
+    def __str__(self) -> str:
+        text = f"cannot {self.verb} {show(self.path)}: {self.reason}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+def show(path: AnyPath) -> str:
+    """A path for people: bytes that are not UTF-8 are shown as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def failed(verb: str, path: AnyPath, exc: OSError, hint: str = "") -> OperationError:
+    """The one translation from errno to an error of ours."""
+    return OperationError(verb, path, exc.strerror or str(exc), exc.errno or 0, hint)

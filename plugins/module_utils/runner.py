@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between AnsibleModule and the work: the only place that knows both."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .errors import JailError
+from .result import Result
+
+Work = Callable[[dict[str, Any], bool], Result]
+
+
+def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
+    """Run `work(params, check)` as an Ansible module: a JailError becomes fail_json, a Result exit_json."""
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **rules)
+    try:
+        result = work(module.params, module.check_mode)
+    except JailError as exc:
+        module.fail_json(msg=str(exc))
+    for warning in result.warnings:
+        module.warn(warning)
+    values = dict(result.values)
+    if module._diff and result.diff:
+        values["diff"] = {"prepared": "".join(f"{line}\n" for line in result.diff)}
+    module.exit_json(changed=result.changed, **values)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+#
+#   make jail     from a fresh clone to a program's output from inside a jail
+#   make test     from a fresh clone to the verdict of every check
+#   make format   lets ruff put the sources in order
+#   make clean    removes what the others made
+#
+# and each part of `make test` by its name:
+
+PARTS := lint types unit layers target-python ansible-lint sanity docs-lint changelog-lint collection molecule
+
+.PHONY: help jail test format clean $(PARTS)
+
+PYTHON = $(shell tests/tools/find-python)
+VENV := .venv
+COLLECTION := .cache/collections/ansible_collections/darwin/jail
+
+help:
+	@sed -n 's/^#   //p' Makefile
+	@echo
+	@echo "Parts of make test: $(PARTS)"
+
+jail: $(VENV)/run.stamp $(COLLECTION)
+	@tests/tools/first-jail
+
+test: $(VENV)/test.stamp $(COLLECTION)
+	@$(VENV)/bin/python tests/tools/check.py $(PARTS)
+
+$(PARTS): $(VENV)/test.stamp $(COLLECTION)
+	@$(VENV)/bin/python tests/tools/check.py $@
+
+format: $(VENV)/test.stamp
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+clean:
+	rm -rf $(VENV) .cache .ansible tests/output .mypy_cache .pytest_cache .ruff_cache
+
+# Ansible finds a collection by its place: a link puts the checkout there.
+$(COLLECTION):
+	@mkdir -p $(@D)
+	@ln -s ../../../.. $@
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%.stamp: tests/requirements/%.txt tests/requirements/run.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Who may import whom, and who may touch the disk: the layer rules of docs/architecture.md, checked.
+
+    modules, connection, action ...  ->  module_utils  ->  module_utils/_sys
+
+`violations(tree)` looks at a whole checkout, `inspect(file)` at one file. Run as
+a program it prints one line for each violation.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+MODULE_LINES = 40
+FUNCTION_LINES = 60
+FILE_LINES = 400
+
+OURS = "ansible_collections.darwin.jail.plugins"
+DOCUMENTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+
+# What opens, creates, changes or removes files. Looking (stat, readlink, scandir) and handling descriptors that
+# _sys has opened (close, fstat) are free.
+OS_CALLS = frozenset(
+    """chflags chmod chown copy_file_range creat fchflags fchmod fchown fdopen ftruncate lchflags lchmod lchown link
+    makedirs mkdir mkfifo mknod open pwrite pwritev remove removedirs removexattr rename renames replace rmdir
+    sendfile setxattr symlink truncate unlink utime write writev""".split()
+)
+DISK_MODULES = frozenset("ctypes fcntl fileinput mmap pathlib shutil tempfile".split())
+STAND_IN = re.compile(r"stand[-_ ]?in\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Violation:
+    path: str
+    line: int
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.rule}"
+
+
+class Source:
+    """One Python file of the collection, known by its path from the top of the checkout."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.text = path, text
+        self.parts = Path(path).parts
+        self.tree = ast.parse(text)
+
+    @property
+    def layer(self) -> str:
+        """_sys, module_utils, modules, connection, action ... or "" outside plugins/."""
+        if self.parts[0] != "plugins":
+            return ""
+        return "_sys" if self.parts[1:3] == ("module_utils", "_sys") else self.parts[1]
+
+    @property
+    def name(self) -> str:
+        """The path below plugins/module_utils, for files that have a part of their own in the rules."""
+        return "/".join(self.parts[2:])
+
+    @cached_property
+    def imports(self) -> list[tuple[int, str]]:
+        """(line, absolute dotted name) of everything that is imported, `from a import b` as a.b."""
+        found = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                found += [(node.lineno, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = self._absolute(node)
+                found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
+        return found
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        package = [OURS, *self.parts[1:-1]]
+        package = package[: len(package) - (node.level - 1)]
+        return ".".join([*package, *([node.module] if node.module else [])])
+
+    def found(self, line: int, rule: str) -> Violation:
+        return Violation(self.path, line, rule)
+
+
+def layer_of(module: str) -> str:
+    """The layer of an imported name of ours, "" for any other."""
+    if not module.startswith(OURS + "."):
+        return ""
+    below = module[len(OURS) + 1 :].split(".")
+    return "_sys" if below[:2] == ["module_utils", "_sys"] else below[0]
+
+
+MAY_IMPORT = {
+    "_sys": {"_sys"},
+    "module_utils": {"module_utils", "_sys"},
+}
+
+
+def imports_point_down(file: Source) -> Iterator[Violation]:
+    """Modules and other plugins use module_utils, module_utils use _sys, _sys uses only errors."""
+    allowed = MAY_IMPORT.get(file.layer, {file.layer, "module_utils"} - {"modules"})
+    for line, module in file.imports:
+        layer = layer_of(module)
+        if file.layer == "_sys" and module.startswith(f"{OURS}.module_utils.errors"):
+            continue
+        if layer and layer not in allowed:
+            yield file.found(line, f"{file.layer} may not import {layer} ({module}); see the layer rule")
+
+
+def only_the_runner_knows_ansible(file: Source) -> Iterator[Violation]:
+    """What runs on the Mac is plain Python but for runner.py."""
+    if file.layer not in ("_sys", "module_utils", "modules") or file.name == "runner.py":
+        return
+    for line, module in file.imports:
+        if module.split(".")[0] == "ansible":
+            yield file.found(line, f"only module_utils/runner.py may import Ansible ({module})")
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Attribute) and node.attr in ("fail_json", "exit_json"):
+            yield file.found(node.lineno, f"only module_utils/runner.py may call {node.attr}: raise a JailError")
+
+
+def only_sys_touches_the_disk(file: Source) -> Iterator[Violation]:
+    """Every call that opens or changes a file on the Mac is in module_utils/_sys."""
+    if file.layer not in ("module_utils", "modules"):
+        return
+    for line, module in file.imports:
+        head, _, tail = module.partition(".")
+        if head in DISK_MODULES or (head == "os" and tail in OS_CALLS):
+            yield file.found(line, f"only module_utils/_sys may open or change files ({module})")
+    for node in ast.walk(file.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        head, _, tail = called.partition(".")
+        if called in ("open", "io.open") or (head == "os" and tail in OS_CALLS):
+            yield file.found(node.lineno, f"only module_utils/_sys may open or change files ({called})")
+
+
+def one_place_asks_for_the_platform(file: Source) -> Iterator[Violation]:
+    if not file.layer or file.name == "_sys/backend.py":
+        return
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.platform", "os.uname", "platform.system"):
+            yield file.found(node.lineno, f"only _sys/backend.py may ask for the platform ({ast.unparse(node)})")
+
+
+def modules_are_thin(file: Source) -> Iterator[Violation]:
+    """A module is documentation, an argument spec and a main() that reads as a table of contents."""
+    if file.layer != "modules":
+        return
+    statements = [node for node in file.tree.body if not _is_document(node)]
+    lines = {number for node in statements for number in range(node.lineno, (node.end_lineno or 0) + 1)}
+    code = [n for n in lines if (text := file.text.splitlines()[n - 1].strip()) and not text.startswith("#")]
+    if len(code) > MODULE_LINES:
+        yield file.found(
+            1, f"a module has at most {MODULE_LINES} lines of code besides its documentation ({len(code)})"
+        )
+
+
+def _is_document(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assign):
+        return any(isinstance(target, ast.Name) and target.id in DOCUMENTS for target in node.targets)
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def everything_fits(file: Source) -> Iterator[Violation]:
+    """A function fits on a screen, a file has one subject."""
+    if (length := len(file.text.splitlines())) > FILE_LINES:
+        yield file.found(1, f"a file has at most {FILE_LINES} lines ({length})")
+    for node in ast.walk(file.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > FUNCTION_LINES:
+                yield file.found(node.lineno, f"a function has at most {FUNCTION_LINES} lines ({node.name}: {length})")
+
+
+RULES = (
+    imports_point_down,
+    only_the_runner_knows_ansible,
+    only_sys_touches_the_disk,
+    one_place_asks_for_the_platform,
+    modules_are_thin,
+    everything_fits,
+)
+
+
+def inspect(file: Source) -> list[Violation]:
+    return [violation for rule in RULES for violation in rule(file)]
+
+
+def mentions_of_the_stand_in(path: str, text: str) -> list[Violation]:
+    """What users install must not know what it is tested on."""
+    rule = "plugins, roles and playbooks may not know of the stand-in"
+    lines = enumerate(text.splitlines(), 1)
+    return [Violation(path, number, rule) for number, line in lines if STAND_IN.search(line)]
+
+
+def violations(top: Path) -> list[Violation]:
+    found = []
+    for path in sorted(top.glob("plugins/**/*.py")) + sorted(top.glob("tests/**/*.py")):
+        if "output" not in path.parts:
+            found += inspect(Source(str(path.relative_to(top)), path.read_text()))
+    for folder in ("plugins", "roles", "playbooks"):
+        for path in sorted((top / folder).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                found += mentions_of_the_stand_in(str(path.relative_to(top)), path.read_text(errors="replace"))
+    return found
+
+
+if __name__ == "__main__":
+    lines = violations(Path(__file__).parents[2])
+    print(*lines, sep="\n")
+    sys.exit(1 if lines else 0)

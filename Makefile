@@ -8,12 +8,13 @@
 #
 # and each part of `make test` by its name:
 
-PARTS := lint types unit layers target-python ansible-lint sanity docs-lint changelog-lint collection molecule
+PARTS := lint types layers unit target-python ansible-lint sanity docs-lint changelog-lint collection molecule
 
 .PHONY: help jail test format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 COLLECTION := .cache/collections/ansible_collections/darwin/jail
 
 help:
@@ -35,7 +36,7 @@ format: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check --fix
 
 clean:
-	rm -rf $(VENV) .cache .ansible tests/output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .cache .ansible tests/output 
 
 # Ansible finds a collection by its place: a link puts the checkout there.
 $(COLLECTION):
@@ -47,5 +48,6 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/%.stamp: tests/requirements/%.txt tests/requirements/run.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@echo "installing $< into $(VENV)"
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@

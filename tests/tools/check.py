@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Run the parts of `make test` that are named, some side by side, and say how each ended.
+
+What a part says is kept in tests/output/<part>.log and shown when it failed; a part
+that runs alone is shown as it goes. The last line counts the parts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pythons
+
+CHECKOUT = Path(__file__).parents[2]
+OUTPUT = CHECKOUT / "tests/output"
+SCRIPTS = (".ci/run", "tests/tools/find-python", "tests/tools/first-jail")
+
+Command = tuple[str, ...]
+
+DOCS_LINT = (
+    "antsibull-docs",
+    "lint-collection-docs",
+    "--plugin-docs",
+    "--skip-rstcheck",
+    "--validate-collection-refs=all",
+    ".",
+)
+
+
+def nothing_missing() -> str:
+    return ""
+
+
+def no_target_python() -> str:
+    return "" if pythons.find("3.9") else "there is no Python 3.9 on this machine"
+
+
+def no_stand_in() -> str:
+    """Why stand-in Macs cannot run here; "" when they can."""
+    if sys.platform != "linux":
+        return "stand-in Macs run on Linux only"
+    if os.geteuid() != 0:
+        return "stand-in Macs need root"
+    unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "true"]
+    probe = subprocess.run(unshare, check=False, capture_output=True, text=True)
+    return f"stand-in Macs need namespaces: {probe.stderr.strip()}" if probe.returncode else ""
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    commands: tuple[Command, ...]
+    missing: Callable[[], str] = nothing_missing
+    """Says what this machine lacks for this part."""
+    alone: bool = False
+    """Keeps the machine busy by itself, or is worth watching."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    verdict: str
+    seconds: float
+    reason: str = ""
+
+
+def tool(name: str, *arguments: str) -> Command:
+    """A tool of ours."""
+    return (sys.executable, f"tests/tools/{name}", *arguments)
+
+
+PARTS = (
+    Part(
+        "lint",
+        (
+            ("ruff", "check", "--quiet"),
+            ("ruff", "format", "--check", "--quiet"),
+            ("yamllint", "--strict", "."),
+            ("shellcheck", *SCRIPTS),
+        ),
+    ),
+    Part(
+        "types",
+        (
+            ("mypy", "--package", "ansible_collections.darwin.jail.plugins"),
+            ("mypy", "--python-version", "3.11", "tests"),
+        ),
+    ),
+    Part("layers", (("pytest", "--quiet", "tests/unit/test_layers.py"),)),
+    Part("unit", (("pytest", "--quiet", "--ignore=tests/unit/test_layers.py"),)),
+    Part("target-python", (tool("target_python.py"),), no_target_python),
+    Part("ansible-lint", (("ansible-lint", "--strict"),)),
+    Part("sanity", (tool("sanity.py"),)),
+    Part("docs-lint", (DOCS_LINT, tool("links.py"))),
+    Part(
+        "changelog-lint",
+        (("antsibull-changelog", "lint"), ("antsibull-changelog", "lint-changelog-yaml", "changelogs/changelog.yaml")),
+    ),
+    Part("collection", (tool("artifact.py"),)),
+    Part("molecule", (("molecule", "test", "--all"),), no_stand_in, alone=True),
+)
+
+
+def run(part: Part, log: Path | None) -> Outcome:
+    """Run the commands of a part until one fails. Without a log they speak to the terminal."""
+    if reason := part.missing():
+        return Outcome(part.name, "left out", 0, reason)
+    start = time.monotonic()
+    failed = ""
+    with open(log or os.devnull, "w") as stream:
+        target = stream if log else None
+        for command in part.commands:
+            print("$", *command, file=stream if log else sys.stdout, flush=True)
+            if subprocess.call(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=target, stderr=target):
+                failed = " ".join(command)
+                break
+    return Outcome(part.name, "failed" if failed else "passed", time.monotonic() - start, failed)
+
+
+def run_beside(part: Part) -> Outcome:
+    """Run a part while others run; show what it said only when it failed."""
+    log = OUTPUT / f"{part.name}.log"
+    outcome = run(part, log)
+    said = "\n" + log.read_text() if outcome.verdict == "failed" else ""
+    print(f"{part.name}: {outcome.verdict} ({outcome.seconds:.0f} s){said}", flush=True)
+    return outcome
+
+
+def run_all(parts: list[Part]) -> list[Outcome]:
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    beside = [part for part in parts if not part.alone and len(parts) > 1]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        outcomes = list(pool.map(run_beside, beside))
+    return outcomes + [run(part, None) for part in parts if part not in beside]
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    lines = [f"{o.name:16}{o.verdict:10}{o.seconds:6.1f} s  {o.reason}".rstrip() for o in outcomes]
+    verdicts = [outcome.verdict for outcome in outcomes]
+    counts = [f"{verdicts.count(v)} {word}" for v, word in (("passed",) * 2, ("failed",) * 2, ("left out", "skipped"))]
+    return "\n".join(["", *lines, "", ", ".join(counts)])
+
+
+def main(names: list[str]) -> int:
+    known = {part.name: part for part in PARTS}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(known)}")
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    outcomes = run_all([known[name] for name in names] or list(PARTS))
+    print(summary(outcomes))
+    return int(any(outcome.verdict == "failed" for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What a role documents in meta/argument_specs.yml is what its defaults give.
+
+Defaults read `jail_*` variables, so they are templated with none of those set: what
+comes out is the documented default. A value that cannot be known then (it needs a `jail_*`
+variable, or a fact of the Mac) has no documented default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleUndefinedVariable
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+CHECKOUT = Path(__file__).parents[3]
+ROLES = sorted(path.name for path in (CHECKOUT / "roles").glob("*/"))
+
+UNKNOWN = object()
+
+
+def load(role: str, name: str) -> dict[str, Any]:
+    path = CHECKOUT / "roles" / role / name
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+def trusted(value: Any) -> Any:
+    """Values as they come from a role: strings may hold templates."""
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def options(role: str) -> dict[str, dict[str, Any]]:
+    """All options of a role, of all its entry points."""
+    specs = load(role, "meta/argument_specs.yml")["argument_specs"]
+    return {name: option for spec in specs.values() for name, option in spec.get("options", {}).items()}
+
+
+def given(role: str) -> dict[str, Any]:
+    """The values of a role's defaults when no jail_* variable is set."""
+    defaults = trusted(load(role, "defaults/main.yml"))
+    templar = Templar(DataLoader(), variables=defaults)
+
+    def value(name: str) -> Any:
+        try:
+            return templar.template(defaults[name])
+        except AnsibleUndefinedVariable:
+            return UNKNOWN
+
+    return {name: value(name) for name in defaults}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_default_is_an_option_and_every_option_has_a_default(role: str) -> None:
+    assert set(given(role)) == set(options(role))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_documented_defaults_are_those_given(role: str) -> None:
+    documented = {name: option.get("default", UNKNOWN) for name, option in options(role).items()}
+    assert documented == given(role)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_all_entry_points_say_the_same_of_an_option(role: str) -> None:
+    specs = load(role, "meta/argument_specs.yml")["argument_specs"]
+    for entry, spec in specs.items():
+        for name, option in spec.get("options", {}).items():
+            assert option == options(role)[name], f"{name} differs in the entry point {entry}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_entry_point_is_documented(role: str) -> None:
+    specs = load(role, "meta/argument_specs.yml")["argument_specs"]
+    called = {path.stem for path in (CHECKOUT / "roles" / role / "tasks").glob("*.yml")}
+    assert set(specs) <= called, "an entry point is documented that has no tasks"
+    assert "main" in specs
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_variables_carry_the_name_of_the_role(role: str) -> None:
+    assert [name for name in given(role) if not name.startswith(f"{role}_")] == []
+    internal = load(role, "vars/main.yml")
+    assert [name for name in internal if not name.startswith(f"__{role}_")] == []

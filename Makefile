@@ -36,6 +36,7 @@ format: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check --fix
 
 clean:
+	@if tests/standin/standin list >/dev/null 2>&1; then tests/standin/standin destroy --all; fi
 	rm -rf $(VENV) .cache .ansible tests/output 
 
 # Ansible finds a collection by its place: a link puts the checkout there.

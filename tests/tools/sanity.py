@@ -70,7 +70,7 @@ def make_home() -> None:
 def pinned_pips() -> set[str]:
     """The releases of pip that this ansible-test wants in its environments; it has no other way to tell."""
     spec = importlib.util.find_spec("ansible_test")
-    folder = Path(list(spec.submodule_search_locations or ())[0]) if spec else CHECKOUT
+    folder = Path(next(iter(spec.submodule_search_locations or ()))) if spec else CHECKOUT
     found = re.findall(r"\bpip='([0-9.]+)'", (folder / "_internal/python_requirements.py").read_text())
     if not found:
         sys.exit("cannot tell which pip ansible-test wants: its python_requirements.py has changed, mend sanity.py")

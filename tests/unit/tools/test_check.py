@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""`make test` counts its parts rightly and fails when one of them failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import check
+import pytest
+
+SOUND = check.Part("sound", (("true",), ("true",)))
+BROKEN = check.Part("broken", (("sh", "-c", "echo what it said; exit 3"), ("touch", "never-reached")))
+LACKING = check.Part("lacking", (("false",),), lambda: "there is no such thing here")
+ALONE = check.Part("alone", (("true",),), alone=True)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(check, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(check, "OUTPUT", tmp_path / "output")
+    monkeypatch.setattr(check, "PARTS", (SOUND, BROKEN, LACKING, ALONE))
+    return tmp_path
+
+
+def test_every_part_is_counted_and_one_failure_fails(elsewhere: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert check.main([]) == 1
+    said = capfd.readouterr().out
+    assert said.endswith("\n2 passed, 1 failed, 1 skipped\n")
+    assert "what it said" in said
+    assert "there is no such thing here" in said
+    assert not (elsewhere / "never-reached").exists()
+
+
+def test_parts_that_pass_or_are_left_out_do_not_fail(capfd: pytest.CaptureFixture[str]) -> None:
+    assert check.main(["sound", "lacking"]) == 0
+    assert capfd.readouterr().out.endswith("\n1 passed, 0 failed, 1 skipped\n")
+
+
+def test_a_part_by_itself_fails_too() -> None:
+    assert check.main(["broken"]) == 1
+
+
+def test_an_unknown_part_is_refused() -> None:
+    with pytest.raises(SystemExit, match="no such part: sond"):
+        check.main(["sond"])

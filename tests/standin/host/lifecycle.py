@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+
+"""Create, reboot and destroy hosts. Every verb mends what an interrupted one left."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+
+from host import lower, namespaces, network, personal, releases, volume
+from host.state import Host, StandinError, checkout_directory, hosts, load, locked, names
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+SIP = ("on", "off", "custom", "custom-fs")
+PAIR = (("mac-arm64", "arm64"), ("mac-x86", "x86_64"))
+
+
+def lock() -> contextlib.AbstractContextManager[None]:
+    return locked(checkout_directory() / "lock")
+
+
+def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str) -> Host:
+    """Make the host, or start it again; a host that runs is left as it is."""
+    default_macos, default_cpu = releases.DEFAULTS[arch]
+    wanted = (arch, macos or default_macos, cpu or default_cpu, sip)
+    if not NAME.fullmatch(name):
+        raise StandinError(f"{name}: not a host name (lower case letters, digits, dashes)")
+    if sip not in SIP:
+        raise StandinError(f"--sip {sip}: one of {', '.join(SIP)}")
+    try:
+        releases.release_for(wanted[1], arch)
+        releases.machine_for(wanted[2], arch)
+    except releases.UnknownRelease as error:
+        raise StandinError(str(error)) from error
+    with lock():
+        host = load(name)
+        if host is not None and (host.arch, host.macos, host.cpu, host.sip) != wanted:
+            raise StandinError(f"{name} exists as {host.arch}, macOS {host.macos}, {host.cpu}, SIP {host.sip}: destroy it first")
+        if host is None or not host.personal:
+            _remove(name)  # whatever an interrupted create left
+            index = network.free_index()
+            host = Host(name, *_reordered(wanted), index=index, address=network.address(index))
+            host.lower = lower.ensure().name
+            host.save()
+            host.volume = volume.make(host)
+        if not host.running():
+            _start(host)
+        return host
+
+
+def _reordered(wanted: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+    arch, macos, cpu, sip = wanted
+    return arch, macos, cpu, sip
+
+
+def _start(host: Host) -> None:
+    if not (lower.state_directory() / "lower" / host.lower).is_dir():
+        raise StandinError(f"{host.name}: its lower root {host.lower} is gone: destroy it and create it again")
+    booting = namespaces.boot(host)
+    try:
+        network.plug(host)
+        if not host.personal:
+            personal.write(host, booting.root)
+            host.personal = True
+        booting.release()
+        network.wait_for_ssh(host)
+    except BaseException:
+        namespaces.kill(host)
+        host.save()
+        raise
+    host.save()
+    _write_known_hosts()
+
+
+def reboot(name: str) -> Host:
+    with lock():
+        host = _existing(name)
+        _stop(host)
+        _start(host)
+        return host
+
+
+def destroy(name: str) -> None:
+    with lock():
+        _remove(name)
+        if not names():
+            network.remove_bridge()
+        _write_known_hosts()
+
+
+def existing(name: str) -> Host:
+    return _existing(name)
+
+
+def _existing(name: str) -> Host:
+    host = load(name)
+    if host is None:
+        known = ", ".join(names()) or "none"
+        raise StandinError(f"no stand-in {name}; there are: {known}")
+    return host
+
+
+def _stop(host: Host) -> None:
+    namespaces.kill(host)
+    network.unplug(host)
+    host.save()
+
+
+def _remove(name: str) -> None:
+    """Processes, network, mounts and files of a host, as far as there are any."""
+    host = load(name)
+    if host is not None:
+        _stop(host)
+    shutil.rmtree(checkout_directory() / "hosts" / name, ignore_errors=True)
+
+
+def _write_known_hosts() -> None:
+    lines = []
+    for host in hosts():
+        key = host.directory / "ssh_host_ed25519_key.pub"
+        if key.exists():
+            kind, text, *_comment = key.read_text(encoding="utf-8").split()
+            lines.append(f"{host.address} {kind} {text}\n")
+    path = checkout_directory() / "known_hosts"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines), encoding="utf-8")

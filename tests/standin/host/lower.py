@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+
+"""The lower root: a minimal Debian, then the same in the shape of macOS. Both are cached.
+
+The cache is keyed by a stamp over the recipe, so that a change of the recipe builds a new one; hosts
+keep the one they were made with until they are destroyed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from host import shape
+from host.shell import run
+from host.state import HERE, StandinError, hosts, state_directory
+
+SUITE = "bookworm"
+MIRROR = "http://deb.debian.org/debian"
+INCLUDE = (
+    "bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libfuse3-3,libpam-modules,make,nano,netbase,"
+    "openssh-server,procps,psmisc,python3,python3-venv,rsync,screen,sudo,tmux,tzdata,unzip,vim-tiny,xz-utils,zip,zsh"
+)
+LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
+
+
+def triplet() -> str:
+    return f"{os.uname().machine}-linux-gnu"
+
+
+def debian_stamp() -> str:
+    recipe = repr((SUITE, INCLUDE, LEFT_OUT, os.uname().machine))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
+
+
+def macos_stamp() -> str:
+    """Everything that ends up in the lower root: programs, files and the code that shapes it."""
+    digest = hashlib.sha256(debian_stamp().encode())
+    shaping = [HERE / "host" / name for name in ("lower.py", "shape.py", "tree.py")]
+    sources = [*shaping, *(HERE / "native").rglob("*"), *(HERE / "root").rglob("*")]
+    for path in sorted(p for p in sources if "__pycache__" not in p.parts):
+        digest.update(str(path.relative_to(HERE)).encode())
+        if path.is_file() and not path.is_symlink():
+            digest.update(f"{path.stat().st_mode:o}".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def path() -> Path:
+    return state_directory() / "lower" / f"macos-{macos_stamp()}"
+
+
+def ensure() -> Path:
+    """The lower root for today's recipe, built when it is not there."""
+    wanted = path()
+    if not wanted.is_dir():
+        debian = _debian()
+        print(f"shaping the lower root {wanted}", flush=True)
+        _build(wanted, lambda fresh: shape.shape(debian, fresh, triplet()))
+        _forget_unused(wanted)
+    return wanted
+
+
+def _debian() -> Path:
+    wanted = state_directory() / "lower" / f"debian-{debian_stamp()}"
+    if not wanted.is_dir():
+        print(f"bootstrapping Debian {SUITE} into {wanted} (about half a minute)", flush=True)
+        _build(wanted, _bootstrap)
+    return wanted
+
+
+def _bootstrap(fresh: Path) -> None:
+    mirror = os.environ.get("DARWIN_JAIL_STANDIN_MIRROR", MIRROR)
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+    run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={INCLUDE}",
+        '--aptopt=APT::Install-Recommends "false"', *options, SUITE, str(fresh), mirror)
+
+
+def _build(wanted: Path, build: object) -> None:
+    """Complete under its name or not there at all."""
+    fresh = wanted.with_name(wanted.name + ".new")
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    build(fresh)  # type: ignore[operator]
+    if not fresh.is_dir():
+        raise StandinError(f"{fresh} was not made")
+    fresh.rename(wanted)
+
+
+def _forget_unused(wanted: Path) -> None:
+    """Remove lower roots of older recipes that no host of any checkout uses."""
+    used = {wanted.name, *(host.lower for host in hosts())}
+    used.update(p.read_text(encoding="utf-8") for p in state_directory().glob("checkouts/*/hosts/*/lower"))
+    for old in wanted.parent.glob("macos-*"):
+        if old.name not in used:
+            shutil.rmtree(old)

@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+#
+# Build the compiled parts of the stand-in below the directory $1:
+# the preloaded library, the NSS module and chroot(8).
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+out=$1
+triplet=$2
+flags="-std=c11 -O2 -Wall -Wextra -Werror"
+mkdir -p "$out/usr/lib/standin" "$out/usr/lib/$triplet" "$out/usr/sbin"
+cd "$here"
+gcc $flags -shared -fPIC -o "$out/usr/lib/standin/libstandin.so" uname.c groups.c dyld.c kernel.c
+gcc $flags -shared -fPIC -Wl,-soname,libnss_opendirectory.so.2 \
+    -o "$out/usr/lib/$triplet/libnss_opendirectory.so.2" nss_opendirectory.c
+gcc $flags -o "$out/usr/sbin/chroot" chroot.c

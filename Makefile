@@ -10,7 +10,7 @@
 
 PARTS := lint types layers unit target-python ansible-lint sanity docs-lint changelog-lint collection molecule
 
-.PHONY: help jail test format clean $(PARTS)
+.PHONY: help ready jail test format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -22,7 +22,10 @@ help:
 	@echo
 	@echo "Parts of make test: $(PARTS)"
 
-jail: $(VENV)/run.stamp $(COLLECTION)
+# Ansible, and the checkout where Ansible finds it.
+ready: $(VENV)/run.stamp $(COLLECTION)
+
+jail: ready
 	@tests/tools/first-jail
 
 test: $(VENV)/test.stamp $(COLLECTION)

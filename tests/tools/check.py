@@ -21,7 +21,7 @@ import pythons
 
 CHECKOUT = Path(__file__).parents[2]
 OUTPUT = CHECKOUT / "tests/output"
-SCRIPTS = (".ci/run", "tests/tools/find-python", "tests/tools/first-jail")
+SCRIPTS = (".ci/run", "tests/tools/find-python", "tests/tools/first-jail", "tests/tools/unchanged")
 
 Command = tuple[str, ...]
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Optional
+from typing import Any
 
 from ._sys import host
 from ._sys.lock import Lock, refuse_if_locked
@@ -61,7 +61,7 @@ class Jail:
 
     def __init__(self, path: bytes, root: Root, marker: dict[str, Any]) -> None:
         self.path, self.root, self.marker = path, root, marker
-        self._lock: Optional[Lock] = None
+        self._lock: Lock | None = None
 
     def __enter__(self) -> Jail:
         return self
@@ -80,6 +80,10 @@ class Jail:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+
+    @property
+    def locked(self) -> bool:
+        return self._lock is not None
 
     def mark(self, **fields: Any) -> None:
         """Write fields of the marker, atomically."""
@@ -111,7 +115,7 @@ def open_jail(path: str) -> Jail:
     return Jail(real, root, marker)
 
 
-def read_marker(root: Root) -> Optional[dict[str, Any]]:
+def read_marker(root: Root) -> dict[str, Any] | None:
     """The marker of a jail; None when there is none; RecordError when it makes no sense."""
     data = root.read(MARKER, 65536)
     if data is None:

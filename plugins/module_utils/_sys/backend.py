@@ -98,6 +98,11 @@ class Backend:
         raise NotImplementedError
 
 
+def machine() -> str:
+    """The processor architecture of the kernel, as uname(3) calls it."""
+    return os.uname().machine
+
+
 @lru_cache(maxsize=1)
 def backend() -> Backend:
     """The backend of this operating system."""

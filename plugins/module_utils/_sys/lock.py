@@ -71,4 +71,6 @@ def _take(fd: int, kind: int, root: Root) -> None:
     except BlockingIOError as exc:
         text = os.pread(fd, 200, 0).decode("utf-8", "replace")
         holder = "".join(char for char in text if char.isprintable()) or "unknown process"
-        raise BusyError(f"{show(root.path)} is in use by another run ({holder}): wait for it to end, or stop it") from exc
+        raise BusyError(
+            f"{show(root.path)} is in use by another run ({holder}): wait for it to end, or stop it"
+        ) from exc

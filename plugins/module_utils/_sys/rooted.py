@@ -16,10 +16,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Iterator, Optional
 
 from ..errors import AnyPath, InputError, OperationError, failed, show
+from .backend import backend
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that was swapped in must not hang.
@@ -72,6 +73,17 @@ class Root:
         self.fd = open_absolute(path)
         self.dev = os.fstat(self.fd).st_dev
 
+    @classmethod
+    def absent(cls, path: AnyPath) -> Root:
+        """Stands for a directory that is not there: nothing is found in it."""
+        root = cls.__new__(cls)
+        root.path, root.fd, root.dev = os.fsencode(path), -1, -1
+        return root
+
+    @property
+    def exists(self) -> bool:
+        return self.fd >= 0
+
     def __enter__(self) -> Root:
         return self
 
@@ -111,8 +123,10 @@ class Root:
         finally:
             os.close(fd)
 
-    def lstat(self, rel: bytes) -> Optional[os.stat_result]:
+    def lstat(self, rel: bytes) -> os.stat_result | None:
         """What is under a name, links not followed; None when nothing is, or a parent is missing."""
+        if not self.exists:
+            return None
         if not rel:
             return os.fstat(self.fd)
         parent, name = os.path.split(rel)
@@ -126,7 +140,7 @@ class Root:
                 return None
             raise
 
-    def read(self, rel: bytes, limit: int) -> Optional[bytes]:
+    def read(self, rel: bytes, limit: int) -> bytes | None:
         """The contents of a regular file; None when there is none; OperationError beyond `limit` bytes."""
         parent, name = os.path.split(rel)
         try:
@@ -169,14 +183,14 @@ class Root:
         except OSError as exc:
             raise failed("make directory", self.outside(rel), exc) from exc
 
-    def write(self, rel: bytes, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
-        """Put a whole file in place: the old or the new one is there, never a part."""
+    def write(self, rel: bytes, data: bytes | Iterable[bytes], mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+        """Put a whole file in place, given at once or in pieces: the old or the new one is there, never a part."""
         parent, name = os.path.split(rel)
         temporary = b".darwin.jail." + os.urandom(6).hex().encode()
         try:
             with self.directory(parent) as dir_fd:
                 with os.fdopen(os.open(temporary, CREATE, 0o600, dir_fd=dir_fd), "wb") as file:
-                    file.write(data)
+                    file.writelines([data] if isinstance(data, bytes) else data)
                     file.flush()
                     os.fchown(file.fileno(), uid, gid)
                     os.fchmod(file.fileno(), mode)
@@ -215,7 +229,7 @@ class Root:
             raise failed("remove", self.outside(rel), exc) from exc
 
     def remove_tree(self, rel: bytes) -> int:
-        """Remove a directory and all below it; returns how many things were removed.
+        """Remove something and all below it; returns how many things were removed.
 
         Stops with an OperationError at a directory of another file system: a
         mount is never entered, let alone emptied. (One of the same file system
@@ -224,6 +238,9 @@ class Root:
         parent, name = os.path.split(rel)
         try:
             with self.directory(parent) as dir_fd:
+                if not stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+                    os.unlink(name, dir_fd=dir_fd)
+                    return 1
                 removed = _empty(dir_fd, name, self.dev, self.outside(rel))
                 os.rmdir(name, dir_fd=dir_fd)
             return removed + 1
@@ -276,7 +293,12 @@ class _Level:
         """Remove a child that is no directory; False when it is one."""
         if self._is_dir[child]:
             return False
-        os.unlink(child, dir_fd=self.fd)
+        try:
+            os.unlink(child, dir_fd=self.fd)
+        except PermissionError:
+            if not backend().unlock(self.fd, child):
+                raise
+            os.unlink(child, dir_fd=self.fd)
         return True
 
     def close(self) -> None:

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""System calls on a plain name in an open directory; no symbolic link is ever followed.
+
+All raise OSError: callers know the path and translate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+
+from .backend import backend
+from .rooted import CREATE, DIRECTORY, READ
+
+CHUNK = 1 << 20
+
+
+def lstat(name: bytes, dir_fd: int) -> os.stat_result | None:
+    """What is there; None when nothing is."""
+    try:
+        return os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def names(fd: int) -> list[bytes]:
+    """The names in an open directory."""
+    return [os.fsencode(name) for name in os.listdir(fd)]
+
+
+def open_dir(name: bytes, dir_fd: int) -> int:
+    return os.open(name, DIRECTORY, dir_fd=dir_fd)
+
+
+def open_file(name: bytes, dir_fd: int) -> int:
+    """Open for reading; a FIFO does not block."""
+    return os.open(name, READ, dir_fd=dir_fd)
+
+
+def open_new(name: bytes, dir_fd: int) -> int:
+    """Make a file of root's and open it for appending."""
+    return os.open(name, CREATE | os.O_APPEND, 0o600, dir_fd=dir_fd)
+
+
+def append(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def make_dir(name: bytes, dir_fd: int) -> int:
+    """Make a directory that only root can enter; returns its descriptor."""
+    os.mkdir(name, 0o700, dir_fd=dir_fd)
+    return open_dir(name, dir_fd)
+
+
+def make_symlink(target: bytes, name: bytes, dir_fd: int) -> None:
+    os.symlink(target, name, dir_fd=dir_fd)
+
+
+def set_link_owner(name: bytes, dir_fd: int, uid: int, gid: int) -> None:
+    os.chown(name, uid, gid, dir_fd=dir_fd, follow_symlinks=False)
+
+
+def make_hardlink(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None:
+    os.link(first, name, src_dir_fd=first_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
+
+
+def set_time(fd: int, mtime_ns: int) -> None:
+    os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+
+def rename(old: bytes, old_fd: int, new: bytes, new_fd: int) -> None:
+    """Rename, replacing what is there even when macOS has it locked (chflags uchg), which binds root too."""
+    try:
+        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+    except PermissionError:
+        if not backend().unlock(new_fd, new):
+            raise
+        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+
+
+def remove(name: bytes, dir_fd: int, directory: bool = False) -> None:
+    """Remove a file, or with `directory` an empty directory; nothing happens when it is not there."""
+    call = os.rmdir if directory else os.unlink
+    try:
+        call(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        pass
+    except PermissionError:
+        if not backend().unlock(dir_fd, name):
+            raise
+        call(name, dir_fd=dir_fd)
+
+
+def digest(name: bytes, dir_fd: int) -> str:
+    """SHA-256 of a regular file, in hexadecimal."""
+    found = hashlib.sha256()
+    for data in _chunks(name, dir_fd):
+        found.update(data)
+    return found.hexdigest()
+
+
+def equal(name: bytes, dir_fd: int, other: bytes, other_fd: int) -> bool:
+    """Whether two regular files have the same contents, xattrs and ACLs."""
+    one, two = _chunks(name, dir_fd), _chunks(other, other_fd)
+    return (
+        _xattrs(name, dir_fd) == _xattrs(other, other_fd)
+        and all(data == next(two, None) for data in one)
+        and next(two, None) is None
+    )
+
+
+def _chunks(name: bytes, dir_fd: int) -> Iterator[bytes]:
+    with os.fdopen(open_file(name, dir_fd), "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(0, "it is no regular file any more")
+        yield from iter(lambda: file.read(CHUNK), b"")
+
+
+def _xattrs(name: bytes, dir_fd: int) -> dict[str, bytes]:
+    fd = open_file(name, dir_fd)
+    try:
+        return backend().xattrs(fd)
+    finally:
+        os.close(fd)

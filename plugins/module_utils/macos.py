@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which macOS a tree holds, and which processor this Mac has."""
+
+from __future__ import annotations
+
+import plistlib
+from typing import NamedTuple
+
+from ._sys.backend import machine
+from ._sys.rooted import Root
+from .errors import InputError, show
+
+SYSTEM_VERSION = b"System/Library/CoreServices/SystemVersion.plist"
+
+
+class Release(NamedTuple):
+    """A release of macOS, as its SystemVersion.plist says."""
+
+    version: str
+    """For example 15.2."""
+    build: str
+    """For example 24C101."""
+
+    @property
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
+
+
+def release(root: Root) -> Release:
+    """The release in a tree; InputError when it holds no macOS or its plist makes no sense."""
+    data = root.read(SYSTEM_VERSION, 1 << 16)
+    where = show(root.outside(SYSTEM_VERSION))
+    if data is None:
+        raise InputError(f"{show(root.path)} holds no macOS: {where} does not exist")
+    try:
+        values = plistlib.loads(data)
+        version, build = str(values["ProductVersion"]), str(values["ProductBuildVersion"])
+        if not version.split(".", maxsplit=1)[0].isdigit():
+            raise ValueError(version)
+        return Release(version, build)
+    except Exception as exc:  # plistlib raises expat's errors, and what its own slips raise
+        raise InputError(f"{where} does not tell the version of macOS") from exc
+
+
+def architecture() -> str:
+    """arm64 or x86_64: the kernel's, which is what a jail runs on."""
+    return machine()

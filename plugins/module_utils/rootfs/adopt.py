@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take over a directory that another tool or hand built.
+
+Such jails have real directories at /etc, /tmp and /var (darwin-jail makes
+them so), where macOS has links into /private. They are moved there, so that
+what users changed in them stays; everything else is the walk's business: what
+is as wanted is recorded, system files that differ are restored, configuration
+that differs and files that nobody wants are kept.
+"""
+
+from __future__ import annotations
+
+import stat
+
+from .._sys.rooted import Root
+from ..errors import InputError, show
+from .layout import LINKS
+
+
+def moves(root: Root) -> list[tuple[bytes, bytes]]:
+    """The directories to move into /private; InputError when both places are taken."""
+    found = []
+    for name, target in LINKS.items():
+        there = root.lstat(name)
+        if there is None or stat.S_ISLNK(there.st_mode):
+            continue
+        if root.lstat(target) is not None:
+            raise InputError(
+                f"{show(root.outside(name))} and {show(root.outside(target))} both exist, and macOS has one of them "
+                "as a link to the other: merge them by hand, then adopt the jail"
+            )
+        found.append((name, target))
+    return found
+
+
+def move(root: Root, found: list[tuple[bytes, bytes]]) -> None:
+    """Move directories to where macOS has them."""
+    if found and root.lstat(b"private") is None:
+        root.make_dir(b"private", 0o755, 0, 0)
+    for name, target in found:
+        root.rename(name, target)

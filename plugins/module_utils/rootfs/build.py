@@ -1,0 +1,233 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a directory the jail that was asked for, or say what would be done.
+
+manifest text -> entries -> matches in the source -> wanted tree
+(wanted tree, jail, record) -> differences, directory by directory -> execute -> record
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from .. import jail as jails
+from .._sys import host
+from .._sys.rooted import Root
+from ..errors import InputError, NotAJailError, OperationError, SpaceError, show
+from ..macos import SYSTEM_VERSION, release
+from ..result import Result
+from . import adopt, install, manifest, profiles, record, workers
+from .compare import Comparer
+from .graft import graft
+from .links import Linker
+from .operation import Stats
+from .source import Match, Source
+from .walk import MOST_REPORTED, Findings, Walker
+from .wanted import WantedTree
+
+MARGIN = 16 << 20
+"""Room to leave for the record and for directories, in bytes."""
+
+
+@dataclass
+class Wish:
+    """What the user asked for: options of darwin_jail_rootfs."""
+
+    jail: str
+    source: str = "/"
+    manifests: Sequence[str] = ()
+    entries: Sequence[dict[str, Any]] = ()
+    profile: str | None = None
+    exclude: Sequence[str] = ()
+    prune: bool = True
+    adopt: bool = False
+    verify: str = "quick"
+    workers: int | None = None
+
+
+def build(wish: Wish, check: bool) -> Result:
+    """Build or mend a jail. All that can be wrong with the wish is said before anything is written."""
+    started = time.monotonic()
+    with closing(Source(wish.source)) as source:
+        run = _Run(wish, source, check)
+        findings = run.findings()
+    seconds = round(time.monotonic() - started, 3)
+    return _result(findings, seconds, run.warnings)
+
+
+class _Run:
+    """One run over one jail."""
+
+    def __init__(self, wish: Wish, source: Source, check: bool) -> None:
+        self._wish, self._source, self._check = wish, source, check
+        self._path = jails.jail_path(wish.jail)
+        self.warnings: list[str] = []
+        if (source.path + b"/").startswith(self._path + b"/"):
+            raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
+        named = bool(wish.manifests or wish.entries)
+        self._profile = profiles.chosen(wish.profile, source, not named)
+        self.warnings += self._profile.warnings
+        self._grafts = graft(self._matches(), source)
+
+    def _matches(self) -> list[Match]:
+        """What the entries find; one that finds nothing is an error or, from a manifest, a warning."""
+        entries = manifest.read_manifests(self._wish.manifests, host.read_file)
+        matches = []
+        for entry in [*self._profile.entries, *entries, *manifest.read_entries(self._wish.entries)]:
+            found = self._source.expand(entry)
+            if not found and not entry.optional:
+                raise InputError(
+                    f"{entry.origin}: {show(entry.src)} matches nothing in {show(self._source.path)}: "
+                    "correct it, or mark it optional"
+                )
+            if not found and entry in entries:
+                self.warnings.append(f"{entry.origin}: {show(entry.src)} matches nothing")
+            matches += found
+        return matches
+
+    # -- the order of things ------------------------------------------------------
+
+    def findings(self) -> Findings:
+        """Look, and unless in check mode, act."""
+        if jails.is_vacant(self._path):
+            absent = Root.absent(self._path)
+            if self._check or self._space_in_doubt():
+                findings = self._walk(jails.Jail(self._path, absent, {}), record.Record(), act=False)
+                self._refuse_no_space(findings.stats)
+                if self._check:
+                    return findings
+            with jails.create(self._path) as jail:
+                return self._act(jail, [])
+        with self._open() as jail:
+            moves = adopt.moves(jail.root) if "adopted" in jail.marker else []
+            if self._check or self._space_in_doubt():
+                findings = self._walk(jail, record.Record.load(jail.root), act=False)
+                self._refuse_no_space(findings.stats)
+                if self._check:
+                    return findings
+            return self._act(jail, moves)
+
+    def _open(self) -> jails.Jail:
+        """The jail that is there; with `adopt`, what something else built."""
+        try:
+            jail = jails.open_jail(self._wish.jail)
+        except NotAJailError:
+            if not self._wish.adopt:
+                raise
+            if not self._check:
+                jail = jails.mark_adopted(self._path)
+            else:
+                jail = jails.Jail(self._path, Root(self._path), {"adopted": True})
+                if adopt.moves(jail.root):
+                    self.warnings.append(
+                        "adopting moves /etc, /tmp or /var into /private: what is below is not compared"
+                    )
+        jail.lock(self._check)
+        return jail
+
+    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
+        if not jail.locked:
+            jail.lock()
+        adopt.move(jail.root, moves)
+        was = record.Record.load(jail.root)
+        try:
+            findings = self._walk(jail, was, act=True)
+        except OperationError as exc:
+            if exc.errno == errno.ENOSPC:
+                raise self._no_space(jail, exc) from exc
+            raise
+        findings.total += len(moves)
+        record.finish(jail.root, was, findings.blocks, findings.dropped)
+        if findings.total or jail.marker.get("state") != "complete":
+            jail.mark(state="complete", **self._built())
+        return findings
+
+    def _walk(self, jail: jails.Jail, was: record.Record, act: bool) -> Findings:
+        root = jail.root
+        own = os.fstat(root.fd) if root.exists else None
+        tree = WantedTree(
+            self._source,
+            self._grafts,
+            [*self._wish.exclude, *self._profile.exclude],
+            (own.st_dev, own.st_ino) if own else (-1, -1),
+        )
+        comparer = Comparer(
+            was,
+            jail.mounts() if root.exists else set(),
+            root.dev,
+            self._profile.configuration,
+            self._wish.verify == "full",
+            self._wish.prune,
+        )
+        installer = None
+        if act:
+            install.sweep(root)
+            installer = install.Installer(root, self._source.root)
+        try:
+            journal = record.Journal(root) if act else None
+            walker = Walker(root, tree, comparer, installer, journal)
+            findings = workers.run(walker, self._wish.workers or workers.modest())
+            linker = Linker(root, self._source.root, comparer, installer)
+            linker.deal_with(findings.linked)
+            findings.add(linker.findings)
+            return findings
+        finally:
+            if installer:
+                installer.close()
+
+    def _built(self) -> dict[str, Any]:
+        """What the marker says of the last run that changed something."""
+        found: dict[str, Any] = {"built": int(time.time()), "source": show(self._source.path)}
+        if self._source.root.lstat(SYSTEM_VERSION) is not None:
+            made_from = release(self._source.root)
+            found.update(macos_version=made_from.version, macos_build=made_from.build)
+        return found
+
+    # -- space --------------------------------------------------------------------
+
+    def _space_in_doubt(self) -> bool:
+        """Whether what is to be copied could be more than what is free, without looking at every file."""
+        return host.used_bytes(self._source.path) + MARGIN > host.free_bytes(self._path)
+
+    def _refuse_no_space(self, stats: Stats) -> None:
+        free = host.free_bytes(self._path)
+        if stats.needed and stats.needed + MARGIN > free:
+            raise SpaceError(
+                f"cannot build {show(self._path)}: no space left on its volume (needs {size(stats.needed)}, "
+                f"{size(free)} free): free some, or choose another volume"
+            )
+
+    def _no_space(self, jail: jails.Jail, exc: OperationError) -> SpaceError:
+        """The volume became full: say how much is still missing."""
+        install.sweep(jail.root)
+        missing = self._walk(jail, record.Record.load(jail.root), act=False).stats.needed
+        free = host.free_bytes(self._path)
+        return SpaceError(f"{exc} (needs {size(missing)}, {size(free)} free): free some space and run again")
+
+
+def _result(findings: Findings, seconds: float, warnings: list[str]) -> Result:
+    reported = sorted(findings.operations, key=lambda pair: str(pair[0]["path"]))
+    values = {
+        "stats": {**findings.stats.report(), "seconds": seconds},
+        "operations": [report for report, _line in reported],
+        "operations_total": findings.total,
+        "kept": [{"path": "/" + show(path), "why": why} for path, why in sorted(findings.kept)[:MOST_REPORTED]],
+    }
+    return Result(findings.total > 0, values, [line for _report, line in reported], warnings + findings.warnings)
+
+
+def size(count: int) -> str:
+    """Bytes for people, in the decimal units that macOS uses."""
+    value = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

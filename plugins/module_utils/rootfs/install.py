@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put things into a jail so that each appears complete, or not at all.
+
+What is new is made in the stage, a directory of the jail that only root can
+enter, with owner, mode, times, flags and xattrs, and then renamed to its
+name. A directory that is not there yet is filled in the stage, so that its
+files need no rename of their own. Stages of killed runs are swept.
+
+Cost of a regular file on Linux: open twice, fstat, copy, listxattr, fchown,
+fchmod, utimensat, and a rename when its directory exists.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from .._sys import at
+from .._sys.backend import backend
+from .._sys.rooted import Root
+from ..errors import failed, show
+from ..jail import STAGE
+from .operation import METADATA, REMOVE, Operation
+from .wanted import Wanted
+
+ATTEMPTS = 3
+
+
+def sweep(root: Root) -> None:
+    """Make an empty stage, whatever a killed run left in it."""
+    root.make_dir(STAGE, 0o700, 0, 0)
+    with root.directory(STAGE) as fd:
+        names = at.names(fd)
+    for name in names:
+        root.remove_tree(STAGE + b"/" + name)
+
+
+class Target:
+    """A directory of the jail that things are put into.
+
+    When it is itself still in the stage, they are made under their names at once.
+    """
+
+    def __init__(self, fd: int, path: bytes, staged: bool = False) -> None:
+        self.fd, self.path, self.staged = fd, path, staged
+
+
+class Installer:
+    """Carries out operations, in one process."""
+
+    def __init__(self, root: Root, source: Root) -> None:
+        self._root, self._source = root, source
+        self._backend = backend()
+        self._stage = root.open_dir(STAGE)
+        self._count = 0
+        self.cloned = 0
+        """Bytes that are shared with the source."""
+        self.warnings: list[str] = []
+
+    def close(self) -> None:
+        os.close(self._stage)
+
+    def _temporary(self) -> bytes:
+        self._count += 1
+        return b"%d.%d" % (os.getpid(), self._count)
+
+    # -- operations -----------------------------------------------------------
+
+    def execute(self, operation: Operation, target: Target) -> None:
+        """Carry out one operation; OperationError names the path when it fails."""
+        try:
+            if operation.action == REMOVE:
+                self._remove(operation)
+            elif operation.action == METADATA:
+                self._set_metadata(operation, target)
+            elif operation.want:
+                self._put(operation.path, operation.want, target)
+        except OSError as exc:
+            raise failed(_VERBS.get(operation.action, "create"), self._root.outside(operation.path), exc) from exc
+
+    def _put(self, path: bytes, want: Wanted, target: Target) -> None:
+        name = os.path.basename(path)
+        if target.staged:
+            self._make(target.fd, name, want, path)
+            return
+        temporary = self._temporary()
+        if self._make(self._stage, temporary, want, path):
+            at.rename(temporary, self._stage, name, target.fd)
+
+    def _make(self, fd: int, name: bytes, want: Wanted, path: bytes) -> bool:
+        """Make something that is no directory; False when it vanished from the source."""
+        status = want.status
+        kind = status.st_mode & 0o170000
+        if kind == 0o100000:
+            return self._copy(fd, name, want, path)
+        if kind == 0o120000:
+            at.make_symlink(want.link(), name, fd)
+            if status.st_mtime_ns is None:
+                at.set_link_owner(name, fd, status.st_uid, status.st_gid)
+            else:
+                self._backend.finish_symlink(fd, name, status)
+            return True
+        self._backend.make_node(fd, name, status.st_mode, status.st_rdev)
+        self._backend.finish_name(fd, name, status)
+        return True
+
+    def _copy(self, fd: int, name: bytes, want: Wanted, path: bytes) -> bool:
+        """Copy a file; one that changes while it is read is read again."""
+        for attempt in range(ATTEMPTS):
+            try:
+                source = at.open_file(want.name, want.dir_fd)
+            except FileNotFoundError:
+                self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
+                return False
+            try:
+                status = want.status if not attempt else os.fstat(source)
+                self._copy_once(source, status, fd, name)
+                if _same_moment(status, os.fstat(source)):
+                    return True
+            finally:
+                os.close(source)
+            if attempt + 1 < ATTEMPTS:
+                at.remove(name, fd)
+        self.warnings.append(
+            f"{show(self._in_source(want))} changed each of the {ATTEMPTS} times it was read: "
+            f"/{show(path)} may hold a mixture; run again when it is quiet"
+        )
+        return True
+
+    def _copy_once(self, source: int, status: os.stat_result, fd: int, name: bytes) -> None:
+        made, cloned = self._backend.copy(source, status, fd, name)
+        try:
+            self._backend.finish(made, status)
+        finally:
+            os.close(made)
+        if cloned:
+            self.cloned += status.st_size
+
+    def _in_source(self, want: Wanted) -> bytes:
+        return self._source.outside(os.path.join(want.parent, want.name))
+
+    def _set_metadata(self, operation: Operation, target: Target) -> None:
+        """Change a file or directory in place, if it still is the one that was compared."""
+        want, have = operation.want, operation.have
+        if want is None or have is None:
+            return
+        name = os.path.basename(operation.path)
+        if want.is_dir:
+            fd = os.dup(target.fd)
+        else:
+            fd = at.open_file(name, target.fd)
+        try:
+            now = os.fstat(fd)
+            if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not want.is_dir and now.st_nlink != 1):
+                raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
+            self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
+        finally:
+            os.close(fd)
+
+    def _remove(self, operation: Operation) -> None:
+        parent, name = os.path.split(operation.path)
+        directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
+        with self._root.directory(parent) as fd:
+            at.remove(name, fd, directory)
+
+    # -- directories ------------------------------------------------------------
+
+    def new_directory(self) -> tuple[bytes, int]:
+        """An empty directory in the stage: its name there and its descriptor."""
+        name = self._temporary()
+        try:
+            return name, at.make_dir(name, self._stage)
+        except OSError as exc:
+            raise failed("create", self._root.outside(STAGE + b"/" + name), exc) from exc
+
+    def finish_directory(self, fd: int, want: Wanted, path: bytes) -> None:
+        """Give a filled directory its metadata and the xattrs of the source's."""
+        try:
+            if want.sources:
+                with self._source.directory(want.sources[-1]) as source:
+                    self._backend.copy_xattrs(source, fd)
+            self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    def place_directory(self, staged: bytes, path: bytes, parent_fd: int) -> None:
+        """Give a staged directory its name; what is there and is no directory is replaced."""
+        name = os.path.basename(path)
+        try:
+            try:
+                at.rename(staged, self._stage, name, parent_fd)
+            except NotADirectoryError:
+                at.remove(name, parent_fd)
+                at.rename(staged, self._stage, name, parent_fd)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    def restore_time(self, fd: int, mtime_ns: int | None) -> None:
+        """Set the time of a directory that things were put into."""
+        if mtime_ns is not None:
+            at.set_time(fd, mtime_ns)
+
+    def link(self, first: bytes, path: bytes) -> None:
+        """Make `path` another name of the file `first`, atomically."""
+        temporary = self._temporary()
+        (first_parent, first_name), (parent, name) = os.path.split(first), os.path.split(path)
+        try:
+            with self._root.directory(first_parent) as source, self._root.directory(parent) as target:
+                at.make_hardlink(first_name, source, temporary, self._stage)
+                at.rename(temporary, self._stage, name, target)
+        except OSError as exc:
+            raise failed("link", self._root.outside(path), exc) from exc
+
+
+_VERBS = {REMOVE: "remove", METADATA: "set the metadata of"}
+
+
+def _same_moment(before: os.stat_result, after: os.stat_result) -> bool:
+    return before.st_mtime_ns == after.st_mtime_ns and before.st_size == after.st_size

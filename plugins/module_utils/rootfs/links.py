@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files with several names in the source keep them in the jail, across entries too.
+
+The walk sets such files aside, since their names may lie in directories that
+different processes deal with. When all names are known, each group is made
+from one copy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from .._sys.rooted import Root
+from ..errors import failed
+from .compare import Comparer, Linked
+from .install import Installer, Target
+from .operation import CREATE, LINK, METADATA, REPLACE, Operation
+from .walk import Findings
+from .wanted import Wanted
+
+
+class Linker:
+    """Compares and mends groups of names. Without an installer it only looks."""
+
+    def __init__(self, root: Root, source: Root, comparer: Comparer, installer: Installer | None) -> None:
+        self._root, self._source = root, source
+        self._comparer, self._installer = comparer, installer
+        self.findings = Findings()
+
+    def deal_with(self, linked: Iterable[Linked]) -> None:
+        """Make all names that are one file in the source one file in the jail."""
+        groups: dict[tuple[int, int], list[Linked]] = {}
+        for found in linked:
+            groups.setdefault((found.status.st_dev, found.status.st_ino), []).append(found)
+        for group in groups.values():
+            self._group(sorted(group))
+
+    def _group(self, group: list[Linked]) -> None:
+        have = [self._root.lstat(name.path) for name in group]
+        leader = self._leader(group, have)
+        if leader is None:
+            leader = 0
+            have[0] = self._copy(group[0], have[0], alone=len(group) == 1)
+        for number, name in enumerate(group):
+            there, first = have[number], have[leader]
+            if number == leader or (there and first and _inode(there) == _inode(first)):
+                continue
+            self._link(group[leader], name, there)
+
+    def _leader(self, group: list[Linked], have: list[os.stat_result | None]) -> int | None:
+        """The first name that already is as wanted."""
+        for number, name in enumerate(group):
+            there = have[number]
+            if there is not None and not self._difference(name, there):
+                return number
+        return None
+
+    def _difference(self, name: Linked, have: os.stat_result) -> str:
+        want = Wanted(name.status, -1, name.name, name.parent)
+        with self._root.directory(os.path.dirname(name.path)) as fd, self._source.directory(name.parent) as source:
+            want.dir_fd = source
+            return self._comparer.difference(want, have, os.path.basename(name.path), fd)
+
+    def _copy(self, name: Linked, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
+        """Copy the file for its first name; returns what is there then."""
+        want = Wanted(name.status, -1, name.name, name.parent)
+        why = "" if have is None else self._difference(name, have)
+        same = have is not None and alone and have.st_nlink == 1 and why.startswith(("mode", "owner", "flags"))
+        action = CREATE if have is None else METADATA if same else REPLACE
+        operation = Operation(action, name.path, want, why, have)
+        self.findings.count(operation)
+        if not self._installer:
+            return have
+        with self._source.directory(name.parent) as source:
+            want.dir_fd = source
+            self._inside(name.path, operation)
+        return self._root.lstat(name.path)
+
+    def _link(self, first: Linked, name: Linked, have: os.stat_result | None) -> None:
+        why = f"to /{os.fsdecode(first.path)}"
+        operation = Operation(LINK, name.path, Wanted(name.status), why, have)
+        self.findings.count(operation)
+        self._inside(name.path, operation, first.path)
+
+    def _inside(self, path: bytes, operation: Operation, first: bytes = b"") -> None:
+        """Carry out an operation and leave the time of its directory as it was."""
+        if not self._installer:
+            return
+        with self._root.directory(os.path.dirname(path)) as fd:
+            before = os.fstat(fd).st_mtime_ns
+            if first:
+                self._installer.link(first, path)
+            else:
+                self._installer.execute(operation, Target(fd, os.path.dirname(path)))
+            try:
+                self._installer.restore_time(fd, before)
+            except OSError as exc:
+                raise failed("set the time of", self._root.outside(os.path.dirname(path)), exc) from exc
+
+
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Manifests: text in the format of darwin-jail's mkjail.files, read into entries.
+
+One entry a line, `src [dst]`, separated by white space; `#` starts a comment
+line; `@include FILE` reads another manifest, relative to the including one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Callable, NamedTuple
+
+from .._sys.host import PRIVATE
+from ..errors import InputError, ManifestError, show
+
+INCLUDE = b"@include"
+
+
+class Entry(NamedTuple):
+    """Something to copy, as the user named it."""
+
+    src: bytes
+    """Absolute path in the source, may hold wildcards; a trailing slash means the contents."""
+    dest: bytes | None
+    """Absolute path in the jail; None: the same as src. A trailing slash means: into it."""
+    optional: bool
+    """Whether it may match nothing."""
+    origin: str
+    """Where it was asked for, for messages."""
+
+
+def canonical(path: bytes) -> bytes:
+    """A path of a running macOS, relative to the root, with /etc, /tmp and /var in /private."""
+    parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+    if parts and parts[0] in PRIVATE:
+        parts.insert(0, b"private")
+    return b"/".join(parts)
+
+
+def read_manifests(paths: Sequence[str], load: Callable[[str], bytes]) -> list[Entry]:
+    """The entries of manifest files and all they include; `load` reads one file.
+
+    ManifestError names the file and line of what cannot be understood, and
+    the cycle when files include each other.
+    """
+    entries: list[Entry] = []
+    for path in paths:
+        if not os.path.isabs(path):
+            raise InputError(f"manifest '{path}' is not an absolute path: give the whole path on the Mac")
+        _read(path, load, [], entries)
+    return entries
+
+
+def _read(path: str, load: Callable[[str], bytes], including: list[str], entries: list[Entry]) -> None:
+    path = os.path.normpath(path)
+    if path in including:
+        cycle = " -> ".join([*including[including.index(path) :], path])
+        raise ManifestError(f"manifests include each other in a cycle: {cycle}: remove one of the @include lines")
+    for number, line in enumerate(load(path).splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith(b"#"):
+            continue
+        origin = f"{path} line {number}"
+        if line.split(None, 1)[0] == INCLUDE:
+            included = os.fsdecode(line[len(INCLUDE) :].strip())
+            if not included:
+                raise ManifestError(f"{origin}: @include names no file")
+            _read(os.path.join(os.path.dirname(path), included), load, [*including, path], entries)
+        else:
+            entries.append(_entry(line.split(), origin))
+
+
+def _entry(words: list[bytes], origin: str) -> Entry:
+    if len(words) > 2:
+        raise ManifestError(
+            f"{origin}: {len(words)} words where 'src' or 'src dst' is expected; "
+            "for a path with spaces use the option entries"
+        )
+    try:
+        return checked(words[0], words[1] if len(words) == 2 else None, True, origin)
+    except InputError as exc:
+        raise ManifestError(str(exc)) from exc
+
+
+def read_entries(items: Sequence[dict[str, Any]]) -> list[Entry]:
+    """The entries given as the option `entries`: a list of {src, dest, optional}."""
+    return [
+        checked(
+            os.fsencode(item["src"]),
+            os.fsencode(item["dest"]) if item.get("dest") else None,
+            bool(item.get("optional")),
+            f"entries[{number}]",
+        )
+        for number, item in enumerate(items)
+    ]
+
+
+def checked(src: bytes, dest: bytes | None, optional: bool, origin: str) -> Entry:
+    """An entry whose paths are absolute and free of '..'; InputError otherwise."""
+    for what, path in (("src", src), ("dest", dest)):
+        if path is None:
+            continue
+        if not path.startswith(b"/"):
+            raise InputError(f"{origin}: {what} '{show(path)}' is not an absolute path")
+        if b".." in path.split(b"/"):
+            raise InputError(f"{origin}: {what} '{show(path)}' holds '..', which could lead out of the tree")
+        if b"\0" in path:
+            raise InputError(f"{origin}: {what} '{show(path)}' holds a NUL byte")
+    return Entry(src, dest, optional, origin)

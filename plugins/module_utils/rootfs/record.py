@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record: what was installed in a jail, so that it can be told from what others put there.
+
+It is kept by directory. A *block* is the line of a directory followed by the
+lines of all in it that is no directory. record.mtree holds the blocks nested
+as mtree(8) wants them; a run that changes things first appends the blocks it
+is about to make true to a journal, so that nothing a killed run installed is
+ever taken for somebody else's.
+
+    run starts        record of the last run, journals only if that one was killed
+    each directory    its new block goes to a journal, then the directory is changed
+    run ends          record.mtree is written anew from the blocks and renamed
+                      into place, the journals are removed
+
+The record is untrusted input. Names with slashes, `..`, broken nesting and
+unknown words are refused with RecordError.
+
+Cost: one pass of a regular expression over the file to find the blocks (about
+25 ms for 500,000 lines); a block is read only when its directory differs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Callable
+
+from .. import mtree
+from .._sys import at
+from .._sys.rooted import Root
+from ..errors import RecordError, failed, show
+from ..jail import STATE
+
+RECORD = STATE + b"/record.mtree"
+JOURNAL = b"journal."
+LIMIT = 1 << 28
+HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
+
+_STRUCTURE = re.compile(rb"^(?:\.\.|([^\s#/]+) type=dir [^\n]*)\n", re.MULTILINE)
+_JOURNAL_HEAD = re.compile(rb"^#dir (\S+)\n", re.MULTILINE)
+
+
+class Block:
+    """What the record says of one directory."""
+
+    __slots__ = ("text", "_fields")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._fields: dict[bytes, list[mtree.Fields]] | None = None
+
+    def fields(self) -> dict[bytes, list[mtree.Fields]]:
+        """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
+        if self._fields is None:
+            self._fields = {}
+            for number, text in enumerate(self.text.splitlines(True)):
+                if text.startswith(b"#") or not text.endswith(b"\n"):
+                    continue
+                name, fields = mtree.parse(text)
+                self._fields.setdefault(b"." if number == 0 else name, []).append(fields)
+        return self._fields
+
+
+EMPTY = Block(b"")
+
+
+class Record:
+    """The record of a jail as the last run left it."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[bytes, Block] = {}
+        self.children: dict[bytes, list[bytes]] = {}
+        """The recorded directories in each recorded directory."""
+        self.interrupted = False
+        """Whether the last run did not finish."""
+
+    @classmethod
+    def load(cls, root: Root) -> Record:
+        """Read record and journals; RecordError when they make no sense."""
+        record = cls()
+        data = root.read(RECORD, LIMIT)
+        if data is not None:
+            try:
+                record._index(data)
+            except RecordError as exc:
+                raise RecordError(
+                    f"{show(root.outside(RECORD))} is damaged: {exc}. Remove it to go on: "
+                    "what earlier runs installed is then compared anew, and not pruned"
+                ) from exc
+        for name in journals(root):
+            record.interrupted = True
+            record._replay(root.read(STATE + b"/" + name, LIMIT) or b"")
+        return record
+
+    def block(self, path: bytes) -> Block:
+        return self.blocks.get(path, EMPTY)
+
+    def _index(self, data: bytes) -> None:
+        path: list[bytes] = []
+        opened: tuple[bytes, int] | None = None
+        for match in _STRUCTURE.finditer(data):
+            if opened:
+                self._add(opened[0], Block(data[opened[1] : match.start()]))
+            name = match[1]
+            if name is None:
+                if not path:
+                    raise RecordError("it closes more directories than it opens")
+                path.pop()
+                opened = None
+                continue
+            path.append(_component(name, bool(path)))
+            opened = b"/".join(path[1:]), match.start()
+        if path or not data.endswith(b"\n"):
+            raise RecordError("it ends in the middle")
+
+    def _add(self, path: bytes, block: Block) -> None:
+        if path not in self.blocks and path:
+            parent, name = os.path.split(path)
+            self.children.setdefault(parent, []).append(name)
+        self.blocks[path] = block
+
+    def _replay(self, data: bytes) -> None:
+        """Add the blocks of a journal to those of the record: what they name may be there or not."""
+        parts = _JOURNAL_HEAD.split(data)[1:]
+        for encoded, text in zip(parts[::2], parts[1::2]):
+            path = mtree.decode(encoded).strip(b"/")
+            if b".." in path.split(b"/"):
+                raise RecordError(f"the journal of a killed run holds '..' in {show(path)}")
+            whole = text[: text.rfind(b"\n") + 1]
+            former = self.blocks.get(path)
+            lines = former.text + whole.split(b"\n", 1)[-1] if former else whole
+            for count in range(1, path.count(b"/") + 1):
+                ancestor = b"/".join(path.split(b"/")[:count])
+                if ancestor not in self.blocks:
+                    self._add(ancestor, EMPTY)
+            self._add(path, Block(lines))
+
+
+def _component(encoded: bytes, nested: bool) -> bytes:
+    name = mtree.decode(encoded)
+    if (name == b".") == nested or b"/" in name or name in (b"", b".."):
+        raise RecordError(f"'{show(name)}' cannot be a directory there")
+    return name
+
+
+def journals(root: Root) -> list[bytes]:
+    """The names of journals that a killed run left."""
+    with root.directory(STATE) as fd:
+        return sorted(name for name in at.names(fd) if name.startswith(JOURNAL))
+
+
+class Journal:
+    """Where one process writes the blocks it is about to make true. The file is made at the first one."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._fd = -1
+        self._size = 0
+        self.name = b""
+
+    def write(self, path: bytes, block: bytes) -> tuple[bytes, int, int]:
+        """Append a block; returns the name of the journal, where the text starts and how long it is."""
+        head = b"#dir /%s\n" % mtree.encode(path)
+        try:
+            if self._fd < 0:
+                self._open()
+            at.append(self._fd, head + block)
+        except OSError as exc:
+            raise failed("write", self._root.outside(STATE + b"/" + self.name), exc) from exc
+        start = self._size + len(head)
+        self._size = start + len(block)
+        return self.name, start, len(block)
+
+    def _open(self) -> None:
+        self.name = JOURNAL + os.urandom(6).hex().encode()
+        with self._root.directory(STATE) as dir_fd:
+            self._fd = at.open_new(self.name, dir_fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+Written = dict[bytes, tuple[bytes, int, int]]
+"""Changed blocks: by directory, the journal that has the text, where it starts, how long it is."""
+
+
+def finish(root: Root, record: Record, written: Written, dropped: Sequence[bytes]) -> None:
+    """Write the record anew from the last one and what changed, atomically; then remove the journals."""
+    if written or dropped or record.interrupted:
+        paths = (record.blocks.keys() | written.keys()) - (set(dropped) - written.keys())
+        texts = {
+            name: root.read(STATE + b"/" + name, LIMIT) or b""
+            for name in {name for name, _start, _size in written.values()}
+        }
+
+        def text(path: bytes) -> bytes:
+            if path not in written:
+                return record.blocks[path].text
+            name, start, size = written[path]
+            return texts[name][start : start + size]
+
+        root.write(RECORD, _nested(paths, text), mode=0o600)
+    for name in journals(root):
+        root.unlink(STATE + b"/" + name)
+
+
+def _nested(paths: Iterable[bytes], text: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """The text of the record: depth first, `..` wherever a directory ends."""
+    yield HEADER
+    depth = 0
+    for path in sorted(paths, key=lambda path: path.split(b"/") if path else []):
+        level = path.count(b"/") + 1 if path else 0
+        yield mtree.UP * (depth - level)
+        yield text(path)
+        depth = level + 1
+    yield mtree.UP * depth

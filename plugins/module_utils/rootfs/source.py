@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The macOS tree to copy from, and what an entry finds in it.
+
+Symbolic links on the way to a file are resolved inside the tree, as the
+system that the tree belongs to would: an absolute link in a mounted volume
+leads into that volume, not to the running system.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from typing import NamedTuple
+
+from .._sys import at, host
+from .._sys.rooted import Root
+from ..errors import InputError, failed, show
+from .manifest import Entry, canonical
+
+FIRMLINKS = b"usr/share/firmlinks"
+MAX_LINKS = 40
+MAGIC = re.compile(rb"[*?[]")
+
+# Never descended into: /System/Volumes/Data shows the whole Data volume a second time.
+NEVER = b"System/Volumes"
+
+
+class Match(NamedTuple):
+    """One thing that an entry found."""
+
+    source: bytes
+    """Its path in the source, no symbolic link in its parents; relative to the root."""
+    dest: bytes
+    """Its path in the jail; relative to the root."""
+    status: os.stat_result
+    entry: Entry
+
+
+class Source:
+    """An open source tree."""
+
+    def __init__(self, path: str) -> None:
+        """InputError when it is not an absolute path to a directory."""
+        real = host.real_path(path)
+        if not os.path.isdir(real):
+            raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
+        self.root = Root(real)
+        self.path = real
+
+    def close(self) -> None:
+        self.root.close()
+
+    def firmlinks(self) -> frozenset[bytes]:
+        """Directories of the System volume that show the Data volume.
+
+        Each line of the list is `path<TAB>path on the Data volume`
+        (apple-oss-distributions/files usr/share/firmlinks).
+        """
+        text = self.root.read(FIRMLINKS, 1 << 16) or b""
+        lines = (line.split(b"\t")[0].strip() for line in text.splitlines())
+        return frozenset(line.strip(b"/") for line in lines if line.startswith(b"/"))
+
+    def resolve(self, path: bytes, follow_last: bool) -> bytes | None:
+        """The real path inside the tree, or None when it does not exist."""
+        todo = [part for part in path.split(b"/") if part][::-1]
+        done: list[bytes] = []
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part == b"..":
+                del done[-1:]
+                continue
+            status = self.root.lstat(b"/".join([*done, part]))
+            if status is None:
+                return None
+            if not stat.S_ISLNK(status.st_mode) or (not todo and not follow_last):
+                done.append(part)
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise InputError(f"{show(self.root.outside(path))}: too many symbolic links, perhaps in a circle")
+            target = self._readlink(b"/".join([*done, part]))
+            if target.startswith(b"/"):
+                done = []
+            todo += [step for step in target.split(b"/") if step not in (b"", b".")][::-1]
+        return b"/".join(done)
+
+    def _readlink(self, rel: bytes) -> bytes:
+        parent, name = os.path.split(rel)
+        with self.root.directory(parent) as fd:
+            return os.readlink(name, dir_fd=fd)
+
+    def expand(self, entry: Entry) -> list[Match]:
+        """All that an entry names. InputError when a destination fits only one file and several match."""
+        contents = entry.src.endswith(b"/")
+        found = [(written, real) for written, real in self._glob(entry) if real is not None]
+        matches = []
+        for written, real in found:
+            status = self.root.lstat(real)
+            if status is None or (contents and not stat.S_ISDIR(status.st_mode)):
+                continue
+            matches.append(Match(real, self._dest(entry, written, contents), status, entry))
+        if len(matches) > 1 and entry.dest and not entry.dest.endswith(b"/"):
+            raise InputError(
+                f"{entry.origin}: '{show(entry.src)}' matches {len(matches)} files and "
+                f"'{show(entry.dest)}' is the name of one: end it with a slash to copy into a directory"
+            )
+        return matches
+
+    @staticmethod
+    def _dest(entry: Entry, written: bytes, contents: bool) -> bytes:
+        if entry.dest is None:
+            return written
+        if entry.dest.endswith(b"/") and not contents:
+            return os.path.join(canonical(entry.dest), os.path.basename(written))
+        return canonical(entry.dest)
+
+    def _glob(self, entry: Entry) -> list[tuple[bytes, bytes | None]]:
+        """Pairs of the path as written and the real one; a name that exists literally is no wildcard."""
+        follow_last = entry.src.endswith(b"/")
+        literal = canonical(entry.src)
+        real = self.resolve(literal, follow_last)
+        if real is not None or not MAGIC.search(literal):
+            return [(literal, real)]
+        found: list[bytes] = [b""]
+        for part in literal.split(b"/"):
+            found = [os.path.join(base, name) for base in found for name in self._names(base, part)]
+        return [(path, self.resolve(path, follow_last)) for path in found]
+
+    def _names(self, base: bytes, pattern: bytes) -> list[bytes]:
+        """Names in a directory that match a pattern; `*` matches hidden ones as well."""
+        if not MAGIC.search(pattern):
+            return [pattern]
+        real = self.resolve(base, True)
+        status = self.root.lstat(real) if real is not None else None
+        if real is None or status is None or not stat.S_ISDIR(status.st_mode):
+            return []
+        try:
+            with self.root.directory(real) as fd:
+                names = at.names(fd)
+        except OSError as exc:
+            raise failed("list", self.root.outside(real), exc) from exc
+        return sorted(fnmatch.filter(names, pattern))

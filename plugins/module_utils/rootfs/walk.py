@@ -1,0 +1,229 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go through the wanted tree directory by directory: compare, and act on what differs.
+
+A *task* is a directory of the jail that is complete in itself; carrying it
+out deals with its subdirectories: each is compared and mended, or filled in
+the stage and renamed into place, and those with subdirectories of their own
+become tasks. Nothing of a task depends on another one that is open, so any
+process may take any of them.
+
+An unchanged tree costs two fstatat for each name and yields nothing; memory
+grows with the depth and width of the directories at hand, not with the tree.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any, NamedTuple
+
+from .._sys import at
+from .._sys.rooted import Root
+from ..errors import failed, show
+from .compare import Comparer, Decision, Linked
+from .install import Installer, Target
+from .operation import CREATE, REPLACE, Operation, Stats
+from .record import Journal, Written
+from .wanted import Listing, Wanted, WantedTree
+
+MOST_REPORTED = 1000
+
+
+class Task(NamedTuple):
+    """A directory whose subdirectories are to be dealt with."""
+
+    path: bytes
+    subdirs: dict[bytes, Wanted]
+    mtime_ns: int | None
+    """The time that it must have in the end; None: left alone."""
+    touched: bool
+    """Whether something was put into it already."""
+    exists: bool
+    """False in check mode below what would be made."""
+
+
+class Findings:
+    """What a walk found and did; those of several processes are added up."""
+
+    def __init__(self) -> None:
+        self.stats = Stats()
+        self.total = 0
+        self.operations: list[tuple[dict[str, Any], str]] = []
+        """The first ones: as reported, and as described."""
+        self.linked: list[Linked] = []
+        self.kept: list[tuple[bytes, str]] = []
+        self.warnings: list[str] = []
+        self.blocks: Written = {}
+        self.dropped: list[bytes] = []
+
+    def count(self, operation: Operation) -> None:
+        self.total += 1
+        self.stats.count(operation)
+        if len(self.operations) < MOST_REPORTED:
+            self.operations.append((operation.report(), operation.describe()))
+
+    def add(self, other: Findings) -> None:
+        self.stats.add(other.stats)
+        self.total += other.total
+        self.operations = (self.operations + other.operations)[:MOST_REPORTED]
+        self.linked += other.linked
+        self.kept += other.kept
+        self.warnings += other.warnings
+        self.blocks.update(other.blocks)
+        self.dropped += other.dropped
+
+
+class Walker:
+    """Carries out tasks in one process. Without an installer and a journal it only looks."""
+
+    def __init__(
+        self,
+        root: Root,
+        tree: WantedTree,
+        comparer: Comparer,
+        installer: Installer | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self._root, self._tree, self._comparer = root, tree, comparer
+        self._installer, self._journal = installer, journal
+        self.findings = Findings()
+
+    def for_worker(self) -> Walker:
+        """The same, with findings and a journal of its own."""
+        journal = Journal(self._root) if self._journal else None
+        return Walker(self._root, self._tree, self._comparer, self._installer, journal)
+
+    def finish(self) -> Findings:
+        """What was found and done, when all tasks are carried out."""
+        if self._journal:
+            self._journal.close()
+        if self._installer:
+            self.findings.stats.bytes_cloned += self._installer.cloned
+            self.findings.warnings += self._installer.warnings
+        return self.findings
+
+    def start(self) -> list[Task]:
+        """Deal with the jail's root directory; the task that it leaves."""
+        if not self._root.exists:
+            return _listed(self._new(b"", self._tree.top(), None, CREATE))
+        task = self._existing(b"", self._tree.top(), os.dup(self._root.fd))
+        return [task] if task else []
+
+    def carry_out(self, task: Task) -> list[Task]:
+        """Deal with the subdirectories of a task's directory; returns the tasks that they leave."""
+        fd = self._root.open_dir(task.path) if task.exists else None
+        tasks: list[Task] = []
+        touched = task.touched
+        below = task.path + b"/" if task.path else b""
+        try:
+            for name in sorted(task.subdirs):
+                found, made = self._subdirectory(below + name, task.subdirs[name], fd)
+                touched = touched or made
+                tasks += found
+            if touched and fd is not None and self._installer:
+                self._installer.restore_time(fd, task.mtime_ns)
+        except OSError as exc:
+            raise failed("set the time of", self._root.outside(task.path), exc) from exc
+        finally:
+            if fd is not None:
+                os.close(fd)
+        return tasks
+
+    def _subdirectory(self, path: bytes, want: Wanted, parent: int | None) -> tuple[list[Task], bool]:
+        """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
+        have = self._lstat(path, parent)
+        if have is None or parent is None:
+            return _listed(self._new(path, want, parent, CREATE)), True
+        if stat.S_ISDIR(have.st_mode):
+            if self._comparer.is_mounted(path, have):
+                return [], False
+            return _listed(self._existing(path, want, self._open(path, parent))), False
+        if path in self._comparer.mounts or self._comparer.is_configuration(path):
+            self.findings.kept.append((path, "no directory any more in the jail"))
+            return [], False
+        return _listed(self._new(path, want, parent, REPLACE)), True
+
+    def _lstat(self, path: bytes, parent: int | None) -> os.stat_result | None:
+        try:
+            return None if parent is None else at.lstat(os.path.basename(path), parent)
+        except OSError as exc:
+            raise failed("look at", self._root.outside(path), exc) from exc
+
+    def _open(self, path: bytes, parent: int) -> int:
+        try:
+            return at.open_dir(os.path.basename(path), parent)
+        except OSError as exc:
+            raise failed("open", self._root.outside(path), exc) from exc
+
+    # -- a directory that is there -------------------------------------------------
+
+    def _existing(self, path: bytes, want: Wanted, fd: int) -> Task | None:
+        """Compare a directory with what is wanted and mend it; closes `fd`."""
+        listing = self._tree.list(path, want)
+        try:
+            decision = self._comparer.directory(path, want, listing, fd)
+            self._note(path, decision, listing)
+            touched = False
+            if self._installer:
+                target = Target(fd, path)
+                for operation in decision.operations:
+                    self._installer.execute(operation, target)
+                    touched = touched or operation.want is not want
+            mtime_ns = want.status.st_mtime_ns
+            if listing.dirs:
+                return Task(path, listing.dirs, mtime_ns, touched, True)
+            if touched and self._installer:
+                self._installer.restore_time(fd, mtime_ns)
+            return None
+        except OSError as exc:
+            raise failed("compare", self._root.outside(path), exc) from exc
+        finally:
+            listing.close()
+            os.close(fd)
+
+    # -- a directory that is not ------------------------------------------------------
+
+    def _new(self, path: bytes, want: Wanted, parent: int | None, action: str) -> Task | None:
+        """Fill a directory in the stage and put it in place."""
+        listing = self._tree.list(path, want)
+        try:
+            decision = self._comparer.directory(path, want, listing, None)
+            decision.operations.insert(0, Operation(action, path, want))
+            self._note(path, decision, listing)
+            if self._installer and parent is not None:
+                staged, fd = self._installer.new_directory()
+                try:
+                    target = Target(fd, path, staged=True)
+                    for operation in decision.operations[1:]:
+                        self._installer.execute(operation, target)
+                    self._installer.finish_directory(fd, want, path)
+                finally:
+                    os.close(fd)
+                self._installer.place_directory(staged, path, parent)
+            exists = self._installer is not None
+            return Task(path, listing.dirs, want.status.st_mtime_ns, False, exists) if listing.dirs else None
+        finally:
+            listing.close()
+
+    def _note(self, path: bytes, decision: Decision, listing: Listing) -> None:
+        """Count what was decided, and tell the journal before it comes true."""
+        findings = self.findings
+        for operation in decision.operations:
+            findings.count(operation)
+        findings.stats.counts["sockets"] += listing.sockets
+        findings.linked += decision.linked
+        findings.kept += decision.kept
+        findings.stats.counts["kept"] += len(decision.kept)
+        for where, why in decision.conflicts:
+            findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
+        findings.dropped += decision.dropped
+        if self._journal:
+            block = b"".join(decision.lines)
+            if decision.operations or block != self._comparer.record.block(path).text:
+                findings.blocks[path] = self._journal.write(path, block)
+
+
+def _listed(task: Task | None) -> list[Task]:
+    return [task] if task else []

@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a directory of the jail should hold, read from the source one directory at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..errors import failed
+from ..jail import STATE
+from .graft import Graft
+from .manifest import canonical
+from .source import NEVER, Source
+
+Status = Any
+"""os.stat_result, or Fixed for what no file gives."""
+
+
+class Wanted:
+    """Something that should be in the jail."""
+
+    __slots__ = ("status", "dir_fd", "name", "parent", "sources", "graft", "target")
+
+    def __init__(self, status: Status, dir_fd: int = -1, name: bytes = b"", parent: bytes = b"") -> None:
+        self.status = status
+        self.dir_fd, self.name, self.parent = dir_fd, name, parent
+        """Where it is in the source: an open directory (while the listing is), its name there, that directory."""
+        self.target: bytes | None = None
+        """Where a symbolic link points, once it is known."""
+        self.sources: Sequence[bytes] = ()
+        """For a directory: the directories of the source that it is made of."""
+        self.graft: Graft | None = None
+        """For a directory: what entries want in it besides."""
+
+    @property
+    def is_dir(self) -> bool:
+        return bool(stat.S_ISDIR(self.status.st_mode))
+
+    def link(self) -> bytes:
+        """The target of a symbolic link."""
+        if self.target is None:
+            self.target = os.readlink(self.name, dir_fd=self.dir_fd)
+        return self.target
+
+
+class Listing:
+    """The wanted contents of one directory. Close it when the files have been dealt with."""
+
+    def __init__(self) -> None:
+        self.files: dict[bytes, Wanted] = {}
+        self.dirs: dict[bytes, Wanted] = {}
+        self.sockets = 0
+        self._fds: list[int] = []
+
+    def keep(self, fd: int) -> int:
+        self._fds.append(fd)
+        return fd
+
+    def close(self) -> None:
+        while self._fds:
+            os.close(self._fds.pop())
+
+    def add(self, name: bytes, want: Wanted) -> None:
+        """A later source wins over an earlier one; directories merge."""
+        if want.is_dir:
+            former = self.dirs.get(name)
+            if former:
+                former.sources = [*former.sources, *want.sources]
+                former.status = want.status
+                return
+            self.files.pop(name, None)
+            self.dirs[name] = want
+        else:
+            self.dirs.pop(name, None)
+            self.files[name] = want
+
+
+class WantedTree:
+    """The desired tree: a source seen through the entries.
+
+    Cost: one open, one scandir and one fstatat per name; a directory that
+    comes from one place and holds no entry of its own takes the short way.
+    """
+
+    def __init__(self, source: Source, grafts: Graft, exclude: Sequence[str], own: tuple[int, int]) -> None:
+        self._source = source
+        self._grafts = grafts
+        self._firmlinks = source.firmlinks()
+        self._excluded = _patterns(exclude)
+        self._own = own
+        """Device and inode of the jail, which may lie in what is copied."""
+
+    def top(self) -> Wanted:
+        """The root directory of the jail."""
+        want = Wanted(self._grafts.fixed)
+        want.graft = self._grafts
+        want.sources = list(self._grafts.sources)
+        if want.sources:
+            want.status = self._source.root.lstat(want.sources[-1])
+        return want
+
+    def list(self, path: bytes, want: Wanted) -> Listing:
+        """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
+        listing = Listing()
+        try:
+            for source in want.sources:
+                self._scan(source, path, listing)
+            if want.graft:
+                self._add_grafts(path, want.graft, listing)
+        except BaseException:
+            listing.close()
+            raise
+        return listing
+
+    def _scan(self, source: bytes, path: bytes, listing: Listing) -> None:
+        """Add what a directory of the source holds."""
+        fd = listing.keep(self._source.root.open_dir(source))
+        below = source + b"/" if source else b""
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    name = os.fsencode(entry.name)
+                    status = entry.stat(follow_symlinks=False)
+                    kind = status.st_mode & 0o170000
+                    if kind == 0o140000:
+                        listing.sockets += 1
+                    elif kind != 0o040000:
+                        listing.add(name, Wanted(status, fd, name, source))
+                    elif (status.st_dev, status.st_ino) != self._own and below + name != NEVER:
+                        want = Wanted(status)
+                        want.sources = () if below + name in self._firmlinks else (below + name,)
+                        listing.add(name, want)
+        except OSError as exc:
+            raise failed("read", self._source.root.outside(source), exc) from exc
+        self._leave_out(path, listing)
+
+    def _leave_out(self, path: bytes, listing: Listing) -> None:
+        below = path + b"/" if path else b""
+        if STATE.startswith(below):
+            listing.dirs.pop(STATE[len(below) :], None)
+        if self._excluded:
+            for names in (listing.files, listing.dirs):
+                for name in [name for name in names if self.is_excluded(below + name)]:
+                    del names[name]
+
+    def is_excluded(self, path: bytes) -> bool:
+        return any(pattern.search(path) for pattern in self._excluded)
+
+    def _add_grafts(self, path: bytes, graft: Graft, listing: Listing) -> None:
+        """Add what entries put here by name."""
+        below = path + b"/" if path else b""
+        for name, node in graft.children.items():
+            if node.target is not None:
+                want = Wanted(node.fixed)
+                want.target = node.target
+                listing.add(name, want)
+            elif self.is_excluded(below + name):
+                continue
+            elif node.file is not None:
+                self._add_file(name, node.file, listing)
+            else:
+                self._add_dir(name, node, listing)
+
+    def _add_file(self, name: bytes, source: bytes, listing: Listing) -> None:
+        parent, source_name = os.path.split(source)
+        fd = listing.keep(self._source.root.open_dir(parent))
+        try:
+            status = os.stat(source_name, dir_fd=fd, follow_symlinks=False)
+        except OSError as exc:
+            raise failed("read", self._source.root.outside(source), exc) from exc
+        if stat.S_ISSOCK(status.st_mode):
+            listing.sockets += 1
+        else:
+            listing.add(name, Wanted(status, fd, source_name, parent))
+
+    def _add_dir(self, name: bytes, node: Graft, listing: Listing) -> None:
+        """A directory that entries name or imply, on top of one that a merged source may hold."""
+        inherited = listing.dirs.get(name)
+        if node.sources:
+            status: Status = self._source.root.lstat(node.sources[-1])
+        elif inherited:
+            status = inherited.status
+        else:
+            status = node.fixed
+        want = Wanted(status)
+        inside = () if inherited is None else inherited.sources
+        want.sources = [*inside, *(source for source in node.sources if source not in inside)]
+        want.graft = node
+        listing.dirs.pop(name, None)
+        listing.add(name, want)
+
+
+def _patterns(globs: Iterable[str]) -> list[re.Pattern[bytes]]:
+    """Globs as regular expressions over paths of the jail.
+
+    Without a slash a glob is matched against names anywhere; with one, against
+    the whole path. `*` and `?` stop at slashes, `**` does not.
+    """
+    found = []
+    for glob in globs:
+        raw = os.fsencode(glob)
+        if b"/" in raw.strip(b"/"):
+            anchor, raw = b"^", canonical(raw)
+        elif raw.startswith(b"/"):
+            anchor, raw = b"^", raw.strip(b"/")
+        else:
+            anchor, raw = b"(?:^|/)", raw.strip(b"/")
+        found.append(re.compile(anchor + _regex(raw) + b"$", re.DOTALL))
+    return found
+
+
+def _regex(glob: bytes) -> bytes:
+    words = re.split(rb"(\*\*/?|\*|\?|\[[^]]+\])", glob)
+    known = {b"**": b".*", b"**/": b"(?:.*/)?", b"*": b"[^/]*", b"?": b"[^/]"}
+    return b"".join(_class(word) if word[:1] == b"[" else known.get(word) or re.escape(word) for word in words)
+
+
+def _class(word: bytes) -> bytes:
+    negated = word[1:2] in (b"!", b"^")
+    body = word[2:-1] if negated else word[1:-1]
+    return b"[" + (b"^/" if negated else b"") + body.replace(b"\\", b"\\\\") + b"]"

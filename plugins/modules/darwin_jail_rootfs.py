@@ -1,0 +1,229 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: darwin_jail_rootfs
+short_description: Build, mend or remove the root file system of a macOS jail
+version_added: 0.1.0
+description:
+  - Makes a directory hold a copy of parts of a macOS system, to be entered with chroot(8).
+  - What to copy is named by manifests in the format of darwin-jail's C(mkjail.files), by a list of entries, or by a
+    built-in profile. The layout of macOS is always made: its modes, its owners, the links C(/etc), C(/tmp), C(/var).
+  - A second run mends what differs and touches nothing else. I(System) files are restored to the source.
+    I(Configuration), which is all below C(/private/etc), follows the source unless it was changed or removed in the
+    jail; then it is kept and reported. I(Foreign) files, put there by anybody else, and all below a mount, are never
+    touched.
+  - What was installed is recorded in the jail, below C(/private/var/db/darwin.jail), in the form of mtree(5).
+  - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
+extends_documentation_fragment:
+  - darwin.jail.attributes
+  - darwin.jail.jail
+options:
+  state:
+    description:
+      - V(present) builds or mends the jail.
+      - V(absent) removes it with all that is in it. A directory that is not a jail, or has something mounted below it,
+        is refused.
+    type: str
+    choices: [present, absent]
+    default: present
+  source:
+    description:
+      - Root of the macOS tree to copy from. This Mac, or a mounted volume.
+    type: path
+    default: /
+  manifests:
+    description:
+      - Files on the managed Mac that list what to copy, one C(src [dst]) a line, separated by white space.
+      - Wildcards match hidden files too. A slash at the end of C(src) means the contents of a directory. A slash at
+        the end of C(dst) means into a directory. Lines that start with C(#) are comments. C(@include FILE) reads
+        another manifest, relative to the including one.
+      - A line that matches nothing is a warning.
+      - Paths are those of a running macOS, so that C(/etc/x) lands in C(/private/etc/x).
+    type: list
+    elements: path
+    default: []
+  entries:
+    description:
+      - What to copy, besides O(manifests). Here paths may hold spaces.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      src:
+        description: Absolute path in the source, may hold wildcards. C(..) is refused.
+        type: str
+        required: true
+      dest:
+        description: Absolute path in the jail. The same as O(entries[].src) when left out. C(..) is refused.
+        type: str
+      optional:
+        description: Whether it may match nothing. Otherwise that is an error.
+        type: bool
+        default: false
+  profile:
+    description:
+      - A built-in list for the source's release of macOS and this Mac's architecture, added to the other options.
+      - When neither O(profile), O(manifests) nor O(entries) is given, V(standard) is taken.
+    type: str
+    choices: [standard]
+  exclude:
+    description:
+      - Globs over paths of the jail to leave out. One without a slash matches names anywhere, one with a slash matches
+        the whole path. C(*) stops at slashes, C(**) does not.
+      - What a former run put there is removed, see O(prune).
+    type: list
+    elements: str
+    default: []
+  prune:
+    description:
+      - Remove what a former run installed and nothing names any more. What others put there is never removed.
+    type: bool
+    default: true
+  adopt:
+    description:
+      - Take over a directory that another tool or hand built. System files that differ are restored to the source,
+        all others are kept.
+    type: bool
+    default: false
+  verify:
+    description:
+      - How to tell that a file is as it should be. V(quick) compares type, mode, owner, size, modification time, link
+        target and flags; V(full) reads contents, extended attributes and ACLs too.
+    type: str
+    choices: [quick, full]
+    default: quick
+  workers:
+    description:
+      - How many processes copy. The number of processors, but at most 4, when left out.
+    type: int
+notes:
+  - Run it as root (C(become)).
+  - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
+seealso:
+  - module: darwin.jail.darwin_chroot_exec
+  - module: darwin.jail.darwin_jail_user_tmp
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Build a jail from this Mac
+  darwin.jail.darwin_jail_rootfs:
+    jail: /private/var/jails/sequoia-dev
+  become: true
+
+- name: Build a jail from the list of darwin-jail, and add one tool whose path holds a space
+  darwin.jail.darwin_jail_rootfs:
+    jail: /private/var/jails/small
+    manifests:
+      - /usr/local/etc/mkjail.files
+    entries:
+      - src: /Library/Application Support/Tool/
+        optional: true
+    exclude:
+      - /usr/share/man/**
+  become: true
+
+- name: See what has drifted, contents included, without changing anything
+  darwin.jail.darwin_jail_rootfs:
+    jail: /private/var/jails/small
+    manifests:
+      - /usr/local/etc/mkjail.files
+    verify: full
+  become: true
+  check_mode: true
+  diff: true
+
+- name: Remove a jail
+  darwin.jail.darwin_jail_rootfs:
+    jail: /private/var/jails/small
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+stats:
+  description: What this run did, or in check mode would do.
+  returned: when O(state=present)
+  type: dict
+  contains:
+    files: {description: Regular files copied., type: int, sample: 46396}
+    directories: {description: Directories made., type: int, sample: 3258}
+    symlinks: {description: Symbolic links made., type: int, sample: 3923}
+    hardlinks: {description: Further names given to files that have several., type: int, sample: 12}
+    devices: {description: Devices and FIFOs made., type: int, sample: 4}
+    metadata: {description: Files and directories whose metadata was corrected., type: int, sample: 0}
+    removed: {description: Files and directories removed., type: int, sample: 0}
+    kept: {description: Configuration left as it was changed in the jail., type: int, sample: 1}
+    sockets: {description: Sockets of the source that were skipped., type: int, sample: 0}
+    bytes: {description: Size of the files copied., type: int, sample: 555985197}
+    bytes_cloned: {description: How much of that shares its blocks with the source., type: int, sample: 0}
+    seconds: {description: How long it took., type: float, sample: 0.61}
+  sample: {files: 46396, directories: 3258, symlinks: 3923, bytes: 555985197, seconds: 0.61}
+operations:
+  description: The first 1000 things done, or to be done in check mode.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {action: replace, path: /usr/bin/git, type: file, why: "size 0, wanted 119072"}
+operations_total:
+  description: How many there were.
+  returned: success
+  type: int
+  sample: 1
+kept:
+  description: Configuration that was left as it is in the jail, and why. At most 1000.
+  returned: when O(state=present)
+  type: list
+  elements: dict
+  sample:
+    - {path: /private/etc/hosts, why: changed in the jail}
+"""
+
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
+from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+
+ENTRY = {
+    "src": {"type": "str", "required": True},
+    "dest": {"type": "str"},
+    "optional": {"type": "bool", "default": False},
+}
+
+SPEC = {
+    "jail": {"type": "path", "required": True},
+    "state": {"choices": ["present", "absent"], "default": "present"},
+    "source": {"type": "path", "default": "/"},
+    "manifests": {"type": "list", "elements": "path", "default": []},
+    "entries": {"type": "list", "elements": "dict", "default": [], "options": ENTRY},
+    "profile": {"choices": ["standard"]},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "prune": {"type": "bool", "default": True},
+    "adopt": {"type": "bool", "default": False},
+    "verify": {"choices": ["quick", "full"], "default": "quick"},
+    "workers": {"type": "int"},
+}
+
+
+def work(params: dict[str, Any], check: bool) -> Result:
+    state = params.pop("state")
+    if state == "absent":
+        return remove(params["jail"], check)
+    return build(Wish(**params), check)
+
+
+def main() -> None:
+    run(work, SPEC)
+
+
+if __name__ == "__main__":
+    main()

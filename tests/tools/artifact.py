@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 FOLDER = CHECKOUT / ".cache/artifact"
+COLLECTIONS = FOLDER / "collections"
 NAME = "darwin.jail"
 MOST_BYTES = 500_000
 
@@ -50,34 +52,36 @@ def complaints(built: Path) -> list[str]:
     return found
 
 
-def install(built: Path) -> Path:
-    """Into an empty collections path, without asking any server."""
-    target = FOLDER / "collections"
-    subprocess.check_call(["ansible-galaxy", "collection", "install", "--offline", "-p", target, built])
-    return target
+def use(built: Path) -> None:
+    """Install it into an empty collections path; read all documentation and parse all playbooks by their full names."""
+    here = COLLECTIONS / "ansible_collections" / NAME.replace(".", "/")
+    run("ansible-galaxy", "collection", "install", "--offline", "--collections-path", str(COLLECTIONS), str(built))
+    for kind, pattern in (("module", "plugins/modules/*.py"), ("role", "roles/*")):
+        names = full_names(here, pattern)
+        known = json.loads(run("ansible-doc", "--type", kind, "--json", *names)) if names else {}
+        if missing := [name for name in names if not known.get(name)]:
+            sys.exit(f"{built.name}: ansible-doc does not know {', '.join(missing)}")
+    for playbook in full_names(here, "playbooks/*.yml"):
+        run("ansible-playbook", "--syntax-check", "--inventory", "localhost,", playbook)
 
 
-def use(collections: Path) -> None:
-    """Read the documentation of all modules and roles, and parse all playbooks, by their full names."""
-    here = collections / "ansible_collections" / NAME.replace(".", "/")
-    environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(collections)}
-    named = {kind: sorted(f"{NAME}.{path.stem}" for path in here.glob(p)) for kind, p in KINDS.items()}
-    for kind in ("module", "role"):
-        if named[kind]:
-            command = ["ansible-doc", "--type", kind, "--json", *named[kind]]
-            said = subprocess.run(command, cwd=FOLDER, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-            if missing := [name for name in named[kind] if f'"{name}"' not in said.stdout]:
-                sys.exit(f"{built.name}: ansible-doc does not know {', '.join(missing)}")
-    for playbook in named["playbook"]:
-        command = ["ansible-playbook", "--syntax-check", "-i", "localhost,", playbook]
-        subprocess.check_call(command, cwd=FOLDER, env=environment)
+def full_names(here: Path, pattern: str) -> list[str]:
+    """As users write them. What the checkout has and the artifact lacks was found before."""
+    return sorted(f"{NAME}.{path.stem}" for path in here.glob(pattern))
 
 
-KINDS = {"module": "plugins/modules/*.py", "role": "roles/*", "playbook": "playbooks/*.yml"}
+def run(*command: str) -> str:
+    """Where Ansible sees nothing but what was installed."""
+    environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
+    done = subprocess.run(command, cwd=FOLDER, env=environment, check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: failed where only the built collection is installed")
+    return done.stdout
+
 
 if __name__ == "__main__":
     built = build()
     if lines := complaints(built):
         sys.exit("\n".join(f"{built.name}: {line}" for line in lines))
-    use(install(built))
+    use(built)
     print(f"{built.name}: {built.stat().st_size} bytes, installed and used")

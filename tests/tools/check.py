@@ -69,7 +69,7 @@ class Outcome:
 
 def tool(name: str, *arguments: str) -> Command:
     """A tool of ours."""
-    return (sys.executable, f"tests/tools/{name}", *arguments)
+    return ("python", f"tests/tools/{name}", *arguments)
 
 
 PARTS = (
@@ -105,19 +105,18 @@ PARTS = (
 
 
 def run(part: Part, log: Path | None) -> Outcome:
-    """Run the commands of a part until one fails. Without a log they speak to the terminal."""
+    """Run all commands of a part. Without a log they speak to the terminal."""
     if reason := part.missing():
         return Outcome(part.name, "left out", 0, reason)
     start = time.monotonic()
-    failed = ""
+    failed = []
     with open(log or os.devnull, "w") as stream:
         target = stream if log else None
         for command in part.commands:
-            print("$", *command, file=stream if log else sys.stdout, flush=True)
+            print("$", *command, file=target, flush=True)
             if subprocess.call(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=target, stderr=target):
-                failed = " ".join(command)
-                break
-    return Outcome(part.name, "failed" if failed else "passed", time.monotonic() - start, failed)
+                failed.append(" ".join(command))
+    return Outcome(part.name, "failed" if failed else "passed", time.monotonic() - start, "; ".join(failed))
 
 
 def run_beside(part: Part) -> Outcome:

@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--macos", metavar="VERSION")
     create.add_argument("--cpu", metavar="MACHINE", help="m1, m1-vm, i5, ivybridge")
     create.add_argument("--sip", default="off", help="on, off, custom, custom-fs (file system protection on)")
+    create.add_argument("--bare", action="store_true", help="without Command Line Tools and Python")
     listing = verbs.add_parser("list", help="the hosts of this checkout")
     listing.add_argument("--json", action="store_true")
     enter = verbs.add_parser("enter", help="a root shell or a command in a host")
@@ -53,7 +54,7 @@ def do_create(arguments: argparse.Namespace) -> int:
         raise StandinError("create: name a host, or --pair")
     prepare.setup()
     for name, arch in wanted:
-        host = lifecycle.create(name, arch, arguments.macos, arguments.cpu, arguments.sip)
+        host = lifecycle.create(name, arch, arguments.macos, arguments.cpu, arguments.sip, arguments.bare)
         print(describe(host))
     return 0
 

@@ -21,7 +21,7 @@ def lock() -> contextlib.AbstractContextManager[None]:
     return locked(checkout_directory() / "lock")
 
 
-def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str) -> Host:
+def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str, bare: bool = False) -> Host:
     """Make the host, or start it again; a host that runs is left as it is."""
     default_macos, default_cpu = releases.DEFAULTS[arch]
     wanted = (arch, macos or default_macos, cpu or default_cpu, sip)
@@ -41,18 +41,13 @@ def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str) -
         if host is None or not host.personal:
             _remove(name)  # whatever an interrupted create left
             index = network.free_index()
-            host = Host(name, *_reordered(wanted), index=index, address=network.address(index))
+            host = Host(name, *wanted, index=index, address=network.address(index), bare=bare)
             host.lower = lower.ensure().name
             host.save()
             host.volume = volume.make(host)
         if not host.running():
             _start(host)
         return host
-
-
-def _reordered(wanted: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
-    arch, macos, cpu, sip = wanted
-    return arch, macos, cpu, sip
 
 
 def _start(host: Host) -> None:

@@ -21,8 +21,8 @@ from host.state import HERE, StandinError, hosts, state_directory
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 INCLUDE = (
-    "bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libfuse3-3,libpam-modules,make,nano,netbase,"
-    "openssh-server,procps,psmisc,python3,python3-venv,rsync,screen,sudo,tmux,tzdata,unzip,vim-tiny,xz-utils,zip,zsh"
+    "bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libc6-dev,libfuse3-3,libpam-modules,make,nano,netbase,"
+    "openssh-server,procps,psmisc,python3,python3-venv,rsync,screen,sudo,tcc,tmux,tzdata,unzip,vim-tiny,xz-utils,zip,zsh"
 )
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 
@@ -39,7 +39,7 @@ def debian_stamp() -> str:
 def macos_stamp() -> str:
     """Everything that ends up in the lower root: programs, files and the code that shapes it."""
     digest = hashlib.sha256(debian_stamp().encode())
-    shaping = [HERE / "host" / name for name in ("lower.py", "shape.py", "tree.py")]
+    shaping = [HERE / "host" / name for name in ("clt.py", "lower.py", "shape.py", "tree.py")]
     sources = [*shaping, *(HERE / "native").rglob("*"), *(HERE / "root").rglob("*")]
     for path in sorted(p for p in sources if "__pycache__" not in p.parts):
         digest.update(str(path.relative_to(HERE)).encode())

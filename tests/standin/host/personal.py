@@ -10,7 +10,7 @@ import plistlib
 import shutil
 from pathlib import Path
 
-from host import accounts
+from host import accounts, clt
 from host.dyld_cache import Family
 from host.releases import Release, kernel_facts, machine_for, release_for
 from host.shell import run
@@ -31,6 +31,10 @@ def write(host: Host, root: Path) -> None:
     _homes(root)
     _names(root, host)
     _keys(root, host)
+    if host.bare:
+        clt.take_away(root)
+    else:
+        clt.select(root, release.major)
     brew = "opt/homebrew" if host.arch == "arm64" else "usr/local/Homebrew"
     (root / brew).mkdir(exist_ok=True)
 

@@ -14,7 +14,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from host import tree
+from host import clt, tree
 from host.shell import run
 from host.state import HERE
 
@@ -28,14 +28,14 @@ MEMBERS_OF_USR = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 KEEP_ETC = ("ssl", "security", "services", "protocols", "rpc", "screenrc", "ssh", "login.defs")
 DEBIAN_ONLY = (
     "boot", "home", "media", "mnt", "srv", "opt", "root", "run", "sys", "proc", "dev", "var", "tmp",
-    "usr/games", "usr/include", "usr/src", "usr/local", "usr/lib32", "usr/lib64", "usr/libx32", "usr/lib/apt",
+    "usr/games", "usr/src", "usr/local", "usr/lib32", "usr/lib64", "usr/libx32", "usr/lib/apt",
     "usr/lib/dpkg", "usr/lib/systemd", "usr/lib/udev", "usr/lib/init", "usr/lib/tmpfiles.d", "usr/lib/sysusers.d",
     "usr/lib/modprobe.d", "usr/lib/sysctl.d", "usr/lib/lsb", "usr/lib/mime", "usr/lib/valgrind", "usr/lib/environment.d",
     "usr/share/apt", "usr/share/bash-completion", "usr/share/bug", "usr/share/common-licenses", "usr/share/debconf",
     "usr/share/debianutils", "usr/share/doc", "usr/share/doc-base", "usr/share/dpkg", "usr/share/gcc", "usr/share/gdb",
     "usr/share/info", "usr/share/keyrings", "usr/share/lintian", "usr/share/locale", "usr/share/man", "usr/share/menu",
     "usr/share/pam-configs", "usr/share/perl", "usr/share/perl5", "usr/share/pixmaps", "usr/share/polkit-1",
-    "usr/share/runit", "usr/share/sensible-utils", "usr/share/libc-bin", "usr/share/adduser", "usr/share/applications",
+    "usr/share/runit", "usr/share/zsh/functions/Completion", "usr/share/zsh/help", "usr/share/sensible-utils", "usr/share/libc-bin", "usr/share/adduser", "usr/share/applications",
     "usr/share/base-files", "usr/share/base-passwd", "usr/share/bsdextrautils", "usr/share/icons", "usr/share/initramfs-tools",
     "usr/share/pam", "usr/share/lua", "usr/share/ufw", "usr/share/xml", "usr/share/util-linux",
 )
@@ -45,12 +45,15 @@ DEBIAN_PROGRAMS = (
     "pwck", "grpck", "pwconv", "pwunconv", "grpconv", "grpunconv", "invoke-rc.d", "service", "start-stop-daemon",
     "policy-rc.d", "deb-systemd*", "dh_*", "systemd*", "switch_root", "pivot_root", "losetup", "fsck*", "mkfs*",
     "mkswap", "swapon", "swapoff", "agetty", "getty", "sulogin", "runuser", "nologin", "ldconfig", "unix_update",
+    "*perl*", "cpan*", "enc2xs", "h2*", "json_pp", "libnetcfg", "pl2pm", "pod*", "prove", "ptar*", "splain", "xsubpp",
+    "corelist", "encguess", "instmodsh", "piconv", "shasum", "streamzip", "zipdetails",
     "chroot", "sysctl", "faillock", "mkhomedir_helper", "pam-auth-update", "pam_getenv", "tzselect", "zdump", "zic",
     "e2*", "mke2fs", "tune2fs", "resize2fs", "dumpe2fs", "debugfs", "badblocks", "bl*", "fstrim", "hwclock", "shadowconfig",
     "sensible-*", "select-editor", "ischroot", "savelog", "which.debianutils", "chage", "expiry", "chcpu", "ctrlaltdel",
     "mountpoint", "findmnt", "unshare", "nsenter", "setpriv", "lsblk", "wipefs", "zramctl", "partx", "rtcwake",
     "readprofile", "raw", "ldattach", "fsfreeze", "findfs", "isosize", "cpgr", "cppw", "telinit", "init", "runlevel",
 )
+DEBIAN_LIBRARIES = ("perl", "perl-base", "libperl*", "gconv", "libapt-*", "libstdc++*", "audit", "e2fsprogs")
 # Programs of Linux that a stand-in of the same name replaces but still needs.
 REPLACED = ("mount", "umount", "getconf", "domainname")
 
@@ -58,6 +61,7 @@ REPLACED = ("mount", "umount", "getconf", "domainname")
 def shape(debian: Path, root: Path, triplet: str) -> None:
     run("cp", "-a", "--reflink=auto", str(debian), str(root))
     _keep_replaced(root)
+    clt.shape(root, triplet)
     _drop(root)
     _split_usr(root)
     _loader(root, triplet)
@@ -67,6 +71,7 @@ def shape(debian: Path, root: Path, triplet: str) -> None:
     tree.make_directories(root)
     run(str(HERE / "native" / "build.sh"), str(root), triplet)
     _copy_files(root)
+    clt.make_shims(root)
     tree.make_fixtures(root)
     _python(root)
 
@@ -106,6 +111,9 @@ def _drop(root: Path) -> None:
         for pattern in DEBIAN_PROGRAMS:
             for path in (root / folder).glob(pattern):
                 path.unlink()
+    for pattern in DEBIAN_LIBRARIES:
+        for path in (root / "usr/lib").glob(f"*-linux-gnu/{pattern}"):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _split_usr(root: Path) -> None:

@@ -57,6 +57,7 @@ class Host:
     sip: str
     index: int
     address: str
+    bare: bool = False  # without the Command Line Tools, and so without Python
     volume: str = ""  # xfs, or why not
     lower: str = ""
     pid: int = 0

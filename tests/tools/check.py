@@ -9,6 +9,7 @@ that runs alone is shown as it goes. The last line counts the parts.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,9 +22,23 @@ import pythons
 
 CHECKOUT = Path(__file__).parents[2]
 OUTPUT = CHECKOUT / "tests/output"
-SCRIPTS = (".ci/run", "tests/tools/find-python", "tests/tools/first-jail", "tests/tools/unchanged")
 
 Command = tuple[str, ...]
+
+
+def programs(word: str) -> Command:
+    """Files of ours without a suffix whose first line names this interpreter, which tools do not find by themselves."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.split("\0")
+    return tuple(sorted(name for name in names if name and starts_with(CHECKOUT / name, word)))
+
+
+def starts_with(path: Path, word: str) -> bool:
+    if path.suffix or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return bool(re.match(rf"#!.*\b{word}\b", file.readline(200).decode(errors="replace")))
+
 
 DOCS_LINT = (
     "antsibull-docs",
@@ -76,17 +91,24 @@ PARTS = (
     Part(
         "lint",
         (
-            ("ruff", "check", "--quiet"),
-            ("ruff", "format", "--check", "--quiet"),
+            ("ruff", "check", "--quiet", ".", *programs("python3")),
+            ("ruff", "format", "--check", "--quiet", ".", *programs("python3")),
             ("yamllint", "--strict", "."),
-            ("shellcheck", *SCRIPTS),
+            ("shellcheck", *programs("sh"), *programs("bash")),
         ),
     ),
     Part(
         "types",
         (
             ("mypy", "--package", "ansible_collections.darwin.jail.plugins"),
-            ("mypy", "--python-version", "3.11", "tests"),
+            (
+                "mypy",
+                "--python-version",
+                "3.11",
+                "--scripts-are-modules",
+                "tests",
+                *programs("python3", besides=STANDIN),
+            ),
         ),
     ),
     Part("layers", (("pytest", "--quiet", "tests/unit/test_layers.py"),)),
@@ -115,7 +137,7 @@ def run(part: Part, log: Path | None) -> Outcome:
         for command in part.commands:
             print("$", *command, file=target, flush=True)
             if subprocess.call(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=target, stderr=target):
-                failed.append(" ".join(command))
+                failed.append(" ".join(command)[:60])
     return Outcome(part.name, "failed" if failed else "passed", time.monotonic() - start, "; ".join(failed))
 
 

@@ -101,14 +101,7 @@ PARTS = (
         "types",
         (
             ("mypy", "--package", "ansible_collections.darwin.jail.plugins"),
-            (
-                "mypy",
-                "--python-version",
-                "3.11",
-                "--scripts-are-modules",
-                "tests",
-                *programs("python3", besides=STANDIN),
-            ),
+            ("mypy", "--python-version", "3.11", "tests"),
         ),
     ),
     Part("layers", (("pytest", "--quiet", "tests/unit/test_layers.py"),)),

@@ -72,12 +72,15 @@ class Root:
         self.path = os.fsencode(path)
         self.fd = open_absolute(path)
         self.dev = os.fstat(self.fd).st_dev
+        self._near = b""
+        self._near_fd = -1
 
     @classmethod
     def absent(cls, path: AnyPath) -> Root:
         """Stands for a directory that is not there: nothing is found in it."""
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
+        root._near, root._near_fd = b"", -1
         return root
 
     @property
@@ -91,6 +94,7 @@ class Root:
         self.close()
 
     def close(self) -> None:
+        self._leave()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -102,7 +106,32 @@ class Root:
     # -- reading ---------------------------------------------------------
 
     def open_dir(self, rel: bytes) -> int:
-        """Open a directory below the root; the caller closes the descriptor."""
+        """Open a directory below the root; the caller closes the descriptor.
+
+        The parent of the last one is kept open, since siblings follow each
+        other in a walk: one call for each of them, whatever the depth.
+        """
+        parent, name = os.path.split(rel)
+        if not parent or name in (b"", b".", b".."):
+            return self._descend(rel)
+        if parent != self._near or self._near_fd < 0:
+            fd = self._descend(parent)
+            self._leave()
+            self._near, self._near_fd = parent, fd
+        fd = os.dup(self._near_fd)
+        try:
+            return _step(fd, name, self.outside(rel))
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def _leave(self) -> None:
+        """Forget the directory that is kept open: it may be about to go elsewhere."""
+        if self._near_fd >= 0:
+            os.close(self._near_fd)
+            self._near_fd = -1
+
+    def _descend(self, rel: bytes) -> int:
         fd = os.dup(self.fd)
         walked = self.path
         try:
@@ -202,6 +231,7 @@ class Root:
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Give something another name below the root; an empty directory or a file there is replaced."""
+        self._leave()
         (old_parent, old_name), (new_parent, new_name) = os.path.split(old), os.path.split(new)
         try:
             with self.directory(old_parent) as source, self.directory(new_parent) as target:
@@ -235,6 +265,7 @@ class Root:
         mount is never entered, let alone emptied. (One of the same file system
         is the caller's to find in the mount table, see mounts.py.)
         """
+        self._leave()
         parent, name = os.path.split(rel)
         try:
             with self.directory(parent) as dir_fd:

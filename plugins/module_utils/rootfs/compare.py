@@ -27,8 +27,8 @@ from .._sys import at
 from .._sys.backend import backend
 from ..errors import failed
 from .operation import CREATE, METADATA, REMOVE, REPLACE, Operation
-from .record import Record
-from .wanted import Listing, Wanted
+from .record import Block, Record
+from .wanted import Listing, WantedDir, WantedFile
 
 CONFIGURATION = (b"private/etc",)
 
@@ -56,6 +56,11 @@ class Decision:
         """What cannot be made as wanted, and why."""
         self.dropped: list[bytes] = []
         """Directories that leave the record."""
+        self.unchanged = False
+        """True when neither the directory nor its block of the record changes."""
+
+    def block(self) -> bytes:
+        return b"".join(self.lines)
 
 
 class Comparer:
@@ -82,46 +87,99 @@ class Comparer:
         """Whether a directory of the jail is, or lies on, another file system."""
         return have.st_dev != self.dev or path in self.mounts
 
-    def directory(self, path: bytes, want: Wanted, listing: Listing, fd: int | None) -> Decision:
+    def directory(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None) -> Decision:
         """Compare a directory, open in the jail as `fd` (None: it is not there yet)."""
-        decision = Decision()
-        configuration = self.is_configuration(path)
-        recorded = self.record.block(path)
         below = path + b"/" if path else b""
+        recorded = self.record.block(path)
+        marked = any(mark.startswith(below) for mark in self._configuration)
+        configuration = self.is_configuration(path)
+        decision = Decision()
         self._own_line(path, want, fd, decision, configuration)
-        for name in sorted(listing.files):
-            wanted = listing.files[name]
-            have = None if fd is None else at.lstat(name, fd)
-            if have is not None and below + name in self.mounts:
-                decision.lines += self._recorded_lines(path, name)
-            elif configuration or self.is_configuration(below + name):
-                self._configuration_file(path, below + name, wanted, have, fd, decision)
-            else:
-                self._system_file(below + name, wanted, have, fd, decision)
-        if recorded.text != b"".join(decision.lines) or self.record.interrupted:
-            self._stale_files(path, listing, fd, decision)
+        names = sorted(listing.files)
+        if configuration or marked or self.mounts or not self._unchanged_files(names, listing, fd, decision, recorded):
+            self._files(path, names, listing, fd, decision, configuration)
+            if recorded.text != decision.block() or self.record.interrupted:
+                self._stale_files(path, listing, fd, decision)
+        self._linked(below, names, listing, decision)
         for name in self.record.children.get(path, ()):
             if name not in listing.dirs:
                 self._stale_dir(below + name, fd, decision)
         return decision
 
+    def _unchanged_files(
+        self, names: list[bytes], listing: Listing, fd: int | None, decision: Decision, recorded: Block
+    ) -> bool:
+        """The short way for a directory of system files that are all recorded and just as wanted.
+
+        It is what a run mostly meets. No line is written or read for it: for what is
+        equal to the source, the record only has to know the names.
+        """
+        if fd is None or self._full or self.record.interrupted:
+            return False
+        lstat, files, flags = os.stat, listing.files, self._backend.flags
+        try:
+            for name in names:
+                want = files[name].status
+                have = lstat(name, dir_fd=fd, follow_symlinks=False)
+                if (
+                    want.st_mtime_ns != have.st_mtime_ns
+                    or want.st_mode != have.st_mode
+                    or want.st_size != have.st_size
+                    or want.st_uid != have.st_uid
+                    or want.st_gid != have.st_gid
+                    or want.st_rdev != have.st_rdev
+                    or flags(want) != flags(have)
+                ):
+                    return False
+                if want.st_mode & 0o170000 == 0o120000 and os.readlink(name, dir_fd=fd) != files[name].link():
+                    return False
+        except FileNotFoundError:
+            return False
+        if recorded.names() != [mtree.encode(name) for name in names]:
+            return False
+        decision.unchanged = not decision.operations and decision.lines == [recorded.own()]
+        decision.lines += recorded.lines()
+        return True
+
+    def _files(
+        self, path: bytes, names: list[bytes], listing: Listing, fd: int | None, decision: Decision, configuration: bool
+    ) -> None:
+        below = path + b"/" if path else b""
+        for name in names:
+            wanted = listing.files[name]
+            have = None if fd is None else at.lstat(name, fd)
+            if have is not None and below + name in self.mounts:
+                decision.lines += self._recorded_lines(path, name)
+            elif configuration or self.is_configuration(below + name):
+                self._configuration_file(path, name, wanted, have, fd, decision)
+            else:
+                self._system_file(below + name, name, wanted, have, fd, decision)
+
+    def _linked(self, below: bytes, names: list[bytes], listing: Listing, decision: Decision) -> None:
+        """Set aside the files that have other names too."""
+        for name in names:
+            want = listing.files[name]
+            status = want.status
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and not self.is_configuration(below + name):
+                decision.linked.append(Linked(below + name, want.parent, want.name, status))
+
     # -- the directory itself ---------------------------------------------
 
-    def _own_line(self, path: bytes, want: Wanted, fd: int | None, decision: Decision, configuration: bool) -> None:
+    def _own_line(self, path: bytes, want: WantedDir, fd: int | None, decision: Decision, configuration: bool) -> None:
         line = mtree.line(os.path.basename(path) or b".", want.status)
         if fd is None:
             decision.lines.append(line)
             return
         have, status = os.fstat(fd), want.status
         why = _metadata_difference(status, have, self._backend.flags)
-        former = self._recorded_lines(path, b".")
+        former = self.record.block(path).own()
         if configuration and why and not self._unchanged(path, b".", have, None):
-            decision.lines.append(former[-1] if former else line)
+            decision.lines.append(former or line)
             decision.kept.append((path, why))
             return
         # Whoever adds a file changes the time of its directory: that alone is no drift. It is set
         # again only when the source's has changed since it was set, or may never have been set.
-        if status.st_mtime_ns not in (None, have.st_mtime_ns) and (line not in former or self.record.interrupted):
+        if status.st_mtime_ns not in (None, have.st_mtime_ns) and (line != former or self.record.interrupted):
             why = why or "time"
         if why:
             decision.operations.append(Operation(METADATA, path, want, why, have))
@@ -130,22 +188,27 @@ class Comparer:
     # -- system files -------------------------------------------------------
 
     def _system_file(
-        self, path: bytes, want: Wanted, have: os.stat_result | None, fd: int | None, decision: Decision
+        self,
+        path: bytes,
+        name: bytes,
+        want: WantedFile,
+        have: os.stat_result | None,
+        fd: int | None,
+        decision: Decision,
     ) -> None:
         status = want.status
         kind = status.st_mode & 0o170000
-        name = os.path.basename(path)
         decision.lines.append(mtree.line(name, status, want.link() if kind == 0o120000 else None))
         if kind == 0o100000 and status.st_nlink > 1:
-            decision.linked.append(Linked(path, want.parent, want.name, status))
-        elif have is None or fd is None:
+            return  # links.py sees to it
+        if have is None or fd is None:
             decision.operations.append(Operation(CREATE, path, want))
         else:
             why = self.difference(want, have, name, fd)
             if why:
                 self._mend(path, want, have, why, fd, decision)
 
-    def _mend(self, path: bytes, want: Wanted, have: os.stat_result, why: str, fd: int, decision: Decision) -> None:
+    def _mend(self, path: bytes, want: WantedFile, have: os.stat_result, why: str, fd: int, decision: Decision) -> None:
         if stat.S_ISDIR(have.st_mode):
             if not self._clear(path, fd, decision):
                 text = "a directory with files that were not installed by this collection is in the way"
@@ -158,7 +221,7 @@ class Comparer:
         action = METADATA if same and have.st_nlink == 1 and not why.startswith("contents") else REPLACE
         decision.operations.append(Operation(action, path, want, why, have))
 
-    def difference(self, want: Wanted, have: os.stat_result, name: bytes, fd: int) -> str:
+    def difference(self, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> str:
         """What differs between what is wanted and what is there; empty when nothing does."""
         status = want.status
         kind = status.st_mode & 0o170000
@@ -171,7 +234,7 @@ class Comparer:
             why = "time"
         return why
 
-    def _other_contents(self, kind: int, want: Wanted, have: os.stat_result, name: bytes, fd: int) -> str:
+    def _other_contents(self, kind: int, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> str:
         status = want.status
         if kind == 0o100000:
             if status.st_size != have.st_size:
@@ -186,7 +249,7 @@ class Comparer:
             return f"device {os.major(have.st_rdev)},{os.minor(have.st_rdev)}"
         return ""
 
-    def _equal_files(self, want: Wanted, name: bytes, fd: int) -> bool:
+    def _equal_files(self, want: WantedFile, name: bytes, fd: int) -> bool:
         """Whether contents, xattrs and ACLs are the same."""
         try:
             return at.equal(want.name, want.dir_fd, name, fd)
@@ -198,13 +261,13 @@ class Comparer:
     def _configuration_file(
         self,
         directory: bytes,
-        path: bytes,
-        want: Wanted,
+        name: bytes,
+        want: WantedFile,
         have: os.stat_result | None,
         fd: int | None,
         decision: Decision,
     ) -> None:
-        name = os.path.basename(path)
+        path = directory + b"/" + name if directory else name
         former = self._recorded_lines(directory, name)
         line = self._configuration_line(name, want, former)
         if have is None or fd is None:
@@ -227,7 +290,7 @@ class Comparer:
             decision.kept.append((path, f"changed in the jail{news}"))
 
     @staticmethod
-    def _configuration_line(name: bytes, want: Wanted, former: list[bytes]) -> bytes:
+    def _configuration_line(name: bytes, want: WantedFile, former: list[bytes]) -> bytes:
         """The line with a digest; one that is recorded for just this size and time is not computed again."""
         link = want.link() if stat.S_ISLNK(want.status.st_mode) else None
         plain = mtree.line(name, want.status, link)
@@ -258,7 +321,7 @@ class Comparer:
         return False
 
     @staticmethod
-    def _same_text(line: bytes, want: Wanted, have: os.stat_result, name: bytes, fd: int) -> bool:
+    def _same_text(line: bytes, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> bool:
         """Whether a configuration file differs from the source in its time only."""
         status = want.status
         if not stat.S_ISREG(have.st_mode) or have.st_size != status.st_size:
@@ -269,10 +332,8 @@ class Comparer:
 
     def _recorded_lines(self, directory: bytes, name: bytes) -> list[bytes]:
         """What the record says of a name in a directory, as lines."""
-        own = os.path.basename(directory) or b"."
         return [
-            mtree.line(own if name == b"." else name, was, was.link, was.digest)
-            for was in self.record.block(directory).fields().get(name, ())
+            mtree.line(name, was, was.link, was.digest) for was in self.record.block(directory).fields().get(name, ())
         ]
 
     # -- what is wanted no longer -----------------------------------------------

@@ -24,7 +24,7 @@ from .._sys.rooted import Root
 from ..errors import failed, show
 from ..jail import STAGE
 from .operation import METADATA, REMOVE, Operation
-from .wanted import Wanted
+from .wanted import WantedDir, WantedFile
 
 ATTEMPTS = 3
 
@@ -76,12 +76,12 @@ class Installer:
                 self._remove(operation)
             elif operation.action == METADATA:
                 self._set_metadata(operation, target)
-            elif operation.want:
+            elif isinstance(operation.want, WantedFile):
                 self._put(operation.path, operation.want, target)
         except OSError as exc:
             raise failed(_VERBS.get(operation.action, "create"), self._root.outside(operation.path), exc) from exc
 
-    def _put(self, path: bytes, want: Wanted, target: Target) -> None:
+    def _put(self, path: bytes, want: WantedFile, target: Target) -> None:
         name = os.path.basename(path)
         if target.staged:
             self._make(target.fd, name, want, path)
@@ -90,7 +90,7 @@ class Installer:
         if self._make(self._stage, temporary, want, path):
             at.rename(temporary, self._stage, name, target.fd)
 
-    def _make(self, fd: int, name: bytes, want: Wanted, path: bytes) -> bool:
+    def _make(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
         """Make something that is no directory; False when it vanished from the source."""
         status = want.status
         kind = status.st_mode & 0o170000
@@ -107,7 +107,7 @@ class Installer:
         self._backend.finish_name(fd, name, status)
         return True
 
-    def _copy(self, fd: int, name: bytes, want: Wanted, path: bytes) -> bool:
+    def _copy(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
         """Copy a file; one that changes while it is read is read again."""
         for attempt in range(ATTEMPTS):
             try:
@@ -139,7 +139,7 @@ class Installer:
         if cloned:
             self.cloned += status.st_size
 
-    def _in_source(self, want: Wanted) -> bytes:
+    def _in_source(self, want: WantedFile) -> bytes:
         return self._source.outside(os.path.join(want.parent, want.name))
 
     def _set_metadata(self, operation: Operation, target: Target) -> None:
@@ -148,13 +148,14 @@ class Installer:
         if want is None or have is None:
             return
         name = os.path.basename(operation.path)
-        if want.is_dir:
+        is_dir = isinstance(want, WantedDir)
+        if is_dir:
             fd = os.dup(target.fd)
         else:
             fd = at.open_file(name, target.fd)
         try:
             now = os.fstat(fd)
-            if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not want.is_dir and now.st_nlink != 1):
+            if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):
                 raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
             self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
         finally:
@@ -176,7 +177,7 @@ class Installer:
         except OSError as exc:
             raise failed("create", self._root.outside(STAGE + b"/" + name), exc) from exc
 
-    def finish_directory(self, fd: int, want: Wanted, path: bytes) -> None:
+    def finish_directory(self, fd: int, want: WantedDir, path: bytes) -> None:
         """Give a filled directory its metadata and the xattrs of the source's."""
         try:
             if want.sources:

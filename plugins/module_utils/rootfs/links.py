@@ -19,7 +19,7 @@ from .compare import Comparer, Linked
 from .install import Installer, Target
 from .operation import CREATE, LINK, METADATA, REPLACE, Operation
 from .walk import Findings
-from .wanted import Wanted
+from .wanted import WantedFile
 
 
 class Linker:
@@ -59,14 +59,14 @@ class Linker:
         return None
 
     def _difference(self, name: Linked, have: os.stat_result) -> str:
-        want = Wanted(name.status, -1, name.name, name.parent)
+        want = WantedFile(name.status, -1, name.name, name.parent)
         with self._root.directory(os.path.dirname(name.path)) as fd, self._source.directory(name.parent) as source:
             want.dir_fd = source
             return self._comparer.difference(want, have, os.path.basename(name.path), fd)
 
     def _copy(self, name: Linked, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
         """Copy the file for its first name; returns what is there then."""
-        want = Wanted(name.status, -1, name.name, name.parent)
+        want = WantedFile(name.status, -1, name.name, name.parent)
         why = "" if have is None else self._difference(name, have)
         same = have is not None and alone and have.st_nlink == 1 and why.startswith(("mode", "owner", "flags"))
         action = CREATE if have is None else METADATA if same else REPLACE
@@ -81,7 +81,7 @@ class Linker:
 
     def _link(self, first: Linked, name: Linked, have: os.stat_result | None) -> None:
         why = f"to /{os.fsdecode(first.path)}"
-        operation = Operation(LINK, name.path, Wanted(name.status), why, have)
+        operation = Operation(LINK, name.path, WantedFile(name.status, -1, name.name, name.parent), why, have)
         self.findings.count(operation)
         self._inside(name.path, operation, first.path)
 

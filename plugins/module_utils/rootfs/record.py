@@ -40,6 +40,7 @@ LIMIT = 1 << 28
 HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
 
 _STRUCTURE = re.compile(rb"^(?:\.\.|([^\s#/]+) type=dir [^\n]*)\n", re.MULTILINE)
+_NAME = re.compile(rb"^([^\s#]+) type=", re.MULTILINE)
 _JOURNAL_HEAD = re.compile(rb"^#dir (\S+)\n", re.MULTILINE)
 
 
@@ -62,6 +63,18 @@ class Block:
                 name, fields = mtree.parse(text)
                 self._fields.setdefault(b"." if number == 0 else name, []).append(fields)
         return self._fields
+
+    def own(self) -> bytes:
+        """The line of the directory itself."""
+        return self.text[: self.text.find(b"\n") + 1]
+
+    def lines(self) -> list[bytes]:
+        """The lines of the files, as one piece."""
+        return [self.text[self.text.find(b"\n") + 1 :]]
+
+    def names(self) -> list[bytes]:
+        """The names of the files as they are encoded, in their order; nothing is parsed."""
+        return _NAME.findall(self.text)[1:]
 
 
 EMPTY = Block(b"")

@@ -26,7 +26,7 @@ from .compare import Comparer, Decision, Linked
 from .install import Installer, Target
 from .operation import CREATE, REPLACE, Operation, Stats
 from .record import Journal, Written
-from .wanted import Listing, Wanted, WantedTree
+from .wanted import Listing, WantedDir, WantedTree
 
 MOST_REPORTED = 1000
 
@@ -35,7 +35,7 @@ class Task(NamedTuple):
     """A directory whose subdirectories are to be dealt with."""
 
     path: bytes
-    subdirs: dict[bytes, Wanted]
+    subdirs: dict[bytes, WantedDir]
     mtime_ns: int | None
     """The time that it must have in the end; None: left alone."""
     touched: bool
@@ -131,7 +131,7 @@ class Walker:
                 os.close(fd)
         return tasks
 
-    def _subdirectory(self, path: bytes, want: Wanted, parent: int | None) -> tuple[list[Task], bool]:
+    def _subdirectory(self, path: bytes, want: WantedDir, parent: int | None) -> tuple[list[Task], bool]:
         """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
         have = self._lstat(path, parent)
         if have is None or parent is None:
@@ -159,7 +159,7 @@ class Walker:
 
     # -- a directory that is there -------------------------------------------------
 
-    def _existing(self, path: bytes, want: Wanted, fd: int) -> Task | None:
+    def _existing(self, path: bytes, want: WantedDir, fd: int) -> Task | None:
         """Compare a directory with what is wanted and mend it; closes `fd`."""
         listing = self._tree.list(path, want)
         try:
@@ -185,7 +185,7 @@ class Walker:
 
     # -- a directory that is not ------------------------------------------------------
 
-    def _new(self, path: bytes, want: Wanted, parent: int | None, action: str) -> Task | None:
+    def _new(self, path: bytes, want: WantedDir, parent: int | None, action: str) -> Task | None:
         """Fill a directory in the stage and put it in place."""
         listing = self._tree.list(path, want)
         try:
@@ -219,8 +219,8 @@ class Walker:
         for where, why in decision.conflicts:
             findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
         findings.dropped += decision.dropped
-        if self._journal:
-            block = b"".join(decision.lines)
+        if self._journal and not decision.unchanged:
+            block = decision.block()
             if decision.operations or block != self._comparer.record.block(path).text:
                 findings.blocks[path] = self._journal.write(path, block)
 

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Union
 
 from ..errors import failed
 from ..jail import STATE
@@ -21,25 +21,17 @@ Status = Any
 """os.stat_result, or Fixed for what no file gives."""
 
 
-class Wanted:
-    """Something that should be in the jail."""
+class WantedFile:
+    """Something that is no directory: a file, link, device or FIFO of the source."""
 
-    __slots__ = ("status", "dir_fd", "name", "parent", "sources", "graft", "target")
+    __slots__ = ("status", "dir_fd", "name", "parent", "target")
 
-    def __init__(self, status: Status, dir_fd: int = -1, name: bytes = b"", parent: bytes = b"") -> None:
+    def __init__(self, status: Status, dir_fd: int, name: bytes, parent: bytes, target: bytes | None = None) -> None:
         self.status = status
         self.dir_fd, self.name, self.parent = dir_fd, name, parent
         """Where it is in the source: an open directory (while the listing is), its name there, that directory."""
-        self.target: bytes | None = None
+        self.target = target
         """Where a symbolic link points, once it is known."""
-        self.sources: Sequence[bytes] = ()
-        """For a directory: the directories of the source that it is made of."""
-        self.graft: Graft | None = None
-        """For a directory: what entries want in it besides."""
-
-    @property
-    def is_dir(self) -> bool:
-        return bool(stat.S_ISDIR(self.status.st_mode))
 
     def link(self) -> bytes:
         """The target of a symbolic link."""
@@ -48,12 +40,28 @@ class Wanted:
         return self.target
 
 
+class WantedDir:
+    """A directory of the jail."""
+
+    __slots__ = ("status", "sources", "graft")
+
+    def __init__(self, status: Status, sources: Sequence[bytes], graft: Graft | None = None) -> None:
+        self.status = status
+        self.sources = sources
+        """The directories of the source that it is made of."""
+        self.graft = graft
+        """What entries want in it besides."""
+
+
+Wanted = Union[WantedFile, WantedDir]
+
+
 class Listing:
     """The wanted contents of one directory. Close it when the files have been dealt with."""
 
     def __init__(self) -> None:
-        self.files: dict[bytes, Wanted] = {}
-        self.dirs: dict[bytes, Wanted] = {}
+        self.files: dict[bytes, WantedFile] = {}
+        self.dirs: dict[bytes, WantedDir] = {}
         self.sockets = 0
         self._fds: list[int] = []
 
@@ -65,19 +73,18 @@ class Listing:
         while self._fds:
             os.close(self._fds.pop())
 
-    def add(self, name: bytes, want: Wanted) -> None:
-        """A later source wins over an earlier one; directories merge."""
-        if want.is_dir:
-            former = self.dirs.get(name)
-            if former:
-                former.sources = [*former.sources, *want.sources]
-                former.status = want.status
-                return
-            self.files.pop(name, None)
-            self.dirs[name] = want
-        else:
-            self.dirs.pop(name, None)
-            self.files[name] = want
+    def add_file(self, name: bytes, want: WantedFile) -> None:
+        """A later source wins over an earlier one."""
+        self.dirs.pop(name, None)
+        self.files[name] = want
+
+    def add_dir(self, name: bytes, want: WantedDir) -> None:
+        """Directories of the same name merge; the later one gives the metadata."""
+        former = self.dirs.get(name)
+        if former:
+            want = WantedDir(want.status, [*former.sources, *want.sources], want.graft)
+        self.files.pop(name, None)
+        self.dirs[name] = want
 
 
 class WantedTree:
@@ -95,16 +102,13 @@ class WantedTree:
         self._own = own
         """Device and inode of the jail, which may lie in what is copied."""
 
-    def top(self) -> Wanted:
+    def top(self) -> WantedDir:
         """The root directory of the jail."""
-        want = Wanted(self._grafts.fixed)
-        want.graft = self._grafts
-        want.sources = list(self._grafts.sources)
-        if want.sources:
-            want.status = self._source.root.lstat(want.sources[-1])
-        return want
+        sources = list(self._grafts.sources)
+        status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
+        return WantedDir(status, sources, self._grafts)
 
-    def list(self, path: bytes, want: Wanted) -> Listing:
+    def list(self, path: bytes, want: WantedDir) -> Listing:
         """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
         listing = Listing()
         try:
@@ -120,24 +124,31 @@ class WantedTree:
     def _scan(self, source: bytes, path: bytes, listing: Listing) -> None:
         """Add what a directory of the source holds."""
         fd = listing.keep(self._source.root.open_dir(source))
-        below = source + b"/" if source else b""
+        files = listing.files
+        mixed = bool(files or listing.dirs)
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
                     name = os.fsencode(entry.name)
                     status = entry.stat(follow_symlinks=False)
                     kind = status.st_mode & 0o170000
-                    if kind == 0o140000:
+                    if kind == 0o040000:
+                        self._scan_dir(source, name, status, listing)
+                    elif kind == 0o140000:
                         listing.sockets += 1
-                    elif kind != 0o040000:
-                        listing.add(name, Wanted(status, fd, name, source))
-                    elif (status.st_dev, status.st_ino) != self._own and below + name != NEVER:
-                        want = Wanted(status)
-                        want.sources = () if below + name in self._firmlinks else (below + name,)
-                        listing.add(name, want)
+                    elif mixed:
+                        listing.add_file(name, WantedFile(status, fd, name, source))
+                    else:
+                        files[name] = WantedFile(status, fd, name, source)
         except OSError as exc:
             raise failed("read", self._source.root.outside(source), exc) from exc
         self._leave_out(path, listing)
+
+    def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: Listing) -> None:
+        inside = source + b"/" + name if source else name
+        if (status.st_dev, status.st_ino) != self._own and inside != NEVER:
+            # Through a firmlink the Data volume shows: a plain directory in a jail.
+            listing.add_dir(name, WantedDir(status, () if inside in self._firmlinks else (inside,)))
 
     def _leave_out(self, path: bytes, listing: Listing) -> None:
         below = path + b"/" if path else b""
@@ -156,9 +167,7 @@ class WantedTree:
         below = path + b"/" if path else b""
         for name, node in graft.children.items():
             if node.target is not None:
-                want = Wanted(node.fixed)
-                want.target = node.target
-                listing.add(name, want)
+                listing.add_file(name, WantedFile(node.fixed, -1, name, b"", node.target))
             elif self.is_excluded(below + name):
                 continue
             elif node.file is not None:
@@ -176,23 +185,20 @@ class WantedTree:
         if stat.S_ISSOCK(status.st_mode):
             listing.sockets += 1
         else:
-            listing.add(name, Wanted(status, fd, source_name, parent))
+            listing.add_file(name, WantedFile(status, fd, source_name, parent))
 
     def _add_dir(self, name: bytes, node: Graft, listing: Listing) -> None:
         """A directory that entries name or imply, on top of one that a merged source may hold."""
-        inherited = listing.dirs.get(name)
+        inherited = listing.dirs.pop(name, None)
         if node.sources:
             status: Status = self._source.root.lstat(node.sources[-1])
         elif inherited:
             status = inherited.status
         else:
             status = node.fixed
-        want = Wanted(status)
-        inside = () if inherited is None else inherited.sources
-        want.sources = [*inside, *(source for source in node.sources if source not in inside)]
-        want.graft = node
-        listing.dirs.pop(name, None)
-        listing.add(name, want)
+        inside = inherited.sources if inherited else ()
+        sources = [*inside, *(source for source in node.sources if source not in inside)]
+        listing.add_dir(name, WantedDir(status, sources, node))
 
 
 def _patterns(globs: Iterable[str]) -> list[re.Pattern[bytes]]:

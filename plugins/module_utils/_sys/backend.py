@@ -43,11 +43,11 @@ class Status(Protocol):
 class Backend:
     """The interface, with what POSIX has for all; each system overrides what it does better."""
 
-    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> tuple[int, bool]:
-        """Make the file `name` with the data, xattrs and ACL of the open file `source`.
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
+        """Make the file `name` a copy of the open file `source`, with all its metadata.
 
-        Returns its open descriptor, and whether the data is shared (cloned)
-        rather than copied. Owner, mode, times and flags are set by `finish`.
+        Returns whether the data is shared (cloned) rather than copied. The
+        directory is one of root's that nobody else can enter.
         """
         raise NotImplementedError
 

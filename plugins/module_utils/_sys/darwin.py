@@ -73,17 +73,18 @@ class Darwin(Backend):
 
     # -- files -----------------------------------------------------------
 
-    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> tuple[int, bool]:
-        if status.st_size and self._clone(source, status.st_dev, dir_fd, name):
-            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd), True
-        target = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
+        cloned = bool(status.st_size) and self._clone(source, status.st_dev, dir_fd, name)
+        how = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC if cloned else CREATE
+        target = os.open(name, how, 0o600, dir_fd=dir_fd)
         try:
-            what = COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL
-            self._call("fcopyfile", source, target, None, ctypes.c_uint32(what))
-        except BaseException:
+            if not cloned:
+                what = COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL
+                self._call("fcopyfile", source, target, None, ctypes.c_uint32(what))
+            self.finish(target, status)
+        finally:
             os.close(target)
-            raise
-        return target, False
+        return cloned
 
     def _clone(self, source: int, source_dev: int, dir_fd: int, name: bytes) -> bool:
         """Try; st_dev cannot tell whether it will work. A volume that refused once is not asked again."""

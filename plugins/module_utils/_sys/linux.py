@@ -26,18 +26,19 @@ class Linux(Backend):
     def __init__(self) -> None:
         self._no_clone: set[int] = set()
 
-    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> tuple[int, bool]:
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
         target = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
         try:
-            cloned = bool(status.st_size) and self._clone(source, status.st_dev, target)
-            if not cloned and status.st_size:
+            size = status.st_size
+            cloned = bool(size) and self._clone(source, status.st_dev, target)
+            if size and not cloned:
                 self._copy_data(source, status, target)
-            for key, value in self.xattrs(source).items():
-                os.setxattr(target, key, value)
-        except BaseException:
+            for key in self._keys(source):
+                os.setxattr(target, key, os.getxattr(source, key))
+            self.finish(target, status)
+        finally:
             os.close(target)
-            raise
-        return target, cloned
+        return cloned
 
     def _clone(self, source: int, source_dev: int, target: int) -> bool:
         """Share the data. All targets are in one jail, so a source volume that refused once is not asked again."""
@@ -81,13 +82,16 @@ class Linux(Backend):
             os.setxattr(target, key, value)
 
     def xattrs(self, fd: int) -> dict[str, bytes]:
+        return {key: os.getxattr(fd, key) for key in self._keys(fd)}
+
+    @staticmethod
+    def _keys(fd: int) -> list[str]:
         try:
-            keys = os.listxattr(fd)
+            return os.listxattr(fd)
         except OSError as exc:
             if exc.errno in CANNOT:
-                return {}
+                return []
             raise
-        return {key: os.getxattr(fd, key) for key in keys}
 
     def mounts(self) -> list[Mount]:
         with open("/proc/self/mountinfo", "rb") as file:

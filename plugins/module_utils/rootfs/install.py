@@ -8,8 +8,8 @@ enter, with owner, mode, times, flags and xattrs, and then renamed to its
 name. A directory that is not there yet is filled in the stage, so that its
 files need no rename of their own. Stages of killed runs are swept.
 
-Cost of a regular file on Linux: open twice, fstat, copy, listxattr, fchown,
-fchmod, utimensat, and a rename when its directory exists.
+Cost of a regular file on Linux: open twice, copy, listxattr, fchown, fchmod,
+utimensat, fstat, and a rename when its directory exists.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ class Installer:
                 return False
             try:
                 status = want.status if not attempt else os.fstat(source)
-                self._copy_once(source, status, fd, name)
+                if self._backend.copy(source, status, fd, name):
+                    self.cloned += status.st_size
                 if _same_moment(status, os.fstat(source)):
                     return True
             finally:
@@ -129,15 +130,6 @@ class Installer:
             f"/{show(path)} may hold a mixture; run again when it is quiet"
         )
         return True
-
-    def _copy_once(self, source: int, status: os.stat_result, fd: int, name: bytes) -> None:
-        made, cloned = self._backend.copy(source, status, fd, name)
-        try:
-            self._backend.finish(made, status)
-        finally:
-            os.close(made)
-        if cloned:
-            self.cloned += status.st_size
 
     def _in_source(self, want: WantedFile) -> bytes:
         return self._source.outside(os.path.join(want.parent, want.name))

@@ -28,8 +28,11 @@ from typing import Any, NoReturn
 from ..errors import JailError
 from .walk import Findings, Task, Walker
 
-ALONE = 16
-"""How many tasks are carried out before more processes are worth their start."""
+ALONE = 48
+"""How many directories must be waiting for more processes to be worth their start."""
+
+SHARE = 8
+"""How many directories make a task, at most: a task is what one process can give to another."""
 
 MOST = 4
 """More processes than this wait for the disk, not for a processor."""
@@ -42,14 +45,26 @@ def modest() -> int:
 
 def run(walker: Walker, count: int) -> Findings:
     """Carry out a whole walk with up to `count` processes."""
-    stack = walker.start()
-    done = 0
+    stack = _split(walker.start())
     while stack:
-        if count > 1 and done >= ALONE and len(stack) >= count:
+        if count > 1 and sum(len(task.subdirs) for task in stack) >= ALONE:
             return _Team(walker, count).carry_out(stack)
-        stack += walker.carry_out(stack.pop())
-        done += 1
+        stack += _split(walker.carry_out(stack.pop()))
     return walker.finish()
+
+
+def _split(tasks: list[Task]) -> list[Task]:
+    """Cut tasks with many directories to pieces.
+
+    Each piece sets the time of their common parent after its own changes, so
+    the last one to end leaves it right.
+    """
+    pieces = []
+    for task in tasks:
+        names = list(task.subdirs)
+        for start in range(0, len(names), SHARE):
+            pieces.append(task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + SHARE]}))
+    return pieces
 
 
 class _Channel:
@@ -175,7 +190,7 @@ def _work(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) -> 
                 half = len(stack) // 2
                 channel.send(("share", stack[:half]))
                 del stack[:half]
-            stack += walker.carry_out(stack.pop())
+            stack += _split(walker.carry_out(stack.pop()))
             if os.getppid() != parent:
                 raise EOFError
         channel.send(("idle", None))

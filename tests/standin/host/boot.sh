@@ -51,6 +51,6 @@ cd /
 echo "$name" > /proc/sys/kernel/hostname
 echo "$arch,$sip,$(stat -c %d:%i /)" > /proc/sys/kernel/domainname
 echo ready
-read -r go
+read -r _go
 exec < /dev/null > /private/var/log/launchd.log 2>&1
 exec /usr/bin/env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin /sbin/launchd

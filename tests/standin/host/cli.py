@@ -61,7 +61,9 @@ def do_create(arguments: argparse.Namespace) -> int:
 
 def describe(host: Host) -> str:
     state = "running" if host.running() else "stopped"
-    return f"{host.name}  {state}  {host.address}  {host.arch}  macOS {host.macos}  SIP {host.sip}  jails on {host.volume}"
+    return (
+        f"{host.name}  {state}  {host.address}  {host.arch}  macOS {host.macos}  SIP {host.sip}  jails on {host.volume}"
+    )
 
 
 def do_list(arguments: argparse.Namespace) -> int:

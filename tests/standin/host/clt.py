@@ -81,7 +81,9 @@ def select(root: Path, major: int) -> None:
     receipts = root / "private/var/db/receipts"
     receipts.mkdir(exist_ok=True)
     receipt = {
-        "PackageIdentifier": PACKAGE, "PackageVersion": VERSIONS.get(major, NEWEST), "InstallPrefixPath": "/",
+        "PackageIdentifier": PACKAGE,
+        "PackageVersion": VERSIONS.get(major, NEWEST),
+        "InstallPrefixPath": "/",
         "InstallDate": "1734703931",
     }
     (receipts / f"{PACKAGE}.plist").write_bytes(plistlib.dumps(receipt))

@@ -17,13 +17,28 @@ PAGE = 0x4000
 V1_HEADER, V2_HEADER = 0x1C8, 0x228  # the last with 24-byte subcache entries; today's
 REGION_START = 0x180000000
 IMAGES = (
-    "/usr/lib/libSystem.B.dylib", "/usr/lib/libc++.1.dylib", "/usr/lib/libc++abi.dylib", "/usr/lib/libobjc.A.dylib",
-    "/usr/lib/libz.1.dylib", "/usr/lib/libiconv.2.dylib", "/usr/lib/libncurses.5.4.dylib", "/usr/lib/libutil.dylib",
-    "/usr/lib/libedit.3.dylib", "/usr/lib/libsqlite3.dylib", "/usr/lib/libcurl.4.dylib", "/usr/lib/libxml2.2.dylib",
-    "/usr/lib/libbz2.1.0.dylib", "/usr/lib/libffi.dylib", "/usr/lib/libpam.2.dylib", "/usr/lib/libresolv.9.dylib",
-    "/usr/lib/system/libsystem_c.dylib", "/usr/lib/system/libsystem_kernel.dylib",
-    "/usr/lib/system/libsystem_info.dylib", "/usr/lib/system/libsystem_malloc.dylib",
-    "/usr/lib/system/libsystem_pthread.dylib", "/usr/lib/system/libdyld.dylib",
+    "/usr/lib/libSystem.B.dylib",
+    "/usr/lib/libc++.1.dylib",
+    "/usr/lib/libc++abi.dylib",
+    "/usr/lib/libobjc.A.dylib",
+    "/usr/lib/libz.1.dylib",
+    "/usr/lib/libiconv.2.dylib",
+    "/usr/lib/libncurses.5.4.dylib",
+    "/usr/lib/libutil.dylib",
+    "/usr/lib/libedit.3.dylib",
+    "/usr/lib/libsqlite3.dylib",
+    "/usr/lib/libcurl.4.dylib",
+    "/usr/lib/libxml2.2.dylib",
+    "/usr/lib/libbz2.1.0.dylib",
+    "/usr/lib/libffi.dylib",
+    "/usr/lib/libpam.2.dylib",
+    "/usr/lib/libresolv.9.dylib",
+    "/usr/lib/system/libsystem_c.dylib",
+    "/usr/lib/system/libsystem_kernel.dylib",
+    "/usr/lib/system/libsystem_info.dylib",
+    "/usr/lib/system/libsystem_malloc.dylib",
+    "/usr/lib/system/libsystem_pthread.dylib",
+    "/usr/lib/system/libdyld.dylib",
     "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation",
     "/System/Library/Frameworks/Foundation.framework/Versions/C/Foundation",
     "/System/Library/Frameworks/Security.framework/Versions/A/Security",
@@ -84,9 +99,17 @@ def _cache(family: Family, suffix: str, subcaches: list[str], images: list[str])
     pages = 4 * PAGE
     signature = b"\xfa\xde\x0c\xc0" + b"\0" * (PAGE - 4)
     fields = {
-        0x10: mapping_offset, 0x14: 3, 0x18: 0, 0x1C: 0, 0xD8: 1,
-        0x16C: _packed(family.version), 0x170: 0, 0x188: entries_offset if subcaches else 0, 0x18C: len(subcaches),
-        0x1C0: images_offset, 0x1C4: len(images),
+        0x10: mapping_offset,
+        0x14: 3,
+        0x18: 0,
+        0x1C: 0,
+        0xD8: 1,
+        0x16C: _packed(family.version),
+        0x170: 0,
+        0x188: entries_offset if subcaches else 0,
+        0x18C: len(subcaches),
+        0x1C0: images_offset,
+        0x1C4: len(images),
     }
     wide = {0x28: pages, 0x30: len(signature), 0x68: 1, 0xE0: REGION_START, 0xE8: 4 * pages}
     header = bytearray(mapping_offset)
@@ -99,11 +122,11 @@ def _cache(family: Family, suffix: str, subcaches: list[str], images: list[str])
         struct.pack_into("<Q", header, offset, number)
     text = bytes(header) + body
     filler = family.uuid_of(suffix + "pages") * (pages // 16)
-    return text + filler[len(text):] + signature
+    return text + filler[len(text) :] + signature
 
 
 def _packed(version: str) -> int:
-    major, minor, patch = (list(map(int, version.split("."))) + [0, 0])[:3]
+    major, minor, patch = [*map(int, version.split(".")), 0, 0][:3]
     return major << 16 | minor << 8 | patch
 
 

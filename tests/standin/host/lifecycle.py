@@ -10,7 +10,7 @@ import re
 import shutil
 
 from host import lower, namespaces, network, personal, releases, volume
-from host.state import Host, StandinError, checkout_directory, hosts, load, locked, names
+from host.state import Host, StandinError, checkout_directory, hosts, load, locked, names, state_directory
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 SIP = ("on", "off", "custom", "custom-fs")
@@ -32,12 +32,14 @@ def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str, b
     try:
         releases.release_for(wanted[1], arch)
         releases.machine_for(wanted[2], arch)
-    except releases.UnknownRelease as error:
+    except releases.UnknownReleaseError as error:
         raise StandinError(str(error)) from error
     with lock():
         host = load(name)
         if host is not None and (host.arch, host.macos, host.cpu, host.sip) != wanted:
-            raise StandinError(f"{name} exists as {host.arch}, macOS {host.macos}, {host.cpu}, SIP {host.sip}: destroy it first")
+            raise StandinError(
+                f"{name} exists as {host.arch}, macOS {host.macos}, {host.cpu}, SIP {host.sip}: destroy it first"
+            )
         if host is None or not host.personal:
             _remove(name)  # whatever an interrupted create left
             index = network.free_index()
@@ -51,7 +53,7 @@ def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str, b
 
 
 def _start(host: Host) -> None:
-    if not (lower.state_directory() / "lower" / host.lower).is_dir():
+    if not (state_directory() / "lower" / host.lower).is_dir():
         raise StandinError(f"{host.name}: its lower root {host.lower} is gone: destroy it and create it again")
     booting = namespaces.boot(host)
     try:

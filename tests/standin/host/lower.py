@@ -39,7 +39,7 @@ def debian_stamp() -> str:
 def macos_stamp() -> str:
     """Everything that ends up in the lower root: programs, files and the code that shapes it."""
     digest = hashlib.sha256(debian_stamp().encode())
-    shaping = [HERE / "host" / name for name in ("clt.py", "lower.py", "shape.py", "tree.py")]
+    shaping = [HERE / "host" / name for name in ("clt.py", "lower.py", "programs.py", "shape.py", "tree.py")]
     sources = [*shaping, *(HERE / "native").rglob("*"), *(HERE / "root").rglob("*")]
     for path in sorted(p for p in sources if "__pycache__" not in p.parts):
         digest.update(str(path.relative_to(HERE)).encode())
@@ -75,8 +75,17 @@ def _debian() -> Path:
 def _bootstrap(fresh: Path) -> None:
     mirror = os.environ.get("DARWIN_JAIL_STANDIN_MIRROR", MIRROR)
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-    run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={INCLUDE}",
-        '--aptopt=APT::Install-Recommends "false"', *options, SUITE, str(fresh), mirror)
+    run(
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        f"--include={INCLUDE}",
+        '--aptopt=APT::Install-Recommends "false"',
+        *options,
+        SUITE,
+        str(fresh),
+        mirror,
+    )
 
 
 def _build(wanted: Path, build: object) -> None:

@@ -90,7 +90,7 @@ def _become(argv: list[str], stdin: int, stdout: int, log: Path) -> None:
         os.dup2(fd, target)
     os.closerange(3, 256)
     os.chdir("/")
-    os.execve("/bin/sh", ["sh", *argv], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    os.execve("/bin/sh", ["sh", *argv], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})  # noqa: S606
 
 
 def kill(host: Host, patience: float = 10.0) -> None:
@@ -119,8 +119,12 @@ def enter(host: Host, command: list[str]) -> int:
     if not host.running():
         raise StandinError(f"{host.name} is not running: standin create {host.name}")
     environment = {
-        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/var/root", "USER": "root", "LOGNAME": "root",
-        "SHELL": "/bin/sh", "TERM": os.environ.get("TERM", "dumb"),
+        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+        "HOME": "/var/root",
+        "USER": "root",
+        "LOGNAME": "root",
+        "SHELL": "/bin/sh",
+        "TERM": os.environ.get("TERM", "dumb"),
     }
     argv = ["nsenter", "-t", str(host.pid), "-m", "-u", "-i", "-n", "-p", "-w", "--"]
     return subprocess.run([*argv, *(command or ["/bin/bash", "-l"])], env=environment, check=False).returncode

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import time
 import socket
+import time
 from pathlib import Path
 
 from host.shell import run

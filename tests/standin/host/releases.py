@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-class UnknownRelease(Exception):
+class UnknownReleaseError(Exception):
     """No published values for this release, architecture or machine."""
 
 
@@ -32,24 +32,58 @@ def _kernel(darwin: str, tail: str) -> str:
 RELEASES = {
     r.version: r
     for r in (
-        Release("12.7.6", "21H1320", "21.6.0", {
-            "x86_64": _kernel("21.6.0", "Mon Jun 24 00:56:10 PDT 2024; root:xnu-8020.240.18.709.2~1/RELEASE_X86_64"),
-        }),
-        Release("12.5.1", "21G83", "21.6.0", {
-            "arm64": _kernel("21.6.0", "Wed Aug 10 14:28:35 PDT 2022; root:xnu-8020.141.5~2/RELEASE_ARM64_T8101"),
-        }),
-        Release("13.7.8", "22H730", "22.6.0", {
-            "x86_64": _kernel("22.6.0", "Tue Jul 15 08:22:28 PDT 2025; root:xnu-8796.141.3.713.2~2/RELEASE_X86_64"),
-        }),
-        Release("14.5", "23F79", "23.5.0", {
-            "arm64": _kernel("23.5.0", "Wed May  1 20:12:39 PDT 2024; root:xnu-10063.121.3~5/RELEASE_ARM64_VMAPPLE"),
-        }),
-        Release("15.2", "24C101", "24.2.0", {
-            "arm64": _kernel("24.2.0", "Fri Dec  6 18:40:14 PST 2024; root:xnu-11215.61.5~2/RELEASE_ARM64_T8103"),
-        }),
-        Release("26.6", "25G72", "25.6.0", {
-            "arm64": _kernel("25.6.0", "Sat Jul 11 15:27:04 PDT 2026; root:xnu-12377.161.13~4/RELEASE_ARM64_T6050"),
-        }),
+        Release(
+            "12.7.6",
+            "21H1320",
+            "21.6.0",
+            {
+                "x86_64": _kernel(
+                    "21.6.0", "Mon Jun 24 00:56:10 PDT 2024; root:xnu-8020.240.18.709.2~1/RELEASE_X86_64"
+                ),
+            },
+        ),
+        Release(
+            "12.5.1",
+            "21G83",
+            "21.6.0",
+            {
+                "arm64": _kernel("21.6.0", "Wed Aug 10 14:28:35 PDT 2022; root:xnu-8020.141.5~2/RELEASE_ARM64_T8101"),
+            },
+        ),
+        Release(
+            "13.7.8",
+            "22H730",
+            "22.6.0",
+            {
+                "x86_64": _kernel("22.6.0", "Tue Jul 15 08:22:28 PDT 2025; root:xnu-8796.141.3.713.2~2/RELEASE_X86_64"),
+            },
+        ),
+        Release(
+            "14.5",
+            "23F79",
+            "23.5.0",
+            {
+                "arm64": _kernel(
+                    "23.5.0", "Wed May  1 20:12:39 PDT 2024; root:xnu-10063.121.3~5/RELEASE_ARM64_VMAPPLE"
+                ),
+            },
+        ),
+        Release(
+            "15.2",
+            "24C101",
+            "24.2.0",
+            {
+                "arm64": _kernel("24.2.0", "Fri Dec  6 18:40:14 PST 2024; root:xnu-11215.61.5~2/RELEASE_ARM64_T8103"),
+            },
+        ),
+        Release(
+            "26.6",
+            "25G72",
+            "25.6.0",
+            {
+                "arm64": _kernel("25.6.0", "Sat Jul 11 15:27:04 PDT 2026; root:xnu-12377.161.13~4/RELEASE_ARM64_T6050"),
+            },
+        ),
     )
 }
 
@@ -80,7 +114,7 @@ def release_for(version: str, arch: str) -> Release:
     release = RELEASES.get(version)
     if release is None or arch not in release.kernels:
         known = ", ".join(f"{r.version} ({', '.join(r.kernels)})" for r in RELEASES.values())
-        raise UnknownRelease(f"no published values for macOS {version} on {arch}; known: {known}")
+        raise UnknownReleaseError(f"no published values for macOS {version} on {arch}; known: {known}")
     return release
 
 
@@ -88,7 +122,7 @@ def machine_for(cpu: str, arch: str) -> Machine:
     machine = MACHINES.get(cpu)
     if machine is None or machine.arch != arch:
         known = ", ".join(name for name, m in MACHINES.items() if m.arch == arch)
-        raise UnknownRelease(f"no machine {cpu} of architecture {arch}; known: {known}")
+        raise UnknownReleaseError(f"no machine {cpu} of architecture {arch}; known: {known}")
     return machine
 
 

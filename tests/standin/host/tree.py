@@ -129,7 +129,9 @@ def _framework(path: Path, name: str, version: str) -> None:
     """As on disk since macOS 11: the binary is in the shared cache, resources and links are files."""
     resources = path / "Versions" / version / "Resources"
     resources.mkdir(parents=True)
-    (resources / "Info.plist").write_bytes(plistlib.dumps({"CFBundleName": name, "CFBundleIdentifier": f"com.apple.{name}"}))
+    (resources / "Info.plist").write_bytes(
+        plistlib.dumps({"CFBundleName": name, "CFBundleIdentifier": f"com.apple.{name}"})
+    )
     (path / "Versions/Current").symlink_to(version)
     (path / "Resources").symlink_to("Versions/Current/Resources")
     (path / name).symlink_to(f"Versions/Current/{name}")  # dangling, as on macOS

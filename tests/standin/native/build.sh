@@ -8,10 +8,10 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
 triplet=$2
-flags="-std=c11 -O2 -Wall -Wextra -Werror"
 mkdir -p "$out/usr/lib/standin" "$out/usr/lib/$triplet" "$out/usr/sbin"
 cd "$here"
-gcc $flags -shared -fPIC -o "$out/usr/lib/standin/libstandin.so" uname.c groups.c dyld.c kernel.c
-gcc $flags -shared -fPIC -Wl,-soname,libnss_opendirectory.so.2 \
+set -- -std=c11 -O2 -Wall -Wextra -Werror
+gcc "$@" -shared -fPIC -o "$out/usr/lib/standin/libstandin.so" uname.c groups.c dyld.c kernel.c
+gcc "$@" -shared -fPIC -Wl,-soname,libnss_opendirectory.so.2 \
     -o "$out/usr/lib/$triplet/libnss_opendirectory.so.2" nss_opendirectory.c
-gcc $flags -o "$out/usr/sbin/chroot" chroot.c
+gcc "$@" -o "$out/usr/sbin/chroot" chroot.c

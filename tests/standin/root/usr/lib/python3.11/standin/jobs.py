@@ -18,7 +18,7 @@ DEFAULT_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 THROTTLE, EXIT_TIMEOUT = 10, 20
 
 
-class BadPlist(Exception):
+class BadPlistError(Exception):
     """The plist cannot be a job."""
 
 
@@ -28,13 +28,13 @@ def read_plist(path: Path) -> dict[str, Any]:
         status = path.stat()
         plist = plistlib.loads(path.read_bytes())
     except (OSError, ValueError, plistlib.InvalidFileException) as error:
-        raise BadPlist(str(error)) from error
+        raise BadPlistError(str(error)) from error
     if status.st_uid != 0 or status.st_mode & 0o022:
-        raise BadPlist(f"{path}: bad ownership or permissions")
+        raise BadPlistError(f"{path}: bad ownership or permissions")
     if not isinstance(plist, dict) or not isinstance(plist.get("Label"), str):
-        raise BadPlist(f"{path}: no Label")
+        raise BadPlistError(f"{path}: no Label")
     if not (plist.get("ProgramArguments") or plist.get("Program")):
-        raise BadPlist(f"{path}: no program")
+        raise BadPlistError(f"{path}: no program")
     return plist
 
 
@@ -46,8 +46,8 @@ class Job:
         self.runs = 0
         self.last_status: int | None = None
         self.started_at = 0.0
-        self.due: float | None = None      # when to start next
-        self.leaving = False               # booted out, its process not gone yet
+        self.due: float | None = None  # when to start next
+        self.leaving = False  # booted out, its process not gone yet
         self.kill_at: float | None = None  # when SIGTERM was not enough
 
     @property
@@ -133,7 +133,7 @@ class Job:
         self._change_user(environment)
         os.closerange(3, 1024)
         arguments = self.arguments
-        os.execvpe(self.plist.get("Program", arguments[0]), arguments, environment)
+        os.execvpe(self.plist.get("Program", arguments[0]), arguments, environment)  # noqa: S606
 
     def _umask(self) -> int:
         value = self.plist.get("Umask", 0o022)

@@ -18,7 +18,7 @@ def facts(path: str = FACTS) -> dict[str, str]:
 
 def domain() -> tuple[str, str, str]:
     """Architecture, SIP (on or off) and DEV:INO of the host's root: see native/kernel.h."""
-    from ctypes import CDLL, create_string_buffer
+    from ctypes import CDLL, create_string_buffer  # noqa: PLC0415 (slow to load, seldom needed)
 
     text = create_string_buffer(65)
     if CDLL(None).getdomainname(text, 65) != 0:

@@ -19,7 +19,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from standin.jobs import BadPlist, Job, monotonic, read_plist
+from standin.jobs import BadPlistError, Job, monotonic, read_plist
 from standin.peer import Peer, peer_of
 from standin.server import listen, read_line
 from standin.service import LAUNCHD
@@ -28,7 +28,7 @@ FOLDERS = ("/System/Library/LaunchDaemons", "/Library/LaunchDaemons")
 OVERRIDES = Path("/private/var/db/com.apple.xpc.launchd/disabled.plist")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """args: the exit code of launchctl."""
 
 
@@ -61,7 +61,7 @@ class Launchd:
     def boot(self) -> None:
         for folder in FOLDERS:
             for path in sorted(Path(folder).glob("*.plist")):
-                with contextlib.suppress(BadPlist):
+                with contextlib.suppress(BadPlistError):
                     job = Job(path, read_plist(path))
                     if job.label not in self.jobs and not self.is_disabled(job):
                         self.jobs[job.label] = job
@@ -109,7 +109,7 @@ class Launchd:
             request = json.loads(line)
             try:
                 reply = {"result": self.obey(request, peer_of(connection))}
-            except Refused as refusal:
+            except RefusedError as refusal:
                 reply = {"code": refusal.args[0]}
             connection.sendall(json.dumps(reply).encode())
 
@@ -120,27 +120,27 @@ class Launchd:
         if verb == "print":
             return self._describe(self._loaded(target))
         if peer.uid != 0:
-            raise Refused(1)
+            raise RefusedError(1)
         return getattr(self, f"do_{verb}")(target, request)
 
     def do_bootstrap(self, path: str, _request: dict[str, Any]) -> None:
         try:
             job = Job(Path(path), read_plist(Path(path)))
-        except BadPlist as error:
-            raise Refused(5) from error
+        except BadPlistError as error:
+            raise RefusedError(5) from error
         if job.label in self.jobs:
-            raise Refused(37)
+            raise RefusedError(37)
         if self.is_disabled(job):
-            raise Refused(5)
+            raise RefusedError(5)
         self.jobs[job.label] = job
         job.load(monotonic())
 
     def do_bootout(self, label: str, _request: dict[str, Any]) -> None:
         job = self.jobs.get(label)
         if job is None:
-            raise Refused(3)
+            raise RefusedError(3)
         if job.leaving:
-            raise Refused(37)
+            raise RefusedError(37)
         job.stop(monotonic())
         if job.pid is None:
             del self.jobs[label]
@@ -154,7 +154,7 @@ class Launchd:
     def do_kill(self, label: str, request: dict[str, Any]) -> None:
         job = self._loaded(label)
         if job.pid is None:
-            raise Refused(3)
+            raise RefusedError(3)
         job.signal(int(request["signal"]))
 
     def do_enable(self, label: str, _request: dict[str, Any]) -> None:
@@ -174,7 +174,7 @@ class Launchd:
     def _loaded(self, label: str) -> Job:
         job = self.jobs.get(label)
         if job is None:
-            raise Refused(113)
+            raise RefusedError(113)
         return job
 
     def _row(self, job: Job) -> list[Any]:

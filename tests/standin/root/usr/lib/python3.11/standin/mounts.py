@@ -45,22 +45,25 @@ def _unescape(text: str) -> str:
 
 def _translate(line: str) -> Mount | None:
     left, _dash, right = line.partition(" - ")
-    path, options = _unescape(left.split()[4]), left.split()[5].split(",")
+    _id, _parent, device, _root, path, options, *_tags = left.split()
     kind, source, *rest = right.split()
-    source = _unescape(source)
     if kind in HIDDEN:
         return None
+    path, source = _unescape(path), _unescape(source)
+    if source == "devfs":
+        return Mount("devfs", path, ("devfs", "local", "nobrowse"), "devfs")
+    if kind.startswith("fuse"):
+        return _fuse(source, path, options.split(","), rest[-1] if rest else "")
+    return _apfs(path, device) if kind != "tmpfs" else Mount("tmpfs", path, ("tmpfs", "local"), "tmpfs")
+
+
+def _apfs(path: str, device: str) -> Mount:
+    """Every volume of the machine below plays one of APFS: the system, its data, or one besides."""
     if path == "/":
         return Mount("/dev/disk3s1s1", "/", ("apfs", "sealed", "local", "read-only", "journaled"), "apfs")
     if path == DATA or path.startswith(DATA + "/"):
         return Mount("/dev/disk3s5", DATA, (*JOURNALED, "protect", "root data"), "apfs")
-    if source == "devfs":
-        return Mount("devfs", path, ("devfs", "local", "nobrowse"), "devfs")
-    if kind.startswith("fuse"):
-        return _fuse(source, path, options, rest[-1] if rest else "")
-    if kind == "tmpfs":
-        return Mount("tmpfs", path, ("tmpfs", "local"), "tmpfs")
-    return Mount(_disk(left.split()[2]), path, JOURNALED, "apfs")
+    return Mount(f"/dev/disk{4 + int(device.split(':')[1])}s1", path, JOURNALED, "apfs")
 
 
 def _fuse(source: str, path: str, options: list[str], super_options: str) -> Mount:
@@ -68,10 +71,6 @@ def _fuse(source: str, path: str, options: list[str], super_options: str) -> Mou
     read_only = ("read-only",) if "ro" in options else ()
     words = ("macfuse", "local", "nodev", "nosuid", *read_only, "synchronous", f"mounted by {pwd.getpwuid(uid)[0]}")
     return Mount(source, path, words, "macfuse")
-
-
-def _disk(device: str) -> str:
-    return f"/dev/disk{4 + int(device.split(':')[1])}s1"
 
 
 def at(path: str) -> Mount | None:

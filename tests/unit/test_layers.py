@@ -47,6 +47,7 @@ BROKEN = [
 SOUND = [
     (SYS, "from ..errors import JailError\nfrom .rooted import Root\nimport os\nos.chmod('/x', 0)"),
     ("plugins/module_utils/_sys/backend.py", "import sys\nsys.platform"),
+    ("tests/unit/plugins/x.py", f"from {layers.OURS}.modules import x\nfrom {layers.OURS}.module_utils._sys import y"),
     (
         UTIL,
         "from ._sys.rooted import Root\nfrom .errors import JailError\nimport os\nos.path.dirname('/x')\nos.lstat('/')",

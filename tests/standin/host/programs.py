@@ -15,7 +15,7 @@ from pathlib import Path
 PLACES = {
     "bin": """
         [ bash cat chmod cp dash date dd df echo ed expr hostname kill ln link ls mkdir mv pax ps pwd realpath rm
-        rmdir sh sleep stty sync test unlink zsh
+        rmdir sleep stty sync test unlink zsh
     """,
     "sbin": "dmesg mknod",
     "usr/bin": """

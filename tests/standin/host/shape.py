@@ -27,6 +27,7 @@ def shape(debian: Path, root: Path, triplet: str) -> None:
     programs.keep_replaced(root)
     programs.place(root)
     programs.drop_the_rest(root, triplet)
+    os.link(root / "bin/bash", root / "bin/sh")  # sh of macOS is bash under another name
     _loader(root, triplet)
     _pam(root, triplet)
     _move_to_private(root)

@@ -47,6 +47,7 @@ class Job:
         self.last_status: int | None = None
         self.started_at = 0.0
         self.due: float | None = None  # when to start next
+        self.kicked = False  # start again at once when the process is gone
         self.leaving = False  # booted out, its process not gone yet
         self.kill_at: float | None = None  # when SIGTERM was not enough
 
@@ -89,7 +90,9 @@ class Job:
         self.pid, self.kill_at, self.last_status = None, None, status
         if self.leaving:
             return
-        if self._restarts():
+        if self.kicked:
+            self.kicked, self.due = False, now
+        elif self._restarts():
             throttle = self.plist.get("ThrottleInterval", THROTTLE)
             self.due = max(now, self.started_at + throttle)
         elif "StartInterval" in self.plist:

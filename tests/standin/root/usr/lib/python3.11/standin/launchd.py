@@ -147,9 +147,11 @@ class Launchd:
 
     def do_kickstart(self, label: str, request: dict[str, Any]) -> None:
         job = self._loaded(label)
-        if job.pid is not None and request.get("kill"):
+        if job.pid is None:
+            job.due = monotonic()
+        elif request.get("kill"):
+            job.kicked = True
             job.signal(signal.SIGKILL)
-        job.due = monotonic()
 
     def do_kill(self, label: str, request: dict[str, Any]) -> None:
         job = self._loaded(label)

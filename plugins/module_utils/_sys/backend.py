@@ -43,6 +43,9 @@ class Status(Protocol):
 class Backend:
     """The interface, with what POSIX has for all; each system overrides what it does better."""
 
+    has_flags = False
+    """Whether files have BSD flags here."""
+
     def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
         """Make the file `name` a copy of the open file `source`, with all its metadata.
 

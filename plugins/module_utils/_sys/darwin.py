@@ -58,6 +58,8 @@ class StatFs(ctypes.Structure):
 class Darwin(Backend):
     """Clones where the volume allows it, otherwise fcopyfile(3)."""
 
+    has_flags = True
+
     def __init__(self, libc: object = None) -> None:
         """`libc` is libSystem unless a test gives another."""
         self._libc: ctypes.CDLL = libc or ctypes.CDLL(None, use_errno=True)  # type: ignore[assignment]

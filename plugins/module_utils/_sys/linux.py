@@ -32,10 +32,13 @@ class Linux(Backend):
             size = status.st_size
             cloned = bool(size) and self._clone(source, status.st_dev, target)
             if size and not cloned:
-                self._copy_data(source, status, target)
+                self._copy_data(source, status.st_blocks << 9, size, target)
             for key in self._keys(source):
                 os.setxattr(target, key, os.getxattr(source, key))
-            self.finish(target, status)
+            if status.st_uid or status.st_gid:  # a new file is root's
+                os.fchown(target, status.st_uid, status.st_gid)
+            os.fchmod(target, status.st_mode & 0o7777)
+            os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
         finally:
             os.close(target)
         return cloned
@@ -53,11 +56,11 @@ class Linux(Backend):
             self._no_clone.add(source_dev)
             return False
 
-    def _copy_data(self, source: int, status: os.stat_result, target: int) -> None:
-        if status.st_blocks * 512 < status.st_size and status.st_size > 1 << 16:
-            self._copy_extents(source, status.st_size, target)
+    def _copy_data(self, source: int, allocated: int, size: int, target: int) -> None:
+        if allocated < size and size > 1 << 16:
+            self._copy_extents(source, size, target)
         else:
-            _copy_range(source, 0, status.st_size, target)
+            _copy_range(source, 0, size, target)
 
     def _copy_extents(self, source: int, size: int, target: int) -> None:
         """A sparse file: copy what holds data, leave the holes."""

@@ -26,6 +26,7 @@ from ..result import Result
 from . import adopt, install, manifest, profiles, record, workers
 from .compare import Comparer
 from .graft import graft
+from .known import Known
 from .links import Linker
 from .operation import Stats
 from .source import Match, Source
@@ -158,14 +159,9 @@ class _Run:
             [*self._wish.exclude, *self._profile.exclude],
             (own.st_dev, own.st_ino) if own else (-1, -1),
         )
-        comparer = Comparer(
-            was,
-            jail.mounts() if root.exists else set(),
-            root.dev,
-            self._profile.configuration,
-            self._wish.verify == "full",
-            self._wish.prune,
-        )
+        mounts = jail.mounts() if root.exists else set()
+        known = Known(was, mounts, root.dev, self._profile.configuration)
+        comparer = Comparer(known, self._wish.verify == "full", self._wish.prune)
         installer = None
         if act:
             install.sweep(root)
@@ -174,7 +170,7 @@ class _Run:
             journal = record.Journal(root) if act else None
             walker = Walker(root, tree, comparer, installer, journal)
             findings = workers.run(walker, self._wish.workers or workers.modest())
-            linker = Linker(root, self._source.root, comparer, installer)
+            linker = Linker(root, self._source.root, comparer.full, installer)
             linker.deal_with(findings.linked)
             findings.add(linker.findings)
             return findings

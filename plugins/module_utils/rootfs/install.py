@@ -82,7 +82,7 @@ class Installer:
             raise failed(_VERBS.get(operation.action, "create"), self._root.outside(operation.path), exc) from exc
 
     def _put(self, path: bytes, want: WantedFile, target: Target) -> None:
-        name = os.path.basename(path)
+        name = path[path.rfind(b"/") + 1 :]
         if target.staged:
             self._make(target.fd, name, want, path)
             return

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 
 from .._sys.rooted import Root
 from ..errors import failed
-from .compare import Comparer, Linked
+from .decision import Linked
+from .difference import difference, metadata_only
 from .install import Installer, Target
 from .operation import CREATE, LINK, METADATA, REPLACE, Operation
 from .walk import Findings
@@ -25,9 +26,9 @@ from .wanted import WantedFile
 class Linker:
     """Compares and mends groups of names. Without an installer it only looks."""
 
-    def __init__(self, root: Root, source: Root, comparer: Comparer, installer: Installer | None) -> None:
+    def __init__(self, root: Root, source: Root, full: bool, installer: Installer | None) -> None:
         self._root, self._source = root, source
-        self._comparer, self._installer = comparer, installer
+        self._full, self._installer = full, installer
         self.findings = Findings()
 
     def deal_with(self, linked: Iterable[Linked]) -> None:
@@ -62,13 +63,13 @@ class Linker:
         want = WantedFile(name.status, -1, name.name, name.parent)
         with self._root.directory(os.path.dirname(name.path)) as fd, self._source.directory(name.parent) as source:
             want.dir_fd = source
-            return self._comparer.difference(want, have, os.path.basename(name.path), fd)
+            return difference(want, have, os.path.basename(name.path), fd, self._full)
 
     def _copy(self, name: Linked, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
         """Copy the file for its first name; returns what is there then."""
         want = WantedFile(name.status, -1, name.name, name.parent)
         why = "" if have is None else self._difference(name, have)
-        same = have is not None and alone and have.st_nlink == 1 and why.startswith(("mode", "owner", "flags"))
+        same = have is not None and alone and metadata_only(want, have, why)
         action = CREATE if have is None else METADATA if same else REPLACE
         operation = Operation(action, name.path, want, why, have)
         self.findings.count(operation)

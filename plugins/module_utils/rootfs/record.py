@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable
 
@@ -39,9 +40,14 @@ JOURNAL = b"journal."
 LIMIT = 1 << 28
 HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
 
-_STRUCTURE = re.compile(rb"^(?:\.\.|([^\s#/]+) type=dir [^\n]*)\n", re.MULTILINE)
-_NAME = re.compile(rb"^([^\s#]+) type=", re.MULTILINE)
+_OPENS = re.compile(rb" type=dir ")
+_CLOSES = re.compile(rb"\n\.\.(?=\n)")
 _JOURNAL_HEAD = re.compile(rb"^#dir (\S+)\n", re.MULTILINE)
+
+
+def names_line(names: Sequence[bytes]) -> bytes:
+    """A comment that tells, without parsing, whether a block is about these names."""
+    return b"#names %d %08x\n" % (len(names), zlib.crc32(b"/".join(names)))
 
 
 class Block:
@@ -53,6 +59,14 @@ class Block:
         self.text = text
         self._fields: dict[bytes, list[mtree.Fields]] | None = None
 
+    def own(self) -> bytes:
+        """The line of the directory itself."""
+        return self.text[: self.text.find(b"\n") + 1]
+
+    def knows(self, names: Sequence[bytes]) -> bool:
+        """Whether it is about these files (sorted) and no others."""
+        return self.text.startswith(names_line(names), self.text.find(b"\n") + 1)
+
     def fields(self) -> dict[bytes, list[mtree.Fields]]:
         """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
         if self._fields is None:
@@ -63,18 +77,6 @@ class Block:
                 name, fields = mtree.parse(text)
                 self._fields.setdefault(b"." if number == 0 else name, []).append(fields)
         return self._fields
-
-    def own(self) -> bytes:
-        """The line of the directory itself."""
-        return self.text[: self.text.find(b"\n") + 1]
-
-    def lines(self) -> list[bytes]:
-        """The lines of the files, as one piece."""
-        return [self.text[self.text.find(b"\n") + 1 :]]
-
-    def names(self) -> list[bytes]:
-        """The names of the files as they are encoded, in their order; nothing is parsed."""
-        return _NAME.findall(self.text)[1:]
 
 
 EMPTY = Block(b"")
@@ -112,20 +114,22 @@ class Record:
         return self.blocks.get(path, EMPTY)
 
     def _index(self, data: bytes) -> None:
+        """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
         path: list[bytes] = []
         opened: tuple[bytes, int] | None = None
-        for match in _STRUCTURE.finditer(data):
+        marks = [(data.rfind(b"\n", 0, found.start()) + 1, True) for found in _OPENS.finditer(data)]
+        marks += [(found.start() + 1, False) for found in _CLOSES.finditer(data)]
+        for start, opens in sorted(marks):
             if opened:
-                self._add(opened[0], Block(data[opened[1] : match.start()]))
-            name = match[1]
-            if name is None:
-                if not path:
-                    raise RecordError("it closes more directories than it opens")
-                path.pop()
+                self._add(opened[0], Block(data[opened[1] : start]))
                 opened = None
-                continue
-            path.append(_component(name, bool(path)))
-            opened = b"/".join(path[1:]), match.start()
+            if opens:
+                path.append(_component(data[start : data.index(b" ", start)], bool(path)))
+                opened = b"/".join(path[1:]), start
+            elif path:
+                path.pop()
+            else:
+                raise RecordError("it closes more directories than it opens")
         if path or not data.endswith(b"\n"):
             raise RecordError("it ends in the middle")
 

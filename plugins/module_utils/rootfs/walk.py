@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from .._sys import at
 from .._sys.rooted import Root
 from ..errors import failed, show
-from .compare import Comparer, Decision, Linked
+from .compare import Comparer
+from .decision import Decision, Linked
 from .install import Installer, Target
 from .operation import CREATE, REPLACE, Operation, Stats
 from .record import Journal, Written
@@ -137,10 +138,10 @@ class Walker:
         if have is None or parent is None:
             return _listed(self._new(path, want, parent, CREATE)), True
         if stat.S_ISDIR(have.st_mode):
-            if self._comparer.is_mounted(path, have):
+            if self._comparer.known.is_mounted(path, have):
                 return [], False
             return _listed(self._existing(path, want, self._open(path, parent))), False
-        if path in self._comparer.mounts or self._comparer.is_configuration(path):
+        if path in self._comparer.known.mounts or self._comparer.known.is_configuration(path):
             self.findings.kept.append((path, "no directory any more in the jail"))
             return [], False
         return _listed(self._new(path, want, parent, REPLACE)), True
@@ -221,7 +222,7 @@ class Walker:
         findings.dropped += decision.dropped
         if self._journal and not decision.unchanged:
             block = decision.block()
-            if decision.operations or block != self._comparer.record.block(path).text:
+            if decision.operations or block != self._comparer.known.record.block(path).text:
                 findings.blocks[path] = self._journal.write(path, block)
 
 

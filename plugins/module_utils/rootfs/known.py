@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a jail before a run: its record, its mounts, and what counts as configuration."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+from .. import mtree
+from .._sys import at
+from ..errors import failed
+from .record import Record
+
+CONFIGURATION = (b"private/etc",)
+
+
+class Known:
+    """Answers whose a file is."""
+
+    def __init__(self, record: Record, mounts: set[bytes], dev: int, configuration: Sequence[bytes] = ()) -> None:
+        self.record, self.mounts, self.dev = record, mounts, dev
+        self._configuration = (*CONFIGURATION, *configuration)
+
+    def is_configuration(self, path: bytes) -> bool:
+        return any(path == mark or path.startswith(mark + b"/") for mark in self._configuration)
+
+    def is_mounted(self, path: bytes, have: os.stat_result) -> bool:
+        """Whether a directory of the jail is, or lies on, another file system."""
+        return have.st_dev != self.dev or path in self.mounts
+
+    def is_plain(self, path: bytes) -> bool:
+        """Whether all files right in a directory are system files, and none is a mount point."""
+        below = path + b"/" if path else b""
+        special = (*self._configuration, *self.mounts)
+        return not self.is_configuration(path) and not any(mark.startswith(below) for mark in special)
+
+    def lines(self, directory: bytes, name: bytes) -> list[bytes]:
+        """What the record says of a name in a directory: several lines only after a killed run."""
+        fields = self.record.block(directory).fields()
+        return [mtree.line(name, was, was.link, was.digest) for was in fields.get(name, ())]
+
+    def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
+        """Whether the jail has just what was installed, though perhaps touched."""
+        fields = self.record.block(directory).fields()
+        return any(_same(was, name, have, fd) for was in fields.get(name, ()))
+
+
+def _same(was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
+    kind = stat.S_IFMT(have.st_mode)
+    if kind != stat.S_IFMT(was.st_mode) or (was.st_uid, was.st_gid) != (have.st_uid, have.st_gid):
+        return False
+    if kind == stat.S_IFLNK:
+        return was.link == os.readlink(name, dir_fd=fd)
+    if was.st_mode != have.st_mode:
+        return False
+    if kind == stat.S_IFREG and fd is not None:
+        return was.st_size == have.st_size and was.digest == digest(name, fd)
+    return True
+
+
+def digest(name: bytes, fd: int) -> str:
+    """SHA-256 of a regular file in an open directory."""
+    try:
+        return at.digest(name, fd)
+    except OSError as exc:
+        raise failed("read", name, exc) from exc

@@ -53,6 +53,13 @@ def jail_path(path: str) -> bytes:
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
     if os.path.dirname(real) == b"/Users":
         raise InputError(f"{show(real)} is a home directory and cannot be a jail: choose a directory below it")
+    if os.path.lexists(real) and not os.path.isdir(real):
+        raise InputError(f"{show(real)} is not a directory and cannot become a jail: choose another path")
+    above = os.path.dirname(real)
+    while above != b"/":
+        if os.path.lexists(above + b"/" + MARKER):
+            raise InputError(f"{show(real)} lies inside the jail {show(above)}: choose a path outside of it")
+        above = os.path.dirname(above)
     return real
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple
 
 from .._sys.host import PRIVATE
-from ..errors import InputError, ManifestError, show
+from ..errors import InputError, ManifestError, OperationError, show
 
 INCLUDE = b"@include"
 
@@ -50,16 +50,20 @@ def read_manifests(paths: Sequence[str], load: Callable[[str], bytes]) -> list[E
     for path in paths:
         if not os.path.isabs(path):
             raise InputError(f"manifest '{path}' is not an absolute path: give the whole path on the Mac")
-        _read(path, load, [], entries)
+        _read(path, load, [], entries, "manifests")
     return entries
 
 
-def _read(path: str, load: Callable[[str], bytes], including: list[str], entries: list[Entry]) -> None:
+def _read(path: str, load: Callable[[str], bytes], including: list[str], entries: list[Entry], origin: str) -> None:
     path = os.path.normpath(path)
     if path in including:
         cycle = " -> ".join([*including[including.index(path) :], path])
         raise ManifestError(f"manifests include each other in a cycle: {cycle}: remove one of the @include lines")
-    for number, line in enumerate(load(path).splitlines(), 1):
+    try:
+        text = load(path)
+    except OperationError as exc:
+        raise ManifestError(f"{origin}: {exc}: correct the path, or put the file there first") from exc
+    for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if not line or line.startswith(b"#"):
             continue
@@ -68,7 +72,7 @@ def _read(path: str, load: Callable[[str], bytes], including: list[str], entries
             included = os.fsdecode(line[len(INCLUDE) :].strip())
             if not included:
                 raise ManifestError(f"{origin}: @include names no file")
-            _read(os.path.join(os.path.dirname(path), included), load, [*including, path], entries)
+            _read(os.path.join(os.path.dirname(path), included), load, [*including, path], entries, origin)
         else:
             entries.append(_entry(line.split(), origin))
 

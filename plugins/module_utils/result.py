@@ -19,3 +19,5 @@ class Result:
     diff: list[str] = field(default_factory=list)
     """One line for each change, for --diff."""
     warnings: list[str] = field(default_factory=list)
+    failed: bool = False
+    """Whether the task fails although it has values to show; `msg` among them says why."""

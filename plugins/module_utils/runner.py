@@ -27,4 +27,6 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     values = dict(result.values)
     if module._diff and result.diff:
         values["diff"] = {"prepared": "".join(f"{line}\n" for line in result.diff)}
+    if result.failed:
+        module.fail_json(changed=result.changed, **values)
     module.exit_json(changed=result.changed, **values)

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a program in a jail, through launcher.py in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NamedTuple
+
+from ..errors import OperationError
+from . import launcher
+from .process import Channel, Ended, run
+from .rooted import Root
+
+
+class Report(NamedTuple):
+    """How far the launcher came.
+
+    `event` is ready, when the program took over or in check mode would have;
+    creates or removes, when it was not to be run; or the step that failed:
+    groups, enter, user, chdir, find, interpreter, execute.
+    """
+
+    event: str
+    path: str = ""
+    errno: int = 0
+
+
+def enter(root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None) -> tuple[Report, Ended]:
+    """Do what `plan` says in the directory `root`, with its open descriptor: no path is looked up again.
+
+    The plan holds check, argv, env, search (a PATH), chdir, creates, removes,
+    uid, gid, and login (whose groups to take, or none for exactly `groups`).
+    """
+    channel = Channel(json.dumps(plan).encode())
+    descriptors = [str(number) for number in (*channel.theirs, root.fd)]
+    # utf8: names are the bytes that were meant, whatever the locale.
+    argv = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _source(), *descriptors]
+    ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd])
+    lines = ended.report.splitlines()
+    if lines:
+        return Report(**json.loads(lines[-1])), ended
+    if ended.timed_out:
+        return Report("timeout"), ended
+    said = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    raise OperationError("enter", root.path, f"the launcher ended with {ended.rc}: {said or 'it said nothing'}")
+
+
+def _source() -> str:
+    """The text of the launcher, which may lie in the zip file that Ansible sends."""
+    loader = launcher.__spec__.loader if launcher.__spec__ else None
+    text: str | None = loader.get_source(launcher.__name__)  # type: ignore[union-attr]
+    if text is None:
+        raise OperationError("read the source of", launcher.__name__, "there is none")
+    return text

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A program to be run in a jail: as whom, with which environment, and the run itself.
+
+Users and groups are those of the host, looked up before the root changes, as
+chroot(8) does; what runs in the jail sees the same ones (docs/macos.md).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from . import verdict
+from ._sys.enter import enter
+from ._sys.rooted import Root
+from .directory import Account, find_account, find_group
+from .errors import InputError
+from .jail import open_jail
+from .result import Result
+from .user_tmp import Owner, uuid_of
+
+# What launchd and sshd give (Libc include/paths.h, _PATH_STDPATH): only root can put programs there.
+PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+
+# setgroups(2) takes 16 (xnu bsd/sys/syslimits.h, NGROUPS_MAX), and the first is the group of the process itself.
+MOST_GROUPS = 15
+
+
+@dataclass(frozen=True)
+class Command:
+    """The options of darwin_chroot_exec, checked as far as that needs nothing but them."""
+
+    jail: str
+    argv: list[str] | None = None
+    cmd: str | None = None
+    user: str = "root"
+    group: str | None = None
+    groups: list[str] | None = None
+    chdir: str = "/"
+    creates: str | None = None
+    removes: str | None = None
+    stdin: str | None = None
+    stdin_add_newline: bool = True
+    strip_empty_ends: bool = True
+    env: dict[str, Any] = field(default_factory=dict)
+    clean_env: bool = True
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.chdir.startswith("/"):
+            raise InputError(f"chdir {self.chdir!r} is not an absolute path: give the whole path, as seen in the jail")
+        if self.groups is not None and len(self.groups) > MOST_GROUPS:
+            raise InputError(
+                f"groups names {len(self.groups)} groups, but macOS takes at most {MOST_GROUPS} besides the group "
+                "itself: leave groups out to get all that Directory Services says"
+            )
+        if self.timeout is not None and self.timeout <= 0:
+            raise InputError(f"timeout {self.timeout:g} is not possible: give a number of seconds above 0")
+        texts = [*self.words, *self.variables.values(), self.chdir, self.creates or "", self.removes or ""]
+        if any("\0" in text for text in texts):
+            raise InputError("argv, env, chdir, creates and removes cannot hold a NUL character: take it out")
+
+    @property
+    def words(self) -> list[str]:
+        """The program and its arguments."""
+        try:
+            words = shlex.split(self.cmd) if self.cmd is not None else list(self.argv or [])
+        except ValueError as exc:
+            raise InputError(f"cannot split cmd {self.cmd!r} into words: {exc}: give argv instead") from exc
+        if not words or not words[0]:
+            raise InputError("there is no program to run: give its name as the first word of argv or cmd")
+        return words
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """`env`, as text."""
+        for name, value in self.env.items():
+            if not name or "=" in name or "\0" in name:
+                raise InputError(f"env holds the name {name!r}: a name has at least one character, and no = in it")
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+                raise InputError(f"env gives {name} the value {value!r}, which is no text: put it in quotes")
+        return {name: str(value) for name, value in self.env.items()}
+
+    @property
+    def input(self) -> bytes:
+        """What the program reads."""
+        text = self.stdin or ""
+        newline = "\n" if text and self.stdin_add_newline else ""
+        return (text + newline).encode("utf-8", "surrogateescape")
+
+
+class Identity(NamedTuple):
+    """Who the program runs as."""
+
+    account: Account
+    gid: int
+    groups: list[int] | None
+    """Exactly these besides `gid`; None: those that Directory Services says."""
+
+
+def execute(command: Command, check: bool) -> Result:
+    """Run the program; in check mode do all but that. JailError when it cannot be run."""
+    if os.geteuid() != 0:
+        raise InputError(f"cannot enter {command.jail}: only root can: set become: true")
+    who = identify(command)
+    with open_jail(command.jail) as jail:
+        environment = {**surroundings(who.account, jail.root, command.clean_env), **command.variables}
+        search = environment.get("PATH", PATH)
+        plan = {
+            "check": check,
+            "argv": command.words,
+            "env": environment,
+            "search": search,
+            "chdir": command.chdir,
+            "creates": command.creates,
+            "removes": command.removes,
+            "uid": who.account.uid,
+            "gid": who.gid,
+            "login": who.account.name if who.groups is None else None,
+            "groups": who.groups,
+        }
+        start = datetime.now().astimezone()
+        report, ended = enter(jail.root, plan, command.input, command.timeout)
+    verdict.refuse(report, command.words[0], search, command.jail, command.user)
+    if report.event in ("creates", "removes"):
+        return verdict.not_needed(report.event, command.creates, command.removes, command.words, check)
+    if check and report.event == "ready":
+        return verdict.would_run(command.words, decided=bool(command.creates or command.removes))
+    return verdict.ran(command.words, ended, command.strip_empty_ends, command.timeout, start)
+
+
+def identify(command: Command) -> Identity:
+    """Whom the options mean; InputError when there is no such user or group."""
+    account = find_account(command.user)
+    gid = account.gid if command.group is None else find_group(command.group)
+    groups = None if command.groups is None else [find_group(group) for group in command.groups]
+    return Identity(account, gid, groups)
+
+
+def surroundings(account: Account, root: Root, clean: bool) -> dict[str, str]:
+    """The environment that the program starts from, without what the user adds."""
+    if not clean:
+        return dict(os.environ)
+    return {
+        "HOME": account.home,
+        "LOGNAME": account.name,
+        "PATH": PATH,
+        "SHELL": account.shell,
+        "TMPDIR": temporary_directory(account, root),
+        "USER": account.name,
+    }
+
+
+def temporary_directory(account: Account, root: Root) -> str:
+    """The user's own, as confstr(3) would name it, when it is in the jail; otherwise /tmp."""
+    uuid = uuid_of(account)
+    if uuid:
+        owner = Owner(account.uid, account.gid, uuid)
+        status = root.lstat(owner.rel + b"/T")
+        if status and stat.S_ISDIR(status.st_mode) and status.st_uid == account.uid:
+            return f"{owner.path}/T/"
+    return "/tmp"  # noqa: S108 - what programs take that have no TMPDIR

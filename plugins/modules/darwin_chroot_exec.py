@@ -1,0 +1,238 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: darwin_chroot_exec
+short_description: Run a program in a jail
+version_added: 0.1.0
+description:
+  - Runs one program in a jail, as a user, with a clean environment, and returns what M(ansible.builtin.command) would.
+  - No shell is involved. Give V(/bin/sh) or V(/bin/zsh) as the program when one is wanted.
+  - What keeps the program from being run at all, such as an unknown user or a program, interpreter or O(chdir) that is
+    not in the jail, is told apart from the exit codes of the program. It is found in check mode too.
+  - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
+extends_documentation_fragment:
+  - darwin.jail.attributes
+  - darwin.jail.jail
+attributes:
+  check_mode:
+    support: partial
+    details:
+      - As with M(ansible.builtin.command), the task is skipped unless O(creates) or O(removes) is given. All is done up
+        to where the program would start.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - Only with O(creates) or O(removes).
+options:
+  argv:
+    description:
+      - The program and its arguments. A name without a slash is looked for in the C(PATH) of O(env), in the jail.
+      - One of O(argv) and O(cmd) is needed.
+    type: list
+    elements: str
+  cmd:
+    description: The same as one string, split into words as a shell would, quotes and backslashes included.
+    type: str
+  user:
+    description:
+      - Name or number of the user to run it as. Users are those of the Mac, and the jail sees the same ones
+        (apple-oss-distributions Libinfo, C(lookup.subproj/search_module.c)).
+    type: str
+    default: root
+  group:
+    description: Name or number of the group to run it as. The user's primary group when left out.
+    type: str
+  groups:
+    description:
+      - Exactly these further groups, by name or number, and an empty list for none. At most 15, for macOS takes 16 with
+        O(group).
+      - When left out, the program is in all groups that Directory Services has the user in, however many, as
+        after a login.
+    type: list
+    elements: str
+  chdir:
+    description: Directory in the jail to run it in.
+    type: str
+    default: /
+  creates:
+    description: A path or glob in the jail, seen as O(user) sees it. When it matches, the program is not run.
+    type: str
+  removes:
+    description: A path or glob in the jail, seen as O(user) sees it. When it matches nothing, the program is not run.
+    type: str
+  stdin:
+    description: What the program reads. Nothing when left out.
+    type: str
+  stdin_add_newline:
+    description: Whether to put a newline behind O(stdin).
+    type: bool
+    default: true
+  strip_empty_ends:
+    description: Whether to strip newlines at the end of RV(stdout) and RV(stderr).
+    type: bool
+    default: true
+  env:
+    description: Environment variables, added to or in place of those that O(clean_env) gives.
+    type: dict
+    default: {}
+  clean_env:
+    description:
+      - V(true) gives the program C(HOME), C(USER), C(LOGNAME) and C(SHELL) of the user, C(PATH) of
+        C(/usr/bin:/bin:/usr/sbin:/sbin), and C(TMPDIR), and nothing else. C(TMPDIR) is the directory that
+        M(darwin.jail.darwin_jail_user_tmp) made when it is there, otherwise C(/tmp).
+      - V(false) gives it the environment that this module has, which is that of the user Ansible logs in as or becomes.
+    type: bool
+    default: true
+  timeout:
+    description:
+      - Seconds that the program may take. Then it and all of its process group get SIGTERM, what is left of them
+        5 seconds later SIGKILL, and the task fails with the output so far.
+    type: float
+notes:
+  - System Integrity Protection has to be off, or chroot(2) or the first program in the jail fails. The error says so.
+  - What processes write that the program leaves behind in the background is not waited for.
+seealso:
+  - module: ansible.builtin.command
+  - module: darwin.jail.darwin_jail_user_tmp
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Ask a jail for its version of macOS
+  darwin.jail.darwin_chroot_exec:
+    jail: /private/var/jails/sequoia-dev
+    argv:
+      - /usr/bin/sw_vers
+  become: true
+  changed_when: false
+
+- name: Build something as a user, for ten minutes at most
+  darwin.jail.darwin_chroot_exec:
+    jail: /private/var/jails/sequoia-dev
+    user: admin
+    chdir: /Users/admin/src
+    cmd: make -j 4 "TARGET=a name with spaces"
+    env:
+      LANG: en_US.UTF-8
+    timeout: 600
+  become: true
+
+- name: Create a key once, with no other group than staff
+  darwin.jail.darwin_chroot_exec:
+    jail: /private/var/jails/sequoia-dev
+    user: admin
+    group: staff
+    groups: []
+    argv: [/usr/bin/ssh-keygen, -t, ed25519, -N, '', -f, /Users/admin/.ssh/id_ed25519]
+    creates: /Users/admin/.ssh/id_ed25519
+  become: true
+
+- name: Use a shell where one is wanted
+  darwin.jail.darwin_chroot_exec:
+    jail: /private/var/jails/sequoia-dev
+    argv: [/bin/sh, -c, 'ls /var/folders | wc -l']
+  become: true
+  changed_when: false
+"""
+
+RETURN = r"""
+cmd:
+  description: The program and its arguments.
+  returned: always but for errors before it was run
+  type: list
+  elements: str
+  sample: [/usr/bin/sw_vers, -productVersion]
+rc:
+  description: The exit code of the program, or the number of the signal it died of, negative.
+  returned: always but for errors before it was run
+  type: int
+  sample: 0
+stdout:
+  description:
+    - What the program wrote, as text.
+    - Ansible refuses text that is not UTF-8. Bytes that are not become escapes such as C(\xff), and RV(stdout_base64)
+      has the exact output.
+  returned: always but for errors before it was run
+  type: str
+  sample: '15.2'
+stderr:
+  description: What the program wrote to its standard error. See RV(stdout).
+  returned: always but for errors before it was run
+  type: str
+  sample: ''
+stdout_base64:
+  description: The exact output, for the filter P(ansible.builtin.b64decode#filter).
+  returned: when the output is not UTF-8
+  type: str
+  sample: //4=
+stderr_base64:
+  description: The same for the standard error.
+  returned: when it is not UTF-8
+  type: str
+  sample: //4=
+start:
+  description: When it began, in the Mac's local time.
+  returned: always but for errors before it was run
+  type: str
+  sample: '2026-09-29 22:03:48.083128'
+end:
+  description: When it ended.
+  returned: always but for errors before it was run
+  type: str
+  sample: '2026-09-29 22:03:48.085901'
+delta:
+  description: How long it took.
+  returned: always but for errors before it was run
+  type: str
+  sample: '0:00:00.002773'
+msg:
+  description: Why the task failed or the program was not run. Empty otherwise.
+  returned: always
+  type: str
+  sample: ''
+"""
+
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+
+SPEC = {
+    "jail": {"type": "path", "required": True},
+    "argv": {"type": "list", "elements": "str"},
+    "cmd": {},
+    "user": {"default": "root"},
+    "group": {},
+    "groups": {"type": "list", "elements": "str"},
+    "chdir": {"default": "/"},
+    "creates": {},
+    "removes": {},
+    "stdin": {},
+    "stdin_add_newline": {"type": "bool", "default": True},
+    "strip_empty_ends": {"type": "bool", "default": True},
+    "env": {"type": "dict", "default": {}},
+    "clean_env": {"type": "bool", "default": True},
+    "timeout": {"type": "float"},
+}
+
+
+def work(params: dict[str, Any], check: bool) -> Result:
+    return execute(Command(**params), check)
+
+
+def main() -> None:
+    one = [("argv", "cmd")]
+    run(work, SPEC, required_one_of=one, mutually_exclusive=one)
+
+
+if __name__ == "__main__":
+    main()

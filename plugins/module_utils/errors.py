@@ -5,6 +5,7 @@
 
     JailError
     ├── InputError            what was asked for is wrong; nothing was touched
+    │   ├── FormatError       a program, library or shared cache is damaged
     │   ├── ManifestError     a line of a manifest, with its file and line number
     │   └── NotAJailError     the directory is not a jail of ours
     ├── BusyError             another run holds the jail
@@ -29,6 +30,10 @@ class JailError(Exception):
 
 class InputError(JailError):
     """An option, path or file given by the user cannot be used."""
+
+
+class FormatError(InputError):
+    """A Mach-O file or a shared cache is not what its header promises."""
 
 
 class ManifestError(InputError):

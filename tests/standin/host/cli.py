@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from host import inventory, jail_entries, lifecycle, namespaces, prepare
+from host import inventory, jail_entries, lifecycle, lower, namespaces, prepare
 from host.state import Host, StandinError, hosts, load, names
 
 
@@ -60,10 +60,11 @@ def do_create(arguments: argparse.Namespace) -> int:
 
 
 def describe(host: Host) -> str:
-    state = "running" if host.running() else "stopped"
-    return (
-        f"{host.name}  {state}  {host.address}  {host.arch}  macOS {host.macos}  SIP {host.sip}  jails on {host.volume}"
-    )
+    words = [host.name, "running" if host.running() else "stopped", host.address, host.arch, f"macOS {host.macos}"]
+    words += [f"SIP {host.sip}", f"jails on {host.volume}"]
+    if host.lower != lower.path().name:
+        words.append("(older recipe: destroy and create it to renew)")
+    return "  ".join(words)
 
 
 def do_list(arguments: argparse.Namespace) -> int:

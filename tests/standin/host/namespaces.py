@@ -90,7 +90,7 @@ def _become(argv: list[str], stdin: int, stdout: int, log: Path) -> None:
         os.dup2(fd, target)
     os.closerange(3, 256)
     os.chdir("/")
-    os.execve("/bin/sh", ["sh", *argv], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})  # noqa: S606
+    os.execve("/bin/sh", ["sh", *argv], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
 def kill(host: Host, patience: float = 10.0) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from host import inventory, prepare, state
 
 STANDIN = Path(__file__).parents[2] / "standin/standin"
-NAME = "unit-host"
+NAME = f"unit-{os.getpid()}"
 JAIL = "/private/var/jails/unit"
 JAIL_PATHS = (
     "/bin/",
@@ -200,7 +201,7 @@ def test_the_inventory_names_the_host(host: state.Host) -> None:
 
 
 def test_destroy_leaves_nothing(host: state.Host) -> None:
-    other = "unit-gone"
+    other = f"{NAME}-gone"
     assert standin("create", other, "--arch", "x86_64").returncode == 0
     made = state.load(other)
     assert made is not None

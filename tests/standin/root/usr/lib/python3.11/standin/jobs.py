@@ -136,7 +136,7 @@ class Job:
         self._change_user(environment)
         os.closerange(3, 1024)
         arguments = self.arguments
-        os.execvpe(self.plist.get("Program", arguments[0]), arguments, environment)  # noqa: S606
+        os.execvpe(self.plist.get("Program", arguments[0]), arguments, environment)
 
     def _umask(self) -> int:
         value = self.plist.get("Umask", 0o022)

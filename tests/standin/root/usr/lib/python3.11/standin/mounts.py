@@ -37,7 +37,7 @@ def table(text: str | None = None) -> list[Mount]:
     return found
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
     for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         text = text.replace(code, char)
     return text
@@ -49,7 +49,7 @@ def _translate(line: str) -> Mount | None:
     kind, source, *rest = right.split()
     if kind in HIDDEN:
         return None
-    path, source = _unescape(path), _unescape(source)
+    path, source = unescape(path), unescape(source)
     if source == "devfs":
         return Mount("devfs", path, ("devfs", "local", "nobrowse"), "devfs")
     if kind.startswith("fuse"):

@@ -39,6 +39,14 @@ class Header(NamedTuple):
     """How long the file is when it is complete; dyld refuses one of another length."""
 
 
+class Subcache(NamedTuple):
+    """A further file of a cache."""
+
+    name: str
+    uuid: str
+    """Which the file must have: dyld refuses one of another build."""
+
+
 def header(read_at: ReadAt, name: str) -> Header:
     """The header of a main file or a subcache; FormatError when it is none."""
     data = _header(read_at, name)
@@ -49,11 +57,10 @@ def header(read_at: ReadAt, name: str) -> Header:
     return Header(arch, _uuid(data[0x58:0x68]), offset + size)
 
 
-def subcaches(read_at: ReadAt, name: str) -> list[str]:
-    """The names of the files of a cache besides the main file `name`.
+def subcaches(read_at: ReadAt, name: str) -> list[Subcache]:
+    """The files of a cache besides the main file `name`, which `read_at(offset, size)` reads.
 
-    `read_at(offset, size)` reads the main file. FormatError when it is no
-    shared cache or its header leads nowhere.
+    FormatError when it is no shared cache or its header leads nowhere.
     """
     data = _header(read_at, name)
     length = _length(data)
@@ -61,9 +68,9 @@ def subcaches(read_at: ReadAt, name: str) -> list[str]:
         return []  # before macOS 12, a cache was one file
     size = 56 if length > V2_HEADER else 24
     array = _array(read_at, name, data, SUBCACHE_ARRAY, size, MOST_SUBCACHES)
-    if size == 24:
-        return [f"{name}.{number}" for number in range(1, len(array) // size + 1)]
-    return [name + _suffix(array[start + 24 : start + 56], name) for start in range(0, len(array), size)]
+    entries = [array[start : start + size] for start in range(0, len(array), size)]
+    suffixes = [_suffix(entry[24:], name) if size == 56 else f".{number}" for number, entry in enumerate(entries, 1)]
+    return [Subcache(name + suffix, _uuid(entry[:16])) for suffix, entry in zip(suffixes, entries)]
 
 
 def images(read_at: ReadAt, name: str) -> list[bytes]:

@@ -100,7 +100,7 @@ def _subcaches(root: Root, path: bytes, main: str) -> list[str]:
         with root.directory(parent) as dir_fd:
             fd = at.open_file(name, dir_fd)
         try:
-            return subcaches(lambda offset, size: os.pread(fd, size, offset), main)
+            return [part.name for part in subcaches(lambda offset, size: os.pread(fd, size, offset), main)]
         finally:
             os.close(fd)
     except OSError as exc:

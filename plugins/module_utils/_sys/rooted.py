@@ -55,13 +55,17 @@ def open_absolute(path: AnyPath) -> int:
 
 def _step(fd: int, part: bytes, walked: bytes) -> int:
     """Open `part` below `fd` and close `fd`, which stays open when this fails."""
-    try:
-        deeper = os.open(part, DIRECTORY, dir_fd=fd)
-    except OSError as exc:
-        hint = "a symbolic link or a file is in the way" if exc.errno in LINK_IN_THE_WAY else ""
-        raise failed("open directory", walked, exc, hint) from exc
+    deeper = _open_below(fd, part, walked)
     os.close(fd)
     return deeper
+
+
+def _open_below(fd: int, name: bytes, where: bytes) -> int:
+    try:
+        return os.open(name, DIRECTORY, dir_fd=fd)
+    except OSError as exc:
+        hint = "a symbolic link or a file is in the way" if exc.errno in LINK_IN_THE_WAY else ""
+        raise failed("open directory", where, exc, hint) from exc
 
 
 class Root:
@@ -118,12 +122,7 @@ class Root:
             fd = self._descend(parent)
             self._leave()
             self._near, self._near_fd = parent, fd
-        fd = os.dup(self._near_fd)
-        try:
-            return _step(fd, name, self.outside(rel))
-        except BaseException:
-            os.close(fd)
-            raise
+        return _open_below(self._near_fd, name, self.outside(rel))
 
     def _leave(self) -> None:
         """Forget the directory that is kept open: it may be about to go elsewhere."""

@@ -27,7 +27,7 @@ options:
     description:
       - V(present) builds or mends the jail.
       - V(absent) removes it with all that is in it. A directory that is not a jail, or has something mounted below it,
-        is refused.
+        is refused, see O(unmount).
     type: str
     choices: [present, absent]
     default: present
@@ -90,6 +90,12 @@ options:
         all others are kept.
     type: bool
     default: false
+  unmount:
+    description:
+      - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use stays
+        mounted, and then nothing is removed.
+    type: bool
+    default: false
   verify:
     description:
       - How to tell that a file is as it should be. V(quick) compares type, mode, owner, size, modification time, link
@@ -103,6 +109,7 @@ options:
     type: int
 notes:
   - Run it as root (C(become)).
+  - On one Mac one jail is built at a time. Other runs wait for their turn.
   - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
 seealso:
   - module: darwin.jail.darwin_chroot_exec
@@ -139,14 +146,20 @@ EXAMPLES = r"""
   check_mode: true
   diff: true
 
-- name: Remove a jail
+- name: Remove a jail and unmount what is mounted in it
   darwin.jail.darwin_jail_rootfs:
     jail: /private/var/jails/small
     state: absent
+    unmount: true
   become: true
 """
 
 RETURN = r"""
+existed:
+  description: Whether the directory was a jail before this run.
+  returned: when O(state=present)
+  type: bool
+  sample: true
 stats:
   description: What this run did, or in check mode would do.
   returned: when O(state=present)
@@ -209,15 +222,16 @@ SPEC = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
+    "unmount": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    state = params.pop("state")
+    state, unmount = params.pop("state"), params.pop("unmount")
     if state == "absent":
-        return remove(params["jail"], check)
+        return remove(params["jail"], unmount, check)
     return build(Wish(**params), check)
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One writer: an advisory lock on a file of the jail.
+"""One writer: an advisory lock on a file of the jail. One build at a time: another one for the whole Mac.
 
 flock(2) locks belong to the open file, so worker processes inherit it and it
 ends with the last of them, however they end.
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import stat
 
 from ..errors import BusyError, OperationError, failed, show
-from .rooted import Root
+from .rooted import DIRECTORY, Root
 
 FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -74,3 +75,22 @@ def _take(fd: int, kind: int, root: Root) -> None:
         raise BusyError(
             f"{show(root.path)} is in use by another run ({holder}): wait for it to end, or stop it"
         ) from exc
+
+
+class Turn:
+    """One build at a time on this Mac, whatever jails there are: the others wait, for they would share its disk.
+
+    What is locked is the home directory of who builds, which is root: it is
+    there and nobody else can open it, so no file is to be made, trusted or swept.
+    """
+
+    def __enter__(self) -> None:
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+        try:
+            self._fd = os.open(os.path.realpath(home), DIRECTORY)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except OSError as exc:
+            raise failed("wait for other builds with the lock on", home, exc) from exc
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self._fd)

@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
+import os
+
+from ..errors import OperationError
 from .backend import Mount, backend
+from .process import run
+from .rooted import DIRECTORY, Root
+
+UMOUNT = "/sbin/umount"
 
 
 def mounts_below(path: bytes) -> list[Mount]:
@@ -18,3 +25,40 @@ def mounts_below(path: bytes) -> list[Mount]:
 def is_mount(path: bytes) -> bool:
     """Whether something is mounted on `path` itself."""
     return any(mount.point == path for mount in backend().mounts())
+
+
+def unmount_below(root: Root) -> None:
+    """Unmount all that is mounted below the root, deepest first; OperationError when something cannot be.
+
+    Some mounts take others along, and some end by themselves meanwhile, so
+    the table is read again as long as it becomes shorter.
+    """
+    while there := mounts_below(root.path):
+        problems = []
+        for mount in there:
+            try:
+                _unmount(root, mount.point[len(root.path) + 1 :])
+            except OperationError as exc:
+                problems.append(exc)
+        if problems and len(mounts_below(root.path)) >= len(there):
+            raise problems[0]
+
+
+def _unmount(root: Root, point: bytes) -> None:
+    """Run umount(8), which resolves the name that it is given.
+
+    It is started in the directory that holds the mount point, reached without
+    following a link; the name itself cannot become one while it is mounted on.
+    """
+    parent, name = os.path.split(point)
+    here = os.open(".", DIRECTORY)
+    try:
+        with root.directory(parent) as fd:
+            os.fchdir(fd)
+            ended = run([UMOUNT, os.fsdecode(b"./" + name)])
+    finally:
+        os.fchdir(here)
+        os.close(here)
+    if ended.rc:
+        said = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"umount ended with {ended.rc}"
+        raise OperationError("unmount", root.outside(point), said, hint="end the programs that use it")

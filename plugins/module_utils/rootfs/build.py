@@ -19,6 +19,7 @@ from typing import Any
 
 from .. import jail as jails
 from .._sys import host
+from .._sys.lock import Turn
 from .._sys.rooted import Root
 from ..errors import InputError, NotAJailError, OperationError, SpaceError, show
 from ..macos import SYSTEM_VERSION, release
@@ -60,7 +61,9 @@ def build(wish: Wish, check: bool) -> Result:
         run = _Run(wish, source, check)
         findings = run.findings()
     seconds = round(time.monotonic() - started, 3)
-    return _result(findings, seconds, run.warnings)
+    result = _result(findings, seconds, run.warnings)
+    result.values["existed"] = run.existed
+    return result
 
 
 class _Run:
@@ -69,7 +72,13 @@ class _Run:
     def __init__(self, wish: Wish, source: Source, check: bool) -> None:
         self._wish, self._source, self._check = wish, source, check
         self._path = jails.jail_path(wish.jail)
-        self.warnings: list[str] = []
+        self.existed = False
+        """Whether the directory was a jail of ours before this run."""
+        self.warnings = [
+            f"someone other than root can write to {show(parent)}, and so put something else in the place of the jail "
+            f"{show(self._path)}: build it below a directory that only root can write to"
+            for parent in host.writable_ancestors(self._path)
+        ]
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
         named = bool(wish.manifests or wish.entries)
@@ -119,6 +128,7 @@ class _Run:
         """The jail that is there; with `adopt`, what something else built."""
         try:
             jail = jails.open_jail(self._wish.jail)
+            self.existed = True
         except NotAJailError:
             if not self._wish.adopt:
                 raise
@@ -139,7 +149,8 @@ class _Run:
         adopt.move(jail.root, moves)
         was = record.Record.load(jail.root)
         try:
-            findings = self._walk(jail, was, act=True)
+            with Turn():
+                findings = self._walk(jail, was, act=True)
         except OperationError as exc:
             if exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc

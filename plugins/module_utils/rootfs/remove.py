@@ -9,32 +9,44 @@ import os
 
 from .. import jail as jails
 from .._sys import at, host
-from .._sys.mounts import mounts_below
+from .._sys.mounts import mounts_below, unmount_below
 from ..errors import InputError, show
 from ..result import Result
 
 
-def remove(path: str, check: bool) -> Result:
-    """Remove the jail at `path`, foreign files and all.
+def remove(path: str, unmount: bool, check: bool) -> Result:
+    """Remove the jail at `path`, foreign files and all; with `unmount`, after what is mounted below it.
 
-    NotAJailError when the directory is not a jail, InputError when something
-    is mounted below it; nothing is removed then. The marker goes last, so
-    that what an interrupted removal leaves is still a jail.
+    NotAJailError when the directory is not a jail, InputError or
+    OperationError when something is (and stays) mounted below it; nothing is
+    removed then. The marker goes last, so that what an interrupted removal
+    leaves is still a jail.
     """
     real = jails.jail_path(path)
     if jails.is_vacant(real):
-        return Result(False, {"operations": [], "operations_total": 0})
+        return _result([])
     with jails.open_jail(path) as jail:
-        mounted = [show(mount.point) for mount in mounts_below(real)]
-        if mounted:
-            raise InputError(f"cannot remove {show(real)}: mounted below it: {', '.join(mounted)}: unmount first")
+        mounted = [mount.point for mount in mounts_below(real)]
+        if mounted and not unmount:
+            points = ", ".join(map(show, mounted))
+            raise InputError(f"cannot remove {show(real)}: mounted below it: {points}: unmount first")
         jail.lock(check)
         if not check:
+            unmount_below(jail.root)
             _empty(jail)
     if not check:
         host.remove_empty(real)
-    operation = {"action": "remove", "path": "/", "type": "dir"}
-    return Result(True, {"operations": [operation], "operations_total": 1}, [f"- {show(real)} and all below it"])
+    unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
+    return _result([*unmounts, ("remove", b"/", "dir")], real)
+
+
+def _result(done: list[tuple[str, bytes, str]], jail: bytes = b"") -> Result:
+    operations = [{"action": action, "path": show(path), "type": kind} for action, path, kind in done]
+    lines = [
+        f"- {show(jail)} and all below it" if action == "remove" else f"- mount on {show(jail + path)}"
+        for action, path, _kind in done
+    ]
+    return Result(bool(done), {"operations": operations, "operations_total": len(operations)}, lines)
 
 
 def _empty(jail: jails.Jail) -> None:

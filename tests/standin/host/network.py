@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
+import textwrap
 import time
 from pathlib import Path
 
@@ -71,18 +72,38 @@ def _links() -> set[str]:
     return {link["ifname"] for link in json.loads(run("ip", "-json", "link", "show"))}
 
 
+def hardware_address(index: int) -> str:
+    """Fixed ones: neighbours remember them, across reboots and whoever comes and goes."""
+    return ":".join(["02", "00", *textwrap.wrap(checkout_id(), 2), f"{index:02x}"])
+
+
 def ensure_bridge() -> None:
     if bridge() not in _links():
         run("ip", "link", "add", bridge(), "type", "bridge")
         run("ip", "address", "add", f"{gateway()}/24", "dev", bridge())
-        run("ip", "link", "set", bridge(), "up")
+    # A bridge without an address of its own takes one from its ports, another one with each that comes.
+    run("ip", "link", "set", bridge(), "address", hardware_address(1), "up")
 
 
 def plug(host: Host) -> None:
     """Give the namespaces of the host their network card."""
     ensure_bridge()
     run("ip", "link", "delete", veth(host), check=False)
-    run("ip", "link", "add", veth(host), "type", "veth", "peer", "name", INTERFACE, "netns", str(host.pid))
+    run(
+        "ip",
+        "link",
+        "add",
+        veth(host),
+        "type",
+        "veth",
+        "peer",
+        "name",
+        INTERFACE,
+        "address",
+        hardware_address(host.index),
+        "netns",
+        str(host.pid),
+    )
     run("ip", "link", "set", veth(host), "master", bridge(), "up")
     inside = ("nsenter", "-t", str(host.pid), "-n", "ip")
     run(*inside, "link", "set", "lo", "up")

@@ -69,6 +69,8 @@ class Jail:
     def __init__(self, path: bytes, root: Root, marker: dict[str, Any]) -> None:
         self.path, self.root, self.marker = path, root, marker
         self._lock: Lock | None = None
+        self.nascent: list[bytes] = []
+        """Directories that were made for the marker just now, and have no metadata yet."""
 
     def __enter__(self) -> Jail:
         return self
@@ -169,16 +171,19 @@ def create(path: bytes) -> Jail:
     marker = new_marker()
     root.write(state + b"/jail.json", json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
     root.rename(nascent, b"private")
-    return Jail(path, root, marker)
+    jail = Jail(path, root, marker)
+    jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
+    return jail
 
 
 def mark_adopted(path: bytes) -> Jail:
     """Mark a directory that something else built as a jail, adding only what the marker needs."""
     root = Root(path)
-    for rel in (b"private", b"private/var", b"private/var/db"):
-        if root.lstat(rel) is None:
-            root.make_dir(rel, 0o755, 0, 0)
+    missing = [rel for rel in (b"private", b"private/var", b"private/var/db") if root.lstat(rel) is None]
+    for rel in missing:
+        root.make_dir(rel, 0o755, 0, 0)
     root.make_dir(STATE, 0o700, 0, 0)
-    marker = {**new_marker(), "adopted": True}
-    write_marker(root, marker)
-    return Jail(path, root, marker)
+    jail = Jail(path, root, {**new_marker(), "adopted": True})
+    jail.nascent = missing
+    jail.mark()
+    return jail

@@ -87,7 +87,7 @@ options:
   adopt:
     description:
       - Take over a directory that another tool or hand built. System files that differ are restored to the source,
-        all others are kept.
+        all others are kept. Directories at C(/etc), C(/tmp) and C(/var) are moved into C(/private), as macOS has it.
     type: bool
     default: false
   unmount:

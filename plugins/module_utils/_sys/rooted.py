@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ from .backend import backend
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that was swapped in must not hang.
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+MANY = 10240
+"""The most that macOS gives a process (sys/syslimits.h, OPEN_MAX)."""
+
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # ELOOP: the last component is a link. ENOTDIR: so it is with O_DIRECTORY on Linux.
@@ -78,6 +82,8 @@ class Root:
         self.dev = os.fstat(self.fd).st_dev
         self._near = b""
         self._near_fd = -1
+        self.moved: dict[bytes, bytes] = {}
+        """For check mode: directories that would have been moved before, by the path where they would be."""
 
     @classmethod
     def absent(cls, path: AnyPath) -> Root:
@@ -85,6 +91,7 @@ class Root:
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
         root._near, root._near_fd = b"", -1
+        root.moved = {}
         return root
 
     @property
@@ -115,6 +122,8 @@ class Root:
         The parent of the last one is kept open, since siblings follow each
         other in a walk: one call for each of them, whatever the depth.
         """
+        if self.moved:
+            rel = self._place(rel)
         parent, name = os.path.split(rel)
         if not parent or name in (b"", b".", b".."):
             return self._descend(rel)
@@ -123,6 +132,12 @@ class Root:
             self._leave()
             self._near, self._near_fd = parent, fd
         return _open_below(self._near_fd, name, self.outside(rel))
+
+    def _place(self, rel: bytes) -> bytes:
+        for new, old in self.moved.items():
+            if rel == new or rel.startswith(new + b"/"):
+                return old + rel[len(new) :]
+        return rel
 
     def _leave(self) -> None:
         """Forget the directory that is kept open: it may be about to go elsewhere."""
@@ -157,7 +172,7 @@ class Root:
             return None
         if not rel:
             return os.fstat(self.fd)
-        parent, name = os.path.split(rel)
+        parent, name = os.path.split(self._place(rel))
         try:
             with self.directory(parent) as fd:
                 return os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -281,7 +296,8 @@ class Root:
 
 
 def _empty(dir_fd: int, name: bytes, dev: int, where: bytes) -> int:
-    """Remove all below `name`, depth first without recursion limits of Python's stack."""
+    """Remove all below `name`, depth first: one open descriptor for each level, and no recursion."""
+    _allow_many_open_files()
     removed = 0
     stack = [_Level(dir_fd, name, dev, where)]
     try:
@@ -300,6 +316,14 @@ def _empty(dir_fd: int, name: bytes, dev: int, where: bytes) -> int:
         for level in stack:
             level.close()
     return removed
+
+
+def _allow_many_open_files() -> None:
+    """macOS starts programs with 256 (aoss/xnu bsd/sys/resource.h: soft limits); a deep tree needs more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY if hard == resource.RLIM_INFINITY else min(MANY, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Level:

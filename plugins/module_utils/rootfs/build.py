@@ -117,10 +117,12 @@ class _Run:
                 return self._act(jail, [])
         with self._open() as jail:
             moves = adopt.moves(jail.root) if "adopted" in jail.marker else []
+            jail.root.moved = {target: name for name, target in moves}
             if self._check or self._space_in_doubt():
                 findings = self._walk(jail, record.Record.load(jail.root), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
+                    findings.moved(moves)
                     return findings
             return self._act(jail, moves)
 
@@ -136,16 +138,13 @@ class _Run:
                 jail = jails.mark_adopted(self._path)
             else:
                 jail = jails.Jail(self._path, Root(self._path), {"adopted": True})
-                if adopt.moves(jail.root):
-                    self.warnings.append(
-                        "adopting moves /etc, /tmp or /var into /private: what is below is not compared"
-                    )
         jail.lock(self._check)
         return jail
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
         if not jail.locked:
             jail.lock()
+        jail.root.moved = {}
         adopt.move(jail.root, moves)
         was = record.Record.load(jail.root)
         try:
@@ -155,7 +154,7 @@ class _Run:
             if exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise
-        findings.total += len(moves)
+        findings.moved(moves)
         record.finish(jail.root, was, findings.blocks, findings.dropped)
         if findings.total or jail.marker.get("state") != "complete":
             jail.mark(state="complete", **self._built())
@@ -171,7 +170,8 @@ class _Run:
             (own.st_dev, own.st_ino) if own else (-1, -1),
         )
         mounts = jail.mounts() if root.exists else set()
-        known = Known(was, mounts, root.dev, self._profile.configuration)
+        leaving = tuple(root.moved.values())
+        known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent)
         comparer = Comparer(known, self._wish.verify == "full", self._wish.prune)
         installer = None
         if act:

@@ -90,7 +90,7 @@ class Comparer:
         below = path + b"/" if path else b""
         for name in names:
             want = listing.files[name]
-            have = None if fd is None else at.lstat(name, fd)
+            have = None if fd is None or below + name in known.leaving else at.lstat(name, fd)
             if not plain and below + name in known.mounts:
                 decision.lines.update((name, line) for line in known.lines(path, name))
             elif not plain and known.is_configuration(below + name):
@@ -147,6 +147,9 @@ class Comparer:
         if fd is None:
             return
         have, status = os.fstat(fd), want.status
+        if path in self.known.nascent:
+            decision.operations.append(Operation(CREATE, path, want, "", have))
+            return
         why = metadata(status, have)
         former = self.known.record.block(path).own()
         kept = why and self.known.is_configuration(path)

@@ -74,9 +74,9 @@ class Installer:
         try:
             if operation.action == REMOVE:
                 self._remove(operation)
-            elif operation.action == METADATA:
+            elif operation.action == METADATA or isinstance(operation.want, WantedDir):
                 self._set_metadata(operation, target)
-            elif isinstance(operation.want, WantedFile):
+            elif operation.want:
                 self._put(operation.path, operation.want, target)
         except OSError as exc:
             raise failed(_VERBS.get(operation.action, "create"), self._root.outside(operation.path), exc) from exc

@@ -20,8 +20,20 @@ CONFIGURATION = (b"private/etc",)
 class Known:
     """Answers whose a file is."""
 
-    def __init__(self, record: Record, mounts: set[bytes], dev: int, configuration: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        record: Record,
+        mounts: set[bytes],
+        dev: int,
+        configuration: Sequence[bytes] = (),
+        leaving: Sequence[bytes] = (),
+        nascent: Sequence[bytes] = (),
+    ) -> None:
         self.record, self.mounts, self.dev = record, mounts, dev
+        self.leaving = frozenset(leaving)
+        """For check mode: what would have been moved away before."""
+        self.nascent = frozenset(nascent)
+        """Directories that this run made for its marker."""
         self._configuration = (*CONFIGURATION, *configuration)
 
     def is_configuration(self, path: bytes) -> bool:
@@ -34,7 +46,7 @@ class Known:
     def is_plain(self, path: bytes) -> bool:
         """Whether all files right in a directory are system files, and none is a mount point."""
         below = path + b"/" if path else b""
-        special = (*self._configuration, *self.mounts)
+        special = (*self._configuration, *self.mounts, *self.leaving)
         return not self.is_configuration(path) and not any(mark.startswith(below) for mark in special)
 
     def lines(self, directory: bytes, name: bytes) -> list[bytes]:

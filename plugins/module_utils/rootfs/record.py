@@ -165,6 +165,8 @@ def _component(encoded: bytes, nested: bool) -> bytes:
 
 def journals(root: Root) -> list[bytes]:
     """The names of journals that a killed run left."""
+    if root.lstat(STATE) is None:
+        return []
     with root.directory(STATE) as fd:
         return sorted(name for name in at.names(fd) if name.startswith(JOURNAL))
 

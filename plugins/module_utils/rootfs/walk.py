@@ -65,6 +65,13 @@ class Findings:
         if len(self.operations) < MOST_REPORTED:
             self.operations.append((operation.report(), operation.describe()))
 
+    def moved(self, moves: list[tuple[bytes, bytes]]) -> None:
+        """Report directories that were moved into /private when the jail was adopted."""
+        for old, new in moves:
+            report = {"action": "move", "path": "/" + show(old), "type": "dir", "why": f"to /{show(new)}"}
+            self.operations.insert(0, (report, f"> /{show(old)} dir (to /{show(new)})"))
+        self.total += len(moves)
+
     def add(self, other: Findings) -> None:
         self.stats.add(other.stats)
         self.total += other.total
@@ -135,7 +142,7 @@ class Walker:
     def _subdirectory(self, path: bytes, want: WantedDir, parent: int | None) -> tuple[list[Task], bool]:
         """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
         have = self._lstat(path, parent)
-        if have is None or parent is None:
+        if have is None:
             return _listed(self._new(path, want, parent, CREATE)), True
         if stat.S_ISDIR(have.st_mode):
             if self._comparer.known.is_mounted(path, have):
@@ -148,11 +155,15 @@ class Walker:
 
     def _lstat(self, path: bytes, parent: int | None) -> os.stat_result | None:
         try:
+            if path in self._root.moved:
+                return self._root.lstat(path)
             return None if parent is None else at.lstat(os.path.basename(path), parent)
         except OSError as exc:
             raise failed("look at", self._root.outside(path), exc) from exc
 
-    def _open(self, path: bytes, parent: int) -> int:
+    def _open(self, path: bytes, parent: int | None) -> int:
+        if parent is None:
+            return self._root.open_dir(path)
         try:
             return at.open_dir(os.path.basename(path), parent)
         except OSError as exc:

@@ -28,6 +28,9 @@ from .user_tmp import Owner, uuid_of
 # What launchd and sshd give (Libc include/paths.h, _PATH_STDPATH): only root can put programs there.
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
+# What programs take that have no TMPDIR.
+TMP = "/tmp"  # noqa: S108
+
 # setgroups(2) takes 16 (xnu bsd/sys/syslimits.h, NGROUPS_MAX), and the first is the group of the process itself.
 MOST_GROUPS = 15
 
@@ -165,4 +168,4 @@ def temporary_directory(account: Account, root: Root) -> str:
         status = root.lstat(owner.rel + b"/T")
         if status and stat.S_ISDIR(status.st_mode) and status.st_uid == account.uid:
             return f"{owner.path}/T/"
-    return "/tmp"  # noqa: S108 - what programs take that have no TMPDIR
+    return TMP

@@ -95,7 +95,7 @@ def parse_record(text: str) -> dict[str, str]:
     """The output of `dscl -read`: keys come sorted, and a value that holds a space on the next line, behind a space."""
     record: dict[str, str] = {}
     key = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         match = LINE.fullmatch(line)
         if match:
             key = match[1]

@@ -150,8 +150,9 @@ def plan(root: Root, directories: list[Directory]) -> list[Repair]:
 
 def present(jail: Jail, owner: Owner, check: bool) -> list[str]:
     """Make and correct the directories of a user; returns what was done."""
-    _refuse_mounts(jail, owner.rel)
     repairs = plan(jail.root, wanted(owner))
+    for repair in repairs:
+        _refuse_mounts(jail, repair.directory.rel)
     if not check:
         for repair in repairs:
             jail.root.make_dir(*repair.directory)
@@ -166,7 +167,7 @@ def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
         if status is None:
             return []
         _refuse_other(jail.root, rel, status.st_mode)
-    _refuse_mounts(jail, owner.rel)
+    _refuse_mounts(jail, owner.rel, below=True)
     with jail.root.directory(shared) as fd:
         alone = len(at.names(fd)) == 1
     if not check:
@@ -182,10 +183,10 @@ def _refuse_other(root: Root, rel: bytes, mode: int) -> None:
         raise InputError(f"{show(root.outside(rel))} is {kind} where a directory should be: remove it first")
 
 
-def _refuse_mounts(jail: Jail, rel: bytes) -> None:
-    """What lies on a mount is not the jail's."""
+def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
+    """What lies on a mount is not the jail's to change; with `below`, nor is what has one in it."""
     for point in sorted(jail.mounts()):
-        if f"{show(rel)}/".startswith(f"{show(point)}/") or point.startswith(rel + b"/"):
+        if (rel + b"/").startswith(point + b"/") or (below and point.startswith(rel + b"/")):
             raise InputError(f"something is mounted on {show(jail.root.outside(point))}: unmount it first")
 
 

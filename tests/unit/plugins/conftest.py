@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Jails for tests: an empty one, and one in which programs run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+
+PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
+
+
+def needs_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root owns a jail and may enter it")
+
+
+@pytest.fixture
+def empty_jail(tmp_path: Path) -> Path:
+    """A marked jail with macOS's link /var, and nothing else."""
+    needs_root()
+    path = tmp_path / "jail"
+    jails.create(os.fsencode(path)).close()
+    (path / "var").symlink_to("private/var")
+    return path
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A jail in which the programs of this system run, with all libraries that they load."""
+    needs_root()
+    path = tmp_path_factory.mktemp("furnished") / "jail"
+    jails.create(os.fsencode(path)).close()
+    (path / "var").symlink_to("private/var")
+    for name in ("scratch", "dev", "usr/bin"):
+        (path / name).mkdir(parents=True)
+    (path / "scratch").chmod(0o1777)
+    (path / "bin").symlink_to("usr/bin")
+    (path / "dev/null").touch()  # shells open it for reading when they start something in the background
+    (path / "bytes").write_bytes(bytes(range(256)))
+    for name in PROGRAMS:
+        found = shutil.which(name)
+        if not found:
+            pytest.skip(f"{name} is not on this machine")
+        shutil.copy(found, path / "usr/bin" / name)
+        for library in libraries(found):
+            target = path / library.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, target)
+    return path
+
+
+def libraries(program: str) -> Iterator[str]:
+    """What ldd(1) says, the loader included."""
+    said = subprocess.run(["ldd", program], check=False, capture_output=True, text=True).stdout
+    for line in said.splitlines():
+        yield from (word for word in line.split() if word.startswith("/"))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""The module as Ansible runs it: its options, and a result that Ansible takes."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.darwin.jail.plugins.modules import darwin_chroot_exec
+
+CONTROLLER = importlib.util.find_spec("ansible.cli") is not None
+
+
+def answer(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    with patch_module_args(options), pytest.raises(SystemExit):
+        darwin_chroot_exec.main()
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_result_that_is_utf8(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, jail=str(furnished), argv=["cat", "/bytes"])
+    assert base64.b64decode(found["stdout_base64"]) == bytes(range(256))
+    json.dumps(found, ensure_ascii=False).encode()
+    assert (found["rc"], found["changed"]) == (0, True)
+
+
+def test_a_failure_has_its_values(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, jail=str(furnished), cmd="sh -c 'echo said; exit 3'")
+    assert (found["failed"], found["changed"], found["rc"]) == (True, True, 3)
+    assert (found["msg"], found["stdout"], found["cmd"]) == (
+        "non-zero return code",
+        "said",
+        ["sh", "-c", "echo said; exit 3"],
+    )
+
+
+def test_an_error_is_one_sentence(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, jail=str(furnished), argv=["no-such"], _ansible_check_mode=True)
+    assert found["failed"]
+    assert found["msg"].startswith(f"cannot run no-such in {furnished}: there is no such program in the jail")
+
+
+@pytest.mark.parametrize("options", [{}, {"argv": ["true"], "cmd": "true"}])
+def test_one_of_argv_and_cmd(capsys: pytest.CaptureFixture[str], options: dict[str, Any]) -> None:
+    found = answer(capsys, jail="/nowhere", **options)
+    assert found["failed"]
+    assert "argv" in found["msg"]
+    assert "cmd" in found["msg"]
+
+
+@pytest.mark.skipif(not CONTROLLER, reason="Ansible itself is not in this environment")
+def test_ansible_brings_and_runs_it(furnished: Path) -> None:
+    """Whole: packed in a zip file, from which the launcher has to be taken."""
+    arguments = json.dumps({"jail": str(furnished), "argv": ["cat", "/bytes"], "user": "nobody"})
+    command = ["-m", "ansible", "adhoc", "localhost", "-m", "darwin.jail.darwin_chroot_exec", "-a", arguments]
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": ".cache/collections",
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
+    }
+    done = subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.partition("=>")[2])
+    assert base64.b64decode(found["stdout_base64"]) == bytes(range(256))

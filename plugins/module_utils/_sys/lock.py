@@ -13,11 +13,14 @@ import fcntl
 import os
 import pwd
 import stat
+import time
 
 from ..errors import BusyError, OperationError, failed, show
 from .rooted import DIRECTORY, Root
 
-FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+LOOKS = 3
+"""How often to try: who only asks for the holder has the lock, too, for an instant."""
 
 
 class Lock:
@@ -27,7 +30,7 @@ class Lock:
         """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told."""
         self._fd = _open(root, rel, create=True)
         try:
-            _take(self._fd, fcntl.LOCK_EX, root)
+            _take(self._fd, root)
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, holder.encode(), 0)
         except BaseException:
@@ -40,14 +43,24 @@ class Lock:
 
 def refuse_if_locked(root: Root, rel: bytes) -> None:
     """For check mode, which writes nothing: BusyError when another run holds the lock."""
+    who = holder(root, rel)
+    if who:
+        raise _busy(root, who)
+
+
+def holder(root: Root, rel: bytes) -> str | None:
+    """Who holds the lock, as they put it; None when nobody does."""
     try:
         fd = _open(root, rel, create=False)
     except OperationError as exc:
         if isinstance(exc.__cause__, FileNotFoundError):
-            return
+            return None
         raise
     try:
-        _take(fd, fcntl.LOCK_SH, root)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return _holder(fd)
     finally:
         os.close(fd)
 
@@ -56,7 +69,8 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
     parent, name = os.path.split(rel)
     try:
         with root.directory(parent) as dir_fd:
-            fd = os.open(name, FLAGS | (os.O_CREAT if create else 0), 0o600, dir_fd=dir_fd)
+            kind = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
+            fd = os.open(name, FLAGS | kind, 0o600, dir_fd=dir_fd)
     except OSError as exc:
         raise failed("open the lock", root.outside(rel), exc) from exc
     status = os.fstat(fd)
@@ -66,15 +80,23 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
     return fd
 
 
-def _take(fd: int, kind: int, root: Root) -> None:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        text = os.pread(fd, 200, 0).decode("utf-8", "replace")
-        holder = "".join(char for char in text if char.isprintable()) or "unknown process"
-        raise BusyError(
-            f"{show(root.path)} is in use by another run ({holder}): wait for it to end, or stop it"
-        ) from exc
+def _take(fd: int, root: Root) -> None:
+    for _look in range(LOOKS):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.05)
+    raise _busy(root, _holder(fd))
+
+
+def _holder(fd: int) -> str:
+    text = os.pread(fd, 200, 0).decode("utf-8", "replace")
+    return "".join(char for char in text if char.isprintable()) or "unknown process"
+
+
+def _busy(root: Root, who: str) -> BusyError:
+    return BusyError(f"{show(root.path)} is in use by another run ({who}): wait for it to end, or stop it")
 
 
 class Turn:

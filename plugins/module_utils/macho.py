@@ -55,7 +55,10 @@ KINDS = {
 
 NEEDED = {0xC: "load", 0x80000018: "weak", 0x8000001F: "reexport", 0x20: "lazy", 0x80000023: "upward"}
 ID_DYLIB, LOAD_DYLINKER, RPATH, CODE_SIGNATURE = 0xD, 0xE, 0x8000001C, 0x1D
-VERSION_MIN_MACOS, BUILD_VERSION, MACOS = 0x24, 0x32, 1
+MACOS, CATALYST = 1, 6
+BUILD_VERSION = 0x32
+VERSION_MIN = {0x24: MACOS, 0x25: 2, 0x2F: 3, 0x30: 4}
+"""Older load commands, each for a platform of its own: macOS, iOS, tvOS, watchOS."""
 
 # A newer form of LC_LOAD_DYLIB (dyld mach_o/UnsafeHeader.h, dylib_use_command) keeps flags where the older one has
 # the compatibility version, and this in place of the time stamp.
@@ -92,6 +95,8 @@ class Slice(NamedTuple):
     dependencies: tuple[Dependency, ...]
     rpaths: tuple[bytes, ...]
     dylinker: bytes | None
+    platform: int
+    """What it is for: MACOS, also when that is not said, CATALYST, or another, such as iOS and its simulator."""
     sdk: int
     """Which SDK it was linked with: major << 16 | minor << 8 | patch; 0 when it is not said."""
     header: int
@@ -101,8 +106,8 @@ class Slice(NamedTuple):
 
     @property
     def runs(self) -> bool:
-        """Whether it is mapped into processes, as opposed to object files, symbols and the like."""
-        return self.kind in ("execute", "dylib", "bundle", "dylinker")
+        """Whether macOS maps it into processes; not so object files, symbols, or what is for iOS."""
+        return self.kind in ("execute", "dylib", "bundle", "dylinker") and self.platform in (MACOS, CATALYST)
 
 
 def extents(file: Extent) -> list[Extent]:
@@ -169,7 +174,7 @@ def _commands(data: bytes, count: int, order: str) -> Iterator[tuple[int, bytes]
 
 def _slice(arch: str, kind: str, header: int, commands: Iterator[tuple[int, bytes]], order: str) -> Slice:
     name = dylinker = signature = None
-    dependencies, rpaths, sdk = [], [], 0
+    dependencies, rpaths, builds = [], [], {}
     for command, data in commands:
         if command in NEEDED:
             dependencies.append(_dependency(command, data, order))
@@ -180,14 +185,17 @@ def _slice(arch: str, kind: str, header: int, commands: Iterator[tuple[int, byte
         elif command == LOAD_DYLINKER:
             dylinker = _path(data, 12, order, "dynamic linker")
         elif command == CODE_SIGNATURE:
-            signature = _numbers(data, 8, "II", order)
+            offset, size = _numbers(data, 8, "II", order)
+            signature = offset, size
         elif command == BUILD_VERSION:
-            platform, _least, linked = _numbers(data, 8, "III", order)
-            sdk = linked if platform == MACOS else sdk or linked
-        elif command == VERSION_MIN_MACOS:
-            sdk = sdk or _numbers(data, 12, "I", order)[0]
-    place = (signature[0], signature[1]) if signature else None
-    return Slice(arch, kind, name, tuple(dependencies), tuple(rpaths), dylinker, sdk, header, place)
+            platform, _least, sdk = _numbers(data, 8, "III", order)
+            builds[platform] = sdk
+        elif command in VERSION_MIN:
+            builds[VERSION_MIN[command]] = _numbers(data, 12, "I", order)[0]
+    # A library can be for macOS and Catalyst at once.
+    platform = MACOS if MACOS in builds else min(builds, default=MACOS)
+    sdk = builds.get(platform, 0)
+    return Slice(arch, kind, name, tuple(dependencies), tuple(rpaths), dylinker, platform, sdk, header, signature)
 
 
 def _dependency(command: int, data: bytes, order: str) -> Dependency:

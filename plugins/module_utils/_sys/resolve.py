@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Symbolic links as a process sees them whose root directory is the tree: an absolute one starts at its top.
+
+For reading only. What was resolved can be another thing a moment later, and is
+opened by Root, which follows no link.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..errors import InputError, OperationError, show
+from .rooted import Root
+
+MAX_LINKS = 40
+
+
+class Resolver:
+    """Remembers what it looked at, so that many paths below the same directories cost little."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._seen: dict[bytes, tuple[bool, bytes]] = {}
+
+    def resolve(self, path: bytes, follow_last: bool = True) -> tuple[bytes, bool]:
+        """The path without links, relative to the root, and whether it leads to something.
+
+        What lies below something that does not exist is left as it is written.
+        InputError when links lead in a circle.
+        """
+        todo = [part for part in path.split(b"/") if part not in (b"", b".")][::-1]
+        done: list[bytes] = []
+        links, there = 0, True
+        while todo:
+            part = todo.pop()
+            if part == b"..":
+                del done[-1:]
+                continue
+            done.append(part)
+            if not there:
+                continue
+            there, target = self._look(b"/".join(done))
+            if not target or (not todo and not follow_last):
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise InputError(f"{show(self._root.outside(path))}: too many symbolic links, perhaps in a circle")
+            done = [] if target.startswith(b"/") else done[:-1]
+            todo += [step for step in target.split(b"/") if step not in (b"", b".")][::-1]
+        return b"/".join(done), there
+
+    def _look(self, rel: bytes) -> tuple[bool, bytes]:
+        """Whether it is there, and where it points when it is a link."""
+        if rel not in self._seen:
+            self._seen[rel] = self._lstat(rel)
+        return self._seen[rel]
+
+    def _lstat(self, rel: bytes) -> tuple[bool, bytes]:
+        parent, name = os.path.split(rel)
+        try:
+            status = self._root.lstat(rel)
+            if status is None or not stat.S_ISLNK(status.st_mode):
+                return status is not None, b""
+            with self._root.directory(parent) as fd:
+                return True, os.readlink(name, dir_fd=fd)
+        except (OSError, OperationError):
+            return False, b""  # a file in place of a directory, or gone since

@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is everything there that the programs of a jail load?
+
+Every library that an image names is searched for as dyld would. Most names
+mean the same whoever loads the image, and are settled one by one. In a library
+or plug-in, what starts with @rpath or @executable_path may depend on the
+program that loads it; then the programs are gone through in the way they load,
+each with the rpaths of the chain. A name is
+
+    missing     no program can load it, or a program of the jail that needs it cannot
+    optional    the same, but its image starts without it (weak and lazy ones)
+    undecided   nothing in the jail loads the image by itself; some of its programs could load it, others not
+
+Cost: each name once for each image; programs are gone through only when
+something was left open.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from .binaries import Image
+from .library_search import FAMILIES, FITS, PROGRAM, RPATH, Chain, Found, Search, expand
+from .macho import Dependency
+
+Key = tuple[bytes, str]
+"""Path and architecture: which image."""
+
+
+class Missing(NamedTuple):
+    """A library that was not found."""
+
+    library: bytes
+    arch: str
+    why: str
+    needed_by: bytes
+    """The path of the image that names it."""
+
+
+class Closure(NamedTuple):
+    """What was found."""
+
+    missing: list[Missing]
+    optional: list[Missing]
+    undecided: list[Missing]
+
+
+class _Open:
+    """A name that means different things to different programs, as far as they were gone through."""
+
+    def __init__(self, image: Image, need: Dependency, found: Found) -> None:
+        self.image, self.need, self.found = image, need, found
+        self.loaded = False
+        """Whether some program found it."""
+        self.failed: bytes | None = None
+        """A program that did not."""
+
+
+def check(images: Sequence[Image], search: Search) -> Closure:
+    """Search for what these images need; all of them can be loaded in the jail."""
+    run = _Run(images, search)
+    run.settle()
+    if run.open:
+        run.load()
+        run.judge()
+    return run.closure
+
+
+def key(image: Image) -> Key:
+    return image.path, image.code.arch
+
+
+class _Run:
+    def __init__(self, images: Sequence[Image], search: Search) -> None:
+        self._images, self._search = images, search
+        self.closure = Closure([], [], [])
+        self.open: dict[tuple[Key, bytes], _Open] = {}
+        self._loads: dict[Key, list[Image]] = {}
+        """What an image loads, as far as it is settled."""
+        self._loaded: set[Key] = set()
+
+    # -- one by one -------------------------------------------------------
+
+    def settle(self) -> None:
+        """Search for each name with nothing but its own image in mind."""
+        for image in self._images:
+            chain = Chain(image)
+            program = image.path if image.code.kind == "execute" else None
+            if image.code.dylinker:
+                self._settle_dylinker(image, image.code.dylinker)
+            for need in image.code.dependencies:
+                found = self._search.library(need.name, chain, program)
+                if found.image:
+                    self._loads.setdefault(key(image), []).append(found.image)
+                elif found.why and program is None and _depends_on_program(need.name):
+                    self.open[key(image), need.name] = _Open(image, need, found)
+                elif found.why:
+                    self._report(image, need, found.why)
+
+    def _settle_dylinker(self, image: Image, dylinker: bytes) -> None:
+        """The kernel, too, looks for it in the jail (xnu bsd/kern/mach_loader.c load_dylinker)."""
+        why = self._search.file(dylinker)
+        if why:
+            self.closure.missing.append(Missing(dylinker, image.code.arch, why, image.path))
+
+    def _report(self, image: Image, need: Dependency, why: str) -> None:
+        found = Missing(need.name, image.code.arch, why, image.path)
+        (self.closure.optional if need.optional else self.closure.missing).append(found)
+
+    # -- program by program -----------------------------------------------
+
+    def load(self) -> None:
+        """Go through the programs that come to something open, then through libraries that only dlopen(3) loads."""
+        concerned = self._concerned()
+        for image in concerned:
+            if image.code.kind == "execute":
+                self._load(image)
+        linked = {key(image) for loads in self._loads.values() for image in loads}
+        for first in (True, False):
+            for image in concerned:
+                if key(image) not in self._loaded and not (first and key(image) in linked):
+                    self._load(image)
+
+    def _concerned(self) -> list[Image]:
+        """The images that load one with an open name, or have one."""
+        loaders: dict[Key, list[Key]] = {}
+        for loader, loads in self._loads.items():
+            for image in loads:
+                loaders.setdefault(key(image), []).append(loader)
+        todo = [image for image, _name in self.open]
+        found = set(todo)
+        while todo:
+            for loader in loaders.get(todo.pop(), ()):
+                if loader not in found:
+                    found.add(loader)
+                    todo.append(loader)
+        return [image for image in self._images if key(image) in found]
+
+    def _load(self, root: Image) -> None:
+        """Load a program and what it needs; a library is loaded once, by the first that asks for it."""
+        program = root.path if root.code.kind == "execute" else None
+        here = {key(root)}
+        names = {root.code.name}
+        todo = deque([Chain(root)])
+        while todo:
+            chain = todo.popleft()
+            self._loaded.add(key(chain.image))
+            loads = [*self._loads.get(key(chain.image), ()), *self._load_open(chain, program, names)]
+            for image in loads:
+                if key(image) not in here:
+                    here.add(key(image))
+                    names.add(image.code.name)
+                    todo.append(Chain(image, chain))
+
+    def _load_open(self, chain: Chain, program: bytes | None, names: set[bytes | None]) -> Iterator[Image]:
+        """Search for the open names of an image, with the chain that loaded it."""
+        for need in chain.image.code.dependencies:
+            open_ = self.open.get((key(chain.image), need.name))
+            if open_ is None:
+                continue
+            # What is loaded already under this very name is taken (dyld dyld/Loader.cpp getLoader).
+            found = Found() if need.name in names else self._search.library(need.name, chain, program)
+            if not found.why:
+                open_.loaded = True
+            elif program is not None:
+                open_.failed = program
+                open_.found = found
+            if found.image:
+                yield found.image
+
+    # -- what was left open -------------------------------------------------
+
+    def judge(self) -> None:
+        """Say what became of each open name."""
+        places = _Places(self._images)
+        for open_ in self.open.values():
+            why = open_.found.why
+            if open_.failed is not None:
+                self._report(open_.image, open_.need, f"{why} (when loaded by /{_text(open_.failed)})")
+            elif open_.loaded:
+                continue
+            elif self._somewhere(open_, places):
+                image = open_.image
+                self.closure.undecided.append(
+                    Missing(open_.need.name, image.code.arch, "depends on the program that loads it", image.path)
+                )
+            else:
+                self._report(open_.image, open_.need, why)
+
+    def _somewhere(self, open_: _Open, places: _Places) -> bool:
+        """Whether some program of the jail, or its working directory, could make a name lead somewhere."""
+        name, arch = open_.need.name, open_.image.code.arch
+        if not name.startswith((b"@", b"/")):
+            return True
+        return any(not self._search.at(path, arch).why for path in places.of(name, arch))
+
+
+class _Places:
+    """Where the programs and libraries of the jail would make @rpath and @executable_path lead."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._rpaths: dict[str, set[bytes]] = {}
+        self._programs: dict[str, set[bytes]] = {}
+        for image in images:
+            program = image.path if image.code.kind == "execute" else None
+            expanded = (expand(rpath, image.path, program) for rpath in image.code.rpaths)
+            self._rpaths.setdefault(FAMILIES[image.code.arch], set()).update(path for path in expanded if path)
+            if program is not None:
+                self._programs.setdefault(FAMILIES[image.code.arch], set()).add(program)
+
+    def of(self, name: bytes, arch: str) -> Iterator[bytes]:
+        family = FAMILIES[arch]
+        if name.startswith(RPATH):
+            yield from (path + b"/" + name[len(RPATH) :] for path in self._rpaths.get(family, ()))
+        for program in self._programs.get(family, ()):
+            path = expand(name, b"", program) if name.startswith(PROGRAM) else None
+            if path:
+                yield path
+
+
+def _depends_on_program(name: bytes) -> bool:
+    return name.startswith((RPATH, PROGRAM)) or not name.startswith((b"@", b"/"))
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+def loadable(images: Iterable[Image], families: set[str]) -> list[Image]:
+    """Those of the architectures that the jail runs."""
+    return [image for image in images if image.code.arch in FITS and FAMILIES[image.code.arch] in families]

@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is to know about a jail. Only reads.
+
+identity and mounts cost a few system calls; what else is asked for shares one
+walk over the jail.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from . import closure, signing
+from ._sys.mounts import mounts_below
+from ._sys.resolve import Resolver
+from .binaries import Binaries, Image
+from .drift import Drift
+from .errors import show
+from .identity import host, identity
+from .jail import Jail, open_jail
+from .library_search import FAMILIES, Search
+from .macos import architecture
+from .result import Result
+from .rootfs.known import Known
+from .rootfs.record import Record
+from .shared_caches import Cache, caches
+from .sizes import Sizes
+from .survey import Observer, shown, walk
+
+SUBSETS = ("identity", "mounts", "sizes", "drift", "closure", "signing")
+MOST_LISTED = 1000
+MOST_NEEDING = 20
+
+
+def gather(path: str, wanted: Collection[str]) -> Result:
+    """What is wanted of SUBSETS, each under its name; NotAJailError when there is no jail."""
+    with open_jail(path) as jail:
+        return _Gatherer(jail, SUBSETS if "all" in wanted else wanted).gather()
+
+
+class _Gatherer:
+    """Reads one jail."""
+
+    def __init__(self, jail: Jail, wanted: Collection[str]) -> None:
+        self._jail, self._wanted = jail, wanted
+        self._mounts = jail.mounts()
+        self._caches = caches(jail.root)
+
+    def gather(self) -> Result:
+        values: dict[str, Any] = {}
+        if "identity" in self._wanted:
+            values["identity"] = identity(self._jail, self._caches)
+            values["host"] = host(values["identity"])
+        if "mounts" in self._wanted:
+            values["mounts"] = self._mount_table()
+        sizes, drift = self._ask("sizes", Sizes), self._ask("drift", self._drift)
+        binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
+        observers: list[Observer] = [observer for observer in (sizes, drift, binaries) if observer]
+        warnings = walk(self._jail.root, self._mounts, observers) if observers else []
+        if sizes:
+            values["sizes"] = sizes.report()
+        if drift:
+            values["drift"] = _drift_report(drift)
+        if binaries:
+            values.update(self._audits(binaries))
+        return Result(False, values, warnings=warnings)
+
+    def _ask(self, subset: str, make: Any) -> Any:
+        return make() if subset in self._wanted else None
+
+    def _drift(self) -> Drift:
+        root = self._jail.root
+        return Drift(Known(Record.load(root), self._mounts, root.dev))
+
+    def _mount_table(self) -> list[dict[str, str]]:
+        table = sorted(mounts_below(self._jail.path))
+        start = len(self._jail.path) + 1
+        return [{"path": shown(m.point[start:]), "type": m.kind, "source": show(m.source)} for m in table]
+
+    # -- programs and libraries ---------------------------------------------
+
+    def _audits(self, binaries: Binaries) -> dict[str, Any]:
+        """The audits of what the jail can run: the architectures that it has a shared cache of."""
+        families = {FAMILIES[cache.arch] for cache in self._caches if cache.arch in FAMILIES}
+        images = binaries.images()
+        loadable = closure.loadable(images, families or {FAMILIES.get(architecture(), "arm")})
+        values = {}
+        if "closure" in self._wanted:
+            search = Search(Resolver(self._jail.root), binaries.files, self._caches, self._mounts)
+            report = _closure_report(closure.check(loadable, search), self._caches, binaries)
+            values["closure"] = {**_counts(binaries, loadable), **report}
+        if "signing" in self._wanted:
+            values["signing"] = {**_counts(binaries, loadable), **_signing_report(signing.check(loadable))}
+        return values
+
+
+def _counts(binaries: Binaries, loadable: Sequence[Image]) -> dict[str, Any]:
+    """How much was looked at, and how much not, for no process of the jail can load it."""
+    everything = [image for images in binaries.files.values() for image in images]
+    looked_at = {id(image) for image in loadable}
+    others = Counter(image.code.arch if image.code.runs else "no code for macOS" for image in everything)
+    others.subtract(image.code.arch for image in everything if id(image) in looked_at)
+    return {
+        "files": len(binaries.files),
+        "images": len(loadable),
+        "not_loadable": {kind: count for kind, count in sorted(others.items()) if count},
+    }
+
+
+def _drift_report(drift: Drift) -> dict[str, Any]:
+    pairs = {"changed": drift.changed, "kept": drift.kept}
+    names = {"missing": drift.missing, "foreign": drift.foreign}
+    report: dict[str, Any] = {"clean": not (drift.changed or drift.missing)}
+    for name, found in pairs.items():
+        listed = [{"path": shown(path), "why": why} for path, why in sorted(found)[:MOST_LISTED]]
+        report.update({name: listed, f"{name}_total": len(found)})
+    for name, paths in names.items():
+        report.update({name: [shown(path) for path in sorted(paths)[:MOST_LISTED]], f"{name}_total": len(paths)})
+    return report
+
+
+def _closure_report(found: closure.Closure, present: Sequence[Cache], binaries: Binaries) -> dict[str, Any]:
+    faults = [fault for cache in present for fault in cache.faults]
+    report: dict[str, Any] = {
+        "complete": bool(present) and not (found.missing or faults),
+        "cache_faults": faults if present else ["there is no shared cache: no program can start"],
+        "damaged": [{"path": shown(path), "why": why} for path, why in sorted(binaries.damaged)[:MOST_LISTED]],
+    }
+    for name, missing in (("missing", found.missing), ("optional", found.optional), ("undecided", found.undecided)):
+        libraries = _by_library(missing)
+        report.update({name: libraries[:MOST_LISTED], f"{name}_total": len(libraries)})
+    return report
+
+
+def _by_library(missing: Iterable[closure.Missing]) -> list[dict[str, Any]]:
+    """One row for each library that is missing for the same reason, with who needs it."""
+    rows: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
+    for one in missing:
+        archs, needing = rows.setdefault((show(one.library), one.why), (set(), set()))
+        archs.add(one.arch)
+        needing.add(shown(one.needed_by))
+    return [
+        {
+            "library": library,
+            "why": why,
+            "architectures": sorted(archs),
+            "needed_by": sorted(needing)[:MOST_NEEDING],
+            "needed_by_total": len(needing),
+        }
+        for (library, why), (archs, needing) in sorted(rows.items())
+    ]
+
+
+def _signing_report(found: signing.Signing) -> dict[str, Any]:
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for image, cause, detail in found.refused:
+        row = rows.setdefault((shown(image.path), cause, detail), {**_signer(image), "architectures": []})
+        row["architectures"].append(image.code.arch)
+    refused = [
+        {"path": path, "cause": cause, "detail": detail, **row} for (path, cause, detail), row in sorted(rows.items())
+    ]
+    causes = {cause: signing.CAUSES[cause]._asdict() for cause in sorted({row["cause"] for row in refused})}
+    return {
+        "refused": refused[:MOST_LISTED],
+        "refused_total": len(refused),
+        "causes": causes,
+        "signers": dict(sorted(found.signers.items())),
+    }
+
+
+def _signer(image: Image) -> dict[str, Any]:
+    signature = image.signature
+    if signature is None:
+        return {"signer": "none", "identifier": "", "team": "", "flags": []}
+    return {
+        "signer": signature.authority,
+        "identifier": signature.identifier,
+        "team": signature.team,
+        "flags": signature.flag_names(),
+    }

@@ -1,0 +1,306 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: darwin_jail_info
+short_description: Tell what is in a macOS jail, what became of it, and what it lacks
+version_added: 0.1.0
+description:
+  - Tells which macOS a jail holds, how large it is, what was changed in it, which libraries its programs will not find,
+    and which files the kernel will not run in it.
+  - Reads the jail itself and changes nothing. No program is started, neither in the jail nor on the Mac.
+extends_documentation_fragment:
+  - darwin.jail.attributes
+  - darwin.jail.jail
+attributes:
+  diff_mode:
+    support: none
+options:
+  gather:
+    description:
+      - What to tell.
+      - V(identity) and V(mounts) take a few system calls. Each of the others walks over the whole jail; several share
+        one walk.
+      - V(identity) tells about the jail, and about the Mac what matters for it. See RV(identity) and RV(host).
+      - V(mounts) tells what is mounted below the jail.
+      - V(sizes) tells how large the jail is, by group. What is mounted in it does not count.
+      - V(drift) compares the jail with the record of what was installed. The source is not needed.
+      - V(closure) searches for each library that a program or library of the jail needs, as dyld would, in the jail
+        and in its shared cache.
+      - V(signing) finds files that the kernel will not run in the jail, by what their code signature says.
+      - V(all) tells all of these.
+    type: list
+    elements: str
+    choices: [identity, mounts, sizes, drift, closure, signing, all]
+    default: [identity, mounts]
+notes:
+  - Run it as root (C(become)).
+  - The jail is not locked. What is changed while it is read may be told as it was or as it is.
+  - V(closure) and V(signing) look at the code that the jail can load, for the architectures whose shared cache it has.
+    They follow the rules of dyld and of the kernel as far as these are published; see the collection's guide for what
+    is certain and what is only reported.
+seealso:
+  - module: darwin.jail.darwin_jail_rootfs
+  - module: darwin.jail.darwin_mac_info
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Ask whether the jail still has the macOS of its Mac
+  darwin.jail.darwin_jail_info:
+    jail: /private/var/jails/sequoia-dev
+  register: jail
+  become: true
+
+- name: Say when to rebuild it
+  ansible.builtin.debug:
+    msg: "{{ jail.host.drift }}"
+  when: jail.host.drift | length > 0
+
+- name: Find out why a program in the jail does not start
+  darwin.jail.darwin_jail_info:
+    jail: /private/var/jails/sequoia-dev
+    gather:
+      - closure
+      - signing
+  register: jail
+  become: true
+
+- name: Stop when a library is missing
+  ansible.builtin.assert:
+    that: jail.closure.complete
+    fail_msg: "{{ jail.closure.cache_faults + jail.closure.missing }}"
+
+- name: Show the gigabytes, largest first
+  ansible.builtin.debug:
+    msg: "{{ jail.sizes | dict2items | sort(attribute='value.disk', reverse=true) }}"
+"""
+
+RETURN = r"""
+identity:
+  description: What the jail is.
+  returned: when O(gather) has V(identity)
+  type: dict
+  contains:
+    path: {description: Its real path., type: str, sample: /private/var/jails/sequoia-dev}
+    id: {description: A number of its own., type: str, sample: 0f9d63a1c5b84d0e8a1b7c6d5e4f3a2b}
+    state:
+      description:
+        - V(building) until the first build has finished, then V(complete), or V(interrupted) when a later build was
+          killed. Build it again to mend it.
+      type: str
+      sample: complete
+    adopted: {description: Whether something else built it., type: bool, sample: false}
+    created: {description: When it became a jail., type: str, sample: "2026-03-01T08:15:02Z"}
+    built: {description: When it was last changed by a build., type: str, sample: "2026-03-02T06:00:41Z"}
+    source: {description: What it was built from., type: str, sample: /}
+    macos_version: {description: The version of macOS in it., type: str, sample: "15.2"}
+    macos_build: {description: The build of macOS in it., type: str, sample: 24C101}
+    architectures:
+      description: The architectures of which it has a shared cache, which are those it can run.
+      type: list
+      elements: str
+      sample: [arm64e]
+    caches:
+      description: Its shared caches. C(faults) says why programs cannot start with one.
+      type: list
+      elements: dict
+      sample:
+        - name: dyld_shared_cache_arm64e
+          architecture: arm64e
+          uuid: 5C2B9D44-0B7E-3F55-9C07-2E6F5E3AA7C1
+          files: 6
+          libraries: 3312
+          faults: []
+    locked_by: {description: Who works on it just now., type: str, sample: process 4711 since 2026-03-02 06:00:12}
+host:
+  description: The Mac that the jail is on.
+  returned: when O(gather) has V(identity)
+  type: dict
+  contains:
+    macos_version: {description: The version of macOS that it runs., type: str, sample: "15.3"}
+    macos_build: {description: The build of macOS that it runs., type: str, sample: 24D60}
+    architecture: {description: The architecture of its kernel., type: str, sample: arm64}
+    drift:
+      description: In what the jail lags behind the Mac; empty when in nothing.
+      type: list
+      elements: str
+      sample: ["the Mac has macOS 15.3 (24D60), the jail 15.2 (24C101): rebuild the jail"]
+mounts:
+  description: What is mounted below the jail.
+  returned: when O(gather) has V(mounts)
+  type: list
+  elements: dict
+  contains:
+    path: {description: "Where, as a path of the jail.", type: str, sample: /dev}
+    type: {description: The type of the file system., type: str, sample: devfs}
+    source: {description: What is mounted., type: str, sample: devfs}
+sizes:
+  description:
+    - How many files there are, how many bytes are in them, and how many they take on the volume, by group and in
+      C(total). A file with several names counts once.
+    - Files that share their blocks, as clones on APFS do, are counted as if they did not.
+  returned: when O(gather) has V(sizes)
+  type: dict
+  sample:
+    shared_cache: {files: 6, bytes: 4871000064, disk: 4871000064}
+    frameworks: {files: 48211, bytes: 612402113, disk: 498073600}
+    system: {files: 9120, bytes: 401288312, disk: 310378496}
+    clt: {files: 21043, bytes: 2310442880, disk: 2400190464}
+    homebrew: {files: 0, bytes: 0, disk: 0}
+    home: {files: 4, bytes: 2290, disk: 16384}
+    other: {files: 1320, bytes: 9102331, disk: 12496896}
+    total: {files: 79704, bytes: 8204237990, disk: 8092168192}
+drift:
+  description:
+    - What became of the files that were installed. Each list holds at most 1000, and its C(_total) says how many there
+      were.
+    - Compared are type, mode, owner, size, modification time and the target of links; the contents only of
+      configuration.
+  returned: when O(gather) has V(drift)
+  type: dict
+  contains:
+    clean: {description: Whether nothing was changed and nothing is missing., type: bool, sample: false}
+    changed:
+      description: System files that are not as they were installed. Building restores them.
+      type: list
+      elements: dict
+      sample: [{path: /usr/bin/git, why: "size 0, was 119072"}]
+    missing:
+      description: System files that are gone. Building restores them.
+      type: list
+      elements: str
+      sample: [/usr/bin/vim]
+    kept:
+      description: Configuration that was changed or removed in the jail. Building leaves it.
+      type: list
+      elements: dict
+      sample: [{path: /private/etc/hosts, why: "changed in the jail (size 260, was 213)"}]
+    foreign:
+      description: What this collection's builds did not install. Of a directory with all in it, only the directory.
+      type: list
+      elements: str
+      sample: [/opt/homebrew, /Users/admin]
+    changed_total: {description: How many were changed., type: int, sample: 1}
+    missing_total: {description: How many are missing., type: int, sample: 1}
+    kept_total: {description: How many were kept., type: int, sample: 1}
+    foreign_total: {description: How many are foreign., type: int, sample: 2}
+closure:
+  description: Which libraries the programs of the jail will not find.
+  returned: when O(gather) has V(closure)
+  type: dict
+  contains:
+    complete: {description: Whether no library is missing and the shared caches are whole., type: bool, sample: false}
+    files: {description: How many Mach-O files there are., type: int, sample: 5120}
+    images: {description: How many slices of them were looked at., type: int, sample: 6902}
+    not_loadable:
+      description: How many slices were not looked at since no process of the jail can load them, by architecture.
+      type: dict
+      sample: {x86_64: 3380, no code for macOS: 12}
+    cache_faults:
+      description: Why programs cannot start with the shared caches of the jail.
+      type: list
+      elements: str
+      sample: [dyld_shared_cache_arm64e.02 is missing]
+    missing:
+      description: The libraries without which a program does not start, why, and which files need them (at most 20).
+      type: list
+      elements: dict
+      sample:
+        - library: "@rpath/libfmt.11.dylib"
+          why: not in the jail, and not in its shared cache
+          architectures: [arm64]
+          needed_by: [/opt/homebrew/Cellar/mytool/1.2/bin/mytool]
+          needed_by_total: 1
+    optional:
+      description: The same for libraries without which a program starts, since it asks for them weakly or lazily.
+      type: list
+      elements: dict
+      sample: []
+    undecided:
+      description:
+        - The same for libraries of which it cannot be told, since only the program that loads a plug-in says where to
+          look, and some program of the jail says the right place.
+      type: list
+      elements: dict
+      sample: []
+    missing_total: {description: How many are missing., type: int, sample: 1}
+    optional_total: {description: How many are missing and not needed to start., type: int, sample: 0}
+    undecided_total: {description: How many could not be decided., type: int, sample: 0}
+    damaged:
+      description: Files that start like a Mach-O file and are none, and why.
+      type: list
+      elements: dict
+      sample: [{path: /usr/local/bin/tool, why: it ends before the end of its load commands}]
+signing:
+  description: Which files the kernel will not run in the jail. Apple's own are not among them unless they are damaged.
+  returned: when O(gather) has V(signing)
+  type: dict
+  contains:
+    files: {description: How many Mach-O files there are., type: int, sample: 5120}
+    images: {description: How many slices of them were looked at., type: int, sample: 6902}
+    not_loadable:
+      description: How many slices were not looked at since no process of the jail can load them, by architecture.
+      type: dict
+      sample: {x86_64: 3380}
+    refused:
+      description: The files, the cause (see RV(signing.causes)), and what their signature says.
+      type: list
+      elements: dict
+      sample:
+        - path: /usr/local/bin/node
+          architectures: [arm64]
+          cause: hardened
+          detail: ""
+          signer: developer id
+          identifier: node
+          team: HX7739G8FX
+          flags: [runtime]
+    refused_total: {description: How many files that are., type: int, sample: 1}
+    causes:
+      description: For each cause that was met, why the kernel refuses, how sure that is, the sources, and what helps.
+      type: dict
+      sample:
+        hardened:
+          why: a program with the hardened runtime that is not Apple's is killed when it starts in a chroot
+          certainty: reported
+          remedy: "codesign --force --sign - FILE, on a Mac: that takes the hardened runtime away, and its entitlements"
+          sources: ["nubjs/nub tests/macos-chroot-probe"]
+    signers:
+      description: How many slices are signed by whom. Names in certificates are believed, not verified.
+      type: dict
+      sample: {apple: 6510, developer id: 1, nobody: 388, none: 3}
+"""
+
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.jail_info import SUBSETS, gather
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+
+SPEC = {
+    "jail": {"type": "path", "required": True},
+    "gather": {
+        "type": "list",
+        "elements": "str",
+        "choices": [*SUBSETS, "all"],
+        "default": ["identity", "mounts"],
+    },
+}
+
+
+def work(params: dict[str, Any], _check: bool) -> Result:
+    return gather(params["jail"], params["gather"])
+
+
+def main() -> None:
+    run(work, SPEC)
+
+
+if __name__ == "__main__":
+    main()

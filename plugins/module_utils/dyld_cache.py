@@ -44,7 +44,7 @@ class Subcache(NamedTuple):
 
     name: str
     uuid: str
-    """Which the file must have: dyld refuses one of another build."""
+    """Which the file has in the build that the main file is of."""
 
 
 def header(read_at: ReadAt, name: str) -> Header:

@@ -9,11 +9,12 @@ opened by Root, which follows no link.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from ..errors import InputError, OperationError, show
-from .rooted import Root
+from ..errors import InputError, OperationError, failed, show
+from .rooted import LINK_IN_THE_WAY, Root
 
 MAX_LINKS = 40
 
@@ -66,5 +67,10 @@ class Resolver:
                 return status is not None, b""
             with self._root.directory(parent) as fd:
                 return True, os.readlink(name, dir_fd=fd)
-        except (OSError, OperationError):
-            return False, b""  # a file in place of a directory, or gone since
+        except OperationError as exc:
+            if exc.errno not in LINK_IN_THE_WAY:
+                raise
+        except OSError as exc:
+            if exc.errno not in (errno.EINVAL, errno.ENOENT):
+                raise failed("read the link", self._root.outside(rel), exc) from exc
+        return False, b""  # a file in place of a directory, or changed just now

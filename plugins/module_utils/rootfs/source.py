@@ -17,12 +17,12 @@ import stat
 from typing import NamedTuple
 
 from .._sys import at, host
+from .._sys.resolve import Resolver
 from .._sys.rooted import Root
 from ..errors import InputError, failed, show
 from .manifest import Entry, canonical
 
 FIRMLINKS = b"usr/share/firmlinks"
-MAX_LINKS = 40
 MAGIC = re.compile(rb"[*?[]")
 
 # Never descended into: /System/Volumes/Data shows the whole Data volume a second time.
@@ -50,6 +50,7 @@ class Source:
             raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
         self.root = Root(real)
         self.path = real
+        self._resolver = Resolver(self.root)
 
     def close(self) -> None:
         self.root.close()
@@ -66,33 +67,8 @@ class Source:
 
     def resolve(self, path: bytes, follow_last: bool) -> bytes | None:
         """The real path inside the tree, or None when it does not exist."""
-        todo = [part for part in path.split(b"/") if part][::-1]
-        done: list[bytes] = []
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part == b"..":
-                del done[-1:]
-                continue
-            status = self.root.lstat(b"/".join([*done, part]))
-            if status is None:
-                return None
-            if not stat.S_ISLNK(status.st_mode) or (not todo and not follow_last):
-                done.append(part)
-                continue
-            links += 1
-            if links > MAX_LINKS:
-                raise InputError(f"{show(self.root.outside(path))}: too many symbolic links, perhaps in a circle")
-            target = self._readlink(b"/".join([*done, part]))
-            if target.startswith(b"/"):
-                done = []
-            todo += [step for step in target.split(b"/") if step not in (b"", b".")][::-1]
-        return b"/".join(done)
-
-    def _readlink(self, rel: bytes) -> bytes:
-        parent, name = os.path.split(rel)
-        with self.root.directory(parent) as fd:
-            return os.readlink(name, dir_fd=fd)
+        real, there = self._resolver.resolve(path, follow_last)
+        return real if there else None
 
     def expand(self, entry: Entry) -> list[Match]:
         """All that an entry names. InputError when a destination fits only one file and several match."""

@@ -36,8 +36,7 @@ def enter(root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None)
     """
     channel = Channel(json.dumps(plan).encode())
     descriptors = [str(number) for number in (*channel.theirs, root.fd)]
-    # utf8: names are the bytes that were meant, whatever the locale.
-    argv = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _source(), *descriptors]
+    argv = [sys.executable, "-I", "-S", "-c", _source(), *descriptors]
     ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd])
     lines = ended.report.splitlines()
     if lines:

@@ -4,7 +4,7 @@
 """Become a program in a jail.
 
 The text of this file is run by enter.py as a program of its own, by
-`python -I -S -X utf8 -c`: a fresh process may ask Directory Services who is in which
+`python -I -S -c`: a fresh process may ask Directory Services who is in which
 group, which a forked one on macOS may not. All it needs is imported before the
 root changes, for afterwards an import would be looked for in the jail.
 

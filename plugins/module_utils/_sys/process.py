@@ -199,7 +199,6 @@ def _converse(process: subprocess.Popen[bytes], streams: _Streams, deadline: flo
 
 def _end_group(process: subprocess.Popen[bytes], streams: _Streams, grace: float) -> None:
     """End all that is left of a process group: SIGTERM, and after a while SIGKILL."""
-    streams.stop_feeding()
     _signal(process, signal.SIGTERM)
     limit = time.monotonic() + grace
     while _alive(process, streams) and time.monotonic() < limit:

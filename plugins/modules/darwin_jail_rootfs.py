@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Makes a directory hold a copy of parts of a macOS system, to be entered with chroot(8).
   - What to copy is named by manifests in the format of darwin-jail's C(mkjail.files), by a list of entries, or by a
-    built-in profile. The layout of macOS is always made, with its modes, owners, and links at C(/etc), C(/tmp), C(/var).
+    built-in profile. The layout of macOS is always made, with its modes, owners, and links at C(/etc), C(/tmp) and
+    C(/var).
   - A second run mends what differs and touches nothing else. I(System) files are restored to the source.
     I(Configuration), which is all below C(/private/etc), follows the source unless it was changed or removed in the
     jail; then it is kept and reported. I(Foreign) files, put there by anybody else, and all below a mount, are never
@@ -92,8 +93,8 @@ options:
     default: false
   unmount:
     description:
-      - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use stays
-        mounted, and then nothing is removed.
+      - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use
+        stays mounted, and then nothing is removed.
     type: bool
     default: false
   verify:

@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Single files and directories in a jail that no entry copies: homes, markers, settings.
+
+ansible.builtin.file and copy would reach them by a path of the Mac, through
+whatever links the jail holds. Here each is reached without following one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ._sys.rooted import Root
+from .directory import find_account, find_group
+from .errors import InputError, show
+from .jail import STATE, Jail, open_jail
+from .result import Result
+from .rootfs.manifest import canonical
+
+MODE = re.compile(r"0[0-7]{3,4}")
+MODES = {"directory": "0755", "file": "0644", "absent": "0"}
+LARGEST = 1 << 20
+"""Files that are compared or written here are small, in bytes."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One file or directory, as it is to be."""
+
+    path: bytes
+    """Below the jail's root."""
+    state: str
+    mode: int
+    uid: int
+    gid: int
+    content: bytes | None
+    """What a file is to hold; None: what it holds, and nothing when it is new."""
+
+
+class Step(NamedTuple):
+    """What is to be done for one of them."""
+
+    action: str
+    path: bytes
+    kind: str
+    why: str = ""
+
+    def report(self) -> dict[str, str]:
+        found = {"action": self.action, "path": "/" + show(self.path), "type": self.kind}
+        return {**found, "why": self.why} if self.why else found
+
+    def describe(self) -> str:
+        sign = {"create": "+", "change": "~", "remove": "-"}[self.action]
+        return f"{sign} /{show(self.path)}" + (f" ({self.why})" if self.why else "")
+
+
+def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool) -> Result:
+    """Make files and directories of a jail what the items say. All of it is looked at before anything is changed."""
+    asked = sorted((wanted(number, item) for number, item in enumerate(files)), key=lambda want: want.path)
+    planned: dict[Step, Wanted] = {}
+    with open_jail(jail) as opened:
+        opened.lock(check)
+        for want in asked:
+            for step in [] if is_mounted(opened, want) else plan(opened.root, want):
+                planned.setdefault(step, want)
+        if not check:
+            for step, want in planned.items():
+                carry_out(opened.root, want, step)
+    values = {"operations": [step.report() for step in planned], "operations_total": len(planned)}
+    return Result(bool(planned), values, [step.describe() for step in planned])
+
+
+def wanted(number: int, item: dict[str, Any]) -> Wanted:
+    """One item of the option `files`; InputError when it cannot be meant."""
+    where, path, state = f"files[{number}]", item["path"], item["state"]
+    if not path.startswith("/") or ".." in path.split("/"):
+        raise InputError(f"{where}: path '{path}' is not an absolute path without '..': give it as seen in the jail")
+    real = canonical(os.fsencode(path))
+    if not real or (real + b"/").startswith(STATE + b"/"):
+        raise InputError(f"{where}: path '{path}' is the jail's own: choose one below the jail's root")
+    if item.get("content") is not None and state != "file":
+        raise InputError(f"{where}: content goes with state file, not with state {state}")
+    mode = item.get("mode") or MODES[state]
+    if item.get("mode") and not MODE.fullmatch(mode):
+        raise InputError(f"{where}: mode {mode} is not an octal number in quotes such as '0755'")
+    account = find_account(item["owner"])
+    gid = find_group(item["group"]) if item.get("group") else account.gid
+    content = None if item.get("content") is None else item["content"].encode("utf-8", "surrogateescape")
+    return Wanted(real, state, int(mode, 8), account.uid, gid, content)
+
+
+def plan(root: Root, want: Wanted) -> list[Step]:
+    """What is missing or wrong, from the top down; InputError when something else has the name."""
+    steps = []
+    parents = want.path.split(b"/")[:-1]
+    for depth in range(1, len(parents) + 1):
+        parent = b"/".join(parents[:depth])
+        status = root.lstat(parent)
+        if status is None and want.state == "absent":
+            return []
+        if status is None:
+            steps.append(Step("create", parent, "directory"))
+        else:
+            _refuse_other(root, parent, status, "directory")
+    status = root.lstat(want.path)
+    if want.state == "absent":
+        return [Step("remove", want.path, _kind(status))] if status else []
+    if status is None:
+        return [*steps, Step("create", want.path, want.state)]
+    _refuse_other(root, want.path, status, want.state)
+    why = _differences(root, want, status)
+    return [Step("change", want.path, want.state, ", ".join(why))] if why else []
+
+
+def _differences(root: Root, want: Wanted, have: os.stat_result) -> list[str]:
+    why = []
+    if stat.S_IMODE(have.st_mode) != want.mode:
+        why.append(f"mode {stat.S_IMODE(have.st_mode):04o}, wanted {want.mode:04o}")
+    if (have.st_uid, have.st_gid) != (want.uid, want.gid):
+        why.append(f"owner {have.st_uid}:{have.st_gid}, wanted {want.uid}:{want.gid}")
+    if want.content is not None and (
+        have.st_size != len(want.content) or root.read(want.path, LARGEST) != want.content
+    ):
+        why.append("content")
+    return why
+
+
+def carry_out(root: Root, want: Wanted, step: Step) -> None:
+    """Do one step. A file is replaced, never changed in place: it may have another name elsewhere."""
+    if step.action == "remove":
+        root.remove_tree(step.path)
+    elif step.path != want.path:
+        root.make_dir(step.path, 0o755, 0, 0)
+    elif want.state == "directory":
+        root.make_dir(want.path, want.mode, want.uid, want.gid)
+    else:
+        content = want.content if want.content is not None else root.read(want.path, LARGEST)
+        root.write(want.path, content or b"", want.mode, want.uid, want.gid)
+
+
+def _kind(status: os.stat_result | None) -> str:
+    if status is None:
+        return "absent"
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "symbolic link"}
+    return kinds.get(stat.S_IFMT(status.st_mode), "special file")
+
+
+def _refuse_other(root: Root, path: bytes, status: os.stat_result, kind: str) -> None:
+    if _kind(status) != kind:
+        raise InputError(f"{show(root.outside(path))} is a {_kind(status)} where a {kind} should be: remove it first")
+
+
+def is_mounted(jail: Jail, want: Wanted) -> bool:
+    """Whether a wanted directory is on a mount, and so somebody else's; InputError for anything else that is."""
+    for point in sorted(jail.mounts()):
+        on_it = (want.path + b"/").startswith(point + b"/")
+        if on_it and want.state == "directory":
+            return True
+        if on_it or (want.state == "absent" and point.startswith(want.path + b"/")):
+            raise InputError(
+                f"cannot change {show(jail.root.outside(want.path))}: something is mounted on "
+                f"{show(jail.root.outside(point))}: unmount it first"
+            )
+    return False

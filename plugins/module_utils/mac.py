@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Mac that is to hold jails: what has to be known before one is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from . import sip
+from ._sys.rooted import Root
+from .directory import find_account
+from .macos import architecture, release
+from .result import Result
+
+
+def survey(users: Sequence[str]) -> Result:
+    """Look at this Mac; InputError when it runs no macOS or does not know one of the users."""
+    with Root("/") as root:
+        system = release(root)
+    protection = sip.status()
+    return Result(
+        False,
+        {
+            "macos": {"version": system.version, "build": system.build},
+            "architecture": architecture(),
+            "root": os.geteuid() == 0,
+            "sip": protection.status,
+            "can_enter": not protection.protects_files,
+            "users": {user: _user(user) for user in users},
+        },
+    )
+
+
+def _user(name: str) -> dict[str, Any]:
+    account = find_account(name)
+    return {"uid": account.uid, "gid": account.gid, "home": account.home, "shell": account.shell}

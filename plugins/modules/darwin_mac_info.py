@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: darwin_mac_info
+short_description: Tell whether a Mac can hold and run jails
+version_added: 0.1.0
+description:
+  - Reads the release of macOS, the architecture, the state of System Integrity Protection and the accounts of users.
+  - Changes nothing.
+extends_documentation_fragment:
+  - darwin.jail.attributes
+attributes:
+  diff_mode:
+    support: none
+options:
+  users:
+    description:
+      - Users to look up in Directory Services, by name or number. One that does not exist is an error.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: darwin.jail.darwin_jail_rootfs
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Look at the Mac
+  darwin.jail.darwin_mac_info:
+    users: [admin]
+  register: mac
+  become: true
+
+- name: Say whether a jail can be entered
+  ansible.builtin.debug:
+    msg: "{{ 'yes' if mac.can_enter else 'not while System Integrity Protection is ' ~ mac.sip }}"
+"""
+
+RETURN = r"""
+macos:
+  description: The release of macOS.
+  returned: success
+  type: dict
+  contains:
+    version: {description: Its version., type: str, sample: "15.2"}
+    build: {description: Its build., type: str, sample: 24C101}
+  sample: {version: "15.2", build: 24C101}
+architecture:
+  description: The architecture of the kernel, V(arm64) or V(x86_64).
+  returned: success
+  type: str
+  sample: arm64
+root:
+  description: Whether the module ran as root.
+  returned: success
+  type: bool
+  sample: true
+sip:
+  description:
+    - What C(csrutil status) says of System Integrity Protection.
+    - V(custom) is a custom configuration, V(unknown) something that the module does not understand.
+  returned: success
+  type: str
+  sample: disabled
+can_enter:
+  description:
+    - Whether System Integrity Protection lets programs start in a jail, which it does when its file system protections
+      are off. In a custom configuration their own line decides. V(false) when in doubt.
+  returned: success
+  type: bool
+  sample: true
+users:
+  description: The accounts of O(users), by the names given.
+  returned: success
+  type: dict
+  sample: {admin: {uid: 501, gid: 20, home: /Users/admin, shell: /bin/zsh}}
+"""
+
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.mac import survey
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+
+SPEC = {"users": {"type": "list", "elements": "str", "default": []}}
+
+
+def work(params: dict[str, Any], _check: bool) -> Result:
+    return survey(params["users"])
+
+
+def main() -> None:
+    run(work, SPEC)
+
+
+if __name__ == "__main__":
+    main()

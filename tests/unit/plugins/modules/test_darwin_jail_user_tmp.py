@@ -30,6 +30,10 @@ def test_check_real_check_real(empty_jail: Path, capsys: pytest.CaptureFixture[s
     made = answer(capsys, **options)
     assert (foreseen["changed"], made["changed"], foreseen["diff"]) == (True, True, made["diff"])
     assert made["path"] == PATH
+    returned = set(made) - {"diff", "invocation", "warnings", "deprecations"}
+    assert returned == {"changed", "path", "user_dir", "temp_dir", "cache_dir"}, (
+        "nothing of the host's own /var/folders"
+    )
     assert (empty_jail / f"private{PATH}/T").is_dir()
     for check in (True, False):
         again = answer(capsys, **options, _ansible_check_mode=check)

@@ -18,9 +18,6 @@ Work = Callable[[dict[str, Any], bool], Result]
 class Module(AnsibleModule):
     """As Ansible has it, but for one thing."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-
     def add_path_info(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Owner and mode of the value `path` are not added: ours is in a jail, and on the host another file has it."""
         return kwargs
@@ -28,7 +25,8 @@ class Module(AnsibleModule):
 
 def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     """Run `work(params, check)` as an Ansible module: a JailError becomes fail_json, a Result exit_json."""
-    module = Module(argument_spec=argument_spec, supports_check_mode=True, **rules)
+    options = {"argument_spec": argument_spec, "supports_check_mode": True, **rules}
+    module = Module(**options)  # type: ignore[no-untyped-call]  # AnsibleModule has no types
     try:
         result = work(module.params, module.check_mode)
     except JailError as exc:

@@ -25,7 +25,7 @@ from .jail import open_jail
 from .result import Result
 from .user_tmp import Owner, uuid_of
 
-# What launchd and sshd give (Libc include/paths.h, _PATH_STDPATH): only root can put programs there.
+# The system's own (sysctl user.cs_path): only root can put programs there.
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 # What programs take that have no TMPDIR.

@@ -128,10 +128,17 @@ class Root:
         if not parent or name in (b"", b".", b".."):
             return self._descend(rel)
         if parent != self._near or self._near_fd < 0:
-            fd = self._descend(parent)
+            fd = self._enter(parent)
             self._leave()
             self._near, self._near_fd = parent, fd
         return _open_below(self._near_fd, name, self.outside(rel))
+
+    def _enter(self, rel: bytes) -> int:
+        """Open a directory, in one step when it lies right below the one that is kept open."""
+        parent, name = os.path.split(rel)
+        if parent and parent == self._near and self._near_fd >= 0 and name not in (b".", b".."):
+            return _open_below(self._near_fd, name, self.outside(rel))
+        return self._descend(rel)
 
     def _place(self, rel: bytes) -> bytes:
         for new, old in self.moved.items():

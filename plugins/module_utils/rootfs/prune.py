@@ -38,6 +38,10 @@ class Pruner:
         for name in self._known.record.children.get(path, ()):
             if name in listing.dirs or below + name in self._known.mounts or not self._active:
                 continue
+            if name in listing.files:  # it was cleared to make room, unless something is in the way
+                if all(path != below + name for path, _why in decision.conflicts):
+                    self._drop(below + name, decision)
+                continue
             have = None if fd is None else at.lstat(name, fd)
             if fd is not None and have is not None and stat.S_ISDIR(have.st_mode):
                 self.clear(below + name, fd, decision)

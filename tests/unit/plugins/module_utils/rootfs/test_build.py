@@ -1,0 +1,439 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Whole runs: what a jail gets, what a second run does, and whose files are left alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, ManifestError, SpaceError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import size
+
+from .conftest import Make, snapshot
+
+
+def paths(result: object) -> set[tuple[str, str]]:
+    return {(found["action"], found["path"]) for found in result.values["operations"]}  # type: ignore[attr-defined]
+
+
+def test_the_layout_of_macos_is_made(make: Make, place: Path) -> None:
+    make("/usr/bin/")
+    jail = place / "jail"
+    assert {name: os.readlink(jail / name) for name in ("etc", "tmp", "var")} == {
+        "etc": "private/etc",
+        "tmp": "private/tmp",
+        "var": "private/var",
+    }
+    for name, mode, gid in (
+        ("", 0o1775, 80),
+        ("Users", 0o755, 80),
+        ("private/tmp", 0o1777, 0),
+        ("private/var/run", 0o775, 1),
+        ("private/var/root", 0o750, 0),
+        ("private/var/empty", 0o755, 3),
+        ("dev", 0o555, 0),
+        ("cores", 0o1775, 80),
+    ):
+        status = (jail / name).stat()
+        assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, 0, gid), name
+
+
+def test_a_second_run_changes_nothing_at_all(make: Make, place: Path) -> None:
+    assert make("/usr/", "/etc/").changed
+    before = snapshot(place / "jail")
+    again = make("/usr/", "/etc/")
+    assert not again.changed
+    assert again.values["operations"] == []
+    assert snapshot(place / "jail") == before
+
+
+def test_check_mode_tells_what_the_run_then_does_and_writes_nothing(make: Make, place: Path) -> None:
+    foretold = make("/usr/", "/etc/", check=True)
+    assert not (place / "jail").exists()
+    done = make("/usr/", "/etc/")
+    assert paths(foretold) == paths(done)
+    assert foretold.values["operations_total"] == done.values["operations_total"]
+    (place / "jail/usr/bin/git").unlink()
+    (place / "jail/usr/bin/cc").chmod(0o600)
+    before = snapshot(place / "jail")
+    foretold = make("/usr/", check=True)
+    assert snapshot(place / "jail") == before
+    assert paths(foretold) == paths(make("/usr/"))
+
+
+def test_metadata_arrives(make: Make, place: Path, source: Path) -> None:
+    tool = source / "usr/bin/tool"
+    tool.write_bytes(b"x" * 100_000)
+    os.chown(tool, 501, 20)
+    tool.chmod(0o6711)
+    os.setxattr(tool, "user.note", b"\0\xff")
+    os.utime(tool, ns=(1, 1_234_567_890_123_456_789))
+    (source / "usr/empty").mkdir()
+    (source / "usr/empty").chmod(0o1770)
+    os.mkfifo(source / "usr/fifo", 0o640)
+    os.mknod(source / "usr/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    (source / "usr/link").symlink_to("/absolute/target")
+    os.lchown(source / "usr/link", 501, 20)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(source / "usr/socket"))
+    stats = make("/usr/").values["stats"]
+    jail = place / "jail/usr"
+    status = (jail / "bin/tool").stat()
+    assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (0o6711, 501, 20)
+    assert status.st_mtime_ns == 1_234_567_890_123_456_789
+    assert os.getxattr(jail / "bin/tool", "user.note") == b"\0\xff"
+    assert stat.S_IMODE((jail / "empty").stat().st_mode) == 0o1770
+    assert stat.S_ISFIFO((jail / "fifo").stat().st_mode)
+    assert (jail / "null").stat().st_rdev == os.makedev(1, 3)
+    assert os.readlink(jail / "link") == "/absolute/target"
+    assert (jail / "link").lstat().st_uid == 501
+    assert not (jail / "socket").exists()
+    assert stats["sockets"] == 1
+    assert stats["devices"] == 2
+
+
+def test_hard_links_stay_across_entries(make: Make, place: Path, source: Path) -> None:
+    (source / "usr/lib").mkdir()
+    os.link(source / "usr/bin/git", source / "usr/lib/git-one")
+    os.link(source / "usr/bin/git", source / "usr/lib/git-two")
+    stats = make("/usr/bin/", "/usr/lib/git-one", {"src": "/usr/lib/git-two", "dest": "/opt/two"}).values["stats"]
+    jail = place / "jail"
+    inodes = {(jail / name).stat().st_ino for name in ("usr/bin/git", "usr/lib/git-one", "opt/two")}
+    assert len(inodes) == 1
+    assert (jail / "opt/two").stat().st_nlink == 3
+    assert stats["hardlinks"] == 2
+    assert not make("/usr/bin/", "/usr/lib/git-one", {"src": "/usr/lib/git-two", "dest": "/opt/two"}).changed
+    (jail / "opt/two").unlink()
+    (jail / "opt/two").write_text("another file")
+    assert paths(make("/usr/bin/", "/usr/lib/git-one", {"src": "/usr/lib/git-two", "dest": "/opt/two"})) == {
+        ("link", "/opt/two")
+    }
+
+
+def test_system_files_are_restored(make: Make, place: Path) -> None:
+    make("/usr/")
+    jail = place / "jail"
+    (jail / "usr/bin/git").write_text("tampered")
+    (jail / "usr/bin/cc").chmod(0o777)
+    (jail / "usr/share/dict/words").unlink()
+    assert paths(make("/usr/")) == {
+        ("replace", "/usr/bin/git"),
+        ("metadata", "/usr/bin/cc"),
+        ("create", "/usr/share/dict/words"),
+    }
+    assert not make("/usr/").changed
+
+
+def test_contents_that_keep_size_and_time_are_seen_by_a_full_comparison_only(make: Make, place: Path) -> None:
+    make("/usr/")
+    git = place / "jail/usr/bin/git"
+    status = git.stat()
+    git.write_bytes(git.read_bytes().upper())
+    os.utime(git, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert not make("/usr/").changed
+    assert paths(make("/usr/", verify="full")) == {("replace", "/usr/bin/git")}
+
+
+def test_foreign_files_are_never_touched(make: Make, place: Path) -> None:
+    make("/usr/", "/etc/")
+    jail = place / "jail"
+    for name in ("usr/bin/mine", "private/etc/mine.conf", "opt/tree/of/mine"):
+        (jail / name).parent.mkdir(parents=True, exist_ok=True)
+        (jail / name).write_text("mine")
+    assert not make("/usr/", "/etc/").changed
+    result = make("/etc/")  # /usr is wanted no longer
+    assert (jail / "usr/bin/mine").read_text() == "mine"
+    assert not (jail / "usr/bin/git").exists()
+    assert ("remove", "/usr/bin/mine") not in paths(result)
+
+
+class TestConfiguration:
+    """Below /private/etc: three-way, as package managers do it."""
+
+    def test_edited_in_the_jail_is_kept_and_reported(self, make: Make, place: Path) -> None:
+        make("/etc/")
+        hosts = place / "jail/private/etc/hosts"
+        hosts.write_text("edited")
+        result = make("/etc/")
+        assert not result.changed
+        assert hosts.read_text() == "edited"
+        assert result.values["kept"] == [{"path": "/private/etc/hosts", "why": "changed in the jail"}]
+
+    def test_unchanged_in_the_jail_follows_the_source(self, make: Make, place: Path, source: Path) -> None:
+        make("/etc/")
+        (source / "private/etc/hosts").write_text("a newer version")
+        os.utime(place / "jail/private/etc/hosts")  # touched, but not changed
+        assert paths(make("/etc/")) == {("replace", "/private/etc/hosts")}
+        assert (place / "jail/private/etc/hosts").read_text() == "a newer version"
+
+    def test_changed_on_both_sides_is_kept_and_says_so(self, make: Make, place: Path, source: Path) -> None:
+        make("/etc/")
+        (source / "private/etc/hosts").write_text("theirs")
+        (place / "jail/private/etc/hosts").write_text("ours, longer")
+        for _run in range(2):
+            result = make("/etc/")
+            assert not result.changed
+            assert "the source has another version" in result.values["kept"][0]["why"]
+        assert (place / "jail/private/etc/hosts").read_text() == "ours, longer"
+
+    def test_removed_in_the_jail_stays_removed(self, make: Make, place: Path) -> None:
+        make("/etc/")
+        (place / "jail/private/etc/hosts").unlink()
+        assert make("/etc/").values["kept"] == [{"path": "/private/etc/hosts", "why": "removed in the jail"}]
+        assert not (place / "jail/private/etc/hosts").exists()
+
+    def test_a_changed_mode_is_kept(self, make: Make, place: Path) -> None:
+        make("/etc/")
+        (place / "jail/private/etc/hosts").chmod(0o600)
+        (place / "jail/private/etc/pam.d").chmod(0o700)
+        result = make("/etc/")
+        assert not result.changed
+        assert {found["path"] for found in result.values["kept"]} == {"/private/etc/hosts", "/private/etc/pam.d"}
+
+    def test_wanted_no_longer_goes_unless_it_was_changed(self, make: Make, place: Path) -> None:
+        make("/etc/", "/usr/")
+        (place / "jail/private/etc/hosts").write_text("edited")
+        result = make("/usr/")
+        assert (place / "jail/private/etc/hosts").read_text() == "edited"
+        assert not (place / "jail/private/etc/pam.d").exists()
+        assert result.values["kept"][0]["path"] == "/private/etc/hosts"
+        assert not make("/usr/").changed
+
+
+class TestPrune:
+    def test_dropped_entries_go_and_come_back(self, make: Make, place: Path) -> None:
+        make("/usr/")
+        make("/usr/bin/git")
+        assert not (place / "jail/usr/share/dict").exists()
+        assert not (place / "jail/usr/bin/cc").exists()
+        make("/usr/")
+        assert (place / "jail/usr/bin/cc").exists()
+        assert not make("/usr/").changed
+
+    def test_can_wait(self, make: Make, place: Path) -> None:
+        make("/usr/")
+        make("/usr/bin/git", prune=False)
+        assert (place / "jail/usr/share/dict/words").exists()
+        make("/usr/bin/git")
+        assert not (place / "jail/usr/share/dict/words").exists()
+
+    def test_exclude_removes_what_was_there(self, make: Make, place: Path) -> None:
+        make("/usr/")
+        make("/usr/", exclude=["words", "/usr/bin/c*"])
+        assert not (place / "jail/usr/share/dict/words").exists()
+        assert not (place / "jail/usr/bin/cc").exists()
+        assert (place / "jail/usr/bin/git").exists()
+
+
+class TestChangesOfType:
+    def test_a_file_becomes_a_directory_and_back(self, make: Make, place: Path, source: Path) -> None:
+        make("/usr/")
+        (source / "usr/bin/cc").unlink()
+        (source / "usr/bin/cc").mkdir()
+        (source / "usr/bin/cc/inner").write_text("x")
+        make("/usr/")
+        assert (place / "jail/usr/bin/cc/inner").read_text() == "x"
+        (source / "usr/bin/cc/inner").unlink()
+        (source / "usr/bin/cc").rmdir()
+        (source / "usr/bin/cc").symlink_to("git")
+        make("/usr/")
+        assert os.readlink(place / "jail/usr/bin/cc") == "git"
+        assert not make("/usr/").changed
+
+    def test_a_directory_with_foreign_files_stays_and_is_reported(self, make: Make, place: Path, source: Path) -> None:
+        make("/usr/")
+        (place / "jail/usr/share/dict/mine").write_text("mine")
+        (source / "usr/share/dict/words").unlink()
+        (source / "usr/share/dict").rmdir()
+        (source / "usr/share/dict").write_text("now a file")
+        result = make("/usr/")
+        assert (place / "jail/usr/share/dict/mine").read_text() == "mine"
+        assert any("is in the way" in warning for warning in result.warnings)
+
+
+def test_two_sources_for_one_directory_merge_and_the_later_wins(make: Make, place: Path, source: Path) -> None:
+    (source / "extra").mkdir()
+    (source / "extra/cc").write_text("the later cc")
+    (source / "extra/ld").write_text("ld")
+    make("/usr/bin/", {"src": "/extra/", "dest": "/usr/bin/"})
+    names = sorted(path.name for path in (place / "jail/usr/bin").iterdir())
+    assert names == ["cc", "git", "ld"]
+    assert (place / "jail/usr/bin/cc").read_text() == "the later cc"
+
+
+def test_firmlinked_copies_are_not_taken_twice(make: Make, place: Path, source: Path) -> None:
+    (source / "usr/share/firmlinks").write_text("/usr/local\tusr/local\n/Users\tUsers\n")
+    for name in ("usr/local/bin/tool", "System/Volumes/Data/usr/local/bin/tool", "System/Library/x"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("x")
+    make("/usr/", "/System/")
+    jail = place / "jail"
+    assert (jail / "usr/local").is_dir()
+    assert not (jail / "usr/local/bin").exists()
+    assert not (jail / "System/Volumes").exists()
+    assert (jail / "System/Library/x").exists()
+    make("/usr/", "/usr/local/", "/System/")
+    assert (jail / "usr/local/bin/tool").exists()
+
+
+def test_a_jail_inside_its_source_is_not_copied_into_itself(make: Make, source: Path) -> None:
+    jail = source / "usr/jails/first"
+    make("/usr/", jail=str(jail))
+    assert not (jail / "usr/jails/first").exists()
+    assert not make("/usr/", jail=str(jail)).changed
+
+
+class TestBadInput:
+    """One sentence with the path and the remedy, in check mode too, and nothing is touched."""
+
+    @pytest.fixture(params=[True, False], ids=["check", "real"])
+    def check(self, request: pytest.FixtureRequest) -> bool:
+        return bool(request.param)
+
+    @pytest.mark.parametrize(
+        ("jail", "words"),
+        [
+            ("", "is empty"),
+            ("relative/jail", "not an absolute path"),
+            ("/", "belongs to the system"),
+            ("/usr/local", "belongs to the system"),
+            ("/Users/admin", "home directory"),
+            ("/x/../etc", "'..'"),
+        ],
+    )
+    def test_paths_that_cannot_be_jails(self, make: Make, check: bool, jail: str, words: str) -> None:
+        with pytest.raises(InputError, match=words):
+            make("/usr/", jail=jail, check=check)
+
+    def test_a_link_in_the_path(self, make: Make, place: Path, check: bool) -> None:
+        (place / "link").symlink_to(place)
+        with pytest.raises(InputError, match="symbolic link"):
+            make("/usr/", jail=str(place / "link/jail"), check=check)
+
+    def test_a_directory_that_is_no_jail(self, make: Make, place: Path, check: bool) -> None:
+        (place / "jail/mine").mkdir(parents=True)
+        with pytest.raises(InputError, match="is not a jail of this collection"):
+            make("/usr/", check=check)
+        assert [path.name for path in (place / "jail").iterdir()] == ["mine"]
+
+    def test_a_file_in_its_place(self, make: Make, place: Path, check: bool) -> None:
+        (place / "jail").write_text("x")
+        with pytest.raises(InputError, match="is not a directory"):
+            make("/usr/", check=check)
+
+    def test_a_jail_inside_a_jail(self, make: Make, place: Path, check: bool) -> None:
+        make("/usr/")
+        with pytest.raises(InputError, match="lies inside the jail"):
+            make("/usr/", jail=str(place / "jail/opt/second"), check=check)
+
+    def test_a_source_that_does_not_exist(self, make: Make, place: Path, check: bool) -> None:
+        with pytest.raises(InputError, match="is not a directory"):
+            make("/usr/", source=str(place / "none"), check=check)
+        assert not (place / "jail").exists()
+
+    def test_an_entry_that_matches_nothing(self, make: Make, place: Path, check: bool) -> None:
+        with pytest.raises(InputError, match="matches nothing"):
+            make("/usr/", "/nowhere", check=check)
+        assert not (place / "jail").exists()
+        assert make("/usr/", {"src": "/nowhere", "optional": True}, check=check).warnings == []
+
+    def test_a_manifest_that_is_missing(self, make: Make, place: Path, check: bool) -> None:
+        with pytest.raises(ManifestError, match=r"cannot read .*list: No such file"):
+            make(manifests=[str(place / "list")], check=check)
+
+    def test_a_destination_that_leads_out(self, make: Make, check: bool) -> None:
+        with pytest.raises(InputError, match=r"holds '\.\.'"):
+            make({"src": "/usr/", "dest": "/opt/../../x"}, check=check)
+
+    def test_the_place_of_the_collections_own_files(self, make: Make, check: bool) -> None:
+        with pytest.raises(InputError, match="keeps its own files"):
+            make({"src": "/usr/", "dest": "/var/db/darwin.jail/x"}, check=check)
+
+    def test_no_space(self, make: Make, place: Path, check: bool) -> None:
+        volume = place / "volume"
+        volume.mkdir()
+        (place / "source/usr/big").write_bytes(b"x" * (4 << 20))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=18m", "none", str(volume)], check=True)
+        try:
+            with pytest.raises(SpaceError, match=r"needs 4\.2 MB, 18\.9 MB free"):
+                make("/usr/", jail=str(volume / "jail"), check=check)
+            assert list(volume.iterdir()) == []
+        finally:
+            subprocess.run(["umount", str(volume)], check=True)
+
+
+def test_a_manifest_line_that_matches_nothing_is_a_warning(make: Make, place: Path) -> None:
+    (place / "list").write_text("/usr/bin/\n/System/Library/Perl/\n")
+    result = make(manifests=[str(place / "list")])
+    assert [warning for warning in result.warnings if "matches nothing" in warning] == [
+        f"{place}/list line 2: /System/Library/Perl/ matches nothing"
+    ]
+
+
+def test_below_a_mount_nothing_is_touched(make: Make, place: Path) -> None:
+    make("/usr/", "/etc/")
+    point = place / "jail/usr/share"
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(point)], check=True)
+    try:
+        (point / "dict").mkdir()
+        (point / "dict/words").write_text("of the mount")
+        assert not make("/usr/", "/etc/").changed
+        make("/etc/")  # /usr goes, what is mounted below stays
+        assert (point / "dict/words").read_text() == "of the mount"
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
+
+
+def test_below_a_mount_of_the_same_file_system_nothing_is_touched(make: Make, place: Path) -> None:
+    make("/usr/", "/etc/")
+    outside = place / "outside"
+    (outside / "dict").mkdir(parents=True)
+    (outside / "dict/words").write_text("of the Mac")
+    point = place / "jail/usr/share"
+    subprocess.run(["mount", "--bind", str(outside), str(point)], check=True)
+    try:
+        before = snapshot(outside)
+        assert not make("/usr/", "/etc/").changed
+        make("/etc/")
+        assert snapshot(outside) == before
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
+
+
+def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> None:
+    jail = place / "jail"
+    (jail / "etc").mkdir(parents=True)
+    (jail / "etc/hosts").write_text("edited by hand")
+    (jail / "usr/bin").mkdir(parents=True)
+    (jail / "usr/bin/git").write_text("old")
+    (jail / "opt/mine").mkdir(parents=True)
+    foretold = make("/usr/", "/etc/", adopt=True, check=True)
+    assert (jail / "etc").is_dir()
+    assert not (jail / "private").exists()
+    done = make("/usr/", "/etc/", adopt=True)
+    assert paths(foretold) == paths(done)
+    assert ("move", "/etc") in paths(done)
+    assert (jail / "etc").is_symlink()
+    assert (jail / "private/etc/hosts").read_text() == "edited by hand"
+    assert (jail / "usr/bin/git").read_text() == "this is usr/bin/git\n"
+    assert (jail / "opt/mine").is_dir()
+    assert not make("/usr/", "/etc/").changed
+
+
+def test_adopting_refuses_two_places_for_one_directory(make: Make, place: Path) -> None:
+    (place / "jail/etc").mkdir(parents=True)
+    (place / "jail/private/etc").mkdir(parents=True)
+    with pytest.raises(JailError, match="both exist"):
+        make("/usr/", adopt=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (7_100_000_000, "7.1 GB"), (2_500_000, "2.5 MB")]
+)
+def test_sizes_for_people(count: int, text: str) -> None:
+    assert size(count) == text

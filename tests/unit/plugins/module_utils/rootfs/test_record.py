@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""The record in a jail: read by mtree(8), and believed only when it makes sense."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
+from ansible_collections.darwin.jail.plugins.module_utils.errors import RecordError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import record
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .conftest import Make
+
+HEAD = b"#mtree\n. type=dir mode=0755 uid=0 gid=0\n"
+
+
+def load(jail: Path, text: bytes) -> record.Record:
+    """What is made of a record with this text."""
+    where = jail / os.fsdecode(record.RECORD)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_bytes(text)
+    with Root(os.fsencode(jail)) as root:
+        return record.Record.load(root)
+
+
+def test_blocks_are_found_by_directory(place: Path) -> None:
+    text = HEAD + (
+        b"etc type=link uid=0 gid=0 link=private/etc\n"
+        b"usr type=dir mode=0755 uid=0 gid=0\n"
+        b"bin type=dir mode=0755 uid=0 gid=0\n"
+        b"git type=file mode=0755 uid=0 gid=0 size=1 time=1.000000000\n"
+        b"..\n..\n"
+        b"odd\\040name type=dir mode=0700 uid=1 gid=2\n..\n"
+        b"..\n"
+    )
+    found = load(place, text)
+    assert set(found.blocks) == {b"", b"usr", b"usr/bin", b"odd name"}
+    assert found.children == {b"": [b"usr", b"odd name"], b"usr": [b"bin"]}
+    assert set(found.block(b"usr/bin").fields()) == {b".", b"git"}
+    assert set(found.block(b"").fields()) == {b".", b"etc"}
+    assert found.block(b"nowhere").fields() == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD,
+        HEAD + b"..\n..\n",
+        HEAD + b"a/b type=dir mode=0755 uid=0 gid=0\n..\n..\n",
+        HEAD + b"\\056\\056 type=dir mode=0755 uid=0 gid=0\n..\n..\n",
+        HEAD + b". type=dir mode=0755 uid=0 gid=0\n..\n..\n",
+        HEAD + b"x type=dir mode=0755 uid=0 gid=0\n..\n..\ntail",
+        b"usr type=dir mode=0755 uid=0 gid=0\n..\n",
+    ],
+)
+def test_a_damaged_record_is_refused_with_the_remedy(place: Path, text: bytes) -> None:
+    with pytest.raises(RecordError, match="Remove it to go on"):
+        load(place, text)
+
+
+def test_a_huge_record_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "LIMIT", 1000)
+    with pytest.raises(Exception, match="larger than 1000 bytes"):
+        load(place, HEAD + b"#" * 1000 + b"\n..\n")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from([HEAD, b"..\n", b"x type=dir mode=0755 uid=0 gid=0\n", b"y", b"\xff\n", b" type=dir "]))
+)
+def test_anything_is_understood_or_refused(place: Path, pieces: list[bytes]) -> None:
+    try:
+        found = load(place, b"".join(pieces))
+        for block in found.blocks.values():
+            block.fields()
+    except RecordError:
+        return
+    assert all(b".." not in path.split(b"/") for path in found.blocks)
+
+
+@pytest.mark.skipif(shutil.which("mtree") is None, reason="Debian's package mtree-netbsd is not installed")
+def test_the_native_program_finds_the_jail_as_recorded(make: Make, place: Path, source: Path) -> None:
+    for name in ("space here", "new\nline", "h#sh", "st*r", "[bracket]", "umläut", "-dash", "back\\slash", "é\udcff"):
+        (source / "usr/share" / name).write_text(name, errors="surrogateescape")
+        (source / "usr/share/dict" / f"dir {name}").mkdir()
+        (source / "usr/share/dict" / f"link {name}").symlink_to(name)
+    make("/usr/", "/etc/")
+    jail = place / "jail"
+
+    def differences() -> list[str]:
+        command = ["mtree", "-p", str(jail), "-f", str(jail / os.fsdecode(record.RECORD))]
+        said = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace").stdout
+        return [line for line in said.splitlines() if not line.startswith("extra:")]
+
+    assert differences() == []
+    (jail / "usr/bin/git").chmod(0o700)
+    (jail / "usr/share/dict/words").unlink()
+    assert any("git" in line for line in differences())
+    assert any("missing" in line for line in differences())
+
+
+def test_a_damaged_record_stops_a_run_before_it_changes_anything(make: Make, place: Path) -> None:
+    make("/usr/")
+    path = place / "jail" / os.fsdecode(record.RECORD)
+    path.write_bytes(path.read_bytes()[:-10])
+    (place / "jail/usr/bin/git").unlink()
+    with pytest.raises(RecordError, match="is damaged"):
+        make("/usr/")
+    assert not (place / "jail/usr/bin/git").exists()
+    path.unlink()
+    make("/usr/")
+    assert (place / "jail/usr/bin/git").exists()

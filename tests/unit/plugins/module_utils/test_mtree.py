@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Lines of mtree(5): there and back, and refused when they are not ours."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import mtree
+from ansible_collections.darwin.jail.plugins.module_utils.errors import RecordError
+from hypothesis import given
+from hypothesis import strategies as st
+
+NAMES = st.binary(min_size=1, max_size=255).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b".."))
+NUMBERS = st.integers(0, 2**32 - 1)
+
+
+@given(NAMES)
+def test_names_come_back(name: bytes) -> None:
+    encoded = mtree.encode(name)
+    assert mtree.decode(encoded) == name
+    assert not set(encoded) & set(b' \t\n#=*?[]"\x7f')
+
+
+@given(
+    NAMES, st.sampled_from(list(mtree.TYPES)), st.integers(0, 0o7777), NUMBERS, NUMBERS, st.integers(0, 2**63), NAMES
+)
+def test_lines_come_back(name: bytes, kind: int, mode: int, uid: int, gid: int, time: int, target: bytes) -> None:
+    is_link, is_file = kind == stat.S_IFLNK, kind == stat.S_IFREG
+    fields = mtree.Fields(
+        kind | (0 if is_link else mode),
+        uid,
+        gid,
+        12345 if is_file else 0,
+        time,
+        0,
+        target if is_link else None,
+        "ab" * 32 if is_file else None,
+    )
+    assert mtree.parse(mtree.line(name, fields, fields.link, fields.digest)) == (name, fields)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\n",
+        b"x\n",
+        b"x type=file\n",
+        b"x type=file mode=9 uid=0 gid=0\n",
+        b"x type=file mode=0644 uid=0 gid=0 size=-\n",
+        b"x type=thing mode=0644 uid=0 gid=0\n",
+        b"x type=file mode=0644 uid=0 gid=0 surprise=1\n",
+        b"a/b type=file mode=0644 uid=0 gid=0\n",
+        b".. type=dir mode=0644 uid=0 gid=0\n",
+        b"\\000 type=file mode=0644 uid=0 gid=0\n",
+        b"\\057 type=file mode=0644 uid=0 gid=0\n",
+        b"\\999 type=file mode=0644 uid=0 gid=0\n",
+        b"x\\ type=file mode=0644 uid=0 gid=0\n",
+        b"x type=file mode=0644 uid=0 gid=0 time=1\n",
+        b"x type=link uid=0 gid=0 link=\\9\n",
+        b"x type=file mode=0644 uid=0 gid=0 sha256digest=\xff\n",
+    ],
+)
+def test_other_lines_are_refused(text: bytes) -> None:
+    with pytest.raises(RecordError):
+        mtree.parse(text)
+
+
+@given(st.binary(max_size=120))
+def test_anything_is_understood_or_refused(text: bytes) -> None:
+    try:
+        name, _fields = mtree.parse(text)
+    except RecordError:
+        return
+    assert b"/" not in name

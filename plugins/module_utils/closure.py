@@ -26,6 +26,7 @@ from typing import NamedTuple
 from .binaries import Image
 from .library_search import FAMILIES, FITS, PROGRAM, RPATH, Chain, Found, Search, expand
 from .macho import Dependency
+from .survey import shown
 
 Key = tuple[bytes, str]
 """Path and architecture: which image."""
@@ -79,8 +80,8 @@ class _Run:
         self._images, self._search = images, search
         self.closure = Closure([], [], [])
         self.open: dict[tuple[Key, bytes], _Open] = {}
-        self._loads: dict[Key, list[Image]] = {}
-        """What an image loads, as far as it is settled."""
+        self._loads: dict[Key, dict[bytes, Image]] = {}
+        """What an image loads, by the name it gives it, as far as that is settled."""
         self._loaded: set[Key] = set()
 
     # -- one by one -------------------------------------------------------
@@ -95,8 +96,8 @@ class _Run:
             for need in image.code.dependencies:
                 found = self._search.library(need.name, chain, program)
                 if found.image:
-                    self._loads.setdefault(key(image), []).append(found.image)
-                elif found.why and program is None and _depends_on_program(need.name):
+                    self._loads.setdefault(key(image), {})[need.name] = found.image
+                elif found.why and _depends_on_program(need.name):
                     self.open[key(image), need.name] = _Open(image, need, found)
                 elif found.why:
                     self._report(image, need, found.why)
@@ -119,7 +120,7 @@ class _Run:
         for image in concerned:
             if image.code.kind == "execute":
                 self._load(image)
-        linked = {key(image) for loads in self._loads.values() for image in loads}
+        linked = {key(image) for loads in self._loads.values() for image in loads.values()}
         for first in (True, False):
             for image in concerned:
                 if key(image) not in self._loaded and not (first and key(image) in linked):
@@ -129,7 +130,7 @@ class _Run:
         """The images that load one with an open name, or have one."""
         loaders: dict[Key, list[Key]] = {}
         for loader, loads in self._loads.items():
-            for image in loads:
+            for image in loads.values():
                 loaders.setdefault(key(image), []).append(loader)
         todo = [image for image, _name in self.open]
         found = set(todo)
@@ -143,34 +144,32 @@ class _Run:
     def _load(self, root: Image) -> None:
         """Load a program and what it needs; a library is loaded once, by the first that asks for it."""
         program = root.path if root.code.kind == "execute" else None
-        here = {key(root)}
-        names = {root.code.name}
+        here, names = {key(root)}, {root.code.name}
         todo = deque([Chain(root)])
         while todo:
             chain = todo.popleft()
             self._loaded.add(key(chain.image))
-            loads = [*self._loads.get(key(chain.image), ()), *self._load_open(chain, program, names)]
-            for image in loads:
-                if key(image) not in here:
+            for need in chain.image.code.dependencies:
+                # What is loaded already under this very name is taken (dyld dyld/Loader.cpp getLoader).
+                again = need.name.startswith(RPATH) and need.name in names
+                image = self._find(need, chain, program, again)
+                if image and not again and key(image) not in here:
                     here.add(key(image))
                     names.add(image.code.name)
                     todo.append(Chain(image, chain))
 
-    def _load_open(self, chain: Chain, program: bytes | None, names: set[bytes | None]) -> Iterator[Image]:
-        """Search for the open names of an image, with the chain that loaded it."""
-        for need in chain.image.code.dependencies:
-            open_ = self.open.get((key(chain.image), need.name))
-            if open_ is None:
-                continue
-            # What is loaded already under this very name is taken (dyld dyld/Loader.cpp getLoader).
-            found = Found() if need.name in names else self._search.library(need.name, chain, program)
-            if not found.why:
-                open_.loaded = True
-            elif program is not None:
-                open_.failed = program
-                open_.found = found
-            if found.image:
-                yield found.image
+    def _find(self, need: Dependency, chain: Chain, program: bytes | None, again: bool) -> Image | None:
+        """What a name leads to with the chain that loaded the image."""
+        open_ = self.open.get((key(chain.image), need.name))
+        if open_ is None:
+            return self._loads.get(key(chain.image), {}).get(need.name)
+        found = Found() if again else self._search.library(need.name, chain, program)
+        if not found.why:
+            open_.loaded = True
+        elif program is not None:
+            open_.failed = program
+            open_.found = found
+        return found.image
 
     # -- what was left open -------------------------------------------------
 
@@ -180,7 +179,8 @@ class _Run:
         for open_ in self.open.values():
             why = open_.found.why
             if open_.failed is not None:
-                self._report(open_.image, open_.need, f"{why} (when loaded by /{_text(open_.failed)})")
+                by = "" if open_.failed == open_.image.path else f" (when loaded by {shown(open_.failed)})"
+                self._report(open_.image, open_.need, why + by)
             elif open_.loaded:
                 continue
             elif self._somewhere(open_, places):
@@ -224,10 +224,6 @@ class _Places:
 
 def _depends_on_program(name: bytes) -> bool:
     return name.startswith((RPATH, PROGRAM)) or not name.startswith((b"@", b"/"))
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
 
 
 def loadable(images: Iterable[Image], families: set[str]) -> list[Image]:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from .._sys.rooted import Root
-from ..errors import failed
+from .._sys.rooted import LINK_IN_THE_WAY, Root
+from ..errors import OperationError, failed
 from .decision import Linked
 from .difference import difference, metadata_only
 from .install import Installer, Target
@@ -40,7 +40,7 @@ class Linker:
             self._group(sorted(group))
 
     def _group(self, group: list[Linked]) -> None:
-        have = [self._root.lstat(name.path) for name in group]
+        have = [self._there(name.path) for name in group]
         leader = self._leader(group, have)
         if leader is None:
             leader = 0
@@ -50,6 +50,15 @@ class Linker:
             if number == leader or (there and first and _inode(there) == _inode(first)):
                 continue
             self._link(group[leader], name, there)
+
+    def _there(self, path: bytes) -> os.stat_result | None:
+        """What is under a name; None too where something else has the place of its directory, until that is mended."""
+        try:
+            return self._root.lstat(path)
+        except OperationError as exc:
+            if self._installer or exc.errno not in LINK_IN_THE_WAY:
+                raise
+            return None
 
     def _leader(self, group: list[Linked], have: list[os.stat_result | None]) -> int | None:
         """The first name that already is as wanted."""

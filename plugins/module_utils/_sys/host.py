@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
 from .rooted import DIRECTORY, open_absolute, split
@@ -107,6 +108,14 @@ def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
     if len(data) > limit:
         raise InputError(f"cannot read {show(path)}: larger than {limit} bytes")
     return data
+
+
+def open_file(path: AnyPath) -> BinaryIO:
+    """Open a file of the host that the user named; the caller closes it."""
+    try:
+        return open(path, "rb")
+    except OSError as exc:
+        raise failed("read", path, exc) from exc
 
 
 def remove_empty(path: bytes) -> None:

@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A tree that is a directory of the Mac."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from .._sys import at
+from .._sys.backend import backend
+from .._sys.rooted import Root
+from ..errors import failed
+from .node import Node
+
+KEPT = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+
+
+class DirectorySupply:
+    """Files are cloned where the volume allows it. No symbolic link is followed, no other volume entered."""
+
+    shares = True
+
+    def __init__(self, path: bytes) -> None:
+        self._root = Root(path)
+        self._fd = -1
+        self.skipped = 0
+
+    def close(self) -> None:
+        self._root.close()
+
+    def holds(self, path: bytes) -> bool:
+        return self._root.lstat(path) is not None
+
+    def nodes(self) -> Iterator[Node]:
+        self.skipped = 0
+        names: dict[tuple[int, int], bytes] = {}
+        waiting = [b""]
+        while waiting:
+            path = waiting.pop()
+            with self._root.directory(path) as fd:
+                yield _node(path, os.fstat(fd))
+                inside = []
+                for name, status in self._list(path, fd):
+                    below = os.path.join(path, name)
+                    if stat.S_ISDIR(status.st_mode):
+                        inside.append(below)
+                        continue
+                    first = names.setdefault((status.st_dev, status.st_ino), below) if status.st_nlink > 1 else below
+                    target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else b""
+                    self._fd = fd
+                    yield _node(below, status)._replace(target=target, first=None if first == below else first)
+                waiting += reversed(inside)
+
+    def _list(self, path: bytes, fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
+        """What is to be copied of a directory, and its status."""
+        try:
+            for name in sorted(at.names(fd)):
+                status = at.lstat(name, fd)
+                if status is None:
+                    continue  # it was removed just now
+                if stat.S_IFMT(status.st_mode) in KEPT and status.st_dev == self._root.dev:
+                    yield name, status
+                else:
+                    self.skipped += 1
+        except OSError as exc:
+            raise failed("read", self._root.outside(path), exc) from exc
+
+    def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:
+        source = at.open_file(os.path.basename(node.path), self._fd)
+        try:
+            return backend().copy(source, node.origin, dir_fd, name)
+        finally:
+            os.close(source)
+
+
+def _node(path: bytes, status: os.stat_result) -> Node:
+    return Node(path, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, status.st_size, origin=status)

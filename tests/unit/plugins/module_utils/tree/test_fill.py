@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""A tree of the Mac into a jail: whole, once, and by nobody's link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, SpaceError
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.tree import directory, fill
+
+STAGE = "private/var/db/darwin.jail/stage"
+
+
+def put(jail: Path, src: Path | str, dest: str = "/opt/homebrew", check: bool = False, **options: Any) -> Result:
+    asked = {"owner": None, "group": None, "holds": None, **options}
+    return fill.arrange(str(jail), dest, str(src), check=check, **asked)
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """A small prefix, with one of each kind of file."""
+    top = tmp_path / "prefix"
+    (top / "bin").mkdir(parents=True)
+    (top / "Cellar/tree/2.1/bin").mkdir(parents=True)
+    (top / "Cellar/tree/2.1/bin/tree").write_text("#!/bin/sh\n")
+    (top / "Cellar/tree/2.1/bin/tree").chmod(0o555)
+    os.link(top / "Cellar/tree/2.1/bin/tree", top / "Cellar/tree/2.1/bin/tree-2")
+    (top / "bin/brew").write_text("brew\n")
+    (top / "bin/tree").symlink_to("../Cellar/tree/2.1/bin/tree")
+    (top / "bin/app").symlink_to("/Applications/App.app/app")
+    (top / "var").mkdir(0o700)
+    (top / "var/name with space").write_bytes(b"\0" * 100_000)
+    os.utime(top / "bin/brew", ns=(1_000_000_000_123_456_789, 1_000_000_000_123_456_789))
+    os.utime(top / "bin", ns=(1_100_000_000_000_000_000, 1_100_000_000_000_000_000))
+    return top
+
+
+def test_all_of_it_arrives(empty_jail: Path, prefix: Path) -> None:
+    result = put(empty_jail, prefix)
+    there = empty_jail / "opt/homebrew"
+    assert result.changed
+    assert (there / "bin/brew").stat().st_mtime_ns == 1_000_000_000_123_456_789
+    assert (there / "bin").stat().st_mtime_ns == 1_100_000_000_000_000_000
+    assert stat.S_IMODE((there / "var").stat().st_mode) == 0o700
+    assert os.readlink(there / "bin/tree") == "../Cellar/tree/2.1/bin/tree"
+    assert os.readlink(there / "bin/app") == "/Applications/App.app/app"
+    one, two = there / "Cellar/tree/2.1/bin/tree", there / "Cellar/tree/2.1/bin/tree-2"
+    assert (one.stat().st_ino, stat.S_IMODE(one.stat().st_mode)) == (two.stat().st_ino, 0o555)
+    counted = {key: result.values["stats"][key] for key in ("files", "directories", "symlinks", "hardlinks", "bytes")}
+    assert counted == {"files": 3, "directories": 7, "symlinks": 2, "hardlinks": 1, "bytes": 100_015}
+    assert list((empty_jail / STAGE).iterdir()) == []
+
+
+def test_a_filled_one_is_left_alone(empty_jail: Path, prefix: Path) -> None:
+    put(empty_jail, prefix)
+    (empty_jail / "opt/homebrew/bin/brew").write_text("updated in the jail\n")
+    result = put(empty_jail, "/no/longer/there")
+    assert (result.changed, result.values, result.diff) == (False, {}, [])
+    assert (empty_jail / "opt/homebrew/bin/brew").read_text() == "updated in the jail\n"
+
+
+def test_check_mode_only_looks(empty_jail: Path, prefix: Path) -> None:
+    result = put(empty_jail, prefix, check=True)
+    assert result.changed
+    assert result.diff == [f"+ /opt/homebrew (3 files, 100.0 kB, from {prefix})"]
+    assert not (empty_jail / "opt").exists()
+
+
+def test_it_becomes_the_users(empty_jail: Path, prefix: Path) -> None:
+    (prefix / "bin/tool").write_text("")
+    (prefix / "bin/tool").chmod(0o4755)
+    put(empty_jail, prefix, owner="nobody", group="80")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    there = empty_jail / "opt/homebrew"
+    for path in [there, *there.rglob("*")]:
+        assert (path.lstat().st_uid, path.lstat().st_gid) == (nobody, 80), path
+    assert stat.S_IMODE((there / "bin/tool").stat().st_mode) == 0o755, "it would be setuid for somebody else"
+    assert (empty_jail / "opt").stat().st_uid == 0
+
+
+def test_owners_and_setuid_are_kept_without_a_new_owner(empty_jail: Path, prefix: Path) -> None:
+    os.chown(prefix / "bin/brew", 501, 80)
+    (prefix / "bin/brew").chmod(0o4755)
+    put(empty_jail, prefix)
+    status = (empty_jail / "opt/homebrew/bin/brew").stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (501, 80, 0o4755)
+
+
+def test_an_empty_directory_keeps_its_owner_and_mode(empty_jail: Path, prefix: Path) -> None:
+    """/usr/local is root's on macOS, and role base would take it back."""
+    (empty_jail / "usr/local").mkdir(parents=True)
+    (empty_jail / "usr/local").chmod(0o751)
+    put(empty_jail, prefix, "/usr/local", owner="nobody")
+    status = (empty_jail / "usr/local").stat()
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (0, 0o751)
+    assert (empty_jail / "usr/local/bin").stat().st_uid != 0
+
+
+def test_what_holds_other_things_is_refused(empty_jail: Path, prefix: Path) -> None:
+    (empty_jail / "usr/local/bin").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"it holds bin, but no bin/brew: move away what it holds$"):
+        put(empty_jail, prefix, "/usr/local", holds="bin/brew")
+    assert put(empty_jail, prefix, "/usr/local").changed is False
+
+
+def test_a_source_that_lacks_what_it_must_hold(empty_jail: Path, prefix: Path) -> None:
+    with pytest.raises(InputError, match="does not hold bin/port"):
+        put(empty_jail, prefix, holds="bin/port")
+    with pytest.raises(InputError, match="there is no /nowhere on the Mac to fill /opt/homebrew from"):
+        put(empty_jail, "/nowhere")
+    assert not (empty_jail / "opt").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("dest", "opt/homebrew"),
+        ("dest", "/opt/../etc"),
+        ("dest", "/"),
+        ("dest", "/var/db/darwin.jail/stage"),
+        ("holds", "/bin/brew"),
+        ("holds", "../brew"),
+        ("group", "80"),
+    ],
+)
+def test_options_that_cannot_be_meant(empty_jail: Path, prefix: Path, option: str, value: str) -> None:
+    asked: dict[str, Any] = {option: value}
+    with pytest.raises(InputError):
+        put(empty_jail, prefix, **asked)
+
+
+@pytest.mark.parametrize("below", ["", "jail", "jail/private"])
+def test_a_source_and_a_jail_in_each_other(empty_jail: Path, tmp_path: Path, below: str) -> None:
+    """The tree would be copied into itself without end."""
+    with pytest.raises(InputError, match="lie one in the other"):
+        put(empty_jail, tmp_path / below)
+
+
+def test_no_link_in_the_jail_is_followed(empty_jail: Path, prefix: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (empty_jail / "opt").symlink_to(tmp_path / "outside")
+    with pytest.raises(JailError):
+        put(empty_jail, prefix)
+    assert list((tmp_path / "outside").iterdir()) == []
+    (empty_jail / "opt").unlink()
+    (empty_jail / "opt").mkdir()
+    (empty_jail / "opt/homebrew").symlink_to(tmp_path / "outside")
+    with pytest.raises(InputError, match="no directory"):
+        put(empty_jail, prefix)
+
+
+def test_sockets_are_left_out(empty_jail: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(prefix)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("mysql.sock")
+        os.mkfifo(prefix / "fifo")
+        result = put(empty_jail, prefix)
+    assert result.values["stats"]["skipped"] == 2
+    assert not (empty_jail / "opt/homebrew/mysql.sock").exists()
+
+
+def test_a_failure_leaves_nothing(empty_jail: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The volume becomes full at the last file."""
+    copy = directory.DirectorySupply.copy
+
+    def full(self: directory.DirectorySupply, node: Any, dir_fd: int, name: bytes) -> bool:
+        if node.path.startswith(b"var/"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return copy(self, node, dir_fd, name)
+
+    monkeypatch.setattr(directory.DirectorySupply, "copy", full)
+    with pytest.raises(SpaceError, match=r"name with space: No space left on device \(needs up to 100.0 kB, .* free\)"):
+        put(empty_jail, prefix)
+    assert list((empty_jail / STAGE).iterdir()) == []
+    assert not (empty_jail / "opt").exists()
+    monkeypatch.undo()
+    assert put(empty_jail, prefix).changed
+
+
+def test_what_a_killed_run_left_is_swept(empty_jail: Path, prefix: Path) -> None:
+    (empty_jail / STAGE / "tree/bin").mkdir(parents=True)
+    (empty_jail / STAGE / "tree/bin/half").write_text("x")
+    put(empty_jail, prefix)
+    assert not (empty_jail / "opt/homebrew/bin/half").exists()
+
+
+def test_a_locked_jail_is_left_alone(empty_jail: Path, prefix: Path) -> None:
+    with jails.open_jail(str(empty_jail)) as other:
+        other.lock()
+        with pytest.raises(JailError, match="in use by another run"):
+            put(empty_jail, prefix)

@@ -177,8 +177,8 @@ class _Run:
         if act:
             install.sweep(root)
             installer = install.Installer(root, self._source.root)
+        journal = record.Journal(root) if act else None
         try:
-            journal = record.Journal(root) if act else None
             walker = Walker(root, tree, comparer, installer, journal)
             findings = workers.run(walker, self._wish.workers or workers.modest())
             linker = Linker(root, self._source.root, comparer.full, installer)
@@ -186,8 +186,9 @@ class _Run:
             findings.add(linker.findings)
             return findings
         finally:
-            if installer:
-                installer.close()
+            for opened in (installer, journal):
+                if opened:
+                    opened.close()
 
     def _built(self) -> dict[str, Any]:
         """What the marker says of the last run that changed something."""

@@ -201,6 +201,7 @@ class Journal:
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+            self._fd = -1
 
 
 Written = dict[bytes, tuple[bytes, int, int]]

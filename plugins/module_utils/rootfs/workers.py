@@ -120,8 +120,8 @@ class _Team:
         try:
             self._pass_on(tasks)
             findings = self._walker.finish()
-            for pid, channel in self._channels.items():
-                channel.send(None)
+            for pid in self._channels:
+                self._send(pid, None)
                 findings.add(self._receive(pid)[1])
             return findings
         except BaseException:
@@ -141,7 +141,7 @@ class _Team:
             while queue or len(idle) < len(self._channels):
                 while queue and idle:
                     share = -(-len(queue) // len(idle))
-                    self._channels[idle.pop()].send(queue[:share])
+                    self._send(idle.pop(), queue[:share])
                     del queue[:share]
                 self._hungry[0] = bool(idle)
                 for key, _events in selector.select():
@@ -150,6 +150,12 @@ class _Team:
                         queue += value
                     else:
                         idle.append(key.data)
+
+    def _send(self, pid: int, value: Any) -> None:
+        try:
+            self._channels[pid].send(value)
+        except ConnectionError:
+            self._receive(pid)  # it has said why before it went, or died without a word
 
     def _receive(self, pid: int) -> tuple[str, Any]:
         try:

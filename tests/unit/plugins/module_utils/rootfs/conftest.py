@@ -15,14 +15,15 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 
+MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
+
 
 @pytest.fixture
 def place() -> Iterator[Path]:
     """An empty directory of root's, in memory where there is some: these tests write much."""
     if os.geteuid() != 0:
         pytest.skip("jails are made by root")
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    path = Path(tempfile.mkdtemp(prefix="darwin.jail.test.", dir=base)).resolve()
+    path = Path(tempfile.mkdtemp(prefix="darwin.jail.test.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
     yield path
     shutil.rmtree(path, ignore_errors=True)
 

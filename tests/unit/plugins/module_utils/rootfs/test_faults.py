@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Runs that are killed, run out of space, or meet each other."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.linux import Linux
+from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError, SpaceError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import workers
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+
+from .conftest import Make, snapshot
+
+KILLS = int(os.environ.get("DARWIN_JAIL_KILLS", "12"))
+"""How often a build is killed; `make soak` does it 200 times."""
+
+RUN = """
+import sys
+sys.path[:0] = {path!r}
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+build(Wish({jail!r}, {source!r}, entries={entries!r}, workers={count}), False)
+"""
+
+
+def start(jail: Path, source: Path, *entries: str, count: int = 2) -> subprocess.Popen[bytes]:
+    """A build in a process and session of its own."""
+    listed = [{"src": entry} for entry in entries]
+    text = RUN.format(path=sys.path, jail=str(jail), source=str(source), entries=listed, count=count)
+    return subprocess.Popen([sys.executable, "-c", text], start_new_session=True, stderr=subprocess.PIPE)
+
+
+@pytest.fixture
+def large(source: Path) -> Path:
+    """A source that takes some tenths of a second to copy."""
+    for number in range(60):
+        folder = source / f"usr/lib/group{number % 6}/part{number}"
+        folder.mkdir(parents=True)
+        for name in range(40):
+            (folder / f"file{name}").write_bytes(os.urandom(64) * (1 + 200 * (name % 7)))
+    return source
+
+
+def visible(jail: Path) -> dict[str, bytes]:
+    """The files that a user of the jail could see."""
+    found = {}
+    for directory, _dirs, files in os.walk(jail / "usr"):
+        for name in files:
+            path = Path(directory, name)
+            found[str(path.relative_to(jail))] = path.read_bytes()
+    return found
+
+
+def test_killed_at_any_moment_nothing_partial_is_seen_and_the_next_run_completes(place: Path, large: Path) -> None:
+    whole = visible(large)
+    chance = random.Random(20260101)  # noqa: S311 (no secret)
+    jail = place / "jail"
+    for number in range(KILLS):
+        if number % 4 == 0:
+            subprocess.run(["rm", "-rf", str(jail)], check=True)
+        run = start(jail, large, "/usr/", count=1 + number % 3)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(chance.uniform(0.02, 0.5))
+        if number % 2:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+        else:
+            run.kill()
+        run.communicate()
+        for name, contents in visible(jail).items() if jail.exists() else ():
+            assert contents == whole[name], f"{name} was seen half written"
+    _when_free(Wish(str(jail), str(large), entries=[{"src": "/usr/"}]))
+    assert visible(jail) == whole
+    state = jail / "private/var/db/darwin.jail"
+    assert list((state / "stage").iterdir()) == []
+    assert sorted(path.name for path in state.iterdir()) == ["jail.json", "lock", "record.mtree", "stage"]
+    assert not build(Wish(str(jail), str(large), entries=[{"src": "/usr/"}]), False).changed
+
+
+def _when_free(wish: Wish) -> None:
+    """Run as soon as the workers of a killed run have ended themselves."""
+    for _attempt in range(100):
+        try:
+            build(wish, False)
+        except BusyError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the lock of a killed run was never given back")
+
+
+def test_what_a_killed_run_installed_is_pruned_all_the_same(make: Make, place: Path, large: Path) -> None:
+    make("/etc/")
+    run = start(place / "jail", large, "/usr/", "/etc/")
+    while not (place / "jail/usr/lib/group0").exists() and run.poll() is None:
+        time.sleep(0.002)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    assert (place / "jail/usr/lib").exists()
+    _when_free(Wish(str(place / "jail"), str(large), entries=[{"src": "/etc/"}]))
+    assert not (place / "jail/usr/lib").exists()
+    assert not make("/etc/").changed
+
+
+def test_a_second_run_says_who_holds_the_jail(make: Make, place: Path) -> None:
+    make("/usr/")
+    lock = place / "jail/private/var/db/darwin.jail/lock"
+    with lock.open("r+") as held:
+        held.write("process 4711 since yesterday\n\x1b[31m")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        before = snapshot(place / "jail")
+        for check in (True, False):
+            with pytest.raises(
+                BusyError, match=r"in use by another run \(process 4711 since yesterday.*\): wait"
+            ) as error:
+                make("/usr/", check=check)
+            assert "\x1b" not in str(error.value)
+        assert snapshot(place / "jail") == before
+    assert not make("/usr/").changed
+
+
+def test_a_worker_that_dies_ends_the_run_and_gives_the_lock_back(
+    make: Make, place: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_work", lambda *_args: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(JailError, match="died before its work was done"):
+        make("/usr/", source=str(large), workers=2)
+    monkeypatch.undo()
+    make("/usr/", source=str(large))
+    assert visible(place / "jail") == visible(large)
+
+
+def test_an_error_in_a_worker_is_told_as_one_sentence(make: Make, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> None:
+        raise JailError("cannot read /x: Input/output error")
+
+    monkeypatch.setattr(workers, "_work", fail)
+    with pytest.raises(JailError, match=r"^cannot read /x: Input/output error$"):
+        make("/usr/", source=str(large), workers=2)
+
+
+def test_the_disk_fills_up_during_a_run(place: Path, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = place / "volume"
+    volume.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "none", str(volume)], check=True)
+    wish = Wish(str(volume / "jail"), str(large), entries=[{"src": "/usr/"}])
+    module = "ansible_collections.darwin.jail.plugins.module_utils.rootfs.build._Run._space_in_doubt"
+    monkeypatch.setattr(module, lambda _run: False)  # somebody else takes the space after it was looked at
+    try:
+        (volume / "other").write_bytes(b"x" * (60 << 20))
+        with pytest.raises(SpaceError, match=r"cannot create .*: No space left on device \(needs .* MB, .* free\)"):
+            build(wish, False)
+        (volume / "other").unlink()
+        build(wish, False)
+        assert visible(volume / "jail") == visible(large)
+    finally:
+        subprocess.run(["umount", str(volume)], check=True)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Linux.copy
+    words = source / "usr/share/dict/words"
+    remaining = [1]
+
+    def copy(self: Linux, fd: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
+        done = honest(self, fd, status, dir_fd, name)
+        if status.st_size == words.stat().st_size and remaining.pop() if remaining else False:
+            words.write_text("longer than it was before, by far, so that its size tells")
+        return done
+
+    monkeypatch.setattr(Linux, "copy", copy)
+    make("/usr/share/dict/words")
+    assert (place / "jail/usr/share/dict/words").read_text() == words.read_text()
+    monkeypatch.undo()
+    assert not make("/usr/share/dict/words").changed

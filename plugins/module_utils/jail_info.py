@@ -162,7 +162,8 @@ def _signing_report(found: signing.Signing) -> dict[str, Any]:
     refused = [
         {"path": path, "cause": cause, "detail": detail, **row} for (path, cause, detail), row in sorted(rows.items())
     ]
-    causes = {cause: signing.CAUSES[cause]._asdict() for cause in sorted({row["cause"] for row in refused})}
+    met = sorted({row["cause"] for row in refused})
+    causes = {name: {**signing.CAUSES[name]._asdict(), "sources": list(signing.CAUSES[name].sources)} for name in met}
     return {
         "refused": refused[:MOST_LISTED],
         "refused_total": len(refused),

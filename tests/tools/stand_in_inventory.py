@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Print an inventory of the running stand-in Macs with one jail, named as given, on each of them."""
+"""Print an inventory with a jail on each running stand-in Mac: stand_in_inventory.py NAME [STAND-IN ...]
+
+Jails are called NAME-STAND-IN. Without stand-ins named, all that run are taken.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,13 @@ import yaml
 STANDIN = Path(__file__).parents[1] / "standin/standin"
 
 
-def ask(verb: str) -> Any:
+def ask(*words: str) -> Any:
     """JSON is YAML, too."""
-    return yaml.safe_load(subprocess.check_output([STANDIN, verb], text=True))
+    return yaml.safe_load(subprocess.check_output([STANDIN, *words], text=True))
 
 
 def inventory(macs: dict[str, Any], entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The Macs as they are, and the jails below them, reached in the same way."""
-    jails = {f"{name}-{mac}": {"jail_mac": mac} for mac in macs["hosts"]}
+    """The Macs as they are, and the jails, which only say on which of them they are."""
     settings = {
         "jail_path": f"/private/var/jails/{name}",
         "jail_user": "admin",
@@ -30,8 +32,12 @@ def inventory(macs: dict[str, Any], entries: list[dict[str, Any]], name: str) ->
         # What Linux programs need in a jail besides what those of macOS need.
         "jail_entries": entries,
     }
-    return {"macs": macs, "jails": {"vars": {**macs.get("vars", {}), **settings}, "hosts": jails}}
+    return {
+        "macs": macs,
+        "jails": {"vars": settings, "hosts": {f"{name}-{mac}": {"jail_mac": mac} for mac in macs["hosts"]}},
+    }
 
 
 if __name__ == "__main__":
-    print(json.dumps(inventory(ask("inventory")["macs"], ask("jail-entries"), sys.argv[1]), indent=2))
+    jail, *stand_ins = sys.argv[1:]
+    print(json.dumps(inventory(ask("inventory", *stand_ins)["macs"], ask("jail-entries"), jail), indent=2))

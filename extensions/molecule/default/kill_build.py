@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Wait until a build of the jail is under way, and kill it: kill_build.py JAIL
+
+Prints the state that the jail's marker is left in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+STATE = "private/var/db/darwin.jail"
+FIRST = ("System", "bin", "sbin", "usr")
+
+
+def main(jail: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not (match := re.search(r"process (\d+)", text(jail / STATE / "lock"))):
+        if time.monotonic() > deadline:
+            sys.exit(f"no build of {jail} has begun")
+        time.sleep(0.001)
+    while not any((jail / name).exists() for name in FIRST) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(int(match[1]), signal.SIGKILL)
+    print(json.loads(text(jail / STATE / "jail.json"))["state"])
+
+
+def text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

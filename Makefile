@@ -3,6 +3,8 @@
 #
 #   make jail     from a fresh clone to a program's output from inside a jail
 #   make test     from a fresh clone to the verdict of every check
+#   make bench    measures, and compares with the programs that people use
+#   make soak     the heavy form of the tests of faults
 #   make format   lets ruff put the sources in order
 #   make clean    removes what the others made
 #
@@ -10,7 +12,7 @@
 
 PARTS := lint types layers unit target-python ansible-lint sanity docs-lint changelog-lint collection molecule
 
-.PHONY: help ready jail test format clean $(PARTS)
+.PHONY: help ready jail test bench soak format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -33,6 +35,12 @@ test: $(VENV)/test.stamp $(COLLECTION)
 
 $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/check.py $@
+
+bench: ready
+	@$(VENV)/bin/python tests/bench/rootfs.py
+
+soak: $(VENV)/test.stamp $(COLLECTION)
+	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet tests/unit/plugins/module_utils/rootfs/test_faults.py
 
 format: $(VENV)/test.stamp
 	$(VENV)/bin/ruff format

@@ -79,3 +79,8 @@ def snapshot(root: Path) -> dict[str, Any]:
                 contents,
             )
     return found
+
+
+def paths(result: Result) -> set[tuple[str, str]]:
+    """What was done where."""
+    return {(found["action"], found["path"]) for found in result.values["operations"]}

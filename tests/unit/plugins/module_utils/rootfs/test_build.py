@@ -11,14 +11,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, ManifestError, SpaceError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, ManifestError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import size
 
-from .conftest import Make, snapshot
-
-
-def paths(result: object) -> set[tuple[str, str]]:
-    return {(found["action"], found["path"]) for found in result.values["operations"]}  # type: ignore[attr-defined]
+from .conftest import Make, paths, snapshot
 
 
 def test_the_layout_of_macos_is_made(make: Make, place: Path) -> None:
@@ -113,147 +109,6 @@ def test_hard_links_stay_across_entries(make: Make, place: Path, source: Path) -
     assert paths(make("/usr/bin/", "/usr/lib/git-one", {"src": "/usr/lib/git-two", "dest": "/opt/two"})) == {
         ("link", "/opt/two")
     }
-
-
-def test_system_files_are_restored(make: Make, place: Path) -> None:
-    make("/usr/")
-    jail = place / "jail"
-    (jail / "usr/bin/git").write_text("tampered")
-    (jail / "usr/bin/cc").chmod(0o777)
-    (jail / "usr/share/dict/words").unlink()
-    assert paths(make("/usr/")) == {
-        ("replace", "/usr/bin/git"),
-        ("metadata", "/usr/bin/cc"),
-        ("create", "/usr/share/dict/words"),
-    }
-    assert not make("/usr/").changed
-
-
-def test_contents_that_keep_size_and_time_are_seen_by_a_full_comparison_only(make: Make, place: Path) -> None:
-    make("/usr/")
-    git = place / "jail/usr/bin/git"
-    status = git.stat()
-    git.write_bytes(git.read_bytes().upper())
-    os.utime(git, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert not make("/usr/").changed
-    assert paths(make("/usr/", verify="full")) == {("replace", "/usr/bin/git")}
-
-
-def test_foreign_files_are_never_touched(make: Make, place: Path) -> None:
-    make("/usr/", "/etc/")
-    jail = place / "jail"
-    for name in ("usr/bin/mine", "private/etc/mine.conf", "opt/tree/of/mine"):
-        (jail / name).parent.mkdir(parents=True, exist_ok=True)
-        (jail / name).write_text("mine")
-    assert not make("/usr/", "/etc/").changed
-    result = make("/etc/")  # /usr is wanted no longer
-    assert (jail / "usr/bin/mine").read_text() == "mine"
-    assert not (jail / "usr/bin/git").exists()
-    assert ("remove", "/usr/bin/mine") not in paths(result)
-
-
-class TestConfiguration:
-    """Below /private/etc: three-way, as package managers do it."""
-
-    def test_edited_in_the_jail_is_kept_and_reported(self, make: Make, place: Path) -> None:
-        make("/etc/")
-        hosts = place / "jail/private/etc/hosts"
-        hosts.write_text("edited")
-        result = make("/etc/")
-        assert not result.changed
-        assert hosts.read_text() == "edited"
-        assert result.values["kept"] == [{"path": "/private/etc/hosts", "why": "changed in the jail"}]
-
-    def test_unchanged_in_the_jail_follows_the_source(self, make: Make, place: Path, source: Path) -> None:
-        make("/etc/")
-        (source / "private/etc/hosts").write_text("a newer version")
-        os.utime(place / "jail/private/etc/hosts")  # touched, but not changed
-        assert paths(make("/etc/")) == {("replace", "/private/etc/hosts")}
-        assert (place / "jail/private/etc/hosts").read_text() == "a newer version"
-
-    def test_changed_on_both_sides_is_kept_and_says_so(self, make: Make, place: Path, source: Path) -> None:
-        make("/etc/")
-        (source / "private/etc/hosts").write_text("theirs")
-        (place / "jail/private/etc/hosts").write_text("ours, longer")
-        for _run in range(2):
-            result = make("/etc/")
-            assert not result.changed
-            assert "the source has another version" in result.values["kept"][0]["why"]
-        assert (place / "jail/private/etc/hosts").read_text() == "ours, longer"
-
-    def test_removed_in_the_jail_stays_removed(self, make: Make, place: Path) -> None:
-        make("/etc/")
-        (place / "jail/private/etc/hosts").unlink()
-        assert make("/etc/").values["kept"] == [{"path": "/private/etc/hosts", "why": "removed in the jail"}]
-        assert not (place / "jail/private/etc/hosts").exists()
-
-    def test_a_changed_mode_is_kept(self, make: Make, place: Path) -> None:
-        make("/etc/")
-        (place / "jail/private/etc/hosts").chmod(0o600)
-        (place / "jail/private/etc/pam.d").chmod(0o700)
-        result = make("/etc/")
-        assert not result.changed
-        assert {found["path"] for found in result.values["kept"]} == {"/private/etc/hosts", "/private/etc/pam.d"}
-
-    def test_wanted_no_longer_goes_unless_it_was_changed(self, make: Make, place: Path) -> None:
-        make("/etc/", "/usr/")
-        (place / "jail/private/etc/hosts").write_text("edited")
-        result = make("/usr/")
-        assert (place / "jail/private/etc/hosts").read_text() == "edited"
-        assert not (place / "jail/private/etc/pam.d").exists()
-        assert result.values["kept"][0]["path"] == "/private/etc/hosts"
-        assert not make("/usr/").changed
-
-
-class TestPrune:
-    def test_dropped_entries_go_and_come_back(self, make: Make, place: Path) -> None:
-        make("/usr/")
-        make("/usr/bin/git")
-        assert not (place / "jail/usr/share/dict").exists()
-        assert not (place / "jail/usr/bin/cc").exists()
-        make("/usr/")
-        assert (place / "jail/usr/bin/cc").exists()
-        assert not make("/usr/").changed
-
-    def test_can_wait(self, make: Make, place: Path) -> None:
-        make("/usr/")
-        make("/usr/bin/git", prune=False)
-        assert (place / "jail/usr/share/dict/words").exists()
-        make("/usr/bin/git")
-        assert not (place / "jail/usr/share/dict/words").exists()
-
-    def test_exclude_removes_what_was_there(self, make: Make, place: Path) -> None:
-        make("/usr/")
-        make("/usr/", exclude=["words", "/usr/bin/c*"])
-        assert not (place / "jail/usr/share/dict/words").exists()
-        assert not (place / "jail/usr/bin/cc").exists()
-        assert (place / "jail/usr/bin/git").exists()
-
-
-class TestChangesOfType:
-    def test_a_file_becomes_a_directory_and_back(self, make: Make, place: Path, source: Path) -> None:
-        make("/usr/")
-        (source / "usr/bin/cc").unlink()
-        (source / "usr/bin/cc").mkdir()
-        (source / "usr/bin/cc/inner").write_text("x")
-        make("/usr/")
-        assert (place / "jail/usr/bin/cc/inner").read_text() == "x"
-        (source / "usr/bin/cc/inner").unlink()
-        (source / "usr/bin/cc").rmdir()
-        (source / "usr/bin/cc").symlink_to("git")
-        make("/usr/")
-        assert os.readlink(place / "jail/usr/bin/cc") == "git"
-        assert not make("/usr/").changed
-
-    def test_a_directory_with_foreign_files_stays_and_is_reported(self, make: Make, place: Path, source: Path) -> None:
-        make("/usr/")
-        (place / "jail/usr/share/dict/mine").write_text("mine")
-        (source / "usr/share/dict/words").unlink()
-        (source / "usr/share/dict").rmdir()
-        (source / "usr/share/dict").write_text("now a file")
-        result = make("/usr/")
-        assert (place / "jail/usr/share/dict/mine").read_text() == "mine"
-        assert any("is in the way" in warning for warning in result.warnings)
 
 
 def test_two_sources_for_one_directory_merge_and_the_later_wins(make: Make, place: Path, source: Path) -> None:
@@ -373,63 +228,6 @@ def test_a_manifest_line_that_matches_nothing_is_a_warning(make: Make, place: Pa
     assert [warning for warning in result.warnings if "matches nothing" in warning] == [
         f"{place}/list line 2: /System/Library/Perl/ matches nothing"
     ]
-
-
-def test_below_a_mount_nothing_is_touched(make: Make, place: Path) -> None:
-    make("/usr/", "/etc/")
-    point = place / "jail/usr/share"
-    subprocess.run(["mount", "-t", "tmpfs", "none", str(point)], check=True)
-    try:
-        (point / "dict").mkdir()
-        (point / "dict/words").write_text("of the mount")
-        assert not make("/usr/", "/etc/").changed
-        make("/etc/")  # /usr goes, what is mounted below stays
-        assert (point / "dict/words").read_text() == "of the mount"
-    finally:
-        subprocess.run(["umount", str(point)], check=True)
-
-
-def test_below_a_mount_of_the_same_file_system_nothing_is_touched(make: Make, place: Path) -> None:
-    make("/usr/", "/etc/")
-    outside = place / "outside"
-    (outside / "dict").mkdir(parents=True)
-    (outside / "dict/words").write_text("of the Mac")
-    point = place / "jail/usr/share"
-    subprocess.run(["mount", "--bind", str(outside), str(point)], check=True)
-    try:
-        before = snapshot(outside)
-        assert not make("/usr/", "/etc/").changed
-        make("/etc/")
-        assert snapshot(outside) == before
-    finally:
-        subprocess.run(["umount", str(point)], check=True)
-
-
-def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> None:
-    jail = place / "jail"
-    (jail / "etc").mkdir(parents=True)
-    (jail / "etc/hosts").write_text("edited by hand")
-    (jail / "usr/bin").mkdir(parents=True)
-    (jail / "usr/bin/git").write_text("old")
-    (jail / "opt/mine").mkdir(parents=True)
-    foretold = make("/usr/", "/etc/", adopt=True, check=True)
-    assert (jail / "etc").is_dir()
-    assert not (jail / "private").exists()
-    done = make("/usr/", "/etc/", adopt=True)
-    assert paths(foretold) == paths(done)
-    assert ("move", "/etc") in paths(done)
-    assert (jail / "etc").is_symlink()
-    assert (jail / "private/etc/hosts").read_text() == "edited by hand"
-    assert (jail / "usr/bin/git").read_text() == "this is usr/bin/git\n"
-    assert (jail / "opt/mine").is_dir()
-    assert not make("/usr/", "/etc/").changed
-
-
-def test_adopting_refuses_two_places_for_one_directory(make: Make, place: Path) -> None:
-    (place / "jail/etc").mkdir(parents=True)
-    (place / "jail/private/etc").mkdir(parents=True)
-    with pytest.raises(JailError, match="both exist"):
-        make("/usr/", adopt=True, check=True)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Single files and directories in a jail that no entry copies: homes, markers, settings.
+"""Single files, links and directories in a jail that no entry copies: homes, markers, settings.
 
 ansible.builtin.file and copy would reach them by a path of the Mac, through
 whatever links the jail holds. Here each is reached without following one.
@@ -16,15 +16,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ._sys import at
 from ._sys.rooted import Root
+from .block import Block
 from .directory import find_account, find_group
-from .errors import InputError, show
-from .jail import STATE, Jail, open_jail
+from .errors import InputError, failed, show
+from .jail import STATE, TEMPORARY, Jail, open_jail
 from .result import Result
 from .rootfs.manifest import canonical
 
 MODE = re.compile(r"0[0-7]{3,4}")
-MODES = {"directory": "0755", "file": "0644", "absent": "0"}
+MODES = {"directory": 0o755, "file": 0o644}
+KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 LARGEST = 1 << 20
 """Files that are compared or written here are small, in bytes."""
 
@@ -36,11 +39,16 @@ class Wanted:
     path: bytes
     """Below the jail's root."""
     state: str
-    mode: int
+    mode: int | None
+    """None: the mode that it has, and the usual one when it is new."""
     uid: int
     gid: int
-    content: bytes | None
+    content: bytes | None = None
     """What a file is to hold; None: what it holds, and nothing when it is new."""
+    block: Block | None = None
+    """The part of the file that is ours."""
+    target: bytes = b""
+    """Where a link points."""
 
 
 class Step(NamedTuple):
@@ -84,15 +92,27 @@ def wanted(number: int, item: dict[str, Any]) -> Wanted:
     real = canonical(os.fsencode(path))
     if not real or (real + b"/").startswith(STATE + b"/"):
         raise InputError(f"{where}: path '{path}' is the jail's own: choose one below the jail's root")
-    if item.get("content") is not None and state != "file":
-        raise InputError(f"{where}: content goes with state file, not with state {state}")
-    mode = item.get("mode") or MODES[state]
-    if item.get("mode") and not MODE.fullmatch(mode):
+    for option, goes_with in (("content", "file"), ("block", "file"), ("target", "link")):
+        if item.get(option) is not None and state != goes_with:
+            raise InputError(f"{where}: {option} goes with state {goes_with}, not with state {state}")
+    if state == "link" and not item.get("target"):
+        raise InputError(f"{where}: a link needs a target: say where it is to point")
+    if item.get("content") is not None and item.get("block") is not None:
+        raise InputError(f"{where}: content is all of a file and block a part of it: give one of them")
+    mode = item.get("mode")
+    if mode and not MODE.fullmatch(mode):
         raise InputError(f"{where}: mode {mode} is not an octal number in quotes such as '0755'")
     account = find_account(item["owner"])
-    gid = find_group(item["group"]) if item.get("group") else account.gid
-    content = None if item.get("content") is None else item["content"].encode("utf-8", "surrogateescape")
-    return Wanted(real, state, int(mode, 8), account.uid, gid, content)
+    return Wanted(
+        path=real,
+        state=state,
+        mode=int(mode, 8) if mode else None if item.get("block") is not None else MODES.get(state),
+        uid=account.uid,
+        gid=find_group(item["group"]) if item.get("group") else account.gid,
+        content=None if item.get("content") is None else item["content"].encode("utf-8", "surrogateescape"),
+        block=None if item.get("block") is None else Block(item["name"], item["block"]),
+        target=os.fsencode(item.get("target") or ""),
+    )
 
 
 def plan(root: Root, want: Wanted) -> list[Step]:
@@ -112,7 +132,8 @@ def plan(root: Root, want: Wanted) -> list[Step]:
     if want.state == "absent":
         return [Step("remove", want.path, _kind(status))] if status else []
     if status is None:
-        return [*steps, Step("create", want.path, want.state)]
+        nothing = want.block is not None and not want.block.text
+        return [] if nothing else [*steps, Step("create", want.path, want.state)]
     _refuse_other(root, want.path, status, want.state)
     why = _differences(root, want, status)
     return [Step("change", want.path, want.state, ", ".join(why))] if why else []
@@ -120,15 +141,35 @@ def plan(root: Root, want: Wanted) -> list[Step]:
 
 def _differences(root: Root, want: Wanted, have: os.stat_result) -> list[str]:
     why = []
-    if stat.S_IMODE(have.st_mode) != want.mode:
+    if want.mode not in (None, stat.S_IMODE(have.st_mode)):
         why.append(f"mode {stat.S_IMODE(have.st_mode):04o}, wanted {want.mode:04o}")
     if (have.st_uid, have.st_gid) != (want.uid, want.gid):
         why.append(f"owner {have.st_uid}:{have.st_gid}, wanted {want.uid}:{want.gid}")
-    if want.content is not None and (
-        have.st_size != len(want.content) or root.read(want.path, LARGEST) != want.content
-    ):
-        why.append("content")
+    if want.state == "link" and (target := _target(root, want.path)) != want.target:
+        why.append(f"target {show(target)}, wanted {show(want.target)}")
+    if want.state == "file" and _content(root, want) != root.read(want.path, LARGEST):
+        why.append(f"block {want.block.name}" if want.block else "content")
     return why
+
+
+def _target(root: Root, path: bytes) -> bytes:
+    parent, name = os.path.split(path)
+    try:
+        with root.directory(parent) as fd:
+            return os.readlink(name, dir_fd=fd)
+    except OSError as exc:
+        raise failed("read the link", root.outside(path), exc) from exc
+
+
+def _content(root: Root, want: Wanted) -> bytes:
+    """What a file is to hold."""
+    if want.content is not None:
+        return want.content
+    now = root.read(want.path, LARGEST) or b""
+    try:
+        return want.block.placed(now) if want.block else now
+    except InputError as exc:
+        raise InputError(f"cannot change {show(root.outside(want.path))}: {exc}") from exc
 
 
 def carry_out(root: Root, want: Wanted, step: Step) -> None:
@@ -138,17 +179,37 @@ def carry_out(root: Root, want: Wanted, step: Step) -> None:
     elif step.path != want.path:
         root.make_dir(step.path, 0o755, 0, 0)
     elif want.state == "directory":
-        root.make_dir(want.path, want.mode, want.uid, want.gid)
+        root.make_dir(want.path, _mode(root, want), want.uid, want.gid)
+    elif want.state == "link":
+        _link(root, want)
     else:
-        content = want.content if want.content is not None else root.read(want.path, LARGEST)
-        root.write(want.path, content or b"", want.mode, want.uid, want.gid)
+        root.write(want.path, _content(root, want), _mode(root, want), want.uid, want.gid)
+
+
+def _mode(root: Root, want: Wanted) -> int:
+    if want.mode is not None:
+        return want.mode
+    have = root.lstat(want.path)
+    return stat.S_IMODE(have.st_mode) if have else MODES[want.state]
+
+
+def _link(root: Root, want: Wanted) -> None:
+    """Make a symbolic link, or put another one in its place."""
+    parent, name = os.path.split(want.path)
+    temporary = TEMPORARY + os.urandom(6).hex().encode()
+    try:
+        with root.directory(parent) as fd:
+            at.make_symlink(want.target, temporary, fd)
+            at.set_link_owner(temporary, fd, want.uid, want.gid)
+            at.rename(temporary, fd, name, fd)
+    except OSError as exc:
+        raise failed("make the link", root.outside(want.path), exc) from exc
 
 
 def _kind(status: os.stat_result | None) -> str:
     if status is None:
         return "absent"
-    kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "symbolic link"}
-    return kinds.get(stat.S_IFMT(status.st_mode), "special file")
+    return KINDS.get(stat.S_IFMT(status.st_mode), "special file")
 
 
 def _refuse_other(root: Root, path: bytes, status: os.stat_result, kind: str) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_files
-short_description: Make single files and directories in a macOS jail
+short_description: Make single files, links and directories in a macOS jail
 version_added: 0.1.0
 description:
-  - Makes, corrects or removes single files and directories in a jail, such as a user's home or a marker file.
+  - Makes, corrects or removes single files, links and directories in a jail, such as a user's home or a marker file, or
+    keeps some lines of a file.
   - Use it rather than M(ansible.builtin.file) and M(ansible.builtin.copy) on the jail's path. Those follow symbolic
     links that the jail holds, and run as root they would change files of the Mac. This module follows none.
   - What it makes is I(foreign) to M(darwin.jail.darwin_jail_rootfs), which never touches it.
@@ -38,13 +39,28 @@ options:
             is refused. A directory on which something is mounted is left alone.
           - V(absent) removes it, a directory with all that is in it.
         type: str
-        choices: [file, directory, absent]
+        choices: [file, directory, link, absent]
         default: file
       content:
         description: What a file is to hold. When left out, it keeps what it holds, and a new one is empty.
         type: str
+      block:
+        description:
+          - Lines that a file is to hold between two comments, C(# BEGIN) and C(# END) with O(files[].name) behind. All
+            other lines are left as they are. A new block is put at the end. When it is empty, there is to be no block.
+          - For files in which C(#) starts a comment.
+        type: str
+      name:
+        description: What the comments around O(files[].block) say.
+        type: str
+        default: darwin.jail
+      target:
+        description: Where a link points, which need not exist.
+        type: str
       mode:
-        description: Octal, in quotes. V(0644) for files and V(0755) for directories when left out.
+        description:
+          - Octal, in quotes. V(0644) for files and V(0755) for directories when left out. With O(files[].block), a file
+            that is there keeps its mode then.
         type: str
       owner:
         description: Name or number of the user who owns it, as the Mac knows it.
@@ -71,6 +87,17 @@ EXAMPLES = r"""
         mode: "0750"
       - path: /Users/admin/.hushlogin
         owner: admin
+  become: true
+
+- name: Add lines to a file that is the user's
+  darwin.jail.darwin_jail_files:
+    jail: /private/var/jails/sequoia-dev
+    files:
+      - path: /Users/admin/.zprofile
+        owner: admin
+        name: darwin.jail homebrew
+        block: |
+          export LC_ALL=en_US.UTF-8
   become: true
 
 - name: Give the jail its own hosts file
@@ -108,8 +135,11 @@ from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
 FILE = {
     "path": {"required": True},
-    "state": {"choices": ["file", "directory", "absent"], "default": "file"},
+    "state": {"choices": ["file", "directory", "link", "absent"], "default": "file"},
     "content": {},
+    "block": {},
+    "name": {"default": "darwin.jail"},
+    "target": {},
     "mode": {},
     "owner": {"default": "root"},
     "group": {},

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A part of a text file that is ours, between two marker lines. All other lines are somebody else's."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .errors import InputError
+
+
+class Block(NamedTuple):
+    """What is to stand between the markers."""
+
+    name: str
+    text: str
+    """Its lines; nothing: there is to be no block."""
+
+    @property
+    def begin(self) -> bytes:
+        return f"# BEGIN {self.name}\n".encode()
+
+    @property
+    def end(self) -> bytes:
+        return f"# END {self.name}\n".encode()
+
+    @property
+    def whole(self) -> bytes:
+        """With its markers."""
+        if not self.text:
+            return b""
+        text = self.text.encode("utf-8", "surrogateescape")
+        return self.begin + text + (b"" if text.endswith(b"\n") else b"\n") + self.end
+
+    def placed(self, content: bytes) -> bytes:
+        """A file's content with the block in its place, at the end when it is new; InputError for lone markers."""
+        lines = content.splitlines(True)
+        begins = [number for number, line in enumerate(lines) if _is(line, self.begin)]
+        ends = [number for number, line in enumerate(lines) if _is(line, self.end)]
+        if not begins and not ends:
+            gap = b"" if not content or content.endswith(b"\n") or not self.text else b"\n"
+            return content + gap + self.whole
+        if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
+            raise InputError(
+                f"it should hold one line '# BEGIN {self.name}' and one line '# END {self.name}' behind it, "
+                "and what is between them belongs to this collection: put them in order, or remove them"
+            )
+        return b"".join([*lines[: begins[0]], self.whole, *lines[ends[0] + 1 :]])
+
+
+def _is(line: bytes, marker: bytes) -> bool:
+    return line.rstrip() == marker.rstrip()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Single files, links and directories of a jail."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import files
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+
+UNSET: dict[str, Any] = {"content": None, "block": None, "target": None, "mode": None, "owner": "root", "group": None}
+
+
+def arrange(jail: Path, *items: dict[str, Any], check: bool = False) -> Result:
+    full = [{**UNSET, "state": "file", "name": "darwin.jail", **item} for item in items]
+    return files.arrange(str(jail), full, check)
+
+
+def four_runs(jail: Path, *items: dict[str, Any]) -> list[str]:
+    """Check, real, check, real; returns what the first said that it would do."""
+    foreseen, done, *again = [arrange(jail, *items, check=check) for check in (True, False, True, False)]
+    assert foreseen.diff == done.diff
+    assert [result.changed for result in again] == [False, False]
+    return done.diff
+
+
+def test_files_and_directories(empty_jail: Path) -> None:
+    home = {"path": "/Users/me", "state": "directory", "mode": "0750", "owner": "nobody"}
+    said = four_runs(
+        empty_jail, {"path": "/Users/me/x", "content": "x\n", "owner": "nobody"}, home, {"path": "/marker"}
+    )
+    assert said == ["+ /Users", "+ /Users/me", "+ /Users/me/x", "+ /marker"]
+    nobody = pwd.getpwnam("nobody").pw_uid
+    me = (empty_jail / "Users/me").stat()
+    assert (me.st_uid, stat.S_IMODE(me.st_mode)) == (nobody, 0o750)
+    assert ((empty_jail / "Users/me/x").read_text(), (empty_jail / "Users/me/x").stat().st_uid) == ("x\n", nobody)
+    assert (empty_jail / "marker").read_bytes() == b""
+
+
+def test_what_differs_is_said(empty_jail: Path) -> None:
+    (empty_jail / "x").write_text("old")
+    (empty_jail / "x").chmod(0o600)
+    assert four_runs(empty_jail, {"path": "/x", "content": "new"}) == ["~ /x (mode 0600, wanted 0644, content)"]
+
+
+def test_absent(empty_jail: Path) -> None:
+    (empty_jail / "d/e").mkdir(parents=True)
+    assert four_runs(empty_jail, {"path": "/d", "state": "absent"}) == ["- /d"]
+
+
+def test_links(empty_jail: Path) -> None:
+    link = {"path": "/var/db/xcode_select_link", "state": "link", "target": "/Library/Developer/CommandLineTools"}
+    assert four_runs(empty_jail, link) == ["+ /private/var/db/xcode_select_link"]
+    there = empty_jail / "private/var/db/xcode_select_link"
+    assert os.readlink(there) == "/Library/Developer/CommandLineTools"
+    there.unlink()
+    there.symlink_to("/Applications/Xcode.app")
+    os.chown(there, 501, 20, follow_symlinks=False)
+    said = "owner 501:20, wanted 0:0, target /Applications/Xcode.app, wanted /Library/Developer/CommandLineTools"
+    assert four_runs(empty_jail, link) == [f"~ /private/var/db/xcode_select_link ({said})"]
+    assert list((empty_jail / "private/var/db").glob(".darwin.jail.*")) == []
+
+
+def test_a_block_in_a_file_of_the_user(empty_jail: Path) -> None:
+    """Its other lines, its mode and everything else about it stay."""
+    home = empty_jail / "Users/me"
+    home.mkdir(parents=True)
+    (home / ".zprofile").write_bytes(b"export MINE=\xff\n")
+    (home / ".zprofile").chmod(0o600)
+    item = {"path": "/Users/me/.zprofile", "block": "export OURS=1\n"}
+    assert four_runs(empty_jail, item) == ["~ /Users/me/.zprofile (block darwin.jail)"]
+    wanted = b"export MINE=\xff\n# BEGIN darwin.jail\nexport OURS=1\n# END darwin.jail\n"
+    assert (home / ".zprofile").read_bytes() == wanted
+    assert stat.S_IMODE((home / ".zprofile").stat().st_mode) == 0o600
+    four_runs(empty_jail, {**item, "block": ""})
+    assert (home / ".zprofile").read_bytes() == b"export MINE=\xff\n"
+
+
+def test_a_new_file_for_a_block(empty_jail: Path) -> None:
+    four_runs(empty_jail, {"path": "/x", "block": "a\n"}, {"path": "/y", "block": ""})
+    assert stat.S_IMODE((empty_jail / "x").stat().st_mode) == 0o644
+    assert not (empty_jail / "y").exists()
+
+
+def test_lone_markers_are_refused_with_the_path(empty_jail: Path) -> None:
+    (empty_jail / "x").write_text("# BEGIN darwin.jail\n")
+    with pytest.raises(InputError, match=rf"cannot change {empty_jail}/x: it should hold one line"):
+        arrange(empty_jail, {"path": "/x", "block": "a"}, check=True)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"path": "relative"},
+        {"path": "/a/../b"},
+        {"path": "/"},
+        {"path": "/var/db/darwin.jail/jail.json"},
+        {"path": "/x", "state": "directory", "content": ""},
+        {"path": "/x", "state": "directory", "block": ""},
+        {"path": "/x", "target": "/y"},
+        {"path": "/x", "state": "link"},
+        {"path": "/x", "content": "", "block": ""},
+        {"path": "/x", "mode": "755"},
+        {"path": "/x", "owner": "no such user"},
+    ],
+)
+def test_what_cannot_be_meant(empty_jail: Path, item: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        arrange(empty_jail, {"path": "/before"}, item)
+    assert not (empty_jail / "before").exists()
+
+
+@pytest.mark.parametrize("state", ["file", "directory", "link"])
+def test_another_type_is_refused(empty_jail: Path, state: str) -> None:
+    (empty_jail / "file").touch()
+    (empty_jail / "directory").mkdir()
+    (empty_jail / "link").symlink_to("x")
+    target = {"target": "/t"} if state == "link" else {}
+    for there in {"file", "directory", "link"} - {state}:
+        with pytest.raises(InputError, match=f"is a {there} where a {state} should be: remove it first"):
+            arrange(empty_jail, {"path": f"/{there}", "state": state, **target})
+
+
+def test_no_link_is_followed(empty_jail: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (empty_jail / "Users").symlink_to(tmp_path / "outside")
+    for state in ("file", "directory", "link", "absent"):
+        with pytest.raises(JailError):
+            arrange(empty_jail, {"path": "/Users/me", "state": state, "target": "/x" if state == "link" else None})
+    assert list((tmp_path / "outside").iterdir()) == []

@@ -204,11 +204,14 @@ class Root:
             if exc.errno == errno.ENOENT:
                 return None
             raise
-        with os.fdopen(fd, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise OperationError("read", self.outside(rel), "not a regular file")
-            data = file.read(limit + 1)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OperationError("read", self.outside(rel), "not a regular file")
+        try:
+            with os.fdopen(fd, "rb") as file:
+                data = file.read(limit + 1)
+        except OSError as exc:
+            raise failed("read", self.outside(rel), exc) from exc
         if len(data) > limit:
             raise OperationError("read", self.outside(rel), f"larger than {limit} bytes")
         return data

@@ -1,24 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Jails for tests: an empty one, and one in which programs run."""
+"""A place for jails, an empty one, and one in which programs run."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 
+MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
 PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
 
 
 def needs_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root owns a jail and may enter it")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty directory of root's, in memory where there is some: these tests write much."""
+    needs_root()
+    path = Path(tempfile.mkdtemp(prefix="darwin.jail.test.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

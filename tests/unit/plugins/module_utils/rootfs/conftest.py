@@ -1,31 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""A small macOS-shaped source tree, and a place for jails, on real file systems."""
+"""A small macOS-shaped source tree, and jails that are built from it."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-
-MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """An empty directory of root's, in memory where there is some: these tests write much."""
-    if os.geteuid() != 0:
-        pytest.skip("jails are made by root")
-    path = Path(tempfile.mkdtemp(prefix="darwin.jail.test.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

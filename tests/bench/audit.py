@@ -5,27 +5,29 @@
     python tests/bench/audit.py [--runs N] [--files N] [--others N] [--work DIR]
 
 Half of the Mach-O files are universal, each is signed and needs some thirty libraries,
-some of them by @rpath. Against them stands macholib, which reads the load commands
-and looks nothing up. Needs root.
+ten of them by @rpath. Against them stands macholib, which reads the load commands
+and looks nothing up, if it is installed. Needs root.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / folder) for folder in ("fixtures", "standin")]
-sys.path.insert(0, str(TESTS.parent / ".cache" / "collections"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standin"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache" / "collections"))
 
 import macho_files as make
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from host.dyld_cache import IMAGES, Family
 from rows import Contender, machine
 
+COLLECTIONS = sys.path[0]
 BAR = 5.0
 """Seconds for closure and signing of 5,000 files."""
 INFO = """
@@ -62,11 +64,11 @@ def fill(jail: Path, files: int, others: int) -> None:
 
 
 def binary(jail: Path, number: int) -> tuple[Path, bytes]:
-    """Every fifth file is a program; all need system libraries and ten of the libraries before them."""
+    """Every fifth file is a program; all need system libraries and some of the libraries before them."""
     commands = [make.need(path) for path in IMAGES[:20]]
-    former = range(max(0, number - 50), number, 5)
-    commands += [make.need(f"@rpath/lib{one}.dylib") for one in former if one % 5]
-    commands += [make.need(f"/opt/homebrew/lib/lib{one}.dylib") for one in former[:5] if one % 5]
+    former = [one for one in range(max(0, number - 40), number) if one % 5 and one % 2 == number % 2]
+    commands += [make.need(f"@rpath/lib{one}.dylib") for one in former[:10]]
+    commands += [make.need(f"/opt/homebrew/lib/lib{one}.dylib") for one in former[10:15]]
     commands += [make.build_version(1, 0x000E0000), make.rpath("@loader_path/../lib")]
     if number % 5:
         name, kind = f"lib/lib{number}.dylib", "dylib"
@@ -90,16 +92,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--others", type=int, default=20000)
-    parser.add_argument("--work", type=Path, default=Path("/dev/shm/darwin.jail.bench.audit"))
+    parser.add_argument("--work", type=Path, default=Path("/dev/shm/darwin.jail.bench.audit"))  # noqa: S108
     args = parser.parse_args()
     shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(parents=True)
     jail = args.work / "jail"
     try:
         fill(jail, args.files, args.others)
-        ours = [sys.executable, "-I", "-S", "-c", INFO, str(TESTS.parent / ".cache" / "collections"), str(jail)]
+        ours = [sys.executable, "-I", "-S", "-c", INFO, COLLECTIONS, str(jail)]
         rows = [Contender(" and ".join(subsets), [*ours, *subsets]) for subsets in SUBSETS]
-        rows.append(Contender("macholib, load commands only", [sys.executable, "-c", MACHOLIB, str(jail)]))
+        if importlib.util.find_spec("macholib"):
+            rows.append(Contender("macholib, load commands only", [sys.executable, "-c", MACHOLIB, str(jail)]))
         for row in rows:
             for _run in range(args.runs):
                 row.run()

@@ -215,7 +215,7 @@ def test_nothing_is_changed(jail: Path) -> None:
 
 def state(path: Path) -> dict[str, tuple[int, ...]]:
     """Everything that a write would show in."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for place in [path, *path.rglob("*")]:
         status = place.lstat()
         found[str(place)] = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

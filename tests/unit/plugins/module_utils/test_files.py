@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import files
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 
 UNSET: dict[str, Any] = {"content": None, "block": None, "target": None, "mode": None, "owner": "root", "group": None}
@@ -135,3 +136,49 @@ def test_no_link_is_followed(empty_jail: Path, tmp_path: Path) -> None:
         with pytest.raises(JailError):
             arrange(empty_jail, {"path": "/Users/me", "state": state, "target": "/x" if state == "link" else None})
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_large_file_is_replaced_unread(empty_jail: Path) -> None:
+    (empty_jail / "x").write_bytes(bytes(files.LARGEST + 1))
+    assert not arrange(empty_jail, {"path": "/x"}).changed
+    assert four_runs(empty_jail, {"path": "/x", "content": "new"}) == ["~ /x (content)"]
+
+
+def test_a_directory_asked_for_is_not_made_as_a_mere_parent(empty_jail: Path) -> None:
+    four_runs(empty_jail, {"path": "/a/b"}, {"path": "/a", "state": "directory", "mode": "0700"})
+    assert stat.S_IMODE((empty_jail / "a").stat().st_mode) == 0o700
+
+
+def test_another_name_of_a_file_is_not_changed(tmp_path: Path, empty_jail: Path) -> None:
+    """Somebody in the jail can link a file of the same volume."""
+    outside = tmp_path / "outside"
+    outside.write_text("outside")
+    outside.chmod(0o640)
+    os.link(outside, empty_jail / "note")
+    four_runs(empty_jail, {"path": "/note", "content": "inside"})
+    assert (outside.read_text(), stat.S_IMODE(outside.stat().st_mode)) == ("outside", 0o640)
+    assert (empty_jail / "note").read_text() == "inside"
+
+
+def test_nothing_is_done_when_one_item_cannot_be(empty_jail: Path) -> None:
+    (empty_jail / "file").touch()
+    with pytest.raises(InputError, match="file is a file where a directory should be"):
+        arrange(empty_jail, {"path": "/a"}, {"path": "/file/x"})
+    assert not (empty_jail / "a").exists()
+
+
+def test_a_mounted_directory_is_left_alone(empty_jail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_jail / "Users/me").mkdir(parents=True)
+    monkeypatch.setattr(jails.Jail, "mounts", lambda _self: {b"Users/me"})
+    assert not arrange(empty_jail, {"path": "/Users/me", "state": "directory", "mode": "0700"}).changed
+    for item in ({"path": "/Users/me/x"}, {"path": "/Users", "state": "absent"}):
+        with pytest.raises(InputError, match=r"something is mounted on .*/Users/me: unmount it first"):
+            arrange(empty_jail, item)
+    assert arrange(empty_jail, {"path": "/Users", "state": "directory", "mode": "0711"}).changed
+
+
+def test_somebody_else_s_run_is_not_disturbed(empty_jail: Path) -> None:
+    with jails.open_jail(str(empty_jail)) as busy:
+        busy.lock()
+        with pytest.raises(BusyError):
+            arrange(empty_jail, {"path": "/a"})

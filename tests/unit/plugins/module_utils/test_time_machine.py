@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Leaving a jail out of backups, with a tmutil that keeps its state in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import time_machine
+from ansible_collections.darwin.jail.plugins.module_utils.errors import NotAJailError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.time_machine import arrange
+
+# Its lines: a transcript of macOS 10.15.3 (apple.stackexchange.com 387003).
+TMUTIL = """#!/bin/sh
+cd "$(dirname "$0")"
+echo "$1" >>calls
+case $1 in
+isexcluded) if [ -e excluded ] || [ -e above ]; then echo "[Excluded]    $2"; else echo "[Included]    $2"; fi;;
+addexclusion) [ -e broken ] && { echo "$2: Error (-43) while attempting to change exclusion setting." >&2; exit 1; }
+    [ -e deaf ] || touch excluded;;
+removeexclusion) rm -f excluded;;
+esac
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "tmutil"
+    folder.mkdir()
+    program = folder / "tmutil"
+    program.write_text(TMUTIL)
+    program.chmod(0o755)
+    monkeypatch.setattr(time_machine, "TMUTIL", str(program))
+    return folder
+
+
+def test_it_is_marked_once_and_unmarked_once(empty_jail: Path, state: Path) -> None:
+    jail = str(empty_jail)
+    for excluded, sign in ((True, "-"), (False, "+")):
+        foretold = arrange(jail, excluded, check=True)
+        assert (state / "excluded").exists() is not excluded
+        assert arrange(jail, excluded, check=False) == foretold
+        assert foretold.diff == [f"{sign} {jail} in Time Machine's backups"]
+        assert (state / "excluded").exists() is excluded
+        for check in (True, False):
+            assert not arrange(jail, excluded, check).changed
+
+
+def test_a_directory_above_that_is_excluded_is_not_changed_for_ever(empty_jail: Path, state: Path) -> None:
+    (state / "above").touch()
+    result = arrange(str(empty_jail), False, check=False)
+    assert not result.changed
+    assert "stays excluded from Time Machine: a directory above it" in result.warnings[0]
+
+
+def test_failures_are_told(empty_jail: Path, state: Path) -> None:
+    (state / "broken").touch()
+    with pytest.raises(OperationError, match=r"addexclusion on .*: Error \(-43\)"):
+        arrange(str(empty_jail), True, check=False)
+    (state / "broken").rename(state / "deaf")
+    with pytest.raises(OperationError, match="still includes it"):
+        arrange(str(empty_jail), True, check=False)
+
+
+def test_only_jails_are_marked(tmp_path: Path, state: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with pytest.raises(NotAJailError):
+        arrange(str(tmp_path / "other"), True, check=False)
+    assert not (state / "calls").exists()

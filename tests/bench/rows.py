@@ -48,14 +48,14 @@ def _children() -> float:
 
 @dataclass
 class Row:
-    """One line of the table: ours against others, with the bar that ours must meet against each."""
+    """One line of the table: ours against others, with the limit that ours must meet against each."""
 
     work: str
     ours: Contender
     others: Sequence[tuple[Contender, float]]
 
     def measure(self, runs: int) -> None:
-        contenders = [self.ours, *(other for other, _bar in self.others)]
+        contenders = [self.ours, *(other for other, _limit in self.others)]
         for number in range(runs + 1):
             for contender in contenders:
                 contender.run()
@@ -69,19 +69,19 @@ class Row:
     def lines(self) -> list[str]:
         """Rows of a Markdown table."""
         found = []
-        for other, bar in self.others:
+        for other, limit in self.others:
             ratio = self.ours.median / other.median
-            met = "yes" if ratio <= bar else "**no**"
+            met = "yes" if ratio <= limit else "**no**"
             found.append(
                 f"| {self.work} | {self.ours.median:.2f} s | {other.name} | {other.median:.2f} s "
-                f"| {ratio:.2f} | {bar:.2f} | {met} | {statistics.median(self.ours.cpu):.2f} s "
+                f"| {ratio:.2f} | {limit:.2f} | {met} | {statistics.median(self.ours.cpu):.2f} s "
                 f"| {statistics.median(other.cpu):.2f} s |"
             )
         return found
 
 
 HEAD = [
-    "| work | ours | against | it takes | ratio | bar | met | our CPU | its CPU |",
+    "| work | ours | against | it takes | ratio | limit | met | our CPU | its CPU |",
     "|---|---|---|---|---|---|---|---|---|",
 ]
 

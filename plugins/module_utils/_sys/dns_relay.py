@@ -1,0 +1,400 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Let programs in a jail reach the Mac's mDNSResponder, so that names resolve.
+
+This file is installed on the Mac and run by launchd, once for each jail: python3 -I -S dns_relay.py [--mode MODE] JAIL
+
+Programs look for the socket /var/run/mDNSResponder. In the jail it is a hard link to the Mac's, which needs both on one
+volume and goes stale with each reboot; or one of this process, which carries all that is said to the Mac's. Every other
+second it is looked at, and made anew when it is missing, stale or replaced.
+
+Requests have a header that tells their length. On a shared connection, the one that Libinfo takes, a descriptor comes
+with the very last byte of each; the daemon refuses one that comes with an earlier byte, and a request that lacks it
+(apple-oss-distributions mDNSResponder, mDNSShared/dnssd_clientstub.c and uds_daemon.c).
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import errno
+import os
+import pwd
+import resource
+import selectors
+import signal
+import socket
+import stat
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+SERVER = "/private/var/run/mDNSResponder"
+FOLDER, NAME = "private/var/run", "mDNSResponder"
+TICK = 2.0
+"""How often to see that the socket in the jail is as it should be, in seconds."""
+TRIES, PAUSE = 20, 0.01
+"""How often to try to reach a server whose queue is full, and the seconds in between."""
+HEADER = struct.Struct(">IIIIQI")
+"""Version, length of what follows, flags, operation, context, index (dnssd_ipc.h, ipc_msg_hdr)."""
+VERSION = 1
+CHUNK = 1 << 16
+TURNS = 16
+"""How often to move something for one conversation before the others have their turn."""
+CONTROL = socket.CMSG_SPACE(4 * 512)
+"""More than one message can bring on macOS, where what does not fit would stay open, unknown to us."""
+MANY = 10240
+"""The most open files that macOS gives a process (sys/syslimits.h, OPEN_MAX)."""
+NOBODY = pwd.getpwnam("nobody").pw_uid
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Of a link that will never be made here, as opposed to not just now.
+IMPOSSIBLE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+# Of a full queue macOS says the first (xnu bsd/kern/uipc_usrreq.c), Linux the second.
+QUEUE_FULL = (errno.ECONNREFUSED, errno.EAGAIN)
+
+
+class Journal:
+    """Says what happens, to the log that launchd keeps; what was just said is not said again."""
+
+    _last = ""
+
+    def say(self, text: str) -> None:
+        if text != self._last:
+            sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        self._last = text
+
+
+class Frames:
+    """Where in a stream of requests we are: what is read at once never goes beyond the end of a request."""
+
+    _header, _left = b"", 0
+
+    def room(self) -> int:
+        """How many bytes may be read now."""
+        return min(self._left or HEADER.size - len(self._header), CHUNK)
+
+    def took(self, data: bytes) -> None:
+        """Note what was read; ValueError when it is no request that we know."""
+        if self._left:
+            self._left -= len(data)
+            return
+        self._header += data
+        if len(self._header) == HEADER.size:
+            version, self._left = HEADER.unpack(self._header)[:2]
+            self._header = b""
+            if version != VERSION:
+                raise ValueError(f"a program speaks version {version} of the protocol, which is not known here")
+
+
+class Way:
+    """One direction of a conversation. What came in waits here until all of it is gone, then more is read."""
+
+    def __init__(self, source: socket.socket, target: socket.socket, frames: Frames | None = None) -> None:
+        self._source, self._target, self._frames = source, target, frames
+        self.data = b""
+        self._descriptors: list[int] = []
+        self.ended = self.finished = False
+
+    def pump(self) -> None:
+        """Move what can be moved without waiting; OSError or ValueError when the conversation is over."""
+        with suppress(BlockingIOError, InterruptedError):
+            for _turn in range(TURNS):
+                if self.data:
+                    self._send()
+                elif not self.ended:
+                    self._receive()
+        if self.ended and not self.data and not self.finished:
+            self.finished = True
+            with suppress(OSError):  # it is gone altogether
+                self._target.shutdown(socket.SHUT_WR)
+
+    def _receive(self) -> None:
+        room = self._frames.room() if self._frames else CHUNK
+        self.data, ancillary, flags, _address = self._source.recvmsg(room, CONTROL)
+        for level, kind, value in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                found = array.array("i")
+                found.frombytes(value[: len(value) - len(value) % found.itemsize])
+                self._descriptors += found
+        if flags & socket.MSG_CTRUNC:
+            raise OSError(errno.EMSGSIZE, "more descriptors came at once than can be taken")
+        self.ended = not self.data
+        if self._frames:
+            self._frames.took(self.data)
+
+    def _send(self) -> None:
+        """Descriptors go with the last byte of what they came with, which is sent when all before it is gone."""
+        if not self._descriptors:
+            sent = self._target.send(self.data)
+        elif len(self.data) > 1:
+            sent = self._target.send(self.data[:-1])
+        else:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", self._descriptors))
+            sent = self._target.sendmsg([self.data], [rights])
+            self.drop()
+        self.data = self.data[sent:]
+
+    def drop(self) -> None:
+        """Close our copies of the descriptors: a client waits until nobody has them but the daemon."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+class Conversation:
+    """A program in the jail and the Mac's mDNSResponder."""
+
+    def __init__(self, client: socket.socket, server: socket.socket, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self._requests, self._replies = Way(client, server, Frames()), Way(server, client)
+        # Each socket, with the way it is read for and the way it is written for.
+        self._ends = ((client, self._requests, self._replies), (server, self._replies, self._requests))
+        self._watched = {client: 0, server: 0}
+        for sock in self._watched:
+            sock.setblocking(False)
+
+    def carry(self) -> bool:
+        """Move what can be moved, and wait for what cannot; False when the conversation is over."""
+        self._requests.pump()
+        self._replies.pump()
+        for sock, inward, outward in self._ends:
+            reads = not inward.data and not inward.ended
+            self._watch(sock, selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(outward.data))
+        return not (self._requests.finished and self._replies.finished)
+
+    def _watch(self, sock: socket.socket, events: int) -> None:
+        before, self._watched[sock] = self._watched[sock], events
+        if before and events:
+            self._selector.modify(sock, events, self)
+        elif events:
+            self._selector.register(sock, events, self)
+        elif before:
+            self._selector.unregister(sock)
+
+    def close(self) -> None:
+        for sock, inward, _outward in self._ends:
+            self._watch(sock, 0)
+            inward.drop()
+            sock.close()
+
+
+class Relay:
+    """All conversations, carried by one thread that waits for none of them."""
+
+    def __init__(self, server: str, files: int, journal: Journal) -> None:
+        """Each conversation has two files open, and a third on its way; `files` can be open in all."""
+        self._server, self._most, self._journal = server, files // 4, journal
+        self._selector = selectors.DefaultSelector()
+        self._conversations: set[Conversation] = set()
+        self._listener: socket.socket | None = None
+
+    def listen(self, listener: socket.socket | None) -> None:
+        """Take programs from this socket from now on, and no more from the one before."""
+        if listener and listener is not self._listener:
+            self._selector.register(listener, selectors.EVENT_READ)
+            if self._listener:
+                self._selector.unregister(self._listener)
+                self._listener.close()
+            self._listener = listener
+
+    def serve(self, seconds: float) -> None:
+        """Carry what there is to carry, for this long."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for key, _events in self._selector.select(left):
+                if key.data:
+                    self._carry(key.data)
+                else:
+                    self._accept()
+
+    def _accept(self) -> None:
+        if len(self._conversations) >= self._most:  # programs wait in the queue of the socket, and the others get on
+            time.sleep(PAUSE)
+            return
+        try:
+            client, _address = self._listener.accept()  # type: ignore[union-attr]
+        except OSError:
+            return
+        try:
+            conversation = Conversation(client, reach(self._server), self._selector)
+        except OSError as exc:
+            self._journal.say(f"cannot reach {self._server}: {exc.strerror}")
+            client.close()
+            return
+        self._conversations.add(conversation)
+        self._carry(conversation)
+
+    def _carry(self, conversation: Conversation) -> None:
+        try:
+            if conversation.carry():
+                return
+        except OSError:
+            pass  # one of the two is gone
+        except ValueError as exc:
+            self._journal.say(str(exc))
+        conversation.close()
+        self._conversations.discard(conversation)
+
+
+def reach(address: str) -> socket.socket:
+    """Connect to a server, whose queue may be full for a moment."""
+    for more in reversed(range(TRIES)):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(TICK)
+        try:
+            sock.connect(address)
+            break
+        except OSError as exc:
+            sock.close()
+            if not more or exc.errno not in QUEUE_FULL:
+                raise
+            time.sleep(PAUSE)
+    return sock
+
+
+def identity(name: str, folder: int | None = None) -> tuple[int, int] | None:
+    """Which socket has a name: its device and inode; None when it is none."""
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISSOCK(status.st_mode) else None
+
+
+@contextmanager
+def inside(path: str) -> Iterator[int]:
+    """Be in a directory: the address of a socket takes no descriptor of one, and 104 bytes at most. Follow no link."""
+    fd = os.open("/", DIRECTORY)
+    try:
+        for part in filter(None, path.split("/")):
+            deeper = os.open(part, DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = deeper
+        os.fchdir(fd)
+        yield fd
+    finally:
+        os.chdir("/")
+        os.close(fd)
+
+
+class Door:
+    """The name in the jail under which programs look for mDNSResponder."""
+
+    def __init__(self, jail: str, server: str, mode: str, journal: Journal) -> None:
+        self._folder, self._server, self._mode, self._journal = f"{jail}/{FOLDER}", server, mode, journal
+        self._own: tuple[int, int] | None = None
+        self.listener: socket.socket | None = None
+
+    def mend(self) -> None:
+        """See that the name leads to mDNSResponder; OSError when it cannot, just now or for good."""
+        with inside(self._folder) as folder:
+            there = identity(NAME, folder)
+            if self._mode != "relay":
+                reason = self._link(folder, there)
+                if not reason:
+                    return
+                if self._mode == "link":
+                    raise OSError(errno.EXDEV, f"a hard link to {self._server} is of no use: {reason}")
+                self._journal.say(f"relaying, for a hard link to {self._server} is of no use: {reason}")
+                self._mode = "relay"
+            if not self.listener or there != self._own:
+                self._listen(folder)
+
+    def _link(self, folder: int, there: tuple[int, int] | None) -> str:
+        """Make the name a hard link to the server's socket; says why that cannot be, or is not enough."""
+        server = identity(self._server)
+        if server is None:
+            raise OSError(errno.ENOENT, f"{self._server} is not there")
+        if there == server == self._own:
+            return ""
+        try:
+            with replacing(folder) as name:
+                os.link(self._server, name, dst_dir_fd=folder, follow_symlinks=False)
+        except OSError as exc:
+            if exc.errno in IMPOSSIBLE:
+                return exc.strerror or str(exc)
+            raise
+        reach(self._server).close()
+        try:
+            reach(NAME).close()
+        except OSError as exc:
+            return f"connecting to it: {exc.strerror}"
+        self._own = server
+        self._journal.say(f"{self._folder}/{NAME} is a hard link to {self._server}")
+        return ""
+
+    def _listen(self, folder: int) -> None:
+        """Make a socket with the mode that the Mac's own has, and take the place of what has the name."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.setblocking(False)
+        before = os.umask(0o111)
+        try:
+            with replacing(folder) as name:
+                listener.bind(name)
+                listener.listen(socket.SOMAXCONN)
+        finally:
+            os.umask(before)
+        self._own, self.listener = identity(NAME, folder), listener
+        self._journal.say(f"{self._folder}/{NAME} is relayed to {self._server}")
+
+    def close(self) -> None:
+        """Take away what was put there."""
+        with suppress(OSError), inside(self._folder) as folder:
+            if self._own and identity(NAME, folder) == self._own:
+                os.unlink(NAME, dir_fd=folder)
+
+
+@contextmanager
+def replacing(folder: int) -> Iterator[str]:
+    """A name that nobody can foresee; what has it at the end of the block takes the place of what has the right one."""
+    temporary = ".darwin.jail." + os.urandom(8).hex()
+    try:
+        yield temporary
+        os.rename(temporary, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+
+
+@contextmanager
+def as_root() -> Iterator[None]:
+    """Be root for a moment; and nobody again, so that the daemon grants programs in the jail no more than anybody."""
+    os.seteuid(os.getuid())
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(NOBODY)
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("jail", help="the jail's directory, an absolute path without symbolic links")
+    parser.add_argument("--mode", choices=("auto", "link", "relay"), default="auto")
+    parser.add_argument("--server", default=SERVER, help="the socket of mDNSResponder, an absolute path")
+    options = parser.parse_args(words)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = MANY if hard == resource.RLIM_INFINITY else min(MANY, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    journal = Journal()
+    relay = Relay(options.server, files, journal)
+    door = Door(options.jail, options.server, options.mode, journal)
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        while True:
+            try:
+                with as_root():
+                    door.mend()
+            except OSError as exc:
+                journal.say(f"{options.jail} has no way to mDNSResponder: {exc.strerror} {exc.filename or ''}".rstrip())
+            relay.listen(door.listener)
+            relay.serve(TICK)
+    finally:
+        with as_root():
+            door.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""The relay as a process of its own, between clients that behave as Libinfo does and a server that refuses what
+mDNSResponder refuses."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import random
+import socket
+import stat
+import struct
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import dns_relay
+from libinfo import Libinfo, LookupFailedError
+from relayed import QUICKLY, Mac, address_of, until
+from standin import dnssd
+from standin.mdnsresponder import Responder
+
+
+def descriptors(process: Any) -> int:
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+
+# -- what is carried -----------------------------------------------------------
+
+
+def test_names_resolve_over_one_connection(mac: Mac, relay: Any) -> None:
+    with Libinfo(mac.socket) as program:
+        assert [program.address(f"n{number}.test") for number in (1, 258, 70000)] == [
+            "0.0.0.1",
+            "0.0.1.2",
+            "0.1.17.112",
+        ]
+        with pytest.raises(LookupFailedError, match="-65554"):
+            program.address("unknown.test")
+        assert program.address("n7.test") == "0.0.0.7"
+
+
+def test_it_starts_as_launchd_starts_it(mac: Mac, responder: Responder) -> None:
+    mac.relay("--mode", "relay", how=())
+    until(mac.is_relayed)
+    with Libinfo(mac.socket) as program:
+        assert program.address("n5.test") == "0.0.0.5"
+
+
+def test_the_socket_is_open_to_all_and_the_relay_speaks_as_nobody(mac: Mac) -> None:
+    if os.geteuid():
+        pytest.skip("only root can become nobody")
+    listener = mac.listen()
+    mac.relay("--mode", "relay")
+    until(mac.is_relayed)
+    assert stat.S_IMODE(mac.socket.stat().st_mode) == 0o666
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as program:
+        program.connect(str(mac.socket))
+        peer, _address = listener.accept()
+        with peer:
+            _pid, uid, _gid = struct.unpack("3I", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    assert uid == dns_relay.NOBODY
+
+
+def test_requests_that_are_sent_without_waiting_keep_their_descriptors(mac: Mac, relay: Any) -> None:
+    """The relay reads several of them at once; each descriptor has to come with its own last byte."""
+    with Libinfo(mac.socket) as program:
+        pairs = [socket.socketpair() for _number in range(100)]
+        for context, (_ours, theirs) in enumerate(pairs, 1):
+            request = dnssd.query(context, f"n{context}.test", dnssd.A)
+            program.sock.sendall(request[:-1])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))]
+            program.sock.sendmsg([request[-1:]], rights)
+            theirs.close()
+        for ours, _theirs in pairs:
+            ours.settimeout(10)
+            assert (ours.recv(5), ours.recv(1)) == (b"\0\0\0\0", b"")
+            ours.close()
+        found = {record.context: socket.inet_ntoa(record.data) for record in (program.next() for _pair in pairs)}
+    assert found == {number: address_of(number) for number in range(1, 101)}
+
+
+def test_one_byte_at_a_time(mac: Mac, relay: Any) -> None:
+    with Libinfo(mac.socket) as program:
+        request = dnssd.query(1, "n9.test", dnssd.A)
+        for number in range(len(request) - 1):
+            program.sock.sendall(request[number : number + 1])
+            time.sleep(0.001)
+        program.send_with_descriptor(request[-1:])
+        assert program.next().data == b"\0\0\0\x09"
+
+
+@pytest.mark.parametrize("through", ["the server itself", "the relay"])
+def test_what_the_server_refuses_is_refused_through_the_relay_too(mac: Mac, relay: Any, through: str) -> None:
+    path = mac.server if through == "the server itself" else mac.socket
+    request = dnssd.query(1, "n1.test", dnssd.A)
+    with Libinfo(path) as program:
+        program.sock.sendall(request[:-3])
+        with pytest.raises(LookupFailedError):
+            program.send_with_descriptor(request[-3:-1])
+    with Libinfo(path) as program:
+        program.sock.sendall(request)
+        assert program.sock.recv(1) == b""
+    assert mac.said == [
+        f"ERROR: descriptor with {len(request) - 29} of {len(request) - 28} bytes",
+        "ERROR: failed to get errsd via SCM_RIGHTS",
+    ]
+
+
+def test_an_unknown_protocol_ends_one_conversation_only(mac: Mac, relay: Any) -> None:
+    with Libinfo(mac.socket) as program, Libinfo(mac.socket) as other:
+        program.sock.sendall(dnssd.HEADER.pack(2, 0, 0, 1, 0, 0))
+        assert program.sock.recv(1) == b""
+        assert other.address("n3.test") == "0.0.0.3"
+    assert mac.says("a program speaks version 2 of the protocol")
+
+
+def test_a_server_that_reads_slowly_gets_the_descriptor_with_the_last_byte(mac: Mac) -> None:
+    """More than the sockets on the way can hold, so that the relay has to wait and write the rest later."""
+    listener = mac.listen()
+    mac.relay("--mode", "relay")
+    until(mac.is_relayed)
+    request = dnssd.message(dnssd.QUERY, 1, os.urandom(69000))
+    ours, theirs = socket.socketpair()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as program, ours, theirs:
+        program.connect(str(mac.socket))
+        server, _address = listener.accept()
+        sender = threading.Thread(target=send_all_with_descriptor, args=(program, request * 20, theirs.fileno()))
+        sender.start()
+        received, came = read_slowly(server, len(request) * 20)
+        sender.join()
+        server.close()
+    assert received == request * 20
+    assert came == [len(request) * 20]
+
+
+def send_all_with_descriptor(sock: socket.socket, data: bytes, fd: int) -> None:
+    sock.sendall(data[:-1])
+    sock.sendmsg([data[-1:]], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+
+
+def read_slowly(sock: socket.socket, count: int) -> tuple[bytes, list[int]]:
+    """What came, and how many bytes there were when descriptors came."""
+    received, came = b"", []
+    time.sleep(0.3)
+    while len(received) < count:
+        data, ancillary, _flags, _address = sock.recvmsg(random.choice((1, 100, 5000, 60000)), 64)  # noqa: S311
+        received += data
+        for _level, _kind, value in ancillary:
+            came.append(len(received))
+            for fd in array.array("i", value):
+                os.close(fd)
+    return received, came
+
+
+def test_a_half_closed_connection_still_brings_the_answer(mac: Mac) -> None:
+    listener = mac.listen()
+    process = mac.relay("--mode", "relay")
+    until(mac.is_relayed)
+    before = descriptors(process)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as program:
+        program.settimeout(10)
+        program.connect(str(mac.socket))
+        server, _address = listener.accept()
+        with server:
+            program.sendall(dnssd.message(dnssd.CONNECTION))
+            program.shutdown(socket.SHUT_WR)
+            assert server.recv(100) == dnssd.message(dnssd.CONNECTION)
+            assert server.recv(100) == b""
+            server.sendall(b"the answer")
+            assert program.recv(100) == b"the answer"
+        assert program.recv(1) == b""
+    until(lambda: descriptors(process) == before)
+
+
+# -- what must not add up ------------------------------------------------------
+
+
+def test_descriptors_do_not_leak(mac: Mac, relay: Any) -> None:
+    before = descriptors(relay)
+    for _round in range(10):
+        programs = [Libinfo(mac.socket) for _number in range(10)]
+        for number, program in enumerate(programs):
+            program.address(f"n{number}.test")
+        for program in programs[:5]:  # gone in the middle of a request, descriptor included
+            program.sock.sendall(dnssd.query(99, "n1.test", dnssd.A)[:30])
+            with contextlib.suppress(LookupFailedError):
+                program.send_with_descriptor(b"x")
+        for program in programs:
+            program.sock.close()
+    until(lambda: descriptors(relay) == before)
+
+
+def test_a_client_that_sends_descriptors_and_leaves(mac: Mac, relay: Any) -> None:
+    """More of them than the daemon would take, with a request that never becomes whole."""
+    before = descriptors(relay)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as program:
+        program.connect(str(mac.socket))
+        fds = array.array("i", [program.fileno()] * 200)
+        program.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+        time.sleep(0.2)
+    until(lambda: descriptors(relay) == before)
+
+
+def test_more_programs_than_files_can_be_open(mac: Mac, responder: Responder) -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))" + QUICKLY
+    process = mac.relay("--mode", "relay", how=("-c", limited))
+    until(mac.is_relayed)
+    sockets = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _number in range(40)]
+    for sock in sockets:
+        sock.connect(str(mac.socket))
+    time.sleep(0.5)
+    assert busy(process) < 50, "it turns in circles"
+    for sock in sockets:
+        sock.close()
+    with Libinfo(mac.socket) as program:
+        assert program.address("n4.test") == "0.0.0.4"
+
+
+def busy(process: Any) -> int:
+    """Hundredths of a second of processor time, within a second."""
+
+    def ticks() -> int:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    before = ticks()
+    time.sleep(1)
+    return ticks() - before

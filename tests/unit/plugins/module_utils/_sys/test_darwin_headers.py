@@ -98,7 +98,7 @@ def exported(arch: str) -> set[str]:
     assert spec.origin
     text = (Path(spec.origin).parent / "lib/libc/darwin/libSystem.tbd").read_text()
     found: set[str] = set()
-    for targets, symbols in re.findall(r"- targets:\s*\[(.*?)\]\s*symbols:\s*\[(.*?)\]", text, re.DOTALL):
+    for targets, symbols in re.findall(r"- targets:\s*\[([^]]*)\]\s*symbols:\s*\[([^]]*)\]", text):
         if f"{arch}-macos" in re.split(r"[,\s]+", targets):
             found |= {name.strip("'\"") for name in re.split(r"[,\s]+", symbols)}
     return found

@@ -12,18 +12,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from host import shape
 from host.shell import run
-from host.state import HERE, StandinError, hosts, state_directory
+from host.state import HERE, StandinError, hosts, locked, state_directory
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 INCLUDE = (
     "bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libc6-dev,libfuse3-3,libpam-modules,make,nano,netbase,"
-    "openssh-server,procps,psmisc,python3,python3-venv,rsync,screen,sudo,tcc,tmux,tzdata,unzip,vim-tiny,xz-utils,zip,zsh"
+    "openssh-server,procps,psmisc,python3,python3-venv,rsync,screen,sudo,tcc,tmux,tree,tzdata,unzip,vim-tiny,xz-utils,"
+    "zip,zsh"
 )
+A_WHILE = 600  # seconds
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 
 
@@ -88,22 +92,25 @@ def _bootstrap(fresh: Path) -> None:
     )
 
 
-def _build(wanted: Path, build: object) -> None:
-    """Complete under its name or not there at all."""
-    fresh = wanted.with_name(wanted.name + ".new")
-    if fresh.exists():
-        shutil.rmtree(fresh)
-    fresh.parent.mkdir(parents=True, exist_ok=True)
-    build(fresh)  # type: ignore[operator]
-    if not fresh.is_dir():
-        raise StandinError(f"{fresh} was not made")
-    fresh.rename(wanted)
+def _build(wanted: Path, build: Callable[[Path], None]) -> None:
+    """Complete under its name or not there at all. Who comes second waits and finds it."""
+    with locked(wanted.parent / "lock"):
+        if wanted.is_dir():
+            return
+        fresh = wanted.with_name(wanted.name + ".new")
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        build(fresh)
+        if not fresh.is_dir():
+            raise StandinError(f"{fresh} was not made")
+        fresh.rename(wanted)
 
 
 def _forget_unused(wanted: Path) -> None:
-    """Remove lower roots of older recipes that no host of any checkout uses."""
-    used = {wanted.name, *(host.lower for host in hosts())}
-    used.update(p.read_text(encoding="utf-8") for p in state_directory().glob("checkouts/*/hosts/*/lower"))
-    for old in wanted.parent.glob("macos-*"):
-        if old.name not in used:
-            shutil.rmtree(old)
+    """Remove old lower roots that no host of any checkout uses. One made just now may be for a host to come."""
+    with locked(wanted.parent / "lock"):
+        used = {wanted.name, *(host.lower for host in hosts())}
+        used.update(p.read_text(encoding="utf-8") for p in state_directory().glob("checkouts/*/hosts/*/lower"))
+        for old in wanted.parent.glob("macos-*"):
+            if old.name not in used and time.time() - old.stat().st_ctime > A_WHILE:
+                shutil.rmtree(old)

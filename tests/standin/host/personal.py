@@ -10,7 +10,7 @@ import plistlib
 import shutil
 from pathlib import Path
 
-from host import accounts, clt
+from host import accounts, clt, homebrew
 from host.dyld_cache import Family
 from host.releases import Release, kernel_facts, machine_for, release_for
 from host.shell import run
@@ -35,8 +35,7 @@ def write(host: Host, root: Path) -> None:
         clt.take_away(root)
     else:
         clt.select(root, release.major)
-    brew = "opt/homebrew" if host.arch == "arm64" else "usr/local/Homebrew"
-    (root / brew).mkdir(exist_ok=True)
+        homebrew.install(root, host.arch, accounts.PEOPLE["admin"][0], accounts.SYSTEM_GROUPS["admin"])
 
 
 def _version_plists(root: Path, release: Release) -> None:

@@ -43,7 +43,7 @@ UNUSED_LIBRARIES = ("perl", "perl-base", "libperl*", "gconv", "libapt-*", "libst
 # Programs that a stand-in of the same name replaces but still needs.
 REPLACED = ("domainname", "getconf", "mount", "umount")
 # Not part of macOS, to be installed by Homebrew.
-PACKAGES = ("tmux",)
+PACKAGES = ("tmux", "tree")
 
 
 def keep_replaced(root: Path) -> None:

@@ -196,6 +196,38 @@ def test_the_compiler_of_the_command_line_tools(host: state.Host) -> None:
     assert ssh(host, built) == "compiled\n[3]"
 
 
+def test_the_stub_of_brew(host: state.Host) -> None:
+    brew = "/opt/homebrew/bin/brew"
+    assert ssh(host, f"{brew} --version") == "Homebrew 4.4.11 (a stand-in, not Homebrew)\n"
+    assert "[1]" in ssh(host, f"sudo -n {brew} list"), "root is refused"
+    assert 'PATH="/opt/homebrew/bin:/opt/homebrew/sbin:' in ssh(host, f"{brew} shellenv")
+    check = f"echo 'brew \"tree\"' > Brewfile && {brew} bundle check --file=Brewfile --no-upgrade"
+    assert ssh(host, check).endswith("Satisfy missing dependencies with `brew bundle install`.\n[1]")
+    said = ssh(host, f"{brew} bundle install --file=Brewfile --no-upgrade")
+    assert said == "Installing tree\n`brew bundle` complete! 1 Brewfile dependency now installed.\n"
+    assert ssh(host, check) == "The Brewfile's dependencies are satisfied.\n"
+    assert ssh(host, "/opt/homebrew/bin/tree --version").startswith("tree v")
+
+
+def test_a_sandbox_in_a_chroot(host: state.Host, jail: str) -> None:
+    confined = "sandbox-exec -p '(version 1)(allow default)' /bin/echo ran"
+    assert ssh(host, confined) == "ran\n"
+    failed = "sandbox-exec: execvp() of '/bin/echo' failed: Operation not permitted\n[71]"
+    assert ssh(host, f"sudo -n chroot -u admin {jail} {confined}") == failed
+    assert ssh(host, "sandbox-exec -n none true") == 'sandbox-exec: unable to open "none.sb": not found\n[65]'
+
+
+def test_a_catalogue_that_hangs(host: state.Host) -> None:
+    settings = '{"versions": [], "hang": 3, "until_restart": true}'
+    inside(f"echo '{settings}' > /private/var/db/standin/softwareupdate.json")
+    assert ssh(host, "sudo -n launchctl kickstart -k system/com.apple.softwareupdated") == ""
+    for _try in range(50):
+        if '"hang": 0' in (said := inside("cat /private/var/db/standin/softwareupdate.json").stdout):
+            break
+    assert said == '{"versions": [], "hang": 0}'
+    inside("rm /private/var/db/standin/softwareupdate.json")
+
+
 def test_the_inventory_names_the_host(host: state.Host) -> None:
     assert f"    {NAME}:\n      ansible_host: {host.address}\n" in inventory.render([host])
 

@@ -14,12 +14,14 @@ from ._sys.rooted import Root
 from .directory import find_account
 from .macos import architecture, release
 from .result import Result
+from .software import software
 
 
 def survey(users: Sequence[str]) -> Result:
     """Look at this Mac; InputError when it runs no macOS or does not know one of the users."""
     with Root("/") as root:
         system = release(root)
+        installed = software(root, architecture())
     protection = sip.status()
     return Result(
         False,
@@ -30,6 +32,7 @@ def survey(users: Sequence[str]) -> Result:
             "sip": protection.status,
             "can_enter": not protection.protects_files,
             "users": {user: _user(user) for user in users},
+            **installed,
         },
     )
 

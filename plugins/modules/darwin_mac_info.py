@@ -10,7 +10,8 @@ module: darwin_mac_info
 short_description: Tell whether a Mac can hold and run jails
 version_added: 0.1.0
 description:
-  - Reads the release of macOS, the architecture, the state of System Integrity Protection and the accounts of users.
+  - Reads the release of macOS, the architecture, the state of System Integrity Protection, the accounts of users, and
+    what is installed that jails can use.
   - Changes nothing.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -80,6 +81,26 @@ users:
   returned: success
   type: dict
   sample: {admin: {uid: 501, gid: 20, home: /Users/admin, shell: /bin/zsh}}
+command_line_tools:
+  description:
+    - Version of the Command Line Tools. V(null) when they are not installed, V(unknown) when they have no receipt.
+  returned: success
+  type: str
+  sample: 16.2.0.0.1.1733547573
+homebrew:
+  description: The prefix of Homebrew for this architecture, and whether it is installed there.
+  returned: success
+  type: dict
+  contains:
+    prefix: {description: Its prefix., type: str, sample: /opt/homebrew}
+    installed: {description: Whether there is a brew., type: bool, sample: true}
+  sample: {prefix: /opt/homebrew, installed: true}
+fuse:
+  description: The installed ones of V(macfuse) and V(fuse-t). Whether macOS lets them work is not known.
+  returned: success
+  type: list
+  elements: str
+  sample: [macfuse]
 """
 
 from typing import Any

@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Mac has that is not part of macOS, and that jails can have from it. No program is run."""
+
+from __future__ import annotations
+
+import plistlib
+from typing import Any
+
+from ._sys.rooted import Root
+from .errors import OperationError
+
+TOOLS = b"Library/Developer/CommandLineTools"
+PROOFS = (TOOLS + b"/usr/bin/clang", TOOLS + b"/usr/bin/git")
+RECEIPT = b"private/var/db/receipts/com.apple.pkg.CLTools_Executables.plist"
+
+# Homebrew's own default for each architecture (Homebrew/install install.sh).
+PREFIXES = {"arm64": "/opt/homebrew", "x86_64": "/usr/local"}
+
+FUSES = {"macfuse": b"Library/Filesystems/macfuse.fs", "fuse-t": b"Library/Application Support/fuse-t"}
+
+
+def software(root: Root, architecture: str) -> dict[str, Any]:
+    """Return values of darwin_mac_info."""
+    prefix = PREFIXES.get(architecture, "/usr/local")
+    return {
+        "command_line_tools": command_line_tools(root),
+        "homebrew": {"prefix": prefix, "installed": _exists(root, prefix[1:].encode() + b"/bin/brew")},
+        "fuse": [name for name, path in FUSES.items() if _exists(root, path)],
+    }
+
+
+def command_line_tools(root: Root) -> str | None:
+    """The version of the Command Line Tools, "unknown" without a receipt; None when they are not there.
+
+    A receipt alone says nothing, for it outlives the tools (Homebrew/brew Library/Homebrew/os/mac/xcode.rb).
+    """
+    if not all(_exists(root, path) for path in PROOFS):
+        return None
+    try:
+        return str(plistlib.loads(root.read(RECEIPT, 1 << 16) or b"")["PackageVersion"])
+    except Exception:  # noqa: BLE001 (plistlib raises expat's errors, and what its own slips raise)
+        return "unknown"
+
+
+def _exists(root: Root, path: bytes) -> bool:
+    try:
+        return root.lstat(path) is not None
+    except OperationError:  # a link on the way: not where Apple and Homebrew put it
+        return False

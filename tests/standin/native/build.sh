@@ -3,7 +3,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 #
 # Build the compiled parts of the stand-in below the directory $1:
-# the preloaded library, the NSS module and chroot(8).
+# the preloaded library, the NSS modules and chroot(8).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
@@ -14,4 +14,6 @@ set -- -std=c11 -O2 -Wall -Wextra -Werror
 gcc "$@" -shared -fPIC -o "$out/usr/lib/standin/libstandin.so" uname.c groups.c dyld.c kernel.c
 gcc "$@" -shared -fPIC -Wl,-soname,libnss_opendirectory.so.2 \
     -o "$out/usr/lib/$triplet/libnss_opendirectory.so.2" nss_opendirectory.c
+gcc "$@" -shared -fPIC -Wl,-soname,libnss_mdnsresponder.so.2 \
+    -o "$out/usr/lib/$triplet/libnss_mdnsresponder.so.2" nss_mdnsresponder.c
 gcc "$@" -o "$out/usr/sbin/chroot" chroot.c

@@ -189,6 +189,32 @@ def test_launchd_runs_jobs_and_runs_them_again_after_a_reboot(host: state.Host) 
     assert ssh(host, "sudo -n launchctl bootout system/org.test") == "Boot-out failed: 3: No such process\n[3]"
 
 
+RESOLVE = "python3 -c 'import socket, sys; print(*[a[4][0] for a in socket.getaddrinfo(sys.argv[1], 80, type=1)])'"
+
+
+def test_names_come_from_mdnsresponder_alone(host: state.Host) -> None:
+    assert ssh(host, f"{RESOLVE} {NAME}.local") == f"{host.address}\n"
+    assert ssh(host, f"{RESOLVE} 10-1-2-3.ip.test") == "10.1.2.3\n"
+    assert "gaierror" in ssh(host, f"{RESOLVE} unknown.test")
+    inside("mv /var/run/mDNSResponder /var/run/aside")
+    assert "gaierror" in ssh(host, f"{RESOLVE} 10-1-2-3.ip.test")
+    inside("mv /var/run/aside /var/run/mDNSResponder")
+
+
+def test_a_program_that_is_started_by_its_socket(host: state.Host) -> None:
+    """It keeps the socket when it dies, and has a new one after a reboot."""
+    identity = "stat -c %i /var/run/mDNSResponder"
+    before = ssh(host, identity)
+    assert ssh(host, "sudo -n launchctl kill KILL system/com.apple.mDNSResponder.reloaded") == ""
+    assert ssh(host, f"{RESOLVE} 10-1-2-3.ip.test") == "10.1.2.3\n"
+    assert ssh(host, identity) == before
+    inside("ln /var/run/mDNSResponder /var/tmp/link")
+    assert standin("reboot", NAME).returncode == 0
+    assert ssh(host, f"{RESOLVE} 10-1-2-3.ip.test") == "10.1.2.3\n"
+    refused = "python3 -c 'import socket; socket.socket(1).connect(\"/var/tmp/link\")'"
+    assert "ConnectionRefusedError" in ssh(host, refused)
+
+
 def test_the_compiler_of_the_command_line_tools(host: state.Host) -> None:
     assert ssh(host, "xcode-select -p") == "/Library/Developer/CommandLineTools\n"
     program = 'int puts(const char *); int main(void) { puts("compiled"); return 3; }'

@@ -19,7 +19,7 @@ CONNECTION, QUERY, CANCEL = 1, 8, 63
 QUERY_REPLY = 68
 A, AAAA, IN = 1, 28, 1
 SHARE_CONNECTION, RETURN_INTERMEDIATES, TIMEOUT = 0x4000, 0x1000, 0x10000
-ADD = 2  # kDNSServiceFlagsAdd: the record is there
+MORE_COMING, ADD = 1, 2  # kDNSServiceFlags: another reply follows at once; the record is there
 NO_ERROR, BAD_PARAMETER, NO_SUCH_RECORD = 0, -65540, -65554
 
 
@@ -65,8 +65,12 @@ def parse_query(body: bytes) -> Question:
     return Question(name.decode(), kind)
 
 
-def reply(record: Record) -> bytes:
-    flags = ADD if record.error == NO_ERROR else 0
+def replies(records: list[Record]) -> bytes:
+    return b"".join(_reply(record, more=record is not records[-1]) for record in records)
+
+
+def _reply(record: Record, more: bool) -> bytes:
+    flags = (ADD if record.error == NO_ERROR else 0) | (MORE_COMING if more else 0)
     body = struct.pack(">IIi", flags, 0, record.error) + record.name.encode() + b"\0"
     body += struct.pack(">HHH", record.kind, IN, len(record.data)) + record.data + struct.pack(">I", 60)
     return message(QUERY_REPLY, record.context, body)

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from standin.listeners import Listeners
+
 DEFAULT_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 THROTTLE, EXIT_TIMEOUT = 10, 20
 
@@ -50,16 +52,26 @@ class Job:
         self.kicked = False  # start again at once when the process is gone
         self.leaving = False  # booted out, its process not gone yet
         self.kill_at: float | None = None  # when SIGTERM was not enough
+        self.listeners = Listeners(plist)
 
     @property
     def arguments(self) -> list[str]:
         return list(self.plist.get("ProgramArguments") or [self.plist["Program"]])
 
     def load(self, now: float) -> None:
+        self.listeners.make()
         if self.plist.get("RunAtLoad") or self._alive_conditions() is True or self._path_wants_it():
             self.due = now
         elif "StartInterval" in self.plist:
             self.due = now + self.plist["StartInterval"]
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether it is started when somebody comes to one of its sockets."""
+        return self.pid is None and self.due is None and not self.leaving
+
+    def demanded(self, now: float) -> None:
+        self.due = max(now, self.started_at + self.plist.get("ThrottleInterval", THROTTLE)) if self.runs else now
 
     def start(self, now: float) -> None:
         self.due = None
@@ -73,6 +85,7 @@ class Job:
 
     def stop(self, now: float) -> None:
         self.leaving, self.due = True, None
+        self.listeners.close()
         if self.pid is not None:
             self.signal(signal.SIGTERM)
             self.kill_at = now + self.plist.get("ExitTimeOut", EXIT_TIMEOUT)
@@ -134,7 +147,7 @@ class Job:
         os.chdir(self.plist.get("WorkingDirectory", "/"))
         environment = {"PATH": DEFAULT_PATH, **self.plist.get("EnvironmentVariables", {})}
         self._change_user(environment)
-        os.closerange(3, 1024)
+        os.closerange(self.listeners.hand_over(environment), 1024)
         arguments = self.arguments
         os.execvpe(self.plist.get("Program", arguments[0]), arguments, environment)
 

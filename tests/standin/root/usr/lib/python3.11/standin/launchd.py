@@ -51,9 +51,12 @@ class Launchd:
         self.boot()
         while True:
             self.start_what_is_due()
-            ready, _w, _x = select.select([wake, listener], [], [], self.patience())
+            demands = {sock: job for job in self.jobs.values() if job.on_demand for sock in job.listeners.sockets}
+            ready, _w, _x = select.select([wake, listener, *demands], [], [], self.patience())
             if wake in ready:
                 os.read(wake, 4096)
+            for sock in demands.keys() & set(ready):
+                demands[sock].demanded(monotonic())
             self.bury()
             if listener in ready:
                 self.answer(listener)

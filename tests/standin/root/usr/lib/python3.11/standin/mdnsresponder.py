@@ -182,7 +182,7 @@ class Responder:
         found = self._answer(question.name, question.kind)
         records = [Record(header.context, dnssd.NO_ERROR, *question, data) for data in found]
         records = records or [Record(header.context, dnssd.NO_SUCH_RECORD, *question, b"")]
-        text = b"".join(map(dnssd.reply, records))
+        text = dnssd.replies(records)
         heapq.heappush(self._due, (time.monotonic() + self.delay(), next(self._serial), client, text))
         return dnssd.NO_ERROR
 

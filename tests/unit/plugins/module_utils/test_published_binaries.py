@@ -12,7 +12,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import lief
 import published
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import code_signature, macho
@@ -20,8 +19,9 @@ from ansible_collections.darwin.jail.plugins.module_utils.code_signature import 
 from ansible_collections.darwin.jail.plugins.module_utils.errors import FormatError
 from ansible_collections.darwin.jail.plugins.module_utils.extent import Extent
 from ansible_collections.darwin.jail.plugins.module_utils.macho import Slice
-from macholib import mach_o
-from macholib.MachO import MachO
+
+lief = pytest.importorskip("lief")
+macholib = pytest.importorskip("macholib.MachO")
 
 EVERY = [*published.WHEELS, *published.PACKAGES, published.HARDENED]
 
@@ -78,14 +78,15 @@ def _compare_with_lief(ours: Slice, theirs: Any) -> None:
 @pytest.mark.parametrize("package", EVERY)
 def test_against_macholib(package: str) -> None:
     for path in published.files(package):
-        ours, theirs = [code for _part, code in read(path)], MachO(str(path)).headers
+        ours, theirs = [code for _part, code in read(path)], macholib.MachO(str(path)).headers
         assert [cpu(one.arch) for one in ours] == [
             (other.header.cputype, other.header.cpusubtype & 0xFFFFFF) for other in theirs
         ]
-        for one, other in zip(ours, theirs, strict=True):
+        for number, one in enumerate(ours):
+            other = theirs[number]
             needs = [name for _number, _kind, name in other.walkRelocatables()]
             assert [need.name.decode() for need in one.dependencies] == needs
-            rpaths = [data.rstrip(b"\0") for load, _c, data in other.commands if load.cmd == mach_o.LC_RPATH]
+            rpaths = [data.rstrip(b"\0") for load, _c, data in other.commands if load.cmd == macho.RPATH]
             assert list(one.rpaths) == rpaths
 
 

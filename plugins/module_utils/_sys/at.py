@@ -74,13 +74,16 @@ def set_time(fd: int, mtime_ns: int) -> None:
 
 
 def rename(old: bytes, old_fd: int, new: bytes, new_fd: int) -> None:
-    """Rename, replacing what is there even when macOS has it locked (chflags uchg), which binds root too."""
+    """Rename, though macOS has the one or the other locked (chflags uchg), which binds root too."""
     try:
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
     except PermissionError:
-        if not backend().unlock(new_fd, new):
+        locked = backend().unlock(old_fd, old)
+        if not backend().unlock(new_fd, new) and not locked:
             raise
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+        if locked:
+            backend().lock(new_fd, new, locked)
 
 
 def remove(name: bytes, dir_fd: int, directory: bool = False) -> None:

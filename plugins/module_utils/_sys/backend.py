@@ -92,9 +92,15 @@ class Backend:
         """Make a device or a FIFO."""
         os.mknod(name, mode, device, dir_fd=dir_fd)
 
-    def unlock(self, dir_fd: int, name: bytes) -> bool:
-        """Take away flags that keep a name from being removed; False when there is nothing to take away."""
-        return False
+    def unlock(self, dir_fd: int, name: bytes) -> int:
+        """Take away flags that keep a name from being renamed or removed.
+
+        Returns all the flags it had; 0 when none of them does that, or nothing is there.
+        """
+        return 0
+
+    def lock(self, dir_fd: int, name: bytes, flags: int) -> None:
+        """Give back the flags that `unlock` returned."""
 
     def mounts(self) -> list[Mount]:
         """The mount table of this process."""

@@ -24,6 +24,8 @@ from .backend import Backend, Mount, Status
 from .rooted import CREATE
 
 O_SYMLINK = 0x200000
+NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC
+"""Opens what a name stands for, a symbolic link itself."""
 
 # copyfile.h
 COPYFILE_ACL, COPYFILE_XATTR, COPYFILE_DATA = 1 << 0, 1 << 2, 1 << 3
@@ -147,8 +149,7 @@ class Darwin(Backend):
 
     def finish(self, fd: int, status: Status, times: bool = True) -> None:
         # A locked file refuses every change, so flags go first when they lock and last when they are set.
-        if getattr(os.fstat(fd), "st_flags", 0) & LOCKING_FLAGS:
-            self._call("fchflags", fd, ctypes.c_uint32(0))
+        self._unlock(fd)
         super().finish(fd, status, times)
         wanted = self.flags(status)
         now = int(getattr(os.fstat(fd), "st_flags", 0))
@@ -156,7 +157,7 @@ class Darwin(Backend):
             self._call("fchflags", fd, ctypes.c_uint32((now & ~COPIED_FLAGS) | wanted))
 
     def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
-        fd = os.open(name, os.O_RDONLY | O_SYMLINK | os.O_CLOEXEC, dir_fd=dir_fd)
+        fd = os.open(name, NAME, dir_fd=dir_fd)
         try:
             self.finish(fd, status)
         finally:
@@ -174,15 +175,30 @@ class Darwin(Backend):
             os.fchdir(here)
             os.close(here)
 
-    def unlock(self, dir_fd: int, name: bytes) -> bool:
-        fd = os.open(name, os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    def unlock(self, dir_fd: int, name: bytes) -> int:
         try:
-            locked = bool(getattr(os.fstat(fd), "st_flags", 0) & LOCKING_FLAGS)
-            if locked:
-                self._call("fchflags", fd, ctypes.c_uint32(0))
-            return locked
+            fd = os.open(name, NAME, dir_fd=dir_fd)
+        except FileNotFoundError:
+            return 0
+        try:
+            return self._unlock(fd)
         finally:
             os.close(fd)
+
+    def lock(self, dir_fd: int, name: bytes, flags: int) -> None:
+        fd = os.open(name, NAME, dir_fd=dir_fd)
+        try:
+            self._call("fchflags", fd, ctypes.c_uint32(flags))
+        finally:
+            os.close(fd)
+
+    def _unlock(self, fd: int) -> int:
+        """Take away the flags that lock, and no other: a file that loses `compressed` is unpacked."""
+        flags = int(getattr(os.fstat(fd), "st_flags", 0))
+        if not flags & LOCKING_FLAGS:
+            return 0
+        self._call("fchflags", fd, ctypes.c_uint32(flags & ~LOCKING_FLAGS))
+        return flags
 
     # -- mounts ----------------------------------------------------------
 

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What the macOS backend chooses, against a model of libSystem: this is no proof that it works on macOS."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin
+from libsystem import COMPRESSED, RESTRICTED, LibSystem
+
+UCHG, UAPPND, HIDDEN, SCHG, TRACKED, DATAVAULT = 0x2, 0x4, 0x8000, 0x20000, 0x40, 0x80
+TIME = 1_234_567_890_123_456_789
+
+
+@pytest.fixture
+def lib(place: Path, monkeypatch: pytest.MonkeyPatch) -> LibSystem:
+    return LibSystem(monkeypatch)
+
+
+@pytest.fixture
+def mac(lib: LibSystem) -> darwin.Darwin:
+    return darwin.Darwin(lib)
+
+
+@pytest.fixture
+def folder(place: Path, lib: LibSystem) -> Iterator[int]:
+    fd = os.open(place, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+@pytest.fixture
+def original(place: Path, lib: LibSystem) -> Path:
+    """A setuid file of somebody's, with an extended attribute and an ACL."""
+    path = place / "original"
+    path.write_bytes(b"contents")
+    os.setxattr(path, "user.note", b"\0x")
+    lib.acls[path.stat().st_ino] = b"!#acl 1\nuser:admin allow read\n"
+    os.chown(path, 501, 20)
+    path.chmod(0o6755)
+    os.utime(path, ns=(1, TIME))
+    lib.calls.clear()
+    return path
+
+
+Copy = Callable[[], bool]
+
+
+@pytest.fixture
+def copy(mac: darwin.Darwin, original: Path, folder: int) -> Copy:
+    """Copy `original` to the name `copy`; says whether it was cloned."""
+
+    def run() -> bool:
+        fd = os.open(original, os.O_RDONLY)
+        try:
+            return mac.copy(fd, os.fstat(fd), folder, b"copy")
+        finally:
+            os.close(fd)
+
+    return run
+
+
+def all_of(lib: LibSystem, path: Path) -> tuple[object, ...]:
+    """All that a copy should have of an original."""
+    status = path.stat()
+    return (
+        path.read_bytes(),
+        (oct(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns),
+        {key: os.getxattr(path, key) for key in os.listxattr(path)},
+        lib.acls.get(status.st_ino),
+    )
+
+
+class TestCopying:
+    @pytest.mark.parametrize("code", [0, errno.EXDEV, errno.ENOTSUP])
+    def test_all_arrives_whether_cloned_or_copied(
+        self, lib: LibSystem, copy: Copy, place: Path, original: Path, code: int
+    ) -> None:
+        lib.clone_error = code
+        assert copy() is (code == 0)
+        assert all_of(lib, place / "copy") == all_of(lib, original)
+
+    def test_the_owner_comes_before_the_mode_and_the_time_last(self, lib: LibSystem, copy: Copy) -> None:
+        """chown(2) clears setuid; whatever is changed after the time changes the time."""
+        copy()
+        assert [call for call in lib.calls if call != "fclonefileat"] == ["fchown", "fchmod", "utime"]
+
+    def test_an_empty_file_is_not_cloned(self, lib: LibSystem, copy: Copy, original: Path) -> None:
+        original.write_bytes(b"")
+        assert copy() is False
+        assert "fclonefileat" not in lib.calls
+
+    def test_a_volume_that_cannot_is_not_asked_again(self, lib: LibSystem, copy: Copy, place: Path) -> None:
+        lib.clone_error = errno.EXDEV
+        for _file in range(3):
+            copy()
+            (place / "copy").unlink()
+        assert lib.calls.count("fclonefileat") == 1
+
+    def test_a_file_that_cannot_says_nothing_of_others(self, lib: LibSystem, copy: Copy, place: Path) -> None:
+        """ENOTSUP may be about the one file."""
+        lib.clone_error = errno.ENOTSUP
+        copy()
+        (place / "copy").unlink()
+        lib.clone_error = 0
+        assert copy() is True
+
+    @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EPERM])
+    def test_what_fails_is_not_tried_otherwise(self, lib: LibSystem, copy: Copy, place: Path, code: int) -> None:
+        lib.clone_error = code
+        with pytest.raises(OSError, match=os.strerror(code)) as caught:
+            copy()
+        assert caught.value.errno == code
+        assert not (place / "copy").exists()
+
+    def test_data_and_xattrs_are_copied_in_one_call(
+        self, lib: LibSystem, copy: Copy, place: Path, original: Path
+    ) -> None:
+        """Apart, they lose the compression."""
+        lib.clone_error = errno.EXDEV
+        lib.set_flags(original, COMPRESSED | RESTRICTED)
+        copy()
+        assert [call for call in lib.calls if call.startswith("fcopyfile")] == ["fcopyfile 0xd"]
+        assert lib.flags_of(place / "copy") == COMPRESSED
+
+
+class TestFlags:
+    @pytest.mark.parametrize("code", [0, errno.EXDEV])
+    @pytest.mark.parametrize("flags", [UCHG, SCHG | HIDDEN, UAPPND, UCHG | COMPRESSED])
+    def test_those_that_may_be_set_arrive_last(
+        self, lib: LibSystem, copy: Copy, place: Path, original: Path, flags: int, code: int
+    ) -> None:
+        """A locked file takes neither owner, mode nor time; a clone is locked from its birth."""
+        lib.set_flags(original, flags | RESTRICTED | DATAVAULT)
+        lib.clone_error = code
+        copy()
+        assert lib.flags_of(place / "copy") == flags
+        assert all_of(lib, place / "copy") == all_of(lib, original)
+        assert lib.calls[-1] == f"fchflags {flags:#x}"
+
+    @pytest.mark.parametrize("flags", [RESTRICTED, TRACKED, DATAVAULT, COMPRESSED, 0x100000, 0x800000, 0x40000000])
+    def test_the_others_are_no_difference(self, mac: darwin.Darwin, flags: int) -> None:
+        assert mac.flags(SimpleNamespace(st_flags=flags | HIDDEN)) == HIDDEN
+        assert mac.flags(SimpleNamespace()) == 0
+
+    def test_they_are_taken_away_again(self, mac: darwin.Darwin, lib: LibSystem, original: Path) -> None:
+        """The source lost its lock: mended in place, the compression is not touched."""
+        lib.set_flags(original, UCHG | COMPRESSED)
+        fd = os.open(original, os.O_RDONLY)
+        wanted = SimpleNamespace(st_mode=0o100600, st_uid=0, st_gid=0, st_mtime_ns=TIME, st_flags=0)
+        mac.finish(fd, wanted)
+        os.close(fd)
+        assert lib.flags_of(original) == COMPRESSED
+        assert stat.S_IMODE(original.stat().st_mode) == 0o600
+        assert all(int(call.split()[1], 16) & COMPRESSED for call in lib.calls if call.startswith("fchflags"))
+
+    def test_nothing_is_called_when_there_is_nothing_to_change(self, lib: LibSystem, copy: Copy) -> None:
+        copy()
+        assert not any(call.startswith("fchflags") for call in lib.calls)
+
+
+class TestLockedNames:
+    """chflags uchg binds root too; at.py asks the backend when a name may not go."""
+
+    @pytest.fixture(autouse=True)
+    def _mac(self, mac: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(at, "backend", lambda: mac)
+
+    @pytest.mark.parametrize("flags", [UCHG, SCHG, UAPPND])
+    def test_a_locked_file_is_replaced(self, lib: LibSystem, place: Path, folder: int, flags: int) -> None:
+        (place / "old").write_text("old")
+        (place / "new").write_text("new")
+        lib.set_flags(place / "old", flags)
+        at.rename(b"new", folder, b"old", folder)
+        assert (place / "old").read_text() == "new"
+
+    def test_a_locked_file_is_removed(self, lib: LibSystem, place: Path, folder: int) -> None:
+        (place / "old").write_text("old")
+        lib.set_flags(place / "old", SCHG)
+        at.remove(b"old", folder)
+        assert not (place / "old").exists()
+
+    def test_what_is_put_in_place_stays_locked(self, lib: LibSystem, place: Path, folder: int) -> None:
+        """A copy of a locked file is locked in the stage already, and what is locked cannot be renamed."""
+        (place / "staged").write_text("new")
+        (place / "old").write_text("old")
+        for name in ("staged", "old"):
+            lib.set_flags(place / name, UCHG | HIDDEN)
+        at.rename(b"staged", folder, b"old", folder)
+        assert (place / "old").read_text() == "new"
+        assert lib.flags_of(place / "old") == UCHG | HIDDEN
+
+    def test_the_link_is_unlocked_and_not_what_it_leads_to(self, lib: LibSystem, place: Path, folder: int) -> None:
+        (place / "victim").write_text("not ours")
+        (place / "link").symlink_to("victim")
+        lib.set_flags(place / "victim", UCHG)
+        lib.set_flags(place / "link", UCHG)
+        at.remove(b"link", folder)
+        assert lib.flags_of(place / "victim") == UCHG
+        assert not (place / "link").is_symlink()
+
+    def test_a_locked_directory_is_not_opened_by_us(self, lib: LibSystem, place: Path, folder: int) -> None:
+        (place / "new").write_text("new")
+        lib.set_flags(place, UCHG)
+        with pytest.raises(PermissionError):
+            at.rename(b"new", folder, b"other", folder)
+        with pytest.raises(PermissionError):
+            at.remove(b"new", folder)
+        assert lib.flags_of(place) == UCHG
+
+
+class TestExtendedAttributes:
+    def test_they_become_those_of_the_source(
+        self, mac: darwin.Darwin, lib: LibSystem, place: Path, original: Path
+    ) -> None:
+        target = place / "target"
+        target.mkdir()
+        os.setxattr(target, "user.left", b"over")
+        lib.acls[target.stat().st_ino] = b"another"
+        one, two = os.open(original, os.O_RDONLY), os.open(target, os.O_RDONLY)
+        assert mac.xattrs(one) != mac.xattrs(two)
+        mac.copy_xattrs(one, two)
+        assert (
+            mac.xattrs(one)
+            == mac.xattrs(two)
+            == {
+                "user.note": b"\0x",
+                "acl": b"!#acl 1\nuser:admin allow read\n",
+            }
+        )
+        os.close(one)
+        os.close(two)
+        assert "fcopyfile 0x5" in lib.calls
+        assert lib.allocated == {}
+
+    def test_none(self, mac: darwin.Darwin, place: Path) -> None:
+        (place / "plain").touch()
+        fd = os.open(place / "plain", os.O_RDONLY)
+        assert mac.xattrs(fd) == {}
+        os.close(fd)
+
+    def test_an_error_is_raised(self, mac: darwin.Darwin) -> None:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            mac.xattrs(999)
+
+
+def test_nodes_are_made_in_their_directory_and_this_one_is_kept(
+    mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS 12 has no mknodat(2)."""
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    mac.make_node(folder, b"null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    mac.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
+    assert (place / "null").stat().st_rdev == os.makedev(1, 3)
+    assert stat.S_ISFIFO((place / "fifo").stat().st_mode)
+    with pytest.raises(FileExistsError):
+        mac.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
+    assert Path.cwd() == place / "elsewhere"
+
+
+def test_a_link_gets_its_metadata_by_a_descriptor_of_its_own(
+    mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """futimens(2) and fchflags(2) on what O_SYMLINK opens; nothing that follows the link."""
+    (place / "link").symlink_to("missing")
+    seen = []
+    monkeypatch.setattr(mac, "finish", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status)))
+    mac.finish_symlink(folder, b"link", SimpleNamespace(st_mode=0o120755))
+    assert [(path, status.st_mode) for path, status in seen] == [(str(place / "link"), 0o120755)]
+
+
+class TestMounts:
+    def test_the_table(self, mac: darwin.Darwin, lib: LibSystem) -> None:
+        lib.mounted = [
+            (b"/", b"apfs", b"/dev/disk3s1s1"),
+            (b"/dev", b"devfs", b"devfs"),
+            ("/jails/ä b/src".encode(), b"macfuse", b"bindfs@macfuse0"),
+            (b"/" + b"x" * 1022, b"nfs", b"host:/"),
+        ]
+        assert [tuple(mount) for mount in mac.mounts()] == [
+            (point, kind.decode(), source) for point, kind, source in lib.mounted
+        ]
+
+    def test_those_that_come_meanwhile_fit(self, mac: darwin.Darwin, lib: LibSystem) -> None:
+        lib.mounted = [(b"/", b"apfs", b"/dev/disk3s1s1")]
+        original = lib.do_getfsstat
+
+        def getfsstat(self: LibSystem, table: object, size: int, how: int) -> int:
+            found = original(table, size, how)
+            lib.mounted = lib.mounted[:1] * 8
+            return found
+
+        type(lib).do_getfsstat, kept = getfsstat, type(lib).do_getfsstat  # type: ignore[method-assign]
+        try:
+            assert len(mac.mounts()) == 8
+        finally:
+            type(lib).do_getfsstat = kept  # type: ignore[method-assign]
+
+    def test_intel_has_two_structures(self, lib: LibSystem) -> None:
+        """The plain name fills the old one there."""
+        lib.mounted = [(b"/", b"apfs", b"/dev/disk1s1")]
+        setattr(type(lib), "do_getfsstat$INODE64", type(lib).do_getfsstat)
+        try:
+            assert len(darwin.Darwin(lib).mounts()) == 1
+        finally:
+            delattr(type(lib), "do_getfsstat$INODE64")
+        assert set(lib.calls) == {"getfsstat$INODE64"}
+
+
+def test_it_is_chosen_by_the_name_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    for platform, name in (("darwin", "Darwin"), ("linux", "Linux")):
+        monkeypatch.setattr("sys.platform", platform)
+        backend.backend.cache_clear()
+        assert type(backend.backend()).__name__ == name
+        assert backend.backend() is backend.backend()
+    backend.backend.cache_clear()

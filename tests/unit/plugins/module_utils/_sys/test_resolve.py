@@ -105,9 +105,9 @@ def in_chroot(tree: Path, paths: list[str]) -> list[tuple[str, str]]:
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        said = json.load(pipe)
+        said: list[tuple[str, str]] = json.load(pipe)
     os.waitpid(child, 0)
-    return [(path, real) for path, real in said]
+    return said
 
 
 def _real(path: str) -> str:

@@ -145,3 +145,13 @@ def used_bytes(path: bytes) -> int:
     """What is in use on the file system of `path`, in bytes."""
     found = os.statvfs(path)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+def tail(path: AnyPath, limit: int = 4096) -> bytes:
+    """The end of a file of the host; nothing when there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
+            return file.read(limit)
+    except OSError:
+        return b""

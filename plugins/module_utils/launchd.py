@@ -1,0 +1,266 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The launchd jobs of a jail: daemons of root's on the Mac, which launchd keeps running and starts at boot.
+
+    /Library/LaunchDaemons/LABEL.plist          what launchd reads
+    /private/var/db/darwin.jail/jobs/LABEL/     the job's own programs
+    /private/var/log/darwin.jail/LABEL.log      what it says
+
+A job is unloaded before anything of it is written, and loaded last: one that is loaded was loaded as it is
+written, also after a run that was killed.
+
+launchctl(1) has today's verbs for one service; their exit codes are known from many reports, while the text of
+`launchctl print` is expressly no interface (docs/macos.md, launchd).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import plistlib
+import re
+import stat
+import time
+from collections.abc import Mapping
+from typing import Callable, NamedTuple
+
+from ._sys import host
+from ._sys.process import Ended, run
+from ._sys.rooted import Root
+from .errors import InputError, OperationError, show
+
+LAUNCHCTL = "/bin/launchctl"
+TOP = b"/"
+DAEMONS = b"Library/LaunchDaemons"
+FILES = b"private/var/db/darwin.jail/jobs"
+LOGS = b"private/var/log/darwin.jail"
+
+# launchctl's exit codes are errno values of launchd, and 113 when there is no such service.
+ABSENT = (3, 113)
+TEARDOWN = 36
+BUSY = (5, 37)
+"""Already loaded, or still being unloaded: 37, and just 5 since macOS 14."""
+
+PATIENCE, PAUSE = 40.0, 0.2
+"""Seconds for a job to end, which launchd gives ExitTimeOut (20), and how often to look."""
+LARGEST = 1 << 24
+"""Bytes of a program."""
+
+
+class Job(NamedTuple):
+    """A job as it is to be."""
+
+    label: str
+    arguments: tuple[str, ...]
+    """The program, by its absolute path, and its arguments; `installed` says where the job's own files are."""
+    files: Mapping[str, bytes] = {}
+    """Programs that are installed for this job, by name."""
+
+    def plist(self) -> bytes:
+        """Started at load and at boot, and whenever it ends, at most every ten seconds."""
+        log = "/" + os.fsdecode(_log(self.label))
+        keys = {
+            "Label": self.label,
+            "ProgramArguments": list(self.arguments),
+            "RunAtLoad": True,
+            "KeepAlive": True,
+            "ProcessType": "Interactive",  # others are slowed down when the Mac is busy
+            "StandardOutPath": log,
+            "StandardErrorPath": log,
+            "WorkingDirectory": "/",
+        }
+        return plistlib.dumps(keys)
+
+
+class Step(NamedTuple):
+    """One thing to be done."""
+
+    describe: str
+    """For --diff; several lines for a file of text."""
+    execute: Callable[[], None]
+
+
+# -- names ---------------------------------------------------------------------
+
+
+def slug(text: str) -> str:
+    """A name that is readable and only this one's: /private/var/jails/dev becomes dev-1a2b3c4d."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", os.path.basename(text.rstrip("/"))).strip("-") or "root"
+    return f"{readable[:40]}-{hashlib.sha256(os.fsencode(text)).hexdigest()[:8]}"
+
+
+def label(jail: bytes, purpose: str) -> str:
+    """The name of a job: of this jail, by its path, and for this purpose."""
+    return f"darwin.jail.{slug(os.fsdecode(jail))}.{purpose}"
+
+
+def installed(name: str, file: str) -> str:
+    """Where a file of a job is."""
+    return f"/{os.fsdecode(FILES)}/{name}/{file}"
+
+
+def _plist(name: str) -> bytes:
+    return DAEMONS + b"/" + os.fsencode(name) + b".plist"
+
+
+def _log(name: str) -> bytes:
+    return LOGS + b"/" + os.fsencode(name) + b".log"
+
+
+# -- what there is -------------------------------------------------------------
+
+
+def is_loaded(name: str) -> bool:
+    ended = _launchctl("print", f"system/{name}")
+    if ended.rc not in (0, *ABSENT):
+        raise _failed("look for the launchd job", name, ended)
+    return ended.rc == 0
+
+
+def labels(prefix: str) -> list[str]:
+    """All jobs whose name begins so, loaded or not."""
+    with Root(TOP) as root, root.directory(DAEMONS) as fd:
+        names = os.listdir(fd)
+    return sorted(name[:-6] for name in names if name.startswith(prefix) and name.endswith(".plist"))
+
+
+def arguments(name: str) -> list[str]:
+    """The program of a job that is written, and its arguments; nothing when it cannot be read."""
+    with Root(TOP) as root:
+        try:
+            return [str(word) for word in plistlib.loads(root.read(_plist(name), LARGEST) or b"")["ProgramArguments"]]
+        except Exception:  # noqa: BLE001 (plistlib raises expat's errors, and what its own slips raise)
+            return []
+
+
+def last_words(name: str) -> str:
+    """The last line of a job's log; nothing when there is none."""
+    lines = host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def refuse_writable(program: str) -> None:
+    """InputError when someone other than root could replace a program that is to run as root."""
+    for path in dict.fromkeys((os.path.normpath(program), os.path.realpath(program))):
+        if not os.path.lexists(path):
+            raise InputError(f"there is no program {path}: install it, or name another one")
+        status = os.stat(path)
+        loose = path if status.st_uid or status.st_mode & 0o022 else ""
+        for parent in host.writable_ancestors(os.fsencode(path)):
+            loose = loose or show(parent)
+        if loose:
+            raise InputError(
+                f"{program} may not be run as root by launchd: others than root can write to {loose}; name a program "
+                "that only root can replace, such as the Command Line Tools have"
+            )
+
+
+# -- what is to be done --------------------------------------------------------
+
+
+def plan_present(job: Job) -> list[Step]:
+    """What makes the job what it is to be, and running; nothing when it is."""
+    wanted = {_plist(job.label): job.plist()}
+    wanted.update((installed(job.label, name)[1:].encode(), data) for name, data in job.files.items())
+    with Root(TOP) as root:
+        wrong = {rel: data for rel, data in wanted.items() if not _is_right(root, rel, data)}
+        writes = [Step(_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())]
+    loaded = is_loaded(job.label)
+    unload = [Step(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
+    load = [Step(f"+ launchd job {job.label}", lambda: _load(job.label))] if wrong or not loaded else []
+    return [*unload, *writes, *load]
+
+
+def plan_absent(name: str) -> list[Step]:
+    """What ends a job and removes all that is its own."""
+    steps = [Step(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    with Root(TOP) as root:
+        there = [rel for rel in (_plist(name), FILES + b"/" + os.fsencode(name), _log(name)) if root.lstat(rel)]
+    return steps + [Step(f"- /{show(rel)}", _remover(rel)) for rel in there]
+
+
+def restart(name: str) -> None:
+    """End the job's process, whatever it does, and start another one."""
+    ended = _launchctl("kickstart", "-k", f"system/{name}")
+    if ended.rc:
+        raise _failed("restart the launchd job", name, ended)
+
+
+def _is_right(root: Root, rel: bytes, data: bytes) -> bool:
+    status = root.lstat(rel)
+    if status is None or (status.st_mode, status.st_uid) != (stat.S_IFREG | _mode(rel), 0):
+        return False
+    return status.st_size == len(data) and root.read(rel, LARGEST) == data
+
+
+def _mode(rel: bytes) -> int:
+    return 0o644 if rel.endswith(b".plist") else 0o755
+
+
+def _difference(root: Root, rel: bytes, data: bytes) -> str:
+    """The lines of a diff when it is a plist, otherwise its name."""
+    path, status = f"/{show(rel)}", root.lstat(rel)
+    if not rel.endswith(b".plist"):
+        return f"~ {path}" if status else f"+ {path}"
+    before = root.read(rel, LARGEST) if status and stat.S_ISREG(status.st_mode) else b""
+    old, new = (text.decode("utf-8", "replace").splitlines() for text in (before or b"", data))
+    return "\n".join(difflib.unified_diff(old, new, path, path, lineterm="")) or f"~ {path} (owner or mode)"
+
+
+def _writer(rel: bytes, data: bytes) -> Callable[[], None]:
+    def write() -> None:
+        for folder in (os.path.dirname(rel), LOGS):
+            host.make_dirs(os.path.join(TOP, folder))
+        with Root(TOP) as root:
+            root.write(rel, data, mode=_mode(rel))
+
+    return write
+
+
+def _remover(rel: bytes) -> Callable[[], None]:
+    def remove() -> None:
+        with Root(TOP) as root:
+            root.remove_tree(rel)
+
+    return remove
+
+
+# -- launchctl -----------------------------------------------------------------
+
+
+def _load(name: str) -> None:
+    """Load and start a job. It is enabled first, for a disabled one is refused with the code of one that is loaded."""
+    ended = _launchctl("enable", f"system/{name}")
+    if ended.rc:
+        raise _failed("enable the launchd job", name, ended)
+    plist = os.fsdecode(os.path.join(TOP, _plist(name)))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ended = _launchctl("bootstrap", "system", plist)
+        if not ended.rc or is_loaded(name):
+            return
+        if ended.rc not in BUSY or time.monotonic() > deadline:
+            raise _failed("load the launchd job", name, ended)
+        time.sleep(PAUSE)
+
+
+def _unload(name: str) -> None:
+    ended = _launchctl("bootout", f"system/{name}")
+    if ended.rc not in (0, TEARDOWN, *ABSENT, *BUSY):
+        raise _failed("unload the launchd job", name, ended)
+    deadline = time.monotonic() + PATIENCE
+    while is_loaded(name):
+        if time.monotonic() > deadline:
+            raise OperationError("unload the launchd job", name, f"it still runs after {PATIENCE:.0f} seconds")
+        time.sleep(PAUSE)
+
+
+def _launchctl(*words: str) -> Ended:
+    return run([LAUNCHCTL, *words], timeout=PATIENCE)
+
+
+def _failed(verb: str, name: str, ended: Ended) -> OperationError:
+    said = " ".join((ended.stderr + ended.stdout).decode("utf-8", "replace").split())
+    return OperationError(verb, name, said or f"launchctl ended with {ended.rc}", hint=f"exit code {ended.rc}")

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Jobs are written, loaded, compared and removed, with launchctl's exit codes as reported (docs/macos.md)."""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import launchd
+from ansible_collections.darwin.jail.plugins.module_utils._sys.process import Ended
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.launchd import Job, Step
+
+NAME = "darwin.jail.test-00000000.dns"
+JOB = Job(NAME, ("/usr/bin/true", "x"), {"program.py": b"print()\n"})
+
+
+class Launchctl:
+    """What launchctl answers, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.loaded: set[str] = set()
+        self.asked: list[str] = []
+        self.answers: dict[str, list[int]] = {}
+        """Exit codes to come, by verb, before it works again."""
+
+    def __call__(self, verb: str, *words: str) -> Ended:
+        name = words[-1].rpartition("/")[2].removesuffix(".plist")
+        if verb != "print":
+            self.asked.append(verb)
+        if self.answers.get(verb):
+            return Ended(self.answers[verb].pop(0), b"", f"{verb} failed\n".encode())
+        return Ended(self._obey(verb, name), b"", b"")
+
+    def _obey(self, verb: str, name: str) -> int:
+        if verb in ("print", "kickstart"):
+            return 0 if name in self.loaded else 113
+        if verb == "bootstrap":
+            if name in self.loaded:
+                return 37
+            self.loaded.add(name)
+        elif verb == "bootout":
+            if name not in self.loaded:
+                return 3
+            self.loaded.discard(name)
+        return 0
+
+
+@pytest.fixture
+def launchctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launchctl]:
+    if os.geteuid():
+        pytest.skip("jobs are root's")
+    fake = Launchctl()
+    (tmp_path / "Library/LaunchDaemons").mkdir(parents=True)
+    monkeypatch.setattr(launchd, "TOP", os.fsencode(tmp_path))
+    monkeypatch.setattr(launchd, "_launchctl", fake)
+    monkeypatch.setattr(launchd, "PAUSE", 0.001)
+    monkeypatch.setattr(launchd, "PATIENCE", 0.2)
+    return fake
+
+
+def execute(steps: list[Step]) -> list[str]:
+    for step in steps:
+        step.execute()
+    return [step.describe.splitlines()[0] for step in steps]
+
+
+def test_a_job_is_written_then_loaded_and_left_alone_afterwards(launchctl: Launchctl, tmp_path: Path) -> None:
+    planned = launchd.plan_present(JOB)
+    assert not list(tmp_path.rglob("*.plist")), "planning wrote something"
+    execute(planned)
+    assert launchctl.asked == ["enable", "bootstrap"]
+    plist = tmp_path / "Library/LaunchDaemons" / f"{NAME}.plist"
+    found = plistlib.loads(plist.read_bytes())
+    assert (found["Label"], found["ProgramArguments"], found["KeepAlive"]) == (NAME, ["/usr/bin/true", "x"], True)
+    program = tmp_path / launchd.installed(NAME, "program.py")[1:]
+    assert program.read_bytes() == b"print()\n"
+    for path, mode in ((plist, 0o644), (program, 0o755)):
+        status = path.stat()
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, mode)
+    assert launchd.plan_present(JOB) == []
+
+
+@pytest.mark.parametrize(
+    "changed", [JOB._replace(arguments=("/usr/bin/false",)), JOB._replace(files={"program.py": b"other"})]
+)
+def test_a_job_that_changes_is_unloaded_first(launchctl: Launchctl, changed: Job) -> None:
+    execute(launchd.plan_present(JOB))
+    launchctl.asked.clear()
+    done = execute(launchd.plan_present(changed))
+    assert launchctl.asked == ["bootout", "enable", "bootstrap"]
+    assert done[0] == f"- launchd job {NAME}"
+    assert done[-1] == f"+ launchd job {NAME}"
+    assert launchd.plan_present(changed) == []
+
+
+@pytest.mark.parametrize("kill_before", [1, 2, 3])
+def test_a_run_that_is_killed_leaves_what_the_next_one_mends(launchctl: Launchctl, kill_before: int) -> None:
+    """Whatever is loaded was loaded as it is written."""
+    execute(launchd.plan_present(JOB))
+    changed = Job(NAME, ("/usr/bin/false",), {"program.py": b"other"})
+    execute(launchd.plan_present(changed)[:kill_before])
+    launchctl.asked.clear()
+    execute(launchd.plan_present(changed))
+    assert launchctl.asked == ["enable", "bootstrap"]
+    assert launchd.plan_present(changed) == []
+
+
+def test_the_plist_is_shown_as_a_diff(launchctl: Launchctl) -> None:
+    execute(launchd.plan_present(JOB))
+    text = "\n".join(step.describe for step in launchd.plan_present(JOB._replace(arguments=("/usr/bin/true", "y"))))
+    assert "-\t\t<string>x</string>" in text
+    assert "+\t\t<string>y</string>" in text
+
+
+@pytest.mark.parametrize("spoil", ["mode", "contents", "owner", "link"])
+def test_what_others_changed_is_mended(launchctl: Launchctl, tmp_path: Path, spoil: str) -> None:
+    execute(launchd.plan_present(JOB))
+    path = tmp_path / launchd.installed(NAME, "program.py")[1:]
+    if spoil == "mode":
+        path.chmod(0o777)
+    elif spoil == "owner":
+        os.chown(path, 501, 20)
+    else:
+        path.unlink()
+        path.symlink_to("/bin/sh") if spoil == "link" else path.write_bytes(b"prinT()\n")
+    execute(launchd.plan_present(JOB))
+    assert launchctl.asked[-3:] == ["bootout", "enable", "bootstrap"]
+    assert (path.read_bytes(), path.stat().st_uid, path.stat().st_mode & 0o777) == (b"print()\n", 0, 0o755)
+
+
+@pytest.mark.parametrize("codes", [[37], [5, 5, 37]])
+def test_loading_while_the_old_one_ends_is_tried_again(launchctl: Launchctl, codes: list[int]) -> None:
+    launchctl.answers["bootstrap"] = codes
+    execute(launchd.plan_present(JOB))
+    assert NAME in launchctl.loaded
+
+
+def test_what_cannot_be_loaded_is_said(launchctl: Launchctl) -> None:
+    launchctl.answers["bootstrap"] = [5] * 1000
+    with pytest.raises(OperationError, match=rf"cannot load the launchd job {NAME}: bootstrap failed \(exit code 5\)"):
+        execute(launchd.plan_present(JOB))
+    launchctl.answers["bootstrap"] = [125]
+    with pytest.raises(OperationError, match="exit code 125"):
+        execute(launchd.plan_present(JOB))
+
+
+def test_to_know_nothing_is_not_to_be_absent(launchctl: Launchctl) -> None:
+    launchctl.answers["print"] = [1]
+    with pytest.raises(OperationError, match="cannot look for the launchd job"):
+        launchd.plan_present(JOB)
+
+
+def test_a_job_is_removed_with_all_that_is_its_own(launchctl: Launchctl, tmp_path: Path) -> None:
+    execute(launchd.plan_present(JOB))
+    log = tmp_path / f"private/var/log/darwin.jail/{NAME}.log"
+    log.write_text("one\ntwo\n")
+    assert launchd.last_words(NAME) == "two"
+    other = Job("darwin.jail.other-00000000.dns", ("/usr/bin/true",))
+    execute(launchd.plan_present(other))
+    execute(launchd.plan_absent(NAME))
+    assert launchctl.loaded == {other.label}
+    assert [path.name for path in tmp_path.rglob("*") if NAME in str(path)] == []
+    assert launchd.plan_absent(NAME) == []
+    assert launchd.labels("darwin.jail.") == [other.label]
+
+
+@pytest.mark.parametrize("code", [3, 36, 113])
+def test_unloading_what_is_going_already(launchctl: Launchctl, code: int) -> None:
+    execute(launchd.plan_present(JOB))
+    planned = launchd.plan_absent(NAME)
+    launchctl.answers["bootout"] = [code]
+    launchctl.loaded.clear()
+    execute(planned)
+
+
+def test_what_does_not_end_is_said(launchctl: Launchctl) -> None:
+    execute(launchd.plan_present(JOB))
+    launchctl.answers["bootout"] = [36]
+    with pytest.raises(OperationError, match="it still runs after 0 seconds"):
+        execute(launchd.plan_absent(NAME))
+
+
+def test_names_are_readable_and_differ() -> None:
+    one, two = launchd.label(b"/private/var/jails/dev", "dns"), launchd.label(b"/private/var/other/dev", "dns")
+    assert one.startswith("darwin.jail.dev-")
+    assert one.endswith(".dns")
+    assert one != two
+    assert launchd.label("/a/b c/grüße %".encode(), "dns").isascii()
+
+
+def test_programs_that_others_can_replace_are_refused(tmp_path: Path) -> None:
+    launchd.refuse_writable("/usr/bin/env")
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    program = loose / "program"
+    with pytest.raises(InputError, match="there is no program"):
+        launchd.refuse_writable(str(program))
+    program.touch(0o755)
+    link = tmp_path / "link"
+    link.symlink_to(program)
+    if os.geteuid() == 0:
+        loose.chmod(0o777)
+        with pytest.raises(InputError, match=f"others than root can write to {loose}"):
+            launchd.refuse_writable(str(program))
+        with pytest.raises(InputError, match=f"others than root can write to {loose}"):
+            launchd.refuse_writable(str(link))
+        loose.chmod(0o755)
+        os.chown(program, 501, 20)
+    with pytest.raises(InputError, match="may not be run as root by launchd"):
+        launchd.refuse_writable(str(program))

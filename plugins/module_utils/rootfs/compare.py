@@ -112,9 +112,10 @@ class Comparer:
         status = want.status
         kind = status.st_mode & 0o170000
         decision.lines[name] = mtree.line(name, status, want.link() if kind == 0o120000 else None)
-        if kind == 0o100000 and status.st_nlink > 1:
-            return  # links.py sees to it
-        if have is None or fd is None:
+        if kind == 0o100000 and status.st_nlink > 1:  # links.py sees to it
+            if have is not None and fd is not None and stat.S_ISDIR(have.st_mode):
+                self._make_room(path, fd, decision)
+        elif have is None or fd is None:
             decision.operations.append(Operation(CREATE, path, want))
         else:
             why = difference(want, have, name, fd, self.full)
@@ -122,15 +123,19 @@ class Comparer:
                 self._mend(path, want, have, why, fd, decision)
 
     def _mend(self, path: bytes, want: WantedFile, have: os.stat_result, why: str, fd: int, decision: Decision) -> None:
-        if stat.S_ISDIR(have.st_mode):
-            if self._pruner.clear(path, fd, decision):
-                decision.operations.append(Operation(CREATE, path, want))
-            else:
-                text = "a directory with files that were not installed by this collection is in the way"
-                decision.conflicts.append((path, text))
-            return
-        action = METADATA if metadata_only(want, have, why) else REPLACE
-        decision.operations.append(Operation(action, path, want, why, have))
+        if not stat.S_ISDIR(have.st_mode):
+            action = METADATA if metadata_only(want, have, why) else REPLACE
+            decision.operations.append(Operation(action, path, want, why, have))
+        elif self._make_room(path, fd, decision):
+            decision.operations.append(Operation(CREATE, path, want))
+
+    def _make_room(self, path: bytes, fd: int, decision: Decision) -> bool:
+        """Take away a directory where something else is wanted; False when it stays."""
+        cleared = self._pruner.clear(path, fd, decision)
+        if not cleared:
+            text = "a directory with files that were not installed by this collection is in the way"
+            decision.conflicts.append((path, text))
+        return cleared
 
     def _set_linked_aside(self, path: bytes, names: list[bytes], listing: Listing, decision: Decision) -> None:
         """Files that have other names too."""
@@ -138,8 +143,13 @@ class Comparer:
         for name in names:
             want = listing.files[name]
             status = want.status
-            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and not self.known.is_configuration(below + name):
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(below + name, decision):
                 decision.linked.append(Linked(below + name, want.parent, want.name, status))
+
+    def _can_link(self, path: bytes, decision: Decision) -> bool:
+        if self.known.is_configuration(path) or path in self.known.mounts:
+            return False
+        return all(path != where for where, _why in decision.conflicts)
 
     def _own(self, path: bytes, want: WantedDir, fd: int | None, decision: Decision) -> None:
         """The directory itself."""

@@ -11,6 +11,7 @@ from one copy.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 
 from .._sys.rooted import LINK_IN_THE_WAY, Root
@@ -52,13 +53,14 @@ class Linker:
             self._link(group[leader], name, there)
 
     def _there(self, path: bytes) -> os.stat_result | None:
-        """What is under a name; None too where something else has the place of its directory, until that is mended."""
+        """What is under a name; when this only looks, None too for what the run would have taken away before."""
         try:
-            return self._root.lstat(path)
+            have = self._root.lstat(path)
         except OperationError as exc:
             if self._installer or exc.errno not in LINK_IN_THE_WAY:
                 raise
             return None
+        return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None
 
     def _leader(self, group: list[Linked], have: list[os.stat_result | None]) -> int | None:
         """The first name that already is as wanted."""
@@ -75,7 +77,7 @@ class Linker:
             return difference(want, have, os.path.basename(name.path), fd, self._full)
 
     def _copy(self, name: Linked, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
-        """Copy the file for its first name; returns what is there then."""
+        """Copy the file for its first name; returns what is there then, if anything was done."""
         want = WantedFile(name.status, -1, name.name, name.parent)
         why = "" if have is None else self._difference(name, have)
         same = have is not None and alone and metadata_only(want, have, why)
@@ -83,7 +85,7 @@ class Linker:
         operation = Operation(action, name.path, want, why, have)
         self.findings.count(operation)
         if not self._installer:
-            return have
+            return None
         with self._source.directory(name.parent) as source:
             want.dir_fd = source
             self._inside(name.path, operation)

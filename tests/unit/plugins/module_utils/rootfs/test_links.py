@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
-from .conftest import Make
+import pytest
+
+from .conftest import Make, paths
 
 
 def test_a_directory_that_gave_way_to_a_link_is_foretold_and_mended(place: Path, source: Path, make: Make) -> None:
@@ -24,3 +27,87 @@ def test_a_directory_that_gave_way_to_a_link_is_foretold_and_mended(place: Path,
     assert (jail / "usr/bin/git").samefile(jail / "usr/bin/git-shell")
     assert list(outside.iterdir()) == []
     assert not make("/usr/").changed
+
+
+@pytest.fixture
+def names(source: Path) -> list[str]:
+    """The names of one file, in two directories."""
+    for name in ("usr/bin/git-add", "usr/bin/git-log", "usr/share/git"):
+        os.link(source / "usr/bin/git", source / name)
+    return ["usr/bin/git", "usr/bin/git-add", "usr/bin/git-log", "usr/share/git"]
+
+
+def inodes(jail: Path, names: list[str]) -> int:
+    return len({(jail / name).stat().st_ino for name in names})
+
+
+def test_a_file_that_was_changed_gets_all_its_names_anew(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/")
+    jail = place / "jail"
+    (jail / names[0]).write_text("changed under all its names")
+    foretold = make("/usr/", check=True)
+    assert paths(foretold) == {("replace", f"/{names[0]}"), *(("link", f"/{name}") for name in names[1:])}
+    assert paths(make("/usr/")) == paths(foretold)
+    assert inodes(jail, names) == 1
+    assert (jail / names[3]).read_text() == "this is usr/bin/git\n"
+    assert not make("/usr/").changed
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_an_empty_directory_in_place_of_a_name(make: Make, place: Path, names: list[str], position: int) -> None:
+    make("/usr/")
+    name = place / "jail" / names[position]
+    name.unlink()
+    name.mkdir()
+    foretold = make("/usr/", check=True)
+    assert (
+        paths(make("/usr/")) == paths(foretold) == {("remove", f"/{names[position]}"), ("link", f"/{names[position]}")}
+    )
+    assert inodes(place / "jail", names) == 1
+    assert not make("/usr/").changed
+
+
+def test_a_directory_with_foreign_files_in_place_of_a_name(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/")
+    mine = place / "jail" / names[1] / "mine"
+    mine.parent.unlink()
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for check in (True, False):
+        result = make("/usr/", check=check)
+        assert result.values["operations"] == []
+        assert [warning.partition(": ")[0] for warning in result.warnings] == [f"cannot make {mine.parent} as wanted"]
+    assert mine.read_text() == "mine"
+
+
+def test_a_mount_in_place_of_a_name(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/")
+    (place / "mounted").write_text("mounted")
+    name = place / "jail" / names[0]
+    subprocess.run(["mount", "--bind", str(place / "mounted"), str(name)], check=True)
+    try:
+        assert not make("/usr/").changed
+        assert name.read_text() == "mounted"
+        make("/etc/")
+        assert name.read_text() == "mounted"
+    finally:
+        subprocess.run(["umount", str(name)], check=True)
+
+
+def test_one_name_of_a_file_with_others_is_mended_in_place(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/bin/git")
+    git = place / "jail/usr/bin/git"
+    inode = git.stat().st_ino
+    git.chmod(0o600)
+    assert paths(make("/usr/bin/git")) == {("metadata", "/usr/bin/git")}
+    assert (git.stat().st_ino, git.stat().st_mode & 0o777) == (inode, 0o755)
+
+
+def test_names_that_come_apart_in_the_source(make: Make, place: Path, source: Path, names: list[str]) -> None:
+    make("/usr/")
+    (source / names[1]).unlink()
+    (source / names[1]).write_text("a file of its own")
+    assert paths(make("/usr/")) == {("replace", f"/{names[1]}"), ("metadata", "/usr/bin")}
+    assert (place / "jail" / names[0]).read_text() == "this is usr/bin/git\n"
+    assert (place / "jail" / names[1]).read_text() == "a file of its own"
+    assert inodes(place / "jail", names) == 2

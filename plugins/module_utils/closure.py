@@ -11,14 +11,15 @@ each with the rpaths of the chain. A name is
 
     missing     no program can load it, or a program of the jail that needs it cannot
     optional    the same, but its image starts without it (weak and lazy ones)
-    undecided   nothing in the jail loads the image by itself; some of its programs could load it, others not
+    undecided   some program could load it, and the jail does not tell whether one that does needs it
 
-Cost: each name once for each image; programs are gone through only when
-something was left open.
+Cost: each name once for each image. Programs are gone through only when the
+answer can differ between them, up to a limit; what is then open is undecided.
 """
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -27,6 +28,10 @@ from .binaries import Image
 from .library_search import FAMILIES, FITS, PROGRAM, RPATH, Chain, Found, Search, expand
 from .macho import Dependency
 from .survey import shown
+
+MOST_STEPS = 1_000_000
+"""Names looked at while programs are gone through: a few seconds."""
+BY_PROGRAM, BY_DIRECTORY = "depends on the program that loads it", "depends on the working directory"
 
 Key = tuple[bytes, str]
 """Path and architecture: which image."""
@@ -65,9 +70,9 @@ def check(images: Sequence[Image], search: Search) -> Closure:
     """Search for what these images need; all of them can be loaded in the jail."""
     run = _Run(images, search)
     run.settle()
-    if run.open:
-        run.load()
-        run.judge()
+    run.give_up()
+    run.load()
+    run.judge()
     return run.closure
 
 
@@ -83,6 +88,7 @@ class _Run:
         self._loads: dict[Key, dict[bytes, Image]] = {}
         """What an image loads, by the name it gives it, as far as that is settled."""
         self._loaded: set[Key] = set()
+        self._steps = 0
 
     # -- one by one -------------------------------------------------------
 
@@ -97,10 +103,10 @@ class _Run:
                 found = self._search.library(need.name, chain, program)
                 if found.image:
                     self._loads.setdefault(key(image), {})[need.name] = found.image
-                elif found.why and _depends_on_program(need.name):
+                elif found.why and need.name.startswith((RPATH, PROGRAM)):
                     self.open[key(image), need.name] = _Open(image, need, found)
                 elif found.why:
-                    self._report(image, need, found.why)
+                    self._report(image, need, found.why if need.name.startswith((b"/", b"@")) else BY_DIRECTORY)
 
     def _settle_dylinker(self, image: Image, dylinker: bytes) -> None:
         """The kernel, too, looks for it in the jail (xnu bsd/kern/mach_loader.c load_dylinker)."""
@@ -110,7 +116,19 @@ class _Run:
 
     def _report(self, image: Image, need: Dependency, why: str) -> None:
         found = Missing(need.name, image.code.arch, why, image.path)
-        (self.closure.optional if need.optional else self.closure.missing).append(found)
+        if why in (BY_PROGRAM, BY_DIRECTORY):
+            self.closure.undecided.append(found)
+        else:
+            (self.closure.optional if need.optional else self.closure.missing).append(found)
+
+    def give_up(self) -> None:
+        """Settle what is open and has no place in the jail to which any program could lead."""
+        places, names = _Places(self._images), {image.code.name for image in self._images}
+        for place, open_ in list(self.open.items()):
+            name, arch = open_.need.name, open_.image.code.arch
+            if name not in names and all(self._search.at(path, arch).why for path in places.of(name, arch)):
+                self._report(open_.image, open_.need, open_.found.why)
+                del self.open[place]
 
     # -- program by program -----------------------------------------------
 
@@ -146,9 +164,10 @@ class _Run:
         program = root.path if root.code.kind == "execute" else None
         here, names = {key(root)}, {root.code.name}
         todo = deque([Chain(root)])
-        while todo:
+        while todo and self._steps < MOST_STEPS:
             chain = todo.popleft()
             self._loaded.add(key(chain.image))
+            self._steps += len(chain.image.code.dependencies)
             for need in chain.image.code.dependencies:
                 # What is loaded already under this very name is taken (dyld dyld/Loader.cpp getLoader).
                 again = need.name.startswith(RPATH) and need.name in names
@@ -175,55 +194,39 @@ class _Run:
 
     def judge(self) -> None:
         """Say what became of each open name."""
-        places = _Places(self._images)
         for open_ in self.open.values():
-            why = open_.found.why
             if open_.failed is not None:
                 by = "" if open_.failed == open_.image.path else f" (when loaded by {shown(open_.failed)})"
-                self._report(open_.image, open_.need, why + by)
-            elif open_.loaded:
-                continue
-            elif self._somewhere(open_, places):
-                image = open_.image
-                self.closure.undecided.append(
-                    Missing(open_.need.name, image.code.arch, "depends on the program that loads it", image.path)
-                )
-            else:
-                self._report(open_.image, open_.need, why)
-
-    def _somewhere(self, open_: _Open, places: _Places) -> bool:
-        """Whether some program of the jail, or its working directory, could make a name lead somewhere."""
-        name, arch = open_.need.name, open_.image.code.arch
-        if not name.startswith((b"@", b"/")):
-            return True
-        return any(not self._search.at(path, arch).why for path in places.of(name, arch))
+                self._report(open_.image, open_.need, open_.found.why + by)
+            elif not open_.loaded:
+                self._report(open_.image, open_.need, BY_PROGRAM)
 
 
 class _Places:
-    """Where the programs and libraries of the jail would make @rpath and @executable_path lead."""
+    """Where the programs and libraries of the jail could make @rpath and @executable_path lead."""
 
     def __init__(self, images: Iterable[Image]) -> None:
-        self._rpaths: dict[str, set[bytes]] = {}
-        self._programs: dict[str, set[bytes]] = {}
+        self._rpaths: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
+        self._programs: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
         for image in images:
-            program = image.path if image.code.kind == "execute" else None
-            expanded = (expand(rpath, image.path, program) for rpath in image.code.rpaths)
-            self._rpaths.setdefault(FAMILIES[image.code.arch], set()).update(path for path in expanded if path)
-            if program is not None:
-                self._programs.setdefault(FAMILIES[image.code.arch], set()).add(program)
+            family = FAMILIES[image.code.arch]
+            if image.code.kind == "execute":
+                self._programs[family].add(os.path.dirname(image.path) + b"/program")
+            for rpath in image.code.rpaths:
+                # What starts at the program differs between them.
+                self._rpaths[family].add(rpath if rpath.startswith(PROGRAM) else expand(rpath, image.path, None) or b"")
 
     def of(self, name: bytes, arch: str) -> Iterator[bytes]:
+        """Every absolute path that a name could mean."""
         family = FAMILIES[arch]
+        names = [name]
         if name.startswith(RPATH):
-            yield from (path + b"/" + name[len(RPATH) :] for path in self._rpaths.get(family, ()))
-        for program in self._programs.get(family, ()):
-            path = expand(name, b"", program) if name.startswith(PROGRAM) else None
-            if path:
-                yield path
-
-
-def _depends_on_program(name: bytes) -> bool:
-    return name.startswith((RPATH, PROGRAM)) or not name.startswith((b"@", b"/"))
+            names = [rpath + b"/" + name[len(RPATH) :] for rpath in self._rpaths[family] if rpath]
+        for one in names:
+            for program in self._programs[family] if one.startswith(PROGRAM) else (None,):
+                path = expand(one, b"", program)
+                if path:
+                    yield path
 
 
 def loadable(images: Iterable[Image], families: set[str]) -> list[Image]:

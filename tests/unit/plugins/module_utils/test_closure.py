@@ -196,6 +196,14 @@ def test_rpaths_of_the_chain(tree: Tree) -> None:
     assert tree.check() == NOTHING
 
 
+def test_an_rpath_of_a_library_that_starts_at_the_program(tree: Tree) -> None:
+    tree.program("/app/bin/a", need("/lib/l.dylib"))
+    tree.library("/lib/l.dylib", need("/lib/m.dylib"), rpath("@executable_path/../lib"))
+    tree.library("/lib/m.dylib", need("@rpath/n.dylib"))
+    tree.library("/app/lib/n.dylib")
+    assert tree.check() == NOTHING
+
+
 def test_one_program_finds_it_and_another_does_not(tree: Tree) -> None:
     tree.program("/app/bin/a", need("/lib/l.dylib"), rpath("@executable_path/../lib"))
     tree.program("/bin/b", need("/lib/l.dylib"))
@@ -254,10 +262,28 @@ def test_libraries_that_need_each_other(tree: Tree) -> None:
     assert found.missing == []
 
 
-def test_relative_names(tree: Tree) -> None:
+def test_relative_names_depend_on_the_working_directory(tree: Tree) -> None:
     tree.library("/lib/a.dylib", need("b.dylib"))
+    tree.program("/bin/a", need("b.dylib"), need("./c.dylib", "weak"))
     found = tree.check()
-    assert [one.library for one in found.undecided] == [b"b.dylib"]
+    assert (found.missing, found.optional) == ([], [])
+    assert {(one.library, one.needed_by, one.why) for one in found.undecided} == {
+        (b"b.dylib", b"bin/a", "depends on the working directory"),
+        (b"./c.dylib", b"bin/a", "depends on the working directory"),
+        (b"b.dylib", b"lib/a.dylib", "depends on the working directory"),
+    }
+
+
+def test_a_limit_to_going_through_programs(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is then not known is not called missing, and not found either."""
+    tree.program("/app/bin/a", need("/lib/l.dylib"))
+    tree.program("/bin/other", rpath("/other"))
+    tree.library("/lib/l.dylib", need("@rpath/m.dylib"))
+    tree.library("/other/m.dylib")
+    assert [one.why for one in tree.check().missing] == ["no rpath says where to look (when loaded by /app/bin/a)"]
+    monkeypatch.setattr(closure, "MOST_STEPS", 0)
+    found = tree.check()
+    assert (found.missing, [one.why for one in found.undecided]) == ([], ["depends on the program that loads it"])
 
 
 def test_what_lies_below_a_mount_is_taken_as_it_is(tree: Tree) -> None:
@@ -278,7 +304,7 @@ FORMS = ("@rpath", "@rpath", "@rpath", "@rpath", "@loader_path", "@executable_pa
 def jails(draw: st.DrawFn) -> dict[str, tuple[list[str], list[str]]]:
     """Images by path, each with the names it needs and its rpaths; programs lie in /p and /q."""
     forms = [f"{place}/{name}" for place in FORMS for name in NAMES]
-    rpaths = [*PLACES, "@loader_path", "@executable_path/../a", "/none"]
+    rpaths = [*PLACES, "@loader_path", "@executable_path/../a", "@executable_path/../b", "/none"]
     paths = draw(st.sets(st.sampled_from([f"{place}/{name}" for place in PLACES for name in NAMES]), min_size=1))
     return {
         path: (

@@ -224,8 +224,8 @@ closure:
       sample: []
     undecided:
       description:
-        - The same for libraries of which it cannot be told. Where they are looked for depends on the program that loads a
-          plug-in, and some program of the jail would find them; or on the working directory.
+        - The same for libraries of which it cannot be told. Where they are looked for depends on the working directory,
+          or on the program that loads a plug-in, and some program of the jail would find them.
       type: list
       elements: dict
       sample: []

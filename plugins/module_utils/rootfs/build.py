@@ -24,7 +24,7 @@ from .._sys.rooted import Root
 from ..errors import InputError, NotAJailError, OperationError, SpaceError, show
 from ..macos import SYSTEM_VERSION, release
 from ..result import Result
-from . import adopt, install, manifest, profiles, record, workers
+from . import adopt, globs, install, manifest, profiles, record, workers
 from .compare import Comparer
 from .graft import graft
 from .known import Known
@@ -84,6 +84,7 @@ class _Run:
         named = bool(wish.manifests or wish.entries)
         self._profile = profiles.chosen(wish.profile, source, not named)
         self.warnings += self._profile.warnings
+        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
         self._grafts = graft(self._matches(), source)
 
     def _matches(self) -> list[Match]:
@@ -122,7 +123,7 @@ class _Run:
                 findings = self._walk(jail, record.Record.load(jail.root), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
-                    findings.moved(moves)
+                    findings.adopted(not self.existed, moves)
                     return findings
             return self._act(jail, moves)
 
@@ -154,7 +155,7 @@ class _Run:
             if exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise
-        findings.moved(moves)
+        findings.adopted("adopted" in jail.marker and not self.existed, moves)
         record.finish(jail.root, was, findings.blocks, findings.dropped)
         if findings.total or jail.marker.get("state") != "complete":
             jail.mark(state="complete", **self._built())
@@ -166,7 +167,7 @@ class _Run:
         tree = WantedTree(
             self._source,
             self._grafts,
-            [*self._wish.exclude, *self._profile.exclude],
+            self._excluded,
             (own.st_dev, own.st_ino) if own else (-1, -1),
         )
         mounts = jail.mounts() if root.exists else set()

@@ -17,6 +17,10 @@ from .._sys.host import PRIVATE
 from ..errors import InputError, ManifestError, OperationError, show
 
 INCLUDE = b"@include"
+DEEPEST = 64
+"""How deep manifests may include each other."""
+LONGEST = 1023
+"""The longest path that macOS takes (apple-oss-distributions/xnu bsd/sys/syslimits.h)."""
 
 
 class Entry(NamedTuple):
@@ -50,6 +54,8 @@ def read_manifests(paths: Sequence[str], load: Callable[[str], bytes]) -> list[E
     for path in paths:
         if not os.path.isabs(path):
             raise InputError(f"manifest '{path}' is not an absolute path: give the whole path on the Mac")
+        if "\0" in path:
+            raise InputError(f"manifest {path!r} holds a NUL byte")
         _read(path, load, [], entries, "manifests")
     return entries
 
@@ -70,8 +76,10 @@ def _read(path: str, load: Callable[[str], bytes], including: list[str], entries
         origin = f"{path} line {number}"
         if line.split(None, 1)[0] == INCLUDE:
             included = os.fsdecode(line[len(INCLUDE) :].strip())
-            if not included:
+            if not included or "\0" in included:
                 raise ManifestError(f"{origin}: @include names no file")
+            if len(including) == DEEPEST:
+                raise ManifestError(f"{origin}: manifests include each other more than {DEEPEST} levels deep")
             _read(os.path.join(os.path.dirname(path), included), load, [*including, path], entries, origin)
         else:
             entries.append(_entry(line.split(), origin))
@@ -113,4 +121,6 @@ def checked(src: bytes, dest: bytes | None, optional: bool, origin: str) -> Entr
             raise InputError(f"{origin}: {what} '{show(path)}' holds '..', which could lead out of the tree")
         if b"\0" in path:
             raise InputError(f"{origin}: {what} '{show(path)}' holds a NUL byte")
+        if len(path) > LONGEST:
+            raise InputError(f"{origin}: {what} '{show(path[:40])}...' is longer than the {LONGEST} bytes of a path")
     return Entry(src, dest, optional, origin)

@@ -10,9 +10,7 @@ leads into that volume, not to the running system.
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 import stat
 from typing import NamedTuple
 
@@ -20,10 +18,10 @@ from .._sys import at, host
 from .._sys.resolve import Resolver
 from .._sys.rooted import Root
 from ..errors import InputError, failed, show
+from . import globs
 from .manifest import Entry, canonical
 
 FIRMLINKS = b"usr/share/firmlinks"
-MAGIC = re.compile(rb"[*?[]")
 
 # Never descended into: /System/Volumes/Data shows the whole Data volume a second time.
 NEVER = b"System/Volumes"
@@ -66,8 +64,11 @@ class Source:
         return frozenset(line.strip(b"/") for line in lines if line.startswith(b"/"))
 
     def resolve(self, path: bytes, follow_last: bool) -> bytes | None:
-        """The real path inside the tree, or None when it does not exist."""
-        real, there = self._resolver.resolve(path, follow_last)
+        """The real path inside the tree, or None when it leads nowhere."""
+        try:
+            real, there = self._resolver.resolve(path, follow_last)
+        except InputError:  # links in a circle
+            return None
         return real if there else None
 
     def expand(self, entry: Entry) -> list[Match]:
@@ -100,17 +101,21 @@ class Source:
         follow_last = entry.src.endswith(b"/")
         literal = canonical(entry.src)
         real = self.resolve(literal, follow_last)
-        if real is not None or not MAGIC.search(literal):
+        if real is not None or not globs.MAGIC.search(literal):
             return [(literal, real)]
         found: list[bytes] = [b""]
-        for part in literal.split(b"/"):
-            found = [os.path.join(base, name) for base in found for name in self._names(base, part)]
+        try:
+            for part in literal.split(b"/"):
+                found = [os.path.join(base, name) for base in found for name in self._names(base, part)]
+        except InputError as exc:
+            raise InputError(f"{entry.origin}: {exc}") from exc
         return [(path, self.resolve(path, follow_last)) for path in found]
 
     def _names(self, base: bytes, pattern: bytes) -> list[bytes]:
         """Names in a directory that match a pattern; `*` matches hidden ones as well."""
-        if not MAGIC.search(pattern):
+        if not globs.MAGIC.search(pattern):
             return [pattern]
+        matches = globs.matcher(pattern).match
         real = self.resolve(base, True)
         status = self.root.lstat(real) if real is not None else None
         if real is None or status is None or not stat.S_ISDIR(status.st_mode):
@@ -120,4 +125,4 @@ class Source:
                 names = at.names(fd)
         except OSError as exc:
             raise failed("list", self.root.outside(real), exc) from exc
-        return sorted(fnmatch.filter(names, pattern))
+        return sorted(filter(matches, names))

@@ -65,8 +65,11 @@ class Findings:
         if len(self.operations) < MOST_REPORTED:
             self.operations.append((operation.report(), operation.describe()))
 
-    def moved(self, moves: list[tuple[bytes, bytes]]) -> None:
-        """Report directories that were moved into /private when the jail was adopted."""
+    def adopted(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:
+        """Report that the jail was adopted just now, and what was moved into /private for that."""
+        if now:
+            self.operations.insert(0, ({"action": "adopt", "path": "/", "type": "dir"}, "> / dir (adopted)"))
+            self.total += 1
         for old, new in moves:
             report = {"action": "move", "path": "/" + show(old), "type": "dir", "why": f"to /{show(new)}"}
             self.operations.insert(0, (report, f"> /{show(old)} dir (to /{show(new)})"))

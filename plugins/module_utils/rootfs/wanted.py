@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Union
 
 from ..errors import failed
 from ..jail import STATE
 from .graft import Graft
-from .manifest import canonical
 from .source import NEVER, Source
 
 Status = Any
@@ -43,14 +42,14 @@ class WantedFile:
 class WantedDir:
     """A directory of the jail."""
 
-    __slots__ = ("status", "sources", "graft")
+    __slots__ = ("status", "sources", "grafted")
 
-    def __init__(self, status: Status, sources: Sequence[bytes], graft: Graft | None = None) -> None:
+    def __init__(self, status: Status, sources: Sequence[bytes], grafted: bool = False) -> None:
         self.status = status
         self.sources = sources
         """The directories of the source that it is made of."""
-        self.graft = graft
-        """What entries want in it besides."""
+        self.grafted = grafted
+        """Whether entries want something in it besides."""
 
 
 Wanted = Union[WantedFile, WantedDir]
@@ -82,7 +81,7 @@ class Listing:
         """Directories of the same name merge; the later one gives the metadata."""
         former = self.dirs.get(name)
         if former:
-            want = WantedDir(want.status, [*former.sources, *want.sources], want.graft)
+            want = WantedDir(want.status, [*former.sources, *want.sources], want.grafted)
         self.files.pop(name, None)
         self.dirs[name] = want
 
@@ -94,11 +93,13 @@ class WantedTree:
     comes from one place and holds no entry of its own takes the short way.
     """
 
-    def __init__(self, source: Source, grafts: Graft, exclude: Sequence[str], own: tuple[int, int]) -> None:
+    def __init__(
+        self, source: Source, grafts: Graft, excluded: Sequence[re.Pattern[bytes]], own: tuple[int, int]
+    ) -> None:
         self._source = source
         self._grafts = grafts
         self._firmlinks = source.firmlinks()
-        self._excluded = _patterns(exclude)
+        self._excluded = excluded
         self._own = own
         """Device and inode of the jail, which may lie in what is copied."""
 
@@ -106,7 +107,7 @@ class WantedTree:
         """The root directory of the jail."""
         sources = list(self._grafts.sources)
         status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
-        return WantedDir(status, sources, self._grafts)
+        return WantedDir(status, sources, grafted=True)
 
     def list(self, path: bytes, want: WantedDir) -> Listing:
         """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
@@ -114,8 +115,8 @@ class WantedTree:
         try:
             for source in want.sources:
                 self._scan(source, path, listing)
-            if want.graft:
-                self._add_grafts(path, want.graft, listing)
+            if want.grafted:
+                self._add_grafts(path, self._grafts.at(path), listing)
         except BaseException:
             listing.close()
             raise
@@ -198,35 +199,4 @@ class WantedTree:
             status = node.fixed
         inside = inherited.sources if inherited else ()
         sources = [*inside, *(source for source in node.sources if source not in inside)]
-        listing.add_dir(name, WantedDir(status, sources, node))
-
-
-def _patterns(globs: Iterable[str]) -> list[re.Pattern[bytes]]:
-    """Globs as regular expressions over paths of the jail.
-
-    Without a slash a glob is matched against names anywhere; with one, against
-    the whole path. `*` and `?` stop at slashes, `**` does not.
-    """
-    found = []
-    for glob in globs:
-        raw = os.fsencode(glob)
-        if b"/" in raw.strip(b"/"):
-            anchor, raw = b"^", canonical(raw)
-        elif raw.startswith(b"/"):
-            anchor, raw = b"^", raw.strip(b"/")
-        else:
-            anchor, raw = b"(?:^|/)", raw.strip(b"/")
-        found.append(re.compile(anchor + _regex(raw) + b"$", re.DOTALL))
-    return found
-
-
-def _regex(glob: bytes) -> bytes:
-    words = re.split(rb"(\*\*/?|\*|\?|\[[^]]+\])", glob)
-    known = {b"**": b".*", b"**/": b"(?:.*/)?", b"*": b"[^/]*", b"?": b"[^/]"}
-    return b"".join(_class(word) if word[:1] == b"[" else known.get(word) or re.escape(word) for word in words)
-
-
-def _class(word: bytes) -> bytes:
-    negated = word[1:2] in (b"!", b"^")
-    body = word[2:-1] if negated else word[1:-1]
-    return b"[" + (b"^/" if negated else b"") + body.replace(b"\\", b"\\\\") + b"]"
+        listing.add_dir(name, WantedDir(status, sources, grafted=True))

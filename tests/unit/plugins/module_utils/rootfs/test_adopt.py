@@ -37,3 +37,11 @@ def test_adopting_refuses_two_places_for_one_directory(make: Make, place: Path) 
     (place / "jail/private/etc").mkdir(parents=True)
     with pytest.raises(JailError, match="both exist"):
         make("/usr/", adopt=True, check=True)
+
+
+def test_adopting_what_is_just_as_wanted_is_a_change_once(make: Make, place: Path) -> None:
+    make("/usr/", "/etc/")
+    shutil.rmtree(place / "jail/private/var/db/darwin.jail")
+    assert paths(make("/usr/", "/etc/", adopt=True, check=True)) == {("adopt", "/")}
+    assert paths(make("/usr/", "/etc/", adopt=True)) == {("adopt", "/")}
+    assert not make("/usr/", "/etc/", adopt=True).changed

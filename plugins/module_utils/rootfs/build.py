@@ -92,7 +92,7 @@ class _Run:
         entries = manifest.read_manifests(self._wish.manifests, host.read_file)
         matches = []
         for entry in [*self._profile.entries, *entries, *manifest.read_entries(self._wish.entries)]:
-            found = self._source.expand(entry)
+            found = [match for match in self._source.expand(entry) if not self._is_jail(match.source)]
             if not found and not entry.optional:
                 raise InputError(
                     f"{entry.origin}: {show(entry.src)} matches nothing in {show(self._source.path)}: "
@@ -102,6 +102,11 @@ class _Run:
                 self.warnings.append(f"{entry.origin}: {show(entry.src)} matches nothing")
             matches += found
         return matches
+
+    def _is_jail(self, source: bytes) -> bool:
+        """Whether something of the source is the jail itself, or lies in it."""
+        real = os.path.join(self._source.path, source)
+        return (real + b"/").startswith(self._path + b"/")
 
     # -- the order of things ------------------------------------------------------
 

@@ -27,6 +27,7 @@ from ._sys.lock import Lock, refuse_if_locked
 from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
 from .errors import InputError, NotAJailError, RecordError, show
+from .result import Result
 
 STATE = b"private/var/db/darwin.jail"
 MARKER = STATE + b"/jail.json"
@@ -57,6 +58,8 @@ def jail_path(path: str) -> bytes:
         raise InputError(f"{show(real)} is not a directory and cannot become a jail: choose another path")
     above = os.path.dirname(real)
     while above != b"/":
+        if os.path.lexists(above) and not os.path.isdir(above):
+            raise InputError(f"{show(real)} lies below {show(above)}, which is not a directory: choose another path")
         if os.path.lexists(above + b"/" + MARKER):
             raise InputError(f"{show(real)} lies inside the jail {show(above)}: choose a path outside of it")
         above = os.path.dirname(above)
@@ -122,6 +125,12 @@ def open_jail(path: str) -> Jail:
             "or take over what another tool made with its option adopt"
         )
     return Jail(real, root, marker)
+
+
+def to_come(path: bytes, diff: list[str], **values: Any) -> Result:
+    """For check mode, of a jail that is not there yet because building it, too, is only foretold."""
+    warning = f"{show(path)} does not exist yet: what is said holds once the jail is built"
+    return Result(bool(diff), values, diff, [warning])
 
 
 def read_marker(root: Root) -> dict[str, Any] | None:

@@ -32,6 +32,9 @@ from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
 
 LAUNCHCTL = "/bin/launchctl"
+PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
+"""The one that only root can replace."""
+
 TOP = b"/"
 DAEMONS = b"Library/LaunchDaemons"
 FILES = b"private/var/db/darwin.jail/jobs"

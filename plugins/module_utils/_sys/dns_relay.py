@@ -285,6 +285,7 @@ class Door:
     def __init__(self, jail: str, server: str, mode: str, journal: Journal) -> None:
         self._folder, self._server, self._mode, self._journal = f"{jail}/{FOLDER}", server, mode, journal
         self._own: tuple[int, int] | None = None
+        self._why = ""
         self.listener: socket.socket | None = None
 
     def mend(self) -> None:
@@ -297,8 +298,7 @@ class Door:
                     return
                 if self._mode == "link":
                     raise OSError(errno.EXDEV, f"a hard link to {self._server} is of no use: {reason}")
-                self._journal.say(f"relaying, for a hard link to {self._server} is of no use: {reason}")
-                self._mode = "relay"
+                self._mode, self._why = "relay", f", for a hard link is of no use: {reason}"
             if not self.listener or there != self._own:
                 self._listen(folder)
 
@@ -312,17 +312,17 @@ class Door:
         try:
             with replacing(folder) as name:
                 os.link(self._server, name, dst_dir_fd=folder, follow_symlinks=False)
+                reach(self._server).close()
+                try:
+                    reach(name).close()
+                except OSError as exc:
+                    raise OSError(errno.EACCES, f"connecting to it: {exc.strerror}") from exc
+                self._journal.say(f"{self._folder}/{NAME} is a hard link to {self._server}")
         except OSError as exc:
             if exc.errno in IMPOSSIBLE:
                 return exc.strerror or str(exc)
             raise
-        reach(self._server).close()
-        try:
-            reach(NAME).close()
-        except OSError as exc:
-            return f"connecting to it: {exc.strerror}"
         self._own = server
-        self._journal.say(f"{self._folder}/{NAME} is a hard link to {self._server}")
         return ""
 
     def _listen(self, folder: int) -> None:
@@ -334,10 +334,10 @@ class Door:
             with replacing(folder) as name:
                 listener.bind(name)
                 listener.listen(socket.SOMAXCONN)
+                self._journal.say(f"{self._folder}/{NAME} is relayed to {self._server}{self._why}")
         finally:
             os.umask(before)
         self._own, self.listener = identity(NAME, folder), listener
-        self._journal.say(f"{self._folder}/{NAME} is relayed to {self._server}")
 
     def close(self) -> None:
         """Take away what was put there."""

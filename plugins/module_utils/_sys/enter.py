@@ -13,6 +13,7 @@ from ..errors import OperationError
 from . import launcher
 from .process import Channel, Ended, run
 from .rooted import Root
+from .source import source
 
 
 class Report(NamedTuple):
@@ -36,7 +37,7 @@ def enter(root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None)
     """
     channel = Channel(json.dumps(plan).encode())
     descriptors = [str(number) for number in (*channel.theirs, root.fd)]
-    argv = [sys.executable, "-I", "-S", "-c", _source(), *descriptors]
+    argv = [sys.executable, "-I", "-S", "-c", source(launcher), *descriptors]
     ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd])
     lines = ended.report.splitlines()
     if lines:
@@ -45,12 +46,3 @@ def enter(root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None)
         return Report("timeout"), ended
     said = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
     raise OperationError("enter", root.path, f"the launcher ended with {ended.rc}: {said or 'it said nothing'}")
-
-
-def _source() -> str:
-    """The text of the launcher, which may lie in the zip file that Ansible sends."""
-    loader = launcher.__spec__.loader if launcher.__spec__ else None
-    text: str | None = loader.get_source(launcher.__name__)  # type: ignore[union-attr]
-    if text is None:
-        raise OperationError("read the source of", launcher.__name__, "there is none")
-    return text

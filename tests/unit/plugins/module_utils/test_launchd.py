@@ -12,56 +12,22 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import launchd
-from ansible_collections.darwin.jail.plugins.module_utils._sys.process import Ended
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.launchd import Job, Step
+from launchctl import Launchctl
 
 NAME = "darwin.jail.test-00000000.dns"
 JOB = Job(NAME, ("/usr/bin/true", "x"), {"program.py": b"print()\n"})
-
-
-class Launchctl:
-    """What launchctl answers, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.loaded: set[str] = set()
-        self.asked: list[str] = []
-        self.answers: dict[str, list[int]] = {}
-        """Exit codes to come, by verb, before it works again."""
-
-    def __call__(self, verb: str, *words: str) -> Ended:
-        name = words[-1].rpartition("/")[2].removesuffix(".plist")
-        if verb != "print":
-            self.asked.append(verb)
-        if self.answers.get(verb):
-            return Ended(self.answers[verb].pop(0), b"", f"{verb} failed\n".encode())
-        return Ended(self._obey(verb, name), b"", b"")
-
-    def _obey(self, verb: str, name: str) -> int:
-        if verb in ("print", "kickstart"):
-            return 0 if name in self.loaded else 113
-        if verb == "bootstrap":
-            if name in self.loaded:
-                return 37
-            self.loaded.add(name)
-        elif verb == "bootout":
-            if name not in self.loaded:
-                return 3
-            self.loaded.discard(name)
-        return 0
 
 
 @pytest.fixture
 def launchctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launchctl]:
     if os.geteuid():
         pytest.skip("jobs are root's")
-    fake = Launchctl()
-    (tmp_path / "Library/LaunchDaemons").mkdir(parents=True)
-    monkeypatch.setattr(launchd, "TOP", os.fsencode(tmp_path))
-    monkeypatch.setattr(launchd, "_launchctl", fake)
-    monkeypatch.setattr(launchd, "PAUSE", 0.001)
-    monkeypatch.setattr(launchd, "PATIENCE", 0.2)
-    return fake
+    fake = Launchctl(tmp_path)
+    fake.install(tmp_path, monkeypatch)
+    yield fake
+    fake.close()
 
 
 def execute(steps: list[Step]) -> list[str]:
@@ -164,7 +130,7 @@ def test_a_job_is_removed_with_all_that_is_its_own(launchctl: Launchctl, tmp_pat
     other = Job("darwin.jail.other-00000000.dns", ("/usr/bin/true",))
     execute(launchd.plan_present(other))
     execute(launchd.plan_absent(NAME))
-    assert launchctl.loaded == {other.label}
+    assert set(launchctl.loaded) == {other.label}
     assert [path.name for path in tmp_path.rglob("*") if NAME in str(path)] == []
     assert launchd.plan_absent(NAME) == []
     assert launchd.labels("darwin.jail.") == [other.label]
@@ -175,6 +141,8 @@ def test_unloading_what_is_going_already(launchctl: Launchctl, code: int) -> Non
     execute(launchd.plan_present(JOB))
     planned = launchd.plan_absent(NAME)
     launchctl.answers["bootout"] = [code]
+    for process in launchctl.loaded.values():
+        process.wait()
     launchctl.loaded.clear()
     execute(planned)
 

@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look up names as programs in a jail do: with getaddrinfo(3), and the jail as root directory.
+
+The text of this file is run by dns.py as a program of its own, by `python -I -S -c`, with the descriptor of the jail's
+directory and the names. No program of the jail is started for that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+
+
+def main(jail: int, names: list[str]) -> dict[str, object]:
+    "".encode("idna")  # which can only be imported before the root changes
+    found: dict[str, list[str]] = {}
+    errors: dict[str, str] = {}
+    os.fchdir(jail)
+    try:
+        os.chroot(".")
+    except PermissionError:
+        return {"entered": False, "addresses": found, "errors": errors}
+    for name in names:
+        try:
+            answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            found[name] = sorted({str(answer[4][0]) for answer in answers})
+        except (OSError, UnicodeError) as exc:
+            errors[name] = getattr(exc, "strerror", None) or str(exc)
+    return {"entered": True, "addresses": found, "errors": errors}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(int(sys.argv[1]), sys.argv[2:])))

@@ -27,6 +27,8 @@ def real_path(path: AnyPath) -> bytes:
     raw = os.fsencode(path)
     if not raw.startswith(b"/"):
         raise InputError(f"'{show(raw)}' is not an absolute path: give the whole path, from /")
+    if b"\0" in raw:
+        raise InputError(f"{raw!r} holds a NUL byte: give another path")
     parts = split(raw)
     if parts and parts[0] in PRIVATE and _links_to_private(parts[0]):
         parts.insert(0, b"private")
@@ -53,8 +55,8 @@ def _links_to_private(name: bytes) -> bool:
 
 def make_dirs(path: bytes) -> None:
     """Make a directory and its missing parents, 0755 and owned by root, following no link."""
+    fd = os.open("/", DIRECTORY)
     try:
-        fd = os.open("/", DIRECTORY)
         for part in split(path):
             try:
                 os.mkdir(part, 0o755, dir_fd=fd)
@@ -63,9 +65,10 @@ def make_dirs(path: bytes) -> None:
             deeper = os.open(part, DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = deeper
-        os.close(fd)
     except OSError as exc:
         raise failed("make directory", path, exc) from exc
+    finally:
+        os.close(fd)
 
 
 def writable_ancestors(path: bytes) -> list[bytes]:

@@ -141,6 +141,9 @@ def test_a_jail_inside_its_source_is_not_copied_into_itself(make: Make, source: 
     make("/usr/", jail=str(jail))
     assert not (jail / "usr/jails/first").exists()
     assert not make("/usr/", jail=str(jail)).changed
+    (source / "usr/jails/other").mkdir()
+    make("/usr/", "/usr/jails/*", jail=str(jail))
+    assert [path.name for path in (jail / "usr/jails").iterdir()] == ["other"]
 
 
 class TestBadInput:
@@ -180,6 +183,30 @@ class TestBadInput:
         (place / "jail").write_text("x")
         with pytest.raises(InputError, match="is not a directory"):
             make("/usr/", check=check)
+
+    def test_a_file_above_it(self, make: Make, place: Path, check: bool) -> None:
+        (place / "file").write_text("x")
+        with pytest.raises(InputError, match=r"/a/jail lies below .*/file, which is not a directory"):
+            make("/usr/", jail=str(place / "file/a/jail"), check=check)
+
+    @pytest.mark.parametrize("option", ["jail", "source", "manifests"])
+    def test_a_nul_byte(self, make: Make, place: Path, check: bool, option: str) -> None:
+        value = f"{place}/x\0y"
+        with pytest.raises(InputError, match="holds a NUL byte"):
+            make("/usr/", check=check, **{option: [value] if option == "manifests" else value})
+
+    @pytest.mark.parametrize("exclude", ["[z-a]", "/usr/x[b-a]"])
+    def test_a_senseless_glob(self, make: Make, place: Path, check: bool, exclude: str) -> None:
+        with pytest.raises(InputError, match=r"a\]' is no glob: bad character range"):
+            make("/usr/", exclude=[exclude], check=check)
+        assert not (place / "jail").exists()
+
+    @pytest.mark.parametrize("src", ["/jails/first", "/jails/first/", "/jails/first/usr/bin/git", "/jails/*"])
+    def test_the_jail_itself_as_an_entry(self, make: Make, source: Path, check: bool, src: str) -> None:
+        jail = source / "jails/first"
+        make("/usr/", jail=str(jail))
+        with pytest.raises(InputError, match="matches nothing"):
+            make("/usr/", src, jail=str(jail), check=check)
 
     def test_a_jail_inside_a_jail(self, make: Make, place: Path, check: bool) -> None:
         make("/usr/")

@@ -52,6 +52,11 @@ def test_a_cycle_is_named() -> None:
         read(files)
 
 
+def test_includes_do_not_go_on_for_ever() -> None:
+    with pytest.raises(ManifestError, match="more than 64 levels deep"):
+        read_manifests(["/0"], lambda path: b"@include /%d\n" % (int(path[1:]) + 1))
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -62,6 +67,9 @@ def test_a_cycle_is_named() -> None:
         (b"/a /b/..", r"holds '\.\.'"),
         (b"/a\0b", "NUL"),
         (b"@include", "names no file"),
+        (b"@include x\0y", "names no file"),
+        (b"/" + b"x" * 1023, "longer than the 1023 bytes"),
+        (b"/a /" + b"x/" * 512, "longer than the 1023 bytes"),
     ],
 )
 def test_bad_lines_are_refused_by_number(line: bytes, words: str) -> None:

@@ -91,7 +91,7 @@ class TestSlashes:
             ("/usr/lib/*", "/opt/lib", {"usr/lib/a.dylib": "opt/lib"}),
             ("//usr/.//bin/./git", None, {"usr/bin/git": "usr/bin/git"}),
             ("/etc/hosts", None, {"private/etc/hosts": "private/etc/hosts"}),
-            ("/etc/hosts", "/tmp/h", {"private/etc/hosts": "private/tmp/h"}),
+            ("/etc/hosts", "/var/h", {"private/etc/hosts": "private/var/h"}),
             ("/plain", "/", {"plain": "plain"}),
             ("/", None, {"": ""}),
             ("/", "/opt", {"": "opt"}),

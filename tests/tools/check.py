@@ -111,7 +111,13 @@ PARTS = (
         ),
     ),
     Part("layers", (("pytest", "--quiet", "tests/unit/test_layers.py"),)),
-    Part("unit", (("pytest", "--quiet", "--ignore=tests/unit/test_layers.py"),)),
+    Part(
+        "unit",
+        (
+            ("tests/tools/peers",),
+            ("pytest", "--quiet", "--ignore=tests/unit/test_layers.py"),
+        ),
+    ),
     Part("target-python", (tool("target_python.py"),), no_target_python),
     Part("ansible-lint", (("ansible-lint", "--strict"),)),
     Part("sanity", (tool("sanity.py"),)),

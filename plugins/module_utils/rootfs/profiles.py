@@ -41,6 +41,9 @@ STANDARD = """
 # They would act on the Mac, not on the jail.
 ACTING_ON_THE_MAC = ("/sbin/halt", "/sbin/reboot", "/sbin/shutdown")
 
+# Where the Mac has its developer tools, which may be an Xcode that the jail has not.
+CHOSEN_FOR_THE_MAC = ("/var/select/developer_dir",)
+
 CACHE = b"System/Library/dyld"
 CACHE_SOURCES = (b"System/Volumes/Preboot/Cryptexes/OS/System/Library/dyld", CACHE)
 MAIN_FILES = {
@@ -74,7 +77,7 @@ def chosen(name: str | None, source: Source, nothing_named: bool) -> Profile:
         () if caches else (f"no shared cache for {arch} in {show(source.path)}: programs in the jail cannot start",)
     )
     listed = [checked(os.fsencode(path), None, True, origin) for path in STANDARD]
-    return Profile([*listed, *caches], ACTING_ON_THE_MAC, (), warnings)
+    return Profile([*listed, *caches], (*ACTING_ON_THE_MAC, *CHOSEN_FOR_THE_MAC), (), warnings)
 
 
 def _shared_cache(source: Source, arch: str, origin: str) -> list[Entry]:

@@ -144,4 +144,4 @@ def _metadata(was: mtree.Fields, have: os.stat_result) -> str:
 
 
 def _is(have: os.stat_result) -> str:
-    return f"is a {mtree.TYPES.get(stat.S_IFMT(have.st_mode), b'socket').decode()}"
+    return f"is a {mtree.type_name(have.st_mode)}"

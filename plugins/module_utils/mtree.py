@@ -24,6 +24,10 @@ UP = b"..\n"
 
 _SPECIAL = re.compile(rb"[^!$%&'()+,\-./0-9:;<>@A-Z^_`a-z{|}~]")
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
+_LINE = re.compile(
+    rb"(\S+) type=(file|dir|link|char|block|fifo)(?: mode=([0-7]{4}))? uid=(\d{1,10}) gid=(\d{1,10})"
+    rb"(?: size=(\d{1,20}))?(?: time=(-?\d{1,20})\.(\d{9}))?(?: link=(\S*))?(?: sha256digest=([0-9a-f]{64}))?\n"
+)
 
 TYPES = {
     stat.S_IFREG: b"file",
@@ -91,31 +95,33 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
 
 def parse(text: bytes) -> tuple[bytes, Fields]:
     """The name and fields of a line; RecordError for anything that `line` does not write."""
-    words = text.split()
-    try:
-        name = decode(words[0])
-        values = dict(word.split(b"=", 1) for word in words[1:])
-        link = values.pop(b"link", None)
-        digest = values.pop(b"sha256digest", None)
-        fields = Fields(
-            FORMATS[values.pop(b"type")] | int(values.pop(b"mode", b"0") if link else values.pop(b"mode"), 8),
-            int(values.pop(b"uid")),
-            int(values.pop(b"gid")),
-            int(values.pop(b"size", b"0")),
-            _time(values.pop(b"time", None)),
-            0,
-            None if link is None else decode(link),
-            None if digest is None else digest.decode("ascii"),
-        )
-    except (KeyError, ValueError, IndexError) as exc:
-        raise RecordError(f"'{show(text.strip()[:80])}' is not a line of the record") from exc
-    if values or b"/" in name or b"\0" in name or name in (b"", b".."):
-        raise RecordError(f"'{show(text.strip()[:80])}' is not a line of the record")
+    found = _LINE.fullmatch(text)
+    if not found:
+        raise _refused(text)
+    name, kind, mode, uid, gid, size, seconds, nanoseconds, link, digest = found.groups()
+    name = decode(name)
+    if b"/" in name or b"\0" in name or name in (b"", b".."):
+        raise _refused(text)
+    fits = (mode is None, link is not None, size is not None) == (kind == b"link", kind == b"link", kind == b"file")
+    if not fits:
+        raise _refused(text)
+    fields = Fields(
+        FORMATS[kind] | int(mode or b"0", 8),
+        int(uid),
+        int(gid),
+        int(size or 0),
+        None if seconds is None else int(seconds) * 1000000000 + int(nanoseconds),
+        0,
+        None if link is None else decode(link),
+        None if digest is None else digest.decode(),
+    )
     return name, fields
 
 
-def _time(text: bytes | None) -> int | None:
-    if text is None:
-        return None
-    seconds, nanoseconds = text.split(b".")
-    return int(seconds) * 1000000000 + int(nanoseconds)
+def _refused(text: bytes) -> RecordError:
+    return RecordError(f"'{show(text.strip()[:80])}' is not a line of the record")
+
+
+def type_name(mode: int) -> str:
+    """The word of mtree(5) for a type of file."""
+    return "socket" if stat.S_ISSOCK(mode) else TYPES[stat.S_IFMT(mode)].decode()

@@ -20,7 +20,7 @@ def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, ful
     """In a few words; empty when nothing differs. `full` reads contents, xattrs and ACLs too."""
     status = want.status
     if stat.S_IFMT(status.st_mode) != stat.S_IFMT(have.st_mode):
-        return f"is a {mtree.TYPES.get(stat.S_IFMT(have.st_mode), b'socket').decode()}"
+        return f"is a {mtree.type_name(have.st_mode)}"
     why = _contents(want, have, name, fd, full) or metadata(status, have)
     if not why and status.st_mtime_ns not in (None, have.st_mtime_ns):
         why = "time"

@@ -36,7 +36,7 @@ class Operation(NamedTuple):
 
     def kind(self) -> str:
         status = self.want.status if self.want else self.have
-        return mtree.TYPES[stat.S_IFMT(status.st_mode)].decode() if status else ""
+        return mtree.type_name(status.st_mode) if status else ""
 
     def report(self) -> dict[str, Any]:
         """For the return value `operations`."""

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from . import verdict
+from ._sys import threshold
 from ._sys.enter import enter
 from ._sys.rooted import Root
 from .directory import Account, find_account, find_group
@@ -24,12 +25,6 @@ from .errors import InputError
 from .jail import open_jail
 from .result import Result
 from .user_tmp import Owner, uuid_of
-
-# The system's own (sysctl user.cs_path): only root can put programs there.
-PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
-
-# What programs take that have no TMPDIR.
-TMP = "/tmp"  # noqa: S108
 
 # setgroups(2) takes 16 (xnu bsd/sys/syslimits.h, NGROUPS_MAX), and the first is the group of the process itself.
 MOST_GROUPS = 15
@@ -114,7 +109,7 @@ def execute(command: Command, check: bool) -> Result:
     who = identify(command)
     with open_jail(command.jail) as jail:
         environment = {**surroundings(who.account, jail.root, command.clean_env), **command.variables}
-        search = environment.get("PATH", PATH)
+        search = environment.get("PATH", threshold.PATH)
         plan = {
             "check": check,
             "argv": command.words,
@@ -150,14 +145,7 @@ def surroundings(account: Account, root: Root, clean: bool) -> dict[str, str]:
     """The environment that the program starts from, without what the user adds."""
     if not clean:
         return dict(os.environ)
-    return {
-        "HOME": account.home,
-        "LOGNAME": account.name,
-        "PATH": PATH,
-        "SHELL": account.shell,
-        "TMPDIR": temporary_directory(account, root),
-        "USER": account.name,
-    }
+    return threshold.surroundings(account.name, account.home, account.shell, temporary_directory(account, root))
 
 
 def temporary_directory(account: Account, root: Root) -> str:
@@ -168,4 +156,4 @@ def temporary_directory(account: Account, root: Root) -> str:
         status = root.lstat(owner.rel + b"/T")
         if status and stat.S_ISDIR(status.st_mode) and status.st_uid == account.uid:
             return f"{owner.path}/T/"
-    return TMP
+    return threshold.TMP

@@ -10,10 +10,10 @@ import sys
 from typing import Any, NamedTuple
 
 from ..errors import OperationError
-from . import launcher
+from . import launcher, threshold
 from .process import Channel, Ended, run
 from .rooted import Root
-from .source import source
+from .source import program
 
 
 class Report(NamedTuple):
@@ -36,8 +36,8 @@ def enter(root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None)
     uid, gid, and login (whose groups to take, or none for exactly `groups`).
     """
     channel = Channel(json.dumps(plan).encode())
-    descriptors = [str(number) for number in (*channel.theirs, root.fd)]
-    argv = [sys.executable, "-I", "-S", "-c", source(launcher), *descriptors]
+    text = program(threshold, launcher, call=f"launch{(*channel.theirs, root.fd)}")
+    argv = [sys.executable, "-I", "-S", "-c", text]
     ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd])
     lines = ended.report.splitlines()
     if lines:

@@ -1,13 +1,16 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The text of a module of ours that is run as a program of its own."""
+"""The text of modules of ours that are run as a program of its own."""
 
 from __future__ import annotations
 
 from types import ModuleType
 
 from ..errors import OperationError
+
+# What one module of a program has from another stands above it in the same text. Such an import takes one line.
+LEFT_OUT = ("from .", "from __future__ ")
 
 
 def source(module: ModuleType) -> str:
@@ -17,3 +20,9 @@ def source(module: ModuleType) -> str:
     if text is None:
         raise OperationError("read the source of", module.__name__, "there is none")
     return text
+
+
+def program(*modules: ModuleType, call: str) -> str:
+    """The text of several modules, which need nothing but the standard library and each other, and a call at its end."""
+    lines = [line for module in modules for line in source(module).splitlines() if not line.startswith(LEFT_OUT)]
+    return "\n".join(["from __future__ import annotations", *lines, call, ""])

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import directory
 from ansible_collections.darwin.jail.plugins.module_utils._sys.enter import enter
-from ansible_collections.darwin.jail.plugins.module_utils.chroot import PATH, TMP, Command, execute
+from ansible_collections.darwin.jail.plugins.module_utils._sys.threshold import PATH, TMP
+from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result

@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import launcher
+from ansible_collections.darwin.jail.plugins.module_utils._sys import launcher, threshold
+from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
 
 
 @pytest.fixture
@@ -24,14 +25,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 def test_the_group_is_taken_before_the_groups(calls: list[tuple[Any, ...]]) -> None:
     """On macOS the other order puts the group in the place of one of them (see docs/macos.md)."""
-    launcher.take_groups("admin", 20, [])
+    threshold.take_groups("admin", 20, [])
     assert calls == [("setgid", 20), ("initgroups", "admin", 20)]
 
 
 def test_the_group_is_the_first_of_the_groups(calls: list[tuple[Any, ...]]) -> None:
     """On macOS the first one is the effective one, and a list of none means group 0."""
-    launcher.take_groups(None, 20, [12, 20, 80])
-    launcher.take_groups(None, 20, [])
+    threshold.take_groups(None, 20, [12, 20, 80])
+    threshold.take_groups(None, 20, [])
     assert calls == [("setgid", 20), ("setgroups", [20, 12, 80]), ("setgid", 20), ("setgroups", [20])]
 
 
@@ -45,26 +46,26 @@ def test_nobody_has_a_negative_group_where_python_wants_one(monkeypatch: pytest.
 
     monkeypatch.setattr(os, "setgid", lambda _gid: None)
     monkeypatch.setattr(os, "initgroups", initgroups)
-    launcher.take_groups("nobody", 0xFFFFFFFE, [])
+    threshold.take_groups("nobody", 0xFFFFFFFE, [])
     assert taken == [("nobody", -2)]
 
 
 def test_nothing_is_imported_once_the_root_has_changed() -> None:
     """An import would come from the jail."""
-    with open(launcher.__file__) as file:
-        text = file.read()
     probe = "import sys\nprint(*sorted(sys.modules))\n"
+    use = (
+        "try:\n    find('true', '/bin'); check_interpreter('/bin/sh'); glob.glob('/b*/s?')\n"
+        "    with step('x', 'y'):\n        os.stat('/no/such')\n"
+        "except StepError as exc:\n    json.dumps(dict(zip('abc', exc.args)))\n"
+    )
     before, at_the_end = (
         subprocess.run(
-            [sys.executable, "-I", "-S", "-c", source], check=True, capture_output=True, text=True, cwd="/"
+            [sys.executable, "-I", "-S", "-c", program(threshold, launcher, call=call)],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd="/",
         ).stdout
-        for source in (
-            text.replace('if __name__ == "__main__":', "if False:") + probe,
-            text.replace('if __name__ == "__main__":', "if False:")
-            + "try:\n    find('true', '/bin'); check_interpreter('/bin/sh'); glob.glob('/b*/s?')\n"
-            + "    with step('x', 'y'):\n        os.stat('/no/such')\n"
-            + "except StepError as exc:\n    json.dumps(dict(zip('abc', exc.args)))\n"
-            + probe,
-        )
+        for call in (probe, use + probe)
     )
     assert at_the_end == before

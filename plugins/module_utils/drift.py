@@ -39,9 +39,8 @@ class Drift:
         if directory.path not in self._known.record.blocks:
             return  # foreign, which its parent has said
         self._look_at_itself(directory)
-        block = self._known.record.block(directory.path)
         differing = self._files(directory)
-        fields = block.fields() if differing else {}
+        fields = self._known.record.fields(directory.path) if differing else {}
         recorded = set(self._known.record.children.get(directory.path, ()))
         there = {name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)}
         for name in sorted(differing - recorded):

@@ -51,12 +51,12 @@ class Known:
 
     def lines(self, directory: bytes, name: bytes) -> list[bytes]:
         """What the record says of a name in a directory: several lines only after a killed run."""
-        fields = self.record.block(directory).fields()
+        fields = self.record.fields(directory)
         return [mtree.line(name, was, was.link, was.digest) for was in fields.get(name, ())]
 
     def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         """Whether the jail has just what was installed, though perhaps touched."""
-        fields = self.record.block(directory).fields()
+        fields = self.record.fields(directory)
         return any(_same(was, name, have, fd) for was in fields.get(name, ()))
 
 

@@ -24,7 +24,7 @@ class Pruner:
 
     def files(self, path: bytes, listing: Listing, fd: int | None, decision: Decision) -> None:
         """Recorded files in a directory that is still wanted."""
-        for name in self._known.record.block(path).fields():
+        for name in self._known.record.fields(path):
             if name == b"." or name in listing.files or name in listing.dirs:
                 continue
             if not self._active:
@@ -70,7 +70,7 @@ class Pruner:
             status = at.lstat(name, fd)
             if status and stat.S_ISDIR(status.st_mode) and self.clear(path + b"/" + name, fd, decision):
                 left.discard(name)
-        for name in self._known.record.block(path).fields():
+        for name in self._known.record.fields(path):
             if name in left and self._file(path, name, fd, decision):
                 left.discard(name)
 

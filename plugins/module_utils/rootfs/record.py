@@ -91,27 +91,41 @@ class Record:
         """The recorded directories in each recorded directory."""
         self.interrupted = False
         """Whether the last run did not finish."""
+        self._where = ""
+        """Its path on the host, for messages."""
 
     @classmethod
     def load(cls, root: Root) -> Record:
         """Read record and journals; RecordError when they make no sense."""
         record = cls()
-        data = root.read(RECORD, LIMIT)
-        if data is not None:
-            try:
+        record._where = show(root.outside(RECORD))
+        try:
+            data = root.read(RECORD, LIMIT)
+            if data is not None:
                 record._index(data)
-            except RecordError as exc:
-                raise RecordError(
-                    f"{show(root.outside(RECORD))} is damaged: {exc}. Remove it to go on: "
-                    "what earlier runs installed is then compared anew, and not pruned"
-                ) from exc
-        for name in journals(root):
-            record.interrupted = True
-            record._replay(root.read(STATE + b"/" + name, LIMIT) or b"")
+            for name in journals(root):
+                record.interrupted = True
+                record._where = show(root.outside(STATE + b"/" + name))
+                record._replay(root.read(STATE + b"/" + name, LIMIT) or b"")
+        except RecordError as exc:
+            raise record._damaged(exc) from exc
         return record
+
+    def _damaged(self, exc: RecordError) -> RecordError:
+        return RecordError(
+            f"{self._where} is damaged: {exc}. Remove it to go on: "
+            "what earlier runs installed is then compared anew, and not pruned"
+        )
 
     def block(self, path: bytes) -> Block:
         return self.blocks.get(path, EMPTY)
+
+    def fields(self, path: bytes) -> dict[bytes, list[mtree.Fields]]:
+        """What a block says, by name; RecordError when one of its lines makes no sense."""
+        try:
+            return self.block(path).fields()
+        except RecordError as exc:
+            raise self._damaged(exc) from exc
 
     def _index(self, data: bytes) -> None:
         """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
@@ -134,6 +148,8 @@ class Record:
             raise RecordError("it ends in the middle")
 
     def _add(self, path: bytes, block: Block) -> None:
+        if (path + b"/").startswith(STATE + b"/"):
+            raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
             parent, name = os.path.split(path)
             self.children.setdefault(parent, []).append(name)
@@ -144,8 +160,8 @@ class Record:
         parts = _JOURNAL_HEAD.split(data)[1:]
         for encoded, text in zip(parts[::2], parts[1::2]):
             path = mtree.decode(encoded).strip(b"/")
-            if b".." in path.split(b"/"):
-                raise RecordError(f"the journal of a killed run holds '..' in {show(path)}")
+            if path and not {b"", b".", b".."}.isdisjoint(path.split(b"/")):
+                raise RecordError(f"'{show(path)}' is no path of a directory")
             whole = text[: text.rfind(b"\n") + 1]
             former = self.blocks.get(path)
             lines = former.text + whole.split(b"\n", 1)[-1] if former else whole

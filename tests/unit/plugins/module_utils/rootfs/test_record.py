@@ -12,11 +12,18 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import RecordError
+from ansible_collections.darwin.jail.plugins.module_utils.jail import STATE
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .conftest import Make
+
+
+def nested(*names: bytes) -> bytes:
+    """Directories in each other."""
+    return b"".join(b"%s type=dir mode=0755 uid=0 gid=0\n" % name for name in names) + b"..\n" * len(names)
+
 
 HEAD = b"#mtree\n. type=dir mode=0755 uid=0 gid=0\n"
 
@@ -28,6 +35,15 @@ def load(jail: Path, text: bytes) -> record.Record:
     where.write_bytes(text)
     with Root(os.fsencode(jail)) as root:
         return record.Record.load(root)
+
+
+BLOCK = b"bin type=dir mode=0755 uid=0 gid=0\n#names 1 deadbeef\ngit type=file mode=0755 uid=0 gid=0 size=1\n"
+
+
+def journal(jail: Path, text: bytes, name: bytes = b"journal.1") -> None:
+    where = jail / os.fsdecode(STATE)
+    where.mkdir(parents=True, exist_ok=True)
+    (where / os.fsdecode(name)).write_bytes(text)
 
 
 def test_blocks_are_found_by_directory(place: Path) -> None:
@@ -58,6 +74,7 @@ def test_blocks_are_found_by_directory(place: Path) -> None:
         HEAD + b". type=dir mode=0755 uid=0 gid=0\n..\n..\n",
         HEAD + b"x type=dir mode=0755 uid=0 gid=0\n..\n..\ntail",
         b"usr type=dir mode=0755 uid=0 gid=0\n..\n",
+        HEAD + nested(b"private", b"var", b"db", b"darwin.jail") + b"..\n",
     ],
 )
 def test_a_damaged_record_is_refused_with_the_remedy(place: Path, text: bytes) -> None:
@@ -117,3 +134,67 @@ def test_a_damaged_record_stops_a_run_before_it_changes_anything(make: Make, pla
     path.unlink()
     make("/usr/")
     assert (place / "jail/usr/bin/git").exists()
+
+
+class TestJournals:
+    """What a killed run may have installed is ours, too."""
+
+    def test_its_blocks_are_added(self, place: Path) -> None:
+        journal(place, b"#dir /\n. type=dir mode=0755 uid=0 gid=0\n#names 0 0\n")
+        journal(place, b"#dir /usr/bin\n" + BLOCK + b"#dir /half/writ", b"journal.2")
+        found = load(place, HEAD + b"usr type=dir mode=0755 uid=0 gid=0\n..\n..\n")
+        assert found.interrupted
+        assert found.children == {b"": [b"usr"], b"usr": [b"bin"]}
+        assert set(found.fields(b"usr/bin")) == {b".", b"git"}
+
+    def test_a_name_may_have_been_installed_twice(self, place: Path) -> None:
+        journal(place, b"#dir /\n. type=dir mode=0700 uid=0 gid=0\ngit type=file mode=0644 uid=0 gid=0 size=2\n")
+        found = load(place, HEAD + b"git type=file mode=0644 uid=0 gid=0 size=1\n..\n")
+        assert [fields.st_size for fields in found.fields(b"")[b"git"]] == [1, 2]
+        assert len(found.fields(b"")[b"."]) == 1
+
+    def test_a_line_that_was_cut_off_counts_for_nothing(self, place: Path) -> None:
+        for size in range(len(BLOCK)):
+            journal(place, b"#dir /usr\n" + BLOCK[:size])
+            assert set(load(place, HEAD + b"..\n").fields(b"usr")) <= {b".", b"git"}
+
+    @pytest.mark.parametrize("path", [b"/..", b"/usr/../..", b"/a//b", b"/usr/.", b"/private/var/db/darwin.jail"])
+    def test_other_paths_are_refused(self, place: Path, path: bytes) -> None:
+        journal(place, b"#dir " + path + b"\n" + BLOCK)
+        with pytest.raises(RecordError, match=r"/journal\.1 is damaged: .* Remove it to go on"):
+            load(place, HEAD + b"..\n")
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.lists(st.sampled_from([b"#dir /", b"usr", b"\n", BLOCK, b"/", b"..", b"\\0", b"\xff", b". type=dir"])))
+    def test_anything_is_understood_or_refused(self, place: Path, pieces: list[bytes]) -> None:
+        journal(place, b"".join(pieces))
+        try:
+            found = load(place, HEAD + b"..\n")
+            for path in found.blocks:
+                found.fields(path)
+        except RecordError:
+            pass
+
+
+def test_a_line_that_makes_no_sense_is_told_with_the_file_and_the_remedy(make: Make, place: Path) -> None:
+    make("/usr/")
+    path = place / "jail" / os.fsdecode(record.RECORD)
+    path.write_text(path.read_text().replace("git type=file", "git type=thing"))
+    with pytest.raises(RecordError, match=r"record\.mtree is damaged: 'git type=thing .* Remove it to go on"):
+        make("/usr/bin/cc")
+    assert (place / "jail/usr/bin/git").exists()
+    path.unlink()
+    make("/usr/bin/cc")
+    assert (place / "jail/usr/bin/git").exists()  # nothing tells that it is ours
+
+
+def test_a_record_may_not_claim_what_keeps_the_jail(make: Make, place: Path) -> None:
+    make("/usr/")
+    path = place / "jail" / os.fsdecode(record.RECORD)
+    start = path.read_bytes().index(b"db type=dir")
+    end = path.read_bytes().index(b"..\n", start)
+    claim = b"darwin.jail type=dir mode=0700 uid=0 gid=0\njail.json type=file mode=0600 uid=0 gid=0 size=1\n..\n"
+    path.write_bytes(path.read_bytes()[:end] + claim + path.read_bytes()[end:])
+    with pytest.raises(RecordError, match=r"it claims /private/var/db/darwin\.jail"):
+        make("/usr/")
+    assert (path.parent / "jail.json").exists()

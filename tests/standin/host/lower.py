@@ -23,7 +23,7 @@ from host.state import HERE, StandinError, hosts, locked, state_directory
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 INCLUDE = (
-    "bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libc6-dev,libfuse3-3,libpam-modules,make,nano,netbase,"
+    "bindfs,bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libc6-dev,libpam-modules,make,nano,netbase,"
     "openssh-server,procps,psmisc,python3,python3-venv,rsync,screen,sudo,tcc,tmux,tree,tzdata,unzip,vim-tiny,xz-utils,"
     "zip,zsh"
 )

@@ -33,9 +33,16 @@ def write(host: Host, root: Path) -> None:
     _keys(root, host)
     if host.bare:
         clt.take_away(root)
+        _take_fuse_away(root)
     else:
         clt.select(root, release.major)
         homebrew.install(root, host.arch, accounts.PEOPLE["admin"][0], accounts.SYSTEM_GROUPS["admin"])
+
+
+def _take_fuse_away(root: Path) -> None:
+    """macFUSE and bindfs are what people install."""
+    shutil.rmtree(root / "Library/Filesystems/macfuse.fs")
+    (root / "usr/local/bin/bindfs").unlink()
 
 
 def _version_plists(root: Path, release: Release) -> None:

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import launchd
-from ._sys import dns_relay, lookup
+from ._sys import daemon, dns_relay, lookup
 from ._sys.process import run
 from ._sys.rooted import Root
 from ._sys.sockets import refusal
-from ._sys.source import source
+from ._sys.source import program
 from .errors import InputError, OperationError
 from .jail import jail_path, open_jail, to_come
 from .launchd import Job, Step
@@ -70,7 +70,7 @@ def look(root: Root) -> Way:
 def job(path: bytes, mode: str, python: str) -> Job:
     name = launchd.label(path, "dns")
     words = (python, "-I", "-S", launchd.installed(name, PROGRAM), "--mode", mode, os.fsdecode(path))
-    return Job(name, words, {PROGRAM: source(dns_relay).encode()})
+    return Job(name, words, {PROGRAM: program(daemon, dns_relay, call="main()").encode()})
 
 
 def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> Result:
@@ -159,7 +159,7 @@ def own_name() -> str:
 
 def look_up(root: Root, names: list[str]) -> dict[str, Any]:
     """The addresses of names, and the errors of those that have none, for programs in a jail that can be entered."""
-    command = [sys.executable, "-I", "-S", "-c", source(lookup), str(root.fd), *names]
+    command = [sys.executable, "-I", "-S", "-c", program(lookup, call="main()"), str(root.fd), *names]
     ended = run(command, timeout=LOOKUP_TIME, inherited=[root.fd])
     if ended.timed_out:
         late = f"no answer within {LOOKUP_TIME:.0f} seconds"

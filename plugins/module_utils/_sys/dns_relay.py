@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Let programs in a jail reach the Mac's mDNSResponder, so that names resolve.
 
-This file is installed on the Mac and run by launchd, once for each jail: python3 -I -S dns_relay.py [--mode MODE] JAIL
+It is installed on the Mac and run by launchd, once for each jail: python3 -I -S dns_relay.py [--mode MODE] JAIL
 
 Programs look for the socket /var/run/mDNSResponder. In the jail it is a hard link to the Mac's, which needs both on one
 volume and goes stale with each reboot; or one of this process, which carries all that is said to the Mac's. Every other
@@ -23,14 +23,14 @@ import os
 import pwd
 import resource
 import selectors
-import signal
 import socket
 import stat
 import struct
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+
+from .daemon import Journal, end_on_sigterm, inside, opened
 
 SERVER = "/private/var/run/mDNSResponder"
 FOLDER, NAME = "private/var/run", "mDNSResponder"
@@ -49,22 +49,10 @@ CONTROL = socket.CMSG_SPACE(4 * 512)
 MANY = 10240
 """The most open files that macOS gives a process (sys/syslimits.h, OPEN_MAX)."""
 NOBODY = pwd.getpwnam("nobody").pw_uid
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Of a link that will never be made here, as opposed to not just now.
 IMPOSSIBLE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 # Of a full queue macOS says the first (xnu bsd/kern/uipc_usrreq.c), Linux the second.
 QUEUE_FULL = (errno.ECONNREFUSED, errno.EAGAIN)
-
-
-class Journal:
-    """Says what happens, to the log that launchd keeps; what was just said is not said again."""
-
-    _last = ""
-
-    def say(self, text: str) -> None:
-        if text != self._last:
-            sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-        self._last = text
 
 
 class Frames:
@@ -263,24 +251,11 @@ def identity(name: str, folder: int | None = None) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISSOCK(status.st_mode) else None
 
 
-@contextmanager
-def inside(path: str) -> Iterator[int]:
-    """Be in a directory: the address of a socket takes no descriptor of one, and 104 bytes at most. Follow no link."""
-    fd = os.open("/", DIRECTORY)
-    try:
-        for part in filter(None, path.split("/")):
-            deeper = os.open(part, DIRECTORY, dir_fd=fd)
-            os.close(fd)
-            fd = deeper
-        os.fchdir(fd)
-        yield fd
-    finally:
-        os.chdir("/")
-        os.close(fd)
-
-
 class Door:
-    """The name in the jail under which programs look for mDNSResponder."""
+    """The name in the jail under which programs look for mDNSResponder.
+
+    It is reached from the directory that holds it: the address of a socket takes no descriptor, and 104 bytes at most.
+    """
 
     def __init__(self, jail: str, server: str, mode: str, journal: Journal) -> None:
         self._folder, self._server, self._mode, self._journal = f"{jail}/{FOLDER}", server, mode, journal
@@ -290,7 +265,7 @@ class Door:
 
     def mend(self) -> None:
         """See that the name leads to mDNSResponder; OSError when it cannot, just now or for good."""
-        with inside(self._folder) as folder:
+        with opened(self._folder) as folder, inside(folder):
             there = identity(NAME, folder)
             if self._mode != "relay":
                 reason = self._link(folder, there)
@@ -341,7 +316,7 @@ class Door:
 
     def close(self) -> None:
         """Take away what was put there."""
-        with suppress(OSError), inside(self._folder) as folder:
+        with suppress(OSError), opened(self._folder) as folder:
             if self._own and identity(NAME, folder) == self._own:
                 os.unlink(NAME, dir_fd=folder)
 
@@ -369,7 +344,7 @@ def as_root() -> Iterator[None]:
             os.seteuid(NOBODY)
 
 
-def main(words: list[str]) -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("jail", help="the jail's directory, an absolute path without symbolic links")
     parser.add_argument("--mode", choices=("auto", "link", "relay"), default="auto")
@@ -382,7 +357,7 @@ def main(words: list[str]) -> None:
     relay = Relay(options.server, files, journal)
     door = Door(options.jail, options.server, options.mode, journal)
     try:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        end_on_sigterm()
         while True:
             try:
                 with as_root():
@@ -394,7 +369,3 @@ def main(words: list[str]) -> None:
     finally:
         with as_root():
             door.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

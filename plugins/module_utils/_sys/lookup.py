@@ -15,23 +15,26 @@ import socket
 import sys
 
 
-def main(jail: int, names: list[str]) -> dict[str, object]:
+def main() -> None:
     "".encode("idna")  # which can only be imported before the root changes
-    found: dict[str, list[str]] = {}
-    errors: dict[str, str] = {}
-    os.fchdir(jail)
+    jail, *names = sys.argv[1:]
+    os.fchdir(int(jail))
     try:
         os.chroot(".")
     except PermissionError:
-        return {"entered": False, "addresses": found, "errors": errors}
+        answer: dict[str, object] = {"entered": False, "addresses": {}, "errors": {}}
+    else:
+        answer = {"entered": True, **look_up(names)}
+    sys.stdout.write(json.dumps(answer))
+
+
+def look_up(names: list[str]) -> dict[str, object]:
+    found: dict[str, list[str]] = {}
+    errors: dict[str, str] = {}
     for name in names:
         try:
             answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
             found[name] = sorted({str(answer[4][0]) for answer in answers})
         except (OSError, UnicodeError) as exc:
             errors[name] = getattr(exc, "strerror", None) or str(exc)
-    return {"entered": True, "addresses": found, "errors": errors}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(int(sys.argv[1]), sys.argv[2:])))
+    return {"addresses": found, "errors": errors}

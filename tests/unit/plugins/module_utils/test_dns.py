@@ -8,13 +8,14 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import dns, launchd
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._sys.source import source
+from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from launchctl import Launchctl
@@ -36,15 +37,16 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
         fake.install(made.folder, monkeypatch)
         monkeypatch.setattr(dns, "SERVER", str(made.server))
         monkeypatch.setattr(dns, "MENDS_ITSELF", 0.5)
-        monkeypatch.setattr(dns, "source", lambda module: adapted(module, str(made.server)))
+        monkeypatch.setattr(dns, "program", partial(adapted, server=str(made.server)))
         monkeypatch.setattr(launchd, "refuse_writable", lambda program: None)
         yield made
         fake.close()
 
 
-def adapted(module: ModuleType, server: str) -> str:
+def adapted(*modules: ModuleType, call: str, server: str = "") -> str:
     """The text of the relay, for this Mac and with less patience."""
-    return source(module).replace("/private/var/run/mDNSResponder", server).replace("TICK = 2.0", "TICK = 0.1")
+    text = program(*modules, call=call)
+    return text.replace("/private/var/run/mDNSResponder", server).replace("TICK = 2.0", "TICK = 0.1")
 
 
 def arrange(mac: Mac, mode: str = "auto", check: bool = False, timeout: float = 10) -> Result:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import dns_relay
 from libinfo import Libinfo, LookupFailedError
-from relayed import QUICKLY, Mac, address_of, until
+from relayed import PROGRAM, QUICKLY, Mac, address_of, until
 from standin import dnssd
 from standin.mdnsresponder import Responder
 
@@ -45,7 +45,7 @@ def test_names_resolve_over_one_connection(mac: Mac, relay: Any) -> None:
 
 
 def test_it_starts_as_launchd_starts_it(mac: Mac, responder: Responder) -> None:
-    mac.relay("--mode", "relay", how=())
+    mac.relay("--mode", "relay", text=PROGRAM)
     until(mac.is_relayed)
     with Libinfo(mac.socket) as program:
         assert program.address("n5.test") == "0.0.0.5"
@@ -207,8 +207,8 @@ def test_a_client_that_sends_descriptors_and_leaves(mac: Mac, relay: Any) -> Non
 
 
 def test_more_programs_than_files_can_be_open(mac: Mac, responder: Responder) -> None:
-    limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))" + QUICKLY
-    process = mac.relay("--mode", "relay", how=("-c", limited))
+    limited = QUICKLY.replace("MANY = 10240", "MANY = 24")
+    process = mac.relay("--mode", "relay", text=limited)
     until(mac.is_relayed)
     sockets = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _number in range(40)]
     for sock in sockets:

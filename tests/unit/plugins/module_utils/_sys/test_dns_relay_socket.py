@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from libinfo import Libinfo, LookupFailedError
-from relayed import Mac, until
+from relayed import PROGRAM, Mac, until
 from standin.mdnsresponder import Responder
 
 # -- what goes away ------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_it_takes_its_socket_away_and_nobody_elses(mac: Mac, responder: Responde
     process.terminate()
     assert process.wait(10) == 0
     assert not mac.socket.exists()
-    process = mac.relay("--mode", "relay", how=())
+    process = mac.relay("--mode", "relay", text=PROGRAM)
     until(mac.socket.exists)
     replace_by_a_dead_socket(mac)
     process.terminate()

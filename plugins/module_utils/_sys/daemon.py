@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the programs share that are installed on the Mac and run by launchd for a jail.
+
+It is put into one file with each of them (source.py), and needs nothing but Python's standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Journal:
+    """Says what happens, to the log that launchd keeps; what was just said is not said again."""
+
+    _last = ""
+
+    def say(self, text: str) -> None:
+        if text != self._last:
+            sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        self._last = text
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A directory, no symbolic link followed on the way there, for whoever can write in a jail may put one."""
+    fd = os.open("/", DIRECTORY)
+    try:
+        for part in filter(None, path.split("/")):
+            deeper = os.open(part, DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = deeper
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def inside(folder: int) -> Iterator[None]:
+    """Be in an open directory, for what takes a name in it but no descriptor."""
+    os.fchdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir("/")
+
+
+def end_on_sigterm() -> None:
+    """launchd ends a job so; what is to be tidied up is in `finally`."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -23,10 +23,10 @@ import time
 from typing import Any
 
 from ._sys import host
-from ._sys.lock import Lock, refuse_if_locked
+from ._sys.lock import Lock, alone_in, refuse_if_locked
 from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
-from .errors import InputError, NotAJailError, RecordError, show
+from .errors import AnyPath, InputError, NotAJailError, RecordError, show
 from .result import Result
 
 STATE = b"private/var/db/darwin.jail"
@@ -111,7 +111,7 @@ def open_jail(path: str) -> Jail:
     """Open an existing jail; NotAJailError when there is none or it is not ours."""
     real = jail_path(path)
     if not os.path.isdir(real):
-        raise NotAJailError(f"{show(real)} does not exist: build the jail first, with darwin_jail_rootfs")
+        raise missing(real)
     root = Root(real)
     try:
         marker = read_marker(root)
@@ -120,11 +120,19 @@ def open_jail(path: str) -> Jail:
         raise
     if marker is None:
         root.close()
-        raise NotAJailError(
-            f"{show(real)} is not a jail of this collection: build it with darwin_jail_rootfs, "
-            "or take over what another tool made with its option adopt"
-        )
+        raise foreign(real)
     return Jail(real, root, marker)
+
+
+def missing(path: AnyPath) -> NotAJailError:
+    return NotAJailError(f"{show(path)} does not exist: build the jail first, with darwin_jail_rootfs")
+
+
+def foreign(path: AnyPath) -> NotAJailError:
+    return NotAJailError(
+        f"{show(path)} is not a jail of this collection: build it with darwin_jail_rootfs, "
+        "or take over what another tool made with its option adopt"
+    )
 
 
 def to_come(path: bytes, diff: list[str], **values: Any) -> Result:
@@ -140,7 +148,7 @@ def read_marker(root: Root) -> dict[str, Any] | None:
         return None
     try:
         marker = json.loads(data)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise RecordError(f"{show(root.outside(MARKER))} is damaged: it is not JSON") from exc
     if not isinstance(marker, dict) or marker.get("format") != 1:
         raise RecordError(
@@ -169,9 +177,22 @@ def create(path: bytes) -> Jail:
     """Make a vacant directory a jail: it gets its marker before anything else, in one rename."""
     host.make_dirs(path)
     root = Root(path)
-    for name in host.names_in(path):
-        if name.startswith(TEMPORARY):
-            root.remove_tree(name)
+    try:
+        with alone_in(root):
+            marker = _begin(root) if is_vacant(path) else None
+    except BaseException:
+        root.close()
+        raise
+    if marker is None:  # another run was faster
+        root.close()
+        return open_jail(os.fsdecode(path))
+    jail = Jail(path, root, marker)
+    jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
+    return jail
+
+
+def _begin(root: Root) -> dict[str, Any]:
+    sweep(root)
     nascent = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
         root.make_dir(nascent + below, 0o755, 0, 0)
@@ -180,9 +201,14 @@ def create(path: bytes) -> Jail:
     marker = new_marker()
     root.write(state + b"/jail.json", json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
     root.rename(nascent, b"private")
-    jail = Jail(path, root, marker)
-    jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
-    return jail
+    return marker
+
+
+def sweep(root: Root) -> None:
+    """Remove what a run left that was killed at the very start, or the very end, of a jail."""
+    for name in host.names_in(root.path):
+        if name.startswith(TEMPORARY):
+            root.remove_tree(name)
 
 
 def mark_adopted(path: bytes) -> Jail:

@@ -14,6 +14,8 @@ import os
 import pwd
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..errors import BusyError, OperationError, failed, show
 from .rooted import DIRECTORY, Root
@@ -91,12 +93,25 @@ def _take(fd: int, root: Root) -> None:
 
 
 def _holder(fd: int) -> str:
-    text = os.pread(fd, 200, 0).decode("utf-8", "replace")
+    try:
+        text = os.pread(fd, 200, 0).decode("utf-8", "replace")
+    except IsADirectoryError:
+        text = ""
     return "".join(char for char in text if char.isprintable()) or "unknown process"
 
 
 def _busy(root: Root, who: str) -> BusyError:
     return BusyError(f"{show(root.path)} is in use by another run ({who}): wait for it to end, or stop it")
+
+
+@contextmanager
+def alone_in(root: Root) -> Iterator[None]:
+    """For a directory that has no lock file yet, it is locked itself; BusyError when another run has done that."""
+    _take(root.fd, root)
+    try:
+        yield
+    finally:
+        fcntl.flock(root.fd, fcntl.LOCK_UN)
 
 
 class Turn:

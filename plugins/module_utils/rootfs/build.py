@@ -190,6 +190,8 @@ class _Run:
             linker = Linker(root, self._source.root, comparer.full, installer)
             linker.deal_with(findings.linked)
             findings.add(linker.findings)
+            if installer:
+                findings.take(installer)
             return findings
         finally:
             for opened in (installer, journal):

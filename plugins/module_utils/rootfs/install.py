@@ -22,7 +22,7 @@ from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
 from ..errors import failed, show
-from ..jail import STAGE
+from ..jail import STAGE, STATE, TEMPORARY
 from .operation import METADATA, REMOVE, Operation
 from .wanted import WantedDir, WantedFile
 
@@ -30,12 +30,14 @@ ATTEMPTS = 3
 
 
 def sweep(root: Root) -> None:
-    """Make an empty stage, whatever a killed run left in it."""
+    """Make an empty stage, whatever a killed run left in it and beside it."""
     root.make_dir(STAGE, 0o700, 0, 0)
-    with root.directory(STAGE) as fd:
-        names = at.names(fd)
-    for name in names:
-        root.remove_tree(STAGE + b"/" + name)
+    for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
+        with root.directory(place) as fd:
+            names = at.names(fd)
+        for name in names:
+            if name.startswith(ours):
+                root.remove_tree(place + b"/" + name)
 
 
 class Target:

@@ -9,7 +9,9 @@ import os
 
 from .. import jail as jails
 from .._sys import at, host
-from .._sys.mounts import mounts_below, unmount_below
+from .._sys.lock import alone_in
+from .._sys.mounts import is_mount, mounts_below, unmount_below
+from .._sys.rooted import Root
 from ..errors import InputError, show
 from ..result import Result
 
@@ -24,7 +26,7 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
     """
     real = jails.jail_path(path)
     if jails.is_vacant(real):
-        return _result([])
+        return _remove_vacant(real, check)
     with jails.open_jail(path) as jail:
         mounted = [mount.point for mount in mounts_below(real)]
         if mounted and not unmount:
@@ -38,6 +40,17 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
         host.remove_empty(real)
     unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
     return _result([*unmounts, ("remove", b"/", "dir")], real)
+
+
+def _remove_vacant(real: bytes, check: bool) -> Result:
+    """What a killed removal left: an empty directory, or one with something on its way out."""
+    if not os.path.lexists(real) or (is_mount(real) and not host.names_in(real)):
+        return _result([])
+    if not check:
+        with Root(real) as root, alone_in(root):
+            jails.sweep(root)
+        host.remove_empty(real)
+    return _result([("remove", b"/", "dir")], real)
 
 
 def _result(done: list[tuple[str, bytes, str]], jail: bytes = b"") -> Result:

@@ -75,6 +75,12 @@ class Findings:
             self.operations.insert(0, (report, f"> /{show(old)} dir (to /{show(new)})"))
         self.total += len(moves)
 
+    def take(self, installer: Installer) -> None:
+        """Take over what an installer noted."""
+        self.stats.bytes_cloned += installer.cloned
+        self.warnings += installer.warnings
+        installer.cloned, installer.warnings = 0, []
+
     def add(self, other: Findings) -> None:
         self.stats.add(other.stats)
         self.total += other.total
@@ -104,6 +110,8 @@ class Walker:
     def for_worker(self) -> Walker:
         """The same, with findings and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
+        if self._installer:
+            Findings().take(self._installer)  # what was noted before the fork is told by the parent
         return Walker(self._root, self._tree, self._comparer, self._installer, journal)
 
     def finish(self) -> Findings:
@@ -111,8 +119,7 @@ class Walker:
         if self._journal:
             self._journal.close()
         if self._installer:
-            self.findings.stats.bytes_cloned += self._installer.cloned
-            self.findings.warnings += self._installer.warnings
+            self.findings.take(self._installer)
         return self.findings
 
     def start(self) -> list[Task]:

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""How a directory becomes a jail, is known as one, and is held by one run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
+from ansible_collections.darwin.jail.plugins.module_utils.errors import (
+    BusyError,
+    InputError,
+    JailError,
+    NotAJailError,
+    RecordError,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from system_calls import before_call, die, in_child, refusal, start
+
+
+@pytest.fixture
+def path(place: Path) -> bytes:
+    return os.fsencode(place / "jail")
+
+
+def marker(path: bytes) -> Path:
+    return Path(os.fsdecode(path), os.fsdecode(jails.MARKER))
+
+
+class TestCreating:
+    def test_it_is_marked(self, path: bytes) -> None:
+        with jails.create(path) as made:
+            assert made.marker["state"] == "building"
+        with jails.open_jail(os.fsdecode(path)) as opened:
+            assert opened.marker == made.marker
+            opened.lock()
+            opened.mark(state="complete", macos_version="15.2")
+        with jails.open_jail(os.fsdecode(path)) as again:
+            assert again.marker == {**made.marker, "state": "complete", "macos_version": "15.2"}
+        modes = {name: stat.S_IMODE((Path(os.fsdecode(path)) / name).stat().st_mode) for name in ("", "private/var/db")}
+        assert modes == {"": 0o755, "private/var/db": 0o755}
+        assert stat.S_IMODE(marker(path).parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(marker(path).stat().st_mode) == 0o600
+
+    def test_killed_at_each_system_call_it_can_be_made_again(self, path: bytes) -> None:
+        """There is a whole marker, or what the next run takes away; never a directory that is nobody's."""
+        number, status = 0, -9
+        while status:
+            number += 1
+
+            def make(number: int = number) -> None:
+                with before_call(number, die):
+                    jails.create(path)
+
+            status = in_child(make)
+            if jails.is_vacant(path):
+                jails.create(path).close()
+            with jails.open_jail(os.fsdecode(path)) as opened:
+                assert set(opened.marker) == {"format", "id", "state", "created"}
+            assert os.listdir(path) == [b"private"]
+            with Root(os.path.dirname(path)) as above:
+                above.remove_tree(b"jail")
+        assert number > 30
+
+    def test_runs_that_begin_at_once_make_one_jail(self, place: Path) -> None:
+        """The others wait for it, or say that it is in use."""
+        for number in range(20):
+            path = os.fsencode(place / f"jail{number}")
+
+            def make(path: bytes = path) -> None:
+                try:
+                    with jails.create(path) as made:
+                        made.lock()
+                        time.sleep(0.002)
+                except BusyError:
+                    pass
+
+            processes = [start(make) for _run in range(4)]
+            assert [os.waitpid(pid, 0)[1] for pid in processes] == [0] * 4
+            assert os.listdir(path) == [b"private"]
+            jails.open_jail(os.fsdecode(path)).close()
+
+    def test_what_is_not_vacant_is_not_taken(self, path: bytes) -> None:
+        os.makedirs(path + b"/mine")
+        assert not jails.is_vacant(path)
+        with pytest.raises(NotAJailError):
+            jails.create(path)
+        assert os.listdir(path) == [b"mine"]
+
+
+class TestOpening:
+    def test_nothing_there(self, path: bytes) -> None:
+        with pytest.raises(NotAJailError, match="does not exist: build the jail first"):
+            jails.open_jail(os.fsdecode(path))
+
+    def test_no_jail(self, path: bytes) -> None:
+        os.mkdir(path)
+        with pytest.raises(NotAJailError, match="is not a jail of this collection: build it"):
+            jails.open_jail(os.fsdecode(path))
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            (b"", "not JSON"),
+            (b"\xff", "not JSON"),
+            (b"[" * 60000, "not JSON"),
+            (b"[]", "format is not 1"),
+            (b"{}", "format is not 1"),
+            (b'{"format": 2}', "of a newer version"),
+            (b"{}" + b" " * 65536, "larger than 65536 bytes"),
+        ],
+    )
+    def test_a_marker_that_makes_no_sense(self, path: bytes, text: bytes, words: str) -> None:
+        jails.create(path).close()
+        marker(path).write_bytes(text)
+        here = len(os.listdir("/dev/fd"))
+        with pytest.raises(JailError, match=words) as caught:
+            jails.open_jail(os.fsdecode(path))
+        assert str(marker(path)) in str(caught.value)
+        assert len(os.listdir("/dev/fd")) == here
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.binary() | st.recursive(st.integers() | st.text(), st.lists).map(lambda value: json.dumps(value).encode())
+    )
+    def test_whatever_a_marker_holds(self, path: bytes, text: bytes) -> None:
+        if jails.is_vacant(path):
+            jails.create(path).close()
+        marker(path).write_bytes(text)
+        with pytest.raises(RecordError):
+            jails.open_jail(os.fsdecode(path))
+
+    @pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
+    def test_a_marker_that_is_no_file(self, place: Path, path: bytes, kind: str) -> None:
+        jails.create(path).close()
+        marker(path).rename(place / "marker")
+        if kind == "link":
+            marker(path).symlink_to(place / "marker")
+        elif kind == "fifo":
+            os.mkfifo(marker(path))
+        else:
+            marker(path).mkdir()
+        with pytest.raises(JailError, match=f"cannot read {marker(path)}: "):
+            jails.open_jail(os.fsdecode(path))
+
+
+class TestLocking:
+    def test_one_at_a_time_by_name(self, path: bytes) -> None:
+        with jails.create(path) as first:
+            first.lock()
+            with jails.open_jail(os.fsdecode(path)) as second:
+                for check in (True, False):
+                    with pytest.raises(BusyError, match=rf"in use by another run \(process {os.getpid()} since .*wait"):
+                        second.lock(check)
+                assert not second.locked
+        with jails.open_jail(os.fsdecode(path)) as third:
+            third.lock()
+
+    def test_to_ask_is_not_to_take(self, path: bytes) -> None:
+        with jails.create(path) as first:
+            first.lock(check=True)
+            assert not first.locked
+            assert not (marker(path).parent / "lock").exists()
+
+    def test_a_process_that_was_forked_holds_it_on(self, path: bytes) -> None:
+        """Workers of a killed run may still write."""
+        reader, writer = os.pipe()
+        with jails.create(path) as first:
+            first.lock()
+            pid = start(lambda: os.read(reader, 1))
+        with jails.open_jail(os.fsdecode(path)) as second:
+            assert isinstance(refusal(second.lock), BusyError)
+            os.write(writer, b"x")
+            os.waitpid(pid, 0)
+            second.lock()
+        os.close(reader)
+        os.close(writer)
+
+    @pytest.mark.parametrize("kind", ["link", "fifo", "hard link"])
+    def test_a_lock_that_is_something_else(self, place: Path, path: bytes, kind: str) -> None:
+        victim, lock = place / "victim", marker(path).parent / "lock"
+        victim.write_text("not ours")
+        with jails.create(path) as made:
+            if kind == "link":
+                lock.symlink_to(victim)
+            elif kind == "fifo":
+                os.mkfifo(lock)
+            else:
+                os.link(victim, lock)
+            for check in (False, True):
+                with pytest.raises(JailError, match=f"the lock {lock}: "):
+                    made.lock(check)
+        assert victim.read_text() == "not ours"
+
+
+def test_adopting_adds_only_what_the_marker_needs(path: bytes) -> None:
+    os.makedirs(path + b"/private/var", 0o711)
+    with jails.mark_adopted(path) as made:
+        assert made.nascent == [b"private/var/db"]
+        assert made.marker["adopted"] is True
+    assert stat.S_IMODE(os.stat(path + b"/private/var").st_mode) == 0o711
+    jails.open_jail(os.fsdecode(path)).close()
+
+
+def test_a_home_directory_is_no_jail() -> None:
+    with pytest.raises(InputError, match="choose a directory below it"):
+        jails.jail_path("/Users/admin")
+    assert jails.jail_path("/Users/admin/jails/a") == b"/Users/admin/jails/a"

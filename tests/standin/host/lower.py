@@ -18,7 +18,7 @@ from pathlib import Path
 
 from host import shape
 from host.shell import run
-from host.state import HERE, StandinError, hosts, locked, state_directory
+from host.state import HERE, StandinError, everybodys_hosts, locked, state_directory
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
@@ -109,8 +109,7 @@ def _build(wanted: Path, build: Callable[[Path], None]) -> None:
 def _forget_unused(wanted: Path) -> None:
     """Remove old lower roots that no host of any checkout uses. One made just now may be for a host to come."""
     with locked(wanted.parent / "lock"):
-        used = {wanted.name, *(host.lower for host in hosts())}
-        used.update(p.read_text(encoding="utf-8") for p in state_directory().glob("checkouts/*/hosts/*/lower"))
+        used = {wanted.name, *(host.lower for host in everybodys_hosts())}
         for old in wanted.parent.glob("macos-*"):
             if old.name not in used and time.time() - old.stat().st_ctime > A_WHILE:
                 shutil.rmtree(old)

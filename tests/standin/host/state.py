@@ -93,9 +93,12 @@ def start_time(pid: int) -> int:
 
 
 def load(name: str) -> Host | None:
+    return _read(checkout_directory() / "hosts" / name / "host.json")
+
+
+def _read(path: Path) -> Host | None:
     try:
-        text = (checkout_directory() / "hosts" / name / "host.json").read_text(encoding="utf-8")
-        return Host(**json.loads(text))
+        return Host(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -108,3 +111,9 @@ def names() -> list[str]:
 
 def hosts() -> list[Host]:
     return [host for host in map(load, names()) if host is not None]
+
+
+def everybodys_hosts() -> list[Host]:
+    """Those of all checkouts."""
+    found = map(_read, state_directory().glob("checkouts/*/hosts/*/host.json"))
+    return [host for host in found if host is not None]

@@ -27,6 +27,7 @@ MAY_BE_IN = re.compile(
       | playbooks/[\w./-]+\.yml
       | plugins/[\w./-]+\.py
       | roles/[\w./-]+\.(yml|j2|md|files)
+      | roles/\w+/files/[\w.-]+
     """,
     re.VERBOSE,
 )

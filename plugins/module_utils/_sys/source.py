@@ -23,6 +23,6 @@ def source(module: ModuleType) -> str:
 
 
 def program(*modules: ModuleType, call: str) -> str:
-    """The text of several modules, which need nothing but the standard library and each other, and a call at its end."""
+    """The text of several modules, which need nothing but the standard library and each other, then a call."""
     lines = [line for module in modules for line in source(module).splitlines() if not line.startswith(LEFT_OUT)]
     return "\n".join(["from __future__ import annotations", *lines, call, ""])

@@ -126,7 +126,7 @@ def test_a_server_that_reads_slowly_gets_the_descriptor_with_the_last_byte(mac: 
     until(mac.is_relayed)
     request = dnssd.message(dnssd.QUERY, 1, os.urandom(69000))
     ours, theirs = socket.socketpair()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as program, ours, theirs:
+    with ours, theirs, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as program:
         program.connect(str(mac.socket))
         server, _address = listener.accept()
         sender = threading.Thread(target=send_all_with_descriptor, args=(program, request * 20, theirs.fileno()))

@@ -204,7 +204,7 @@ def _begin(root: Root) -> dict[str, Any]:
 
 def sweep(root: Root) -> None:
     """Remove what a run left that was killed at the very start, or the very end, of a jail."""
-    for name in host.names_in(root.path):
+    for name in root.names(b""):
         if name.startswith(TEMPORARY):
             root.remove_tree(name)
 

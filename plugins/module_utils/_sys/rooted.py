@@ -332,7 +332,7 @@ class Root:
 
 def _empty(dir_fd: int, name: bytes, dev: int, where: bytes) -> int:
     """Remove all below `name`, depth first: one open descriptor for each level, and no recursion."""
-    _allow_many_open_files()
+    allow_many_open_files()
     removed = 0
     stack = [_Level(dir_fd, name, dev, where)]
     try:
@@ -353,7 +353,7 @@ def _empty(dir_fd: int, name: bytes, dev: int, where: bytes) -> int:
     return removed
 
 
-def _allow_many_open_files() -> None:
+def allow_many_open_files() -> None:
     """macOS starts programs with 256 (aoss/xnu bsd/sys/resource.h: soft limits); a deep tree needs more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MANY if hard == resource.RLIM_INFINITY else min(MANY, hard)

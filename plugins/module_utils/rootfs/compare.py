@@ -46,7 +46,7 @@ class Comparer:
     def directory(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None) -> Decision:
         """Compare a directory, open in the jail as `fd` (None: it is not there yet)."""
         decision = Decision()
-        self._own(path, want, fd, decision)
+        self._own(path, want, listing, fd, decision)
         names = sorted(listing.files)
         recorded = self.known.record.block(path)
         plain = self.known.is_plain(path)
@@ -159,7 +159,7 @@ class Comparer:
             return False
         return all(path != where for where, _why in decision.conflicts)
 
-    def _own(self, path: bytes, want: WantedDir, fd: int | None, decision: Decision) -> None:
+    def _own(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None, decision: Decision) -> None:
         """The directory itself."""
         decision.own = mtree.line(os.path.basename(path) or b".", want.status)
         if fd is None:
@@ -169,6 +169,8 @@ class Comparer:
             decision.operations.append(Operation(CREATE, path, want, "", have))
             return
         why = metadata(status, have)
+        if not why and self.full and listing.own is not None and not at.same_xattrs(listing.own, fd):
+            why = "extended attributes"
         former = self.known.record.block(path).own()
         kept = why and self.known.is_configuration(path)
         if kept and not self.known.is_as_installed(path, b".", have, None):

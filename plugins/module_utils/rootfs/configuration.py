@@ -47,7 +47,8 @@ class Configuration:
         if not why or _touched_only(line, want, have, name, fd):
             decision.lines[name] = line
             return ""
-        if self._known.is_as_installed(directory, name, have, fd):
+        ours = stat.S_ISDIR(have.st_mode) and path in self._known.record.blocks  # what was changed in it is kept
+        if ours or self._known.is_as_installed(directory, name, have, fd):
             decision.lines[name] = line
             return why
         news = "; the source has another version" if former and line not in former else ""

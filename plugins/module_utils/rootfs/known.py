@@ -51,6 +51,11 @@ class Known:
         special = (*self._configuration, *self.mounts, *self.leaving)
         return not self.is_configuration(path) and not any(mark.startswith(below) for mark in special)
 
+    def is_kept_away(self, path: bytes) -> bool:
+        """Whether a directory of configuration that is not there was removed in the jail, on purpose."""
+        below = any(path.startswith(mark + b"/") for mark in self._configuration)
+        return below and path in self.record.blocks and not self.record.interrupted
+
     def lines(self, directory: bytes, name: bytes) -> list[bytes]:
         """What the record says of a name in a directory: several lines only after a killed run."""
         fields = self.record.fields(directory)

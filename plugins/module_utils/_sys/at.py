@@ -117,6 +117,11 @@ def equal(name: bytes, dir_fd: int, other: bytes, other_fd: int) -> bool:
     )
 
 
+def same_xattrs(fd: int, other: int) -> bool:
+    """Whether two open files or directories have the same xattrs and ACLs."""
+    return backend().xattrs(fd) == backend().xattrs(other)
+
+
 def _chunks(name: bytes, dir_fd: int) -> Iterator[bytes]:
     with os.fdopen(open_file(name, dir_fd), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -23,6 +23,7 @@ import stat
 from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
+from ..errors import failed
 from .configuration import Configuration
 from .decision import Decision, Linked
 from .difference import difference, metadata, metadata_only
@@ -45,7 +46,7 @@ class Comparer:
     def directory(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None) -> Decision:
         """Compare a directory, open in the jail as `fd` (None: it is not there yet)."""
         decision = Decision()
-        self._own(path, want, fd, decision)
+        self._own(path, want, listing, fd, decision)
         names = sorted(listing.files)
         recorded = self.known.record.block(path)
         plain = self.known.is_plain(path)
@@ -88,17 +89,21 @@ class Comparer:
     ) -> None:
         known = self.known
         below = path + b"/" if path else b""
-        for name in names:
-            want = listing.files[name]
-            have = None if fd is None or below + name in known.leaving else at.lstat(name, fd)
-            if not plain and below + name in known.mounts:
-                decision.lines.update((name, line) for line in known.lines(path, name))
-            elif not plain and known.is_configuration(below + name):
-                why = self._configuration.decide(path, name, want, have, fd, decision)
-                if why and have is not None and fd is not None:
-                    self._mend(below + name, want, have, why, fd, decision)
-            else:
-                self._system_file(below + name, name, want, have, fd, decision)
+        name = b""
+        try:
+            for name in names:
+                want = listing.files[name]
+                have = None if fd is None or below + name in known.leaving else at.lstat(name, fd)
+                if not plain and below + name in known.mounts:
+                    decision.lines.update((name, line) for line in known.lines(path, name))
+                elif not plain and known.is_configuration(below + name):
+                    why = self._configuration.decide(path, name, want, have, fd, decision)
+                    if why and have is not None and fd is not None:
+                        self._mend(below + name, want, have, why, fd, decision)
+                else:
+                    self._system_file(below + name, name, want, have, fd, decision)
+        except OSError as exc:
+            raise failed("compare", os.path.join(known.where, below + name), exc) from exc
 
     def _system_file(
         self,
@@ -151,7 +156,7 @@ class Comparer:
             return False
         return all(path != where for where, _why in decision.conflicts)
 
-    def _own(self, path: bytes, want: WantedDir, fd: int | None, decision: Decision) -> None:
+    def _own(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None, decision: Decision) -> None:
         """The directory itself."""
         decision.own = mtree.line(os.path.basename(path) or b".", want.status)
         if fd is None:
@@ -161,6 +166,8 @@ class Comparer:
             decision.operations.append(Operation(CREATE, path, want, "", have))
             return
         why = metadata(status, have)
+        if not why and self.full and listing.own is not None and not at.same_xattrs(listing.own, fd):
+            why = "extended attributes"
         former = self.known.record.block(path).own()
         kept = why and self.known.is_configuration(path)
         if kept and not self.known.is_as_installed(path, b".", have, None):

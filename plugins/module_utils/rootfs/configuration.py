@@ -9,9 +9,10 @@ import os
 import stat
 
 from .. import mtree
+from .._sys import at
 from .decision import Decision
 from .difference import difference
-from .known import Known, digest
+from .known import Known
 from .operation import CREATE, Operation
 from .wanted import WantedFile
 
@@ -46,7 +47,8 @@ class Configuration:
         if not why or _touched_only(line, want, have, name, fd):
             decision.lines[name] = line
             return ""
-        if self._known.is_as_installed(directory, name, have, fd):
+        ours = stat.S_ISDIR(have.st_mode) and path in self._known.record.blocks  # what was changed in it is kept
+        if ours or self._known.is_as_installed(directory, name, have, fd):
             decision.lines[name] = line
             return why
         news = "; the source has another version" if former and line not in former else ""
@@ -68,7 +70,7 @@ def _line(name: bytes, want: WantedFile, former: list[bytes]) -> bytes:
     if not stat.S_ISREG(want.status.st_mode):
         return plain
     known = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
-    return known[0] if known else mtree.line(name, want.status, None, digest(want.name, want.dir_fd))
+    return known[0] if known else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
 
 
 def _touched_only(line: bytes, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> bool:
@@ -78,4 +80,4 @@ def _touched_only(line: bytes, want: WantedFile, have: os.stat_result, name: byt
         return False
     if (have.st_mode, have.st_uid, have.st_gid) != (status.st_mode, status.st_uid, status.st_gid):
         return False
-    return line.endswith(b" sha256digest=%s\n" % digest(name, fd).encode())
+    return line.endswith(b" sha256digest=%s\n" % at.digest(name, fd).encode())

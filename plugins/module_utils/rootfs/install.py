@@ -33,9 +33,7 @@ def sweep(root: Root) -> None:
     """Make an empty stage, whatever a killed run left in it and beside it."""
     root.make_dir(STAGE, 0o700, 0, 0)
     for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
-        with root.directory(place) as fd:
-            names = at.names(fd)
-        for name in names:
+        for name in root.names(place):
             if name.startswith(ours):
                 root.remove_tree(place + b"/" + name)
 
@@ -114,15 +112,21 @@ class Installer:
         for attempt in range(ATTEMPTS):
             try:
                 source = at.open_file(want.name, want.dir_fd)
-            except FileNotFoundError:
-                self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
-                return False
+            except OSError as exc:
+                if exc.errno not in (errno.ENOENT, errno.ELOOP):
+                    raise
+                return self._vanished(want)
             try:
                 status = want.status if not attempt else os.fstat(source)
                 if self._backend.copy(source, status, fd, name):
                     self.cloned += status.st_size
                 if _same_moment(status, os.fstat(source)):
                     return True
+            except OSError:
+                if stat.S_ISREG(os.fstat(source).st_mode):
+                    raise
+                at.remove(name, fd)
+                return self._vanished(want)
             finally:
                 os.close(source)
             if attempt + 1 < ATTEMPTS:
@@ -132,6 +136,10 @@ class Installer:
             f"/{show(path)} may hold a mixture; run again when it is quiet"
         )
         return True
+
+    def _vanished(self, want: WantedFile) -> bool:
+        self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
+        return False
 
     def _in_source(self, want: WantedFile) -> bytes:
         return self._source.outside(os.path.join(want.parent, want.name))
@@ -151,7 +159,10 @@ class Installer:
             now = os.fstat(fd)
             if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):
                 raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
-            self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
+            if isinstance(want, WantedDir):
+                self._finish_directory(fd, want)
+            else:
+                self._backend.finish(fd, want.status)
         finally:
             os.close(fd)
 
@@ -174,12 +185,15 @@ class Installer:
     def finish_directory(self, fd: int, want: WantedDir, path: bytes) -> None:
         """Give a filled directory its metadata and the xattrs of the source's."""
         try:
-            if want.sources:
-                with self._source.directory(want.sources[-1]) as source:
-                    self._backend.copy_xattrs(source, fd)
-            self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
+            self._finish_directory(fd, want)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
+
+    def _finish_directory(self, fd: int, want: WantedDir) -> None:
+        if want.sources:
+            with self._source.directory(want.sources[-1]) as source:
+                self._backend.copy_xattrs(source, fd)
+        self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
 
     def place_directory(self, staged: bytes, path: bytes, parent_fd: int) -> None:
         """Give a staged directory its name; what is there and is no directory is replaced."""

@@ -9,11 +9,32 @@ import os
 import stat
 
 from .._sys import at
+from .._sys.rooted import allow_many_open_files
 from ..errors import failed
 from .decision import Decision
 from .known import Known
 from .operation import REMOVE, Operation
 from .wanted import Listing
+
+
+class _Level:
+    """A directory that is being cleared."""
+
+    def __init__(self, path: bytes, fd: int) -> None:
+        self.path, self.fd = path, fd
+        self.status = os.fstat(fd)
+        self.left = set(at.names(fd))
+        """What stays in it, as far as is known."""
+        self.mounted = False
+        self.subdirs: list[bytes] = []
+        """Those of the record that are still to be cleared."""
+
+    @property
+    def goes(self) -> bool:
+        return not self.left and not self.mounted
+
+    def close(self) -> None:
+        os.close(self.fd)
 
 
 class Pruner:
@@ -48,31 +69,49 @@ class Pruner:
             self._drop(below + name, decision)
 
     def clear(self, path: bytes, parent_fd: int, decision: Decision) -> bool:
-        """Remove what the record names in a directory, and it too when nothing is left; False when it stays."""
+        """Remove what the record names in a directory, and it too when nothing is left; False when it stays.
+
+        Depth first, one open descriptor for each level, and no recursion.
+        """
+        allow_many_open_files()
+        top = self._open(path, parent_fd)
+        levels = [top]
+        try:
+            while levels:
+                level = levels[-1]
+                if level.subdirs:
+                    name = level.subdirs.pop()
+                    status = at.lstat(name, level.fd)
+                    if status and stat.S_ISDIR(status.st_mode):
+                        levels.append(self._open(level.path + b"/" + name, level.fd))
+                    continue
+                if not level.mounted:
+                    self._clear_files(level, decision)
+                levels.pop().close()
+                if level.goes:
+                    decision.operations.append(Operation(REMOVE, level.path, None, "", level.status))
+                    if levels:
+                        levels[-1].left.discard(os.path.basename(level.path))
+        finally:
+            for level in levels:
+                level.close()
+        return top.goes
+
+    def _open(self, path: bytes, parent_fd: int) -> _Level:
         try:
             fd = at.open_dir(os.path.basename(path), parent_fd)
         except OSError as exc:
-            raise failed("open", path, exc) from exc
-        try:
-            have = os.fstat(fd)
-            if self._known.is_mounted(path, have):
-                return False
-            left = set(at.names(fd))
-            self._clear_inside(path, fd, left, decision)
-        finally:
-            os.close(fd)
-        if not left:
-            decision.operations.append(Operation(REMOVE, path, None, "", have))
-        return not left
+            raise failed("open", os.path.join(self._known.where, path), exc) from exc
+        level = _Level(path, fd)
+        level.mounted = self._known.is_mounted(path, level.status)
+        if not level.mounted:
+            level.subdirs = sorted(self._known.record.children.get(path, ()), reverse=True)
+        return level
 
-    def _clear_inside(self, path: bytes, fd: int, left: set[bytes], decision: Decision) -> None:
-        for name in self._known.record.children.get(path, ()):
-            status = at.lstat(name, fd)
-            if status and stat.S_ISDIR(status.st_mode) and self.clear(path + b"/" + name, fd, decision):
-                left.discard(name)
-        for name in self._known.record.fields(path):
-            if name in left and self._file(path, name, fd, decision):
-                left.discard(name)
+    def _clear_files(self, level: _Level, decision: Decision) -> None:
+        for name in self._known.record.fields(level.path):
+            if name in level.left and self._file(level.path, name, level.fd, decision):
+                level.left.discard(name)
 
     def _file(self, directory: bytes, name: bytes, fd: int, decision: Decision) -> bool:
         """Remove one recorded file; False when it stays."""

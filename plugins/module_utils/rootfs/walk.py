@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 from .._sys import at
 from .._sys.rooted import Root
-from ..errors import failed, show
+from ..errors import OperationError, failed, show
+from ..jail import STATE
 from .compare import Comparer
 from .decision import Decision, Linked
 from .install import Installer, Target
@@ -41,8 +42,8 @@ class Task(NamedTuple):
     """The time that it must have in the end; None: left alone."""
     touched: bool
     """Whether something was put into it already."""
-    exists: bool
-    """False in check mode below what would be made."""
+    new: bool
+    """Whether it was made by this run, or in check mode would be."""
 
 
 class Findings:
@@ -131,13 +132,13 @@ class Walker:
 
     def carry_out(self, task: Task) -> list[Task]:
         """Deal with the subdirectories of a task's directory; returns the tasks that they leave."""
-        fd = self._root.open_dir(task.path) if task.exists else None
+        fd = self._root.open_dir(task.path) if self._installer or not task.new else None
         tasks: list[Task] = []
         touched = task.touched
         below = task.path + b"/" if task.path else b""
         try:
             for name in sorted(task.subdirs):
-                found, made = self._subdirectory(below + name, task.subdirs[name], fd)
+                found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
                 touched = touched or made
                 tasks += found
             if touched and fd is not None and self._installer:
@@ -149,19 +150,36 @@ class Walker:
                 os.close(fd)
         return tasks
 
-    def _subdirectory(self, path: bytes, want: WantedDir, parent: int | None) -> tuple[list[Task], bool]:
+    def _subdirectory(self, path: bytes, want: WantedDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
         """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
         have = self._lstat(path, parent)
+        known = self._comparer.known
+        if have is None and not new and known.is_kept_away(path):
+            return self._keep(path, "removed in the jail")
         if have is None:
             return _listed(self._new(path, want, parent, CREATE)), True
         if stat.S_ISDIR(have.st_mode):
-            if self._comparer.known.is_mounted(path, have):
+            if known.is_mounted(path, have):
                 return [], False
             return _listed(self._existing(path, want, self._open(path, parent))), False
-        if path in self._comparer.known.mounts or self._comparer.known.is_configuration(path):
-            self.findings.kept.append((path, "no directory any more in the jail"))
-            return [], False
+        if STATE.startswith(path + b"/"):
+            raise OperationError("go on in", self._root.outside(path), "it was replaced while the run went on")
+        if path in known.mounts or (known.is_configuration(path) and not self._is_as_installed(path, have, parent)):
+            return self._keep(path, "no directory any more in the jail")
         return _listed(self._new(path, want, parent, REPLACE)), True
+
+    def _keep(self, path: bytes, why: str) -> tuple[list[Task], bool]:
+        self.findings.kept.append((path, why))
+        self.findings.stats.counts["kept"] += 1
+        return [], False
+
+    def _is_as_installed(self, path: bytes, have: os.stat_result, parent: int | None) -> bool:
+        """Whether a file of configuration that is to become a directory was not changed in the jail."""
+        directory, name = os.path.split(path)
+        try:
+            return parent is not None and self._comparer.known.is_as_installed(directory, name, have, parent)
+        except OSError as exc:
+            raise failed("compare", self._root.outside(path), exc) from exc
 
     def _lstat(self, path: bytes, parent: int | None) -> os.stat_result | None:
         try:
@@ -195,7 +213,7 @@ class Walker:
                     touched = touched or operation.want is not want
             mtime_ns = want.status.st_mtime_ns
             if listing.dirs:
-                return Task(path, listing.dirs, mtime_ns, touched, True)
+                return Task(path, listing.dirs, mtime_ns, touched, new=False)
             if touched and self._installer:
                 self._installer.restore_time(fd, mtime_ns)
             return None
@@ -224,8 +242,7 @@ class Walker:
                 finally:
                     os.close(fd)
                 self._installer.place_directory(staged, path, parent)
-            exists = self._installer is not None
-            return Task(path, listing.dirs, want.status.st_mtime_ns, False, exists) if listing.dirs else None
+            return Task(path, listing.dirs, want.status.st_mtime_ns, touched=False, new=True) if listing.dirs else None
         finally:
             listing.close()
 

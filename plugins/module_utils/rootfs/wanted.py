@@ -62,6 +62,8 @@ class Listing:
         self.files: dict[bytes, WantedFile] = {}
         self.dirs: dict[bytes, WantedDir] = {}
         self.sockets = 0
+        self.own: int | None = None
+        """The directory of the source that the directory itself is like, open; None when it is like none."""
         self._fds: list[int] = []
 
     def keep(self, fd: int) -> int:
@@ -124,7 +126,7 @@ class WantedTree:
 
     def _scan(self, source: bytes, path: bytes, listing: Listing) -> None:
         """Add what a directory of the source holds."""
-        fd = listing.keep(self._source.root.open_dir(source))
+        fd = listing.own = listing.keep(self._source.root.open_dir(source))
         files = listing.files
         mixed = bool(files or listing.dirs)
         try:
@@ -155,6 +157,7 @@ class WantedTree:
         below = path + b"/" if path else b""
         if STATE.startswith(below):
             listing.dirs.pop(STATE[len(below) :], None)
+            listing.files.pop(STATE[len(below) :], None)
         if self._excluded:
             for names in (listing.files, listing.dirs):
                 for name in [name for name in names if self.is_excluded(below + name)]:

@@ -48,7 +48,10 @@ def run(walker: Walker, count: int) -> Findings:
     stack = _split(walker.start())
     while stack:
         if count > 1 and sum(len(task.subdirs) for task in stack) >= ALONE:
-            return _Team(walker, count).carry_out(stack)
+            team = _Team(walker, count)
+            if team.size:
+                return team.carry_out(stack)
+            count = 1
         stack += _split(walker.carry_out(stack.pop()))
     return walker.finish()
 
@@ -101,17 +104,29 @@ class _Team:
         """One byte that all processes see: 1 asks those who have tasks to share."""
         self._channels: dict[int, _Channel] = {}
         for _number in range(count):
-            self._fork()
+            try:
+                self._fork()
+            except OSError:
+                break  # no more processes or descriptors are to be had: fewer do as well
+
+    @property
+    def size(self) -> int:
+        return len(self._channels)
 
     def _fork(self) -> None:
         ours, theirs = socket.socketpair()
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if not pid:
             ours.close()
             for channel in self._channels.values():
                 channel.end.close()
-            _serve(self._walker.for_worker(), _Channel(theirs), self._hungry, parent)
+            _serve(self._walker, _Channel(theirs), self._hungry, parent)
         theirs.close()
         self._channels[pid] = _Channel(ours)
 
@@ -173,7 +188,7 @@ def _serve(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) ->
     """A worker's life."""
     status = 1
     try:
-        _work(walker, channel, hungry, parent)
+        _work(walker.for_worker(), channel, hungry, parent)
         status = 0
     except JailError as exc:
         channel.send(("error", exc))

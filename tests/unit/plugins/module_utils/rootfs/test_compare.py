@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from .conftest import Make, paths, snapshot
 
@@ -102,3 +105,39 @@ class TestChangesOfType:
         result = make("/usr/")
         assert (place / "jail/usr/share/dict/mine").read_text() == "mine"
         assert any("is in the way" in warning for warning in result.warnings)
+
+
+class TestExtendedAttributes:
+    """Of directories, which are there before they are compared."""
+
+    @pytest.fixture
+    def tagged(self, source: Path) -> list[str]:
+        for name in ("", "private", "private/etc", "usr", "usr/bin"):
+            os.setxattr(source / name, "user.tag", name.encode() or b"top")
+        return ["", "private", "private/etc", "usr", "usr/bin"]
+
+    def test_they_arrive(self, make: Make, place: Path, tagged: list[str]) -> None:
+        """In those of macOS's layout, too, when an entry names them."""
+        make("/")
+        found = {name: os.getxattr(place / "jail" / name, "user.tag") for name in tagged}
+        assert found == {name: name.encode() or b"top" for name in tagged}
+        assert not make("/", verify="full").changed
+
+    @pytest.mark.parametrize("name", ["", "private/etc", "usr/bin"])
+    def test_a_full_comparison_finds_them_changed(self, make: Make, place: Path, tagged: list[str], name: str) -> None:
+        make("/")
+        directory = place / "jail" / name
+        changes = (
+            partial(os.setxattr, directory, "user.tag", b"changed"),
+            partial(os.removexattr, directory, "user.tag"),
+            partial(os.setxattr, directory, "user.more", b"added"),
+        )
+        for change in changes:
+            change()
+            assert not make("/").changed
+            foretold = make("/", verify="full", check=True)
+            done = make("/", verify="full")
+            assert paths(foretold) == paths(done) == {("metadata", f"/{name}")}
+            assert done.values["operations"][0]["why"] == "extended attributes"
+            assert os.listxattr(directory) == ["user.tag"]
+            assert os.getxattr(directory, "user.tag") == name.encode() or b"top"

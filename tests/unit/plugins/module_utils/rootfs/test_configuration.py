@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 from .conftest import Make, paths
 
@@ -63,3 +66,104 @@ def test_wanted_no_longer_goes_unless_it_was_changed(make: Make, place: Path) ->
     assert not (place / "jail/private/etc/pam.d").exists()
     assert result.values["kept"][0]["path"] == "/private/etc/hosts"
     assert not make("/usr/").changed
+
+
+def becomes(path: Path, kind: str) -> None:
+    """Make something else of a file, or of a directory with one file in it."""
+    if kind in ("nothing", "unchanged"):
+        return
+    if kind == "touched":
+        os.utime(path, ns=(1, 1))
+        return
+    if kind == "mode":
+        path.chmod(0o700)
+        return
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if kind == "text":
+        path.write_text("other contents")
+    elif kind == "link":
+        path.symlink_to("shells")
+    elif kind == "directory":
+        path.mkdir()
+        (path / "inner").write_text("inner")
+
+
+def look(path: Path) -> object:
+    """What is there, without its time."""
+    if path.is_symlink():
+        return os.readlink(path)
+    if path.is_dir():
+        return {name: look(path / name) for name in os.listdir(path)}
+    return (path.stat().st_mode, path.read_text()) if path.exists() else None
+
+
+IN_SOURCE = ("unchanged", "touched", "mode", "text", "link", "directory", "gone")
+IN_JAIL = ("unchanged", "touched", "mode", "text", "link", "directory", "gone")
+
+
+@pytest.mark.parametrize("in_jail", IN_JAIL)
+@pytest.mark.parametrize("in_source", IN_SOURCE)
+@pytest.mark.parametrize("name", ["hosts", "pam.d"])
+def test_three_ways(make: Make, place: Path, source: Path, name: str, in_source: str, in_jail: str) -> None:
+    """What was not changed in the jail follows the source; what was, stays. A file and a directory, in all ways."""
+    make("/etc/")
+    jail = place / "jail/private/etc" / name
+    was_directory = jail.is_dir()
+    becomes(source / "private/etc" / name, in_source)
+    becomes(jail, in_jail)
+    theirs, ours = look(source / "private/etc" / name), look(jail)
+    foretold = make("/etc/", check=True)
+    assert look(jail) == ours
+    done = make("/etc/")
+    assert paths(foretold) == paths(done)
+    assert foretold.values["kept"] == done.values["kept"]
+    follows = in_jail in ("unchanged", "touched")
+    follows |= in_jail == "mode" and name == "pam.d"  # the mode stays, what is in it follows
+    if in_jail == "gone" and theirs is not None:
+        follows = isinstance(theirs, dict) != was_directory  # it is another thing now
+    assert look(jail) == (theirs if follows else ours)
+    if ours != theirs and not follows and theirs is not None:
+        assert done.values["kept"] or done.warnings
+    for _run in range(2):
+        again = make("/etc/")
+        assert (again.changed, look(jail)) == (False, look(jail))
+
+
+def test_a_directory_that_was_removed_stays_away(make: Make, place: Path) -> None:
+    make("/etc/", "/usr/")
+    directory = place / "jail/private/etc/pam.d"
+    shutil.rmtree(directory)
+    for check in (True, False):
+        result = make("/etc/", "/usr/", check=check)
+        assert not result.changed
+        assert result.values["kept"] == [{"path": "/private/etc/pam.d", "why": "removed in the jail"}]
+        assert result.values["stats"]["kept"] == 1
+    make("/usr/")  # wanted no longer, and so forgotten
+    make("/etc/", "/usr/")
+    assert (directory / "sudo").exists()
+
+
+def test_all_of_it_comes_back_when_all_was_removed(make: Make, place: Path) -> None:
+    """macOS's own layout is always made."""
+    make("/etc/")
+    shutil.rmtree(place / "jail/private/etc")
+    foretold = make("/etc/", check=True)
+    assert paths(make("/etc/")) == paths(foretold)
+    assert (place / "jail/private/etc/pam.d/sudo").exists()
+    assert not make("/etc/").changed
+
+
+def test_a_directory_goes_but_for_what_was_changed_in_it(make: Make, place: Path, source: Path) -> None:
+    (source / "private/etc/pam.d/su").write_text("su")
+    make("/etc/")
+    directory = place / "jail/private/etc/pam.d"
+    (directory / "su").write_text("edited")
+    becomes(source / "private/etc/pam.d", "text")
+    result = make("/etc/")
+    assert os.listdir(directory) == ["su"]
+    assert result.values["kept"][0] == {
+        "path": "/private/etc/pam.d/su",
+        "why": "changed in the jail; nothing wants it any more",
+    }
+    assert any("is in the way" in warning for warning in result.warnings)
+    assert (directory / "su").read_text() == "edited"

@@ -4,9 +4,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import socket
+import subprocess
 from pathlib import Path
 
-from .conftest import Make
+import pytest
+
+from .conftest import Make, paths, snapshot
 
 
 def test_dropped_entries_go_and_come_back(make: Make, place: Path) -> None:
@@ -33,3 +39,97 @@ def test_exclude_removes_what_was_there(make: Make, place: Path) -> None:
     assert not (place / "jail/usr/share/dict/words").exists()
     assert not (place / "jail/usr/bin/cc").exists()
     assert (place / "jail/usr/bin/git").exists()
+
+
+def test_what_others_put_there_keeps_its_directories(make: Make, place: Path) -> None:
+    make("/usr/")
+    jail = place / "jail"
+    (jail / "usr/share/dict/mine").write_text("mine")
+    (jail / "usr/share/empty").mkdir()
+    foretold = make("/usr/bin/git", check=True)
+    done = make("/usr/bin/git")
+    assert paths(foretold) == paths(done) == {("remove", "/usr/bin/cc"), ("remove", "/usr/share/dict/words")}
+    assert sorted(os.listdir(jail / "usr/share")) == ["dict", "empty"]
+    assert os.listdir(jail / "usr/share/dict") == ["mine"]
+    (jail / "usr/share/dict/words").write_text("mine, too")  # under a name that once was ours
+    assert not make("/usr/bin/git").changed
+    make("/etc/")
+    assert (jail / "usr/share/dict/words").read_text() == "mine, too"
+
+
+@pytest.mark.parametrize("kind", ["file", "fifo", "link", "socket", "directory"])
+def test_something_else_in_place_of_a_file(make: Make, place: Path, kind: str) -> None:
+    """What has its name is ours, but for a directory."""
+    make("/usr/")
+    words = place / "jail/usr/share/dict/words"
+    words.unlink()
+    if kind == "file":
+        words.write_text("other")
+    elif kind == "fifo":
+        os.mkfifo(words)
+    elif kind == "link":
+        words.symlink_to(place)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(words))
+    else:
+        words.mkdir()
+    done = make("/usr/bin/")
+    assert ("remove", "/usr/share/dict/words") in paths(done) or kind == "directory"
+    assert words.is_dir() == (kind == "directory")
+    assert place.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_something_else_in_place_of_a_directory(make: Make, place: Path, kind: str) -> None:
+    make("/usr/")
+    share, outside = place / "jail/usr/share", place / "outside"
+    share.rename(outside)
+    if kind == "link":
+        share.symlink_to(outside)
+    else:
+        share.write_text("mine")
+    before = snapshot(outside)
+    make("/usr/bin/")
+    assert share.is_symlink() == (kind == "link")
+    assert share.exists()
+    assert snapshot(outside) == before
+
+
+@pytest.mark.parametrize("source_type", ["tmpfs", "bind"])
+def test_a_mount_keeps_its_directories(make: Make, place: Path, source_type: str) -> None:
+    """An empty one, too."""
+    make("/usr/", "/etc/")
+    point, empty = place / "jail/usr/share/dict", place / "empty"
+    empty.mkdir()
+    mount = ["-t", "tmpfs", "none"] if source_type == "tmpfs" else ["--bind", str(empty)]
+    subprocess.run(["mount", *mount, str(point)], check=True)
+    try:
+        foretold = make("/etc/", check=True)
+        assert paths(make("/etc/")) == paths(foretold)
+        assert point.is_mount() or source_type == "bind"
+        assert os.listdir(place / "jail/usr/share") == ["dict"]
+        assert not make("/etc/").changed
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
+
+
+def test_many_levels_go(make: Make, place: Path, source: Path) -> None:
+    """Without recursion, and with more open files than macOS gives a process at first."""
+    fd = os.open(source / "usr", os.O_RDONLY)
+    for _level in range(520):
+        os.mkdir("d", dir_fd=fd)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = deeper
+    os.close(fd)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        make("/usr/")
+        assert not make("/usr/").changed
+        make("/usr/bin/")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sorted(os.listdir(place / "jail/usr")) == ["bin", "local"]
+    subprocess.run(["rm", "-rf", str(source / "usr/d")], check=True)

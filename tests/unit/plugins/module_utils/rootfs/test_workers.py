@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -72,6 +73,27 @@ def test_few_directories_are_dealt_with_alone(make: Make, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "fork", fork)
     make("/usr/", workers=4)
+
+
+@pytest.mark.parametrize("processes", [0, 1, 2])
+def test_where_no_more_processes_can_be_started_fewer_do(
+    make: Make, place: Path, wide: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    left = [os.fork] * processes
+    here = len(os.listdir("/dev/fd"))
+
+    def fork() -> int:
+        if not left:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return left.pop()()
+
+    monkeypatch.setattr(os, "fork", fork)
+    make("/usr/", workers=4)
+    assert left == []
+    assert len(os.listdir("/dev/fd")) == here
+    monkeypatch.undo()
+    assert not make("/usr/").changed
+    assert (place / "jail/usr/lib/part3/38/file1").read_text() == "38"
 
 
 def test_an_unforeseen_error_in_a_worker_is_told_with_its_traceback(

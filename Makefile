@@ -41,7 +41,8 @@ bench: ready
 	@$(VENV)/bin/python tests/bench/dns.py
 
 soak: $(VENV)/test.stamp $(COLLECTION)
-	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet tests/unit/plugins/module_utils/rootfs/test_faults.py
+	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet tests/unit/plugins/module_utils/rootfs/test_faults.py \
+		tests/unit/plugins/module_utils/rootfs/test_moments.py
 
 format: $(VENV)/test.stamp
 	$(VENV)/bin/ruff format

@@ -25,7 +25,7 @@ from ._sys.rooted import Root
 from ._sys.sockets import refusal
 from ._sys.source import program
 from .errors import InputError, OperationError
-from .jail import jail_path, open_jail, to_come
+from .jail import jail_path, not_there_yet, open_jail
 from .launchd import Job, Step
 from .result import Result
 
@@ -83,7 +83,8 @@ def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> R
     path = jail_path(jail)
     wanted = job(path, mode, python)
     if check and not os.path.isdir(path):
-        return to_come(path, [step.describe for step in launchd.plan_present(wanted)], mode="none", job=wanted.label)
+        diff = [step.describe for step in launchd.plan_present(wanted)]
+        return Result(bool(diff), {"mode": "none", "job": wanted.label, "said": ""}, diff, [not_there_yet(path)])
     with open_jail(jail) as opened:
         return _keep(opened.root, wanted, mode, timeout, check)
 

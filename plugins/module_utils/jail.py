@@ -27,7 +27,6 @@ from ._sys.lock import Lock, alone_in, refuse_if_locked
 from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
 from .errors import AnyPath, InputError, NotAJailError, RecordError, show
-from .result import Result
 
 STATE = b"private/var/db/darwin.jail"
 MARKER = STATE + b"/jail.json"
@@ -135,10 +134,9 @@ def foreign(path: AnyPath) -> NotAJailError:
     )
 
 
-def to_come(path: bytes, diff: list[str], **values: Any) -> Result:
-    """For check mode, of a jail that is not there yet because building it, too, is only foretold."""
-    warning = f"{show(path)} does not exist yet: what is said holds once the jail is built"
-    return Result(bool(diff), values, diff, [warning])
+def not_there_yet(path: bytes) -> str:
+    """The warning of check mode about a jail whose build, too, is only foretold."""
+    return f"{show(path)} does not exist yet: what is said holds once the jail is built"
 
 
 def read_marker(root: Root) -> dict[str, Any] | None:
@@ -206,7 +204,7 @@ def _begin(root: Root) -> dict[str, Any]:
 
 def sweep(root: Root) -> None:
     """Remove what a run left that was killed at the very start, or the very end, of a jail."""
-    for name in host.names_in(root.path):
+    for name in root.names(b""):
         if name.startswith(TEMPORARY):
             root.remove_tree(name)
 

@@ -27,8 +27,13 @@ def software(root: Root, architecture: str) -> dict[str, Any]:
     return {
         "command_line_tools": command_line_tools(root),
         "homebrew": {"prefix": prefix, "installed": _exists(root, prefix[1:].encode() + b"/bin/brew")},
-        "fuse": [name for name, path in FUSES.items() if _exists(root, path)],
+        "fuse": fuses(root),
     }
+
+
+def fuses(root: Root) -> list[str]:
+    """The installed ones of FUSES."""
+    return [name for name, path in FUSES.items() if _exists(root, path)]
 
 
 def command_line_tools(root: Root) -> str | None:

@@ -55,7 +55,7 @@ def _links_to_private(name: bytes) -> bool:
 
 def make_dirs(path: bytes) -> None:
     """Make a directory and its missing parents, 0755 and owned by root, following no link."""
-    fd = os.open("/", DIRECTORY)
+    fd = open_absolute("/")
     try:
         for part in split(path):
             try:

@@ -33,11 +33,14 @@ class Lock:
         self._fd = _open(root, rel, create=True)
         try:
             _take(self._fd, root)
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, holder.encode(), 0)
         except BaseException:
             os.close(self._fd)
             raise
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, holder.encode(), 0)
+        except OSError:
+            pass  # a full volume: it is locked all the same, and this run may make room
 
     def close(self) -> None:
         os.close(self._fd)
@@ -73,9 +76,9 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
         with root.directory(parent) as dir_fd:
             kind = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
             fd = os.open(name, FLAGS | kind, 0o600, dir_fd=dir_fd)
+        status = os.fstat(fd)
     except OSError as exc:
         raise failed("open the lock", root.outside(rel), exc) from exc
-    status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(fd)
         raise OperationError("use the lock", root.outside(rel), "not a regular file of its own", hint="remove it")

@@ -37,14 +37,14 @@ def unmount_below(root: Root) -> None:
         problems = []
         for mount in there:
             try:
-                _unmount(root, mount.point[len(root.path) + 1 :])
+                unmount(root, mount.point[len(root.path) + 1 :])
             except OperationError as exc:
                 problems.append(exc)
         if problems and len(mounts_below(root.path)) >= len(there):
             raise problems[0]
 
 
-def _unmount(root: Root, point: bytes) -> None:
+def unmount(root: Root, point: bytes) -> None:
     """Run umount(8), which resolves the name that it is given.
 
     It is started in the directory that holds the mount point, reached without

@@ -45,7 +45,7 @@ def split(path: AnyPath) -> list[bytes]:
 
 def open_absolute(path: AnyPath) -> int:
     """Open a directory of the host, refusing a symbolic link in any component."""
-    fd = os.open("/", DIRECTORY)
+    fd = _open_top()
     walked = b""
     try:
         for part in split(path):
@@ -55,6 +55,13 @@ def open_absolute(path: AnyPath) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _open_top() -> int:
+    try:
+        return os.open("/", DIRECTORY)
+    except OSError as exc:
+        raise failed("open directory", "/", exc) from exc
 
 
 def _step(fd: int, part: bytes, walked: bytes) -> int:
@@ -79,7 +86,7 @@ class Root:
         """Open `path` (absolute, no symbolic link in it); OperationError when that fails."""
         self.path = os.fsencode(path)
         self.fd = open_absolute(path)
-        self.dev = os.fstat(self.fd).st_dev
+        self.dev = self.status().st_dev
         self._near = b""
         self._near_fd = -1
         self.moved: dict[bytes, bytes] = {}
@@ -173,18 +180,35 @@ class Root:
         finally:
             os.close(fd)
 
+    def status(self) -> os.stat_result:
+        """Of the root directory itself."""
+        try:
+            return os.fstat(self.fd)
+        except OSError as exc:
+            raise failed("look at", self.path, exc) from exc
+
+    def names(self, rel: bytes) -> list[bytes]:
+        """The names in a directory below the root."""
+        try:
+            with self.directory(rel) as fd:
+                return [os.fsencode(name) for name in os.listdir(fd)]
+        except OSError as exc:
+            raise failed("list", self.outside(rel), exc) from exc
+
     def lstat(self, rel: bytes) -> os.stat_result | None:
         """What is under a name, links not followed; None when nothing is, or a parent is missing."""
         if not self.exists:
             return None
         if not rel:
-            return os.fstat(self.fd)
+            return self.status()
         parent, name = os.path.split(self._place(rel))
         try:
             with self.directory(parent) as fd:
                 return os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
+        except OSError as exc:
+            raise failed("look at", self.outside(rel), exc) from exc
         except OperationError as exc:
             if exc.errno == errno.ENOENT:
                 return None
@@ -204,14 +228,15 @@ class Root:
             if exc.errno == errno.ENOENT:
                 return None
             raise
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise OperationError("read", self.outside(rel), "not a regular file")
         try:
-            with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OperationError("read", self.outside(rel), "not a regular file")
+            with os.fdopen(fd, "rb", closefd=False) as file:
                 data = file.read(limit + 1)
         except OSError as exc:
             raise failed("read", self.outside(rel), exc) from exc
+        finally:
+            os.close(fd)
         if len(data) > limit:
             raise OperationError("read", self.outside(rel), f"larger than {limit} bytes")
         return data

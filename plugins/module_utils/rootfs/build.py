@@ -156,19 +156,19 @@ class _Run:
         try:
             with Turn():
                 findings = self._walk(jail, was, act=True)
+            findings.adopted("adopted" in jail.marker and not self.existed, moves)
+            record.finish(jail.root, was, findings.blocks, findings.dropped)
+            if findings.total or jail.marker.get("state") != "complete":
+                jail.mark(state="complete", **self._built())
         except OperationError as exc:
             if exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise
-        findings.adopted("adopted" in jail.marker and not self.existed, moves)
-        record.finish(jail.root, was, findings.blocks, findings.dropped)
-        if findings.total or jail.marker.get("state") != "complete":
-            jail.mark(state="complete", **self._built())
         return findings
 
     def _walk(self, jail: jails.Jail, was: record.Record, act: bool) -> Findings:
         root = jail.root
-        own = os.fstat(root.fd) if root.exists else None
+        own = root.lstat(b"")
         tree = WantedTree(
             self._source,
             self._grafts,
@@ -177,7 +177,7 @@ class _Run:
         )
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())
-        known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent)
+        known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
         comparer = Comparer(known, self._wish.verify == "full", self._wish.prune)
         installer = None
         if act:

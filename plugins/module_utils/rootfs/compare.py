@@ -23,6 +23,7 @@ import stat
 from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
+from ..errors import failed
 from .configuration import Configuration
 from .decision import Decision, Linked
 from .difference import difference, metadata, metadata_only
@@ -86,19 +87,26 @@ class Comparer:
     def _files(
         self, path: bytes, names: list[bytes], listing: Listing, fd: int | None, decision: Decision, plain: bool
     ) -> None:
-        known = self.known
         below = path + b"/" if path else b""
         for name in names:
-            want = listing.files[name]
-            have = None if fd is None or below + name in known.leaving else at.lstat(name, fd)
-            if not plain and below + name in known.mounts:
-                decision.lines.update((name, line) for line in known.lines(path, name))
-            elif not plain and known.is_configuration(below + name):
-                why = self._configuration.decide(path, name, want, have, fd, decision)
-                if why and have is not None and fd is not None:
-                    self._mend(below + name, want, have, why, fd, decision)
-            else:
-                self._system_file(below + name, name, want, have, fd, decision)
+            try:
+                self._file(path, below + name, listing.files[name], fd, decision, plain)
+            except OSError as exc:
+                raise failed("compare", os.path.join(self.known.where, below + name), exc) from exc
+
+    def _file(
+        self, directory: bytes, path: bytes, want: WantedFile, fd: int | None, decision: Decision, plain: bool
+    ) -> None:
+        known, name = self.known, path[path.rfind(b"/") + 1 :]
+        have = None if fd is None or path in known.leaving else at.lstat(name, fd)
+        if not plain and path in known.mounts:
+            decision.lines.update((name, line) for line in known.lines(directory, name))
+        elif not plain and known.is_configuration(path):
+            why = self._configuration.decide(directory, name, want, have, fd, decision)
+            if why and have is not None and fd is not None:
+                self._mend(path, want, have, why, fd, decision)
+        else:
+            self._system_file(path, name, want, have, fd, decision)
 
     def _system_file(
         self,

@@ -9,9 +9,10 @@ import os
 import stat
 
 from .. import mtree
+from .._sys import at
 from .decision import Decision
 from .difference import difference
-from .known import Known, digest
+from .known import Known
 from .operation import CREATE, Operation
 from .wanted import WantedFile
 
@@ -68,7 +69,7 @@ def _line(name: bytes, want: WantedFile, former: list[bytes]) -> bytes:
     if not stat.S_ISREG(want.status.st_mode):
         return plain
     known = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
-    return known[0] if known else mtree.line(name, want.status, None, digest(want.name, want.dir_fd))
+    return known[0] if known else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
 
 
 def _touched_only(line: bytes, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> bool:
@@ -78,4 +79,4 @@ def _touched_only(line: bytes, want: WantedFile, have: os.stat_result, name: byt
         return False
     if (have.st_mode, have.st_uid, have.st_gid) != (status.st_mode, status.st_uid, status.st_gid):
         return False
-    return line.endswith(b" sha256digest=%s\n" % digest(name, fd).encode())
+    return line.endswith(b" sha256digest=%s\n" % at.digest(name, fd).encode())

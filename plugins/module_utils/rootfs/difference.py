@@ -12,7 +12,6 @@ from typing import Any
 from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
-from ..errors import failed
 from .wanted import WantedFile
 
 
@@ -57,7 +56,7 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full
     if kind == stat.S_IFREG:
         if status.st_size != have.st_size:
             return f"size {have.st_size}, wanted {status.st_size}"
-        if full and not _equal(want, name, fd):
+        if full and not at.equal(want.name, want.dir_fd, name, fd):
             return "contents or extended attributes"
     elif kind == stat.S_IFLNK:
         target = os.readlink(name, dir_fd=fd)
@@ -66,10 +65,3 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full
     elif kind in (stat.S_IFCHR, stat.S_IFBLK) and status.st_rdev != have.st_rdev:
         return f"device {os.major(have.st_rdev)},{os.minor(have.st_rdev)}"
     return ""
-
-
-def _equal(want: WantedFile, name: bytes, fd: int) -> bool:
-    try:
-        return at.equal(want.name, want.dir_fd, name, fd)
-    except OSError as exc:
-        raise failed("compare", name, exc) from exc

@@ -33,9 +33,7 @@ def sweep(root: Root) -> None:
     """Make an empty stage, whatever a killed run left in it and beside it."""
     root.make_dir(STAGE, 0o700, 0, 0)
     for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
-        with root.directory(place) as fd:
-            names = at.names(fd)
-        for name in names:
+        for name in root.names(place):
             if name.startswith(ours):
                 root.remove_tree(place + b"/" + name)
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from .. import mtree
 from .._sys import at
-from ..errors import failed
 from .record import Record
 
 CONFIGURATION = (b"private/etc",)
@@ -28,8 +27,11 @@ class Known:
         configuration: Sequence[bytes] = (),
         leaving: Sequence[bytes] = (),
         nascent: Sequence[bytes] = (),
+        where: bytes = b"/",
     ) -> None:
         self.record, self.mounts, self.dev = record, mounts, dev
+        self.where = where
+        """The path of the jail on the host, for messages."""
         self.leaving = frozenset(leaving)
         """For check mode: what would have been moved away before."""
         self.nascent = frozenset(nascent)
@@ -69,13 +71,5 @@ def _same(was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) 
     if was.st_mode != have.st_mode:
         return False
     if kind == stat.S_IFREG and fd is not None:
-        return was.st_size == have.st_size and was.digest == digest(name, fd)
+        return was.st_size == have.st_size and was.digest == at.digest(name, fd)
     return True
-
-
-def digest(name: bytes, fd: int) -> str:
-    """SHA-256 of a regular file in an open directory."""
-    try:
-        return at.digest(name, fd)
-    except OSError as exc:
-        raise failed("read", name, exc) from exc

@@ -72,9 +72,12 @@ class Linker:
 
     def _difference(self, name: Linked, have: os.stat_result) -> str:
         want = WantedFile(name.status, -1, name.name, name.parent)
-        with self._root.directory(os.path.dirname(name.path)) as fd, self._source.directory(name.parent) as source:
-            want.dir_fd = source
-            return difference(want, have, os.path.basename(name.path), fd, self._full)
+        try:
+            with self._root.directory(os.path.dirname(name.path)) as fd, self._source.directory(name.parent) as source:
+                want.dir_fd = source
+                return difference(want, have, os.path.basename(name.path), fd, self._full)
+        except OSError as exc:
+            raise failed("compare", self._root.outside(name.path), exc) from exc
 
     def _copy(self, name: Linked, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
         """Copy the file for its first name; returns what is there then, if anything was done."""
@@ -101,16 +104,17 @@ class Linker:
         """Carry out an operation and leave the time of its directory as it was."""
         if not self._installer:
             return
-        with self._root.directory(os.path.dirname(path)) as fd:
-            before = os.fstat(fd).st_mtime_ns
-            if first:
-                self._installer.link(first, path)
-            else:
-                self._installer.execute(operation, Target(fd, os.path.dirname(path)))
-            try:
+        directory = os.path.dirname(path)
+        try:
+            with self._root.directory(directory) as fd:
+                before = os.fstat(fd).st_mtime_ns
+                if first:
+                    self._installer.link(first, path)
+                else:
+                    self._installer.execute(operation, Target(fd, directory))
                 self._installer.restore_time(fd, before)
-            except OSError as exc:
-                raise failed("set the time of", self._root.outside(os.path.dirname(path)), exc) from exc
+        except OSError as exc:
+            raise failed("set the time of", self._root.outside(directory), exc) from exc
 
 
 def _inode(status: os.stat_result) -> tuple[int, int]:

@@ -52,7 +52,7 @@ class Pruner:
         try:
             fd = at.open_dir(os.path.basename(path), parent_fd)
         except OSError as exc:
-            raise failed("open", path, exc) from exc
+            raise failed("open", os.path.join(self._known.where, path), exc) from exc
         try:
             have = os.fstat(fd)
             if self._known.is_mounted(path, have):

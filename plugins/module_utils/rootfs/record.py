@@ -183,8 +183,7 @@ def journals(root: Root) -> list[bytes]:
     """The names of journals that a killed run left."""
     if root.lstat(STATE) is None:
         return []
-    with root.directory(STATE) as fd:
-        return sorted(name for name in at.names(fd) if name.startswith(JOURNAL))
+    return sorted(name for name in root.names(STATE) if name.startswith(JOURNAL))
 
 
 class Journal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from .. import jail as jails
-from .._sys import at, host
+from .._sys import host
 from .._sys.lock import alone_in
 from .._sys.mounts import is_mount, mounts_below, unmount_below
 from .._sys.rooted import Root
@@ -70,9 +70,7 @@ def _empty(jail: jails.Jail) -> None:
         chain.append(os.path.dirname(chain[-1]))
     for keep in reversed(chain):
         parent = os.path.dirname(keep)
-        with jail.root.directory(parent) as fd:
-            names = at.names(fd)
-        for name in names:
+        for name in jail.root.names(parent):
             path = os.path.join(parent, name)
             if path != keep:
                 jail.root.remove_tree(path)

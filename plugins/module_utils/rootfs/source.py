@@ -14,10 +14,10 @@ import os
 import stat
 from typing import NamedTuple
 
-from .._sys import at, host
+from .._sys import host
 from .._sys.resolve import Resolver
 from .._sys.rooted import Root
-from ..errors import InputError, failed, show
+from ..errors import InputError, show
 from . import globs
 from .manifest import Entry, canonical
 
@@ -120,9 +120,4 @@ class Source:
         status = self.root.lstat(real) if real is not None else None
         if real is None or status is None or not stat.S_ISDIR(status.st_mode):
             return []
-        try:
-            with self.root.directory(real) as fd:
-                names = at.names(fd)
-        except OSError as exc:
-            raise failed("list", self.root.outside(real), exc) from exc
-        return sorted(filter(matches, names))
+        return sorted(filter(matches, self.root.names(real)))

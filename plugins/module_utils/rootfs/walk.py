@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 from .._sys import at
 from .._sys.rooted import Root
-from ..errors import failed, show
+from ..errors import OperationError, failed, show
+from ..jail import STATE
 from .compare import Comparer
 from .decision import Decision, Linked
 from .install import Installer, Target
@@ -158,6 +159,8 @@ class Walker:
             if self._comparer.known.is_mounted(path, have):
                 return [], False
             return _listed(self._existing(path, want, self._open(path, parent))), False
+        if STATE.startswith(path + b"/"):
+            raise OperationError("go on in", self._root.outside(path), "it was replaced while the run went on")
         if path in self._comparer.known.mounts or self._comparer.known.is_configuration(path):
             self.findings.kept.append((path, "no directory any more in the jail"))
             return [], False

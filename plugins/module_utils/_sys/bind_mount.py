@@ -1,0 +1,158 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep a directory of the Mac mounted in a jail, by bindfs(1).
+
+It is installed on the Mac and run by launchd, once for each mount:
+
+    python3 -I -S bind_mount.py JAIL POINT SOURCE BINDFS [OPTION...]
+
+POINT is the path of an empty directory in the jail, without leading slash. When bindfs ends, for whatever reason, it is
+started again; when this process is ended, it unmounts.
+
+Whoever can write in the jail may put a symbolic link anywhere, at any time, and bindfs, as root, would follow it. So
+the mount point is opened without following any, and bindfs is started in it with "." as its mount point. bindfs and
+FUSE turn that into a path again (bindfs src/bindfs.c, process_option; libfuse lib/helper.c), and mount there. Until the
+mount is seen where it should be, this process looks whether the point is still in its place, and ends bindfs when it
+is not, which ends a mount elsewhere, too. What remains is the moment in between: only those can use it who can
+rename a directory on the way to the mount point, so that is best in directories of root's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from .daemon import DIRECTORY, Journal, end_on_sigterm, inside, opened
+
+UMOUNT = "/sbin/umount"
+WAIT, LONGEST = 5.0, 60.0
+"""Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
+LOOK = 0.05
+PATIENCE, ENDING = 20.0, 4.0
+"""Seconds for bindfs to mount, and to end. launchd gives a job 20 for all that is to be done at its end."""
+
+# What a directory says whose file system has lost its process: macOS the first two, Linux the third.
+DEAD = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
+
+
+class ObstacleError(Exception):
+    """Why there can be no mount now."""
+
+
+class Mount:
+    """One directory of the Mac, at one place in a jail."""
+
+    def __init__(self, jail: str, point: str, source: str, command: Sequence[str]) -> None:
+        self._folder, self._name = os.path.split(f"{jail}/{point}")
+        self._source, self._command = source, command
+        self._bindfs: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Mount; ObstacleError or OSError when that cannot be."""
+        with opened(self._source):
+            pass
+        with opened(self._folder) as folder:
+            self._clear(folder, force=False)
+            point = os.open(self._name, DIRECTORY, dir_fd=folder)
+            try:
+                if os.listdir(point):
+                    raise ObstacleError("it is not empty")
+                with inside(point):
+                    self._bindfs = subprocess.Popen([*self._command, "-f", self._source, "."], stdin=subprocess.DEVNULL)
+                self._see_mounted(folder, os.fstat(point))
+            finally:
+                os.close(point)
+
+    def _clear(self, folder: int, force: bool) -> None:
+        """Unmount what an earlier process left there; what lost its process can only be forced."""
+        try:
+            if not is_mounted(folder, self._name):
+                return
+        except OSError as exc:
+            if exc.errno not in DEAD:
+                raise
+            force = True
+        said = unmount(folder, self._name, *(("-f",) if force else ()))
+        if is_mounted(folder, self._name):
+            raise ObstacleError(f"something is mounted there: {said}")
+
+    def _see_mounted(self, folder: int, empty: os.stat_result) -> None:
+        """Wait until it is mounted, and nowhere else: the directory must stay what and where it was until then."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._is_here(folder, empty):
+            if self._bindfs and self._bindfs.poll() is not None:
+                raise ObstacleError(f"bindfs ended with {self._bindfs.returncode}")
+            if time.monotonic() > deadline:
+                raise ObstacleError(f"bindfs has not mounted anything after {PATIENCE:.0f} seconds")
+            time.sleep(LOOK)
+
+    def _is_here(self, folder: int, empty: os.stat_result) -> bool:
+        with opened(self._folder) as again:
+            moved = not os.path.samestat(os.fstat(folder), os.fstat(again))
+        found = os.stat(self._name, dir_fd=folder, follow_symlinks=False)
+        if not moved and found.st_dev != empty.st_dev:
+            return True
+        if moved or not os.path.samestat(found, empty):
+            raise ObstacleError("it was replaced while something was mounted on it")
+        return False
+
+    def wait(self) -> int:
+        """How bindfs ended."""
+        return self._bindfs.wait() if self._bindfs else 0
+
+    def stop(self) -> None:
+        """Unmount, also what is in use, and end bindfs, also when it mounted elsewhere."""
+        if self._bindfs:
+            self._force_off()
+            for end in (self._bindfs.terminate, self._bindfs.kill):
+                end()
+                with suppress(subprocess.TimeoutExpired):
+                    self._bindfs.wait(ENDING)
+            self._force_off()
+            self._bindfs = None
+
+    def _force_off(self) -> None:
+        with suppress(OSError, ObstacleError), opened(self._folder) as folder:
+            self._clear(folder, force=True)
+
+
+def is_mounted(folder: int, name: str) -> bool:
+    """Whether another file system begins there."""
+    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_dev != os.fstat(folder).st_dev
+
+
+def unmount(folder: int, name: str, *options: str) -> str:
+    """What umount(8) says; it resolves the name that it is given, so it is started where that is."""
+    with inside(folder):
+        done = subprocess.run([UMOUNT, *options, f"./{name}"], capture_output=True, check=False, text=True)
+    return " ".join(done.stderr.split())
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    jail, point, source, *command = words or sys.argv[1:]
+    journal, mount = Journal(), Mount(jail, point, source, command)
+    where, wait = f"{source} on {jail}/{point}", WAIT
+    try:
+        end_on_sigterm()
+        while True:
+            try:
+                mount.start()
+                journal.say(f"mounted {where}")
+                wait = WAIT
+                journal.say(f"lost {where}: bindfs ended with {mount.wait()}")
+            except (ObstacleError, OSError) as exc:
+                why = f"{exc.strerror} {exc.filename or ''}".rstrip() if isinstance(exc, OSError) else str(exc)
+                journal.say(f"cannot mount {where}: {why}")
+            mount.stop()
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        mount.stop()

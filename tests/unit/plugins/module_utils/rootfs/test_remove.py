@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Removing a jail: killed, failing, and met by a hostile hand at any system call."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
+from system_calls import CHANGING, before_call, die, fail, in_child, refusal
+
+from .conftest import Make, snapshot
+
+SOME = ("open", "rename", "rmdir", "scandir", "unlink")
+
+
+@pytest.fixture
+def jail(make: Make, place: Path) -> Path:
+    """A small jail: each of the tests below makes it many times."""
+    make("/usr/bin/git", "/etc/hosts")
+    return place / "jail"
+
+
+def copies(jail: Path, count: int) -> list[Path]:
+    """The same jail under other names."""
+    made = [jail.with_name(f"jail{number}") for number in range(count)]
+    for path in made:
+        subprocess.run(["cp", "-a", jail, path], check=True)
+    return made
+
+
+def calls_of(jail: Path, names: tuple[str, ...]) -> int:
+    (spare,) = copies(jail, 1)
+    with before_call(0, die, names) as calls:
+        remove(str(spare), False, False)
+    assert not spare.exists()
+    return calls.count
+
+
+def test_killed_at_any_moment_the_next_run_completes(jail: Path) -> None:
+    total = calls_of(jail, tuple(CHANGING))
+    for number, path in enumerate(copies(jail, total), 1):
+
+        def run(number: int = number, path: Path = path) -> None:
+            with before_call(number, die, tuple(CHANGING)):
+                remove(str(path), False, False)
+
+        assert in_child(run) == -9
+        assert remove(str(path), False, True).changed
+        assert remove(str(path), False, False).changed
+        assert not path.exists()
+        assert not remove(str(path), False, False).changed
+    assert total > 30
+
+
+def test_an_error_at_any_moment_is_told_with_the_path_and_the_next_run_completes(jail: Path) -> None:
+    total = calls_of(jail, SOME)
+    for number, path in enumerate(copies(jail, total // 4)):
+        with before_call(4 * number + 3, fail(errno.EIO), SOME):
+            error = refusal(partial(remove, str(path), False, False))
+        assert isinstance(error, OperationError)
+        assert re.match(r"cannot [a-z ]+ /.*: Input/output error$", str(error))
+        remove(str(path), False, False)
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("level", ["usr", "usr/bin", "private", "private/var/db"])
+def test_a_link_swapped_in_at_any_moment_leads_nowhere(jail: Path, place: Path, level: str) -> None:
+    outside = place / "outside"
+    subprocess.run(["cp", "-a", jail, outside], check=True)
+    before = snapshot(outside)
+    total = calls_of(jail, SOME)
+    for number, path in enumerate(copies(jail, total // 4)):
+
+        def swap(path: Path = path) -> None:
+            try:
+                (path / level).rename(path / "aside")
+                (path / level).symlink_to(outside / level)
+            except OSError:
+                pass  # it is gone already
+
+        with before_call(4 * number + 3, swap, SOME):
+            refusal(partial(remove, str(path), False, False))
+        assert snapshot(outside) == before
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class TestLeftovers:
+    def test_an_empty_directory_goes(self, place: Path) -> None:
+        (place / "jail").mkdir()
+        assert remove(str(place / "jail"), False, True).changed
+        assert (place / "jail").exists()
+        assert remove(str(place / "jail"), False, False).changed
+        assert not (place / "jail").exists()
+
+    def test_what_was_on_its_way_in_or_out_goes(self, place: Path) -> None:
+        (place / "jail/.darwin.jail.0123456789ab/var").mkdir(parents=True)
+        assert jails.is_vacant(os.fsencode(place / "jail"))
+        assert remove(str(place / "jail"), False, False).diff == [f"- {place}/jail and all below it"]
+        assert not (place / "jail").exists()
+
+    def test_a_volume_of_its_own_stays_mounted(self, make: Make, place: Path) -> None:
+        volume = place / "jail"
+        volume.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", volume], check=True)
+        try:
+            make("/usr/")
+            assert remove(str(volume), False, False).changed
+            assert list(volume.iterdir()) == []
+            assert not remove(str(volume), False, False).changed
+        finally:
+            subprocess.run(["umount", volume], check=True)
+
+
+def test_what_a_killed_run_left_beside_the_stage_is_swept(make: Make, jail: Path) -> None:
+    state = jail / "private/var/db/darwin.jail"
+    (state / ".darwin.jail.0123456789ab").write_text("half a record")
+    (state / "stage/4711.1/deep").mkdir(parents=True)
+    make("/usr/bin/git", "/etc/hosts")
+    assert sorted(os.listdir(state)) == ["jail.json", "lock", "record.mtree", "stage"]
+    assert os.listdir(state / "stage") == []

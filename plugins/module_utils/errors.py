@@ -69,8 +69,13 @@ class OperationError(JailError):
 
 
 def show(path: AnyPath) -> str:
-    """A path for people: bytes that are not UTF-8 are shown as escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path for people: bytes that are not UTF-8, and characters that are not printed, are shown as escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode()
 
 
 def failed(verb: str, path: AnyPath, exc: OSError, hint: str = "") -> OperationError:

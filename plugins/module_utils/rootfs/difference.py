@@ -12,6 +12,7 @@ from typing import Any
 from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
+from ..errors import show
 from .wanted import WantedFile
 
 
@@ -61,7 +62,7 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full
     elif kind == stat.S_IFLNK:
         target = os.readlink(name, dir_fd=fd)
         if target != want.link():
-            return f"points to {os.fsdecode(target)}"
+            return f"points to {show(target)}"
     elif kind in (stat.S_IFCHR, stat.S_IFBLK) and status.st_rdev != have.st_rdev:
         return f"device {os.major(have.st_rdev)},{os.minor(have.st_rdev)}"
     return ""

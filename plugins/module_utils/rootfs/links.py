@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterable
 
 from .._sys.rooted import LINK_IN_THE_WAY, Root
-from ..errors import OperationError, failed
+from ..errors import OperationError, failed, show
 from .decision import Linked
 from .difference import difference, metadata_only
 from .install import Installer, Target
@@ -95,7 +95,7 @@ class Linker:
         return self._root.lstat(name.path)
 
     def _link(self, first: Linked, name: Linked, have: os.stat_result | None) -> None:
-        why = f"to /{os.fsdecode(first.path)}"
+        why = f"to /{show(first.path)}"
         operation = Operation(LINK, name.path, WantedFile(name.status, -1, name.name, name.parent), why, have)
         self.findings.count(operation)
         self._inside(name.path, operation, first.path)

@@ -102,7 +102,7 @@ def test_missing(jail: Path) -> None:
     (jail / "usr/share/odd \n name").unlink()
     clean, found = drift(jail)
     assert not clean
-    assert found == {**CLEAN, "missing": ["/usr/bin/git", "/usr/share/deep", "/usr/share/odd \n name"]}
+    assert found == {**CLEAN, "missing": ["/usr/bin/git", "/usr/share/deep", "/usr/share/odd \\n name"]}
 
 
 def test_foreign(jail: Path) -> None:

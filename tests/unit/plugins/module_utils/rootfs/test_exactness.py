@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
@@ -14,78 +13,42 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_trees import ITEMS, Item, differences, grow, same_files
+
+SOAK = "DARWIN_JAIL_KILLS" in os.environ
+MANY = 100_000 if SOAK else 20_000
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
 
-NAMES = st.one_of(
-    st.sampled_from([b"a", b"b", b"c", b"-rf", b"new\nline", b" ", b"\xff\xfe", b"*", b"x" * 255]),
-    st.binary(min_size=1, max_size=8).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b"..")),
-)
-ITEMS = st.tuples(
-    st.lists(NAMES, min_size=1, max_size=4),
-    st.sampled_from(["file", "dir", "link", "hardlink", "fifo", "device", "sparse"]),
-    st.integers(0, 0o7777),
-    st.sampled_from([0, 20, 501]),
-    st.integers(0, 2**62),
-    st.booleans(),
-)
 
-
-def grow(root: bytes, items: list[tuple[list[bytes], str, int, int, int, bool]]) -> None:
-    """Make a tree of generated items; those that do not fit what is there are left out."""
-    files: list[bytes] = []
-    for parts, kind, mode, owner, time, xattr in items:
-        path = b"/".join([root, *parts])
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            _plant(path, kind, mode, files)
-        except (FileExistsError, NotADirectoryError, OSError):
-            continue
-        os.chown(path, owner, owner, follow_symlinks=False)
-        if kind != "link":
-            os.chmod(path, mode)
-        if xattr and kind in ("file", "dir"):
-            os.setxattr(path, "user.generated", b"\0" + bytes([owner % 256]))
-        os.utime(path, ns=(time, time), follow_symlinks=False)
-
-
-def _plant(path: bytes, kind: str, mode: int, files: list[bytes]) -> None:
-    if kind == "dir":
-        os.mkdir(path)
-    elif kind == "link":
-        os.symlink(b"../somewhere/" + bytes([mode % 26 + 97]), path)
-    elif kind == "hardlink" and files:
-        os.link(files[mode % len(files)], path)
-    elif kind == "fifo":
-        os.mkfifo(path)
-    elif kind == "device":
-        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, mode % 9))
-    else:
-        with open(path, "xb") as file:
-            if kind == "sparse":
-                file.seek(1 << 20)
-            file.write(b"x" * mode)
-        files.append(path)
-
-
-def differences(source: Path, copy: Path) -> list[str]:
-    command = ["rsync", "-aHAXn", "--checksum", "--delete", "--itemize-changes", f"{source}/", f"{copy}/"]
-    return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout.splitlines()
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1000 if SOAK else 60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ITEMS, max_size=25), st.integers(1, 3))
-def test_generated_trees(place: Path, items: list[tuple[list[bytes], str, int, int, int, bool]], workers: int) -> None:
+def test_generated_trees(place: Path, items: list[Item], workers: int) -> None:
+    """Two entries, and files that have names in both."""
     for name in ("tree", "jail"):
-        shutil.rmtree(place / name, ignore_errors=True)
-    (place / "tree/top").mkdir(parents=True)
+        subprocess.run(["rm", "-rf", place / name], check=True)
+    for name in ("one", "two"):
+        (place / "tree/top" / name).mkdir(parents=True)
     grow(os.fsencode(place / "tree/top"), items)
-    wish = Wish(str(place / "jail"), str(place / "tree"), entries=[{"src": "/top/", "dest": "/opt/"}], workers=workers)
-    build(wish, check=False)
-    assert differences(place / "tree/top", place / "jail/opt") == []
+    entries = [{"src": "/top/", "dest": "/opt/x"}, {"src": "/top/two/", "dest": "/new/y"}]
+    wish = Wish(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
+    foretold, done = build(wish, check=True), build(wish, check=False)
+    assert (foretold.values["operations"], foretold.diff) == (done.values["operations"], done.diff)
+    assert differences(place / "tree/top", place / "jail/opt/x") == []
+    assert differences(place / "tree/top/two", place / "jail/new/y") == []
+    assert_one_file_stays_one(os.fsencode(place))
     again = build(wish, check=False)
     assert again.values["operations"] == []
     assert build(Wish(**{**vars(wish), "verify": "full"}), check=True).values["operations"] == []
+
+
+def assert_one_file_stays_one(place: bytes) -> None:
+    """Whichever entries its names come from."""
+    for names in same_files(place + b"/tree/top"):
+        copies = [place + b"/jail/opt/x/" + name for name in names]
+        copies += [place + b"/jail/new/y/" + name[len(b"two/") :] for name in names if name.startswith(b"two/")]
+        if len(names) > 1:
+            assert len({os.lstat(copy).st_ino for copy in copies}) == 1, names
 
 
 def test_a_thousand_levels(place: Path) -> None:
@@ -109,11 +72,11 @@ def test_a_thousand_levels(place: Path) -> None:
 
 def test_many_entries_in_one_directory(place: Path) -> None:
     (place / "tree/top").mkdir(parents=True)
-    for number in range(20_000):
+    for number in range(MANY):
         os.close(os.open(place / f"tree/top/{number}", os.O_CREAT))
     wish = Wish(str(place / "jail"), str(place / "tree"), entries=[{"src": "/top/", "dest": "/opt/"}])
     result = build(wish, check=False)
-    assert result.values["stats"]["files"] == 20_000
+    assert result.values["stats"]["files"] == MANY
     assert len(result.values["operations"]) == 1000
-    assert result.values["operations_total"] > 20_000
+    assert result.values["operations_total"] > MANY
     assert not build(wish, check=False).changed

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Errors are one sentence for people, and keep what programs ask for, also on the way from a worker."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import errors
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError, failed, show
+from hypothesis import given
+from hypothesis import strategies as st
+
+ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, JailError)]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (b"/jails/a", "/jails/a"),
+        ("/jails/ä b", "/jails/ä b"),
+        (b"/na\xffme", "/na\\xffme"),
+        ("/na\udcffme", "/na\\xffme"),
+        (b"/new\nline\ttab", "/new\\nline\\ttab"),
+        (b"/\x1b[31mred\x07", "/\\x1b[31mred\\x07"),
+        ("/\u202eright to left", "/\\u202eright to left"),
+    ],
+)
+def test_paths_for_people(path: bytes | str, text: str) -> None:
+    assert show(path) == text
+
+
+@given(st.binary())
+def test_what_is_shown_is_one_line_that_can_be_printed(path: bytes) -> None:
+    assert show(path).isprintable()
+
+
+def test_a_failed_call() -> None:
+    cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    error = failed("create", b"/jails/a/x", cause, "needs 7.1 GB")
+    assert str(error) == "cannot create /jails/a/x: No space left on device (needs 7.1 GB)"
+    assert (error.verb, error.path, error.errno, error.hint) == ("create", b"/jails/a/x", errno.ENOSPC, "needs 7.1 GB")
+    assert str(failed("read", "/x", OSError("it is no regular file any more"))) == (
+        "cannot read /x: it is no regular file any more"
+    )
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_they_come_through_a_pipe(kind: type[JailError]) -> None:
+    error = kind("read", b"/x", "why", 5, "hint") if kind is OperationError else kind("a sentence")
+    there = pickle.loads(pickle.dumps(error))  # noqa: S301 (made here)
+    assert (type(there), str(there), vars(there)) == (kind, str(error), vars(error))
+
+
+def test_they_are_as_documented() -> None:
+    assert errors.__doc__
+    for kind in ALL[1:]:
+        assert f" {kind.__name__} " in errors.__doc__
+        assert kind.__doc__

@@ -9,10 +9,12 @@ import plistlib
 from typing import NamedTuple
 
 from ._sys.backend import machine
+from ._sys.process import run
 from ._sys.rooted import Root
-from .errors import InputError, show
+from .errors import InputError, OperationError, show
 
 SYSTEM_VERSION = b"System/Library/CoreServices/SystemVersion.plist"
+SYSCTL = "/usr/sbin/sysctl"
 
 
 class Release(NamedTuple):
@@ -47,3 +49,16 @@ def release(root: Root) -> Release:
 def architecture() -> str:
     """arm64 or x86_64: the kernel's, which is what a jail runs on."""
     return machine()
+
+
+def is_haswell() -> bool | None:
+    """Whether this Intel Mac runs code for x86_64h; None when it does not say.
+
+    hw.cpusubtype is then CPU_SUBTYPE_X86_64_H (apple-oss-distributions/xnu osfmk/mach/machine.h).
+    """
+    try:
+        ended = run([SYSCTL, "-n", "hw.cpusubtype"])
+    except OperationError:
+        return None
+    said = ended.stdout.strip()
+    return said == b"8" if not ended.rc and said.isdigit() else None

@@ -68,10 +68,22 @@ options:
         default: false
   profile:
     description:
-      - A built-in list for the source's release of macOS and this Mac's architecture, added to the other options.
+      - A built-in list for the source's release of macOS and this Mac's processor, added to the other options.
+      - V(minimal) has shells, tools, Perl and what they read. V(standard) has all frameworks, Ruby, manual pages and
+        helpers besides. V(developer) adds the Command Line Tools, resources of private frameworks, and modules of the
+        system's Perl and Ruby.
+      - Each has the shared cache that programs use on this processor, and leaves out what would act on the Mac,
+        C(shutdown), C(reboot) and C(halt).
       - When neither O(profile), O(manifests) nor O(entries) is given, V(standard) is taken.
     type: str
-    choices: [standard]
+    choices: [minimal, standard, developer]
+  rosetta:
+    description:
+      - With a profile on Apple silicon, have what programs for Intel need, too. That is Rosetta, and a shared cache of
+        some gigabytes.
+      - A Mac without Rosetta is refused. Nobody has reported yet whether Rosetta works in a jail.
+    type: bool
+    default: false
   exclude:
     description:
       - Globs over paths of the jail to leave out. One without a slash matches names anywhere, one with a slash matches
@@ -219,7 +231,8 @@ SPEC = {
     "source": {"type": "path", "default": "/"},
     "manifests": {"type": "list", "elements": "path", "default": []},
     "entries": {"type": "list", "elements": "dict", "default": [], "options": ENTRY},
-    "profile": {"choices": ["standard"]},
+    "profile": {"choices": ["minimal", "standard", "developer"]},
+    "rosetta": {"type": "bool", "default": False},
     "exclude": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},

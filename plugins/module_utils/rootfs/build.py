@@ -47,6 +47,7 @@ class Wish:
     manifests: Sequence[str] = ()
     entries: Sequence[dict[str, Any]] = ()
     profile: str | None = None
+    rosetta: bool = False
     exclude: Sequence[str] = ()
     prune: bool = True
     adopt: bool = False
@@ -82,7 +83,7 @@ class _Run:
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
         named = bool(wish.manifests or wish.entries)
-        self._profile = profiles.chosen(wish.profile, source, not named)
+        self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
         self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
         self._grafts = graft(self._matches(), source)

@@ -10,7 +10,7 @@ line; `@include FILE` reads another manifest, relative to the including one.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Callable, NamedTuple
 
 from .._sys.host import PRIVATE
@@ -69,10 +69,7 @@ def _read(path: str, load: Callable[[str], bytes], including: list[str], entries
         text = load(path)
     except OperationError as exc:
         raise ManifestError(f"{origin}: {exc}: correct the path, or put the file there first") from exc
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith(b"#"):
-            continue
+    for number, line in _lines(text):
         origin = f"{path} line {number}"
         if line.split(None, 1)[0] == INCLUDE:
             included = os.fsdecode(line[len(INCLUDE) :].strip())
@@ -83,6 +80,19 @@ def _read(path: str, load: Callable[[str], bytes], including: list[str], entries
             _read(os.path.join(os.path.dirname(path), included), load, [*including, path], entries, origin)
         else:
             entries.append(_entry(line.split(), origin))
+
+
+def read_list(text: bytes, origin: str) -> list[Entry]:
+    """The entries of a text in the same format, without includes; `origin` is what messages call it."""
+    return [_entry(line.split(), f"{origin} line {number}") for number, line in _lines(text)]
+
+
+def _lines(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines that say something, with their numbers."""
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if line and not line.startswith(b"#"):
+            yield number, line
 
 
 def _entry(words: list[bytes], origin: str) -> Entry:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Built-in lists of what a jail needs, by release of macOS and architecture.
+"""The built-in profiles: their lists, and the shared cache that fits the release of macOS and the processor.
 
-Why each path is there, with its source: docs/macos.md.
+Why each file is there, with its source: profile_lists.py and docs/macos.md.
 """
 
 from __future__ import annotations
@@ -16,40 +16,23 @@ from .._sys import at
 from .._sys.rooted import Root
 from ..dyld_cache import subcaches
 from ..errors import InputError, failed, show
-from ..macos import architecture, release
-from .manifest import Entry, checked
+from ..macos import architecture, is_haswell, release
+from .manifest import Entry, checked, read_list
+from .profile_lists import ACTING_ON_THE_MAC, CHOSEN_FOR_THE_MAC, PROFILES, ROSETTA, WITHOUT_ROSETTA
 from .source import Source
 
-NAMES = ("standard",)
-
-STANDARD = """
-/bin/ /sbin/ /usr/bin/ /usr/lib/ /usr/libexec/ /usr/sbin/ /usr/share/
-/System/Library/Frameworks/ /System/Library/Perl/
-/System/Library/Sandbox/Profiles/
-/System/Library/Keychains/ /System/Library/Security/ /System/Library/OpenSSL/
-/System/Library/CoreServices/SystemVersion.plist
-/System/Library/CoreServices/SystemVersionCompat.plist
-/System/Library/CoreServices/.SystemVersionPlatform.plist
-/etc/bashrc /etc/group /etc/hosts /etc/localtime /etc/manpaths /etc/master.passwd /etc/networks
-/etc/pam.d/ /etc/passwd /etc/paths /etc/paths.d/ /etc/profile /etc/protocols /etc/resolv.conf
-/etc/rpc /etc/services /etc/shells /etc/ssl/ /etc/sudoers /etc/sudoers.d/ /etc/ttys
-/etc/zprofile /etc/zshrc
-/var/db/timezone/ /var/select/
-/dev/null /dev/random /dev/urandom /dev/zero
-""".split()
-
-# They would act on the Mac, not on the jail.
-ACTING_ON_THE_MAC = ("/sbin/halt", "/sbin/reboot", "/sbin/shutdown")
-
-# Where the Mac has its developer tools, which may be an Xcode that the jail has not.
-CHOSEN_FOR_THE_MAC = ("/var/select/developer_dir",)
+DEFAULT = "standard"
+OLDEST, NEWEST = 12, 26
+"""The releases of macOS that the profiles were written for."""
 
 CACHE = b"System/Library/dyld"
-CACHE_SOURCES = (b"System/Volumes/Preboot/Cryptexes/OS/System/Library/dyld", CACHE)
-MAIN_FILES = {
-    "arm64": ("dyld_shared_cache_arm64e",),
-    "x86_64": ("dyld_shared_cache_x86_64h", "dyld_shared_cache_x86_64"),
-}
+CRYPTEX = b"System/Volumes/Preboot/Cryptexes/OS/System/Library/dyld"
+"""Where macOS 13 and later has its shared caches."""
+ARM, HASWELL, INTEL = "dyld_shared_cache_arm64e", "dyld_shared_cache_x86_64h", "dyld_shared_cache_x86_64"
+
+ROSETTA_RUNTIME = b"Library/Apple/usr/libexec/oah/libRosettaRuntime"
+TRANSLATED = b"/aot_shared_cache*"
+"""What Rosetta translated of its cache: no header names these files."""
 
 
 class Profile(NamedTuple):
@@ -61,40 +44,90 @@ class Profile(NamedTuple):
     warnings: Sequence[str] = ()
 
 
-def chosen(name: str | None, source: Source, nothing_named: bool) -> Profile:
+def chosen(name: str | None, source: Source, nothing_named: bool, rosetta: bool = False) -> Profile:
     """The profile that applies: the one named, or `standard` when the user names nothing at all."""
     if name is None and not nothing_named:
+        if rosetta:
+            raise InputError("rosetta is part of a profile: set profile, too, or name the files of Rosetta yourself")
         return Profile()
-    found = release(source.root)
-    arch = architecture()
-    if found.major < 12 or arch not in MAIN_FILES:
+    major, arch = _known(source)
+    if rosetta:
+        _refuse_rosetta(source, arch)
+    origin = f"profile {name or DEFAULT}"
+    entries = [entry for text in PROFILES[name or DEFAULT] for entry in read_list(text.encode(), origin)]
+    places = (CRYPTEX, CACHE) if major >= 13 else (CACHE,)
+    caches = _shared_cache(source, places, _wanted_caches(source, places, arch), origin)
+    warnings = (
+        [] if caches else [f"no shared cache for {arch} in {show(source.path)}: programs in the jail cannot start"]
+    )
+    if major > NEWEST:
+        warnings.append(
+            f"macOS {major} is newer than the profiles, which know {OLDEST} to {NEWEST}: files may be missing"
+        )
+    if rosetta:
+        entries += read_list(ROSETTA.encode(), "rosetta")
+        caches += _shared_cache(source, places, (INTEL,), "rosetta")
+        caches += [_into_cache(place + TRANSLATED, True, "rosetta") for place in places]
+    without = () if rosetta else WITHOUT_ROSETTA
+    return Profile([*entries, *caches], (*ACTING_ON_THE_MAC, *CHOSEN_FOR_THE_MAC, *without), (), warnings)
+
+
+def _known(source: Source) -> tuple[int, str]:
+    """The release and the architecture; InputError when there is no profile for them."""
+    found, arch = release(source.root), architecture()
+    if found.major < OLDEST or arch not in ("arm64", "x86_64"):
         raise InputError(
             f"there is no profile for macOS {found.version} on {arch}: name what to copy with manifests or entries"
         )
-    origin = f"profile {name or 'standard'}"
-    caches = _shared_cache(source, arch, origin)
-    warnings = (
-        () if caches else (f"no shared cache for {arch} in {show(source.path)}: programs in the jail cannot start",)
-    )
-    listed = [checked(os.fsencode(path), None, True, origin) for path in STANDARD]
-    return Profile([*listed, *caches], (*ACTING_ON_THE_MAC, *CHOSEN_FOR_THE_MAC), (), warnings)
+    return found.major, arch
 
 
-def _shared_cache(source: Source, arch: str, origin: str) -> list[Entry]:
-    """Entries for the files of the shared cache that programs of this architecture use."""
-    for place in CACHE_SOURCES:
-        directory = source.resolve(place, True)
-        if directory is None:
+def _refuse_rosetta(source: Source, arch: str) -> None:
+    if arch != "arm64":
+        raise InputError(
+            f"rosetta is for Apple silicon, and this Mac is {arch}, which runs programs for Intel by itself"
+        )
+    if source.resolve(ROSETTA_RUNTIME, True) is None:
+        raise InputError(
+            f"rosetta: {show(source.path)} has no Rosetta, {show(source.root.outside(ROSETTA_RUNTIME))} does not exist: "
+            "install it with softwareupdate --install-rosetta"
+        )
+
+
+# -- the shared cache -----------------------------------------------------------------
+
+
+def _wanted_caches(source: Source, places: Sequence[bytes], arch: str) -> Sequence[str]:
+    """The main files of the caches that programs use (apple-oss-distributions/dyld dyld/SharedCacheRuntime.cpp)."""
+    if arch == "arm64":
+        return (ARM,)
+    haswell = is_haswell()
+    if haswell is None:
+        return (HASWELL, INTEL)
+    return (HASWELL,) if haswell and _place_of(HASWELL, source, places) else (INTEL,)
+
+
+def _place_of(main: str, source: Source, places: Sequence[bytes]) -> bytes | None:
+    """The first of the directories that has a file."""
+    there = (place for place in places if source.resolve(place + b"/" + os.fsencode(main), True) is not None)
+    return next(there, None)
+
+
+def _shared_cache(source: Source, places: Sequence[bytes], mains: Sequence[str], origin: str) -> list[Entry]:
+    """Entries for the files of caches, as the header of each main file names them."""
+    entries: list[Entry] = []
+    for main in mains:
+        place = _place_of(main, source, places)
+        if place is None:
             continue
-        names: list[str] = []
-        for main in MAIN_FILES[arch]:
-            path = directory + b"/" + os.fsencode(main)
-            if source.root.lstat(path) is not None:
-                names += [main, *_subcaches(source.root, path, main)]
-        if names:
-            dest = b"/" + CACHE + b"/"
-            return [checked(b"/" + place + b"/" + os.fsencode(name), dest, False, origin) for name in names]
-    return []
+        path = source.resolve(place + b"/" + os.fsencode(main), True) or b""
+        files = [main, *_subcaches(source.root, path, main)]
+        entries += [_into_cache(place + b"/" + os.fsencode(file), False, origin) for file in files]
+    return entries
+
+
+def _into_cache(path: bytes, optional: bool, origin: str) -> Entry:
+    return checked(b"/" + path, b"/" + CACHE + b"/", optional, origin)
 
 
 def _subcaches(root: Root, path: bytes, main: str) -> list[str]:

@@ -17,7 +17,7 @@ MINIMAL = """
 /sbin/
 /usr/bin/
 /usr/sbin/
-# The dynamic linker, which the kernel loads from the jail; links to libraries that are only in the shared cache, such as
+# The dynamic linker, which the kernel loads from the jail; links to libraries of the shared cache, such as
 # libSystem.dylib; modules of PAM and zsh.
 /usr/lib/
 # /etc/profile and /etc/zprofile set PATH with it.
@@ -98,7 +98,7 @@ STANDARD = """
 /usr/libexec/
 # Manual pages, vim, dictionaries, CUPS, and whatever else a tool looks up.
 /usr/share/
-# All frameworks: resources, and links to the code in the shared cache. Ruby is one of them, with its link Current; so is Tcl.
+# All frameworks: resources, and links to the code in the shared cache. Ruby and Tcl are among them, with the link Current.
 /System/Library/Frameworks/
 # Packages of Tcl, for expect and scripts.
 /System/Library/Tcl/

@@ -89,8 +89,8 @@ def _refuse_rosetta(source: Source, arch: str) -> None:
         )
     if source.resolve(ROSETTA_RUNTIME, True) is None:
         raise InputError(
-            f"rosetta: {show(source.path)} has no Rosetta, {show(source.root.outside(ROSETTA_RUNTIME))} does not exist: "
-            "install it with softwareupdate --install-rosetta"
+            f"rosetta: {show(source.root.outside(ROSETTA_RUNTIME))} does not exist: install Rosetta with "
+            "softwareupdate --install-rosetta"
         )
 
 

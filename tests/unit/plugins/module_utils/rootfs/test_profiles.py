@@ -150,7 +150,7 @@ def test_rosetta_where_it_cannot_be(jail: Jail) -> None:
     make(jail.source / "other", ARM)
     jail.source = jail.source / "other"
     (jail.source / ROSETTA).unlink()
-    with pytest.raises(InputError, match=f"{ROSETTA} does not exist: install it with softwareupdate"):
+    with pytest.raises(InputError, match=f"{ROSETTA} does not exist: install Rosetta with softwareupdate"):
         jail.build(ARM, "minimal", rosetta=True)
     with pytest.raises(InputError, match="rosetta is part of a profile"):
         build(Wish(str(jail.path), str(jail.source), entries=[{"src": "/bin"}], rosetta=True), check=False)

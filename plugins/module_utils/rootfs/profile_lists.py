@@ -98,7 +98,7 @@ STANDARD = """
 /usr/libexec/
 # Manual pages, vim, dictionaries, CUPS, and whatever else a tool looks up.
 /usr/share/
-# All frameworks: resources, and links to the code in the shared cache. Ruby and Tcl are among them, with the link Current.
+# All frameworks: resources, and links to the code in the shared cache. Ruby and Tcl are among them, with link Current.
 /System/Library/Frameworks/
 # Packages of Tcl, for expect and scripts.
 /System/Library/Tcl/

@@ -33,12 +33,12 @@ class Jail:
     def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.source, self.path, self._monkeypatch = place / "source", place / "jail", monkeypatch
 
-    def build(self, mac: Mac, profile: str, *, haswell: bool | None = True, **options: bool) -> Result:
+    def build(self, mac: Mac, profile: str, *, haswell: bool | None = True, rosetta: bool = False) -> Result:
         self._monkeypatch.setattr(profiles, "architecture", lambda: mac.arch)
         self._monkeypatch.setattr(profiles, "is_haswell", lambda: haswell)
         if not self.source.exists():
             make(self.source, mac)
-        return build(Wish(jail=str(self.path), source=str(self.source), profile=profile, **options), check=False)
+        return build(Wish(jail=str(self.path), source=str(self.source), profile=profile, rosetta=rosetta), check=False)
 
     def caches(self) -> set[str]:
         return {path.name for path in (self.path / DYLD).iterdir()}

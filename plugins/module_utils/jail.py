@@ -23,7 +23,7 @@ import time
 from typing import Any
 
 from ._sys import host
-from ._sys.lock import Lock, alone_in, refuse_if_locked
+from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
 from .errors import AnyPath, InputError, NotAJailError, RecordError, show
@@ -90,7 +90,7 @@ class Jail:
         if check:
             refuse_if_locked(self.root, LOCK)
             return
-        self._lock = Lock(self.root, LOCK, f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        self._lock = Lock(self.root, LOCK, this_process())
 
     @property
     def locked(self) -> bool:

@@ -122,7 +122,7 @@ options:
     type: int
 notes:
   - Run it as root (C(become)).
-  - On one Mac one jail is built at a time. Other runs wait for their turn.
+  - On one Mac one jail is built at a time. Other runs wait for their turn, one hour at most for each that is ahead.
   - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
 seealso:
   - module: darwin.jail.darwin_chroot_exec

@@ -18,9 +18,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import BusyError, OperationError, failed, show
-from .rooted import DIRECTORY, Root
+from .rooted import Root
 
 FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+TURN = b".darwin.jail.lock"
+PATIENCE = 3600
+"""How long to wait for one other build on the Mac, in seconds: a whole system is copied in minutes."""
+WORTH_TELLING = 10
+"""How long a wait, in seconds, is told afterwards."""
 LOOKS = 3
 """How often to try: who only asks for the holder has the lock, too, for an instant."""
 
@@ -36,11 +41,7 @@ class Lock:
         except BaseException:
             os.close(self._fd)
             raise
-        try:
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, holder.encode(), 0)
-        except OSError:
-            pass  # a full volume: it is locked all the same, and this run may make room
+        _note(self._fd, holder)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -87,12 +88,31 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
 
 def _take(fd: int, root: Root) -> None:
     for _look in range(LOOKS):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _locks(fd):
             return
-        except BlockingIOError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     raise _busy(root, _holder(fd))
+
+
+def _locks(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
+def this_process() -> str:
+    """What a holder is told to others as."""
+    return f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+
+def _note(fd: int, holder: str) -> None:
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, holder.encode("utf-8", "replace"), 0)
+    except OSError:
+        pass  # a full volume: it is locked all the same, and this run may make room
 
 
 def _holder(fd: int) -> str:
@@ -120,17 +140,48 @@ def alone_in(root: Root) -> Iterator[None]:
 class Turn:
     """One build at a time on this Mac, whatever jails there are: the others wait, for they would share its disk.
 
-    What is locked is the home directory of who builds, which is root: it is
-    there and nobody else can open it, so no file is to be made, trusted or swept.
+    What is locked is a file in the home directory of who builds, which is root: nobody
+    else can put anything there. It stays, and says who has the lock as long as somebody has.
     """
 
-    def __enter__(self) -> None:
-        home = pwd.getpwuid(os.geteuid()).pw_dir
+    def __init__(self, work: str) -> None:
+        """`work` is what those who wait will be told."""
+        self._work = work
+        self.remarks: list[str] = []
+        """Who was waited for, when that took long."""
+
+    def __enter__(self) -> Turn:
+        root = Root(os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir)))
         try:
-            self._fd = os.open(os.path.realpath(home), DIRECTORY)
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-        except OSError as exc:
-            raise failed("wait for other builds with the lock on", home, exc) from exc
+            self._fd = _open(root, TURN, create=True)
+        finally:
+            root.close()
+        try:
+            self._wait()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        _note(self._fd, f"{this_process()}: {self._work}")
+        return self
 
     def __exit__(self, *_exc: object) -> None:
         os.close(self._fd)
+
+    def _wait(self) -> None:
+        """Each of those ahead may take its time; BusyError when a single one takes more than PATIENCE."""
+        started = since = time.monotonic()
+        ahead, pause = "", 0.05
+        while not _locks(self._fd):
+            now, who = time.monotonic(), _holder(self._fd)
+            if who != ahead:
+                ahead, since = who, now
+            if now - since > PATIENCE:
+                raise BusyError(
+                    f"another run has kept this Mac for more than {PATIENCE // 60} minutes ({ahead}), and only one "
+                    "builds at a time: wait for it to end and run again, or end that process with kill if it hangs"
+                )
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+        waited = time.monotonic() - started
+        if waited > WORTH_TELLING:
+            self.remarks.append(f"waited {waited:.0f} s for another run on this Mac ({ahead})")

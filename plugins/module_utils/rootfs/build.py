@@ -155,8 +155,9 @@ class _Run:
         adopt.move(jail.root, moves)
         was = record.Record.load(jail.root)
         try:
-            with Turn():
+            with Turn(f"build {show(self._path)}") as turn:
                 findings = self._walk(jail, was, act=True)
+            self.warnings += turn.remarks
             findings.adopted("adopted" in jail.marker and not self.existed, moves)
             record.finish(jail.root, was, findings.blocks, findings.dropped)
             if findings.total or jail.marker.get("state") != "complete":

@@ -45,16 +45,18 @@ def arrange(
         opened.lock(check)
         if _is_filled(opened, path, proof):
             return Result(False)
+        remarks: list[str] = []
         with closing(_supply(src, opened.path, path, proof)) as supply:
             filling = _Filling(opened.root, supply, possession)
             filling.look()
             if not check:
-                with Turn():
+                with Turn(f"fill {show(opened.root.outside(path))}") as turn:
                     filling.act(path)
+                remarks = turn.remarks
     sizes = {"bytes": filling.bytes, "bytes_cloned": filling.cloned, "skipped": supply.skipped}
     stats = {**filling.counts, **sizes, "seconds": round(time.monotonic() - started, 3)}
     described = f"+ /{show(path)} ({filling.counts['files']} files, {size(filling.bytes)}, from {src})"
-    return Result(True, {"stats": stats}, [described])
+    return Result(True, {"stats": stats}, [described], remarks)
 
 
 # -- what is wanted ---------------------------------------------------------------

@@ -6,30 +6,90 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pwd
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Thread
 
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.lock import Turn
+from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError
 
 FORK = multiprocessing.get_context("fork")
 
 
-def build(told: Connection) -> None:
-    with Turn():
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own for who builds, so that nothing else on this machine is waited for."""
+    account = pwd.struct_passwd(("me", "", os.geteuid(), os.getegid(), "", str(tmp_path), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: account)
+    return tmp_path
+
+
+def build(told: Connection, work: str) -> None:
+    with Turn(work):
         told.send("mine")
         time.sleep(60)
 
 
+@contextmanager
+def builds(work: str) -> Iterator[tuple[BaseProcess, Connection]]:
+    reader, writer = FORK.Pipe(False)
+    process = FORK.Process(target=build, args=(writer, work), daemon=True)
+    process.start()
+    try:
+        yield process, reader
+    finally:
+        process.kill()
+        process.join()
+
+
 def test_others_wait_and_a_killed_one_holds_nobody_up() -> None:
-    first, second = FORK.Pipe(False), FORK.Pipe(False)
-    builds = [FORK.Process(target=build, args=(writer,), daemon=True) for _reader, writer in (first, second)]
-    builds[0].start()
-    assert first[0].recv() == "mine"
-    builds[1].start()
-    assert not second[0].poll(0.3)
-    os.kill(builds[0].pid or 0, signal.SIGKILL)
-    assert second[0].poll(10)
-    builds[1].kill()
-    with Turn():
-        pass
+    with builds("build a") as (first, has_first):
+        assert has_first.recv() == "mine"
+        with builds("build b") as (_second, has_second):
+            assert not has_second.poll(0.3)
+            os.kill(first.pid or 0, signal.SIGKILL)
+            assert has_second.poll(10)
+    with Turn("build c") as turn:
+        assert turn.remarks == []
+
+
+def test_a_build_that_hangs_is_named_and_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    with builds("build /jails/a") as (first, has_first):
+        has_first.recv()
+        with pytest.raises(BusyError, match=rf"process {first.pid} since .*: build /jails/a.* end that process"):
+            Turn("build /jails/b").__enter__()
+
+
+def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0.8)
+    monkeypatch.setattr(lock, "WORTH_TELLING", 1)
+    with builds("build a") as (first, has_first):
+        has_first.recv()
+
+        def others_follow() -> None:
+            for number in range(4):
+                time.sleep(0.3)
+                (home / ".darwin.jail.lock").write_text(f"number {number}")
+            first.kill()
+
+        Thread(target=others_follow).start()
+        with Turn("build d") as turn:
+            assert len(turn.remarks) == 1
+            assert " s for another run on this Mac (number " in turn.remarks[0]
+
+
+def test_nothing_but_a_file_of_its_own_is_locked(home: Path) -> None:
+    (home / "other").write_text("precious")
+    (home / ".darwin.jail.lock").symlink_to(home / "other")
+    with pytest.raises(JailError, match="cannot open the lock"):
+        Turn("build a").__enter__()
+    assert (home / "other").read_text() == "precious"

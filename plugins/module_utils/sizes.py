@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import stat
+from typing import Any
 
 from .survey import Directory
 
@@ -42,15 +43,49 @@ def group_of(directory: bytes) -> str:
     return OTHER
 
 
+class Tally:
+    """Files, bytes in them, and bytes they take on the volume, by group."""
+
+    def __init__(self) -> None:
+        self._counts = {group: [0, 0, 0] for group in GROUPS}
+        self._last: tuple[bytes, list[int]] = (b"", self._counts[OTHER])
+
+    def count(self, directory: bytes, status: Any) -> None:
+        """Add a file. The next one is mostly in the same directory."""
+        last, counts = self._last
+        if directory != last:
+            counts = self._counts[group_of(directory)]
+            self._last = directory, counts
+        counts[0] += 1
+        counts[1] += status.st_size
+        counts[2] += status.st_blocks * 512
+
+    def add(self, other: Tally) -> None:
+        for group, counts in other._counts.items():
+            self._counts[group][:] = [mine + theirs for mine, theirs in zip(self._counts[group], counts)]
+
+    def total(self) -> list[int]:
+        return [sum(counts) for counts in zip(*self._counts.values())]
+
+    def report(self) -> dict[str, dict[str, int]]:
+        rows = {**self._counts, "total": self.total()}
+        return {group: dict(zip(("files", "bytes", "disk"), counts)) for group, counts in rows.items()}
+
+    def summary(self) -> str:
+        """In one line, the largest group first."""
+        rows = sorted(((counts[2], group) for group, counts in self._counts.items() if counts[2]), reverse=True)
+        groups = ", ".join(f"{group.replace('_', ' ')} {size(disk)}" for disk, group in rows)
+        return f"{size(self.total()[2])} ({groups})" if groups else size(0)
+
+
 class Sizes:
     """Adds up what it is shown. A file with several names counts once, where it is met first."""
 
     def __init__(self) -> None:
-        self._counts = {group: [0, 0, 0] for group in GROUPS}
+        self._tally = Tally()
         self._linked: set[tuple[int, int]] = set()
 
     def visit(self, directory: Directory) -> None:
-        counts = self._counts[group_of(directory.path)]
         for status in directory.entries.values():
             if not stat.S_ISREG(status.st_mode):
                 continue
@@ -59,12 +94,17 @@ class Sizes:
                 if file in self._linked:
                     continue
                 self._linked.add(file)
-            counts[0] += 1
-            counts[1] += status.st_size
-            counts[2] += status.st_blocks * 512
+            self._tally.count(directory.path, status)
 
     def report(self) -> dict[str, dict[str, int]]:
-        """Files, bytes in them, and bytes they take on the volume, by group and in total."""
-        total = [sum(counts) for counts in zip(*self._counts.values())]
-        rows = {**self._counts, "total": total}
-        return {group: dict(zip(("files", "bytes", "disk"), counts)) for group, counts in rows.items()}
+        return self._tally.report()
+
+
+def size(count: int) -> str:
+    """Bytes for people, in the decimal units that macOS uses."""
+    value = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -191,6 +191,25 @@ stats:
     bytes_cloned: {description: How much of that shares its blocks with the source., type: int, sample: 0}
     seconds: {description: How long it took., type: float, sample: 0.61}
   sample: {files: 46396, directories: 3258, symlinks: 3923, bytes: 555985197, seconds: 0.61}
+sizes:
+  description:
+    - What this run copied, or in check mode would copy, by group. Of a jail that is not there yet, that is how large it
+      will be.
+    - The groups are those of RV(darwin.jail.darwin_jail_info#module:sizes). A group has C(files), C(bytes) in them, and
+      the bytes they take on the C(disk).
+  returned: when O(state=present)
+  type: dict
+  sample:
+    shared_cache: {files: 6, bytes: 3419111424, disk: 3419111424}
+    total: {files: 46396, bytes: 5033985197, disk: 4204412928}
+space:
+  description: Whether it fits. C(needed) and C(free) are bytes on the volume of the jail.
+  returned: when O(state=present), in check mode
+  type: dict
+  sample:
+    needed: 4204412928
+    free: 120034123776
+    summary: 4.2 GB (shared cache 3.4 GB, frameworks 412.5 MB, system 372.8 MB) to copy, 120.0 GB free
 operations:
   description: The first 1000 things done, or to be done in check mode.
   returned: success

@@ -24,6 +24,7 @@ from .._sys.rooted import Root
 from ..errors import InputError, NotAJailError, OperationError, SpaceError, show
 from ..macos import SYSTEM_VERSION, release
 from ..result import Result
+from ..sizes import size
 from . import adopt, globs, install, manifest, profiles, record, workers
 from .compare import Comparer
 from .graft import graft
@@ -64,6 +65,8 @@ def build(wish: Wish, check: bool) -> Result:
     seconds = round(time.monotonic() - started, 3)
     result = _result(findings, seconds, run.warnings)
     result.values["existed"] = run.existed
+    if check:
+        result.values["space"] = run.space(findings.stats)
     return result
 
 
@@ -214,6 +217,12 @@ class _Run:
         """Whether what is to be copied could be more than what is free, without looking at every file."""
         return host.used_bytes(self._source.path) + MARGIN > host.free_bytes(self._path)
 
+    def space(self, stats: Stats) -> dict[str, Any]:
+        """For check mode: what is to be copied, against what is free."""
+        free = host.free_bytes(self._path)
+        summary = f"{stats.sizes.summary()} to copy, {size(free)} free"
+        return {"needed": stats.needed, "free": free, "summary": summary}
+
     def _refuse_no_space(self, stats: Stats) -> None:
         free = host.free_bytes(self._path)
         if stats.needed and stats.needed + MARGIN > free:
@@ -234,18 +243,9 @@ def _result(findings: Findings, seconds: float, warnings: list[str]) -> Result:
     reported = sorted(findings.operations, key=lambda pair: str(pair[0]["path"]))
     values = {
         "stats": {**findings.stats.report(), "seconds": seconds},
+        "sizes": findings.stats.sizes.report(),
         "operations": [report for report, _line in reported],
         "operations_total": findings.total,
         "kept": [{"path": "/" + show(path), "why": why} for path, why in sorted(findings.kept)[:MOST_REPORTED]],
     }
     return Result(findings.total > 0, values, [line for _report, line in reported], warnings + findings.warnings)
-
-
-def size(count: int) -> str:
-    """Bytes for people, in the decimal units that macOS uses."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

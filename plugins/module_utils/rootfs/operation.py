@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from .. import mtree
 from ..errors import show
+from ..sizes import Tally
 from .wanted import Wanted
 
 CREATE, REPLACE, LINK, METADATA, REMOVE = "create", "replace", "link", "metadata", "remove"
@@ -71,9 +72,14 @@ class Stats:
         self.counts = dict.fromkeys(
             ("files", "directories", "symlinks", "hardlinks", "devices", "metadata", "removed", "kept", "sockets"), 0
         )
-        self.bytes = self.bytes_cloned = 0
-        self.needed = 0
+        self.bytes_cloned = 0
+        self.sizes = Tally()
+        """What is copied, by group."""
+
+    @property
+    def needed(self) -> int:
         """Disk space for what is to be copied, in bytes."""
+        return self.sizes.total()[2]
 
     def count(self, operation: Operation) -> None:
         if operation.action == REMOVE:
@@ -86,15 +92,13 @@ class Stats:
             status = operation.want.status
             self.counts[KINDS[stat.S_IFMT(status.st_mode)]] += 1
             if stat.S_ISREG(status.st_mode):
-                self.bytes += status.st_size
-                self.needed += status.st_blocks * 512
+                self.sizes.count(operation.path.rpartition(b"/")[0], status)
 
     def add(self, other: Stats) -> None:
         for name, count in other.counts.items():
             self.counts[name] += count
-        self.bytes += other.bytes
         self.bytes_cloned += other.bytes_cloned
-        self.needed += other.needed
+        self.sizes.add(other.sizes)
 
     def report(self) -> dict[str, Any]:
-        return {**self.counts, "bytes": self.bytes, "bytes_cloned": self.bytes_cloned}
+        return {**self.counts, "bytes": self.sizes.total()[1], "bytes_cloned": self.bytes_cloned}

@@ -24,7 +24,7 @@ from ..directory import find_account, find_group
 from ..errors import InputError, OperationError, SpaceError, failed, show
 from ..jail import STAGE, STATE, Jail, open_jail
 from ..result import Result
-from ..rootfs.build import size
+from ..sizes import size
 from ..rootfs.install import sweep
 from ..rootfs.manifest import canonical
 from .archive import ArchiveSupply

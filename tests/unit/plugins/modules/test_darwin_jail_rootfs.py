@@ -55,8 +55,11 @@ def test_check_real_check_real(options: dict[str, Any], place: Path, capsys: pyt
 def test_what_is_returned_is_documented(options: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     yaml = pytest.importorskip("yaml")
     documented = yaml.safe_load(darwin_jail_rootfs.RETURN)
+    foretold = answer(capsys, **options, _ansible_check_mode=True)
+    assert foretold.keys() - {"changed", "invocation"} == documented.keys()
+    assert set(foretold["space"]) == set(documented["space"]["sample"])
     found = answer(capsys, **options)
-    assert found.keys() - {"changed", "invocation"} == documented.keys()
+    assert found.keys() - {"changed", "invocation"} == documented.keys() - {"space"}
     assert found["stats"].keys() == documented["stats"]["contains"].keys()
     absent = answer(capsys, jail=options["jail"], state="absent")
     assert absent.keys() - {"changed", "invocation"} == {"operations", "operations_total"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, ManifestError, SpaceError
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import size
+from ansible_collections.darwin.jail.plugins.module_utils.sizes import size
 
 from .conftest import Make, paths, snapshot
 

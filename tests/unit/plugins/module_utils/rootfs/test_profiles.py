@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ansible_collections.darwin.jail.plugins.module_utils import macos
 from ansible_collections.darwin.jail.plugins.module_utils._sys.resolve import Resolver
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import profile_lists, profiles
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
@@ -33,12 +35,14 @@ class Jail:
     def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.source, self.path, self._monkeypatch = place / "source", place / "jail", monkeypatch
 
-    def build(self, mac: Mac, profile: str, *, haswell: bool | None = True, rosetta: bool = False) -> Result:
+    def build(
+        self, mac: Mac, profile: str, *, haswell: bool | None = True, rosetta: bool = False, check: bool = False
+    ) -> Result:
         self._monkeypatch.setattr(profiles, "architecture", lambda: mac.arch)
         self._monkeypatch.setattr(profiles, "is_haswell", lambda: haswell)
         if not self.source.exists():
             make(self.source, mac)
-        return build(Wish(jail=str(self.path), source=str(self.source), profile=profile, rosetta=rosetta), check=False)
+        return build(Wish(jail=str(self.path), source=str(self.source), profile=profile, rosetta=rosetta), check=check)
 
     def caches(self) -> set[str]:
         return {path.name for path in (self.path / DYLD).iterdir()}
@@ -116,6 +120,28 @@ def test_a_smaller_profile_takes_away_what_it_has_not(jail: Jail) -> None:
     jail.build(ARM, "minimal")
     assert jail.leads_to("Library/Developer/CommandLineTools/usr/bin/clang") is None
     assert jail.leads_to("bin/sh")
+
+
+@EVERY_PROFILE
+def test_the_size_that_is_foretold_is_the_size_that_it_has(jail: Jail, profile: str) -> None:
+    make(jail.source, ARM)
+    os.link(jail.source / "usr/bin/git", jail.source / "usr/bin/git-log")
+    with (jail.source / "usr/share/file/sparse").open("wb") as file:
+        file.truncate(1 << 20)
+    foretold = jail.build(ARM, profile, check=True).values
+    assert not jail.path.exists()
+    built = jail.build(ARM, profile).values
+    have = gather(str(jail.path), {"sizes"}).values["sizes"]
+    assert foretold["sizes"] == built["sizes"] == have
+    assert foretold["stats"]["bytes"] == have["total"]["bytes"]
+    assert foretold["space"]["needed"] == have["total"]["disk"] > have["shared_cache"]["disk"] > 0
+    assert re.match(
+        r"[0-9.]+ kB \(.*shared cache [0-9.]+ kB.*\) to copy, [0-9.]+ [MGT]B free$", foretold["space"]["summary"]
+    )
+    assert "space" not in built
+    again = jail.build(ARM, profile, check=True).values
+    assert (again["sizes"]["total"]["files"], again["space"]["needed"]) == (0, 0)
+    assert again["space"]["summary"].startswith("0 bytes to copy, ")
 
 
 @pytest.mark.parametrize(("haswell", "kept"), [(True, {"x86_64h"}), (False, {"x86_64"}), (None, {"x86_64", "x86_64h"})])

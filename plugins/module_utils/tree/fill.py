@@ -24,9 +24,9 @@ from ..directory import find_account, find_group
 from ..errors import InputError, OperationError, SpaceError, failed, show
 from ..jail import STAGE, STATE, Jail, open_jail
 from ..result import Result
-from ..sizes import size
 from ..rootfs.install import sweep
 from ..rootfs.manifest import canonical
+from ..sizes import size
 from .archive import ArchiveSupply
 from .directory import DirectorySupply
 from .node import Node, Supply

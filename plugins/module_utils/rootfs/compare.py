@@ -27,6 +27,7 @@ from ..errors import failed
 from .configuration import Configuration
 from .decision import Decision, Linked
 from .difference import difference, metadata, metadata_only
+from .fresh import Fresh
 from .known import Known
 from .operation import CREATE, METADATA, REPLACE, Operation
 from .prune import Pruner
@@ -58,6 +59,13 @@ class Comparer:
         self._set_linked_aside(path, names, listing, decision)
         self._pruner.directories(path, listing, fd, decision)
         return decision
+
+    def fresh(self, path: bytes, want: WantedDir, listing: Listing) -> Fresh | None:
+        """Decide about a directory that is not there; None when it takes more than the short way."""
+        known = self.known
+        if want.grafted or path in known.record.blocks or not path or not known.is_plain(path):
+            return None
+        return Fresh(path, want, listing)
 
     def _all_equal(self, names: list[bytes], listing: Listing, fd: int) -> bool:
         """The short way for a directory of system files, and what a run mostly meets."""

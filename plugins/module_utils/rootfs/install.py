@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 
 from .._sys import at
 from .._sys.backend import backend
@@ -39,13 +40,10 @@ def sweep(root: Root) -> None:
 
 
 class Target:
-    """A directory of the jail that things are put into.
+    """A directory of the jail that things are put into."""
 
-    When it is itself still in the stage, they are made under their names at once.
-    """
-
-    def __init__(self, fd: int, path: bytes, staged: bool = False) -> None:
-        self.fd, self.path, self.staged = fd, path, staged
+    def __init__(self, fd: int, path: bytes) -> None:
+        self.fd, self.path = fd, path
 
 
 class Installer:
@@ -54,6 +52,7 @@ class Installer:
     def __init__(self, root: Root, source: Root) -> None:
         self._root, self._source = root, source
         self._backend = backend()
+        self._umask = os.umask(0)
         self._stage = root.open_dir(STAGE)
         self._count = 0
         self.cloned = 0
@@ -62,6 +61,7 @@ class Installer:
 
     def close(self) -> None:
         os.close(self._stage)
+        os.umask(self._umask)
 
     def _temporary(self) -> bytes:
         self._count += 1
@@ -83,9 +83,6 @@ class Installer:
 
     def _put(self, path: bytes, want: WantedFile, target: Target) -> None:
         name = path[path.rfind(b"/") + 1 :]
-        if target.staged:
-            self._make(target.fd, name, want, path)
-            return
         temporary = self._temporary()
         if self._make(self._stage, temporary, want, path):
             at.rename(temporary, self._stage, name, target.fd)
@@ -120,7 +117,8 @@ class Installer:
                 status = want.status if not attempt else os.fstat(source)
                 if self._backend.copy(source, status, fd, name):
                     self.cloned += status.st_size
-                if _same_moment(status, os.fstat(source)):
+                now = os.fstat(source)
+                if now.st_mtime_ns == status.st_mtime_ns and now.st_size == status.st_size:
                     return True
             except OSError:
                 if stat.S_ISREG(os.fstat(source).st_mode):
@@ -174,6 +172,19 @@ class Installer:
 
     # -- directories ------------------------------------------------------------
 
+    def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
+        """Make files in the directory `path` that is still in the stage: where a build spends its time."""
+        copy, make, below = self._copy, self._make, path + b"/" if path else b""
+        name = b""
+        try:
+            for name, want in files:
+                if want.status.st_mode & 0o170000 == 0o100000:
+                    copy(fd, name, want, below + name)
+                else:
+                    make(fd, name, want, below + name)
+        except OSError as exc:
+            raise failed("create", self._root.outside(below + name), exc) from exc
+
     def new_directory(self) -> tuple[bytes, int]:
         """An empty directory in the stage: its name there and its descriptor."""
         name = self._temporary()
@@ -225,7 +236,3 @@ class Installer:
 
 
 _VERBS = {REMOVE: "remove", METADATA: "set the metadata of"}
-
-
-def _same_moment(before: os.stat_result, after: os.stat_result) -> bool:
-    return before.st_mtime_ns == after.st_mtime_ns and before.st_size == after.st_size

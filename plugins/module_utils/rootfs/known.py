@@ -37,9 +37,13 @@ class Known:
         self.nascent = frozenset(nascent)
         """Directories that this run made for its marker."""
         self._configuration = (*CONFIGURATION, *configuration)
+        self._special = (*self._configuration, *mounts, *leaving)
 
     def is_configuration(self, path: bytes) -> bool:
-        return any(path == mark or path.startswith(mark + b"/") for mark in self._configuration)
+        for mark in self._configuration:
+            if path.startswith(mark) and path[len(mark) : len(mark) + 1] in (b"", b"/"):
+                return True
+        return False
 
     def is_mounted(self, path: bytes, have: os.stat_result) -> bool:
         """Whether a directory of the jail is, or lies on, another file system."""
@@ -48,8 +52,10 @@ class Known:
     def is_plain(self, path: bytes) -> bool:
         """Whether all files right in a directory are system files, and none is a mount point."""
         below = path + b"/" if path else b""
-        special = (*self._configuration, *self.mounts, *self.leaving)
-        return not self.is_configuration(path) and not any(mark.startswith(below) for mark in special)
+        for mark in self._special:
+            if mark.startswith(below):
+                return False
+        return not self.is_configuration(path)
 
     def is_kept_away(self, path: bytes) -> bool:
         """Whether a directory of configuration that is not there was removed in the jail, on purpose."""

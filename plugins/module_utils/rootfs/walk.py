@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import islice
 from typing import Any, NamedTuple
 
 from .._sys import at
@@ -25,10 +26,11 @@ from ..errors import OperationError, failed, show
 from ..jail import STATE
 from .compare import Comparer
 from .decision import Decision, Linked
+from .fresh import Fresh
 from .install import Installer, Target
 from .operation import CREATE, REPLACE, Operation, Stats
 from .record import Journal, Written
-from .wanted import Listing, WantedDir, WantedTree
+from .wanted import Listing, WantedDir, WantedFile, WantedTree
 
 MOST_REPORTED = 1000
 
@@ -64,6 +66,12 @@ class Findings:
         self.total += 1
         self.stats.count(operation)
         if len(self.operations) < MOST_REPORTED:
+            self.operations.append((operation.report(), operation.describe()))
+
+    def count_fresh(self, fresh: Fresh) -> None:
+        self.total += fresh.total
+        self.stats.add(fresh.stats)
+        for operation in islice(fresh.operations(), MOST_REPORTED - len(self.operations)):
             self.operations.append((operation.report(), operation.describe()))
 
     def adopted(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:
@@ -229,15 +237,17 @@ class Walker:
         """Fill a directory in the stage and put it in place."""
         listing = self._tree.list(path, want)
         try:
-            decision = self._comparer.directory(path, want, listing, None)
-            decision.operations.insert(0, Operation(action, path, want))
-            self._note(path, decision, listing)
+            fresh = self._comparer.fresh(path, want, listing) if action == CREATE else None
+            if fresh:
+                self._note_fresh(fresh, listing)
+            else:
+                decision = self._comparer.directory(path, want, listing, None)
+                decision.operations.insert(0, Operation(action, path, want))
+                self._note(path, decision, listing)
             if self._installer and parent is not None:
                 staged, fd = self._installer.new_directory()
                 try:
-                    target = Target(fd, path, staged=True)
-                    for operation in decision.operations[1:]:
-                        self._installer.execute(operation, target)
+                    self._installer.fill(fd, path, fresh.files if fresh else _files(decision.operations))
                     self._installer.finish_directory(fd, want, path)
                 finally:
                     os.close(fd)
@@ -245,6 +255,15 @@ class Walker:
             return Task(path, listing.dirs, want.status.st_mtime_ns, touched=False, new=True) if listing.dirs else None
         finally:
             listing.close()
+
+
+    def _note_fresh(self, fresh: Fresh, listing: Listing) -> None:
+        """Count what the short way decided, and tell the journal before it comes true."""
+        self.findings.count_fresh(fresh)
+        self.findings.stats.counts["sockets"] += listing.sockets
+        self.findings.linked += fresh.linked
+        if self._journal:
+            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block)
 
     def _note(self, path: bytes, decision: Decision, listing: Listing) -> None:
         """Count what was decided, and tell the journal before it comes true."""
@@ -262,6 +281,11 @@ class Walker:
             block = decision.block()
             if decision.operations or block != self._comparer.known.record.block(path).text:
                 findings.blocks[path] = self._journal.write(path, block)
+
+
+def _files(operations: list[Operation]) -> list[tuple[bytes, WantedFile]]:
+    """By name, what is to be made in a new directory."""
+    return [(os.path.basename(made.path), made.want) for made in operations if isinstance(made.want, WantedFile)]
 
 
 def _listed(task: Task | None) -> list[Task]:

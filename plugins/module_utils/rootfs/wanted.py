@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Sequence
 from typing import Any, Union
 
@@ -51,6 +52,9 @@ class WantedDir:
         self.grafted = grafted
         """Whether entries want something in it besides."""
 
+
+ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+"""os.fsencode, without its call and checks for each name."""
 
 Wanted = Union[WantedFile, WantedDir]
 
@@ -132,7 +136,7 @@ class WantedTree:
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
-                    name = os.fsencode(entry.name)
+                    name = entry.name.encode(ENCODING, ERRORS)
                     status = entry.stat(follow_symlinks=False)
                     kind = status.st_mode & 0o170000
                     if kind == 0o040000:

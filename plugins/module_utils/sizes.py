@@ -51,14 +51,18 @@ class Tally:
         self._last: tuple[bytes, list[int]] = (b"", self._counts[OTHER])
 
     def count(self, directory: bytes, status: Any) -> None:
-        """Add a file. The next one is mostly in the same directory."""
+        """Add a file."""
+        self.count_files(directory, 1, status.st_size, status.st_blocks * 512)
+
+    def count_files(self, directory: bytes, files: int, size: int, disk: int) -> None:
+        """Add files of one directory. The next ones are mostly in the same."""
         last, counts = self._last
         if directory != last:
             counts = self._counts[group_of(directory)]
             self._last = directory, counts
-        counts[0] += 1
-        counts[1] += status.st_size
-        counts[2] += status.st_blocks * 512
+        counts[0] += files
+        counts[1] += size
+        counts[2] += disk
 
     def add(self, other: Tally) -> None:
         for group, counts in other._counts.items():

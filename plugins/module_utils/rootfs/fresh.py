@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from .. import mtree
 from .decision import Linked
-from .operation import CREATE, KINDS, Operation, Stats
+from .operation import CREATE, KINDS, Operation
 from .record import names_line
 from .wanted import Listing, WantedDir, WantedFile
 
@@ -24,7 +24,7 @@ from .wanted import Listing, WantedDir, WantedFile
 class Fresh:
     """What is to be made in one new directory, and with it."""
 
-    __slots__ = ("path", "want", "files", "linked", "stats", "block")
+    __slots__ = ("path", "want", "files", "linked", "counts", "size", "disk", "block")
 
     def __init__(self, path: bytes, want: WantedDir, listing: Listing) -> None:
         self.path, self.want = path, want
@@ -32,8 +32,9 @@ class Fresh:
         """What is to be made right away, by name, in order."""
         self.linked: list[Linked] = []
         """Files with several names, which links.py sees to."""
-        self.stats = Stats()
-        self.stats.counts["directories"] = 1
+        self.counts = {"directories": 1, "files": 0, "symlinks": 0, "devices": 0}
+        self.size = self.disk = 0
+        """Bytes in the files, and what they take on the volume."""
         names = sorted(listing.files)
         lines = [mtree.line(path[path.rfind(b"/") + 1 :], want.status), names_line(names)]
         self._decide(names, listing.files, lines)
@@ -41,7 +42,7 @@ class Fresh:
         """The block of the record that will be true afterwards."""
 
     def _decide(self, names: list[bytes], files: dict[bytes, WantedFile], lines: list[bytes]) -> None:
-        line, now, counts = mtree.line, self.files, self.stats.counts
+        line, now, counts = mtree.line, self.files, self.counts
         regular = size = blocks = 0
         for name in names:
             want = files[name]
@@ -60,7 +61,7 @@ class Fresh:
                 blocks += status.st_blocks
             now.append((name, want))
         counts["files"] = regular
-        self.stats.bytes, self.stats.needed = size, blocks * 512
+        self.size, self.disk = size, blocks * 512
 
     def _below(self, name: bytes) -> bytes:
         return self.path + b"/" + name

@@ -158,7 +158,7 @@ class Installer:
             if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):
                 raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
             if isinstance(want, WantedDir):
-                self._finish_directory(fd, want)
+                self._finish_found_directory(fd, want)
             else:
                 self._backend.finish(fd, want.status)
         finally:
@@ -193,18 +193,24 @@ class Installer:
         except OSError as exc:
             raise failed("create", self._root.outside(STAGE + b"/" + name), exc) from exc
 
-    def finish_directory(self, fd: int, want: WantedDir, path: bytes) -> None:
-        """Give a filled directory its metadata and the xattrs of the source's."""
+    def finish_directory(self, fd: int, want: WantedDir, like: int | None, path: bytes) -> None:
+        """Give a filled directory its metadata, and the xattrs of the source's, open as `like`."""
         try:
-            self._finish_directory(fd, want)
+            self._finish_directory(fd, want, like)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
 
-    def _finish_directory(self, fd: int, want: WantedDir) -> None:
-        if want.sources:
-            with self._source.directory(want.sources[-1]) as source:
-                self._backend.copy_xattrs(source, fd)
+    def _finish_directory(self, fd: int, want: WantedDir, like: int | None) -> None:
+        if like is not None:
+            self._backend.copy_xattrs(like, fd)
         self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
+
+    def _finish_found_directory(self, fd: int, want: WantedDir) -> None:
+        if not want.sources:
+            self._finish_directory(fd, want, None)
+            return
+        with self._source.directory(want.sources[-1]) as source:
+            self._finish_directory(fd, want, source)
 
     def place_directory(self, staged: bytes, path: bytes, parent_fd: int) -> None:
         """Give a staged directory its name; what is there and is no directory is replaced."""

@@ -94,6 +94,12 @@ class Stats:
             if stat.S_ISREG(status.st_mode):
                 self.sizes.count(operation.path.rpartition(b"/")[0], status)
 
+    def count_files(self, directory: bytes, counts: dict[str, int], size: int, disk: int) -> None:
+        """Count what is made in one directory at once."""
+        for name, count in counts.items():
+            self.counts[name] += count
+        self.sizes.count_files(directory, counts["files"], size, disk)
+
     def add(self, other: Stats) -> None:
         for name, count in other.counts.items():
             self.counts[name] += count

@@ -70,7 +70,7 @@ class Findings:
 
     def count_fresh(self, fresh: Fresh) -> None:
         self.total += fresh.total
-        self.stats.add(fresh.stats)
+        self.stats.count_files(fresh.path, fresh.counts, fresh.size, fresh.disk)
         for operation in islice(fresh.operations(), MOST_REPORTED - len(self.operations)):
             self.operations.append((operation.report(), operation.describe()))
 
@@ -248,14 +248,13 @@ class Walker:
                 staged, fd = self._installer.new_directory()
                 try:
                     self._installer.fill(fd, path, fresh.files if fresh else _files(decision.operations))
-                    self._installer.finish_directory(fd, want, path)
+                    self._installer.finish_directory(fd, want, listing.own, path)
                 finally:
                     os.close(fd)
                 self._installer.place_directory(staged, path, parent)
             return Task(path, listing.dirs, want.status.st_mtime_ns, touched=False, new=True) if listing.dirs else None
         finally:
             listing.close()
-
 
     def _note_fresh(self, fresh: Fresh, listing: Listing) -> None:
         """Count what the short way decided, and tell the journal before it comes true."""

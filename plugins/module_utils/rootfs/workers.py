@@ -15,6 +15,7 @@ parent died end themselves at the next directory.
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import pickle
@@ -23,6 +24,8 @@ import signal
 import socket
 import struct
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ..errors import JailError
@@ -45,6 +48,23 @@ def modest() -> int:
 
 def run(walker: Walker, count: int) -> Findings:
     """Carry out a whole walk with up to `count` processes."""
+    with _no_collection():
+        return _run(walker, count)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A walk makes no circles of objects, and looking for them took a fiftieth of its time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
+
+
+def _run(walker: Walker, count: int) -> Findings:
     stack = _split(walker.start())
     while stack:
         if count > 1 and sum(len(task.subdirs) for task in stack) >= ALONE:

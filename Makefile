@@ -39,6 +39,7 @@ $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 bench: ready
 	@$(VENV)/bin/python tests/bench/rootfs.py
 	@$(VENV)/bin/python tests/bench/dns.py
+	@$(VENV)/bin/python tests/bench/rerun.py
 
 soak: $(VENV)/test.stamp $(COLLECTION)
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet tests/unit/plugins/module_utils/rootfs/test_faults.py \

@@ -35,7 +35,7 @@ NOTHING: dict[str, Any] = {"ansible.builtin.command": {"argv": ["true"]}, "chang
 ASSERTION: dict[str, Any] = {"ansible.builtin.assert": {"that": True}}
 OF_ITS_KIND: dict[str, dict[str, Any]] = {
     "raw": {"ansible.builtin.raw": "true", "changed_when": False},
-    **{name: ASSERTION for name in ("assert", "debug", "fail", "validate_argument_spec")},
+    **dict.fromkeys(("assert", "debug", "fail", "validate_argument_spec"), ASSERTION),
 }
 
 

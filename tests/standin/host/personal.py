@@ -29,7 +29,6 @@ def write(host: Host, root: Path) -> None:
     _caches(root, host.arch, release)
     accounts.write(root, host.name)
     _homes(root)
-    _names(root, host)
     _keys(root, host)
     if host.bare:
         clt.take_away(root)
@@ -89,14 +88,6 @@ def _homes(root: Path) -> None:
 
 def accounts_staff() -> int:
     return accounts.SYSTEM_GROUPS["staff"]
-
-
-def _names(root: Path, host: Host) -> None:
-    hosts = root / "private/etc/hosts"
-    line = f"{host.address}\t{host.hostname} {host.name}\n"
-    text = hosts.read_text(encoding="utf-8")
-    if line not in text:
-        hosts.write_text(text + line, encoding="utf-8")
 
 
 def _keys(root: Path, host: Host) -> None:

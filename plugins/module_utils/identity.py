@@ -27,6 +27,7 @@ def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
         "adopted": marker.get("adopted") is True,
         "created": _time(marker.get("created")),
         "built": _time(marker.get("built")),
+        "replaces": _text(marker.get("replaces")),
         "source": _text(marker.get("source")),
         "macos_version": holds.version if holds else _text(marker.get("macos_version")),
         "macos_build": holds.build if holds else _text(marker.get("macos_build")),

@@ -98,6 +98,7 @@ identity:
     adopted: {description: Whether something else built it., type: bool, sample: false}
     created: {description: When it became a jail., type: str, sample: "2026-03-01T08:15:02Z"}
     built: {description: When it was last changed by a build., type: str, sample: "2026-03-02T06:00:41Z"}
+    replaces: {description: The C(id) of the jail whose place it took., type: str, sample: null}
     source: {description: What it was built from., type: str, sample: /}
     macos_version: {description: The version of macOS in it., type: str, sample: "15.2"}
     macos_build: {description: The build of macOS in it., type: str, sample: 24C101}

@@ -93,6 +93,10 @@ class Backend:
         """Make a device or a FIFO."""
         os.mknod(name, mode, device, dir_fd=dir_fd)
 
+    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+        """Exchange two names of a directory in one step."""
+        raise NotImplementedError
+
     def unlock(self, dir_fd: int, name: bytes) -> int:
         """Take away flags that keep a name from being renamed or removed.
 

@@ -33,6 +33,8 @@ COPYFILE_ACL, COPYFILE_XATTR, COPYFILE_DATA = 1 << 0, 1 << 2, 1 << 3
 CLONE_NOFOLLOW, CLONE_ACL = 0x1, 0x4
 # sys/mount.h
 MNT_NOWAIT = 2
+# sys/stdio.h: renamex_np(2)
+RENAME_SWAP = 0x2
 # sys/acl.h
 ACL_TYPE_EXTENDED = 0x100
 
@@ -174,6 +176,9 @@ class Darwin(Backend):
         finally:
             os.fchdir(here)
             os.close(here)
+
+    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+        self._call("renameatx_np", dir_fd, one, dir_fd, other, RENAME_SWAP)
 
     def unlock(self, dir_fd: int, name: bytes) -> int:
         try:

@@ -11,6 +11,7 @@ import stat
 from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
+from .backend import backend
 from .rooted import DIRECTORY, open_absolute, split
 
 # macOS keeps these in /private and has links in their place
@@ -130,6 +131,18 @@ def remove_empty(path: bytes) -> None:
     except OSError as exc:
         if exc.errno not in (errno.ENOENT, errno.EBUSY):
             raise failed("remove", path, exc) from exc
+    finally:
+        os.close(fd)
+
+
+def exchange(one: bytes, other: bytes) -> None:
+    """Let two things in one directory of the host exchange their names, in one step."""
+    parent, name = os.path.split(one)
+    fd = open_absolute(parent)
+    try:
+        backend().exchange(fd, name, os.path.basename(other))
+    except OSError as exc:
+        raise failed("exchange the name with", other, exc) from exc
     finally:
         os.close(fd)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -14,6 +15,7 @@ from .backend import Backend, Mount
 from .rooted import CREATE
 
 FICLONE = 0x40049409
+RENAME_EXCHANGE = 2
 CHUNK = 1 << 30
 SMALL = 1 << 16
 """Up to here holes are not looked for: it takes longer than to write them."""
@@ -120,6 +122,12 @@ class Linux(Backend):
             if exc.errno in CANNOT:
                 return []
             raise
+
+    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.renameat2(dir_fd, one, dir_fd, other, RENAME_EXCHANGE) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
 
     def mounts(self) -> list[Mount]:
         with open("/proc/self/mountinfo", "rb") as file:

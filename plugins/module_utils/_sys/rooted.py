@@ -112,7 +112,7 @@ class Root:
         self.close()
 
     def close(self) -> None:
-        self._leave()
+        self.leave()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -136,7 +136,7 @@ class Root:
             return self._descend(rel)
         if parent != self._near or self._near_fd < 0:
             fd = self._enter(parent)
-            self._leave()
+            self.leave()
             self._near, self._near_fd = parent, fd
         return _open_below(self._near_fd, name, self.outside(rel))
 
@@ -153,7 +153,7 @@ class Root:
                 return old + rel[len(new) :]
         return rel
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Forget the directory that is kept open: it may be about to go elsewhere."""
         if self._near_fd >= 0:
             os.close(self._near_fd)
@@ -280,7 +280,7 @@ class Root:
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Give something another name below the root; an empty directory or a file there is replaced."""
-        self._leave()
+        self.leave()
         (old_parent, old_name), (new_parent, new_name) = os.path.split(old), os.path.split(new)
         try:
             with self.directory(old_parent) as source, self.directory(new_parent) as target:
@@ -314,7 +314,7 @@ class Root:
         mount is never entered, let alone emptied. (One of the same file system
         is the caller's to find in the mount table, see mounts.py.)
         """
-        self._leave()
+        self.leave()
         parent, name = os.path.split(rel)
         try:
             with self.directory(parent) as dir_fd:

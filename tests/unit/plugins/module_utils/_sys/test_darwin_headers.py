@@ -30,6 +30,7 @@ FACTS = {
     "CLONE_NOFOLLOW": darwin.CLONE_NOFOLLOW,
     "CLONE_ACL": darwin.CLONE_ACL,
     "MNT_NOWAIT": darwin.MNT_NOWAIT,
+    "RENAME_SWAP": darwin.RENAME_SWAP,
     "ACL_TYPE_EXTENDED": darwin.ACL_TYPE_EXTENDED,
     "O_SYMLINK": darwin.O_SYMLINK,
     "(UF_NODUMP | UF_IMMUTABLE | UF_APPEND | UF_OPAQUE | UF_HIDDEN | SF_ARCHIVED | SF_IMMUTABLE | SF_APPEND)": (
@@ -51,6 +52,7 @@ FACTS = {
 PROTOTYPES = {
     "fcopyfile": "int (*)(int, int, copyfile_state_t, uint32_t)",
     "fclonefileat": "int (*)(int, int, const char *, uint32_t)",
+    "renameatx_np": "int (*)(int, const char *, int, const char *, unsigned int)",
     "fchflags": "int (*)(int, uint32_t)",
     "getfsstat": "int (*)(struct statfs *, int, int)",
     "acl_get_fd_np": "acl_t (*)(int, acl_type_t)",
@@ -58,7 +60,7 @@ PROTOTYPES = {
     "acl_free": "int (*)(void *)",
 }
 
-INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h".split()
+INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h".split()
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")
 

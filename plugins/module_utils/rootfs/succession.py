@@ -1,0 +1,229 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a jail that was rebuilt beside another one in its place.
+
+The two exchange their names in one system call, so that no program of the old
+jail ever sees a file of the new one: above all, not half of another shared
+cache. Then what is people's is carried over from the old jail: foreign files
+by rename, configuration that was changed or removed there by a further name.
+
+Killed at any moment, it goes on where it was: the marker of the new jail says
+which jail it replaces. What cannot be carried over, since the new macOS has
+something of its own there, stays in the old jail and is reported.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Any
+
+from .. import jail as jails
+from .._sys import at, host
+from .._sys.backend import backend
+from .._sys.mounts import is_mount
+from ..drift import Drift
+from ..errors import InputError, failed, show
+from ..jail import STAGE, Jail
+from ..result import Result
+from ..survey import shown, walk
+from .install import sweep
+from .known import Known
+from .record import Record, journals
+
+MOST_REPORTED = 1000
+
+
+def succeed(path: str, successor: str, check: bool) -> Result:
+    """Make `successor` the jail at `path`, and leave the former jail under its name. Repeat it to finish what was killed."""
+    with jails.open_jail(path) as one, jails.open_jail(successor) as other:
+        swapped = bool(one.marker.get("replaces")) and one.marker.get("replaces") == other.marker.get("id")
+        old, new = (other, one) if swapped else (one, other)
+        for jail in (old, new):
+            _refuse(jail)
+        _refuse_incomplete(new)
+        for jail in (old, new):
+            jail.lock(check)
+        if not swapped and not check:
+            _exchange(old, new)
+        estate = Estate(old, new)
+        estate.look()
+        if not check:
+            estate.carry_over()
+        return estate.result(not swapped)
+
+
+def _refuse(jail: Jail) -> None:
+    if is_mount(jail.path):
+        raise InputError(f"{show(jail.path)} is a volume of its own, which no other directory can take the place of")
+    mounted = ", ".join(show(jail.path + b"/" + point) for point in sorted(jail.mounts()))
+    if mounted:
+        raise InputError(f"cannot move {show(jail.path)}: mounted below it: {mounted}: unmount first")
+
+
+def _refuse_incomplete(jail: Jail) -> None:
+    if jail.marker.get("state") != "complete" or journals(jail.root):
+        raise InputError(f"{show(jail.path)} is not complete: build it again before it takes the place of another jail")
+
+
+def _exchange(old: Jail, new: Jail) -> None:
+    if os.path.dirname(old.path) != os.path.dirname(new.path):
+        raise InputError(f"{show(new.path)} does not lie beside {show(old.path)}: build it in the same directory")
+    new.mark(replaces=old.marker.get("id"), inherited=False)
+    host.exchange(old.path, new.path)
+    old.path, new.path = new.path, old.path
+    old.root.path, new.root.path = old.path, new.path
+
+
+class Estate:
+    """What people put into the old jail, on its way to the new one."""
+
+    def __init__(self, old: Jail, new: Jail) -> None:
+        self._old, self._new = old, new
+        self._record = Record.load(new.root)
+        self._foreign: list[bytes] = []
+        self._kept: list[tuple[bytes, str]] = []
+        self._merging: dict[bytes, os.stat_result] = {}
+        """Directories of both jails whose contents are carried over one by one, as they were before."""
+        self.left: list[tuple[bytes, str]] = []
+        self.warnings: list[str] = []
+
+    def look(self) -> None:
+        """Find it by the record of the old jail."""
+        root = self._old.root
+        drift = Drift(Known(Record.load(root), set(), root.dev))
+        self.warnings = walk(root, set(), [drift])
+        self._foreign = [path for path in sorted(drift.foreign) if not self._is_socket(path)]
+        self._kept = sorted(drift.kept)
+
+    def _is_socket(self, path: bytes) -> bool:
+        """A socket is of use only to who listens on it, and makes it anew."""
+        status = self._old.root.lstat(path)
+        return status is not None and stat.S_ISSOCK(status.st_mode)
+
+    def carry_over(self) -> None:
+        sweep(self._new.root)
+        todo = list(reversed(self._foreign))
+        while todo:
+            todo += reversed(self._carry(todo.pop()))
+        if not self._new.marker.get("inherited"):  # afterwards it is the new jail's to change
+            for path, why in self._kept:
+                self._keep(path, why)
+            self._new.mark(inherited=True)
+
+    def result(self, exchanged: bool) -> Result:
+        changed = exchanged or bool(self._foreign)
+        values: dict[str, Any] = {"exchanged": exchanged, "carried": [shown(path) for path in self._foreign]}
+        for name, found in (("kept", self._kept), ("left", self.left)):
+            values[name] = [{"path": shown(path), "why": why} for path, why in found[:MOST_REPORTED]]
+        values["carried"] = values["carried"][:MOST_REPORTED]
+        lines = [f"> {show(self._old.path)} and {show(self._new.path)} exchange their names"] if exchanged else []
+        lines += [f"> {shown(path)}" for path in self._foreign]
+        return Result(changed, values, lines, self.warnings)
+
+    # -- foreign files ------------------------------------------------------------------
+
+    def _carry(self, path: bytes) -> list[bytes]:
+        """Carry one thing over; of a directory that the new jail has, too, what is in it comes next."""
+        parent, name = os.path.split(path)
+        if not self._make_parents(parent):
+            self.left.append((path, f"{shown(parent)} is no directory in the new macOS"))
+            return []
+        try:
+            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+                have, there = at.lstat(name, source), at.lstat(name, target)
+                if have is None:
+                    return []
+                return self._move(path, have, there, source, target)
+        except OSError as exc:
+            raise failed("carry over", self._old.root.outside(path), exc) from exc
+
+    def _move(
+        self, path: bytes, have: os.stat_result, there: os.stat_result | None, source: int, target: int
+    ) -> list[bytes]:
+        name = os.path.basename(path)
+        directory = stat.S_ISDIR(have.st_mode)
+        recorded = self._is_recorded(path)
+        if there is not None and (directory != stat.S_ISDIR(there.st_mode) or (recorded and not directory)):
+            self.left.append((path, "the new macOS has something of its own there"))
+            return []
+        if there is None or not recorded:
+            try:
+                self._old.root.leave()
+                self._new.root.leave()
+                at.rename(name, source, name, target)
+                return []
+            except OSError as exc:
+                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+        if not recorded:
+            self._set_metadata(name, target, self._merging.get(path, have))
+        names = [path + b"/" + child for child in sorted(self._old.root.names(path))]
+        if not names:
+            at.remove(name, source, directory=True)
+        elif path not in self._merging:
+            self._merging[path] = have
+            return [*names, path]
+        return []
+
+    def _is_recorded(self, path: bytes) -> bool:
+        parent, name = os.path.split(path)
+        return path in self._record.blocks or name in self._record.fields(parent)
+
+    def _make_parents(self, parent: bytes) -> bool:
+        """Make directories that the new jail has not; False when something else is in their place."""
+        parts = parent.split(b"/") if parent else []
+        for count in range(1, len(parts) + 1):
+            path = b"/".join(parts[:count])
+            there, was = self._new.root.lstat(path), self._old.root.lstat(path)
+            if there is None and was is not None:
+                self._new.root.make_dir(path, was.st_mode & 0o7777, was.st_uid, was.st_gid)
+            elif there is None or not stat.S_ISDIR(there.st_mode):
+                return False
+        return True
+
+    @staticmethod
+    def _set_metadata(name: bytes, dir_fd: int, status: os.stat_result) -> None:
+        fd = at.open_dir(name, dir_fd)
+        try:
+            backend().finish(fd, status)
+        finally:
+            os.close(fd)
+
+    # -- configuration ------------------------------------------------------------------
+
+    def _keep(self, path: bytes, why: str) -> None:
+        """Make configuration what it is in the old jail, which keeps its own."""
+        parent, name = os.path.split(path)
+        if not self._make_parents(parent):
+            self.left.append((path, f"{shown(parent)} is no directory in the new macOS"))
+            return
+        try:
+            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+                have, there = at.lstat(name, source), at.lstat(name, target)
+                if have is not None and there is not None and os.path.samestat(have, there):
+                    return
+                if have is None and there is not None and not stat.S_ISDIR(there.st_mode):
+                    at.remove(name, target)
+                elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
+                    self._set_metadata(name, target, have)
+                elif have is not None and not self._give(have, name, source, target):
+                    self.left.append((path, why))
+        except OSError as exc:
+            raise failed("carry over", self._old.root.outside(path), exc) from exc
+
+    def _give(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
+        """Give the new jail a file that the old one keeps, too; False when it is no file or link."""
+        temporary = os.urandom(6).hex().encode()
+        with self._new.root.directory(STAGE) as stage:
+            if stat.S_ISREG(have.st_mode):
+                at.make_hardlink(name, source, temporary, stage)
+            elif stat.S_ISLNK(have.st_mode):
+                at.make_symlink(os.readlink(name, dir_fd=source), temporary, stage)
+                backend().finish_symlink(stage, temporary, have)
+            else:
+                return False
+            at.rename(temporary, stage, name, target)
+        return True

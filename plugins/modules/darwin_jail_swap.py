@@ -1,0 +1,111 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: darwin_jail_swap
+short_description: Put a macOS jail that was rebuilt beside another one in its place
+version_added: 0.1.0
+description:
+  - Two jails in one directory exchange their names, in one step. So a jail comes to a new macOS while no program ever sees
+    half of it, above all not half of a shared cache.
+  - Then what people put into the former jail is carried over. I(Foreign) files, which no build installed, are moved;
+    I(configuration) that was changed or removed there is so in the new jail, too. What the record of the former jail
+    names stays in it.
+  - Where the new macOS has something of its own in the place of a foreign file, the file stays in the former jail, and is
+    told in RV(left). Do not remove the former jail then before you have seen to it.
+  - Sockets are not carried over. Who listens on one makes it anew.
+  - When it was interrupted, run it again; it goes on where it was. When all is done it changes nothing.
+  - The playbook C(darwin.jail.update_jail) does all that is needed around it.
+extends_documentation_fragment:
+  - darwin.jail.attributes
+  - darwin.jail.jail
+options:
+  successor:
+    description:
+      - The jail that is to take its place, complete, in the same directory. Afterwards the former jail is there.
+    type: path
+    required: true
+notes:
+  - Run it as root (C(become)).
+  - Mounts below one of the jails, and a jail that is a volume of its own, are refused.
+  - Programs that run in the former jail go on in it. Stop them first, for what they write afterwards is not carried over.
+seealso:
+  - module: darwin.jail.darwin_jail_rootfs
+  - module: darwin.jail.darwin_jail_info
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Build the jail anew, from the macOS that the Mac has by now
+  darwin.jail.darwin_jail_rootfs:
+    jail: /private/var/jails/next.sequoia-dev
+    profile: standard
+  become: true
+
+- name: Put it in the place of the former one
+  darwin.jail.darwin_jail_swap:
+    jail: /private/var/jails/sequoia-dev
+    successor: /private/var/jails/next.sequoia-dev
+  register: swapped
+  become: true
+
+- name: Remove the former one
+  darwin.jail.darwin_jail_rootfs:
+    jail: /private/var/jails/next.sequoia-dev
+    state: absent
+  become: true
+  when: not swapped.left
+"""
+
+RETURN = r"""
+exchanged:
+  description: Whether the two exchanged their names in this run.
+  returned: success
+  type: bool
+  sample: true
+carried:
+  description: What was moved to the new jail, as paths of the jail. At most 1000.
+  returned: success
+  type: list
+  elements: str
+  sample: [/Users/admin, /opt/homebrew, /private/etc/ssh]
+kept:
+  description: Configuration that is as it was in the former jail, and why. At most 1000.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {path: /private/etc/hosts, why: "changed in the jail (size 213, was 201)"}
+left:
+  description: What stays in the former jail, and why. At most 1000.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {path: /usr/bin/tool, why: the new macOS has something of its own there}
+"""
+
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.succession import succeed
+from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+
+SPEC = {"jail": {"type": "path", "required": True}, "successor": {"type": "path", "required": True}}
+
+
+def work(params: dict[str, Any], check: bool) -> Result:
+    return succeed(params["jail"], params["successor"], check)
+
+
+def main() -> None:
+    run(work, SPEC)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""A jail that was rebuilt beside another one takes its place, with all that people put into that."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys import at, host
+from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, NotAJailError
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.succession import succeed
+
+from .conftest import snapshot
+
+ENTRIES: list[dict[str, Any]] = [{"src": "/usr/"}, {"src": "/etc/"}, {"src": "/Users/", "optional": True}]
+
+
+class Pair:
+    """A jail in use, and one beside it of a newer system."""
+
+    def __init__(self, place: Path, source: Path) -> None:
+        self.source, self.jail, self.next = source, place / "jail", place / "next.jail"
+        self.build(self.jail)
+
+    def build(self, path: Path) -> Result:
+        return build(Wish(str(path), str(self.source), entries=ENTRIES), check=False)
+
+    def renew(self) -> None:
+        """The system becomes another one, and is built beside."""
+        (self.source / "usr/bin/git").write_text("this is a newer git\n")
+        (self.source / "usr/bin/fresh").write_text("this came with the update\n")
+        (self.source / "private/etc/hosts").write_text("hosts of the update\n")
+        (self.source / "usr/bin/cc").unlink()
+        self.build(self.next)
+
+    def swap(self, check: bool = False) -> Result:
+        return succeed(str(self.jail), str(self.next), check)
+
+
+@pytest.fixture
+def pair(place: Path, source: Path) -> Pair:
+    (source / "private/etc/shells").write_text("/bin/sh\n")
+    (source / "private/etc/ttys").write_text("console\n")
+    return Pair(place, source)
+
+
+def live_in(jail: Path) -> None:
+    """What people do in a jail."""
+    home = jail / "Users/admin"
+    (home / "src/deep").mkdir(parents=True)
+    (home / "src/deep/work").write_text("weeks of work\n")
+    (home / "link").symlink_to("src")
+    os.chown(home, 501, 20)
+    home.chmod(0o750)
+    os.utime(home, ns=(5, 5))
+    (jail / "opt/homebrew/bin").mkdir(parents=True)
+    (jail / "opt/homebrew/bin/tree").write_text("tree\n")
+    os.link(jail / "opt/homebrew/bin/tree", jail / "opt/homebrew/bin/tree2")
+    (jail / "usr/bin/mine").write_text("mine\n")
+    (jail / "private/etc/sudoers.mine").write_text("mine\n")
+    (jail / "private/etc/hosts").write_text("127.0.0.1 edited\n")
+    (jail / "private/etc/shells").unlink()
+    (jail / "private/etc/pam.d").chmod(0o700)
+    (jail / "usr/share/dict/words").write_text("damaged\n")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(jail / "private/var/run/listening"))
+
+
+def see_that_all_is_there(pair: Pair) -> None:
+    jail = pair.jail
+    assert (jail / "usr/bin/git").read_text() == "this is a newer git\n"
+    assert (jail / "usr/bin/fresh").exists()
+    assert not (jail / "usr/bin/cc").exists()
+    assert (jail / "usr/share/dict/words").read_text() == "this is usr/share/dict/words\n"
+    assert (jail / "Users/admin/src/deep/work").read_text() == "weeks of work\n"
+    assert os.readlink(jail / "Users/admin/link") == "src"
+    home = (jail / "Users/admin").stat()
+    assert (stat.S_IMODE(home.st_mode), home.st_uid, home.st_gid, home.st_mtime_ns) == (0o750, 501, 20, 5)
+    assert (jail / "opt/homebrew/bin/tree").stat().st_nlink == 2
+    assert (jail / "usr/bin/mine").read_text() == "mine\n"
+    assert (jail / "private/etc/sudoers.mine").read_text() == "mine\n"
+    assert (jail / "private/etc/hosts").read_text() == "127.0.0.1 edited\n"
+    assert not (jail / "private/etc/shells").exists()
+    assert stat.S_IMODE((jail / "private/etc/pam.d").stat().st_mode) == 0o700
+    assert (jail / "private/etc/ttys").exists()
+    assert not (jail / "private/var/run/listening").exists()
+    state = jail / "private/var/db/darwin.jail"
+    assert not list((state / "stage").iterdir())
+    again = pair.build(jail)
+    assert not again.changed, again.values["operations"]
+    kept = {found["path"] for found in again.values["kept"]}
+    assert {"/private/etc/hosts", "/private/etc/shells", "/private/etc/pam.d"} <= kept
+
+
+def test_all_that_is_peoples_is_carried_over(pair: Pair) -> None:
+    live_in(pair.jail)
+    pair.renew()
+    cache = (pair.jail / "usr/bin/git").stat().st_ino
+    before = snapshot(pair.jail), snapshot(pair.next)
+    foretold = pair.swap(check=True)
+    assert (snapshot(pair.jail), snapshot(pair.next)) == before
+    done = pair.swap()
+    assert done.changed
+    assert foretold.values == done.values
+    assert done.values["exchanged"]
+    assert set(done.values["carried"]) == {
+        "/Users/admin",
+        "/opt/homebrew",
+        "/private/etc/sudoers.mine",
+        "/usr/bin/mine",
+    }
+    assert done.values["left"] == []
+    see_that_all_is_there(pair)
+    # what was in use was not touched: it is the same file, under another name
+    assert (pair.next / "usr/bin/git").stat().st_ino == cache
+    assert (pair.next / "usr/bin/git").read_text() == "this is usr/bin/git\n"
+    again = pair.swap()
+    assert (again.changed, again.values["exchanged"], again.values["carried"]) == (False, False, [])
+    see_that_all_is_there(pair)
+
+
+def test_what_is_changed_afterwards_is_not_undone(pair: Pair) -> None:
+    """The former jail is kept for a while, and the playbook run again."""
+    live_in(pair.jail)
+    pair.renew()
+    pair.swap()
+    (pair.jail / "private/etc/hosts").unlink()
+    (pair.jail / "private/etc/hosts").write_text("edited again\n")
+    (pair.jail / "private/etc/shells").write_text("back again\n")
+    (pair.jail / "usr/bin/mine").unlink()
+    assert not pair.swap().changed
+    assert (pair.jail / "private/etc/hosts").read_text() == "edited again\n"
+    assert (pair.jail / "private/etc/shells").read_text() == "back again\n"
+    assert not (pair.jail / "usr/bin/mine").exists()
+
+
+def test_directories_that_both_have_are_merged(pair: Pair) -> None:
+    """A home and temporary directories are made in the new jail to try it."""
+    live_in(pair.jail)
+    pair.renew()
+    (pair.next / "Users/admin/src").mkdir(parents=True)
+    (pair.next / "Users/admin/src/made").write_text("by a role\n")
+    (pair.next / "Users/admin/.zprofile").write_text("by a role\n")
+    (pair.jail / "Users/admin/.zprofile").write_text("by its owner\n")
+    os.utime(pair.jail / "Users/admin", ns=(5, 5))
+    (pair.next / "opt/homebrew").mkdir()
+    assert pair.swap().values["left"] == []
+    assert (pair.jail / "Users/admin/.zprofile").read_text() == "by its owner\n"
+    assert (pair.jail / "Users/admin/src/made").exists()
+    assert not (pair.next / "Users/admin").exists()
+    see_that_all_is_there(pair)
+
+
+def test_what_the_new_macos_has_itself_stays_in_the_former_jail(pair: Pair) -> None:
+    (pair.jail / "usr/bin/fresh").write_text("the user's own\n")
+    (pair.jail / "usr/libexec").mkdir()
+    (pair.jail / "usr/libexec/tool").write_text("the user's own\n")
+    (pair.source / "usr/libexec").symlink_to("bin")
+    pair.renew()
+    left = pair.swap().values["left"]
+    assert [found["path"] for found in left] == ["/usr/bin/fresh", "/usr/libexec"]
+    assert (pair.next / "usr/bin/fresh").read_text() == "the user's own\n"
+    assert (pair.next / "usr/libexec/tool").read_text() == "the user's own\n"
+    assert os.readlink(pair.jail / "usr/libexec") == "bin"
+    assert [found["path"] for found in pair.swap().values["left"]] == ["/usr/bin/fresh", "/usr/libexec"]
+
+
+def test_what_lies_in_a_directory_that_is_no_more(pair: Pair) -> None:
+    (pair.jail / "usr/share/dict/mine").write_text("mine\n")
+    (pair.source / "usr/share/dict/words").unlink()
+    (pair.source / "usr/share/dict").rmdir()
+    pair.renew()
+    pair.swap()
+    assert (pair.jail / "usr/share/dict/mine").read_text() == "mine\n"
+
+
+class Killed(BaseException):
+    """The run ends here."""
+
+
+@pytest.mark.parametrize("moment", range(12))
+def test_killed_at_any_moment_it_is_finished_by_the_next_run(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Before and after each call that changes something."""
+    live_in(pair.jail)
+    pair.renew()
+    (pair.next / "Users/admin").mkdir()
+    (pair.next / "Users/admin/.made").write_text("by a role\n")
+    count = iter(range(100))
+
+    def dying(call: Any) -> Any:
+        def run(*arguments: Any, **options: Any) -> Any:
+            now = next(count)
+            if now == moment:
+                raise Killed
+            done = call(*arguments, **options)
+            if now + 1 == moment:
+                raise Killed
+            return done
+
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "exchange", dying(host.exchange))
+        for name in ("rename", "remove", "make_hardlink"):
+            patch.setattr(at, name, dying(getattr(at, name)))
+        with pytest.raises(Killed):
+            pair.swap()
+    pair.swap()
+    assert not pair.swap().changed
+    os.utime(pair.jail / "Users/admin", ns=(5, 5))
+    see_that_all_is_there(pair)
+
+
+def test_a_link_in_the_former_jail_leads_nowhere(pair: Pair, place: Path) -> None:
+    outside = place / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("the Mac's\n")
+    (pair.jail / "usr/share/dict/words").unlink()
+    (pair.jail / "usr/share/dict").rmdir()
+    (pair.jail / "usr/share/dict").symlink_to(outside)
+    (pair.jail / "opt/out").symlink_to(outside)
+    pair.renew()
+    pair.swap()
+    assert os.readlink(pair.jail / "opt/out") == str(outside)
+    assert (pair.jail / "usr/share/dict/words").exists()
+    assert [path.name for path in outside.iterdir()] == ["file"]
+
+
+def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotAJailError, match="does not exist"):
+        pair.swap()
+    pair.renew()
+    before = snapshot(pair.jail)
+    with jails.open_jail(str(pair.next)) as building:
+        building.mark(state="building")
+        with pytest.raises(InputError, match="is not complete: build it again"):
+            pair.swap()
+        building.mark(state="complete")
+    with jails.open_jail(str(pair.jail)) as busy:
+        busy.lock()
+        with pytest.raises(BusyError):
+            pair.swap()
+    other = place / "elsewhere/jail"
+    pair.build(other)
+    with pytest.raises(InputError, match="does not lie beside"):
+        succeed(str(pair.jail), str(other), check=False)
+    monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
+    with pytest.raises(InputError, match=f"mounted below it: {pair.jail}/dev: unmount first"):
+        pair.swap()
+    assert snapshot(pair.jail) == before
+
+
+def test_a_second_update(pair: Pair) -> None:
+    live_in(pair.jail)
+    pair.renew()
+    pair.swap()
+    os.rename(pair.next, pair.next.with_name("gone"))
+    (pair.source / "usr/bin/git").write_text("the next one\n")
+    pair.build(pair.next)
+    assert pair.swap().values["exchanged"]
+    assert (pair.jail / "usr/bin/git").read_text() == "the next one\n"
+    assert (pair.jail / "Users/admin/src/deep/work").exists()
+    assert (pair.jail / "private/etc/hosts").read_text() == "127.0.0.1 edited\n"

@@ -14,7 +14,7 @@ from .errors import InputError, OperationError, show
 from .jail import LOCK, Jail
 from .macos import Release, architecture, release
 from .rootfs.record import journals
-from .shared_caches import CRYPTEX, DIRECTORY, Cache, caches
+from .shared_caches import CRYPTEX, DIRECTORY, Cache, uuids
 
 
 def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
@@ -41,28 +41,30 @@ def host(jail: dict[str, Any]) -> dict[str, Any]:
     """The Mac that the jail is on, and in what the jail lags behind it."""
     with Root("/") as root:
         runs = _release(root)
-        here = caches(root, CRYPTEX + DIRECTORY) or caches(root)
+        version, build = jail["macos_version"], jail["macos_build"]
+        have = Release(version or "?", build) if build else None
+        behind = _behind("the Mac", root, have, {cache["name"]: cache["uuid"] for cache in jail["caches"]})
     return {
         "macos_version": runs.version if runs else None,
         "macos_build": runs.build if runs else None,
         "architecture": architecture(),
-        "drift": _drift(jail, runs, here),
+        "drift": [f"{behind}: rebuild the jail"] if behind else [],
     }
 
 
-def _drift(jail: dict[str, Any], runs: Release | None, here: list[Cache]) -> list[str]:
-    """In what the Mac differs from the jail: a new macOS, or a new cache with the same build."""
-    found = []
-    if runs and jail["macos_build"] and jail["macos_build"] != runs.build:
-        found.append(
-            f"the Mac has macOS {runs.version} ({runs.build}), "
-            f"the jail {jail['macos_version']} ({jail['macos_build']}): rebuild the jail"
-        )
-    uuids = {cache.name: cache.uuid for cache in here}
-    stale = [cache["name"] for cache in jail["caches"] if uuids.get(cache["name"], cache["uuid"]) != cache["uuid"]]
-    if stale and not found:
-        found.append(f"the Mac has another {', '.join(stale)} of the same build: rebuild the jail")
-    return found
+def behind(jail: Jail, source: Root) -> str:
+    """In what a jail lags behind the macOS that it is to be built from; empty when in nothing."""
+    return _behind(f"source {show(source.path)}", source, _release(jail.root), uuids(jail.root))
+
+
+def _behind(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> str:
+    """Whether a tree differs from a jail in its macOS, or has a new cache with the same build."""
+    there = _release(root)
+    if there and have and have.build != there.build:
+        return f"{who} has macOS {there.version} ({there.build}), the jail {have.version} ({have.build})"
+    here = {**uuids(root), **uuids(root, CRYPTEX + DIRECTORY)}
+    stale = sorted(name for name, uuid in caches.items() if uuid and here.get(name, uuid) != uuid)
+    return f"{who} has another {', '.join(stale)} of the same build" if stale else ""
 
 
 def _is_interrupted(jail: Jail) -> bool:

@@ -51,6 +51,20 @@ def caches(root: Root, directory: bytes = DIRECTORY) -> list[Cache]:
         return []  # there is none, or something else is in its place
 
 
+def uuids(root: Root, directory: bytes = DIRECTORY) -> dict[str, str]:
+    """By name, what tells a cache from another one of the same name: one read of each header."""
+    found = {}
+    try:
+        with root.directory(directory) as fd:
+            for name in (os.fsdecode(name) for name in at.names(fd)):
+                if name.startswith(PREFIX) and "." not in name:
+                    with _File(fd, name) as main:
+                        found[name] = dyld_cache.header(main.read_at, name).uuid
+    except (OperationError, OSError, FormatError):
+        pass  # none that could be compared
+    return found
+
+
 def _cache(fd: int, name: str) -> Cache:
     with _File(fd, name) as main:
         try:

@@ -103,6 +103,13 @@ options:
         all others are kept. Directories at C(/etc), C(/tmp) and C(/var) are moved into C(/private), as macOS has it.
     type: bool
     default: false
+  update_in_place:
+    description:
+      - Whether a jail that holds another build of macOS than O(source), or another shared cache, may be updated where it
+        is. Programs that start meanwhile, or are still running, may then crash, so it is refused unless this is V(true).
+      - The playbook C(darwin.jail.update_jail) rebuilds such a jail beside the old one, and swaps them.
+    type: bool
+    default: false
   unmount:
     description:
       - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use
@@ -255,6 +262,7 @@ SPEC = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
+    "update_in_place": {"type": "bool", "default": False},
     "unmount": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},

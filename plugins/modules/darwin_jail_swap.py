@@ -10,13 +10,13 @@ module: darwin_jail_swap
 short_description: Put a macOS jail that was rebuilt beside another one in its place
 version_added: 0.1.0
 description:
-  - Two jails in one directory exchange their names, in one step. So a jail comes to a new macOS while no program ever sees
-    half of it, above all not half of a shared cache.
+  - Two jails in one directory exchange their names, in one step. So a jail comes to a new macOS while no program ever
+    sees half of it, above all not half of a shared cache.
   - Then what people put into the former jail is carried over. I(Foreign) files, which no build installed, are moved;
     I(configuration) that was changed or removed there is so in the new jail, too. What the record of the former jail
     names stays in it.
-  - Where the new macOS has something of its own in the place of a foreign file, the file stays in the former jail, and is
-    told in RV(left). Do not remove the former jail then before you have seen to it.
+  - Where the new macOS has something of its own in the place of a foreign file, the file stays in the former jail, and
+    is told in RV(left). Do not remove the former jail then before you have seen to it.
   - Sockets are not carried over. Who listens on one makes it anew.
   - When it was interrupted, run it again; it goes on where it was. When all is done it changes nothing.
   - The playbook C(darwin.jail.update_jail) does all that is needed around it.
@@ -32,7 +32,8 @@ options:
 notes:
   - Run it as root (C(become)).
   - Mounts below one of the jails, and a jail that is a volume of its own, are refused.
-  - Programs that run in the former jail go on in it. Stop them first, for what they write afterwards is not carried over.
+  - Programs that run in the former jail go on in it. Stop them first, for what they write afterwards is not carried
+    over.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_info

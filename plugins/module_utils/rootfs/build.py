@@ -22,6 +22,7 @@ from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
 from ..errors import InputError, NotAJailError, OperationError, SpaceError, show
+from ..identity import behind
 from ..macos import SYSTEM_VERSION, release
 from ..result import Result
 from ..sizes import size
@@ -52,6 +53,7 @@ class Wish:
     exclude: Sequence[str] = ()
     prune: bool = True
     adopt: bool = False
+    update_in_place: bool = False
     verify: str = "quick"
     workers: int | None = None
 
@@ -126,6 +128,7 @@ class _Run:
             with jails.create(self._path) as jail:
                 return self._act(jail, [])
         with self._open() as jail:
+            self._refuse_other_macos(jail)
             moves = adopt.moves(jail.root) if "adopted" in jail.marker else []
             jail.root.moved = {target: name for name, target in moves}
             if self._check or self._space_in_doubt():
@@ -150,6 +153,17 @@ class _Run:
                 jail = jails.Jail(self._path, Root(self._path), {"adopted": True})
         jail.lock(self._check)
         return jail
+
+    def _refuse_other_macos(self, jail: jails.Jail) -> None:
+        """A jail that may be in use never gets another shared cache: programs would start with half of it."""
+        if self._wish.update_in_place or jail.marker.get("state") != "complete":
+            return
+        lag = behind(jail, self._source.root)
+        if lag:
+            raise InputError(
+                f"{show(self._path)} is of another macOS: {lag}: run the playbook darwin.jail.update_jail, which rebuilds "
+                "it beside and swaps, or set update_in_place when nobody uses the jail"
+            )
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
         if not jail.locked:

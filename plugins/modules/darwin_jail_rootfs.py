@@ -105,8 +105,8 @@ options:
     default: false
   update_in_place:
     description:
-      - Whether a jail that holds another build of macOS than O(source), or another shared cache, may be updated where it
-        is. Programs that start meanwhile, or are still running, may then crash, so it is refused unless this is V(true).
+      - Whether a jail that holds another build of macOS than O(source), or another shared cache, may be updated where
+        it is. Programs that start meanwhile may crash, so it is refused unless this is V(true).
       - The playbook C(darwin.jail.update_jail) rebuilds such a jail beside the old one, and swaps them.
     type: bool
     default: false

@@ -161,8 +161,8 @@ class _Run:
         lag = behind(jail, self._source.root)
         if lag:
             raise InputError(
-                f"{show(self._path)} is of another macOS: {lag}: run the playbook darwin.jail.update_jail, which rebuilds "
-                "it beside and swaps, or set update_in_place when nobody uses the jail"
+                f"{show(self._path)} is of another macOS: {lag}: run the playbook darwin.jail.update_jail, which "
+                "rebuilds it beside and swaps, or set update_in_place when nobody uses the jail"
             )
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:

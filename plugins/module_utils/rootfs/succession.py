@@ -37,7 +37,7 @@ MOST_REPORTED = 1000
 
 
 def succeed(path: str, successor: str, check: bool) -> Result:
-    """Make `successor` the jail at `path`, and leave the former jail under its name; repeated, finish what was killed."""
+    """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
     with jails.open_jail(path) as one, jails.open_jail(successor) as other:
         swapped = bool(one.marker.get("replaces")) and one.marker.get("replaces") == other.marker.get("id")
         old, new = (other, one) if swapped else (one, other)

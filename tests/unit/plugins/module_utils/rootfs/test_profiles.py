@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import macos
 from ansible_collections.darwin.jail.plugins.module_utils._sys.resolve import Resolver
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import profile_lists, profiles
@@ -36,13 +39,13 @@ class Jail:
         self.source, self.path, self._monkeypatch = place / "source", place / "jail", monkeypatch
 
     def build(
-        self, mac: Mac, profile: str, *, haswell: bool | None = True, rosetta: bool = False, check: bool = False
+        self, mac: Mac, profile: str, *, haswell: bool | None = True, check: bool = False, **options: Any
     ) -> Result:
         self._monkeypatch.setattr(profiles, "architecture", lambda: mac.arch)
         self._monkeypatch.setattr(profiles, "is_haswell", lambda: haswell)
         if not self.source.exists():
             make(self.source, mac)
-        return build(Wish(jail=str(self.path), source=str(self.source), profile=profile, rosetta=rosetta), check=check)
+        return build(Wish(str(self.path), str(self.source), profile=profile, **options), check=check)
 
     def caches(self) -> set[str]:
         return {path.name for path in (self.path / DYLD).iterdir()}
@@ -195,6 +198,38 @@ def test_a_tree_without_a_cache(jail: Jail) -> None:
     for path in (jail.source / CRYPTEX).glob("*arm64e*"):
         path.unlink()
     assert "no shared cache for arm64" in jail.build(ARM, "minimal").warnings[0]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_jail_of_another_macos_is_not_updated_in_place(jail: Jail, check: bool) -> None:
+    """Programs would start with half of a shared cache."""
+    jail.build(ARM, "minimal")
+    shutil.rmtree(jail.source)
+    with pytest.raises(InputError, match=r"has macOS 26\.6 \(25G72\), the jail 15\.2 \(24C101\): run the playbook"):
+        jail.build(MACS[8], "minimal", check=check)
+    assert jail.caches() == files_of(ARM, "arm64e")
+    assert jail.build(MACS[8], "minimal", check=check, update_in_place=True).changed
+    assert jail.caches() == files_of(ARM if check else MACS[8], "arm64e")
+
+
+def test_nor_is_one_with_another_cache_of_the_same_build(jail: Jail) -> None:
+    """The cryptex changes without the system, by a rapid security response."""
+    jail.build(ARM, "minimal")
+    main = jail.source / CRYPTEX / ARM.family("arm64e").name
+    data = bytearray(main.read_bytes())
+    data[0x58:0x68] = b"another build 16"
+    main.write_bytes(data)
+    with pytest.raises(InputError, match="has another dyld_shared_cache_arm64e of the same build: run the playbook"):
+        jail.build(ARM, "minimal")
+
+
+def test_a_jail_that_nobody_can_use_yet_is_finished(jail: Jail) -> None:
+    jail.build(ARM, "minimal")
+    with open_jail(str(jail.path)) as killed:
+        killed.mark(state="building")
+    shutil.rmtree(jail.source)
+    jail.build(MACS[8], "minimal")
+    assert jail.caches() == files_of(MACS[8], "arm64e")
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,8 @@ class Comparer:
         decision = Decision()
         self._own(path, want, listing, fd, decision)
         names = sorted(listing.files)
-        recorded = self.known.record.block(path)
-        plain = self.known.is_plain(path)
-        if plain and fd is not None and self._all_equal(names, listing, fd) and recorded.knows(names):
-            decision.unchanged = decision.own == recorded.own() and not decision.operations
-        if not decision.unchanged:
-            self._files(path, names, listing, fd, decision, plain)
-            self._pruner.files(path, listing, fd, decision)
+        self._files(path, names, listing, fd, decision, self.known.is_plain(path))
+        self._pruner.files(path, listing, fd, decision)
         self._set_linked_aside(path, names, listing, decision)
         self._pruner.directories(path, listing, fd, decision)
         return decision
@@ -67,14 +62,34 @@ class Comparer:
             return None
         return Fresh(path, want, listing)
 
-    def _all_equal(self, names: list[bytes], listing: Listing, fd: int) -> bool:
-        """The short way for a directory of system files, and what a run mostly meets."""
-        if self.full or self.known.record.interrupted:
-            return False
-        lstat, files, has_flags = os.stat, listing.files, self._has_flags
+    def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
+        """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.
+
+        None when it takes more than that, otherwise the files in it that have other names too.
+        """
+        known = self.known
+        if self.full or want.grafted or known.record.interrupted or not known.is_plain(path):
+            return None
+        recorded = known.record.block(path)
+        if mtree.line(path[path.rfind(b"/") + 1 :], want.status) != recorded.own():
+            return None
+        if path in known.nascent or metadata(want.status, os.fstat(fd)):
+            return None
+        for name in known.record.children.get(path, ()):
+            if name not in listing.dirs:
+                return None
+        linked = self._all_equal(listing, fd)
+        if linked is None or not recorded.knows(sorted(listing.files)):
+            return None
+        below = path + b"/"
+        return [Linked(below + name, file.parent, file.name, file.status) for name, file in linked]
+
+    def _all_equal(self, listing: Listing, fd: int) -> list[tuple[bytes, WantedFile]] | None:
+        """Those with several names, when all in the jail is as wanted."""
+        lstat, has_flags, linked = os.stat, self._has_flags, []
         try:
-            for name in names:
-                want = files[name].status
+            for name, file in listing.files.items():
+                want = file.status
                 have = lstat(name, dir_fd=fd, follow_symlinks=False)
                 if (
                     want.st_mtime_ns != have.st_mtime_ns
@@ -82,15 +97,17 @@ class Comparer:
                     or want.st_size != have.st_size
                     or want.st_uid != have.st_uid
                     or want.st_gid != have.st_gid
-                    or want.st_rdev != have.st_rdev
                     or (has_flags and metadata(want, have))
                 ):
-                    return False
-                if want.st_mode & 0o170000 == 0o120000 and os.readlink(name, dir_fd=fd) != files[name].link():
-                    return False
+                    return None
+                if want.st_mode & 0o170000 != 0o100000:
+                    if want.st_rdev != have.st_rdev or (_is_link(want) and os.readlink(name, dir_fd=fd) != file.link()):
+                        return None
+                elif want.st_nlink > 1:
+                    linked.append((name, file))
         except FileNotFoundError:
-            return False
-        return True
+            return None
+        return linked
 
     def _files(
         self, path: bytes, names: list[bytes], listing: Listing, fd: int | None, decision: Decision, plain: bool
@@ -189,3 +206,7 @@ class Comparer:
             why = why or "time"
         if why:
             decision.operations.append(Operation(METADATA, path, want, why, have))
+
+
+def _is_link(status: os.stat_result) -> bool:
+    return status.st_mode & 0o170000 == 0o120000

@@ -37,8 +37,6 @@ class Decision:
         """What cannot be made as wanted, and why."""
         self.dropped: list[bytes] = []
         """Directories that leave the record."""
-        self.unchanged = False
-        """True when neither the directory nor its block of the record changes."""
 
     def block(self) -> bytes:
         """The block of the record that will be true afterwards."""

@@ -211,14 +211,12 @@ class Walker:
         """Compare a directory with what is wanted and mend it; closes `fd`."""
         listing = self._tree.list(path, want)
         try:
-            decision = self._comparer.directory(path, want, listing, fd)
-            self._note(path, decision, listing)
             touched = False
-            if self._installer:
-                target = Target(fd, path)
-                for operation in decision.operations:
-                    self._installer.execute(operation, target)
-                    touched = touched or operation.want is not want
+            linked = self._comparer.unchanged(path, want, listing, fd)
+            if linked is not None:
+                self._note_unchanged(linked, listing)
+            else:
+                touched = self._mend(path, want, listing, fd)
             mtime_ns = want.status.st_mtime_ns
             if listing.dirs:
                 return Task(path, listing.dirs, mtime_ns, touched, new=False)
@@ -230,6 +228,18 @@ class Walker:
         finally:
             listing.close()
             os.close(fd)
+
+    def _mend(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> bool:
+        """Decide what is to be done in a directory and do it; whether its own time has suffered."""
+        decision = self._comparer.directory(path, want, listing, fd)
+        self._note(path, decision, listing)
+        touched = False
+        if self._installer:
+            target = Target(fd, path)
+            for operation in decision.operations:
+                self._installer.execute(operation, target)
+                touched = touched or operation.want is not want
+        return touched
 
     # -- a directory that is not ------------------------------------------------------
 
@@ -256,6 +266,10 @@ class Walker:
         finally:
             listing.close()
 
+    def _note_unchanged(self, linked: list[Linked], listing: Listing) -> None:
+        self.findings.linked += linked
+        self.findings.stats.counts["sockets"] += listing.sockets
+
     def _note_fresh(self, fresh: Fresh, listing: Listing) -> None:
         """Count what the short way decided, and tell the journal before it comes true."""
         self.findings.count_fresh(fresh)
@@ -276,7 +290,7 @@ class Walker:
         for where, why in decision.conflicts:
             findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
         findings.dropped += decision.dropped
-        if self._journal and not decision.unchanged:
+        if self._journal:
             block = decision.block()
             if decision.operations or block != self._comparer.known.record.block(path).text:
                 findings.blocks[path] = self._journal.write(path, block)

@@ -6,122 +6,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from deeds import DONE, do, foreign
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_trees import ITEMS, Item, differences, grow
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
-
-FOREIGN = b"foreign-"
-
-
-def remove(path: bytes) -> None:
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
-
-
-def make_file(path: bytes) -> None:
-    remove(path)
-    with open(path, "xb") as file:
-        file.write(b"put here by a test")
-
-
-def make_directory(path: bytes) -> None:
-    remove(path)
-    os.mkdir(path)
-
-
-def make_link(path: bytes) -> None:
-    remove(path)
-    os.symlink(b"/etc", path)
-
-
-def make_fifo(path: bytes) -> None:
-    remove(path)
-    os.mkfifo(path)
-
-
-def make_socket(path: bytes) -> None:
-    remove(path)
-    here = os.getcwd()
-    os.chdir(os.path.dirname(path))  # the path of a socket must be short
-    try:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(os.path.basename(path)[:90])
-    except OSError:
-        pass
-    finally:
-        os.chdir(here)
-
-
-def change(path: bytes) -> None:
-    if stat.S_ISREG(os.lstat(path).st_mode):
-        with open(path, "ab") as file:
-            file.write(b"more")
-
-
-def chmod(path: bytes) -> None:
-    if not stat.S_ISLNK(os.lstat(path).st_mode):
-        os.chmod(path, os.lstat(path).st_mode & 0o7777 ^ 0o2511)
-
-
-def chown(path: bytes) -> None:
-    os.chown(path, 99, 99, follow_symlinks=False)
-
-
-def touch(path: bytes) -> None:
-    os.utime(path, ns=(7, 7), follow_symlinks=False)
-
-
-def link(path: bytes) -> None:
-    if stat.S_ISREG(os.lstat(path).st_mode):
-        os.link(path, path[:-1] + b"2")
-
-
-def add(path: bytes) -> None:
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        os.close(os.open(os.path.join(path, FOREIGN + b"%d" % len(os.listdir(path))), os.O_CREAT | os.O_EXCL))
-
-
-DEEDS: list[Callable[[bytes], None]] = [
-    remove, make_file, make_directory, make_link, make_fifo, make_socket, change, chmod, chown, touch, link, add,
-]  # fmt: skip
-DONE = st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(0, 1000)), max_size=8)
-
-
-def do(root: bytes, deeds: list[tuple[Callable[[bytes], None], int]]) -> None:
-    """Each to one of the paths that are there."""
-    for deed, number in deeds:
-        paths = sorted(
-            os.path.join(directory, name)
-            for directory, dirs, files in os.walk(root)
-            for name in (*dirs, *files)
-            if not name.startswith(FOREIGN)
-        )
-        if paths:
-            try:
-                deed(paths[number % len(paths)])
-            except FileExistsError:
-                pass
-
-
-def foreign(root: bytes) -> set[bytes]:
-    return {
-        os.path.join(directory, name)
-        for directory, _dirs, files in os.walk(root)
-        for name in files
-        if name.startswith(FOREIGN)
-    }
 
 
 @settings(

@@ -209,14 +209,12 @@ def sweep(root: Root) -> None:
             root.remove_tree(name)
 
 
-def mark_adopted(path: bytes) -> Jail:
+def mark_adopted(jail: Jail) -> None:
     """Mark a directory that something else built as a jail, adding only what the marker needs."""
-    root = Root(path)
+    root = jail.root
     missing = [rel for rel in (b"private", b"private/var", b"private/var/db") if root.lstat(rel) is None]
     for rel in missing:
         root.make_dir(rel, 0o755, 0, 0)
     root.make_dir(STATE, 0o700, 0, 0)
-    jail = Jail(path, root, {**new_marker(), "adopted": True})
     jail.nascent = missing
-    jail.mark()
-    return jail
+    jail.mark(**new_marker())

@@ -161,20 +161,23 @@ def present(jail: Jail, owner: Owner, check: bool) -> list[str]:
 
 def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
     """Remove the directory of a user with all in it, and its parent when that is empty; returns what was done."""
-    shared = owner.rel[: owner.rel.rindex(b"/")]
+    shared, name = os.path.split(owner.rel)
     for rel in (FOLDERS, shared, owner.rel):
         status = jail.root.lstat(rel)
-        if status is None:
+        if status is not None:
+            _refuse_other(jail.root, rel, status.st_mode)
+        elif rel != owner.rel:
             return []
-        _refuse_other(jail.root, rel, status.st_mode)
     _refuse_mounts(jail, owner.rel, below=True)
     with jail.root.directory(shared) as fd:
-        alone = len(at.names(fd)) == 1
-    if not check:
+        names = at.names(fd)
+    gone = [owner.rel] if name in names else []
+    gone += [] if set(names) - {name} else [shared]
+    if gone and not check:
         jail.root.remove_tree(owner.rel)
         with jail.root.directory(FOLDERS) as fd, suppress(OSError):  # not empty: it is of others too
             at.remove(os.path.basename(shared), fd, directory=True)
-    return [f"- /{show(rel)}" for rel in ([owner.rel, shared] if alone else [owner.rel])]
+    return [f"- /{show(rel)}" for rel in gone]
 
 
 def _refuse_other(root: Root, rel: bytes, mode: int) -> None:

@@ -137,6 +137,11 @@ def alone_in(root: Root) -> Iterator[None]:
         fcntl.flock(root.fd, fcntl.LOCK_UN)
 
 
+def _home() -> bytes:
+    """The home directory of who builds."""
+    return os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir))
+
+
 class Turn:
     """One build at a time on this Mac, whatever jails there are: the others wait, for they would share its disk.
 
@@ -151,7 +156,7 @@ class Turn:
         """Who was waited for, when that took long."""
 
     def __enter__(self) -> Turn:
-        root = Root(os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir)))
+        root = Root(_home())
         try:
             self._fd = _open(root, TURN, create=True)
         finally:

@@ -14,9 +14,13 @@ from __future__ import annotations
 
 import stat
 
+from .._sys.lock import alone_in
 from .._sys.rooted import Root
 from ..errors import InputError, show
+from ..jail import Jail, mark_adopted, read_marker
 from .layout import LINKS
+
+PRIVATE = b"private"
 
 
 def moves(root: Root) -> list[tuple[bytes, bytes]]:
@@ -35,9 +39,23 @@ def moves(root: Root) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def move(root: Root, found: list[tuple[bytes, bytes]]) -> None:
+def move(root: Root) -> None:
     """Move directories to where macOS has them."""
-    if found and root.lstat(b"private") is None:
-        root.make_dir(b"private", 0o755, 0, 0)
+    found = moves(root)
+    if found and root.lstat(PRIVATE) is None:
+        root.make_dir(PRIVATE, 0o755, 0, 0)
     for name, target in found:
         root.rename(name, target)
+
+
+def begin(jail: Jail) -> None:
+    """Make a directory a jail of ours. /var goes first, since the marker is to be in it."""
+    with alone_in(jail.root):
+        marker = read_marker(jail.root)
+        if marker is None:
+            is_new = jail.root.lstat(PRIVATE) is None
+            move(jail.root)
+            mark_adopted(jail)
+            jail.nascent = sorted({*jail.nascent, *([PRIVATE] if is_new else [])})
+        else:  # another run was faster
+            jail.marker = marker

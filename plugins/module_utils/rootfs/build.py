@@ -147,11 +147,8 @@ class _Run:
         except NotAJailError:
             if not self._wish.adopt:
                 raise
-            if not self._check:
-                jail = jails.mark_adopted(self._path)
-            else:
-                jail = jails.Jail(self._path, Root(self._path), {"adopted": True})
-        jail.lock(self._check)
+            jail = jails.Jail(self._path, Root(self._path), {"adopted": True})
+        jail.lock(self._check or not self.existed)
         return jail
 
     def _refuse_other_macos(self, jail: jails.Jail) -> None:
@@ -166,16 +163,20 @@ class _Run:
             )
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
+        jail.root.moved = {}
+        adopted = "adopted" in jail.marker
+        if adopted and not self.existed:
+            adopt.begin(jail)
         if not jail.locked:
             jail.lock()
-        jail.root.moved = {}
-        adopt.move(jail.root, moves)
+        if adopted:
+            adopt.move(jail.root)
         was = record.Record.load(jail.root)
         try:
             with Turn(f"build {show(self._path)}") as turn:
                 findings = self._walk(jail, was, act=True)
             self.warnings += turn.remarks
-            findings.adopted("adopted" in jail.marker and not self.existed, moves)
+            findings.adopted(adopted and not self.existed, moves)
             record.finish(jail.root, was, findings.blocks, findings.dropped)
             if findings.total or jail.marker.get("state") != "complete":
                 jail.mark(state="complete", **self._built())

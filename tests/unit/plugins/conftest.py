@@ -13,9 +13,17 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
 PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
+
+
+@pytest.fixture(autouse=True)
+def own_turn(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds in tests wait for each other, and for nothing else on this machine."""
+    home = tmp_path_factory.getbasetemp().resolve()
+    monkeypatch.setattr(lock, "_home", lambda: os.fsencode(home))
 
 
 def needs_root() -> None:

@@ -202,7 +202,8 @@ class TestLocking:
 
 def test_adopting_adds_only_what_the_marker_needs(path: bytes) -> None:
     os.makedirs(path + b"/private/var", 0o711)
-    with jails.mark_adopted(path) as made:
+    with jails.Jail(path, Root(path), {"adopted": True}) as made:
+        jails.mark_adopted(made)
         assert made.nascent == [b"private/var/db"]
         assert made.marker["adopted"] is True
     assert stat.S_IMODE(os.stat(path + b"/private/var").st_mode) == 0o711

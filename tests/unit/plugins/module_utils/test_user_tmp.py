@@ -281,6 +281,13 @@ def test_they_are_removed_with_what_is_in_them(empty_jail: Path) -> None:
     assert not absent(empty_jail).changed
 
 
+def test_what_an_interrupted_removal_left_goes(empty_jail: Path) -> None:
+    (empty_jail / SHARED).mkdir(parents=True)
+    assert absent(empty_jail).diff == [f"- /{SHARED}"]
+    assert not (empty_jail / SHARED).exists()
+    assert not absent(empty_jail).changed
+
+
 def test_the_directory_of_another_user_stays(empty_jail: Path) -> None:
     present(empty_jail)
     (empty_jail / SHARED / "another").mkdir()

@@ -27,9 +27,13 @@ FORK = multiprocessing.get_context("fork")
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own for who builds, so that nothing else on this machine is waited for."""
-    account = pwd.struct_passwd(("me", "", os.geteuid(), os.getegid(), "", str(tmp_path), "/bin/sh"))
-    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: account)
+    monkeypatch.setattr(lock, "_home", lambda: os.fsencode(tmp_path))
     return tmp_path
+
+
+def test_it_is_the_home_of_who_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert lock._home() == os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir))
 
 
 def build(told: Connection, work: str) -> None:

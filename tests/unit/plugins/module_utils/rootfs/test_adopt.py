@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
+from system_calls import before_call, die, in_child
 
-from .conftest import Make, paths
+from .conftest import Make, paths, snapshot
+
+LINKS = ("etc", "tmp", "var")
 
 
 def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> None:
@@ -31,6 +35,53 @@ def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> N
     assert (jail / "usr/bin/git").read_text() == "this is usr/bin/git\n"
     assert (jail / "opt/mine").is_dir()
     assert not make("/usr/", "/etc/").changed
+
+
+def test_real_directories_of_another_tool_move_to_where_macos_has_them(make: Make, place: Path) -> None:
+    """darwin-jail leaves all three; the marker is to be in /var."""
+    jail = place / "jail"
+    for name in ("etc", "tmp", "var/db"):
+        (jail / name).mkdir(parents=True)
+        (jail / name / "mine").write_text(name)
+    foretold = make("/usr/", adopt=True, check=True)
+    assert not (jail / "private").exists()
+    done = make("/usr/", adopt=True)
+    assert paths(foretold) == paths(done)
+    assert {path for action, path in paths(done) if action == "move"} == {f"/{name}" for name in LINKS}
+    for name in ("etc", "tmp", "var/db"):
+        assert (jail / "private" / name / "mine").read_text() == name
+    assert [(jail / name).readlink() for name in LINKS] == [Path(f"private/{name}") for name in LINKS]
+    assert not make("/usr/").changed
+
+
+def test_killed_at_any_moment_it_is_adopted_by_the_next_run(make: Make, place: Path) -> None:
+    jail, number, status = place / "jail", 0, -9
+    while status:
+        number += 1
+        subprocess.run(["rm", "-rf", jail], check=True)
+        for name in LINKS:
+            (jail / name).mkdir(parents=True)
+            (jail / name / "mine").write_text(name)
+
+        def run(number: int = number) -> None:
+            with before_call(number, die, ("mkdir", "rename")):
+                make("/usr/bin/git", adopt=True)
+
+        status = in_child(run)
+        make("/usr/bin/git", adopt=True)
+        assert [(jail / "private" / name / "mine").read_text() for name in LINKS] == list(LINKS)
+        assert not make("/usr/bin/git").changed
+    assert number > 10
+
+
+@pytest.mark.parametrize("name", ["etc", "var"])
+def test_what_cannot_be_adopted_is_not_touched(make: Make, place: Path, name: str) -> None:
+    (place / "jail" / name).mkdir(parents=True)
+    (place / "jail/private" / name).mkdir(parents=True)
+    before = snapshot(place)
+    with pytest.raises(JailError, match="both exist"):
+        make("/usr/", adopt=True)
+    assert snapshot(place) == before
 
 
 def test_adopting_refuses_two_places_for_one_directory(make: Make, place: Path) -> None:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import workers
@@ -28,6 +29,8 @@ KILLS = int(os.environ.get("DARWIN_JAIL_KILLS", "12"))
 RUN = """
 import sys
 sys.path[:0] = {path!r}
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
+lock._home = lambda: {home!r}
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 build(Wish({jail!r}, {source!r}, entries={entries!r}, workers={count}), False)
 """
@@ -36,7 +39,7 @@ build(Wish({jail!r}, {source!r}, entries={entries!r}, workers={count}), False)
 def start(jail: Path, source: Path, *entries: str, count: int = 2) -> subprocess.Popen[bytes]:
     """A build in a process and session of its own."""
     listed = [{"src": entry} for entry in entries]
-    text = RUN.format(path=sys.path, jail=str(jail), source=str(source), entries=listed, count=count)
+    text = RUN.format(path=sys.path, home=lock._home(), jail=str(jail), source=str(source), entries=listed, count=count)
     return subprocess.Popen([sys.executable, "-c", text], start_new_session=True, stderr=subprocess.PIPE)
 
 

@@ -69,7 +69,7 @@ def test_the_last_wish_counts(place: Path, items: list[Item], history: list[Stag
 
 def jail(root: Path) -> dict[bytes, Seen]:
     """A jail without what the collection keeps there, and without times of directories that come from nowhere."""
-    found = picture(os.fsencode(root), without=STATE)
+    found = picture(os.fsencode(root), STATE)
     return {path: seen if _is_copied(path) else seen._replace(time=0) for path, seen in found.items()}
 
 

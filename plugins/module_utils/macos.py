@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import plistlib
 from typing import NamedTuple
 
 from ._sys.backend import machine
@@ -36,6 +35,8 @@ def release(root: Root) -> Release:
     where = show(root.outside(SYSTEM_VERSION))
     if data is None:
         raise InputError(f"{show(root.path)} holds no macOS: {where} does not exist")
+    import plistlib  # noqa: PLC0415 (takes 3 ms, and not every source is a macOS)
+
     try:
         values = plistlib.loads(data)
         version, build = str(values["ProductVersion"]), str(values["ProductBuildVersion"])

@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""The rootfs engine as a process of its own: engine.py JAIL SOURCE SRC DEST [--workers N] [--clone-of JAIL]."""
+"""The rootfs engine as a process of its own: engine.py JAIL SOURCE SRC DEST [OPTION=VALUE ...].
+
+Options are those of Wish; nothing is imported that the engine does not need.
+"""
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache" / "collections"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.cache/collections"))
 
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("jail")
-    parser.add_argument("source")
-    parser.add_argument("src")
-    parser.add_argument("dest")
-    parser.add_argument("--workers", type=int)
-    args = parser.parse_args()
-    entries = [{"src": args.src, "dest": args.dest}]
-    build(Wish(args.jail, args.source, entries=entries, workers=args.workers), check=False)
+def main(jail: str, source: str, src: str, dest: str, *options: str) -> None:
+    given = dict(option.split("=", 1) for option in options)
+    if "workers" in given:
+        given["workers"] = int(given["workers"])
+    entries = [{"src": src, "dest": dest}] if src else []
+    build(Wish(jail, source, entries=entries, **given), check=False)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

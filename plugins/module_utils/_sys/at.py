@@ -8,7 +8,6 @@ All raise OSError: callers know the path and translate.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -101,6 +100,8 @@ def remove(name: bytes, dir_fd: int, directory: bool = False) -> None:
 
 def digest(name: bytes, dir_fd: int) -> str:
     """SHA-256 of a regular file, in hexadecimal."""
+    import hashlib  # noqa: PLC0415 (takes 3 ms, and most runs need no digest)
+
     found = hashlib.sha256()
     for data in _chunks(name, dir_fd):
         found.update(data)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -103,6 +102,8 @@ class Linux(Backend):
             raise
 
     def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+        import ctypes  # noqa: PLC0415 (rarely needed)
+
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.renameat2(dir_fd, one, dir_fd, other, RENAME_EXCHANGE) < 0:
             code = ctypes.get_errno()

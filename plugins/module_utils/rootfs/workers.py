@@ -23,7 +23,6 @@ import selectors
 import signal
 import socket
 import struct
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -215,6 +214,8 @@ def _serve(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) ->
     except EOFError:
         pass  # the parent is gone
     except BaseException:  # noqa: BLE001 (it is raised again in the parent)
+        import traceback  # noqa: PLC0415 (rarely needed)
+
         channel.send(("error", RuntimeError(f"in a worker process:\n{traceback.format_exc()}")))
     finally:
         os._exit(status)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.cache/collections"))
 
@@ -16,7 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wi
 
 
 def main(jail: str, source: str, src: str, dest: str, *options: str) -> None:
-    given = dict(option.split("=", 1) for option in options)
+    given: dict[str, Any] = dict(option.split("=", 1) for option in options)
     if "workers" in given:
         given["workers"] = int(given["workers"])
     entries = [{"src": src, "dest": dest}] if src else []

@@ -218,7 +218,9 @@ space:
     free: 120034123776
     summary: 4.2 GB (shared cache 3.4 GB, frameworks 412.5 MB, system 372.8 MB) to copy, 120.0 GB free
 operations:
-  description: The first 1000 things done, or to be done in check mode.
+  description:
+    - The first 1000 things done, or to be done in check mode. When there are more, what changes something that was
+      there is named rather than what makes something that was missing.
   returned: success
   type: list
   elements: dict

@@ -255,7 +255,7 @@ class _Run:
 
 
 def _result(findings: Findings, seconds: float, warnings: list[str]) -> Result:
-    reported = sorted(findings.operations, key=lambda pair: str(pair[0]["path"]))
+    reported = findings.reported()
     values = {
         "stats": {**findings.stats.report(), "seconds": seconds},
         "sizes": findings.stats.sizes.report(),

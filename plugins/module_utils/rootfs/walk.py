@@ -55,7 +55,9 @@ class Findings:
         self.stats = Stats()
         self.total = 0
         self.operations: list[tuple[dict[str, Any], str]] = []
-        """The first ones: as reported, and as described."""
+        """The first ones that are about what was there: as reported, and as described."""
+        self.created: list[tuple[dict[str, Any], str]] = []
+        """The first ones that make what was missing. In a jail to be adopted they would hide the others."""
         self.linked: list[Linked] = []
         self.kept: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
@@ -65,14 +67,15 @@ class Findings:
     def count(self, operation: Operation) -> None:
         self.total += 1
         self.stats.count(operation)
-        if len(self.operations) < MOST_REPORTED:
-            self.operations.append((operation.report(), operation.describe()))
+        reported = self.created if operation.action == CREATE else self.operations
+        if len(reported) < MOST_REPORTED:
+            reported.append((operation.report(), operation.describe()))
 
     def count_fresh(self, fresh: Fresh) -> None:
         self.total += fresh.total
         self.stats.count_files(fresh.path, fresh.counts, fresh.size, fresh.disk)
-        for operation in islice(fresh.operations(), MOST_REPORTED - len(self.operations)):
-            self.operations.append((operation.report(), operation.describe()))
+        for operation in islice(fresh.operations(), MOST_REPORTED - len(self.created)):
+            self.created.append((operation.report(), operation.describe()))
 
     def adopted(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:
         """Report that the jail was adopted just now, and what was moved into /private for that."""
@@ -84,6 +87,10 @@ class Findings:
             self.operations.insert(0, (report, f"> /{show(old)} dir (to /{show(new)})"))
         self.total += len(moves)
 
+    def reported(self) -> list[tuple[dict[str, Any], str]]:
+        """At most 1000 operations, as reported and as described, in the order of paths."""
+        return sorted((self.operations + self.created)[:MOST_REPORTED], key=lambda pair: str(pair[0]["path"]))
+
     def take(self, installer: Installer) -> None:
         """Take over what an installer noted."""
         self.stats.bytes_cloned += installer.cloned
@@ -94,6 +101,7 @@ class Findings:
         self.stats.add(other.stats)
         self.total += other.total
         self.operations = (self.operations + other.operations)[:MOST_REPORTED]
+        self.created = (self.created + other.created)[:MOST_REPORTED]
         self.linked += other.linked
         self.kept += other.kept
         self.warnings += other.warnings

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import walk
 from system_calls import before_call, die, in_child
 
 from .conftest import Make, paths, snapshot
@@ -97,3 +98,15 @@ def test_adopting_what_is_just_as_wanted_is_a_change_once(make: Make, place: Pat
     assert paths(make("/usr/", "/etc/", adopt=True, check=True)) == {("adopt", "/")}
     assert paths(make("/usr/", "/etc/", adopt=True)) == {("adopt", "/")}
     assert not make("/usr/", "/etc/", adopt=True).changed
+
+
+def test_what_differs_is_reported_rather_than_what_is_missing(
+    make: Make, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "MOST_REPORTED", 6)
+    (place / "jail/usr/share").mkdir(parents=True)
+    (place / "jail/usr/bin").mkdir()
+    (place / "jail/usr/bin/git").write_text("old")
+    done = make("/usr/", "/etc/", adopt=True)
+    assert len(paths(done)) <= 7 < done.values["operations_total"]
+    assert ("replace", "/usr/bin/git") in paths(done)

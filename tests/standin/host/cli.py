@@ -32,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
     enter.add_argument("name")
     enter.add_argument("command", nargs=argparse.REMAINDER)
     verbs.add_parser("reboot", help="restart a host").add_argument("name")
+    update = verbs.add_parser("update", help="another macOS, and a restart")
+    update.add_argument("name")
+    update.add_argument("--macos", metavar="VERSION", required=True)
     destroy = verbs.add_parser("destroy", help="remove hosts")
     destroy.add_argument("name", nargs="*")
     destroy.add_argument("--all", action="store_true")
@@ -83,6 +86,11 @@ def do_enter(arguments: argparse.Namespace) -> int:
 
 def do_reboot(arguments: argparse.Namespace) -> int:
     print(describe(lifecycle.reboot(arguments.name)))
+    return 0
+
+
+def do_update(arguments: argparse.Namespace) -> int:
+    print(describe(lifecycle.update(arguments.name, arguments.macos)))
     return 0
 
 

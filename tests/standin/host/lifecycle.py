@@ -61,6 +61,9 @@ def _start(host: Host) -> None:
         if not host.personal:
             personal.write(host, booting.root)
             host.personal = True
+        elif host.macos != host.written:
+            personal.write_release(host, booting.root)
+        host.written = host.macos
         booting.release()
         network.wait_for_ssh(host)
     except BaseException:
@@ -69,6 +72,20 @@ def _start(host: Host) -> None:
         raise
     host.save()
     _write_known_hosts()
+
+
+def update(name: str, macos: str) -> Host:
+    """Another macOS: new files while it is down, then it starts again."""
+    with lock():
+        host = _existing(name)
+        try:
+            releases.release_for(macos, host.arch)
+        except releases.UnknownReleaseError as error:
+            raise StandinError(str(error)) from error
+        _stop(host)
+        host.macos = macos
+        _start(host)
+        return host
 
 
 def reboot(name: str) -> Host:

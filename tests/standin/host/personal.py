@@ -22,11 +22,7 @@ ARCHES = {"arm64": ("arm64e", "x86_64"), "x86_64": ("x86_64", "x86_64h")}
 
 def write(host: Host, root: Path) -> None:
     release = release_for(host.macos, host.arch)
-    _version_plists(root, release)
-    facts = kernel_facts(release, machine_for(host.cpu, host.arch), host.hostname)
-    text = "".join(f"{key}: {value}\n" for key, value in facts.items())
-    (root / "usr/lib/standin/kernel").write_text(text, encoding="utf-8")
-    _caches(root, host.arch, release)
+    write_release(host, root)
     accounts.write(root, host.name)
     _homes(root)
     _keys(root, host)
@@ -36,6 +32,16 @@ def write(host: Host, root: Path) -> None:
     else:
         clt.select(root, release.major)
         homebrew.install(root, host.arch, accounts.PEOPLE["admin"][0], accounts.SYSTEM_GROUPS["admin"])
+
+
+def write_release(host: Host, root: Path) -> None:
+    """What another macOS changes: its version, its kernel, its shared caches."""
+    release = release_for(host.macos, host.arch)
+    _version_plists(root, release)
+    facts = kernel_facts(release, machine_for(host.cpu, host.arch), host.hostname)
+    text = "".join(f"{key}: {value}\n" for key, value in facts.items())
+    (root / "usr/lib/standin/kernel").write_text(text, encoding="utf-8")
+    _caches(root, host.arch, release)
 
 
 def _take_fuse_away(root: Path) -> None:

@@ -63,6 +63,7 @@ class Host:
     pid: int = 0
     started: int = 0  # start time of that process, so that a reused pid is not taken for it
     personal: bool = False  # its own files are written
+    written: str = ""  # the macOS that they are of
 
     @property
     def directory(self) -> Path:

@@ -4,43 +4,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import random
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import workers
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 
 from .conftest import Make, snapshot
-
-KILLS = int(os.environ.get("DARWIN_JAIL_KILLS", "12"))
-"""How often a build is killed; `make soak` does it 200 times."""
-
-RUN = """
-import sys
-sys.path[:0] = {path!r}
-from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
-lock._home = lambda: {home!r}
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-build(Wish({jail!r}, {source!r}, entries={entries!r}, workers={count}), False)
-"""
-
-
-def start(jail: Path, source: Path, *entries: str, count: int = 2) -> subprocess.Popen[bytes]:
-    """A build in a process and session of its own."""
-    listed = [{"src": entry} for entry in entries]
-    text = RUN.format(path=sys.path, home=lock._home(), jail=str(jail), source=str(source), entries=listed, count=count)
-    return subprocess.Popen([sys.executable, "-c", text], start_new_session=True, stderr=subprocess.PIPE)
 
 
 @pytest.fixture
@@ -62,57 +38,6 @@ def visible(jail: Path) -> dict[str, bytes]:
             path = Path(directory, name)
             found[str(path.relative_to(jail))] = path.read_bytes()
     return found
-
-
-def test_killed_at_any_moment_nothing_partial_is_seen_and_the_next_run_completes(place: Path, large: Path) -> None:
-    whole = visible(large)
-    chance = random.Random(20260101)  # noqa: S311 (no secret)
-    jail = place / "jail"
-    for number in range(KILLS):
-        if number % 4 == 0:
-            subprocess.run(["rm", "-rf", str(jail)], check=True)
-        run = start(jail, large, "/usr/", count=1 + number % 3)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            run.wait(chance.uniform(0.02, 0.5))
-        if number % 2:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(run.pid, signal.SIGKILL)
-        else:
-            run.kill()
-        run.communicate()
-        for name, contents in visible(jail).items() if jail.exists() else ():
-            assert contents == whole[name], f"{name} was seen half written"
-    _when_free(Wish(str(jail), str(large), entries=[{"src": "/usr/"}]))
-    assert visible(jail) == whole
-    state = jail / "private/var/db/darwin.jail"
-    assert list((state / "stage").iterdir()) == []
-    assert sorted(path.name for path in state.iterdir()) == ["jail.json", "lock", "record.mtree", "stage"]
-    assert not build(Wish(str(jail), str(large), entries=[{"src": "/usr/"}]), False).changed
-
-
-def _when_free(wish: Wish) -> None:
-    """Run as soon as the workers of a killed run have ended themselves."""
-    for _attempt in range(100):
-        try:
-            build(wish, False)
-        except BusyError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the lock of a killed run was never given back")
-
-
-def test_what_a_killed_run_installed_is_pruned_all_the_same(make: Make, place: Path, large: Path) -> None:
-    make("/etc/")
-    run = start(place / "jail", large, "/usr/", "/etc/")
-    while not (place / "jail/usr/lib/group0").exists() and run.poll() is None:
-        time.sleep(0.002)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
-    assert (place / "jail/usr/lib").exists()
-    _when_free(Wish(str(place / "jail"), str(large), entries=[{"src": "/etc/"}]))
-    assert not (place / "jail/usr/lib").exists()
-    assert not make("/etc/").changed
 
 
 def test_a_second_run_says_who_holds_the_jail(make: Make, place: Path) -> None:

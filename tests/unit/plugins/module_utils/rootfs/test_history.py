@@ -30,6 +30,7 @@ ENTRIES = [
     {"src": "/two/*", "dest": "/usr/local/", "optional": True},
     {"src": "/one/", "dest": "/private/etc/y"},
 ]
+NOTHING = {"src": "/nothing", "optional": True}
 EXCLUDED = ["a", "/opt/x/b", "/opt/x/**/c", "/usr/local/[ab]*", "x*"]
 WISHES = st.tuples(
     st.lists(st.sampled_from(ENTRIES), unique_by=str, max_size=len(ENTRIES)),
@@ -54,7 +55,8 @@ def test_the_last_wish_counts(place: Path, items: list[Item], history: list[Stag
         grow(os.fsencode(place / "tree" / name), half)
     for entries, exclude, deeds in history:
         do(os.fsencode(place / "tree"), deeds)
-        wish = Wish(str(place / "jail"), str(place / "tree"), entries=entries, exclude=exclude, workers=workers)
+        wanted = [NOTHING, *entries]
+        wish = Wish(str(place / "jail"), str(place / "tree"), entries=wanted, exclude=exclude, workers=workers)
         try:
             build(Wish(**{**vars(wish), "jail": str(place / "first")}), check=False)
         except InputError:  # entries that contradict each other

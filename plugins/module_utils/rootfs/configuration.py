@@ -44,7 +44,7 @@ class Configuration:
                 decision.lines[name] = line
             return ""
         why = difference(want, have, name, fd, self._full)
-        if not why or _touched_only(line, want, have, name, fd):
+        if not why or (self._is_touched(directory, name, have) and _same_but_time(line, want, have, name, fd)):
             decision.lines[name] = line
             return ""
         ours = stat.S_ISDIR(have.st_mode) and path in self._known.record.blocks  # what was changed in it is kept
@@ -54,6 +54,11 @@ class Configuration:
         news = "; the source has another version" if former and line not in former else ""
         self._keep(path, name, former, f"changed in the jail{news}", decision)
         return ""
+
+    def _is_touched(self, directory: bytes, name: bytes, have: os.stat_result) -> bool:
+        """Whether the time is not the one that was installed. Then it is the jail's own, and no drift by itself."""
+        was = self._known.record.fields(directory).get(name, ())
+        return all(fields.st_mtime_ns != have.st_mtime_ns for fields in was)
 
     @staticmethod
     def _keep(path: bytes, name: bytes, former: list[bytes], why: str, decision: Decision) -> None:
@@ -73,7 +78,7 @@ def _line(name: bytes, want: WantedFile, former: list[bytes]) -> bytes:
     return known[0] if known else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
 
 
-def _touched_only(line: bytes, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> bool:
+def _same_but_time(line: bytes, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> bool:
     """Whether it differs from the source in its time only."""
     status = want.status
     if not stat.S_ISREG(have.st_mode) or have.st_size != status.st_size:

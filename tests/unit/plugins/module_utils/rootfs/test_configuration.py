@@ -31,6 +31,19 @@ def test_unchanged_in_the_jail_follows_the_source(make: Make, place: Path, sourc
     assert (place / "jail/private/etc/hosts").read_text() == "a newer version"
 
 
+def test_a_new_time_in_the_source_arrives_and_one_in_the_jail_stays(make: Make, place: Path, source: Path) -> None:
+    make("/etc/")
+    ours, theirs = place / "jail/private/etc/hosts", source / "private/etc/hosts"
+    os.utime(theirs, ns=(5, 5))
+    assert paths(make("/etc/")) == {("replace", "/private/etc/hosts")}
+    assert ours.stat().st_mtime_ns == 5
+    os.utime(ours, ns=(7, 7))
+    assert not make("/etc/").changed
+    os.utime(theirs, ns=(9, 9))
+    assert not make("/etc/").changed
+    assert ours.stat().st_mtime_ns == 7
+
+
 def test_changed_on_both_sides_is_kept_and_says_so(make: Make, place: Path, source: Path) -> None:
     make("/etc/")
     (source / "private/etc/hosts").write_text("theirs")

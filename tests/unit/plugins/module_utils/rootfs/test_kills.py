@@ -45,7 +45,7 @@ WISHES = (["/usr/"], ["/usr/lib/group1/", "/usr/lib/group2/", "/etc/"], ["/usr/"
 
 
 def wish(jail: Path, source: Path, entries: Sequence[str]) -> Wish:
-    listed = [{"src": entry} for entry in entries] or [{"src": "/nothing", "optional": True}]
+    listed: list[dict[str, object]] = [{"src": entry} for entry in entries] or [{"src": "/nothing", "optional": True}]
     return Wish(str(jail), str(source), entries=listed, workers=2)
 
 

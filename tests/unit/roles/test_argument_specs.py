@@ -82,7 +82,22 @@ def test_every_entry_point_is_documented(role: str) -> None:
     specs = load(role, "meta/argument_specs.yml")["argument_specs"]
     called = {path.stem for path in (CHECKOUT / "roles" / role / "tasks").glob("*.yml")}
     assert set(specs) <= called, "an entry point is documented that has no tasks"
-    assert "main" in specs
+    assert {"main", "preflight", "verify"} <= set(specs)
+    assert [entry for entry, spec in specs.items() if not spec.get("description")] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_has_a_page_its_tags_and_a_scenario(role: str) -> None:
+    page = (CHECKOUT / "roles" / role / "README.md").read_text()
+    main: Any = load(role, "tasks/main.yml")
+    tags = {tag for task in main for tag in task["tags"]}
+    assert {role, "preflight", f"{role}_preflight", "verify", f"{role}_verify"} <= tags
+    assert [tag for tag in tags if tag != role and f"`{tag}`" not in page] == []
+    scenario = CHECKOUT / "extensions/molecule" / {"base": "default"}.get(role, role) / "molecule.yml"
+    steps = [step.split()[0] for step in yaml.safe_load(scenario.read_text())["scenario"]["test_sequence"]]
+    converged = steps.index("converge")
+    assert "verify" in steps[:converged], "check mode before the first run"
+    assert steps[converged + 1 : converged + 3] == ["verify", "idempotence"], "check mode and the second run"
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -45,6 +45,11 @@ def open_new(name: bytes, dir_fd: int) -> int:
     return os.open(name, CREATE | os.O_APPEND, 0o600, dir_fd=dir_fd)
 
 
+def make_readable(fd: int) -> None:
+    """Let everybody read a file of root's that `open_new` made."""
+    os.fchmod(fd, 0o644)
+
+
 def append(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]

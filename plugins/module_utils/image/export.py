@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make an image of a jail.
+
+    scan -> for each layer: known and there, or written anew -> config -> manifest -> index
+
+The index is written last, so that an image is in it complete or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing, nullcontext
+from typing import Any
+
+from .._sys import host
+from .._sys.lock import alone_in
+from ..errors import InputError, show
+from ..jail import Jail, open_jail
+from ..result import Result
+from ..sizes import size
+from . import config as configs
+from .config import Layer, Settings
+from .known import Known
+from .layer import LayerWriter
+from .layout import CONFIG_TYPE, MANIFEST_TYPE, Descriptor, Layout, encode, open_layout
+from .packing import Gzip
+from .scan import LayerPlan, Scan
+
+FORMAT = 1
+"""To be raised when the same jail gives other layers than before."""
+
+
+def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -> Result:
+    """Make the image of a jail in a layout; nothing changes when it is there already."""
+    started = time.monotonic()
+    place = _place(layout)
+    with open_jail(jail) as opened:
+        if (place + b"/").startswith(opened.path + b"/"):
+            raise InputError(f"{layout} lies in the jail {show(opened.path)}: choose a directory outside of it")
+        if opened.marker.get("state") != "complete":
+            raise InputError(f"{show(opened.path)} is not complete: let darwin_jail_rootfs finish it first")
+        configs.config(opened.root, settings, ())
+        opened.lock(check)
+        with closing(open_layout(place, check)) as store, nullcontext() if check else alone_in(store.root):
+            if not check:
+                store.sweep()
+            run = _Export(opened, store, settings)
+            result = run.result(name, check)
+    result.values["stats"]["seconds"] = round(time.monotonic() - started, 3)
+    return result
+
+
+def _place(layout: str) -> bytes:
+    place = host.real_path(layout)
+    if os.path.lexists(place) and not os.path.isdir(place):
+        raise InputError(f"{layout} is no directory, and so cannot be an image layout: choose another path")
+    return place
+
+
+class _Export:
+    """One export."""
+
+    def __init__(self, jail: Jail, store: Layout, settings: Settings) -> None:
+        self._jail, self._store, self._settings = jail, store, settings
+        self._known = Known(jail.path)
+        self._scan = Scan(jail.root, jail.mounts())
+        self._made: list[Layer] = []
+        self._fingerprints: dict[str, Layer] = {}
+        self.warnings = list(self._scan.warnings)
+
+    def result(self, name: str, check: bool) -> Result:
+        layers = [self._layer(plan) for plan in self._scan.layers if plan.directories]
+        config = self._store.put(CONFIG_TYPE, encode(configs.config(self._jail.root, self._settings, layers)))
+        manifest = self._store.put(MANIFEST_TYPE, encode(configs.manifest(config, layers)))
+        former = self._store.named(name)
+        changed = former is None or former.get("digest") != manifest.digest or bool(self._made)
+        if not check:
+            if changed:
+                self._store.add(name, self._entry(manifest))
+            self._known.save(self._fingerprints)
+        diff = [f"+ layer {layer.name} ({size(layer.blob.size)}, {layer.blob.digest})" for layer in self._made]
+        if changed:
+            diff.append(f"+ image {name} ({manifest.digest})")
+        return Result(changed, self._values(manifest, layers), diff, self.warnings)
+
+    def _entry(self, manifest: Descriptor) -> dict[str, Any]:
+        config = configs.config(self._jail.root, self._settings, ())
+        platform = {key: config[key] for key in ("architecture", "os", "os.version")}
+        return {**manifest.as_json(), "platform": platform}
+
+    def _values(self, manifest: Descriptor, layers: list[Layer]) -> dict[str, Any]:
+        made = {layer.blob.digest for layer in self._made}
+        return {
+            "digest": manifest.digest,
+            "layers": [
+                {
+                    "name": layer.name,
+                    "digest": layer.blob.digest,
+                    "diff_id": layer.diff_id,
+                    "size": layer.blob.size,
+                    "new": layer.blob.digest in made,
+                }
+                for layer in layers
+            ],
+            "stats": {
+                "files": sum(plan.files for plan in self._scan.layers),
+                "bytes": sum(plan.bytes for plan in self._scan.layers),
+                "bytes_packed": sum(layer.blob.size for layer in layers),
+                "bytes_new": sum(layer.blob.size for layer in self._made),
+            },
+        }
+
+    # -- layers -------------------------------------------------------------------
+
+    def _layer(self, plan: LayerPlan) -> Layer:
+        recipe = f"{FORMAT} {Gzip.recipe} {self._settings.epoch}"
+        fingerprint = plan.fingerprint(recipe)
+        layer = self._known.layer(fingerprint)
+        if layer is None or not self._store.has(layer.blob.digest, layer.blob.size):
+            layer, certain = self._write(plan)
+            if not certain:
+                return layer
+        self._fingerprints[fingerprint] = layer
+        return layer
+
+    def _write(self, plan: LayerPlan) -> tuple[Layer, bool]:
+        """Write a layer; whether it is certain to be what the fingerprint stands for."""
+        blob = self._store.blob()
+        stream = Gzip(blob.write)
+        try:
+            writer = LayerWriter(self._jail.root, self._scan, plan, self._settings.epoch, stream)
+            writer.run()
+            diff_id, digest = stream.finish()
+            layer = Layer(plan.name, diff_id, Descriptor(stream.media_type, digest, stream.packed_size))
+            if not self._store.has(digest, layer.blob.size):
+                blob.keep(digest)
+                self._made.append(layer)
+        finally:
+            stream.close()
+            blob.drop()
+        self.warnings += writer.warnings
+        return layer, not writer.warnings and self._scan.is_settled(plan)

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layers that were made of a jail, and what of it they were made from.
+
+Kept on the Mac, where nobody in the jail can change it. Without it all layers
+are made again, and are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from .._sys import host
+from .._sys.rooted import Root
+from ..errors import InputError
+from ..launchd import slug
+from .config import Layer
+from .layout import DIGEST, Descriptor
+
+DIRECTORY = b"/private/var/db/darwin.jail/images"
+LARGEST = 1 << 20
+
+
+class Known:
+    """By fingerprint, the layers of one jail."""
+
+    def __init__(self, jail: bytes) -> None:
+        self._name = os.fsencode(slug(os.fsdecode(jail))) + b".json"
+        self._layers = self._load()
+
+    def _load(self) -> dict[str, Layer]:
+        """What cannot be read is not known."""
+        if not os.path.isdir(DIRECTORY):
+            return {}
+        with Root(DIRECTORY) as root:
+            data = root.read(self._name, LARGEST) or b"{}"
+        try:
+            found = json.loads(data)
+            return {key: _layer(found[key]) for key in found}
+        except (ValueError, TypeError, KeyError, AttributeError, InputError):
+            return {}
+
+    def layer(self, fingerprint: str) -> Layer | None:
+        return self._layers.get(fingerprint)
+
+    def save(self, layers: dict[str, Layer]) -> None:
+        """Remember these, and no others."""
+        if layers == self._layers:
+            return
+        host.make_dirs(DIRECTORY)
+        data = {key: [layer.name, layer.diff_id, *layer.blob] for key, layer in layers.items()}
+        with Root(DIRECTORY) as root:
+            root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
+
+
+def _layer(fields: list[object]) -> Layer:
+    name, diff_id, media_type, digest, size = fields
+    texts = name, diff_id, media_type, digest
+    if not all(isinstance(text, str) for text in texts) or not isinstance(size, int):
+        raise ValueError(fields)
+    if not DIGEST.fullmatch(str(diff_id)) or not DIGEST.fullmatch(str(digest)):
+        raise ValueError(fields)
+    return Layer(str(name), str(diff_id), Descriptor(str(media_type), str(digest), size))

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tar stream of one layer.
+
+Every layer stands on its own: the directories that lead to its files are in
+it, with their modes and owners. All is read through the jail's root and
+without following a link, so that nothing outside of the jail gets into it,
+whatever happens in the jail meanwhile.
+
+Times of files are whole seconds. Directories and links have none of their
+own: they change with every build.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Protocol
+
+from .._sys import at
+from .._sys.backend import backend
+from .._sys.rooted import Root
+from ..errors import failed, show
+from ..rootfs.layout import DIRECTORIES, IMPLIED
+from . import tar
+from .content import EMPTIED, is_kept, layer_of, travels
+from .scan import LayerPlan, Scan
+from .tar import Owned
+
+CHUNK = 1 << 20
+
+
+class Stream(Protocol):
+    """Where the bytes of the layer go."""
+
+    def write(self, data: bytes) -> None: ...
+
+
+class LayerWriter:
+    """Writes the entries of one layer."""
+
+    def __init__(self, root: Root, scan: Scan, plan: LayerPlan, epoch: int | None, stream: Stream) -> None:
+        self._root, self._scan, self._plan = root, scan, plan
+        self._epoch, self._write = epoch, stream.write
+        self._backend = backend()
+        self._parents: set[bytes] = set()
+        self._written: set[bytes] = set()
+        """Files with several names whose contents are in this layer."""
+        self.warnings: list[str] = []
+
+    def run(self) -> None:
+        for path in self._plan.directories:
+            self._parents_of(path)
+            if path in self._scan.mounts:
+                mode = DIRECTORIES.get(path, IMPLIED).st_mode & 0o7777
+                self._write(tar.entry(path + b"/", tar.DIRECTORY, Owned(mode, 0, 0)))
+                continue
+            with self._root.directory(path) as fd:
+                try:
+                    self._directory(path, fd)
+                    self._contents(path, fd)
+                except OSError as exc:
+                    raise failed("read", self._root.outside(path), exc) from exc
+        self._write(tar.END)
+
+    # -- directories --------------------------------------------------------------
+
+    def _parents_of(self, path: bytes) -> None:
+        missing = []
+        while path:
+            path = os.path.dirname(path)
+            if path in self._parents:
+                break
+            missing.append(path)
+        for parent in reversed(missing):
+            self._parents.add(parent)
+            if layer_of(parent) != self._plan.number:
+                with self._root.directory(parent) as fd:
+                    self._directory(parent, fd)
+
+    def _directory(self, path: bytes, fd: int) -> None:
+        owned = Owned.of(os.fstat(fd))
+        self._write(tar.entry((path or b".") + b"/", tar.DIRECTORY, owned, xattrs=self._xattrs(fd)))
+
+    def _contents(self, path: bytes, fd: int) -> None:
+        below = path + b"/" if path else b""
+        if path in EMPTIED:
+            return
+        with os.scandir(fd) as found:
+            names = sorted(os.fsencode(entry.name) for entry in found if not entry.is_dir(follow_symlinks=False))
+        for name in names:
+            self._file(fd, name, below + name)
+
+    # -- files --------------------------------------------------------------------
+
+    def _file(self, dir_fd: int, name: bytes, path: bytes) -> None:
+        status = at.lstat(name, dir_fd)
+        if status is None or not is_kept(name, status.st_mode) or status.st_dev != self._root.dev:
+            return
+        kind = status.st_mode & 0o170000
+        if kind != stat.S_IFLNK and status.st_nlink > 1 and self._is_another_name(status, path):
+            return
+        if kind == stat.S_IFREG:
+            self._regular(dir_fd, name, path)
+        elif kind == stat.S_IFLNK:
+            target = os.readlink(name, dir_fd=dir_fd)
+            self._write(tar.entry(path, tar.SYMLINK, Owned(0o777, status.st_uid, status.st_gid), link=target))
+        elif kind in (stat.S_IFCHR, stat.S_IFBLK):
+            numbers = os.major(status.st_rdev), os.minor(status.st_rdev)
+            self._write(tar.entry(path, tar.TYPES[kind], Owned.of(status), device=numbers))
+
+    def _is_another_name(self, status: os.stat_result, path: bytes) -> bool:
+        """Write a further name of a file; False when this one is to come with its contents."""
+        layer, first = self._scan.first_name(status, path)
+        if first == path or (layer == self._plan.number and first not in self._written):
+            self._written.add(path)
+            return False
+        self._write(tar.entry(path, tar.HARDLINK, self._owned(status), link=first))
+        return True
+
+    def _regular(self, dir_fd: int, name: bytes, path: bytes) -> None:
+        try:
+            fd = at.open_file(name, dir_fd)
+        except OSError as exc:
+            raise failed("read", self._root.outside(path), exc) from exc
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                self.warnings.append(f"/{show(path)} of the jail became something else while it was read: left out")
+                return
+            self._write(tar.entry(path, tar.FILE, self._owned(status), status.st_size, xattrs=self._xattrs(fd)))
+            self._data(fd, status, path)
+        finally:
+            os.close(fd)
+
+    def _data(self, fd: int, status: os.stat_result, path: bytes) -> None:
+        """As many bytes as were promised, whatever becomes of the file."""
+        left = status.st_size
+        while left:
+            data = os.read(fd, min(left, CHUNK))
+            if not data:
+                break
+            self._write(data)
+            left -= len(data)
+        now = os.fstat(fd)
+        if left or (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            self.warnings.append(
+                f"/{show(path)} changed while it was read: the image may hold a mixture; export again when it is quiet"
+            )
+        for start in range(0, left, CHUNK):
+            self._write(bytes(min(CHUNK, left - start)))
+        self._write(tar.padding(status.st_size))
+
+    def _owned(self, status: os.stat_result) -> Owned:
+        time = status.st_mtime_ns // 1_000_000_000
+        return Owned.of(status, time if self._epoch is None else min(time, self._epoch))
+
+    def _xattrs(self, fd: int) -> dict[str, bytes]:
+        found = self._backend.xattrs(fd)
+        return {key: value for key, value in found.items() if travels(key)} if found else {}

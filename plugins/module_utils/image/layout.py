@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An OCI image layout: a directory of blobs, each named by its digest, and an index of the images among them.
+
+After the OCI image specification, image-layout.md and image-index.md. Other
+images of the index are left as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from typing import Any, NamedTuple, Protocol
+
+from .._sys import at, host
+from .._sys.rooted import Root
+from ..errors import InputError, failed, show
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+REF_NAME = "org.opencontainers.image.ref.name"
+MARKER = b"oci-layout"
+INDEX = b"index.json"
+BLOBS = b"blobs/sha256"
+MARKER_TEXT = b'{"imageLayoutVersion":"1.0.0"}'
+TEMPORARY = b".darwin.jail."
+LARGEST = 4 << 20
+"""What registries take for a manifest (the distribution specification asks for 4 MiB)."""
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+Json = dict[str, Any]
+
+
+class Descriptor(NamedTuple):
+    """A blob, as manifests name it."""
+
+    media_type: str
+    digest: str
+    size: int
+
+    def as_json(self) -> Json:
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+
+def encode(value: Json) -> bytes:
+    """JSON that is the same bytes whenever it says the same."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def blob_path(digest: str) -> bytes:
+    """Where a blob is; InputError for what is no digest, which could name any other file."""
+    if not DIGEST.fullmatch(digest):
+        raise InputError(f"'{show(digest)[:80]}' is not a sha256 digest")
+    return BLOBS + b"/" + digest.partition(":")[2].encode()
+
+
+class Blob(Protocol):
+    """A blob on its way."""
+
+    def write(self, data: bytes) -> None: ...
+    def keep(self, digest: str) -> None: ...
+    def drop(self) -> None: ...
+
+
+class Layout:
+    """A layout that is open, or one that is not there yet."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+
+    def close(self) -> None:
+        self.root.close()
+
+    def has(self, digest: str, size: int) -> bool:
+        """Whether a blob is there; its contents are not read."""
+        status = self.root.lstat(blob_path(digest)) if self.root.exists else None
+        return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == size
+
+    def index(self) -> Json:
+        """The index; InputError when it cannot be one."""
+        data = self.root.read(INDEX, LARGEST) if self.root.exists else None
+        if data is None:
+            return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": []}
+        found = parse(data, show(self.root.outside(INDEX)))
+        if not isinstance(found.get("manifests"), list) or not all(isinstance(m, dict) for m in found["manifests"]):
+            raise InputError(f"{show(self.root.outside(INDEX))} is no index of images: it has no list of manifests")
+        return found
+
+    def named(self, name: str) -> Json | None:
+        """The entry of an image in the index."""
+        for entry in self.index()["manifests"]:
+            if (entry.get("annotations") or {}).get(REF_NAME) == name:
+                return dict(entry)
+        return None
+
+    def add(self, name: str, manifest: Json) -> None:
+        """Give an image this name in the index, and take it from the one that had it."""
+        index = self.index()
+        others = [e for e in index["manifests"] if (e.get("annotations") or {}).get(REF_NAME) != name]
+        index["manifests"] = [*others, {**manifest, "annotations": {REF_NAME: name}}]
+        if self.root.read(MARKER, 1 << 16) is None:
+            self.root.write(MARKER, MARKER_TEXT)
+        self.root.write(INDEX, encode(index))
+
+    def put(self, media_type: str, data: bytes) -> Descriptor:
+        """Keep a small blob."""
+        descriptor = Descriptor(media_type, digest_of(data), len(data))
+        if not self.has(descriptor.digest, descriptor.size):
+            self.root.write(blob_path(descriptor.digest), data)
+        return descriptor
+
+    def blob(self) -> Blob:
+        return _NewBlob(self.root)
+
+    def sweep(self) -> None:
+        """Remove what a killed run left."""
+        for name in self.root.names(BLOBS):
+            if name.startswith(TEMPORARY):
+                self.root.unlink(BLOBS + b"/" + name)
+
+
+class Pretended(Layout):
+    """For check mode: knows what is there, and keeps nothing."""
+
+    def put(self, media_type: str, data: bytes) -> Descriptor:
+        return Descriptor(media_type, digest_of(data), len(data))
+
+    def blob(self) -> Blob:
+        return _Nowhere()
+
+
+class _Nowhere:
+    def write(self, data: bytes) -> None: ...
+    def keep(self, digest: str) -> None: ...
+    def drop(self) -> None: ...
+
+
+class _NewBlob:
+    """A file that gets its name when it is complete, since only then its digest is known."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._name = TEMPORARY + os.urandom(6).hex().encode()
+        self._dir_fd = root.open_dir(BLOBS)
+        try:
+            self._fd = at.open_new(self._name, self._dir_fd)
+        except OSError as exc:
+            os.close(self._dir_fd)
+            raise failed("create", root.outside(BLOBS + b"/" + self._name), exc) from exc
+
+    def write(self, data: bytes) -> None:
+        try:
+            at.append(self._fd, data)
+        except OSError as exc:
+            raise failed("write", self._root.outside(BLOBS + b"/" + self._name), exc, self._free()) from exc
+
+    def _free(self) -> str:
+        return f"{host.free_bytes(self._root.path)} bytes free"
+
+    def keep(self, digest: str) -> None:
+        path = blob_path(digest)
+        try:
+            at.make_readable(self._fd)
+            os.fsync(self._fd)
+            at.rename(self._name, self._dir_fd, os.path.basename(path), self._dir_fd)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+        self._close()
+
+    def drop(self) -> None:
+        """Forget it, unless it was kept."""
+        if self._fd >= 0:
+            at.remove(self._name, self._dir_fd)
+            self._close()
+
+    def _close(self) -> None:
+        os.close(self._fd)
+        os.close(self._dir_fd)
+        self._fd = -1
+
+
+def open_layout(path: bytes, check: bool) -> Layout:
+    """The layout at a path of the Mac, made when it is not there; InputError when something else is."""
+    if not os.path.lexists(path):
+        if check:
+            return Pretended(Root.absent(path))
+        host.make_dirs(path + b"/" + BLOBS)
+    root = Root(path)
+    try:
+        foreign = [name for name in root.names(b"") if name not in (MARKER, INDEX, b"blobs")]
+        if root.lstat(MARKER) is None and (foreign or root.lstat(INDEX) is not None):
+            raise InputError(
+                f"{show(path)} holds {', '.join(map(show, sorted(foreign)[:3])) or 'an index'} and no OCI image "
+                "layout: choose a directory of its own"
+            )
+        if check:
+            return Pretended(root)
+        host.make_dirs(path + b"/" + BLOBS)
+    except BaseException:
+        root.close()
+        raise
+    return Layout(root)
+
+
+def parse(data: bytes, where: str) -> Json:
+    """A JSON object that somebody else wrote; InputError when it is none."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise InputError(f"{where} is damaged: it is not JSON") from exc
+    if not isinstance(found, dict):
+        raise InputError(f"{where} is damaged: it is no JSON object")
+    return found

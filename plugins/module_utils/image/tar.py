@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Entries of a tar archive, as POSIX.1-2001 (pax) has them.
+
+What a ustar header cannot hold goes into an extended header before it: long
+names and those beyond ASCII, large numbers, extended attributes. The same
+entry always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from typing import NamedTuple
+
+BLOCK = 512
+END = bytes(2 * BLOCK)
+XATTR = b"SCHILY.xattr."
+"""As star, GNU tar, libarchive and the tools of containers have it."""
+
+FILE, HARDLINK, SYMLINK, CHAR, DEVICE, DIRECTORY = b"0", b"1", b"2", b"3", b"4", b"5"
+TYPES = {
+    stat.S_IFREG: FILE,
+    stat.S_IFLNK: SYMLINK,
+    stat.S_IFCHR: CHAR,
+    stat.S_IFBLK: DEVICE,
+    stat.S_IFDIR: DIRECTORY,
+}
+
+_NAME = 100
+_SMALL = 0o7777777
+_LARGE = 0o77777777777
+_HEADER = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0        %s%sustar\x0000" + bytes(64) + b"%07o\0%07o\0" + bytes(167)
+
+
+class Owned(NamedTuple):
+    """Whose something is, who may do what with it, and when it changed."""
+
+    mode: int
+    uid: int
+    gid: int
+    time: int = 0
+
+    @classmethod
+    def of(cls, status: os.stat_result, time: int = 0) -> Owned:
+        return cls(status.st_mode & 0o7777, status.st_uid, status.st_gid, time)
+
+
+def entry(
+    name: bytes,
+    kind: bytes,
+    owned: Owned,
+    size: int = 0,
+    link: bytes = b"",
+    device: tuple[int, int] = (0, 0),
+    xattrs: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """The header of an entry, with the extended one before it when there is need for it."""
+    records = {}
+    if xattrs:
+        records = {XATTR + key.encode("utf-8", "surrogateescape"): value for key, value in xattrs.items()}
+    if len(name) > _NAME or not name.isascii():
+        records[b"path"] = name
+    if len(link) > _NAME or not link.isascii():
+        records[b"linkpath"] = link
+    mode, uid, gid, time = owned
+    if uid > _SMALL:
+        records[b"uid"], uid = b"%d" % uid, 0
+    if gid > _SMALL:
+        records[b"gid"], gid = b"%d" % gid, 0
+    if size > _LARGE:
+        records[b"size"], size = b"%d" % size, 0
+    fields = mode, uid, gid, size, min(max(time, 0), _LARGE)
+    header = _header(name, kind, fields, link, device)
+    return _extended(records) + header if records else header
+
+
+def padding(size: int) -> bytes:
+    """What fills the last block of contents."""
+    return bytes(-size % BLOCK)
+
+
+def _header(
+    name: bytes, kind: bytes, fields: tuple[int, int, int, int, int], link: bytes, device: tuple[int, int]
+) -> bytes:
+    texts = name[:_NAME].ljust(_NAME, b"\0"), link[:_NAME].ljust(_NAME, b"\0")
+    block = _HEADER % (texts[0], *fields, kind, texts[1], *device)
+    return b"%s%06o\0 %s" % (block[:148], sum(block), block[156:])
+
+
+def _extended(records: dict[bytes, bytes]) -> bytes:
+    data = b"".join(_record(key, records[key]) for key in sorted(records))
+    if not all(map(_is_utf8, (records.get(b"path", b""), records.get(b"linkpath", b"")))):
+        data = _record(b"hdrcharset", b"BINARY") + data
+    return _header(b"PaxHeader", b"x", (0o644, 0, 0, len(data), 0), b"", (0, 0)) + data + padding(len(data))
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """A record starts with its own length, the digits of it included."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    if len(str(length)) > len(str(rest)):
+        length += 1
+    return b"%d %s=%s\n" % (length, key, value)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

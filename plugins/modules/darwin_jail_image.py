@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: darwin_jail_image
+short_description: Make an OCI image of a macOS jail
+version_added: 0.1.0
+description:
+  - Writes a jail into an OCI image layout, a directory that C(crane), C(skopeo), C(umoci) and registries understand.
+    The image is for C(darwin) and the processor of the Mac.
+  - Files are in layers in the order in which they change least - shared cache, system, Command Line Tools, Homebrew,
+    rest - so that a new package makes one small layer anew.
+  - Equal jails give equal images, whichever Mac they are on and whenever it is done. An unchanged jail is looked at,
+    but not read.
+  - Left out are what the collection keeps about a jail, all below mounts, the contents of C(/private/tmp),
+    C(/private/var/tmp), C(/private/var/folders), C(/private/var/log), C(/private/var/run) and C(/private/var/vm),
+    sockets, FIFOs, C(._) files and what Finder and Spotlight leave behind.
+  - An image holds what Apple licenses for Macs. Keep it in a registry of your own.
+extends_documentation_fragment:
+  - darwin.jail.attributes
+  - darwin.jail.jail
+options:
+  state:
+    description: With V(exported), the image of the jail is in the layout.
+    type: str
+    choices: [exported]
+    default: exported
+  layout:
+    description:
+      - The directory of the image layout on the Mac, made when it is missing. It may hold other images, which are kept.
+      - Blobs that no image needs any more stay until C(umoci gc) removes them.
+    type: path
+    required: true
+  name:
+    description: The name of the image in the layout, what registries call a tag.
+    type: str
+    default: latest
+  architecture:
+    description: The processor that the image is for. That of the Mac when left out.
+    type: str
+    choices: [arm64, amd64]
+  entrypoint:
+    description: The program that a container starts, and its first arguments.
+    type: list
+    elements: str
+    default: []
+  command:
+    description: Further arguments, or without O(entrypoint) the program, unless others are given at the start.
+    type: list
+    elements: str
+    default: []
+  user:
+    description: The user that it runs as, a name or number, optionally with a group after a colon. Root when left out.
+    type: str
+  env:
+    description: Environment variables. C(PATH) is set unless it is given.
+    type: dict
+    default: {}
+  working_dir:
+    description: The directory that it starts in, C(/) when left out.
+    type: str
+  labels:
+    description: Labels of the image.
+    type: dict
+    default: {}
+  source_date_epoch:
+    description:
+      - Seconds since 1970. The image claims to be made then, and no file in it is newer. Times are whole seconds in any
+        case, and directories and links have none of their own.
+      - Without it the image does not say when it was made.
+    type: int
+notes:
+  - Extended attributes are kept, but for those that tell where a file came from, such as C(com.apple.quarantine).
+    Access control lists and file flags are not kept, since containers have no form for them.
+seealso:
+  - module: darwin.jail.darwin_jail_rootfs
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Make an image of a jail
+  darwin.jail.darwin_jail_image:
+    jail: /private/var/jails/sequoia-dev
+    layout: /private/var/images/sequoia-dev
+    entrypoint: [/bin/zsh, -l]
+    user: admin
+    labels:
+      org.opencontainers.image.title: sequoia-dev
+  become: true
+"""
+
+RETURN = r"""
+digest:
+  description: The digest of the image's manifest.
+  returned: success
+  type: str
+  sample: sha256:2458c20a47282882d06bcc6bc96e093a96c65a64e8793a557f1c4c7b5efb3076
+layers:
+  description: The layers, the lowest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name: {description: Which part of the jail it holds., type: str, sample: Homebrew}
+    digest: {description: The digest of the packed layer., type: str}
+    diff_id: {description: The digest of the layer before it was packed., type: str}
+    size: {description: The size of the packed layer., type: int, sample: 3001241}
+    new: {description: Whether it was not in the layout before., type: bool}
+  sample: []
+stats:
+  description: What the image is made of.
+  returned: success
+  type: dict
+  contains:
+    files: {description: Files and links in the jail., type: int, sample: 50362}
+    bytes: {description: Size of the files., type: int, sample: 559149672}
+    bytes_packed: {description: Size of all layers., type: int, sample: 246416051}
+    bytes_new: {description: Size of those that were not in the layout before., type: int, sample: 3001241}
+    seconds: {description: How long it took., type: float, sample: 14.2}
+  sample: {files: 50362, bytes: 559149672, bytes_packed: 246416051, bytes_new: 0, seconds: 0.6}
+"""
+
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
+from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+
+SPEC = {
+    "jail": {"type": "path", "required": True},
+    "state": {"choices": ["exported"], "default": "exported"},
+    "layout": {"type": "path", "required": True},
+    "name": {"default": "latest"},
+    "architecture": {"choices": ["arm64", "amd64"]},
+    "entrypoint": {"type": "list", "elements": "str", "default": []},
+    "command": {"type": "list", "elements": "str", "default": []},
+    "user": {},
+    "env": {"type": "dict", "default": {}},
+    "working_dir": {},
+    "labels": {"type": "dict", "default": {}},
+    "source_date_epoch": {"type": "int"},
+}
+
+
+def work(params: dict[str, Any], check: bool) -> Result:
+    settings = Settings.of(params)
+    return export(params["jail"], params["layout"], params["name"], settings, check)
+
+
+def main() -> None:
+    run(work, SPEC)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Jails to make images of, and a place where this Mac remembers them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils.image import known
+from image_jails import Make, fill
+
+
+@pytest.fixture(autouse=True)
+def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this Mac remembers what it exported."""
+    monkeypatch.setattr(known, "DIRECTORY", os.fsencode(place / "mac"))
+    return place / "mac"
+
+
+@pytest.fixture
+def make_jail(place: Path) -> Make:
+    """Makes equal jails, each at a place of its own and in another order."""
+
+    def make(name: str) -> Path:
+        fill(place / name, backwards=len(name) % 2 == 0)
+        return place / name
+
+    return make

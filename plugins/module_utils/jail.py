@@ -92,6 +92,13 @@ class Jail:
             return
         self._lock = Lock(self.root, LOCK, this_process())
 
+    def lock_for_reading(self, check: bool = False) -> None:
+        """Keep writers away; BusyError when there is one."""
+        if check:
+            refuse_if_locked(self.root, LOCK)
+            return
+        self._lock = Lock(self.root, LOCK, f"{this_process()}, which copies it", shared=True)
+
     @property
     def locked(self) -> bool:
         return self._lock is not None

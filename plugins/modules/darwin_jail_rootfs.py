@@ -74,7 +74,7 @@ options:
         system's Perl and Ruby.
       - Each has the shared cache that programs use on this processor, and leaves out what would act on the Mac,
         C(shutdown), C(reboot) and C(halt).
-      - When neither O(profile), O(manifests) nor O(entries) is given, V(standard) is taken.
+      - When neither O(profile), O(manifests), O(entries) nor O(clone_of) is given, V(standard) is taken.
     type: str
     choices: [minimal, standard, developer]
   rosetta:
@@ -92,6 +92,15 @@ options:
     type: list
     elements: str
     default: []
+  clone_of:
+    description:
+      - Make the jail a copy-on-write clone of this jail of the same volume. All that is in it is cloned, whoever put it
+        there; what is mounted in it is not. Files share their blocks until one of them is changed.
+      - O(manifests), O(entries) and O(profile) are then applied on top. O(prune) does not apply.
+      - Once the jail is complete, the other one is not looked at any more, and may change or go.
+      - The volume must be able to do that, as APFS is. For a plain copy across volumes, leave this out, give the other
+        jail as O(source), and V(/) as O(entries[].src).
+    type: path
   prune:
     description:
       - Remove what a former run installed and nothing names any more. What others put there is never removed.
@@ -154,6 +163,14 @@ EXAMPLES = r"""
         optional: true
     exclude:
       - /usr/share/man/**
+  become: true
+
+- name: Make a second jail like the first in seconds, and add one tool to it
+  darwin.jail.darwin_jail_rootfs:
+    jail: /private/var/jails/second
+    clone_of: /private/var/jails/small
+    entries:
+      - src: /usr/bin/leaks
   become: true
 
 - name: See what has drifted, contents included, without changing anything
@@ -262,6 +279,7 @@ SPEC = {
     "profile": {"choices": ["minimal", "standard", "developer"]},
     "rosetta": {"type": "bool", "default": False},
     "exclude": {"type": "list", "elements": "str", "default": []},
+    "clone_of": {"type": "path"},
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
     "update_in_place": {"type": "bool", "default": False},

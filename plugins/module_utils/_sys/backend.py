@@ -43,6 +43,8 @@ class Status(Protocol):
 class Backend:
     """The interface, with what POSIX has for all; each system overrides what it does better."""
 
+    umask_is_zero = False
+    """Set by who sees to it: then new files have their modes at once."""
     has_flags = False
     """Whether files have BSD flags here."""
 
@@ -50,10 +52,12 @@ class Backend:
         """Make the file `name` a copy of the open file `source`, with all its metadata.
 
         Returns whether the data is shared (cloned) rather than copied. The
-        directory is one of root's that nobody else can enter and from which
-        nothing is inherited; the umask is 0.
+        directory is one of root's that nobody else can enter.
         """
         raise NotImplementedError
+
+    def bequeath_nothing(self, fd: int) -> None:
+        """See that what is made in a directory inherits no ACL from it, where the system may do that by default."""
 
     def copy_xattrs(self, source: int, target: int) -> None:
         """Make the xattrs and the ACL of `target` those of `source`."""

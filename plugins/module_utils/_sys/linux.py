@@ -15,6 +15,7 @@ from .rooted import CREATE
 
 FICLONE = 0x40049409
 RENAME_EXCHANGE = 2
+INHERITED = "system.posix_acl_default"
 CHUNK = 1 << 20
 SMALL = 1 << 16
 """Up to here holes are not looked for: it takes longer than to write them."""
@@ -44,6 +45,8 @@ class Linux(Backend):
                 os.setxattr(target, key, os.getxattr(source, key))
             if status.st_uid or status.st_gid:  # a new file is root's
                 os.fchown(target, status.st_uid, status.st_gid)
+                os.fchmod(target, mode)
+            elif not self.umask_is_zero:
                 os.fchmod(target, mode)
             os.utime(target, ns=(mtime_ns, mtime_ns))
         finally:
@@ -81,6 +84,10 @@ class Linux(Backend):
             os.lseek(target, start, os.SEEK_SET)
             _send(source, target, end - start)
             start = end
+
+    def bequeath_nothing(self, fd: int) -> None:
+        if INHERITED in self._keys(fd):
+            os.removexattr(fd, INHERITED)
 
     def copy_xattrs(self, source: int, target: int) -> None:
         wanted = self.xattrs(source)

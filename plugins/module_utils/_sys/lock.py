@@ -33,11 +33,14 @@ LOOKS = 3
 class Lock:
     """Held from creation until `close`."""
 
-    def __init__(self, root: Root, rel: bytes, holder: str) -> None:
-        """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told."""
+    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False) -> None:
+        """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told.
+
+        Several can have it shared, who only read.
+        """
         self._fd = _open(root, rel, create=True)
         try:
-            _take(self._fd, root)
+            _take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         except BaseException:
             os.close(self._fd)
             raise
@@ -86,17 +89,17 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
     return fd
 
 
-def _take(fd: int, root: Root) -> None:
+def _take(fd: int, root: Root, how: int = fcntl.LOCK_EX) -> None:
     for _look in range(LOOKS):
-        if _locks(fd):
+        if _locks(fd, how):
             return
         time.sleep(0.05)
     raise _busy(root, _holder(fd))
 
 
-def _locks(fd: int) -> bool:
+def _locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
         return True
     except BlockingIOError:
         return False

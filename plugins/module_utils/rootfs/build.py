@@ -26,14 +26,15 @@ from ..identity import behind
 from ..macos import SYSTEM_VERSION, release
 from ..result import Result
 from ..sizes import size
-from . import adopt, globs, install, manifest, profiles, record, workers
+from . import adopt, globs, install, manifest, profiles, record
+from .clone import Base, is_clone
 from .compare import Comparer
 from .graft import graft
 from .known import Known
-from .links import Linker
+from .mend import Pass
 from .operation import Stats
 from .source import Match, Source
-from .walk import MOST_REPORTED, Findings, Walker
+from .walk import MOST_REPORTED, Findings
 from .wanted import WantedTree
 
 MARGIN = 16 << 20
@@ -52,6 +53,7 @@ class Wish:
     rosetta: bool = False
     exclude: Sequence[str] = ()
     prune: bool = True
+    clone_of: str | None = None
     adopt: bool = False
     update_in_place: bool = False
     verify: str = "quick"
@@ -87,7 +89,9 @@ class _Run:
         ]
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
-        named = bool(wish.manifests or wish.entries)
+        if wish.clone_of and wish.adopt:
+            raise InputError("clone_of makes a new jail, adopt takes over one that is there: give one of them")
+        named = bool(wish.manifests or wish.entries or wish.clone_of)
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
         self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
@@ -118,6 +122,25 @@ class _Run:
 
     def findings(self) -> Findings:
         """Look, and unless in check mode, act."""
+        if not self._wish.clone_of:
+            return self._build()
+        findings, before = Findings(), not jails.is_vacant(self._path)
+        applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
+        if not is_clone(self._path, self._wish.clone_of):
+            with closing(Base(self._wish.clone_of, self._check)) as base:
+                if applied:
+                    self._refuse_other_macos(base.jail)
+                findings = base.clone(self._path, self._wish.workers, self._check)
+                self.warnings += base.remarks
+                if applied and self._check:  # by then the jail is like the base
+                    findings.add(self._walk(base.jail, base.record, act=False))
+                applied = applied and not self._check
+        if applied:
+            findings.add(self._build())
+        self.existed = before
+        return findings
+
+    def _build(self) -> Findings:
         if jails.is_vacant(self._path):
             absent = Root.absent(self._path)
             if self._check or self._space_in_doubt():
@@ -198,25 +221,10 @@ class _Run:
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())
         known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
-        comparer = Comparer(known, self._wish.verify == "full", self._wish.prune)
-        installer = None
-        if act:
-            install.sweep(root)
-            installer = install.Installer(root, self._source.root)
-        journal = record.Journal(root) if act else None
-        try:
-            walker = Walker(root, tree, comparer, installer, journal)
-            findings = workers.run(walker, self._wish.workers or workers.modest())
-            linker = Linker(root, self._source.root, comparer.full, installer)
-            linker.deal_with(findings.linked)
-            findings.add(linker.findings)
-            if installer:
-                findings.take(installer)
-            return findings
-        finally:
-            for opened in (installer, journal):
-                if opened:
-                    opened.close()
+        prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
+        comparer = Comparer(known, self._wish.verify == "full", prune)
+        with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
+            return one.findings(tree)
 
     def _built(self) -> dict[str, Any]:
         """What the marker says of the last run that changed something."""

@@ -49,11 +49,13 @@ class Target:
 class Installer:
     """Carries out operations, in one process."""
 
-    def __init__(self, root: Root, source: Root) -> None:
-        self._root, self._source = root, source
+    def __init__(self, root: Root, source: Root, only_clones: bool = False) -> None:
+        self._root, self._source, self._only_clones = root, source, only_clones
         self._backend = backend()
-        self._umask = os.umask(0)
         self._stage = root.open_dir(STAGE)
+        self._backend.bequeath_nothing(self._stage)
+        self._umask = os.umask(0)
+        self._backend.umask_is_zero = True
         self._count = 0
         self.cloned = 0
         """Bytes that are shared with the source."""
@@ -62,6 +64,7 @@ class Installer:
     def close(self) -> None:
         os.close(self._stage)
         os.umask(self._umask)
+        self._backend.umask_is_zero = False
 
     def _temporary(self) -> bytes:
         self._count += 1
@@ -117,6 +120,8 @@ class Installer:
                 status = want.status if not attempt else os.fstat(source)
                 if self._backend.copy(source, status, fd, name):
                     self.cloned += status.st_size
+                elif self._only_clones and status.st_size:
+                    raise OSError(errno.EXDEV, "its blocks cannot be shared")
                 now = os.fstat(source)
                 if now.st_mtime_ns == status.st_mtime_ns and now.st_size == status.st_size:
                     return True
@@ -169,6 +174,19 @@ class Installer:
         directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
         with self._root.directory(parent) as fd:
             at.remove(name, fd, directory)
+
+    def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
+        """Give the jail a clone of a file of the source, atomically; False when its blocks cannot be shared."""
+        temporary = self._temporary()
+        source = at.open_file(name, parent)
+        try:
+            if not self._backend.copy(source, os.fstat(source), self._stage, temporary):
+                at.remove(temporary, self._stage)
+                return False
+        finally:
+            os.close(source)
+        at.rename(temporary, self._stage, new, target)
+        return True
 
     # -- directories ------------------------------------------------------------
 

@@ -28,6 +28,7 @@ class Known:
         leaving: Sequence[bytes] = (),
         nascent: Sequence[bytes] = (),
         where: bytes = b"/",
+        all_system: bool = False,
     ) -> None:
         self.record, self.mounts, self.dev = record, mounts, dev
         self.where = where
@@ -36,7 +37,7 @@ class Known:
         """For check mode: what would have been moved away before."""
         self.nascent = frozenset(nascent)
         """Directories that this run made for its marker."""
-        self._configuration = (*CONFIGURATION, *configuration)
+        self._configuration = () if all_system else (*CONFIGURATION, *configuration)
         self._special = (*self._configuration, *mounts, *leaving)
 
     def is_configuration(self, path: bytes) -> bool:

@@ -239,6 +239,11 @@ def finish(root: Root, record: Record, written: Written, dropped: Sequence[bytes
             return texts[name][start : start + size]
 
         root.write(RECORD, _nested(paths, text), mode=0o600)
+    remove_journals(root)
+
+
+def remove_journals(root: Root) -> None:
+    """When what they say is true and recorded."""
     for name in journals(root):
         root.unlink(STATE + b"/" + name)
 

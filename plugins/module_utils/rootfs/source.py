@@ -15,9 +15,11 @@ import stat
 from typing import NamedTuple
 
 from .._sys import host
+from .._sys.mounts import mounts_below
 from .._sys.resolve import Resolver
 from .._sys.rooted import Root
 from ..errors import InputError, show
+from ..jail import MARKER
 from . import globs
 from .manifest import Entry, canonical
 
@@ -48,6 +50,9 @@ class Source:
             raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
         self.root = Root(real)
         self.path = real
+        self.is_jail = self.root.lstat(MARKER) is not None
+        """Then it is a plain tree, without volumes and links between them, and mounts are left out."""
+        self._mounts = {mount.point[len(real) + 1 :] for mount in mounts_below(real)} if self.is_jail else set()
         self._resolver = Resolver(self.root)
 
     def close(self) -> None:
@@ -59,9 +64,19 @@ class Source:
         Each line of the list is `path<TAB>path on the Data volume`
         (apple-oss-distributions/files usr/share/firmlinks).
         """
+        if self.is_jail:
+            return frozenset()
         text = self.root.read(FIRMLINKS, 1 << 16) or b""
         lines = (line.split(b"\t")[0].strip() for line in text.splitlines())
         return frozenset(line.strip(b"/") for line in lines if line.startswith(b"/"))
+
+    def is_passed_over(self, path: bytes) -> bool:
+        """Whether a directory is not copied, whatever names it."""
+        return path == NEVER and not self.is_jail
+
+    def is_mounted(self, path: bytes, status: os.stat_result) -> bool:
+        """Whether a directory of a jail is, or lies on, another file system."""
+        return self.is_jail and (path in self._mounts or status.st_dev != self.root.dev)
 
     def resolve(self, path: bytes, follow_last: bool) -> bytes | None:
         """The real path inside the tree, or None when it leads nowhere."""

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 from ..errors import failed
-from ..jail import STATE
+from ..jail import STATE, TEMPORARY
 from .graft import Graft
-from .source import NEVER, Source
+from .layout import IMPLIED
+from .source import Source
 
 Status = Any
 """os.stat_result, or Fixed for what no file gives."""
@@ -153,8 +154,11 @@ class WantedTree:
 
     def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: Listing) -> None:
         inside = source + b"/" + name if source else name
-        if (status.st_dev, status.st_ino) != self._own and inside != NEVER:
-            # Through a firmlink the Data volume shows: a plain directory in a jail.
+        if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
+            return
+        if self._source.is_mounted(inside, status):
+            listing.add_dir(name, WantedDir(IMPLIED, ()))
+        else:  # through a firmlink the Data volume shows: a plain directory in a jail
             listing.add_dir(name, WantedDir(status, () if inside in self._firmlinks else (inside,)))
 
     def _leave_out(self, path: bytes, listing: Listing) -> None:
@@ -162,6 +166,9 @@ class WantedTree:
         if STATE.startswith(below):
             listing.dirs.pop(STATE[len(below) :], None)
             listing.files.pop(STATE[len(below) :], None)
+        if self._source.is_jail:
+            for name in [name for name in listing.files if name.startswith(TEMPORARY)]:
+                del listing.files[name]
         if self._excluded:
             for names in (listing.files, listing.dirs):
                 for name in [name for name in names if self.is_excluded(below + name)]:

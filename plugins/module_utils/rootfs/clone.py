@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a jail a copy-on-write clone of another one, the base.
+
+All that is in the base is cloned file by file, whoever put it there; mounts in
+it are left out, and sockets, the lock and what is temporary. The clone is a
+pass over an empty jail with the base as its source, journals and all, so that
+a killed one is taken up again. When it is complete the record of the base
+takes the place of what the journals say: the same files are ours there and
+here.
+
+    marker: clone_of      before anything is cloned
+    pass                  journals name what is put there
+    record of the base    takes its place, then the journals go
+    marker: cloned        from now on the base is not looked at any more
+
+Cost: that of a build, without the data.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .. import jail as jails
+from .._sys import host
+from .._sys.lock import Turn
+from .._sys.rooted import Root
+from ..errors import InputError, RecordError, show
+from ..jail import MARKER, STATE, TEMPORARY, Jail
+from . import record
+from .compare import Comparer
+from .graft import Graft
+from .install import Installer
+from .known import Known
+from .mend import Pass
+from .source import Source
+from .walk import Findings
+from .wanted import WantedTree
+
+INHERITED = ("built", "source", "macos_version", "macos_build")
+"""What holds for a clone as for its base."""
+
+
+def is_clone(path: bytes, of: str) -> bool:
+    """Whether a jail is a complete clone already; InputError when it is something else."""
+    if jails.is_vacant(path):
+        return False
+    with jails.open_jail(os.fsdecode(path)) as jail:
+        if jail.marker.get("clone_of") != show(jails.jail_path(of)):
+            raise InputError(f"{show(path)} is a jail already and no clone of {of}: remove it, or leave clone_of out")
+        return jail.marker.get("cloned") is True
+
+
+class Base:
+    """The jail to clone, kept from changing as long as this is open."""
+
+    def __init__(self, path: str, check: bool) -> None:
+        """InputError when there is nothing whole to clone."""
+        self.jail = jails.open_jail(path)
+        try:
+            self.jail.lock_for_reading(check)
+            self.record = record.Record.load(self.jail.root)
+            if self.jail.marker.get("state") != "complete" or self.record.interrupted:
+                raise InputError(f"cannot clone {show(self.jail.path)}: its last build did not end: run that again")
+            self._source = Source(os.fsdecode(self.jail.path))
+        except BaseException:
+            self.jail.close()
+            raise
+        self.remarks: list[str] = []
+
+    def close(self) -> None:
+        self._source.close()
+        self.jail.close()
+
+    def clone(self, path: bytes, count: int | None, check: bool) -> Findings:
+        """Make the jail at `path` a clone, or say what would be done."""
+        if not jails.is_vacant(path):
+            with jails.open_jail(os.fsdecode(path)) as jail:
+                jail.lock(check)
+                return self._fill(jail, count) if not check else self._look(jail)
+        if check:
+            return self._look(Jail(path, Root.absent(path), {}))
+        there = os.path.lexists(path)
+        with jails.create(path) as jail:
+            jail.lock()
+            try:
+                return self._fill(jail, count)
+            except NoCloneError:
+                self._undo(jail)
+                if not there:
+                    host.remove_empty(path)
+                raise
+
+    def _look(self, jail: Jail) -> Findings:
+        with self._pass(jail, 1, act=False) as one:
+            return one.findings(self._tree(jail))
+
+    def _fill(self, jail: Jail, count: int | None) -> Findings:
+        jail.mark(clone_of=show(self.jail.path), clone_id=self.jail.marker.get("id"))
+        with Turn(f"clone {show(jail.path)}") as turn, self._pass(jail, count, act=True) as one:
+            if one.installer:
+                self._try(one.installer, jail)
+            findings = one.findings(self._tree(jail))
+            if one.installer:
+                self._take_over_record(one.installer, jail)
+        self.remarks += turn.remarks
+        jail.mark(state="complete", cloned=True, **self._inherited())
+        return findings
+
+    def _pass(self, jail: Jail, count: int | None, act: bool) -> Pass:
+        root = jail.root
+        mounts = jail.mounts() if root.exists else set()
+        was = record.Record.load(root) if root.exists else record.Record()
+        known = Known(was, mounts, root.dev, nascent=jail.nascent, where=jail.path, all_system=True)
+        return Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=True)
+
+    def _tree(self, jail: Jail) -> WantedTree:
+        everything = Graft()
+        everything.sources = [b""]
+        own = jail.root.lstat(b"")
+        return WantedTree(self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1))
+
+    # -- what is special about clones -------------------------------------------------
+
+    def _try(self, installer: Installer, jail: Jail) -> None:
+        """Whether blocks can be shared is known by trying; nothing else has been put into the jail yet."""
+        name = TEMPORARY + b"try"
+        if not self._take(installer, jail, os.path.basename(MARKER), name):
+            raise NoCloneError(
+                f"cannot clone {show(self.jail.path)} to {show(jail.path)}: they do not lie on one volume that lets "
+                "files share blocks (APFS; on Linux XFS or Btrfs): put the jail on the volume of the other, or for a "
+                "plain copy leave clone_of out and give that jail as source, with the entry /"
+            )
+        jail.root.unlink(STATE + b"/" + name)
+
+    def _take(self, installer: Installer, jail: Jail, name: bytes, new: bytes) -> bool:
+        with self._source.root.directory(STATE) as base, jail.root.directory(STATE) as target:
+            return installer.take(base, name, target, new)
+
+    def _take_over_record(self, installer: Installer, jail: Jail) -> None:
+        name = os.path.basename(record.RECORD)
+        if self._source.root.lstat(record.RECORD) is None:
+            jail.root.unlink(record.RECORD)
+        elif not self._take(installer, jail, name, name):
+            raise RecordError(
+                f"{show(self._source.root.outside(record.RECORD))} changed while it was cloned: run again"
+            )
+        record.remove_journals(jail.root)
+
+    def _inherited(self) -> dict[str, Any]:
+        return {name: self.jail.marker[name] for name in INHERITED if name in self.jail.marker}
+
+    @staticmethod
+    def _undo(jail: Jail) -> None:
+        """Leave the directory as empty as it was, killed or not."""
+        jail.root.rename(b"private", TEMPORARY + os.urandom(6).hex().encode())
+        jails.sweep(jail.root)
+
+
+class NoCloneError(InputError):
+    """Blocks cannot be shared between the two places."""

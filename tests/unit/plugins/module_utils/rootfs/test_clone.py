@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Jails that are clones of others: real ones, on volumes whose files can share blocks."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
+from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from system_calls import CHANGING, before_call, die, in_child
+from volumes import lacks, volume
+
+from .conftest import Make, paths, snapshot
+
+STATE = "private/var/db/darwin.jail"
+KILLS = 12 if "DARWIN_JAIL_KILLS" not in os.environ else 200
+
+
+@pytest.fixture(params=["xfs", "btrfs"])
+def base(place: Path, make: Make, source: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A jail with a history, on a volume that can clone."""
+    if reason := lacks(request.param):
+        pytest.skip(reason)
+    backend.cache_clear()  # it remembers volumes that refused, by numbers that are used again
+    (source / "usr/bin/git").chmod(0o4755)
+    os.link(source / "usr/bin/git", source / "usr/share/git")
+    os.mkfifo(source / "usr/fifo")
+    with volume(request.param, place / "volume") as point:
+        jail = point / "base"
+        make("/usr/", "/etc/", jail=str(jail))
+        (jail / "private/etc/hosts").write_text("changed in the jail\n")
+        (jail / "Users/admin/.zshrc").parent.mkdir(parents=True)
+        (jail / "Users/admin/.zshrc").write_text("theirs\n")
+        os.chown(jail / "Users/admin/.zshrc", 501, 20)
+        os.setxattr(jail / "Users/admin/.zshrc", "user.tag", b"x")
+        (jail / "System/Volumes/Data").mkdir(parents=True)
+        (jail / "System/Volumes/Data/file").write_text("theirs\n")
+        yield jail
+
+
+def clone(base: Path, *entries: str, check: bool = False, jail: Path | None = None, **options: Any) -> Result:
+    listed = [{"src": entry} for entry in entries]
+    path = str(jail or base.with_name("clone"))
+    return build(Wish(path, clone_of=str(base), entries=listed, **options), check)
+
+
+def look(jail: Path) -> dict[str, Any]:
+    """All of a jail that a clone has, too: without inodes, and what says which jail it is."""
+    found = {path: (*values[:4], values[5]) for path, values in snapshot(jail).items()}
+    return {path: found[path] for path in found if path not in (STATE, f"{STATE}/jail.json", f"{STATE}/stage")}
+
+
+def test_it_is_the_same_with_shared_blocks_and_a_second_run_does_not_look(base: Path) -> None:
+    result = clone(base)
+    jail = base.with_name("clone")
+    assert look(jail) == look(base)
+    stats = result.values["stats"]
+    assert result.changed
+    assert stats["bytes_cloned"] == stats["bytes"] > 0
+    assert (jail / "usr/bin/git").stat().st_ino == (jail / "usr/share/git").stat().st_ino
+    assert os.getxattr(jail / "Users/admin/.zshrc", "user.tag") == b"x"
+    assert sorted(os.listdir(jail / STATE)) == ["jail.json", "lock", "record.mtree", "stage"]
+    ours, theirs = (json.loads((path / STATE / "jail.json").read_text()) for path in (jail, base))
+    assert ours["clone_of"] == str(base)
+    assert ours["clone_id"] == theirs["id"] != ours["id"]
+    assert ours["state"] == "complete"
+    subprocess.run(["rm", "-r", base], check=True)
+    before = snapshot(jail)
+    again = clone(base)
+    assert (again.changed, again.values["existed"]) == (False, True)
+    assert snapshot(jail) == before
+
+
+def test_whose_a_file_is_stays(base: Path, source: Path) -> None:
+    """What is ours in the base is in the clone, what is theirs is theirs, and changed configuration is kept."""
+    clone(base)
+    jail = base.with_name("clone")
+    result = build(Wish(str(jail), str(source), entries=[{"src": "/usr/bin/"}]), False)
+    assert not (jail / "usr/share/dict").exists()
+    assert (jail / "Users/admin/.zshrc").exists()
+    assert (jail / "private/etc/hosts").read_text() == "changed in the jail\n"
+    assert {found["path"] for found in result.values["kept"]} == {"/private/etc/hosts"}
+
+
+def test_entries_go_on_top_and_nothing_is_pruned(base: Path, source: Path) -> None:
+    (source / "opt").mkdir()
+    (source / "opt/tool").write_text("tool\n")
+    foretold = clone(base, "/opt/", check=True, source=str(source))
+    assert not base.with_name("clone").exists()
+    done = clone(base, "/opt/", source=str(source))
+    assert paths(foretold) == paths(done)
+    jail = base.with_name("clone")
+    assert (jail / "opt/tool").exists()
+    assert (jail / "usr/bin/git").exists()
+    assert not clone(base, "/opt/", source=str(source)).changed
+    (jail / "opt/tool").unlink()
+    assert paths(clone(base, "/opt/", source=str(source))) == {("create", "/opt/tool")}
+    assert (jail / "usr/bin/git").exists()
+
+
+def test_what_is_left_out(base: Path, place: Path) -> None:
+    """Mounts in the base, sockets, and what a killed run left."""
+    mounted, there = base / "opt", place / "elsewhere"
+    for path in (mounted, there):
+        path.mkdir(exist_ok=True)
+    (there / "file").write_text("of the Mac\n")
+    (base / ".darwin.jail.0123456789ab").write_text("left\n")
+    (base / STATE / "stage/left").write_text("left\n")
+    (base / "dev").mkdir(exist_ok=True)
+    subprocess.run(["mount", "--bind", there, mounted], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", base / "dev"], check=True)
+    try:
+        (base / "dev/null").write_text("")
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(base / "usr/socket"))
+        clone(base)
+    finally:
+        subprocess.run(["umount", mounted, base / "dev"], check=True)
+    jail = base.with_name("clone")
+    assert os.listdir(jail / "opt") == os.listdir(jail / "dev") == os.listdir(jail / STATE / "stage") == []
+    assert not (jail / "usr/socket").exists()
+    assert not (jail / ".darwin.jail.0123456789ab").exists()
+
+
+def test_killed_at_any_call_the_next_run_completes_it(base: Path) -> None:
+    jail, theirs = base.with_name("clone"), look(base)
+    with before_call(0, die, tuple(CHANGING)) as calls:
+        clone(base, workers=1)
+    for number in range(1, calls.count + 1, max(1, calls.count // KILLS)):
+        subprocess.run(["rm", "-rf", jail], check=True)
+
+        def run(number: int = number) -> None:
+            with before_call(number, die, tuple(CHANGING)):
+                clone(base, workers=1)
+
+        assert in_child(run) == -9
+        clone(base, workers=1)
+        assert look(jail) == theirs, f"call {number}"
+        assert sorted(os.listdir(jail / STATE)) == ["jail.json", "lock", "record.mtree", "stage"]
+        assert not clone(base).changed
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_between_volumes_it_is_refused_and_nothing_is_left(base: Path, place: Path, there: bool) -> None:
+    jail = place / "clone"
+    if there:
+        jail.mkdir()
+    with pytest.raises(InputError, match=r"cannot clone .* to .*: they do not lie on one volume .* give that jail as"):
+        clone(base, jail=jail)
+    assert jail.exists() == there
+    assert not there or os.listdir(jail) == []
+
+
+def test_a_plain_copy_of_a_jail(base: Path, place: Path) -> None:
+    """As the message says; what is theirs in the other jail becomes ours."""
+    (base / "usr/share/firmlinks").write_text("/Users\tUsers\n")
+    build(Wish(str(place / "copy"), str(base), entries=[{"src": "/"}]), False)
+    mine = {path: values for path, values in look(place / "copy").items() if not path.startswith("private/var/db")}
+    theirs = {path: values for path, values in look(base).items() if not path.startswith("private/var/db")}
+    assert mine.keys() == theirs.keys()
+    assert mine["Users/admin/.zshrc"] == theirs["Users/admin/.zshrc"]
+
+
+def test_what_cannot_be_cloned(base: Path, place: Path, make: Make) -> None:
+    with pytest.raises(InputError, match=r"is a jail already and no clone of"):
+        clone(base, jail=base)
+    make("/usr/", jail=str(place / "other"))
+    with pytest.raises(InputError, match="is a jail already and no clone of"):
+        clone(base, jail=place / "other")
+    marker = base / STATE / "jail.json"
+    complete = marker.read_text()
+    marker.write_text(complete.replace('"complete"', '"building"'))
+    with pytest.raises(InputError, match="its last build did not end"):
+        clone(base)
+    marker.write_text(complete)
+    (base / STATE / "journal.0").write_text("")
+    with pytest.raises(InputError, match="its last build did not end"):
+        clone(base)
+    assert not base.with_name("clone").exists()
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_base_that_is_being_built(base: Path, check: bool) -> None:
+    with (base / STATE / "lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(BusyError, match="is in use by another run"):
+            clone(base, check=check)
+        fcntl.flock(held, fcntl.LOCK_SH)
+        clone(base, check=check)
+    assert base.with_name("clone").exists() != check

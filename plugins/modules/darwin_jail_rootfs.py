@@ -136,7 +136,16 @@ options:
     description:
       - How many processes copy. The number of processors, but at most 4, when left out.
     type: int
+  progress_file:
+    description:
+      - A file on the managed Mac that must not exist yet, in which a run of more than three seconds says each second
+        how far it is, as a line of JSON. It goes when the run ends.
+      - The collection sets it by itself where a playbook shows the progress, see the notes. Then a run also ends when
+        the connection does, so that it does not keep the jail locked for nobody; run it again.
+    type: path
 notes:
+  - A run of more than three seconds shows every few seconds how many files and bytes are copied, how fast, and how
+    long it will take. One in check mode, in the background (C(async)) or with C(no_log) does not.
   - Run it as root (C(become)).
   - On one Mac one jail is built at a time. Other runs wait for their turn, one hour at most for each that is ahead.
   - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
@@ -286,6 +295,7 @@ SPEC = {
     "unmount": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},
+    "progress_file": {"type": "path"},
 }
 
 

@@ -106,7 +106,7 @@ PARTS = (
         "types",
         (
             ("mypy", *packages("doc_fragments", "module_utils", "modules")),
-            ("mypy", "--python-version", "3.11", *packages("inventory", "lookup")),
+            ("mypy", "--python-version", "3.11", *packages("action", "inventory", "lookup")),
             ("mypy", "--python-version", "3.11", "tests"),
         ),
     ),

@@ -14,12 +14,13 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import jail as jails
 from .._sys import host
 from .._sys.lock import Turn
+from .._sys.progress import Progress, reported
 from .._sys.rooted import Root
 from ..errors import InputError, NotAJailError, OperationError, SpaceError, show
 from ..identity import behind
@@ -58,6 +59,7 @@ class Wish:
     update_in_place: bool = False
     verify: str = "quick"
     workers: int | None = None
+    progress_file: str | None = None
 
 
 def build(wish: Wish, check: bool) -> Result:
@@ -65,7 +67,8 @@ def build(wish: Wish, check: bool) -> Result:
     started = time.monotonic()
     with closing(Source(wish.source)) as source:
         run = _Run(wish, source, check)
-        findings = run.findings()
+        with reported(wish.progress_file, run.progress, run.estimate):
+            findings = run.findings()
     seconds = round(time.monotonic() - started, 3)
     result = _result(findings, seconds, run.warnings)
     result.values["existed"] = run.existed
@@ -80,6 +83,7 @@ class _Run:
     def __init__(self, wish: Wish, source: Source, check: bool) -> None:
         self._wish, self._source, self._check = wish, source, check
         self._path = jails.jail_path(wish.jail)
+        self.progress = Progress() if wish.progress_file and not check else None
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
         self.warnings = [
@@ -196,7 +200,9 @@ class _Run:
             adopt.move(jail.root)
         was = record.Record.load(jail.root)
         try:
+            self._wait(True)
             with Turn(f"build {show(self._path)}") as turn:
+                self._wait(False)
                 findings = self._walk(jail, was, act=True)
             self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
@@ -224,6 +230,8 @@ class _Run:
         prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._wish.verify == "full", prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
+            if one.installer:
+                one.installer.progress = self.progress
             return one.findings(tree)
 
     def _built(self) -> dict[str, Any]:
@@ -233,6 +241,25 @@ class _Run:
             made_from = release(self._source.root)
             found.update(macos_version=made_from.version, macos_build=made_from.build)
         return found
+
+    # -- progress -----------------------------------------------------------------
+
+    def _wait(self, waits: bool) -> None:
+        if self.progress:
+            self.progress.waiting = waits
+
+    def estimate(self) -> tuple[int, int] | None:
+        """How many files and bytes are copied in all, asked by another process while the run goes on."""
+        self._wish = replace(self._wish, workers=1)
+        with jails.open_jail(self._wish.jail) as jail:
+            if jail.marker.get("state") == "complete":
+                before = self.progress.total() if self.progress else (0, 0)
+                stats = self._walk(jail, record.Record.load(jail.root), act=False).stats
+            else:  # what is still in the stage would be counted a second time
+                nothing = jails.Jail(self._path, Root.absent(self._path), {})
+                stats = self._walk(nothing, record.Record(), act=False).stats
+                before = 0, 0
+        return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1]
 
     # -- space --------------------------------------------------------------------
 

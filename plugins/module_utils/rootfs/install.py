@@ -21,6 +21,7 @@ from collections.abc import Iterable
 
 from .._sys import at
 from .._sys.backend import backend
+from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import failed, show
 from ..jail import STAGE, STATE, TEMPORARY
@@ -57,6 +58,8 @@ class Installer:
         self._umask = os.umask(0)
         self._backend.umask_is_zero = True
         self._count = 0
+        self.progress: Progress | None = None
+        """Where each file that is copied is counted; None: nowhere."""
         self.cloned = 0
         """Bytes that are shared with the source."""
         self.warnings: list[str] = []
@@ -89,6 +92,8 @@ class Installer:
         temporary = self._temporary()
         if self._make(self._stage, temporary, want, path):
             at.rename(temporary, self._stage, name, target.fd)
+            if self.progress and want.status.st_mode & 0o170000 == 0o100000:
+                self.progress.copied(want.status.st_size)
 
     def _make(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
         """Make something that is no directory; False when it vanished from the source."""
@@ -198,6 +203,8 @@ class Installer:
             for name, want in files:
                 if want.status.st_mode & 0o170000 == 0o100000:
                     copy(fd, name, want, below + name)
+                    if self.progress:
+                        self.progress.copied(want.status.st_size)
                 else:
                     make(fd, name, want, below + name)
         except OSError as exc:

@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far a run is, for who waits for it; and an end of the run when nobody does any more.
+
+All processes of a run count in one piece of memory that they share. A process
+of its own, forked before the others, reads it: when the run takes longer than
+a few seconds it writes a line of JSON to a file, again each second. It also
+sees when the other end of the run's output is gone, which is the connection
+of Ansible: then it ends the run, which would otherwise go on for nobody and
+keep the jail locked. What a killed run leaves, the next one mends.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Callable, NoReturn, Optional
+
+from ..errors import JailError
+from .rooted import open_absolute
+
+SLOTS = 4096
+"""Each process has the place that its number leads to; those of a run have numbers close to each other."""
+
+SILENT = 3.0
+"""Seconds that a run may take before it is reported on."""
+TICK = 0.5
+LINE = 256
+"""Bytes of a report: always as many, so that it is written and read as a whole."""
+OUTPUT = 1
+
+Estimate = Callable[[], Optional[tuple[int, int]]]
+"""Says how many files and bytes a run has to copy in all; None when that cannot be said."""
+
+
+class Progress:
+    """What the processes of a run have copied."""
+
+    def __init__(self) -> None:
+        self._counts = memoryview(mmap.mmap(-1, (3 * SLOTS + 1) * 8)).cast("Q")
+
+    def copied(self, size: int) -> None:
+        """Count a file."""
+        pid = os.getpid()
+        slot = 3 * (pid % SLOTS)
+        self._counts[slot] = pid
+        self._counts[slot + 1] += 1
+        self._counts[slot + 2] += size
+
+    def total(self) -> tuple[int, int]:
+        """Files and bytes."""
+        return sum(self._counts[1 : 3 * SLOTS : 3]), sum(self._counts[2 : 3 * SLOTS : 3])
+
+    def processes(self) -> list[int]:
+        return [pid for pid in self._counts[0 : 3 * SLOTS : 3] if pid]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the run waits for other runs."""
+        return bool(self._counts[3 * SLOTS])
+
+    @waiting.setter
+    def waiting(self, waits: bool) -> None:
+        self._counts[3 * SLOTS] = waits
+
+
+@contextmanager
+def reported(path: str | None, progress: Progress | None, estimate: Estimate) -> Iterator[None]:
+    """Report on what is done in the block in the file `path`, which goes at the end; without a path, do nothing."""
+    if path is None or progress is None:
+        yield
+        return
+    run = os.getpid()
+    try:
+        reporter = os.fork()
+    except OSError:
+        yield  # no more processes are to be had: the run matters more than the report
+        return
+    if not reporter:
+        _serve(path, progress, estimate, run)
+    try:
+        yield
+    finally:
+        os.kill(reporter, signal.SIGKILL)
+        os.waitpid(reporter, 0)
+        _remove(path)
+
+
+def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoReturn:
+    """The life of the process that reports."""
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # when the terminal goes there is still the file to remove
+        started = time.monotonic()
+        while time.monotonic() - started < SILENT:
+            _watch(progress, run)
+        fd = _create(path)
+        _report(fd, progress, None, started)
+        total = _estimated(estimate)
+        while True:
+            _report(fd, progress, total, started)
+            _watch(progress, run)
+            _watch(progress, run)
+    except (JailError, OSError):
+        pass  # the run has ended, or was ended, or there is no place for the file
+    finally:
+        _remove(path)
+        os._exit(0)
+
+
+def _estimated(estimate: Estimate) -> tuple[int, int] | None:
+    try:
+        return estimate()
+    except (JailError, OSError):
+        return None  # the jail changes while it is looked at
+
+
+def _watch(progress: Progress, run: int) -> None:
+    """Wait a moment; end with the run, and end the run when nobody reads its output any more."""
+    time.sleep(TICK)
+    if os.getppid() != run:
+        raise OSError
+    if _is_lost(OUTPUT):
+        for pid in {run, *progress.processes()}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise OSError
+
+
+def _is_lost(fd: int) -> bool:
+    """Whether the other end of a pipe or socket was closed."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT | select.POLLHUP)
+    return any(event & (select.POLLHUP | select.POLLERR) for _fd, event in poll.poll(0))
+
+
+def _create(path: str) -> int:
+    """A new file that everybody may read: whoever runs Ansible's connection, who need not be root."""
+    parent, name = os.path.split(path)
+    dir_fd = open_absolute(parent)
+    try:
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+        os.fchmod(fd, 0o644)
+        return fd
+    finally:
+        os.close(dir_fd)
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError, JailError):
+        dir_fd = open_absolute(os.path.dirname(path))
+        try:
+            os.unlink(os.path.basename(path), dir_fd=dir_fd)
+        finally:
+            os.close(dir_fd)
+
+
+def _report(fd: int, progress: Progress, total: tuple[int, int] | None, started: float) -> None:
+    files, size = progress.total()
+    values = {"files": files, "bytes": size, "seconds": round(time.monotonic() - started, 1)}
+    if total:
+        values.update(files_total=max(total[0], files), bytes_total=max(total[1], size))
+    if progress.waiting:
+        values["waiting"] = True
+    os.pwrite(fd, json.dumps(values).encode().ljust(LINE - 1) + b"\n", 0)

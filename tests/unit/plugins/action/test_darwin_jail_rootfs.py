@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What is shown while the module runs, and that looking can do no harm."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.action import darwin_jail_rootfs as action
+
+HALF = {"files": 6000, "bytes": 1_200_000_000, "seconds": 5.0}
+WHOLE = {"files_total": 46396, "bytes_total": 4_900_000_000}
+
+
+@pytest.mark.parametrize(
+    ("report", "text"),
+    [
+        ({**HALF, **WHOLE}, "1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left"),
+        (HALF, "1.2 GB, 6000 files, 240.0 MB/s"),
+        ({**HALF, **WHOLE, "seconds": 100.0}, "1.2 GB of 4.9 GB, 6000 of 46396 files, 12.0 MB/s, 5 min left"),
+        ({**HALF, **WHOLE, "seconds": 5000.0}, "1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 kB/s, 4.3 h left"),
+        ({**HALF, "waiting": True}, "waiting for another build on this Mac"),
+        ({"files": 0, "bytes": 0, "seconds": 7.2}, "comparing, nothing copied yet after 7 s"),
+        ({"files": 1, "bytes": 0, "seconds": 7.2, **WHOLE}, "0 bytes of 4.9 GB, 1 of 46396 files, 0 bytes/s"),
+    ],
+)
+def test_words(report: dict[str, Any], text: str) -> None:
+    assert action.described(report) == text
+
+
+class Connection:
+    """Answers with what it is given, and counts."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer, self.asked = answer, [0]
+
+    def exec_command(self, command: str, sudoable: bool) -> Any:
+        assert (command, sudoable) == ("cat '/run/a b'", False)
+        self.asked[0] += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(action, "SILENT", 0.1)
+    monkeypatch.setattr(action, "EVERY", 0.05)
+    monkeypatch.setattr(action.Display, "display", lambda _self, text: lines.append(text))
+    return lines
+
+
+def watch(connection: Connection, seconds: float) -> None:
+    with action._Watch(connection, "/run/a b", "first"):
+        time.sleep(seconds)
+
+
+def test_lines_come_until_the_end(shown: list[str]) -> None:
+    connection = Connection((0, json.dumps({**HALF, **WHOLE}).encode().ljust(255) + b"\n", b""))
+    watch(connection, 0.5)
+    assert set(shown) == {"first: 1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left"}
+    assert 3 <= len(shown) <= connection.asked[0]
+    count = len(shown)
+    time.sleep(0.2)
+    assert len(shown) == count
+
+
+def test_a_short_run_is_not_looked_at(shown: list[str]) -> None:
+    connection = Connection((0, b"{}", b""))
+    watch(connection, 0)
+    assert (connection.asked[0], shown) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "answer", [(1, b"", b"no such file"), (0, b"", b""), (0, b"[1]", b""), (0, b"\xff{", b""), OSError("gone")]
+)
+def test_what_cannot_be_read_is_given_up(shown: list[str], answer: Any) -> None:
+    connection = Connection(answer)
+    watch(connection, 0.6)
+    assert (connection.asked[0], shown) == (action.MOST_FAILURES, [])

@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         else:
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=background))
         if not background:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
+            self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # Ansible has no types
         return result
 
     def _shows(self, arguments: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.action import darwin_jail_rootfs as action
 
 HALF = {"files": 6000, "bytes": 1_200_000_000, "seconds": 5.0}
@@ -50,7 +51,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(action, "SILENT", 0.1)
     monkeypatch.setattr(action, "EVERY", 0.05)
-    monkeypatch.setattr(action.Display, "display", lambda _self, text: lines.append(text))
+    monkeypatch.setattr(Display, "display", lambda _self, text: lines.append(text))
     return lines
 
 

@@ -22,10 +22,10 @@ ReadAt = Callable[[int, int], bytes]
 class Extent:
     """`size` bytes of a file from `start` on. The first page is kept: most of what matters is there."""
 
-    __slots__ = ("_read_at", "_start", "size", "_head")
+    __slots__ = ("_read_at", "start", "size", "_head")
 
     def __init__(self, read_at: ReadAt, start: int, size: int) -> None:
-        self._read_at, self._start, self.size = read_at, start, size
+        self._read_at, self.start, self.size = read_at, start, size
         self._head = read_at(start, min(size, PAGE))
 
     @property
@@ -39,7 +39,7 @@ class Extent:
             raise FormatError(f"it ends before the end of its {what}")
         if offset + size <= len(self._head):
             return self._head[offset : offset + size]
-        data = self._read_at(self._start + offset, size)
+        data = self._read_at(self.start + offset, size)
         if len(data) != size:
             raise FormatError(f"it ends before the end of its {what}")
         return data
@@ -48,7 +48,7 @@ class Extent:
         """A part of it; FormatError when it does not lie inside."""
         if offset < 0 or size < 0 or offset + size > self.size:
             raise FormatError(f"it ends before the end of its {what}")
-        return Extent(self._read_at, self._start + offset, size)
+        return Extent(self._read_at, self.start + offset, size)
 
 
 def text(data: bytes, start: int, what: str) -> bytes:

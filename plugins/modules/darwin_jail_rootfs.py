@@ -84,6 +84,17 @@ options:
       - A Mac without Rosetta is refused. Nobody has reported yet whether Rosetta works in a jail.
     type: bool
     default: false
+  architectures:
+    description:
+      - The architectures that the jail is to run. With one, which must be this Mac's, universal programs and libraries
+        are thinned. Only their slice for it is copied, whole and with its own signature.
+      - Left whole are files that have no such slice, or several of them, such as arm64 and arm64e.
+      - HFS compression does not survive thinning, so that a compressed file may gain nothing.
+      - Nothing is thinned when it is empty or has both.
+    type: list
+    elements: str
+    choices: [arm64, x86_64]
+    default: []
   exclude:
     description:
       - Globs over paths of the jail to leave out. One without a slash matches names anywhere, one with a slash matches
@@ -287,6 +298,7 @@ SPEC = {
     "entries": {"type": "list", "elements": "dict", "default": [], "options": ENTRY},
     "profile": {"choices": ["minimal", "standard", "developer"]},
     "rosetta": {"type": "bool", "default": False},
+    "architectures": {"type": "list", "elements": "str", "choices": ["arm64", "x86_64"], "default": []},
     "exclude": {"type": "list", "elements": "str", "default": []},
     "clone_of": {"type": "path"},
     "prune": {"type": "bool", "default": True},

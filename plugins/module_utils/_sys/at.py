@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from .backend import backend
+from .backend import Status, backend
 from .rooted import CREATE, DIRECTORY, READ
 
 CHUNK = 1 << 20
@@ -103,6 +103,23 @@ def remove(name: bytes, dir_fd: int, directory: bool = False) -> None:
         call(name, dir_fd=dir_fd)
 
 
+def copy_part(source: int, offset: int, size: int, name: bytes, dir_fd: int, status: Status) -> None:
+    """Make the file `name` of a part of an open file, with the metadata of `status` and the xattrs of the whole."""
+    fd = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
+    try:
+        while size:
+            data = os.pread(source, min(size, CHUNK), offset)
+            if not data:
+                break  # it became shorter; the caller notices by its status
+            append(fd, data)
+            offset += len(data)
+            size -= len(data)
+        backend().copy_xattrs(source, fd)
+        backend().finish(fd, status)
+    finally:
+        os.close(fd)
+
+
 def digest(name: bytes, dir_fd: int) -> str:
     """SHA-256 of a regular file, in hexadecimal."""
     import hashlib  # noqa: PLC0415 (takes 3 ms, and most runs need no digest)
@@ -113,9 +130,9 @@ def digest(name: bytes, dir_fd: int) -> str:
     return found.hexdigest()
 
 
-def equal(name: bytes, dir_fd: int, other: bytes, other_fd: int) -> bool:
-    """Whether two regular files have the same contents, xattrs and ACLs."""
-    one, two = _chunks(name, dir_fd), _chunks(other, other_fd)
+def equal(name: bytes, dir_fd: int, other: bytes, other_fd: int, part: tuple[int, int] | None = None) -> bool:
+    """Whether two regular files have the same contents, xattrs and ACLs; of the first, only a part (offset, size)."""
+    one, two = _chunks(name, dir_fd, part), _chunks(other, other_fd)
     return (
         _xattrs(name, dir_fd) == _xattrs(other, other_fd)
         and all(data == next(two, None) for data in one)
@@ -128,11 +145,17 @@ def same_xattrs(fd: int, other: int) -> bool:
     return backend().xattrs(fd) == backend().xattrs(other)
 
 
-def _chunks(name: bytes, dir_fd: int) -> Iterator[bytes]:
+def _chunks(name: bytes, dir_fd: int, part: tuple[int, int] | None = None) -> Iterator[bytes]:
     with os.fdopen(open_file(name, dir_fd), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(0, "it is no regular file any more")
-        yield from iter(lambda: file.read(CHUNK), b"")
+        if part is None:
+            yield from iter(lambda: file.read(CHUNK), b"")
+            return
+        offset, size = part
+        file.seek(offset)
+        for left in range(size, 0, -CHUNK):
+            yield file.read(min(left, CHUNK))
 
 
 def _xattrs(name: bytes, dir_fd: int) -> dict[str, bytes]:

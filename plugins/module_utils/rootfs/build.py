@@ -35,6 +35,7 @@ from .known import Known
 from .mend import Pass
 from .operation import Stats
 from .source import Match, Source
+from .thin import thinner
 from .walk import MOST_REPORTED, Findings
 from .wanted import WantedTree
 
@@ -52,6 +53,7 @@ class Wish:
     entries: Sequence[dict[str, Any]] = ()
     profile: str | None = None
     rosetta: bool = False
+    architectures: Sequence[str] = ()
     exclude: Sequence[str] = ()
     prune: bool = True
     clone_of: str | None = None
@@ -98,6 +100,7 @@ class _Run:
         named = bool(wish.manifests or wish.entries or wish.clone_of)
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
+        self._thinner = thinner(wish.architectures, wish.rosetta)
         self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
         self._grafts = graft(self._matches(), source)
 
@@ -223,6 +226,7 @@ class _Run:
             self._grafts,
             self._excluded,
             (own.st_dev, own.st_ino) if own else (-1, -1),
+            self._thinner.thin if self._thinner else None,
         )
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())

@@ -13,6 +13,7 @@ from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
 from ..errors import show
+from .thin import Thin
 from .wanted import WantedFile
 
 
@@ -57,7 +58,8 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full
     if kind == stat.S_IFREG:
         if status.st_size != have.st_size:
             return f"size {have.st_size}, wanted {status.st_size}"
-        if full and not at.equal(want.name, want.dir_fd, name, fd):
+        part = (status.offset, status.st_size) if isinstance(status, Thin) else None
+        if full and not at.equal(want.name, want.dir_fd, name, fd, part):
             return "contents or extended attributes"
     elif kind == stat.S_IFLNK:
         target = os.readlink(name, dir_fd=fd)

@@ -26,6 +26,7 @@ from .._sys.rooted import Root
 from ..errors import failed, show
 from ..jail import STAGE, STATE, TEMPORARY
 from .operation import METADATA, REMOVE, Operation
+from .thin import Thin
 from .wanted import WantedDir, WantedFile
 
 ATTEMPTS = 3
@@ -100,7 +101,7 @@ class Installer:
         status = want.status
         kind = status.st_mode & 0o170000
         if kind == 0o100000:
-            return self._copy(fd, name, want, path)
+            return self._file(fd, name, want, path)
         if kind == 0o120000:
             at.make_symlink(want.link(), name, fd)
             if status.st_mtime_ns is None:
@@ -144,6 +145,30 @@ class Installer:
             f"/{show(path)} may hold a mixture; run again when it is quiet"
         )
         return True
+
+    def _file(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+        copy = self._copy_slice if want.status.__class__ is Thin else self._copy
+        return copy(fd, name, want, path)
+
+    def _copy_slice(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+        """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
+        status = want.status
+        try:
+            source = at.open_file(want.name, want.dir_fd)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
+            return self._vanished(want)
+        try:
+            at.copy_part(source, status.offset, status.st_size, name, fd, status)
+            now = os.fstat(source)
+        finally:
+            os.close(source)
+        if (now.st_size, now.st_mtime_ns) == (status.whole, status.st_mtime_ns):
+            return True
+        at.remove(name, fd)
+        self.warnings.append(f"{show(self._in_source(want))} changed while it was copied to /{show(path)}: run again")
+        return False
 
     def _vanished(self, want: WantedFile) -> bool:
         self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
@@ -197,7 +222,7 @@ class Installer:
 
     def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
-        copy, make, below = self._copy, self._make, path + b"/" if path else b""
+        copy, make, below = self._file, self._make, path + b"/" if path else b""
         name = b""
         try:
             for name, want in files:

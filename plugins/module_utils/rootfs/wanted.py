@@ -10,7 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 from ..errors import failed
 from ..jail import STATE, TEMPORARY
@@ -101,7 +101,12 @@ class WantedTree:
     """
 
     def __init__(
-        self, source: Source, grafts: Graft, excluded: Sequence[re.Pattern[bytes]], own: tuple[int, int]
+        self,
+        source: Source,
+        grafts: Graft,
+        excluded: Sequence[re.Pattern[bytes]],
+        own: tuple[int, int],
+        thin: Callable[[bytes, Listing], None] | None = None,
     ) -> None:
         self._source = source
         self._grafts = grafts
@@ -109,6 +114,8 @@ class WantedTree:
         self._excluded = excluded
         self._own = own
         """Device and inode of the jail, which may lie in what is copied."""
+        self._thin = thin
+        """Replaces universal files by slices of them, see thin.py."""
 
     def top(self) -> WantedDir:
         """The root directory of the jail."""
@@ -124,6 +131,8 @@ class WantedTree:
                 self._scan(source, path, listing)
             if want.grafted:
                 self._add_grafts(path, self._grafts.at(path), listing)
+            if self._thin:
+                self._thin(path, listing)
         except BaseException:
             listing.close()
             raise

@@ -34,6 +34,7 @@ from .graft import graft
 from .known import Known
 from .mend import Pass
 from .operation import Stats
+from .seal import Seal, seal_of
 from .source import Match, Source
 from .thin import thinner
 from .walk import MOST_REPORTED, Findings
@@ -64,11 +65,14 @@ class Wish:
     progress_file: str | None = None
 
 
-def build(wish: Wish, check: bool) -> Result:
-    """Build or mend a jail. All that can be wrong with the wish is said before anything is written."""
+def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
+    """Build or mend a jail. All that can be wrong with the wish is said before anything is written.
+
+    `seal` is what the source's own says, unless it is given.
+    """
     started = time.monotonic()
     with closing(Source(wish.source)) as source:
-        run = _Run(wish, source, check)
+        run = _Run(wish, source, check, seal)
         with reported(wish.progress_file, run.progress, run.estimate):
             findings = run.findings()
     seconds = round(time.monotonic() - started, 3)
@@ -82,7 +86,7 @@ def build(wish: Wish, check: bool) -> Result:
 class _Run:
     """One run over one jail."""
 
-    def __init__(self, wish: Wish, source: Source, check: bool) -> None:
+    def __init__(self, wish: Wish, source: Source, check: bool, seal: Seal | None) -> None:
         self._wish, self._source, self._check = wish, source, check
         self._path = jails.jail_path(wish.jail)
         self.progress = Progress() if wish.progress_file and not check else None
@@ -102,7 +106,10 @@ class _Run:
         self.warnings += self._profile.warnings
         self._thinner = thinner(wish.architectures, wish.rosetta)
         self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
-        self._grafts = graft(self._matches(), source)
+        matches = self._matches()
+        self._grafts = graft(matches, source)
+        self._seal = seal
+        self._fingerprint = None if wish.clone_of or not wish.prune else self._sealed(matches)
 
     def _matches(self) -> list[Match]:
         """What the entries find; one that finds nothing is an error or, from a manifest, a warning."""
@@ -119,6 +126,17 @@ class _Run:
                 self.warnings.append(f"{entry.origin}: {show(entry.src)} matches nothing")
             matches += found
         return matches
+
+    def _sealed(self, matches: list[Match]) -> str | None:
+        """What stays the same as long as the source and all that is wanted from it do; None when nothing tells."""
+        self._seal = self._seal or seal_of(self._source)
+        if self._seal is None:
+            return None
+        wanted = [(match.source, match.dest) for match in matches]
+        excluded = [pattern.pattern for pattern in self._excluded]
+        return self._seal.fingerprint(
+            wanted, excluded, self._profile.configuration, sorted(self._wish.architectures), self._wish.rosetta
+        )
 
     def _is_jail(self, source: bytes) -> bool:
         """Whether something of the source is the jail itself, or lies in it."""
@@ -202,6 +220,8 @@ class _Run:
         if adopted:
             adopt.move(jail.root)
         was = record.Record.load(jail.root)
+        if jail.marker.get("fingerprint") not in (None, self._fingerprint):
+            jail.mark(fingerprint=None)  # the record is about to change
         try:
             self._wait(True)
             with Turn(f"build {show(self._path)}") as turn:
@@ -210,8 +230,13 @@ class _Run:
             self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
             record.finish(jail.root, was, findings.blocks, findings.dropped)
+            news: dict[str, Any] = {}
             if findings.total or jail.marker.get("state") != "complete":
-                jail.mark(state="complete", **self._built())
+                news = {"state": "complete", **self._built()}
+            if jail.marker.get("fingerprint") != self._fingerprint and not findings.warnings:
+                news["fingerprint"] = self._fingerprint
+            if news:
+                jail.mark(**news)
         except OperationError as exc:
             if exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
@@ -230,7 +255,10 @@ class _Run:
         )
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())
+        same = self._fingerprint is not None and jail.marker.get("fingerprint") == self._fingerprint
+        seal = self._seal if same and not was.interrupted and self._wish.verify == "quick" else None
         known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
+        known.seal = seal
         prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._wish.verify == "full", prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:

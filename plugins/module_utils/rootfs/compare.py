@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Any
 
 from .. import mtree
 from .._sys import at
@@ -31,7 +32,7 @@ from .fresh import Fresh
 from .known import Known
 from .operation import CREATE, METADATA, REPLACE, Operation
 from .prune import Pruner
-from .wanted import Listing, WantedDir, WantedFile
+from .wanted import ENCODING, ERRORS, Listing, WantedDir, WantedFile
 
 
 class Comparer:
@@ -61,6 +62,45 @@ class Comparer:
         if want.grafted or path in known.record.blocks or not path or not known.is_plain(path):
             return None
         return Fresh(path, want, listing)
+
+    def as_recorded(self, path: bytes, want: WantedDir, fd: int) -> dict[bytes, WantedDir] | None:
+        """The way for a directory whose source is sealed: all that was installed in it is there, the source not asked.
+
+        None when it takes more than that, otherwise its subdirectories.
+        """
+        seal, record = self.known.seal, self.known.record
+        if seal is None or not want.sources or want.grafted or not self.known.is_plain(path):
+            return None
+        if path not in record.blocks or not all(map(seal.covers, want.sources)):
+            return None
+        subdirs = {}
+        for name in record.children.get(path, ()):
+            inside = [source + b"/" + name for source in want.sources]
+            if not seal.exposed.isdisjoint(inside) or len(inside) > 1:
+                return None
+            subdirs[name] = WantedDir(None, inside)
+        if metadata(record.fields_of(path), os.fstat(fd)):
+            return None
+        return subdirs if self._holds_all(record.block(path).text, fd) else None
+
+    def _holds_all(self, block: bytes, fd: int) -> bool:
+        """Whether all files of a block are in a directory just so; what else is in it does not matter."""
+        line, recorded = mtree.line, set(block.splitlines(True)[2:])
+        if not recorded:
+            return True
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    continue
+                name = entry.name.encode(ENCODING, ERRORS)
+                status: Any = entry.stat(follow_symlinks=False)
+                kind = status.st_mode & 0o170000
+                if kind == 0o140000:
+                    continue
+                if self._has_flags and backend().flags(status):
+                    return False  # the record does not tell flags
+                recorded.discard(line(name, status, os.readlink(name, dir_fd=fd) if kind == 0o120000 else None))
+        return not recorded
 
     def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
         """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.

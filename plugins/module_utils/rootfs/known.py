@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from .. import mtree
 from .._sys import at
 from .record import Record
+from .seal import Seal
 
 CONFIGURATION = (b"private/etc",)
 
@@ -37,6 +38,8 @@ class Known:
         """For check mode: what would have been moved away before."""
         self.nascent = frozenset(nascent)
         """Directories that this run made for its marker."""
+        self.seal: Seal | None = None
+        """What of the source is as it was when the record was written; None: nothing of it."""
         self._configuration = () if all_system else (*CONFIGURATION, *configuration)
         self._special = (*self._configuration, *mounts, *leaving)
 

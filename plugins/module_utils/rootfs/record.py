@@ -127,6 +127,13 @@ class Record:
         except RecordError as exc:
             raise self._damaged(exc) from exc
 
+    def fields_of(self, path: bytes) -> mtree.Fields:
+        """What a block says of the directory itself."""
+        try:
+            return mtree.parse(self.block(path).own())[1]
+        except RecordError as exc:
+            raise self._damaged(exc) from exc
+
     def _index(self, data: bytes) -> None:
         """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
         path: list[bytes] = []

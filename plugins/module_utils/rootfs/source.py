@@ -18,7 +18,7 @@ from .._sys import host
 from .._sys.mounts import mounts_below
 from .._sys.resolve import Resolver
 from .._sys.rooted import Root
-from ..errors import InputError, show
+from ..errors import InputError, OperationError, show
 from ..jail import MARKER
 from . import globs
 from .manifest import Entry, canonical
@@ -50,7 +50,7 @@ class Source:
             raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
         self.root = Root(real)
         self.path = real
-        self.is_jail = self.root.lstat(MARKER) is not None
+        self.is_jail = _is_jail(self.root)
         """Then it is a plain tree, without volumes and links between them, and mounts are left out."""
         self._mounts = {mount.point[len(real) + 1 :] for mount in mounts_below(real)} if self.is_jail else set()
         self._resolver = Resolver(self.root)
@@ -136,3 +136,10 @@ class Source:
         if real is None or status is None or not stat.S_ISDIR(status.st_mode):
             return []
         return sorted(filter(matches, self.root.names(real)))
+
+
+def _is_jail(root: Root) -> bool:
+    try:
+        return root.lstat(MARKER) is not None
+    except OperationError:  # a link or a file on the way to it
+        return False

@@ -217,6 +217,11 @@ class Walker:
 
     def _existing(self, path: bytes, want: WantedDir, fd: int) -> Task | None:
         """Compare a directory with what is wanted and mend it; closes `fd`."""
+        subdirs = self._comparer.as_recorded(path, want, fd)
+        if subdirs is not None:
+            os.close(fd)
+            mtime_ns = self._comparer.known.record.fields_of(path).st_mtime_ns
+            return Task(path, subdirs, mtime_ns, touched=False, new=False) if subdirs else None
         listing = self._tree.list(path, want)
         try:
             touched = False

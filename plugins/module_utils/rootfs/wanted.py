@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Callable, Union
 
-from ..errors import failed
+from ..errors import OperationError, failed
 from ..jail import STATE, TEMPORARY
 from .graft import Graft
 from .layout import IMPLIED
@@ -50,6 +50,7 @@ class WantedDir:
         self.status = status
         self.sources = sources
         """The directories of the source that it is made of."""
+        # status is None while nothing but the record was asked about it: list() finds out
         self.grafted = grafted
         """Whether entries want something in it besides."""
 
@@ -126,6 +127,8 @@ class WantedTree:
     def list(self, path: bytes, want: WantedDir) -> Listing:
         """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
         listing = Listing()
+        if want.status is None:
+            want.status = self._status(want.sources[-1])
         try:
             for source in want.sources:
                 self._scan(source, path, listing)
@@ -137,6 +140,12 @@ class WantedTree:
             listing.close()
             raise
         return listing
+
+    def _status(self, source: bytes) -> os.stat_result:
+        status = self._source.root.lstat(source)
+        if status is None:
+            raise OperationError("read", self._source.root.outside(source), "it vanished during the run")
+        return status
 
     def _scan(self, source: bytes, path: bytes, listing: Listing) -> None:
         """Add what a directory of the source holds."""
@@ -222,4 +231,4 @@ class WantedTree:
             status = node.fixed
         inside = inherited.sources if inherited else ()
         sources = [*inside, *(source for source in node.sources if source not in inside)]
-        listing.add_dir(name, WantedDir(status, sources, grafted=True))
+        listing.add_dir(name, WantedDir(status, sources, grafted=bool(node.children) or not sources))

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Runs that know that the source is the same: they must not read it, and must miss nothing else."""
+
+from __future__ import annotations
+
+import json
+import plistlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.process import Ended
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import seal as seals
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal, seal_of
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.source import Source
+
+from .conftest import paths
+
+Run = Callable[..., Result]
+ENTRIES = ("/usr/bin/", "/usr/lib/", "/usr/share/", "/Library/", "/etc/")
+EXPOSED = (b"Library", b"private")
+
+
+@pytest.fixture
+def run(place: Path, source: Path) -> Run:
+    """Build from a sealed source, whose /Library and /private are not."""
+    (source / "Library/Fonts").mkdir(parents=True)
+    (source / "Library/Fonts/one").write_text("font\n")
+    (source / "usr/lib/deep/er").mkdir(parents=True)
+    (source / "usr/lib/deep/er/lib").write_text("lib\n")
+    (source / "usr/lib/link").symlink_to("deep")
+
+    def go(*more: str, check: bool = False, identity: str = "A", **options: Any) -> Result:
+        entries = [{"src": entry} for entry in (*ENTRIES, *more)]
+        wish = Wish(str(place / "jail"), str(source), entries=entries, **options)
+        return build(wish, check, Seal(identity, EXPOSED))
+
+    return go
+
+
+def empty(source: Path) -> None:
+    """Leave of the sealed part only the directories that entries name: whoever reads them will miss all."""
+    for path in (source / "usr").iterdir():
+        shutil.rmtree(path)
+        path.mkdir()
+
+
+def test_the_sealed_part_is_not_read(run: Run, source: Path, place: Path) -> None:
+    assert run().changed
+    empty(source)
+    assert not run().changed
+    assert not run(check=True).changed
+    assert (place / "jail/usr/lib/deep/er/lib").read_text() == "lib\n"
+
+
+def test_not_one_system_call_goes_there(run: Run, source: Path, place: Path) -> None:
+    run()
+    program = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal
+entries = [{{"src": entry}} for entry in {ENTRIES!r}]
+assert not build(Wish({str(place / "jail")!r}, {str(source)!r}, entries=entries), False, Seal("A", {EXPOSED!r})).changed
+"""
+    if shutil.which("strace") is None:
+        pytest.skip("no strace here")
+    log = place / "calls"
+    subprocess.run(["strace", "-f", "-y", "-o", log, sys.executable, "-c", program], check=True)
+    calls = log.read_text()
+    assert f"{source}/Library/Fonts" in calls or '"Fonts"' in calls
+    assert not [line for line in calls.splitlines() if "getdents" in line and f"{source}/usr" in line]
+    for inside in ("deep", "git", "dict"):  # what the entries name themselves is looked up
+        assert not [line for line in calls.splitlines() if f"{source}/usr" in line and f'"{inside}"' in line]
+
+
+def test_what_differs_in_the_jail_is_mended_from_it(run: Run, source: Path, place: Path) -> None:
+    run()
+    jail = place / "jail/usr"
+    (jail / "bin/git").write_text("changed\n")
+    (jail / "lib/link").unlink()
+    shutil.rmtree(jail / "lib/deep")
+    (jail / "share").chmod(0o700)
+    (jail / "share/foreign").write_text("theirs\n")
+    expected = {
+        ("replace", "/usr/bin/git"),
+        ("create", "/usr/lib/link"),
+        ("create", "/usr/lib/deep"),
+        ("create", "/usr/lib/deep/er"),
+        ("create", "/usr/lib/deep/er/lib"),
+        ("metadata", "/usr/share"),
+    }
+    assert paths(run(check=True)) == expected
+    assert paths(run()) == expected
+    assert (jail / "lib/deep").stat().st_mtime_ns == (source / "usr/lib/deep").stat().st_mtime_ns
+    assert (jail / "lib").stat().st_mtime_ns == (source / "usr/lib").stat().st_mtime_ns
+    assert not run().changed
+    assert (jail / "share/foreign").exists()
+
+
+def test_what_is_not_sealed_is_read(run: Run, source: Path) -> None:
+    run()
+    (source / "Library/Fonts/two").write_text("font\n")
+    (source / "private/etc/hosts").write_text("of a new version\n")
+    assert paths(run()) == {
+        ("create", "/Library/Fonts/two"),
+        ("metadata", "/Library/Fonts"),
+        ("replace", "/private/etc/hosts"),
+    }
+
+
+@pytest.mark.parametrize("other", [{"identity": "B"}, {"verify": "full"}, {"exclude": ["x"]}, {"prune": False}])
+def test_when_it_is_read_all_the_same(run: Run, source: Path, other: dict[str, Any]) -> None:
+    """Another snapshot, another wish, or contents to compare."""
+    run()
+    (source / "usr/bin/git").write_text("another version\n")
+    assert not run().changed
+    assert ("replace", "/usr/bin/git") in paths(run(**other))
+
+
+def test_a_run_that_is_killed_leaves_no_false_fingerprint(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    marker = place / "jail/private/var/db/darwin.jail/jail.json"
+    first = json.loads(marker.read_text())["fingerprint"]
+    assert first
+
+    def die(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ansible_collections.darwin.jail.plugins.module_utils.rootfs.build._Run._walk", die)
+    with pytest.raises(KeyboardInterrupt):
+        run(identity="B")
+    assert json.loads(marker.read_text())["fingerprint"] is None
+    monkeypatch.undo()
+    run(identity="B")
+    assert json.loads(marker.read_text())["fingerprint"] not in (None, first)
+
+
+PLIST = {
+    "APFSSnapshot": True,
+    "APFSSnapshotUUID": "CA15E030-DBDD-4FF4-847D-50D5EE26B798",
+    "Sealed": "Yes",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "sealed"),
+    [
+        ({}, True),
+        ({"Sealed": "Broken"}, False),
+        ({"Sealed": "No"}, False),
+        ({"APFSSnapshot": False}, False),
+        ({"MountPoint": "/elsewhere"}, False),
+        ({"APFSSnapshotUUID": ""}, False),
+    ],
+)
+def test_what_diskutil_says(
+    source: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], sealed: bool
+) -> None:
+    (source / "usr/share/firmlinks").write_text("/Users\tUsers\n/private\tprivate\n")
+    monkeypatch.setattr(seals, "DISKUTIL", "/bin/sh")
+    said = plistlib.dumps({**PLIST, "MountPoint": str(source), **change})
+    monkeypatch.setattr(seals, "run", lambda _argv, timeout: Ended(0, said, b""))
+    opened = Source(str(source))
+    try:
+        found = seal_of(opened)
+    finally:
+        opened.close()
+    assert (found is not None) == sealed
+    if found:
+        assert found.identity == PLIST["APFSSnapshotUUID"]
+        for path in (b"usr/bin", b"System/Library/dyld", b"usr/share", b"Users2"):
+            assert found.covers(path)
+        for path in (b"Users", b"Users/admin", b"private/etc", b"System/Volumes/Preboot/Cryptexes/OS/x"):
+            assert not found.covers(path)

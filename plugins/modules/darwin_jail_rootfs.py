@@ -158,10 +158,10 @@ notes:
   - A run of more than three seconds shows every few seconds how many files and bytes are copied, how fast, and how
     long it will take. One in check mode, in the background (C(async)) or with C(no_log) does not.
   - Run it as root (C(become)).
-  - When O(source) is a sealed system volume, as that of a running Mac is, and the same snapshot as in the last run, with
-    the same wishes and O(verify=quick), what lies on it is not read again. The jail is then compared with its record,
-    which does not tell whether two names still are one file. What is reached through firmlinks and mounts, the Data
-    volume above all, is always read.
+  - When O(source) is a sealed system volume, as that of a running Mac is, and the same snapshot as in the last run,
+    with the same wishes and O(verify=quick), what lies on it is not read again. The jail is then compared with its
+    record, which does not tell whether two names still are one file. What is reached through firmlinks and mounts, the
+    Data volume above all, is always read.
   - On one Mac one jail is built at a time. Other runs wait for their turn, one hour at most for each that is ahead.
   - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
 seealso:

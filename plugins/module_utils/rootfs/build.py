@@ -13,7 +13,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from .._sys import host
 from .._sys.lock import Turn
 from .._sys.progress import Progress, reported
 from .._sys.rooted import Root
-from ..errors import InputError, NotAJailError, OperationError, SpaceError, show
+from ..errors import InputError, JailError, NotAJailError, OperationError, SpaceError, show
 from ..identity import behind
 from ..macos import SYSTEM_VERSION, release
 from ..result import Result
@@ -237,8 +237,10 @@ class _Run:
                 news["fingerprint"] = self._fingerprint
             if news:
                 jail.mark(**news)
-        except OperationError as exc:
-            if exc.errno == errno.ENOSPC:
+        except BaseException as exc:
+            with suppress(JailError):  # the next run sweeps, too
+                install.sweep(jail.root)
+            if isinstance(exc, OperationError) and exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise
         return findings
@@ -306,17 +308,16 @@ class _Run:
         return {"needed": stats.needed, "free": free, "summary": summary}
 
     def _refuse_no_space(self, stats: Stats) -> None:
-        free = host.free_bytes(self._path)
-        if stats.needed and stats.needed + MARGIN > free:
+        free, needed = host.free_bytes(self._path), stats.needed + MARGIN
+        if stats.needed and needed > free:
             raise SpaceError(
-                f"cannot build {show(self._path)}: no space left on its volume (needs {size(stats.needed)}, "
+                f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "
                 f"{size(free)} free): free some, or choose another volume"
             )
 
     def _no_space(self, jail: jails.Jail, exc: OperationError) -> SpaceError:
         """The volume became full: say how much is still missing."""
-        install.sweep(jail.root)
-        missing = self._walk(jail, record.Record.load(jail.root), act=False).stats.needed
+        missing = self._walk(jail, record.Record.load(jail.root), act=False).stats.needed + MARGIN
         free = host.free_bytes(self._path)
         return SpaceError(f"{exc} (needs {size(missing)}, {size(free)} free): free some space and run again")
 

@@ -27,7 +27,7 @@ from ..errors import failed, show
 from ..jail import STAGE, STATE, TEMPORARY
 from .operation import METADATA, REMOVE, Operation
 from .thin import Thin
-from .wanted import WantedDir, WantedFile
+from .wanted import Wanted, WantedDir, WantedFile
 
 ATTEMPTS = 3
 
@@ -86,7 +86,8 @@ class Installer:
             elif operation.want:
                 self._put(operation.path, operation.want, target)
         except OSError as exc:
-            raise failed(_VERBS.get(operation.action, "create"), self._root.outside(operation.path), exc) from exc
+            verb, hint = _VERBS.get(operation.action, "create"), self._origin(operation.want, exc)
+            raise failed(verb, self._root.outside(operation.path), exc, hint) from exc
 
     def _put(self, path: bytes, want: WantedFile, target: Target) -> None:
         name = path[path.rfind(b"/") + 1 :]
@@ -174,6 +175,12 @@ class Installer:
         self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
         return False
 
+    def _origin(self, want: Wanted | None, exc: OSError) -> str:
+        """What something is a copy of, when a disk cannot be read or written: it may be that of the source."""
+        if exc.errno != errno.EIO or not isinstance(want, WantedFile):
+            return ""
+        return f"a copy of {show(self._in_source(want))}"
+
     def _in_source(self, want: WantedFile) -> bytes:
         return self._source.outside(os.path.join(want.parent, want.name))
 
@@ -233,7 +240,7 @@ class Installer:
                 else:
                     make(fd, name, want, below + name)
         except OSError as exc:
-            raise failed("create", self._root.outside(below + name), exc) from exc
+            raise failed("create", self._root.outside(below + name), exc, self._origin(want, exc)) from exc
 
     def new_directory(self) -> tuple[bytes, int]:
         """An empty directory in the stage: its name there and its descriptor."""

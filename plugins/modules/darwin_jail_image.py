@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_image
-short_description: Make an OCI image of a macOS jail
+short_description: Make an OCI image of a macOS jail, or a jail of an image
 version_added: 0.1.0
 description:
   - Writes a jail into an OCI image layout, a directory that C(crane), C(skopeo), C(umoci) and registries understand.
@@ -19,15 +19,23 @@ description:
   - Left out are what the collection keeps about a jail, all below mounts, the contents of C(/private/tmp),
     C(/private/var/tmp), C(/private/var/folders), C(/private/var/log), C(/private/var/run) and C(/private/var/vm),
     sockets, FIFOs, C(._) files and what Finder and Spotlight leave behind.
+  - The other way round, an image becomes a jail. It is untrusted. All of it is read before anything is made, and
+    refused when a digest is wrong, when a name in it is absolute, holds C(..), or lies below a link or a file; when a
+    hard link names anything but a file of the image; when a symbolic link climbs out of the jail; when it holds devices
+    that a jail has no use for; and when it unpacks to far more than files do. A run that is killed is finished by the
+    next one.
   - An image holds what Apple licenses for Macs. Keep it in a registry of your own.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
   state:
-    description: With V(exported), the image of the jail is in the layout.
+    description:
+      - With V(exported), the image of the jail is in the layout.
+      - With V(present), the jail is made of the image. One that is there stays when it was made of this image, and the
+        task fails when it was not.
     type: str
-    choices: [exported]
+    choices: [exported, present]
     default: exported
   layout:
     description:
@@ -40,7 +48,7 @@ options:
     type: str
     default: latest
   architecture:
-    description: The processor that the image is for. That of the Mac when left out.
+    description: The processor that an exported image is for. That of the Mac when left out.
     type: str
     choices: [arm64, amd64]
   entrypoint:
@@ -92,6 +100,13 @@ EXAMPLES = r"""
     labels:
       org.opencontainers.image.title: sequoia-dev
   become: true
+
+- name: Make a jail of it on another Mac, to which the layout was copied
+  darwin.jail.darwin_jail_image:
+    state: present
+    jail: /private/var/jails/sequoia-dev
+    layout: /private/var/images/sequoia-dev
+  become: true
 """
 
 RETURN = r"""
@@ -110,17 +125,17 @@ layers:
     digest: {description: The digest of the packed layer., type: str}
     diff_id: {description: The digest of the layer before it was packed., type: str}
     size: {description: The size of the packed layer., type: int, sample: 3001241}
-    new: {description: Whether it was not in the layout before., type: bool}
+    new: {description: Whether an export put it into the layout., type: bool}
   sample: []
 stats:
   description: What the image is made of.
-  returned: success
+  returned: when exported, or when the jail was made
   type: dict
   contains:
     files: {description: Files and links in the jail., type: int, sample: 50362}
     bytes: {description: Size of the files., type: int, sample: 559149672}
-    bytes_packed: {description: Size of all layers., type: int, sample: 246416051}
-    bytes_new: {description: Size of those that were not in the layout before., type: int, sample: 3001241}
+    bytes_packed: {description: Size of all exported layers., type: int, sample: 246416051}
+    bytes_new: {description: Size of exported layers that were not in the layout before., type: int, sample: 3001241}
     seconds: {description: How long it took., type: float, sample: 14.2}
   sample: {files: 50362, bytes: 559149672, bytes_packed: 246416051, bytes_new: 0, seconds: 0.6}
 """
@@ -129,12 +144,13 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
+from ansible_collections.darwin.jail.plugins.module_utils.image.present import unpack
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
 SPEC = {
     "jail": {"type": "path", "required": True},
-    "state": {"choices": ["exported"], "default": "exported"},
+    "state": {"choices": ["exported", "present"], "default": "exported"},
     "layout": {"type": "path", "required": True},
     "name": {"default": "latest"},
     "architecture": {"choices": ["arm64", "amd64"]},
@@ -149,8 +165,10 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    settings = Settings.of(params)
-    return export(params["jail"], params["layout"], params["name"], settings, check)
+    place = params["jail"], params["layout"], params["name"]
+    if params["state"] == "present":
+        return unpack(*place, check)
+    return export(*place, Settings.of(params), check)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from .backend import Status, backend
 from .rooted import CREATE, DIRECTORY, READ
@@ -38,6 +39,15 @@ def open_dir(name: bytes, dir_fd: int) -> int:
 def open_file(name: bytes, dir_fd: int) -> int:
     """Open for reading; a FIFO does not block."""
     return os.open(name, READ, dir_fd=dir_fd)
+
+
+def open_regular(name: bytes, dir_fd: int) -> BinaryIO:
+    """A regular file, open for reading as a stream."""
+    fd = open_file(name, dir_fd)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(0, "not a regular file")
+    return os.fdopen(fd, "rb")
 
 
 def open_new(name: bytes, dir_fd: int) -> int:

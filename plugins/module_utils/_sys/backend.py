@@ -67,6 +67,10 @@ class Backend:
         """All extended attributes and ACLs of an open file, comparable between files."""
         raise NotImplementedError
 
+    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        """Give an open file an extended attribute."""
+        raise NotImplementedError
+
     def flags(self, status: object) -> int:
         """The BSD file flags of a status that a copy is expected to carry; 0 where there are none."""
         return 0

@@ -116,6 +116,9 @@ class Darwin(Backend):
         acl = self._acl(fd)
         return {**found, "acl": acl} if acl else found
 
+    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
+
     def _xattr_names(self, fd: int) -> list[bytes]:
         size = self._call("flistxattr", fd, None, ctypes.c_size_t(0), 0)
         if not size:

@@ -99,6 +99,9 @@ class Linux(Backend):
     def xattrs(self, fd: int) -> dict[str, bytes]:
         return {key: os.getxattr(fd, key) for key in self._keys(fd)}
 
+    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        os.setxattr(fd, name, value)
+
     @staticmethod
     def _keys(fd: int) -> list[str]:
         try:

@@ -53,8 +53,7 @@ class LayerWriter:
         for path in self._plan.directories:
             self._parents_of(path)
             if path in self._scan.mounts:
-                mode = DIRECTORIES.get(path, IMPLIED).st_mode & 0o7777
-                self._write(tar.entry(path + b"/", tar.DIRECTORY, Owned(mode, 0, 0)))
+                self._write(tar.entry(path + b"/", tar.DIRECTORY, Owned.of(DIRECTORIES.get(path, IMPLIED))))
                 continue
             with self._root.directory(path) as fd:
                 try:

@@ -14,7 +14,9 @@ import json
 import os
 import re
 import stat
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from .._sys import at, host
 from .._sys.rooted import Root
@@ -45,6 +47,15 @@ class Descriptor(NamedTuple):
 
     def as_json(self) -> Json:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+
+def descriptor_of(entry: Any, where: str) -> Descriptor:
+    """From a manifest or index of somebody else; InputError when it makes no sense."""
+    if isinstance(entry, dict):
+        kind, digest, size = (entry.get(key) for key in ("mediaType", "digest", "size"))
+        if isinstance(kind, str) and isinstance(digest, str) and isinstance(size, int) and DIGEST.fullmatch(digest):
+            return Descriptor(kind, digest, size)
+    raise InputError(f"{where} does not name its parts by type, sha256 digest and size")
 
 
 def encode(value: Json) -> bytes:
@@ -85,6 +96,28 @@ class Layout:
         status = self.root.lstat(blob_path(digest)) if self.root.exists else None
         return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == size
 
+    @contextmanager
+    def open_blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
+        """A blob of the right size, open; whoever reads it compares its digest."""
+        where = self.root.outside(blob_path(descriptor.digest))
+        if not self.has(descriptor.digest, descriptor.size):
+            raise InputError(f"{show(where)} is missing or has not {descriptor.size} bytes: copy the image anew")
+        try:
+            with self.root.directory(BLOBS) as fd:
+                file = at.open_regular(os.path.basename(where), fd)
+        except OSError as exc:
+            raise failed("read", where, exc) from exc
+        with file:
+            yield file
+
+    def load(self, descriptor: Descriptor) -> Json:
+        """A blob that is JSON, its digest verified."""
+        where = show(self.root.outside(blob_path(descriptor.digest)))
+        data = self.root.read(blob_path(descriptor.digest), LARGEST)
+        if data is None or digest_of(data) != descriptor.digest:
+            raise InputError(f"{where} is missing or not what its digest says: copy the image anew")
+        return parse(data, where)
+
     def index(self) -> Json:
         """The index; InputError when it cannot be one."""
         data = self.root.read(INDEX, LARGEST) if self.root.exists else None
@@ -101,6 +134,11 @@ class Layout:
             if (entry.get("annotations") or {}).get(REF_NAME) == name:
                 return dict(entry)
         return None
+
+    def names(self) -> list[str]:
+        """The names of all images."""
+        found = [(entry.get("annotations") or {}).get(REF_NAME) for entry in self.index()["manifests"]]
+        return [name for name in found if isinstance(name, str)]
 
     def add(self, name: str, manifest: Json) -> None:
         """Give an image this name in the index, and take it from the one that had it."""

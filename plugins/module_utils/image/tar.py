@@ -10,10 +10,10 @@ entry always gives the same bytes.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -35,6 +35,17 @@ _LARGE = 0o77777777777
 _HEADER = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0        %s%sustar\x0000" + bytes(64) + b"%07o\0%07o\0" + bytes(167)
 
 
+class Status(Protocol):
+    """The part of os.stat_result that is asked for."""
+
+    @property
+    def st_mode(self) -> int: ...
+    @property
+    def st_uid(self) -> int: ...
+    @property
+    def st_gid(self) -> int: ...
+
+
 class Owned(NamedTuple):
     """Whose something is, who may do what with it, and when it changed."""
 
@@ -44,7 +55,7 @@ class Owned(NamedTuple):
     time: int = 0
 
     @classmethod
-    def of(cls, status: os.stat_result, time: int = 0) -> Owned:
+    def of(cls, status: Status, time: int = 0) -> Owned:
         return cls(status.st_mode & 0o7777, status.st_uid, status.st_gid, time)
 
 

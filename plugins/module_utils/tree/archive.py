@@ -102,14 +102,12 @@ class ArchiveSupply:
         return nodes
 
     def _name(self, member: tarfile.TarInfo) -> bytes:
-        """The name of a member without "." and double slashes; b"" is the top of the archive."""
+        """The name of a member; b"" is the top of the archive."""
         raw = member.name.encode("utf-8", "surrogateescape")
-        parts = raw.split(b"/")
-        if raw.startswith(b"/"):
-            raise self._refused(raw, "is an absolute path")
-        if b".." in parts or b"\0" in raw:
-            raise self._refused(raw, "holds '..'" if b".." in parts else "holds a NUL byte")
-        return b"/".join(part for part in parts if part not in (b"", b"."))
+        wrong = fault_of_name(raw)
+        if wrong:
+            raise self._refused(raw, wrong)
+        return plain_name(raw)
 
     def _node(self, path: bytes, member: tarfile.TarInfo, start: bytes, nodes: dict[bytes, Node]) -> Node:
         mode = member.mode & 0o7777 & ~SETUID_SETGID
@@ -141,14 +139,8 @@ class ArchiveSupply:
         return first if earlier is None else earlier
 
     def _refuse_climbing(self, path: bytes, target: bytes) -> None:
-        """A link may lead anywhere in the jail. One that climbs above its root was made to lead out of it."""
-        if target.startswith(b"/"):
-            return
-        depth = len(self._dest.split(b"/")) + path.count(b"/")
-        for part in target.split(b"/"):
-            depth += {b"..": -1, b".": 0, b"": 0}.get(part, 1)
-            if depth < 0:
-                raise self._refused(path, f"is a symbolic link that climbs out of the jail: {show(target)}")
+        if climbs(self._dest + b"/" + path, target):
+            raise self._refused(path, f"is a symbolic link that climbs out of the jail: {show(target)}")
 
     def _refuse_below_others(self, name: bytes, path: bytes, nodes: dict[bytes, Node]) -> None:
         """A name must not lie below a file or a link: links would lead it somewhere else."""
@@ -160,6 +152,32 @@ class ArchiveSupply:
 
     def _refused(self, name: bytes, why: str) -> InputError:
         return InputError(f"refusing the archive {self._path}: '{show(name)}' in it {why}")
+
+
+def fault_of_name(raw: bytes) -> str:
+    """Why the name of a member cannot be trusted; empty when it can."""
+    if raw.startswith(b"/"):
+        return "is an absolute path"
+    if b".." in raw.split(b"/"):
+        return "holds '..'"
+    return "holds a NUL byte" if b"\0" in raw else ""
+
+
+def plain_name(raw: bytes) -> bytes:
+    """A name without "." and double slashes."""
+    return b"/".join(part for part in raw.split(b"/") if part not in (b"", b"."))
+
+
+def climbs(path: bytes, target: bytes) -> bool:
+    """Whether a link climbs above the root of the jail, and so was made to lead out of it; others may lead anywhere."""
+    if target.startswith(b"/"):
+        return False
+    depth = path.count(b"/")
+    for part in target.split(b"/"):
+        depth += {b"..": -1, b".": 0, b"": 0}.get(part, 1)
+        if depth < 0:
+            return True
+    return False
 
 
 def _start(names: list[bytes], dest: bytes) -> bytes:

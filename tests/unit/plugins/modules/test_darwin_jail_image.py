@@ -38,6 +38,17 @@ def test_four_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert runs[3]["stats"]["bytes_new"] == 0
 
 
+def test_there_and_back(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(place / "jail")
+    image = answer(capsys, jail=str(place / "jail"), layout=str(place / "image"))
+    options = {"state": "present", "jail": str(place / "new"), "layout": str(place / "image")}
+    runs = [answer(capsys, **options, _ansible_check_mode=check) for check in (True, False, True, False)]
+    assert [(run["changed"], run["digest"]) for run in runs] == [
+        (changed, image["digest"]) for changed in (True, True, False, False)
+    ]
+    assert (place / "new/usr/bin/sudo").read_bytes() == b"setuid"
+
+
 def test_an_error_is_one_sentence(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(place / "jail")
     found = answer(capsys, jail=str(place / "jail"), layout="images")

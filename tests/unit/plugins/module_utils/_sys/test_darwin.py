@@ -240,10 +240,12 @@ class TestExtendedAttributes:
         assert "fcopyfile 0x5" in lib.calls
         assert lib.allocated == {}
 
-    def test_none(self, mac: darwin.Darwin, place: Path) -> None:
+    def test_none_and_one(self, mac: darwin.Darwin, place: Path) -> None:
         (place / "plain").touch()
         fd = os.open(place / "plain", os.O_RDONLY)
         assert mac.xattrs(fd) == {}
+        mac.set_xattr(fd, "user.new", b"a\0b")
+        assert mac.xattrs(fd) == {"user.new": b"a\0b"}
         os.close(fd)
 
     def test_an_error_is_raised(self, mac: darwin.Darwin) -> None:

@@ -3,8 +3,8 @@
 """Constants, structures and functions of the macOS backend are those of macOS's headers, on both processors.
 
 The `ziglang` wheel ships the headers and the list of what libSystem exports. Its headers lack
-sys/xattr.h: the prototypes of flistxattr, fgetxattr and fremovexattr rest on its manual pages, as
-does what the functions do.
+sys/xattr.h: the prototypes of flistxattr, fgetxattr, fsetxattr and fremovexattr rest on its manual
+pages, as does what the functions do.
 """
 
 from __future__ import annotations

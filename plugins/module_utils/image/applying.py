@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put the layers of an image into a new jail, each file complete or not at all.
+
+Everything is written through the jail's root and its stage; nothing is
+followed, and nothing outside of the jail can be reached.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from .._sys import at
+from .._sys.backend import backend
+from .._sys.rooted import Root
+from ..errors import failed
+from ..jail import STAGE, STATE
+from ..rootfs.layout import IMPLIED
+from .content import travels
+from .unpacking import Entry, Unpacked
+
+TEMPORARY = b"entry"
+
+
+class Applier:
+    """Applies the layers of one image, the lowest first."""
+
+    def __init__(self, root: Root) -> None:
+        self._root, self._backend = root, backend()
+        self._stage = root.open_dir(STAGE)
+        self._umask = os.umask(0)
+        self.counts = dict.fromkeys(("file", "directory", "symlink", "hardlink", "device"), 0)
+
+    def close(self) -> None:
+        os.umask(self._umask)
+        os.close(self._stage)
+
+    def hide(self, path: bytes, contents: bool) -> None:
+        """Remove what a layer hides of those below it."""
+        if not contents:
+            self._root.remove_tree(path)
+        elif self._root.lstat(path) is not None:
+            for name in self._root.names(path):
+                if not (STATE + b"/").startswith(os.path.join(path, name) + b"/"):
+                    self._root.remove_tree(os.path.join(path, name))
+
+    def apply(self, found: Iterable[Entry], stream: Unpacked) -> None:
+        for entry in found:
+            if entry.kind in self.counts:
+                self.counts[entry.kind] += 1
+                self._put(entry, stream)
+
+    def _put(self, entry: Entry, stream: Unpacked) -> None:
+        path = entry.path
+        parent, name = os.path.split(path)
+        try:
+            self._imply(parent)
+            if entry.kind == "directory":
+                self._directory(path, entry)
+                return
+            at.remove(TEMPORARY, self._stage)
+            self._make(entry, stream)
+            there = self._root.lstat(path)
+            if there is not None and stat.S_ISDIR(there.st_mode):
+                self._root.remove_tree(path)
+            with self._root.directory(parent) as fd:
+                at.rename(TEMPORARY, self._stage, name, fd)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    def _imply(self, parent: bytes) -> None:
+        """See that a directory is there; archives need not name every one of them."""
+        missing = []
+        while self._root.lstat(parent) is None:
+            missing.append(parent)
+            parent = os.path.dirname(parent)
+        for path in reversed(missing):
+            self._root.make_dir(path, IMPLIED.st_mode & 0o7777, 0, 0)
+
+    def _directory(self, path: bytes, entry: Entry) -> None:
+        there = self._root.lstat(path)
+        if there is not None and not stat.S_ISDIR(there.st_mode):
+            self._root.unlink(path)
+        if path:
+            self._root.make_dir(path, entry.st_mode & 0o7777, entry.st_uid, entry.st_gid)
+        with self._root.directory(path) as fd:
+            self._set_xattrs(fd, entry)
+            self._backend.finish(fd, entry, times=False)
+
+    def _make(self, entry: Entry, stream: Unpacked) -> None:
+        """Make it in the stage."""
+        if entry.kind == "hardlink":
+            parent, name = os.path.split(entry.first)
+            with self._root.directory(parent) as fd:
+                at.make_hardlink(name, fd, TEMPORARY, self._stage)
+        elif entry.kind == "symlink":
+            at.make_symlink(entry.link, TEMPORARY, self._stage)
+            self._backend.finish_symlink(self._stage, TEMPORARY, entry)
+        elif entry.kind == "device":
+            self._backend.make_node(self._stage, TEMPORARY, entry.st_mode, os.lstat(b"/" + entry.path).st_rdev)
+            self._backend.finish_name(self._stage, TEMPORARY, entry)
+        else:
+            self._file(entry, stream)
+
+    def _file(self, entry: Entry, stream: Unpacked) -> None:
+        fd = at.open_new(TEMPORARY, self._stage)
+        try:
+            for data in stream.contents(entry.size):
+                at.append(fd, data)
+            self._set_xattrs(fd, entry)
+            self._backend.finish(fd, entry)
+        finally:
+            os.close(fd)
+
+    def _set_xattrs(self, fd: int, entry: Entry) -> None:
+        for name, value in entry.xattrs.items():
+            if travels(name):
+                self._backend.set_xattr(fd, name, value)

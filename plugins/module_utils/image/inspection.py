@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is an image what it claims to be, and can it be unpacked without harm?
+
+All of it is read before anything is written: digests are compared, and every
+entry of every layer is looked at. Names that are absolute, hold `..` or lie
+below a link or a file are refused, and so are hard links to anything but a
+file of the image, links that climb out of the jail, devices that a Mac has not
+in /dev, whatever touches the collection's own directory, and what unpacks to
+more than a layer can hold or the volume has room for.
+
+Memory grows with the number of files: a name for each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from .._sys import host
+from ..errors import InputError, SpaceError, show
+from ..jail import STATE
+from ..sizes import size
+from ..tree.archive import climbs, fault_of_name
+from .config import Layer
+from .layout import Layout
+from .unpacking import Entry, Unpacked, entries
+
+DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
+"""Those that a jail may have; they get the numbers that the Mac's own have."""
+CHAIN = tuple(b"/".join(STATE.split(b"/")[:count]) for count in range(STATE.count(b"/") + 1))
+"""The directories that lead to the marker, and the root."""
+LONGEST = 1024
+"""PATH_MAX of macOS."""
+NUMBERS = 1 << 32
+
+
+class Inspection:
+    """What is found out about the layers, one after the other."""
+
+    def __init__(self, layout: Layout, target: bytes) -> None:
+        self._layout = layout
+        self._free = host.free_bytes(target)
+        self.bytes = self.files = 0
+        self.hidden: list[list[tuple[bytes, bool]]] = []
+        """For each layer, what of the lower ones it hides: a path, or with True all in a directory."""
+        self._kinds: dict[bytes, str] = {}
+        """What is no directory, by path."""
+        self._where = ""
+
+    def look(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            self._layer(layer)
+
+    def _layer(self, layer: Layer) -> None:
+        self._where = f"the layer {layer.blob.digest}"
+        self.hidden.append([])
+        with self._layout.open_blob(layer.blob) as file:
+            stream = Unpacked(file, layer.blob.size, self._where)
+            for entry in entries(stream, self._where):
+                self._entry(entry)
+            if stream.digests() != (layer.diff_id, layer.blob.digest):
+                raise InputError(f"{self._where} is not what its digest says: it was damaged or exchanged")
+
+    def _entry(self, entry: Entry) -> None:
+        wrong = fault_of_name(entry.raw) or self._fault(entry)
+        if wrong:
+            raise InputError(f"refusing {self._where}: '{show(entry.raw)}' in it {wrong}")
+        path = entry.path
+        if entry.kind in ("whiteout", "opaque"):
+            self.hidden[-1].append((path, entry.kind == "opaque"))
+            self._kinds.pop(path, None)
+        elif entry.kind == "directory":
+            self._kinds.pop(path, None)
+        else:
+            self._kinds[path] = entry.kind
+            self._count(entry.size if entry.kind == "file" else 0)
+
+    def _count(self, count: int) -> None:
+        self.files += 1
+        self.bytes += count
+        if self.bytes > self._free:
+            raise SpaceError(f"the image needs more than {size(self.bytes)}, {size(self._free)} free: free some space")
+
+    def _fault(self, entry: Entry) -> str:
+        if len(entry.path) > LONGEST or len(entry.link) > LONGEST:
+            return "is longer than a path can be"
+        if not (0 <= entry.st_uid < NUMBERS and 0 <= entry.st_gid < NUMBERS and entry.size >= 0):
+            return "has an owner or a size that nothing can have"
+        if any(fault in key for key in entry.xattrs for fault in ("\0", "/")):
+            return "has an extended attribute without a proper name"
+        return self._fault_of_place(entry) or getattr(self, f"_fault_of_{entry.kind}", self._none)(entry)
+
+    def _fault_of_place(self, entry: Entry) -> str:
+        path = entry.path
+        if (path + b"/").startswith(STATE + b"/"):
+            return "lies where the collection keeps its own files"
+        if path in CHAIN and entry.kind != "directory":
+            return "is a directory that every jail has, and cannot be replaced or hidden"
+        while path:
+            path = os.path.dirname(path)
+            if path in self._kinds:
+                return f"lies below {show(path)}, which is no directory"
+        return ""
+
+    @staticmethod
+    def _none(entry: Entry) -> str:
+        return ""
+
+    @staticmethod
+    def _fault_of_other(entry: Entry) -> str:
+        return "is neither file, directory nor link"
+
+    @staticmethod
+    def _fault_of_device(entry: Entry) -> str:
+        return "" if entry.path in DEVICES else "is a device that a jail has no use for"
+
+    @staticmethod
+    def _fault_of_symlink(entry: Entry) -> str:
+        if not entry.link or b"\0" in entry.link:
+            return "is a link to nowhere"
+        return f"is a link that climbs out of the jail: {show(entry.link)}" if climbs(entry.path, entry.link) else ""
+
+    def _fault_of_hardlink(self, entry: Entry) -> str:
+        if fault_of_name(entry.link) or self._kinds.get(entry.first) not in ("file", "hardlink"):
+            return f"is a hard link to {show(entry.link)}, which is no earlier file of the image"
+        return ""

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a jail out of an image.
+
+    index -> manifest -> config -> all layers inspected -> marker -> layer after layer -> marker complete
+
+A run that is killed is finished by the next one, from the layer on that was at work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from .. import jail as jails
+from .._sys import host
+from .._sys.lock import Turn
+from .._sys.rooted import Root
+from ..errors import InputError, JailError, show
+from ..macos import Release, architecture, release
+from ..result import Result
+from ..rootfs.install import sweep
+from ..rootfs.record import journals
+from ..sizes import size
+from .applying import Applier
+from .config import GO_NAMES, Layer
+from .inspection import Inspection
+from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, open_layout
+from .unpacking import Unpacked, entries
+
+GZIPPED = (
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+)
+
+
+class Image(NamedTuple):
+    """An image that is in a layout."""
+
+    digest: str
+    config: Json
+    layers: Sequence[Layer]
+
+
+def unpack(path: str, layout: str, name: str, check: bool) -> Result:
+    """Make the jail at `path` what an image holds; nothing is changed when it is that already."""
+    started = time.monotonic()
+    real = jails.jail_path(path)
+    with closing(open_layout(host.real_path(layout), check=True)) as store:
+        image = _image(store, name, layout)
+        warnings = _refuse_others(image, layout)
+        values: dict[str, Any] = {"digest": image.digest, "layers": [_shown(layer) for layer in image.layers]}
+        if _is_there(real, image, path):
+            return Result(False, values, [], warnings)
+        inspection = Inspection(store, real)
+        inspection.look(image.layers)
+        if not check:
+            with Turn(f"unpack {show(real)}") as turn:
+                _make(real, image, store, inspection)
+            warnings += turn.remarks
+    seconds = round(time.monotonic() - started, 3)
+    values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
+    described = f"+ {show(real)} ({inspection.files} files, {size(inspection.bytes)}, from {name}, {image.digest})"
+    return Result(True, values, [described], warnings)
+
+
+def _shown(layer: Layer) -> dict[str, Any]:
+    return {"name": layer.name, "digest": layer.blob.digest, "diff_id": layer.diff_id, "size": layer.blob.size}
+
+
+# -- what the image is ------------------------------------------------------------
+
+
+def _image(store: Layout, name: str, layout: str) -> Image:
+    entry = store.named(name)
+    if entry is None:
+        names = ", ".join(store.names()) or "none"
+        raise InputError(f"{layout} holds no image named {name} (it holds {names}): correct name")
+    descriptor = descriptor_of(entry, f"the index of {layout}")
+    manifest = store.load(descriptor)
+    if descriptor.media_type == INDEX_TYPE:
+        descriptor = _for_this_mac(manifest, layout)
+        manifest = store.load(descriptor)
+    where = f"the manifest {descriptor.digest}"
+    config = store.load(descriptor_of(manifest.get("config"), where))
+    return Image(descriptor.digest, config, _layers(manifest, config, where))
+
+
+def _for_this_mac(index: Json, layout: str) -> Descriptor:
+    """One of the images of several platforms."""
+    wanted = {"os": "darwin", "architecture": GO_NAMES.get(architecture())}
+    for entry in index.get("manifests") or ():
+        platform = entry.get("platform") if isinstance(entry, dict) else None
+        if isinstance(platform, dict) and wanted.items() <= platform.items():
+            return descriptor_of(entry, f"the index of {layout}")
+    raise InputError(f"the image in {layout} is not for darwin/{wanted['architecture']}")
+
+
+def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:
+    rootfs = config.get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    found = manifest.get("layers")
+    if not isinstance(found, list) or not isinstance(diff_ids, list) or len(found) != len(diff_ids) or not found:
+        raise InputError(f"{where} and its configuration do not name the same layers")
+    layers = []
+    for number, (layer, diff_id) in enumerate(zip(found, diff_ids)):
+        blob = descriptor_of(layer, where)
+        if blob.media_type not in GZIPPED:
+            raise InputError(f"{where} has a layer of type {show(blob.media_type)}: only those packed by gzip are read")
+        layers.append(Layer(f"layer {number + 1}", str(diff_id), blob))
+    return layers
+
+
+def _refuse_others(image: Image, layout: str) -> list[str]:
+    """InputError for an image that no jail here can be made of; warnings about one that may not run here."""
+    found, here = (image.config.get("os"), image.config.get("architecture")), ("darwin", GO_NAMES.get(architecture()))
+    if found != here:
+        raise InputError(f"the image in {layout} is for {found[0]}/{found[1]}, this Mac is {here[0]}/{here[1]}")
+    runs, version = _release("/"), image.config.get("os.version")
+    if runs and version and str(version).split(".")[0] != str(runs.major):
+        return [f"the image holds macOS {version}, this Mac runs {runs.version}: its programs may not start here"]
+    return []
+
+
+def _release(path: str | bytes) -> Release | None:
+    try:
+        with Root(path) as root:
+            return release(root)
+    except JailError:
+        return None
+
+
+# -- the jail ---------------------------------------------------------------------
+
+
+def _is_there(real: bytes, image: Image, path: str) -> bool:
+    """Whether the jail is made of this image; False also for one to begin or to go on with; InputError for another."""
+    if jails.is_vacant(real):
+        return False
+    with jails.open_jail(path) as jail:
+        made = jail.marker.get("image")
+        if made == image.digest:
+            return jail.marker.get("state") == "complete"
+        if made is None and _is_untouched(jail):
+            return False
+    of = f"of the image {show(made)}" if isinstance(made, str) else "not made of an image"
+    raise InputError(
+        f"the jail {show(real)} is there and {of}: unpack {image.digest} beside it, and let the playbook "
+        "darwin.jail.deploy_jail exchange them, or remove it first"
+    )
+
+
+def _is_untouched(jail: jails.Jail) -> bool:
+    """Whether it has a marker and nothing else: what a run leaves that was killed at its very start."""
+    return jail.marker.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
+
+
+def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> None:
+    jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(show(real))
+    with jail:
+        jail.lock()
+        if jail.marker.get("image") != image.digest:
+            jail.mark(image=image.digest, layers=0)
+        sweep(jail.root)
+        with closing(Applier(jail.root)) as applier:
+            for number, layer in enumerate(image.layers):
+                if number >= _layers_done(jail):
+                    _apply(applier, store, layer, inspection.hidden[number])
+                    jail.mark(layers=number + 1)
+        sweep(jail.root)
+        holds = _release(real)
+        known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
+        jail.mark(state="complete", built=int(time.time()), **known)
+
+
+def _layers_done(jail: jails.Jail) -> int:
+    """How many layers an earlier run put in place."""
+    done = jail.marker.get("layers")
+    return done if isinstance(done, int) else 0
+
+
+def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[tuple[bytes, bool]]) -> None:
+    for path, contents in hidden:
+        applier.hide(path, contents)
+    where = f"the layer {layer.blob.digest}"
+    with store.open_blob(layer.blob) as file:
+        stream = Unpacked(file, layer.blob.size, where)
+        applier.apply(entries(stream, where), stream)

@@ -14,7 +14,6 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-
 BLOCK = 512
 END = bytes(2 * BLOCK)
 XATTR = b"SCHILY.xattr."

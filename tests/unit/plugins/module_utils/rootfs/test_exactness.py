@@ -11,18 +11,33 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pictures import picture, unlike
 from random_trees import ITEMS, Item, differences, grow, same_files
 
 SOAK = "DARWIN_JAIL_KILLS" in os.environ
-MANY = 100_000 if SOAK else 20_000
+MANY = 100_000
+LONG = b"x" * 255
+EVERYTHING = [
+    Item([b"two"], "dir", 0o2750, 501, 1, "inherited"),
+    Item([b"two", b"new\nline"], "file", 0o4755, 20, 999_999_999, "acl"),
+    Item([b"-rf"], "file", 0o6711, 501, 1_000_000_001, "xattr"),
+    Item([b" a b "], "hardlink", 0, 0, -1, "none"),
+    Item([b"two", b"\xff\xfe"], "hardlink", 1, 0, -1, "none"),
+    Item([LONG, LONG, LONG, LONG], "sparse", 0o644, 0, 2**60 + 1, "acl"),
+    Item([b"*"], "dir", 0o1777, 0, 2**61 + 7, "acl"),
+    Item([b"*", b"link"], "link", 3, 20, 12345, "none"),
+    Item([b"two", b"fifo"], "fifo", 0o600, 501, 77, "none"),
+    Item([b"null"], "device", 3, 0, 88, "none"),
+]
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
 
 
 @settings(max_examples=1000 if SOAK else 60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ITEMS, max_size=25), st.integers(1, 3))
+@example(EVERYTHING, 2)
 def test_generated_trees(place: Path, items: list[Item], workers: int) -> None:
     """Two entries, and files that have names in both."""
     for name in ("tree", "jail"):
@@ -34,8 +49,9 @@ def test_generated_trees(place: Path, items: list[Item], workers: int) -> None:
     wish = Wish(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
     foretold, done = build(wish, check=True), build(wish, check=False)
     assert (foretold.values["operations"], foretold.diff) == (done.values["operations"], done.diff)
-    assert differences(place / "tree/top", place / "jail/opt/x") == []
-    assert differences(place / "tree/top/two", place / "jail/new/y") == []
+    for source, copy in (("tree/top", "jail/opt/x"), ("tree/top/two", "jail/new/y")):
+        assert differences(place / source, place / copy) == []
+        assert unlike(picture(os.fsencode(place / source)), picture(os.fsencode(place / copy))) == []
     assert_one_file_stays_one(os.fsencode(place))
     again = build(wish, check=False)
     assert again.values["operations"] == []
@@ -65,6 +81,7 @@ def test_a_thousand_levels(place: Path) -> None:
         os.close(here)
     wish = Wish(str(place / "jail"), str(place / "tree"), entries=[{"src": "/top/", "dest": "/opt/"}], workers=2)
     assert build(wish, check=False).values["stats"]["directories"] > 1000
+    assert differences(place / "tree/top", place / "jail/opt") == []
     assert not build(wish, check=False).changed
     for name in ("jail", "tree"):  # shutil.rmtree cannot go that deep
         subprocess.run(["rm", "-rf", str(place / name)], check=True)

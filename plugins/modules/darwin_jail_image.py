@@ -81,6 +81,30 @@ options:
         case, and directories and links have none of their own.
       - Without it the image does not say when it was made.
     type: int
+  reference:
+    description:
+      - The image in a registry, such as C(registry.example.com/jails/dev:1). What is exported is pushed there; for
+        V(present) it is pulled into O(layout) first. Only layers that the other side lacks travel.
+      - C(skopeo) does it, which must be on the Mac (C(brew install skopeo)). It uses its own login file unless
+        O(auth_file) or O(username) is given.
+    type: str
+  auth_file:
+    description: A login file on the Mac, as C(skopeo login) writes it.
+    type: path
+  username:
+    description: The user to log in as, instead of with a login file.
+    type: str
+  password:
+    description: The password of O(username).
+    type: str
+  plain_http:
+    description: Speak to a registry without TLS, or with a certificate that nobody vouches for.
+    type: bool
+    default: false
+  retries:
+    description: How often a failed transport is tried again, after 2, 4, 8 ... seconds. A refused login is not.
+    type: int
+    default: 3
 notes:
   - Extended attributes are kept, but for those that tell where a file came from, such as C(com.apple.quarantine).
     Access control lists and file flags are not kept, since containers have no form for them.
@@ -107,6 +131,15 @@ EXAMPLES = r"""
     jail: /private/var/jails/sequoia-dev
     layout: /private/var/images/sequoia-dev
   become: true
+
+- name: Publish a jail
+  darwin.jail.darwin_jail_image:
+    jail: /private/var/jails/sequoia-dev
+    layout: /private/var/images/sequoia-dev
+    reference: registry.example.com/jails/sequoia-dev:1
+    username: builder
+    password: "{{ registry_password }}"
+  become: true
 """
 
 RETURN = r"""
@@ -115,9 +148,14 @@ digest:
   returned: success
   type: str
   sample: sha256:2458c20a47282882d06bcc6bc96e093a96c65a64e8793a557f1c4c7b5efb3076
+reference:
+  description: The image in the registry, with its tag.
+  returned: when O(reference) is given
+  type: str
+  sample: registry.example.com/jails/sequoia-dev:1
 layers:
   description: The layers, the lowest first.
-  returned: success
+  returned: unless a jail of the image in the registry is there
   type: list
   elements: dict
   contains:
@@ -140,12 +178,7 @@ stats:
   sample: {files: 50362, bytes: 559149672, bytes_packed: 246416051, bytes_new: 0, seconds: 0.6}
 """
 
-from typing import Any
-
-from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
-from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
-from ansible_collections.darwin.jail.plugins.module_utils.image.present import unpack
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.image.exchange import exchange
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
 SPEC = {
@@ -161,18 +194,17 @@ SPEC = {
     "working_dir": {},
     "labels": {"type": "dict", "default": {}},
     "source_date_epoch": {"type": "int"},
+    "reference": {},
+    "auth_file": {"type": "path"},
+    "username": {},
+    "password": {"no_log": True},
+    "plain_http": {"type": "bool", "default": False},
+    "retries": {"type": "int", "default": 3},
 }
 
 
-def work(params: dict[str, Any], check: bool) -> Result:
-    place = params["jail"], params["layout"], params["name"]
-    if params["state"] == "present":
-        return unpack(*place, check)
-    return export(*place, Settings.of(params), check)
-
-
 def main() -> None:
-    run(work, SPEC)
+    run(exchange, SPEC, required_by={"password": "username"})
 
 
 if __name__ == "__main__":

@@ -122,6 +122,11 @@ def open_file(path: AnyPath) -> BinaryIO:
         raise failed("read", path, exc) from exc
 
 
+def is_program(path: AnyPath) -> bool:
+    """Whether there is a file that can be run."""
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
 def remove_empty(path: bytes) -> None:
     """Remove an empty directory of the host; one that is not there, or is a mount point, is left."""
     parent, name = os.path.split(path)

@@ -19,7 +19,7 @@ from .. import jail as jails
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
-from ..errors import InputError, JailError, show
+from ..errors import InputError, JailError, NotAJailError, show
 from ..macos import Release, architecture, release
 from ..result import Result
 from ..rootfs.install import sweep
@@ -65,6 +65,15 @@ def unpack(path: str, layout: str, name: str, check: bool) -> Result:
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
     described = f"+ {show(real)} ({inspection.files} files, {size(inspection.bytes)}, from {name}, {image.digest})"
     return Result(True, values, [described], warnings)
+
+
+def is_made_of(path: str, digest: str) -> bool:
+    """Whether there is a complete jail of the image with this digest."""
+    try:
+        with jails.open_jail(path) as jail:
+            return jail.marker.get("image") == digest and jail.marker.get("state") == "complete"
+    except NotAJailError:
+        return False
 
 
 def _shown(layer: Layer) -> dict[str, Any]:

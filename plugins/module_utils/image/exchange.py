@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module does: an image, its layout on the Mac, and if one is named, its registry."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import InputError, show
+from ..macos import architecture
+from ..result import Result
+from .config import Settings
+from .export import export
+from .present import is_made_of, unpack
+from .transport import Access, Registry
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+def exchange(params: dict[str, Any], check: bool) -> Result:
+    """Export and push, or pull and unpack."""
+    place = params["jail"], params["layout"], params["name"]
+    if not NAME.fullmatch(params["name"]):
+        raise InputError(f"name '{show(params['name'])}' cannot be the name of an image: give one such as latest")
+    if params["reference"] and ":" in params["layout"]:
+        raise InputError(f"{show(params['layout'])} holds a colon, which skopeo takes for the end of the path")
+    access = Access(**{name: params[name] for name in Access._fields})
+    registry = Registry(params["reference"], access) if params["reference"] else None
+    if params["state"] == "exported":
+        result = export(*place, Settings.of(params), check)
+        if registry:
+            _push(result, registry, params, check)
+    elif registry:
+        result = _pull(registry, params, check)
+    else:
+        result = unpack(*place, check)
+    if registry:
+        result.values["reference"] = registry.reference
+        result.warnings += registry.warnings
+    return result
+
+
+def _push(result: Result, registry: Registry, params: dict[str, Any], check: bool) -> None:
+    if registry.digest() == result.values["digest"]:
+        return
+    if not check:
+        registry.push(params["layout"], params["name"])
+    result.changed = True
+    result.diff.append(f"+ {registry.reference} ({result.values['digest']})")
+
+
+def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:
+    """Nothing is fetched for a jail that is made of what the registry has."""
+    place = params["jail"], params["layout"], params["name"]
+    digest = registry.digest()
+    if digest is None:
+        raise InputError(f"there is no image {registry.reference} in the registry: correct reference, or push it first")
+    if is_made_of(params["jail"], digest):
+        return Result(False, {"digest": digest})
+    if check:
+        return Result(True, {"digest": digest}, [f"+ {show(params['jail'])} (from {registry.reference}, {digest})"])
+    registry.pull(params["layout"], params["name"], architecture())
+    return unpack(*place, check)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Images travel to a real registry and back, by a real skopeo."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.image import transport
+from ansible_collections.darwin.jail.plugins.module_utils.image.exchange import exchange
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from containers import contents, environment, program
+from image_jails import Make
+from registry import Registry, registry
+
+STATE = "private/var/db/darwin.jail"
+OPTIONS: dict[str, Any] = {
+    "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
+    "working_dir": None, "labels": {}, "source_date_epoch": None, "auth_file": None, "username": None,
+    "password": None, "plain_http": True, "retries": 0,
+}  # fmt: skip
+PASSWORD = "words that nobody may see"  # noqa: S105
+HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"
+"""As htpasswd -B makes it of that password."""
+
+
+@pytest.fixture(autouse=True)
+def skopeo(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The real one, told where Debian keeps what it needs, and what to trust; it notes how it was called."""
+    (place / "bin").mkdir()
+    wrapper = place / "bin/skopeo"
+    real, libraries = program("skopeo"), environment()["LD_LIBRARY_PATH"]
+    wrapper.write_text(
+        f'#!/bin/sh\necho "$@" >> {place}/calls\nexport LD_LIBRARY_PATH={libraries}\n'
+        f'exec {real} --insecure-policy "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(transport, "PLACES", (str(place / "bin"),))
+    monkeypatch.setattr(transport, "PAUSE", 0.01)
+    monkeypatch.setenv("HOME", str(place))
+    return place / "calls"
+
+
+@pytest.fixture
+def served(place: Path) -> Iterator[Registry]:
+    with registry(place / "registry") as running:
+        yield running
+
+
+def push(place: Path, reference: str, check: bool = False, **more: Any) -> Result:
+    return exchange(options(place, "jail", "image", "exported", reference, more), check)
+
+
+def pull(place: Path, reference: str, check: bool = False, **more: Any) -> Result:
+    return exchange(options(place, "new", "pulled", "present", reference, more), check)
+
+
+def options(place: Path, jail: str, layout: str, state: str, reference: str, more: dict[str, Any]) -> dict[str, Any]:
+    places = {"jail": str(place / jail), "layout": str(place / layout)}
+    return {**OPTIONS, **places, "state": state, "reference": reference, **more}
+
+
+def test_there_and_back(make_jail: Make, place: Path, served: Registry) -> None:
+    make_jail("jail")
+    reference = f"{served.host}/jails/dev:1"
+    runs = [push(place, reference, check) for check in (True, False, True, False)]
+    assert [run.changed for run in runs] == [True, True, False, False]
+    assert runs[0].diff == runs[1].diff
+    back = [pull(place, reference, check) for check in (True, False, True, False)]
+    assert [run.changed for run in back] == [True, True, False, False]
+    assert {run.values["digest"] for run in [*runs, *back]} == {runs[0].values["digest"]}
+    shutil.rmtree(place / "jail/private/var/folders/zz")
+    left = ("private/tmp/", "private/var/log/", "private/var/run/", STATE, "private/etc/fifo", "private/etc/socket",
+            "Users/admin/._", "Users/admin/.DS_Store")  # fmt: skip
+    assert contents(place / "new", (STATE,)) == contents(place / "jail", left)
+
+
+def test_only_missing_layers_travel(make_jail: Make, place: Path, served: Registry) -> None:
+    jail = make_jail("jail")
+    time.sleep(0.1)
+    push(place, f"{served.host}/jails/dev:1")
+    pull(place, f"{served.host}/jails/dev:1")
+    sent, fetched = served.requests("PUT", "/blobs/uploads/"), served.requests("GET", "/blobs/")
+    (jail / "opt/homebrew/bin/tmux").write_bytes(b"tmux")
+    again = push(place, f"{served.host}/jails/dev:2")
+    (new,) = (layer for layer in again.values["layers"] if layer["new"])
+    assert new["name"] == "Homebrew"
+    later = served.requests("PUT", "/blobs/uploads/")[len(sent) :]
+    assert len(later) == 2  # the layer, and the configuration
+    assert any(new["digest"].replace(":", "%3A") in uri for uri in later)
+    pull(place, f"{served.host}/jails/dev:2", jail=str(place / "newer"))
+    assert len(served.requests("GET", "/blobs/")) - len(fetched) == 2
+
+
+def test_a_password_is_nowhere_to_be_seen(make_jail: Make, place: Path, skopeo: Path) -> None:
+    make_jail("jail")
+    (place / "users").write_text(f"{HASHED}\n")
+    auth = f"auth: {{htpasswd: {{realm: jails, path: {place}/users}}}}"
+    with registry(place / "registry", auth=auth) as running:
+        reference = f"{running.host}/jails/dev:1"
+        with pytest.raises(transport.TransportError, match=r"authentication required|unauthorized"):
+            push(place, reference, username="tester", password="wrong")  # noqa: S106
+        calls = len(skopeo.read_text().splitlines())
+        assert calls == 1
+        assert push(place, reference, username="tester", password=PASSWORD).changed
+        token = base64.b64encode(f"tester:{PASSWORD}".encode()).decode()
+        (place / "auth.json").write_text(json.dumps({"auths": {running.host: {"auth": token}}}))
+        assert pull(place, reference, auth_file=str(place / "auth.json")).changed
+    said = skopeo.read_text()
+    assert PASSWORD not in said
+    assert token not in said
+    folders = {word.rpartition("/")[0] for line in said.splitlines() for word in line.split() if "auth.json" in word}
+    assert folders
+    assert not any(Path(folder).exists() for folder in folders)
+
+
+def test_tls_unless_told_otherwise(make_jail: Make, place: Path, served: Registry) -> None:
+    make_jail("jail")
+    with pytest.raises(transport.TransportError, match="server gave HTTP response to HTTPS client"):
+        push(place, f"{served.host}/jails/dev:1", plain_http=False, retries=3)
+
+
+def test_a_failure_is_tried_again(make_jail: Make, place: Path, served: Registry, skopeo: Path) -> None:
+    make_jail("jail")
+    wrapper = place / "bin/skopeo"
+    once = f"if [ ! -e {place}/failed ]; then touch {place}/failed; echo connection reset by peer >&2; exit 1; fi\n"
+    wrapper.write_text(wrapper.read_text().replace("export", once + "export", 1))
+    result = push(place, f"{served.host}/jails/dev:1", retries=1)
+    assert result.changed
+    assert result.warnings == ["skopeo inspect is tried again: connection reset by peer"]
+
+
+def test_refusals(make_jail: Make, place: Path, served: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_jail("jail")
+    with pytest.raises(InputError, match=f"there is no image {served.host}/jails/none:latest in the registry"):
+        pull(place, f"{served.host}/jails/none")
+    for wrong in ("dev", "--help", "registry.example.com/UPPER", "host/a b", "host/../x"):
+        with pytest.raises(InputError, match="names no image in a registry"):
+            push(place, wrong)
+    with pytest.raises(InputError, match="cannot be the name of an image"):
+        push(place, f"{served.host}/a:1", name="a:b")
+    monkeypatch.setattr(transport, "PLACES", (str(place),))
+    with pytest.raises(InputError, match=r"there is no skopeo in .*brew install skopeo"):
+        push(place, f"{served.host}/jails/dev:1")
+    assert not (place / "new").exists()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 from .._sys import host
@@ -44,7 +44,7 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
             raise InputError(f"{show(opened.path)} is not complete: let darwin_jail_rootfs finish it first")
         configs.config(opened.root, settings, ())
         opened.lock(check)
-        with closing(open_layout(place, check)) as store, nullcontext() if check else alone_in(store.root):
+        with closing(open_layout(place, check)) as store, _alone(store, check):
             if not check:
                 store.sweep()
             run = _Export(opened, store, settings)
@@ -58,6 +58,10 @@ def _place(layout: str) -> bytes:
     if os.path.lexists(place) and not os.path.isdir(place):
         raise InputError(f"{layout} is no directory, and so cannot be an image layout: choose another path")
     return place
+
+
+def _alone(store: Layout, check: bool) -> AbstractContextManager[None]:
+    return nullcontext() if check else alone_in(store.root)
 
 
 class _Export:

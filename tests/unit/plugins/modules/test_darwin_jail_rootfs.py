@@ -118,7 +118,7 @@ def test_through_ansible(options: dict[str, Any], place: Path) -> None:
     command += ["-e", f"ansible_python_interpreter={sys.executable}"]
     environment = {
         **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": darwin_jail_rootfs.__file__.split("/ansible_collections/")[0],
+        "ANSIBLE_COLLECTIONS_PATH": darwin_jail_rootfs.__file__.partition("/ansible_collections/")[0],
     }
     for word in ("CHANGED", "SUCCESS"):
         ended = subprocess.run(

@@ -140,4 +140,4 @@ class TestExtendedAttributes:
             assert paths(foretold) == paths(done) == {("metadata", f"/{name}")}
             assert done.values["operations"][0]["why"] == "extended attributes"
             assert os.listxattr(directory) == ["user.tag"]
-            assert os.getxattr(directory, "user.tag") == name.encode() or b"top"
+            assert os.getxattr(directory, "user.tag") == (name.encode() or b"top")

@@ -38,6 +38,8 @@ from ..jail import STATE
 RECORD = STATE + b"/record.mtree"
 JOURNAL = b"journal."
 LIMIT = 1 << 28
+OVERHEAD = 100
+"""What a directory takes besides its path and its text, in bytes, about."""
 HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
 
 _OPENS = re.compile(rb" type=dir ")
@@ -93,6 +95,8 @@ class Record:
         """Whether the last run did not finish."""
         self._where = ""
         """Its path on the host, for messages."""
+        self._room = LIMIT
+        """How many bytes paths may take yet: they are longer than their text in nested directories."""
 
     @classmethod
     def load(cls, root: Root) -> Record:
@@ -103,10 +107,13 @@ class Record:
             data = root.read(RECORD, LIMIT)
             if data is not None:
                 record._index(data)
+            left = LIMIT
             for name in journals(root):
                 record.interrupted = True
                 record._where = show(root.outside(STATE + b"/" + name))
-                record._replay(root.read(STATE + b"/" + name, LIMIT) or b"")
+                data = root.read(STATE + b"/" + name, left) or b""
+                left -= len(data)
+                record._replay(data)
         except RecordError as exc:
             raise record._damaged(exc) from exc
         return record
@@ -138,7 +145,7 @@ class Record:
         """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
         path: list[bytes] = []
         opened: tuple[bytes, int] | None = None
-        marks = [(data.rfind(b"\n", 0, found.start()) + 1, True) for found in _OPENS.finditer(data)]
+        marks = list(_openings(data))
         marks += [(found.start() + 1, False) for found in _CLOSES.finditer(data)]
         for start, opens in sorted(marks):
             if opened:
@@ -158,6 +165,9 @@ class Record:
         if (path + b"/").startswith(STATE + b"/"):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
+            self._room -= len(path) + OVERHEAD
+            if self._room < 0:
+                raise RecordError("it names more directories than a system has, or deeper ones")
             parent, name = os.path.split(path)
             self.children.setdefault(parent, []).append(name)
         self.blocks[path] = block
@@ -165,18 +175,38 @@ class Record:
     def _replay(self, data: bytes) -> None:
         """Add the blocks of a journal to those of the record: what they name may be there or not."""
         parts = _JOURNAL_HEAD.split(data)[1:]
+        texts: dict[bytes, list[bytes]] = {}
         for encoded, text in zip(parts[::2], parts[1::2]):
             path = mtree.decode(encoded).strip(b"/")
             if path and not {b"", b".", b".."}.isdisjoint(path.split(b"/")):
                 raise RecordError(f"'{show(path)}' is no path of a directory")
             whole = text[: text.rfind(b"\n") + 1]
-            former = self.blocks.get(path)
-            lines = former.text + whole.split(b"\n", 1)[-1] if former else whole
-            for count in range(1, path.count(b"/") + 1):
-                ancestor = b"/".join(path.split(b"/")[:count])
-                if ancestor not in self.blocks:
-                    self._add(ancestor, EMPTY)
-            self._add(path, Block(lines))
+            if path not in texts:
+                former = self.blocks.get(path)
+                self._imply(path)
+                texts[path] = [former.text] if former else []
+            texts[path].append(whole.split(b"\n", 1)[-1] if texts[path] else whole)
+        for path, lines in texts.items():
+            self._add(path, Block(b"".join(lines)))
+
+    def _imply(self, path: bytes) -> None:
+        """Add the directories above one."""
+        missing = []
+        while (path := os.path.dirname(path)) and path not in self.blocks:
+            missing.append(path)
+        for ancestor in reversed(missing):
+            self._add(ancestor, EMPTY)
+
+
+def _openings(data: bytes) -> Iterator[tuple[int, bool]]:
+    """Where the lines start that open a directory."""
+    since = 0
+    for found in _OPENS.finditer(data):
+        start = data.rfind(b"\n", since, found.start()) + 1
+        if since and not start:
+            raise RecordError("it opens two directories in one line")
+        yield start, True
+        since = found.end()
 
 
 def _component(encoded: bytes, nested: bool) -> bytes:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.jail import STATE
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from system_calls import in_child
 
 from .conftest import Make
 
@@ -86,6 +88,33 @@ def test_a_huge_record_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(record, "LIMIT", 1000)
     with pytest.raises(Exception, match="larger than 1000 bytes"):
         load(place, HEAD + b"#" * 1000 + b"\n..\n")
+
+
+BLOCKS = b"x type=file mode=0644 uid=0 gid=0 size=1 time=0.000000000\n" * 50
+BOMBS = {
+    "one long line": (None, HEAD + b" type=dir " * 2_000_000 + b"\n"),
+    "a very deep tree": (None, HEAD + b"a type=dir mode=0755 uid=0 gid=0\n" * 40_000 + b"..\n" * 40_001),
+    "one directory again and again": (b"journal.1", (b"#dir /usr\n" + BLOCKS) * 10_000),
+    "a long path again and again": (b"journal.1", (b"#dir " + b"/a" * 8_000 + b"\n") * 2_000),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_takes_neither_much_time_nor_memory(place: Path, bomb: str) -> None:
+    """The limits are three times what is taken here; without care it would be hundreds of times as much."""
+    name, text = BOMBS[bomb]
+    if name:
+        journal(place, text, name)
+
+    def read() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (15, 15))
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+        try:
+            load(place, HEAD + b"..\n" if name else text)
+        except RecordError as exc:
+            assert "Remove it to go on" in str(exc)  # noqa: PT017 (this is another process)
+
+    assert in_child(read) == 0
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -49,7 +49,7 @@ def find_account(user: str) -> Account:
     name = entry.pw_name if entry else user
     record = {} if user.isdecimal() and not entry else read_record(name)
     if not entry and not record:
-        raise InputError(f"there is no user {user!r} in Directory Services: create it first, or give another one")
+        raise no_such_user(user)
     known = {
         "UniqueID": entry and str(entry.pw_uid),
         "PrimaryGroupID": entry and str(entry.pw_gid),
@@ -65,6 +65,10 @@ def find_account(user: str) -> Account:
         shell=known["UserShell"] or "/bin/sh",
         uuid=known.get("GeneratedUID"),
     )
+
+
+def no_such_user(user: str) -> InputError:
+    return InputError(f"there is no user {user!r} in Directory Services: create it first, or give another one")
 
 
 def find_group(group: str) -> int:

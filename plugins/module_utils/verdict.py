@@ -20,6 +20,9 @@ from .result import Result
 # macOS: "Bad CPU type in executable" (xnu bsd/sys/errno.h); other systems have no such errno.
 EBADARCH = 86
 
+# Of dyld, when the kernel refuses to map the jail's shared cache: no program can start then.
+CACHE_REFUSED = b"syscall to map cache into shared region failed"
+
 SIP = (
     "System Integrity Protection refuses it while it is on: csrutil status tells, and csrutil disable in recoveryOS "
     "turns it off"
@@ -125,14 +128,14 @@ def _complaint(ended: Ended, timeout: float | None) -> str:
         return f"timed out: still running after {timeout:g} seconds, so it was ended with all it had started"
     if not ended.rc:
         return ""
-    hint = _explain(ended.rc, ended.stderr)
+    hint = explain(ended.rc, ended.stderr)
     return f"non-zero return code: {hint}" if hint else "non-zero return code"
 
 
-def _explain(rc: int, stderr: bytes) -> str:
+def explain(rc: int, stderr: bytes) -> str:
     """What macOS is known to mean by it (docs/macos.md); a shell in between says 128 + signal."""
     if rc in (-signal.SIGABRT, 128 + signal.SIGABRT):
-        if b"syscall to map cache into shared region failed" in stderr:
+        if CACHE_REFUSED in stderr:
             return (
                 "the kernel refused to map the jail's copy of the dyld shared cache, as it does while the file system "
                 "protection of System Integrity Protection is on (csrutil status tells)"

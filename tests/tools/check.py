@@ -92,6 +92,8 @@ def tool(name: str, *arguments: str) -> Command:
     return ("python", f"tests/tools/{name}", *arguments)
 
 
+ON_THE_CONTROLLER = ("action", "become", "connection", "doc_fragments", "inventory", "lookup", "plugin_utils")
+
 PARTS = (
     Part(
         "lint",
@@ -105,8 +107,8 @@ PARTS = (
     Part(
         "types",
         (
-            ("mypy", *packages("doc_fragments", "module_utils", "modules")),
-            ("mypy", "--python-version", "3.11", *packages("action", "inventory", "lookup")),
+            ("mypy", *packages("module_utils", "modules")),
+            ("mypy", "--python-version", "3.11", *packages(*ON_THE_CONTROLLER)),
             ("mypy", "--python-version", "3.11", "tests"),
         ),
     ),

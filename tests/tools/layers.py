@@ -100,6 +100,7 @@ def layer_of(module: str) -> str:
 MAY_IMPORT = {
     "_sys": {"_sys"},
     "module_utils": {"module_utils", "_sys"},
+    "modules": {"module_utils"},
 }
 
 
@@ -107,7 +108,7 @@ def imports_point_down(file: Source) -> Iterator[Violation]:
     """Modules and other plugins use module_utils, module_utils use _sys, _sys uses only errors."""
     if not file.layer:
         return
-    allowed = MAY_IMPORT.get(file.layer, {file.layer, "module_utils"} - {"modules"})
+    allowed = MAY_IMPORT.get(file.layer, {file.layer, "plugin_utils", "module_utils"})
     for line, module in file.imports:
         layer = layer_of(module)
         if file.layer == "_sys" and module.startswith(f"{OURS}.module_utils.errors"):

@@ -9,20 +9,23 @@ from types import ModuleType
 
 from ..errors import OperationError
 
-# What one module of a program has from another stands above it in the same text. Such an import takes one line.
-LEFT_OUT = ("from .", "from __future__ ")
+# What one module of a program has from another stands above it in the same text: such an import takes one line.
+# Comments need not travel.
+LEFT_OUT = ("from .", "from __future__ ", "#")
 
 
 def source(module: ModuleType) -> str:
     """Its text, which may lie in the zip file that Ansible sends."""
     loader = module.__spec__.loader if module.__spec__ else None
-    text: str | None = loader.get_source(module.__name__)  # type: ignore[union-attr]
+    text: str | bytes | None = loader.get_source(module.__name__)  # type: ignore[union-attr]
     if text is None:
         raise OperationError("read the source of", module.__name__, "there is none")
-    return text
+    return text.decode() if isinstance(text, bytes) else text  # the loader of Ansible's controller gives bytes
 
 
 def program(*modules: ModuleType, call: str) -> str:
     """The text of several modules, which need nothing but the standard library and each other, then a call."""
-    lines = [line for module in modules for line in source(module).splitlines() if not line.startswith(LEFT_OUT)]
+    lines = [
+        line for module in modules for line in source(module).splitlines() if not line.strip().startswith(LEFT_OUT)
+    ]
     return "\n".join(["from __future__ import annotations", *lines, call, ""])

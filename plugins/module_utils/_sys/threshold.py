@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The step into a jail, and the program that is run behind it.
 
-Part of programs that program.py puts together, so it imports little: each
+Part of programs that source.py puts together, so it imports little: each
 import costs milliseconds of every task, and none may be made once the root
 has changed, for it would be looked for in the jail.
 """

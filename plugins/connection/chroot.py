@@ -1,0 +1,386 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: chroot
+short_description: Run tasks in a jail on a Mac, over ssh or on this Mac
+version_added: 0.1.0
+description:
+  - Makes a jail a host like any other. Modules, roles and C(raw) run in it unchanged, as the jail's user or with
+    C(become) as any other user of the Mac.
+  - The connection reaches the jail's Mac with Ansible's own ssh connection, becomes root there with sudo, enters the
+    jail and becomes the user. On the Mac that Ansible runs on, it does without ssh. Nothing is installed on the Mac.
+  - Files are written and read by the jail's user inside of the jail. A link in the jail cannot lead them out of it.
+  - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
+author:
+  - darwin.jail contributors (@darwin-jail)
+extends_documentation_fragment:
+  - darwin.jail.ssh
+  - ansible.builtin.connection_pipelining
+requirements:
+  - A user on the Mac who is root, or who may do everything with sudo, with or without a password.
+  - Python 3.9 or newer on the Mac, as the Command Line Tools have it. Without one the jail is entered all the same, but
+    the user is in 16 groups at most, and C(TMPDIR) is C(/tmp).
+  - Python in the jail for most modules, but not for M(ansible.builtin.raw) and M(ansible.builtin.script).
+notes:
+  - The options of P(ansible.builtin.ssh#connection) are about the way to the Mac, and so are O(remote_user), which is
+    the user on the Mac, and the become password, which is for sudo on the Mac.
+  - What is said of sftp and scp has no effect, for files do not go that way.
+  - Python is looked for in the jail's Command Line Tools, Xcode, C(/opt/homebrew) and C(/usr/local), unless
+    C(ansible_python_interpreter) or C(ansible_interpreter_python_fallback) say otherwise.
+  - C(become) with sudo, which is Ansible's default, is taken to mean P(darwin.jail.chroot#become). Other methods are
+    run in the jail. They cannot ask for a password there.
+  - Where a host's variables say C(ansible_connection), as those of the implicit C(localhost) do, C(connection) of a
+    play has no effect. Set C(ansible_connection) in C(vars) of the play then.
+seealso:
+  - plugin: darwin.jail.chroot
+    plugin_type: become
+  - plugin: darwin.jail.jails
+    plugin_type: inventory
+  - module: darwin.jail.darwin_chroot_exec
+options:
+  jail:
+    description: The directory of the jail, an absolute path on the Mac.
+    type: str
+    vars:
+      - name: jail_path
+  jail_user:
+    description: The user in the jail, by name or number. Users are those of the Mac.
+    type: str
+    default: root
+    vars:
+      - name: jail_user
+  mac:
+    description:
+      - The Mac that the jail is on, by its name in the inventory. How to reach it is then taken from its variables, and
+        only what these leave open from those of the jail.
+    type: str
+    vars:
+      - name: jail_mac
+  transport:
+    description:
+      - How to reach the Mac. V(auto) is V(local) when the Mac is C(localhost), C(127.0.0.1) or C(::1), or has the
+        connection C(local), and V(ssh) otherwise.
+    type: str
+    default: auto
+    choices: [auto, ssh, local]
+    vars:
+      - name: jail_transport
+  mac_python:
+    description:
+      - Where Python is on the Mac, when it is neither in the Command Line Tools nor in Xcode. It is run as root, so it
+        should be one that only root can change.
+    type: str
+    vars:
+      - name: jail_mac_python
+  sudo_password:
+    description: The password for sudo on the Mac. C(--ask-become-pass) asks for it.
+    type: str
+    vars:
+      - name: ansible_become_password
+      - name: ansible_become_pass
+      - name: ansible_sudo_pass
+    env:
+      - name: ANSIBLE_BECOME_PASS
+      - name: ANSIBLE_SUDO_PASS
+    ini:
+      - section: sudo_become_plugin
+        key: password
+  sudo_exe:
+    description: The sudo of the Mac.
+    type: str
+    default: sudo
+    vars:
+      - name: ansible_sudo_exe
+    env:
+      - name: ANSIBLE_SUDO_EXE
+    ini:
+      - section: sudo_become_plugin
+        key: executable
+  sudo_flags:
+    description: Options for sudo on the Mac, as P(ansible.builtin.sudo#become) takes them.
+    type: str
+    default: -H -S -n
+    vars:
+      - name: ansible_sudo_flags
+    env:
+      - name: ANSIBLE_SUDO_FLAGS
+    ini:
+      - section: sudo_become_plugin
+        key: flags
+  use_tty:
+    description:
+      - Whether ssh asks for a terminal for commands that read nothing. Other than with
+        P(ansible.builtin.ssh#connection) it does not, so that standard output and error stay apart, byte by byte.
+    type: bool
+    default: false
+    vars:
+      - name: ansible_ssh_use_tty
+    env:
+      - name: ANSIBLE_SSH_USETTY
+    ini:
+      - section: ssh_connection
+        key: usetty
+"""
+
+EXAMPLES = r"""
+- name: Configure jails
+  hosts: jails
+  connection: darwin.jail.chroot
+  tasks:
+    - name: Have a configuration file, as the jail's user
+      ansible.builtin.template:
+        src: gitconfig.j2
+        dest: ~/.gitconfig
+        mode: "0644"
+
+    - name: Have another time zone, as root
+      ansible.builtin.file:
+        src: /var/db/timezone/zoneinfo/Europe/Berlin
+        dest: /etc/localtime
+        state: link
+      become: true
+
+- name: Configure a jail on this Mac
+  hosts: localhost
+  vars:
+    ansible_connection: darwin.jail.chroot
+    jail_path: /private/var/jails/first
+    jail_user: admin
+  roles:
+    - a_role_that_knows_nothing_of_jails
+
+# inventory.yml: the jail says where it is, its Mac says how to get there
+#
+# macs:
+#   hosts:
+#     mac1:
+#       ansible_host: mac1.example.com
+#       ansible_user: admin
+# jails:
+#   hosts:
+#     sequoia-dev:
+#       jail_mac: mac1
+#       jail_path: /private/var/jails/sequoia-dev
+#       jail_user: admin
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from ansible import constants
+from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
+from ansible.module_utils.common.text.converters import to_bytes, to_text
+from ansible.plugins.become import BecomeBase
+from ansible.plugins.connection import ConnectionBase
+from ansible.plugins.loader import become_loader
+from ansible.utils.display import Display
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit
+from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, Sudo, mac_over_ssh, this_mac
+from ansible_collections.darwin.jail.plugins.plugin_utils.python import JAIL_PYTHONS, is_vain_search, own_python
+
+display = Display()
+
+BECOME = "darwin.jail.chroot"
+LOCAL = ("local", "ansible.builtin.local")
+
+# How sudo tells that it will not, and asks for no password either.
+NOT_A_SUDOER = (
+    b"is not in the sudoers file",
+    b"is not allowed to execute",
+    b"is not allowed to run sudo",
+    b"may not run sudo",
+)
+
+
+class Connection(ConnectionBase):
+    """Commands and files for a jail: one visit each."""
+
+    transport = BECOME
+    has_pipelining = True
+    allow_executable = False  # the shell is started here, behind the step into the jail
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._mac: Mac | None = None
+
+    # -- settings ----------------------------------------------------------------
+
+    def set_become_plugin(self, plugin: BecomeBase | None) -> None:
+        """Ansible's default needs sudo in the jail; ours does not."""
+        self.become = become_loader.get(BECOME) if plugin is not None and plugin.name == "sudo" else plugin
+
+    def _resolve_option_variables(self, variables: Any, templar: Any) -> dict[str, Any]:
+        """The values of variables that are options. How to reach it is the Mac's to say, when the jail names it."""
+        own: dict[str, Any] = super()._resolve_option_variables(variables, templar)
+        name = own.get("jail_mac")
+        if not name:
+            return own
+        if name not in variables["hostvars"]:
+            raise AnsibleError(
+                f"jail_mac is {name!r}, which is not in the inventory: add that Mac, or correct jail_mac"
+            )
+        theirs = variables["hostvars"][name]
+        address = {entry["name"] for entry in self.option_definitions["host"]["vars"]}
+        known = [known for known in self._variables() if known in theirs and not known.startswith("jail_")]
+        found = {**{key: own[key] for key in own if key not in address}, **{key: theirs[key] for key in known}}
+        if "ansible_connection" in theirs and theirs["ansible_connection"] in LOCAL:
+            found.setdefault("jail_transport", "local")
+        return found
+
+    def _variables(self) -> list[str]:
+        names: list[str] = constants.config.get_plugin_vars("connection", self._load_name)
+        return names
+
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        super().set_options(task_keys, var_options, direct)
+        options = self._settings
+        password = options["sudo_password"] or self._play_context.become_pass
+        sudo = Sudo(password, options["sudo_exe"], options["sudo_flags"])
+        here = options["transport"] == "auto" and options["host"] in constants.LOCALHOST
+        if here or options["transport"] == "local":
+            self._mac = this_mac(self, sudo)
+        else:
+            self._mac = mac_over_ssh(self, options, sudo)
+        # To Ansible this is who prepares what a task needs. For one that becomes somebody that is root, who can give
+        # files away: any user can then have them, and nobody else.
+        prepares = "root" if self._becomes else options["jail_user"]
+        self.set_option("remote_user", prepares)
+
+    @property
+    def _becomes(self) -> bool:
+        return self.become is not None and self.become.name == BECOME
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.get_options()
+        return found
+
+    def update_vars(self, variables: dict[str, Any]) -> None:
+        """Python is the jail's own, whatever was found on the Mac."""
+        variables.setdefault("ansible_user", self._settings["jail_user"])
+        super().update_vars(variables)
+        for scope in (variables.get("ansible_delegated_vars") or {"": variables}).values():
+            own_python(scope)
+
+    # -- commands and files --------------------------------------------------------
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> Answer:
+        """Run a command for a shell in the jail, as the jail's user or whom the task becomes."""
+        become: Any = self.become
+        user, text = become.whose(cmd) if self._becomes else ("", cmd)
+        visit = self._visit("run", self._shell.executable or "/bin/sh", "-c", text, user=user, stdin=bool(in_data))
+        answer = self._go(visit, self._reached.run, in_data)
+        if is_vain_search(text, answer[1]):
+            raise AnsibleError(
+                f"there is no Python in {visit.jail}: looked for {', '.join(JAIL_PYTHONS)}; bring the Command Line "
+                "Tools or another Python into the jail, or set ansible_python_interpreter to where it is "
+                "(raw and script need none)"
+            )
+        return answer
+
+    def put_file(self, in_path: str, out_path: str) -> None:
+        """Have the jail's user write a file."""
+        try:
+            status = os.stat(to_bytes(in_path, errors="surrogate_or_strict"))
+        except OSError as exc:
+            raise AnsibleFileNotFound(f"cannot read {in_path}: {exc.strerror}") from exc
+        size, mode = str(status.st_size), f"{stat.S_IMODE(status.st_mode):o}"
+        self._transfer(self._visit("put", out_path, mode, size, stdin=True), self._reached.put, in_path)
+
+    def fetch_file(self, in_path: str, out_path: str) -> None:
+        """Have the jail's user read a file."""
+        self._transfer(self._visit("get", in_path), self._reached.fetch, out_path)
+
+    def _transfer(self, visit: Visit, how: Callable[[str, str], Answer], path: str) -> None:
+        rc, _stdout, stderr = self._go(visit, how, path)
+        if rc:
+            verb = "write" if visit.act == "put" else "read"
+            said = to_text(stderr).strip() or f"it ended with {rc}"
+            raise AnsibleError(f"cannot {verb} {visit.words[0]} in {visit.jail} as {visit.user}: {said}")
+
+    def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Visit:
+        options = self._settings
+        jail, python = options["jail"], options["mac_python"]
+        if not jail:
+            raise AnsibleError(
+                f"{options['host']} has no jail_path, so there is no jail to go to: set it, or for a task on a Mac set "
+                "ansible_connection to ssh"
+            )
+        pythons = (python, *PYTHONS) if python else PYTHONS
+        try:
+            visit = Visit(jail, user or options["remote_user"], act, words, stdin, pythons)
+        except JailError as exc:
+            raise AnsibleError(str(exc)) from None
+        display.vvv(f"{visit.jail} as {visit.user}: {act} {' '.join(visit.words)}", host=options["host"])
+        return visit
+
+    @property
+    def _reached(self) -> Mac:
+        if self._mac is None:
+            raise AnsibleError("the options of the connection are not set yet")
+        return self._mac
+
+    def _go(self, visit: Visit, how: Callable[[str, Any], Answer], what: Any) -> Answer:
+        """Have root on the Mac make the visit."""
+        name = self._settings["mac"] or self._settings["host"]
+        try:
+            answer = how(visit.command, what)
+        except AnsibleConnectionFailure as exc:
+            raise type(exc)(f"cannot reach {name}, the Mac of the jail {visit.jail}") from exc
+        except AnsibleError as exc:
+            if "sudo password" not in str(exc) and "become password" not in str(exc):
+                raise
+            raise AnsibleError(
+                f"sudo on {name} refuses to enter {visit.jail}: give the password of the user there with "
+                "--ask-become-pass or ansible_become_password, or a sudo rule that asks for none"
+            ) from exc
+        if answer[0]:
+            judge(visit, answer, name)
+        return answer
+
+    # -- the connection ------------------------------------------------------------
+
+    def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:
+        """Not when ssh was told to ask for a terminal."""
+        return bool(
+            super().is_pipelining_enabled(wrap_async) and self._reached.plugin.is_pipelining_enabled(wrap_async)
+        )
+
+    def _connect(self) -> Connection:
+        return self
+
+    def reset(self) -> None:
+        self._reached.plugin.reset()
+
+    def close(self) -> None:
+        if self._mac is not None:
+            self._mac.plugin.close()
+
+
+def judge(visit: Visit, answer: Answer, mac: str) -> None:
+    """Raise when nothing was done, and say what is known of programs that were killed."""
+    from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
+
+    rc, _stdout, stderr = answer
+    try:
+        refusal.refuse(visit, rc, stderr)
+    except OperationError as exc:
+        kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
+        raise kind(str(exc)) from None
+    except JailError as exc:
+        raise AnsibleConnectionFailure(f"{exc} (on {mac})") from None
+    if rc == 1 and any(text in stderr for text in NOT_A_SUDOER):
+        said = to_text(stderr).strip()
+        raise AnsibleError(
+            f"sudo on {mac} refuses to enter {visit.jail}: {said}: jails need a user who may do everything"
+        )
+    why = refusal.killed(visit, rc, stderr)
+    if why:
+        display.warning(why)

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go into a jail for somebody elsewhere: to run a command, or to take or leave one file.
+
+This runs on the Mac as root, behind the text of threshold.py (visit.py puts
+the two together): nothing of this collection is installed there. Of the jail
+nothing is believed: its directory is opened component by component without
+following links, and files are opened only when this process's root is the
+jail and its user is the jail's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import stat
+import sys
+
+from .threshold import TMP, StepError, check_interpreter, cross, execute, find, step, surroundings
+
+# macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
+PRIVATE = ("etc", "tmp", "var")
+
+# What makes a directory a jail: the file belongs to root, in a directory that only root can enter (jail.py).
+MARKER = "private/var/db/darwin.jail/jail.json"
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+CHUNK = 1 << 20
+REFUSED = 125
+"""The exit code when a step failed, so that nothing was done."""
+
+# The names of the user's directories for temporary files end in the number of the user (user_tmp.py).
+FOLDERS = "/var/folders"
+ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
+TAIL = 6
+
+
+def open_jail(path: str) -> int:
+    """Open a jail's directory; no link is followed but macOS's own at the start of the path."""
+    parts = [part for part in path.split("/") if part]
+    if parts[0] in PRIVATE and is_private(parts[0]):
+        parts.insert(0, "private")
+    fd = os.open("/", DIRECTORY)
+    walked = ""
+    for part in parts:
+        walked += "/" + part
+        with step("open", walked):
+            fd = descend(fd, part)
+    with step("marker", path):
+        *parents, name = MARKER.split("/")
+        found = os.dup(fd)
+        for part in parents:
+            found = descend(found, part)
+        marker = os.stat(name, dir_fd=found, follow_symlinks=False)
+        os.close(found)
+        if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
+            raise OSError(errno.EINVAL, "not root's file")
+    return fd
+
+
+def is_private(name: str) -> bool:
+    try:
+        return os.readlink("/" + name).strip("/") == "private/" + name
+    except OSError:
+        return False
+
+
+def descend(fd: int, name: str) -> int:
+    deeper = os.open(name, DIRECTORY, dir_fd=fd)
+    os.close(fd)
+    return deeper
+
+
+def account(user: str) -> pwd.struct_passwd:
+    """Who that is on the Mac, by name or number."""
+    try:
+        return pwd.getpwuid(int(user) & 0xFFFFFFFF) if user.isdecimal() else pwd.getpwnam(user)
+    except (KeyError, OverflowError):
+        raise StepError("account", user, 0) from None
+
+
+def arrive(jail: str, user: str) -> pwd.struct_passwd:
+    """Be the user in the jail; says who that is."""
+    fd = open_jail(jail)
+    who = account(user)
+    cross(fd, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, who.pw_name, [])
+    for place in (who.pw_dir, "/"):  # as sshd does
+        try:
+            os.chdir(place)
+            break
+        except OSError:
+            continue
+    return who
+
+
+def environment(who: pwd.struct_passwd) -> dict[str, str]:
+    home, shell = who.pw_dir or "/", who.pw_shell or "/bin/sh"
+    return surroundings(who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
+
+
+def temporary_directory(uid: int) -> str:
+    """The one of the user in this jail, as darwin_jail_user_tmp made it; otherwise /tmp.
+
+    It is known by its owner and by its name, which holds the user's number.
+    """
+    tail = "".join(ALPHABET[(uid >> shift) & 31] for shift in range(5 * TAIL - 5, -1, -5))
+    found = []
+    for first in entries(FOLDERS):
+        for second in entries(f"{FOLDERS}/{first}"):
+            path = f"{FOLDERS}/{first}/{second}/T"
+            if second.endswith(tail) and is_own_directory(path, uid):
+                found.append(path + "/")
+    return found[0] if len(found) == 1 else TMP
+
+
+def entries(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def is_own_directory(path: str, uid: int) -> bool:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
+
+
+def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
+    """Become a program."""
+    path = find(argv[0], "")
+    check_interpreter(path)
+    execute(path, list(argv), environment(who))
+
+
+def leave(path: str, mode: str, size: str) -> None:
+    """Write what comes in to a file, as sftp-server(8) would."""
+    with step("put", path):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, int(mode, 8))
+        there = 0
+        while True:
+            data = os.read(0, CHUNK)
+            if not data:
+                break
+            there += len(data)
+            while data:
+                data = data[os.write(fd, data) :]
+        os.close(fd)
+    if there != int(size):  # the other side is gone
+        raise StepError("short", path, 0)
+
+
+def take(path: str) -> None:
+    """Write a file to what goes out."""
+    with step("get", path):
+        fd = os.open(path, os.O_RDONLY)
+        while True:
+            data = os.read(fd, CHUNK)
+            if not data:
+                break
+            while data:
+                data = data[os.write(1, data) :]
+
+
+def act_out(act: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
+    if act == "run":
+        run(who, words)
+    elif act == "put":
+        leave(*words)
+    elif act == "get":
+        take(*words)
+
+
+def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, token: str) -> None:
+    """Do it. A step that fails is told in one line of stderr that begins with the token."""
+    if not stdin:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        act_out(act, arrive(jail, user), words)
+    except StepError as exc:
+        event, path, number = exc.args
+        code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
+        os.write(2, f"{token} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
+        sys.exit(REFUSED)

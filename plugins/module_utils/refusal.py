@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a visit to a jail came to nothing, in the words of the modules that run on the Mac."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+from . import directory, jail, verdict
+from ._sys.enter import Report
+from .errors import InputError, OperationError
+from .visit import Visit
+
+FIELDS = 4
+"""Of the line that a visit ends with when a step failed: the token, the step, the errno's name, and a path."""
+
+ABORTED = 128 + signal.SIGABRT
+
+
+def refuse(visit: Visit, rc: int, stderr: bytes) -> None:
+    """JailError when the visit did nothing at all."""
+    for line in stderr.splitlines():
+        words = line.decode("utf-8", "surrogateescape").split(" ", FIELDS - 1)
+        if len(words) == FIELDS and words[0] == visit.token:
+            _refuse(visit, Report(words[1], words[3], _number(words[2])))
+    if rc == 1 and stderr.startswith(b"chroot: ") and b": Operation not permitted" in stderr:
+        _refuse(visit, Report("enter", visit.jail, errno.EPERM))
+    if rc == ABORTED and verdict.CACHE_REFUSED in stderr:
+        raise OperationError("run programs in", visit.jail, verdict.explain(rc, stderr))
+
+
+def killed(visit: Visit, rc: int, stderr: bytes) -> str:
+    """What macOS is known to mean by the end of a program; empty when nothing."""
+    why = verdict.explain(rc, stderr)
+    return f"a program in {visit.jail} ended with {rc}: {why}" if why else ""
+
+
+def _number(name: str) -> int:
+    """The number that the errno has on this system."""
+    return int(getattr(errno, name, {"EBADARCH": verdict.EBADARCH}.get(name, 0)))
+
+
+def _refuse(visit: Visit, report: Report) -> None:
+    if report.event == "open":
+        _cannot_open(visit, report)
+    if report.event == "marker":
+        raise jail.foreign(visit.jail)
+    if report.event == "account":
+        raise directory.no_such_user(visit.user)
+    if report.event in ("put", "get"):
+        verb = "write" if report.event == "put" else "read"
+        hint = f"as {visit.user}" if report.errno == errno.EACCES else ""
+        raise OperationError(verb, f"{report.path} in {visit.jail}", os.strerror(report.errno), report.errno, hint)
+    if report.event == "short":
+        raise OperationError("write", f"{report.path} in {visit.jail}", "the connection broke before its end")
+    verdict.refuse(report, visit.words[0], "", visit.jail, visit.user)
+
+
+def _cannot_open(visit: Visit, report: Report) -> None:
+    if report.errno == errno.ENOENT:
+        raise jail.missing(visit.jail)
+    if report.errno in (errno.ELOOP, errno.ENOTDIR):
+        raise InputError(
+            f"{visit.jail}: {report.path} is a symbolic link or no directory: give the path that the jail really has"
+        )
+    raise OperationError("open", report.path, os.strerror(report.errno), report.errno)

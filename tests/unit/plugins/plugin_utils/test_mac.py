@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What is private to Ansible's ssh connection and used all the same."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from ansible import release
+from ansible.plugins.become import sudo
+from ansible.plugins.connection import ConnectionBase, ssh
+from ansible_collections.darwin.jail.plugins.plugin_utils.mac import RELIED_ON, Sudo
+
+
+@pytest.mark.parametrize("name", RELIED_ON)
+def test_the_ssh_connection_is_as_we_know_it(name: str) -> None:
+    method = getattr(ssh.Connection, name, None)
+    found = list(inspect.signature(method).parameters) if method else None
+    assert found == RELIED_ON[name], (
+        f"ansible-core {release.__version__} changed ansible.builtin.ssh: {name} takes {found}, not {RELIED_ON[name]}; "
+        "plugins/plugin_utils/mac.py has to follow"
+    )
+
+
+@pytest.mark.parametrize("name", ["_resolve_option_variables", "update_vars", "set_become_plugin"])
+def test_connections_are_still_asked(name: str) -> None:
+    assert callable(getattr(ConnectionBase, name, None)), (
+        f"ansible-core {release.__version__} has no ConnectionBase.{name} any more: connection/chroot.py has to follow"
+    )
+
+
+def test_sudo_asks_for_no_option_that_is_unknown_here() -> None:
+    source = inspect.getsource(sudo.BecomeModule)
+    asked = {word.split("'")[1] for word in source.split("self.get_option(")[1:]}
+    assert asked == {"become_exe", "become_flags", "become_pass", "become_user", "sudo_chdir"}, (
+        f"ansible-core {release.__version__}: the become plugin sudo has other options, {sorted(asked)}: "
+        "Sudo in plugins/plugin_utils/mac.py has to know them"
+    )
+    assert Sudo("secret", "/usr/bin/sudo", "-H").get_option("sudo_chdir") is None

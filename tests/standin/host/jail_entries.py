@@ -23,6 +23,7 @@ def entries() -> list[dict[str, object]]:
         f"/usr/lib/{triplet}/",
         "/usr/lib/standin/",
         "/usr/lib/python3.11/",
+        "/usr/share/python-wheels/",  # for venv
         "/etc/ld.so.preload",
         "/etc/nsswitch.conf",
         *(f"/dev/{node}" for node in NODES),

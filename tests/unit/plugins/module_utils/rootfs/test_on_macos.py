@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""A whole build with the macOS backend, against a model of libSystem: this is no proof that it works on macOS."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import backend, darwin
+from libsystem import COMPRESSED, RESTRICTED, LibSystem
+
+from .conftest import Make
+
+HIDDEN, DATAVAULT = 0x8000, 0x80
+
+
+@pytest.fixture
+def lib(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LibSystem]:
+    with monkeypatch.context() as patched:
+        model = LibSystem(patched)
+        patched.setattr("sys.platform", "darwin")
+        patched.setattr(darwin, "Darwin", lambda: MAC(model))
+        backend.backend.cache_clear()
+        yield model
+    backend.backend.cache_clear()
+
+
+MAC = darwin.Darwin
+
+
+@pytest.mark.parametrize("code", [0, errno.EXDEV, errno.ENOTSUP], ids=["cloned", "across volumes", "not supported"])
+def test_what_a_clone_loses_is_restored(make: Make, place: Path, source: Path, lib: LibSystem, code: int) -> None:
+    """setuid, hard links, and no flag that may not be set; a second run finds nothing to do."""
+    git, cc = source / "usr/bin/git", source / "usr/bin/cc"
+    git.chmod(0o6755)
+    os.chown(git, 501, 20)
+    git.chmod(0o6755)
+    os.link(git, source / "usr/share/git")
+    lib.set_flags(git, HIDDEN | RESTRICTED | DATAVAULT | COMPRESSED)
+    lib.set_flags(cc, RESTRICTED | COMPRESSED)
+    lib.acls[cc.stat().st_ino] = b"!#acl 1\nuser:admin allow read\n"
+    lib.clone_error = code
+    result = make("/usr/", workers=1)
+    stats = result.values["stats"]
+    assert stats["bytes_cloned"] == (0 if code else stats["bytes"])
+    jail = place / "jail/usr"
+    status = (jail / "bin/git").stat()
+    assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (0o6755, 501, 20)
+    assert os.path.samefile(jail / "bin/git", jail / "share/git")
+    assert status.st_nlink == 2
+    assert lib.flags_of(jail / "bin/git") == HIDDEN | COMPRESSED
+    assert lib.flags_of(jail / "bin/cc") == COMPRESSED
+    assert lib.acls[(jail / "bin/cc").stat().st_ino] == lib.acls[cc.stat().st_ino]
+    assert not make("/usr/", workers=1).changed
+    assert not make("/usr/", workers=1, verify="full").changed

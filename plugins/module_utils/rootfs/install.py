@@ -55,7 +55,11 @@ class Installer:
         self._root, self._source, self._only_clones = root, source, only_clones
         self._backend = backend()
         self._stage = root.open_dir(STAGE)
-        self._backend.bequeath_nothing(self._stage)
+        try:
+            self._backend.bequeath_nothing(self._stage)
+        except OSError as exc:
+            os.close(self._stage)
+            raise failed("prepare", root.outside(STAGE), exc) from exc
         self._umask = os.umask(0)
         self._backend.umask_is_zero = True
         self._count = 0

@@ -180,11 +180,13 @@ class _Filling:
 
     def _imply(self, staged: bytes, path: bytes, directories: dict[bytes, Node]) -> None:
         """See that a directory is there; archives need not name every one of them."""
-        if path in directories:
-            return
-        self._imply(staged, os.path.dirname(path), directories)
-        self._root.make_dir(staged + b"/" + path, 0o700, 0, 0)
-        directories[path] = directories[b""]._replace(path=path)
+        missing = []
+        while path not in directories:
+            missing.append(path)
+            path = os.path.dirname(path)
+        for path in reversed(missing):
+            self._root.make_dir(staged + b"/" + path, 0o700, 0, 0)
+            directories[path] = directories[b""]._replace(path=path)
 
     def _make(self, staged: bytes, node: Node) -> None:
         parent, name = os.path.split(staged + b"/" + node.path)

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import stat
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -151,3 +153,16 @@ def test_a_cut_archive(empty_jail: Path, pack: Callable[..., Path], mode: str) -
     with pytest.raises(JailError, match=r"brew.tar"):
         put(empty_jail, path)
     assert not (empty_jail / "opt").exists()
+
+
+def test_a_file_far_below_directories_that_the_archive_does_not_name(
+    empty_jail: Path, pack: Callable[..., Path]
+) -> None:
+    """However deep, though here no function may call itself as often."""
+    archive, limit = pack([*GOOD, ("d/" * 400 + "bottom", FILE, "found")]), sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 300)
+    try:
+        there = put(empty_jail, archive)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert (there / ("d/" * 400) / "bottom").read_text() == "found"

@@ -145,7 +145,7 @@ EXAMPLES = r"""
 RETURN = r"""
 digest:
   description: The digest of the image's manifest.
-  returned: success
+  returned: unless the jail is only foretold, in check mode
   type: str
   sample: sha256:2458c20a47282882d06bcc6bc96e093a96c65a64e8793a557f1c4c7b5efb3076
 reference:
@@ -167,7 +167,7 @@ layers:
   sample: []
 stats:
   description: What the image is made of.
-  returned: when exported, or when the jail was made
+  returned: when an image or a jail was made, or in check mode could be
   type: dict
   contains:
     files: {description: Files and links in the jail., type: int, sample: 50362}

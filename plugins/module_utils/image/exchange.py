@@ -43,12 +43,13 @@ def exchange(params: dict[str, Any], check: bool) -> Result:
 
 
 def _push(result: Result, registry: Registry, params: dict[str, Any], check: bool) -> None:
-    if registry.digest() == result.values["digest"]:
+    digest = result.values.get("digest")  # of a jail that is only foretold there is none
+    if digest and registry.digest() == digest:
         return
     if not check:
         registry.push(params["layout"], params["name"])
     result.changed = True
-    result.diff.append(f"+ {registry.reference} ({result.values['digest']})")
+    result.diff.append(f"+ {registry.reference} ({digest})")
 
 
 def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:

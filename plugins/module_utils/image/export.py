@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from typing import Any
 
 from .._sys import host
 from .._sys.lock import alone_in
 from ..errors import InputError, show
-from ..jail import Jail, open_jail
+from ..jail import Jail, is_vacant, jail_path, not_there_yet, open_jail
 from ..result import Result
 from ..sizes import size
 from . import config as configs
@@ -37,6 +37,9 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
     """Make the image of a jail in a layout; nothing changes when it is there already."""
     started = time.monotonic()
     place = _place(layout)
+    path = jail_path(jail)
+    if check and is_vacant(path):
+        return Result(True, {"layers": []}, [f"+ image {name}"], [not_there_yet(path)])
     with open_jail(jail) as opened:
         if (place + b"/").startswith(opened.path + b"/"):
             raise InputError(f"{layout} lies in the jail {show(opened.path)}: choose a directory outside of it")
@@ -44,13 +47,18 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
             raise InputError(f"{show(opened.path)} is not complete: let darwin_jail_rootfs finish it first")
         configs.config(opened.root, settings, ())
         opened.lock(check)
-        with closing(open_layout(place, check)) as store, _alone(store, check):
-            if not check:
-                store.sweep()
-            run = _Export(opened, store, settings)
-            result = run.result(name, check)
+        with closing(open_layout(place, check)) as store:
+            result = _export(opened, store, settings, name, check)
     result.values["stats"]["seconds"] = round(time.monotonic() - started, 3)
     return result
+
+
+def _export(jail: Jail, store: Layout, settings: Settings, name: str, check: bool) -> Result:
+    if check:
+        return _Export(jail, store, settings).result(name, check)
+    with alone_in(store.root):
+        store.sweep()
+        return _Export(jail, store, settings).result(name, check)
 
 
 def _place(layout: str) -> bytes:
@@ -58,10 +66,6 @@ def _place(layout: str) -> bytes:
     if os.path.lexists(place) and not os.path.isdir(place):
         raise InputError(f"{layout} is no directory, and so cannot be an image layout: choose another path")
     return place
-
-
-def _alone(store: Layout, check: bool) -> AbstractContextManager[None]:
-    return nullcontext() if check else alone_in(store.root)
 
 
 class _Export:

@@ -129,7 +129,7 @@ def _refuse_others(image: Image, layout: str) -> list[str]:
     if found != here:
         raise InputError(f"the image in {layout} is for {found[0]}/{found[1]}, this Mac is {here[0]}/{here[1]}")
     runs, version = _release("/"), image.config.get("os.version")
-    if runs and version and str(version).split(".")[0] != str(runs.major):
+    if runs and version and str(version).partition(".")[0] != str(runs.major):
         return [f"the image holds macOS {version}, this Mac runs {runs.version}: its programs may not start here"]
     return []
 
@@ -157,8 +157,8 @@ def _is_there(real: bytes, image: Image, path: str) -> bool:
             return False
     of = f"of the image {show(made)}" if isinstance(made, str) else "not made of an image"
     raise InputError(
-        f"the jail {show(real)} is there and {of}: unpack {image.digest} beside it, and let the playbook "
-        "darwin.jail.deploy_jail exchange them, or remove it first"
+        f"the jail {show(real)} is there and {of}: unpack {image.digest} beside it and exchange the two, "
+        "or remove it first"
     )
 
 

@@ -121,6 +121,13 @@ def test_four_runs(make_jail: Make, place: Path) -> None:
     assert times(place / "image") == before
 
 
+def test_a_jail_that_is_only_foretold(place: Path) -> None:
+    foretold = made(place / "none", place / "image", check=True)
+    assert (foretold.changed, foretold.diff) == (True, ["+ image latest"])
+    with pytest.raises(JailError, match="build the jail first"):
+        made(place / "none", place / "image")
+
+
 def test_an_unchanged_layer_is_not_read(make_jail: Make, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jail = make_jail("jail")
     time.sleep(0.2)

@@ -42,6 +42,7 @@ $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 bench: ready
 	@$(VENV)/bin/python tests/bench/rootfs.py
 	@$(VENV)/bin/python tests/bench/dns.py
+	@$(VENV)/bin/python tests/bench/image.py
 	@$(VENV)/bin/python tests/bench/rerun.py
 
 # Fuzzing with coverage is left out where atheris cannot be installed.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
-from ansible_collections.darwin.jail.plugins.module_utils.errors import RecordError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, RecordError
 from ansible_collections.darwin.jail.plugins.module_utils.jail import STATE
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import record
 from hypothesis import HealthCheck, given, settings
@@ -215,6 +215,25 @@ def test_a_line_that_makes_no_sense_is_told_with_the_file_and_the_remedy(make: M
     path.unlink()
     make("/usr/bin/cc")
     assert (place / "jail/usr/bin/git").exists()  # nothing tells that it is ours
+
+
+@pytest.mark.parametrize("name", ["record.mtree", "journal.1"])
+@pytest.mark.parametrize("kind", ["fifo", "device", "directory", "link"])
+def test_something_else_in_its_place(make: Make, place: Path, kind: str, name: str) -> None:
+    """It is told, with the path; nobody waits for a FIFO, follows a link, or reads a device to its end."""
+    make("/usr/")
+    path = place / "jail" / os.fsdecode(STATE) / name
+    path.unlink(missing_ok=True)
+    plant = {
+        "fifo": lambda: os.mkfifo(path),
+        "device": lambda: os.mknod(path, 0o020600, os.makedev(1, 5)),
+        "directory": path.mkdir,
+        "link": lambda: path.symlink_to("/etc/passwd"),
+    }
+    plant[kind]()
+    for check in (True, False):
+        with pytest.raises(JailError, match=rf"^cannot read {path}: "):
+            make("/usr/", check=check)
 
 
 def test_a_record_may_not_claim_what_keeps_the_jail(make: Make, place: Path) -> None:

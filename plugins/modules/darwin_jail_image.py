@@ -40,7 +40,7 @@ options:
   layout:
     description:
       - The directory of the image layout on the Mac, made when it is missing. It may hold other images, which are kept.
-      - Blobs that no image needs any more stay until C(umoci gc) removes them.
+      - What only the former image of this name needed is removed from it.
     type: path
     required: true
   name:

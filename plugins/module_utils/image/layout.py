@@ -14,13 +14,13 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from .._sys import at, host
 from .._sys.rooted import Root
-from ..errors import InputError, failed, show
+from ..errors import InputError, OperationError, failed, show
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -144,10 +144,33 @@ class Layout:
         """Give an image this name in the index, and take it from the one that had it."""
         index = self.index()
         others = [e for e in index["manifests"] if (e.get("annotations") or {}).get(REF_NAME) != name]
+        former = [e for e in index["manifests"] if e not in others]
         index["manifests"] = [*others, {**manifest, "annotations": {REF_NAME: name}}]
         if self.root.read(MARKER, 1 << 16) is None:
             self.root.write(MARKER, MARKER_TEXT)
         self.root.write(INDEX, encode(index))
+        self._forget(former, index["manifests"])
+
+    def _forget(self, former: Sequence[Json], images: Sequence[Json]) -> None:
+        """Remove what only an image needed that has left the index; nothing when another one is not understood."""
+        try:
+            needed = {digest for image in images for digest in self._digests(image)}
+            left = {digest for image in former for digest in self._digests(image)} - needed
+        except (InputError, OperationError):
+            return
+        for digest in sorted(left):
+            self.root.unlink(blob_path(digest))
+
+    def _digests(self, image: Json) -> Iterator[str]:
+        """All blobs of an image; InputError when it is more than a single one."""
+        where = show(self.root.outside(INDEX))
+        found = descriptor_of(image, where)
+        manifest = self.load(found)
+        if found.media_type != MANIFEST_TYPE or not isinstance(manifest.get("layers"), list):
+            raise InputError(f"{found.digest} in {where} is no manifest of an image")
+        yield found.digest
+        for part in (manifest.get("config"), *manifest["layers"]):
+            yield descriptor_of(part, where).digest
 
     def put(self, media_type: str, data: bytes) -> Descriptor:
         """Keep a small blob."""

@@ -244,6 +244,21 @@ def test_other_images_of_the_layout_stay(make_jail: Make, place: Path) -> None:
     assert run("umoci", "ls", "--layout", place / "image").split() == ["theirs", "latest"]
 
 
+def test_what_nothing_needs_any_more_is_removed(make_jail: Make, place: Path) -> None:
+    jail = make_jail("jail")
+    first = made(jail, place / "image")
+    run("skopeo", "--insecure-policy", "copy", f"oci:{place}/image:latest", f"oci:{place}/image:kept")
+    for content in (b"one", b"two", b"three"):
+        (jail / "opt/homebrew/bin/brew").write_bytes(content)
+        last = made(jail, place / "image")
+    (jail / "opt/homebrew/bin/tmux").write_bytes(b"four")
+    there = {f"sha256:{path.name}" for path in (place / "image/blobs/sha256").iterdir()}
+    of_first, of_last = ({layer["digest"] for layer in image.values["layers"]} for image in (first, last))
+    assert {first.values["digest"], last.values["digest"], *of_first, *of_last} <= there
+    assert len(there) == len(of_first | of_last) + 4  # a manifest and a configuration for each
+    run("umoci", "raw", "unpack", "--image", f"{place}/image:kept", place / "tree")
+
+
 @pytest.mark.parametrize("link", ["usr/bin", "opt/homebrew/bin/brew", "System"])
 def test_links_are_not_followed(make_jail: Make, place: Path, link: str) -> None:
     """What the links lead to is on the Mac, and no secret of it may get into an image."""

@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -224,7 +225,7 @@ def test_something_else_in_its_place(make: Make, place: Path, kind: str, name: s
     make("/usr/")
     path = place / "jail" / os.fsdecode(STATE) / name
     path.unlink(missing_ok=True)
-    plant = {
+    plant: dict[str, Callable[[], object]] = {
         "fifo": lambda: os.mkfifo(path),
         "device": lambda: os.mknod(path, 0o020600, os.makedev(1, 5)),
         "directory": path.mkdir,

@@ -10,7 +10,7 @@
 #
 # and each part of `make test` by its name:
 
-PARTS := lint types layers unit target-python ansible-lint sanity docs-lint changelog-lint collection molecule
+PARTS := lint types layers unit target-python ansible-lint sanity docs-lint changelog-lint collection connection molecule
 
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
@@ -42,6 +42,7 @@ $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 bench: ready
 	@$(VENV)/bin/python tests/bench/rootfs.py
 	@$(VENV)/bin/python tests/bench/dns.py
+	@$(VENV)/bin/python tests/bench/connection.py
 	@$(VENV)/bin/python tests/bench/image.py
 	@$(VENV)/bin/python tests/bench/rerun.py
 

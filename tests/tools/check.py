@@ -129,6 +129,7 @@ PARTS = (
         (("antsibull-changelog", "lint"), ("antsibull-changelog", "lint-changelog-yaml", "changelogs/changelog.yaml")),
     ),
     Part("collection", (tool("artifact.py"),)),
+    Part("connection", (("pytest", "--quiet", "tests/connection"),), no_stand_in, alone=True),
     Part("molecule", (tool("scenarios.py"),), no_stand_in, alone=True),
 )
 

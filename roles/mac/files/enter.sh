@@ -1,0 +1,366 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+#
+# enter JAIL USER: be a user in a jail, with the user's own shell.
+#
+# For people who may not become root otherwise. It has to belong to root, in a directory that only root can change,
+# and a rule of sudo has to name both words, for example
+#
+#     dana ALL = (root) NOPASSWD: /Library/PrivilegedHelperTools/darwin.jail/enter /private/var/jails/dev dana
+#
+# Do not edit it: tests/tools/enter_script.py puts it together.
+exec 3<<'PROGRAM'
+from __future__ import annotations
+
+"""The step into a jail, and the program that is run behind it.
+
+Part of programs that source.py puts together, so it imports little: each
+import costs milliseconds of every task, and none may be made once the root
+has changed, for it would be looked for in the jail.
+"""
+
+
+import errno
+import os
+import signal
+import stat
+
+# The system's own (sysctl user.cs_path): only root can put programs there.
+PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+
+# What programs take that have no TMPDIR.
+TMP = "/tmp"  # noqa: S108
+
+# The most that the kernel looks at to find an interpreter (xnu bsd/sys/imgact.h, IMG_SHSIZE).
+FIRST_LINE = 512
+
+
+class StepError(Exception):
+    """A step failed: its name, the path it was about, and the errno."""
+
+
+class step:  # noqa: N801 (a context manager that is used like a function)
+    """Names the step that an OSError comes from."""
+
+    def __init__(self, name: str, path: str = "") -> None:
+        self.name, self.path = name, path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, exc: object, _trace: object) -> None:
+        if isinstance(exc, OSError):
+            raise StepError(self.name, self.path, exc.errno or 0) from exc
+
+
+def take_groups(login: str | None, gid: int, groups: list[int]) -> None:
+    """Take the group and the groups. With a login name, these are what Directory Services says.
+
+    The order matters on macOS, where the first of the groups is the effective
+    one: setgid(2) puts itself there in place of what initgroups(3) had, and
+    setgroups(2) of none leaves group 0 (xnu bsd/kern/kern_prot.c,
+    kern_credential.c).
+    """
+    os.setgid(gid)
+    if login is None:
+        os.setgroups([gid, *(group for group in groups if group != gid)])
+        return
+    try:
+        os.initgroups(login, gid)
+    except OverflowError:  # on macOS Python takes a signed number here, and nobody's is -2
+        os.initgroups(login, gid - (1 << 32))
+
+
+def cross(jail: int, uid: int, gid: int, login: str | None, groups: list[int]) -> None:
+    """Make the open directory this process's root, and become the user."""
+    with step("groups"):
+        take_groups(login, gid, groups)
+    with step("enter"):
+        os.fchdir(jail)
+        os.chroot(".")
+    os.close(jail)
+    with step("user"):
+        os.setuid(uid)
+
+
+def surroundings(name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
+    """The environment that a user's programs start from."""
+    return {"HOME": home, "LOGNAME": name, "PATH": PATH, "SHELL": shell, "TMPDIR": tmp, "USER": name}
+
+
+def find(program: str, search: str) -> str:
+    """Where execvp(3) would find the program."""
+    reason = errno.ENOENT
+    for folder in [""] if "/" in program else search.split(":"):
+        path = os.path.join(folder, program)
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as exc:
+            reason = exc.errno if exc.errno not in (errno.ENOENT, errno.ENOTDIR) and exc.errno else reason
+            continue
+        if stat.S_ISDIR(mode):
+            reason = errno.EISDIR
+        elif stat.S_ISREG(mode) and os.access(path, os.X_OK):
+            return path
+        else:
+            reason = errno.EACCES
+    raise StepError("find", program, reason)
+
+
+def check_interpreter(path: str) -> None:
+    """Refuse a script whose interpreter is missing, which execve(2) would report as the script missing."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(FIRST_LINE)
+    except OSError:
+        return  # what may be executed need not be readable
+    words = line[2:].split() if line.startswith(b"#!") else []
+    if words:
+        interpreter = os.fsdecode(words[0])
+        with step("interpreter", interpreter):
+            os.stat(interpreter)
+
+
+def execute(path: str, argv: list[str], env: dict[str, str]) -> None:
+    """Give this process to the program. Only what Python changed for itself has to be put back."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    with step("execute", path):
+        os.execve(path, argv, env)
+"""Go into a jail for somebody elsewhere: to run a command, or to take or leave one file.
+
+This runs on the Mac as root, behind the text of threshold.py (visit.py puts
+the two together): nothing of this collection is installed there. Of the jail
+nothing is believed: its directory is opened component by component without
+following links, and files are opened only when this process's root is the
+jail and its user is the jail's.
+"""
+
+
+import errno
+import os
+import pwd
+import stat
+import sys
+
+
+# macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
+PRIVATE = ("etc", "tmp", "var")
+
+# What makes a directory a jail: the file belongs to root, in a directory that only root can enter (jail.py).
+MARKER = "private/var/db/darwin.jail/jail.json"
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+CHUNK = 1 << 20
+REFUSED = 125
+"""The exit code when a step failed, so that nothing was done."""
+
+# The names of the user's directories for temporary files end in the number of the user (user_tmp.py).
+FOLDERS = "/var/folders"
+ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
+TAIL = 6
+
+
+def open_jail(path: str) -> int:
+    """Open a jail's directory; no link is followed but macOS's own at the start of the path."""
+    parts = [part for part in path.split("/") if part]
+    if parts[0] in PRIVATE and is_private(parts[0]):
+        parts.insert(0, "private")
+    fd = os.open("/", DIRECTORY)
+    walked = ""
+    for part in parts:
+        walked += "/" + part
+        with step("open", walked):
+            fd = descend(fd, part)
+    with step("marker", path):
+        *parents, name = MARKER.split("/")
+        found = os.dup(fd)
+        for part in parents:
+            found = descend(found, part)
+        marker = os.stat(name, dir_fd=found, follow_symlinks=False)
+        os.close(found)
+        if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
+            raise OSError(errno.EINVAL, "not root's file")
+    return fd
+
+
+def is_private(name: str) -> bool:
+    try:
+        return os.readlink("/" + name).strip("/") == "private/" + name
+    except OSError:
+        return False
+
+
+def descend(fd: int, name: str) -> int:
+    deeper = os.open(name, DIRECTORY, dir_fd=fd)
+    os.close(fd)
+    return deeper
+
+
+def account(user: str) -> pwd.struct_passwd:
+    """Who that is on the Mac, by name or number."""
+    try:
+        return pwd.getpwuid(int(user) & 0xFFFFFFFF) if user.isdecimal() else pwd.getpwnam(user)
+    except (KeyError, OverflowError):
+        raise StepError("account", user, 0) from None
+
+
+def arrive(jail: str, user: str) -> pwd.struct_passwd:
+    """Be the user in the jail; says who that is."""
+    fd = open_jail(jail)
+    who = account(user)
+    cross(fd, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, who.pw_name, [])
+    for place in (who.pw_dir, "/"):  # as sshd does
+        try:
+            os.chdir(place)
+            break
+        except OSError:
+            continue
+    return who
+
+
+def environment(who: pwd.struct_passwd) -> dict[str, str]:
+    home, shell = who.pw_dir or "/", who.pw_shell or "/bin/sh"
+    return surroundings(who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
+
+
+def temporary_directory(uid: int) -> str:
+    """The one of the user in this jail, as darwin_jail_user_tmp made it; otherwise /tmp.
+
+    It is known by its owner and by its name, which holds the user's number.
+    """
+    tail = "".join(ALPHABET[(uid >> shift) & 31] for shift in range(5 * TAIL - 5, -1, -5))
+    found = []
+    for first in entries(FOLDERS):
+        for second in entries(f"{FOLDERS}/{first}"):
+            path = f"{FOLDERS}/{first}/{second}/T"
+            if second.endswith(tail) and is_own_directory(path, uid):
+                found.append(path + "/")
+    return found[0] if len(found) == 1 else TMP
+
+
+def entries(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def is_own_directory(path: str, uid: int) -> bool:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
+
+
+def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
+    """Become a program."""
+    path = find(argv[0], "")
+    check_interpreter(path)
+    execute(path, list(argv), environment(who))
+
+
+def leave(path: str, mode: str, size: str) -> None:
+    """Write what comes in to a file, as sftp-server(8) would."""
+    with step("put", path):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, int(mode, 8))
+        there = 0
+        while True:
+            data = os.read(0, CHUNK)
+            if not data:
+                break
+            there += len(data)
+            while data:
+                data = data[os.write(fd, data) :]
+        os.close(fd)
+    if there != int(size):  # the other side is gone
+        raise StepError("short", path, 0)
+
+
+def take(path: str) -> None:
+    """Write a file to what goes out."""
+    with step("get", path):
+        fd = os.open(path, os.O_RDONLY)
+        while True:
+            data = os.read(fd, CHUNK)
+            if not data:
+                break
+            while data:
+                data = data[os.write(1, data) :]
+
+
+def act_out(act: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
+    if act == "run":
+        run(who, words)
+    elif act == "put":
+        leave(*words)
+    elif act == "get":
+        take(*words)
+
+
+def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, token: str) -> None:
+    """Do it. A step that fails is told in one line of stderr that begins with the token."""
+    if not stdin:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        act_out(act, arrive(jail, user), words)
+    except StepError as exc:
+        event, path, number = exc.args
+        code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
+        os.write(2, f"{token} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
+        sys.exit(REFUSED)
+"""enter JAIL USER: a person's way into a jail, by one rule of sudo.
+
+The last part of the program in roles/mac/files/enter.sh, behind threshold.py
+and visitor.py. Whoever may run it chooses nothing but these two words, and
+the rule can say which ones. The shell that it ends as belongs to the user.
+"""
+
+
+import os
+import sys
+
+
+WORDS = 2
+MOST_FILES = 1024
+
+# What goes before the path, and behind it.
+SENTENCES = {
+    "open": ("cannot open ", ""),
+    "marker": ("", " is not a jail of darwin.jail"),
+    "account": ("there is no user ", ""),
+    "groups": ("cannot take the groups of the user", ""),
+    "enter": (
+        "cannot enter the jail",
+        " (System Integrity Protection refuses it while it is on: csrutil status tells)",
+    ),
+    "find": ("cannot start the user's shell, ", ""),
+    "execute": ("cannot start the user's shell, ", ""),
+}
+
+
+def enter(argv: list[str]) -> None:
+    if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
+        sys.exit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
+    os.closerange(3, MOST_FILES)
+    try:
+        who = arrive(*argv)
+        env = environment(who)
+        env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
+        execute(find(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+    except StepError as exc:
+        event, path, number = exc.args
+        before, behind = SENTENCES.get(event, (f"{event} ", ""))
+        reason = f": {os.strerror(number)}" if number and event != "marker" else ""
+        sys.exit(f"enter: {before}{path}{reason}{behind}")
+enter(sys.argv[1:])
+PROGRAM
+for python in /Library/Developer/CommandLineTools/usr/bin/python3 /Applications/Xcode.app/Contents/Developer/usr/bin/python3; do
+    if [ -x "$python" ]; then
+        exec "$python" -X utf8 -I -S /dev/fd/3 "$@"
+    fi
+done
+echo "enter: there is no Python on this Mac: install the Command Line Tools" >&2
+exit 1

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What only a jail does: keep its user inside, and say why it cannot be entered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from connections import FailedError, Link
+from linked import MAC, Place
+
+OURS = {"ansible_connection": "darwin.jail.chroot", "jail_mac": MAC}
+UP = "../" * 20
+
+
+def refused(call: Callable[..., object], *arguments: Any) -> str:
+    with pytest.raises(FailedError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+def visit(place: Place, password: str = "", **variables: Any) -> Link:
+    return place.link("other", {**OURS, **variables}, password)
+
+
+# -- who it is ---------------------------------------------------------------------
+
+
+def test_the_user_has_all_groups_and_an_environment_of_its_own(place: Place, jail: Link) -> None:
+    assert set(jail.text("id -G").split()) == set(place.on_mac("id", "-G", "admin").split())
+    assert len(jail.text("id -G").split()) == 18
+    said = dict(line.split("=", 1) for line in jail.text("env").splitlines())
+    assert (said["HOME"], said["USER"], said["PATH"]) == ("/Users/admin", "admin", "/usr/bin:/bin:/usr/sbin:/sbin")
+    assert said["TMPDIR"].startswith("/var/folders/")
+    assert not [name for name in said if name.startswith(("SSH", "SUDO"))]
+    assert jail.text("pwd") == "/Users/admin"
+
+
+def test_the_jail_s_user_need_not_be_the_one_of_ssh(place: Place, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_text("x")
+    source.chmod(0o640)
+    with visit(place, jail_user="operator") as link:
+        link.put(source, "/tmp/theirs")
+        assert link.text("stat -c '%U %a' /tmp/theirs; rm /tmp/theirs") == "operator 640"
+
+
+def test_sudo_takes_a_password(place: Place, tmp_path: Path) -> None:
+    source, back = tmp_path / "source", tmp_path / "back"
+    source.write_bytes(os.urandom(3_000_000))
+    with visit(place, "admin", jail_mac="link-operator") as link:
+        assert link.run("cat", stdin=b"data") == (0, b"data", b"")
+        assert link.run("id -un") == (0, b"admin\n", b"")
+        link.put(source, "/tmp/secret")
+        link.fetch("/tmp/secret", back)
+        assert back.read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["new\nline", os.fsdecode(b"\xff\xfe")])
+def test_names_can_hold_anything(jail: Link, tmp_path: Path, name: str) -> None:
+    source, back = tmp_path / "source", tmp_path / "back"
+    source.write_bytes(os.fsencode(name))
+    jail.put(source, f"/tmp/{name}")
+    jail.fetch(f"/tmp/{name}", back)
+    assert back.read_bytes() == os.fsencode(name)
+    assert os.fsencode(name) in jail.run("ls /tmp/").stdout or name.startswith("new")
+
+
+def test_the_end_by_a_signal_is_told_as_by_a_shell(jail: Link) -> None:
+    assert jail.run("kill -TERM $$").rc == 128 + 15
+
+
+# -- a jail that means ill -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["/private/tmp/mac", f"{UP}private/tmp/mac"])
+def test_links_lead_nowhere_else(place: Place, jail: Link, tmp_path: Path, target: str) -> None:
+    """Neither the user's reads and writes nor root's, for a file and for its parent."""
+    source = tmp_path / "source"
+    source.write_text("of the controller")
+    place.on_mac("sh", "-c", "mkdir -m 777 /private/tmp/mac; echo of the Mac >/private/tmp/mac/secret")
+    jail.run(f"cd /tmp && ln -sfn {target} out && ln -sfn {target}/new file && ln -sfn {target}/secret read")
+    for user in ("admin", "root"):
+        with visit(place, jail_user=user) as link:
+            for path in ("/tmp/out/new", "/tmp/file", f"/{UP}private/tmp/mac/new"):
+                assert "No such file or directory" in refused(link.put, source, path)
+            for path in ("/tmp/out/secret", "/tmp/read", f"/{UP}private/tmp/mac/secret"):
+                assert "No such file or directory" in refused(link.fetch, path, tmp_path / "x")
+                assert link.run(f"cat {path}", become="root").stdout == b""
+    jail.run("cd /tmp && rm out file read")
+    assert place.on_mac("sh", "-c", "cd /private/tmp/mac && ls && cat * && rm -r /private/tmp/mac") == (
+        "secret\nof the Mac\n"
+    )
+
+
+def test_the_way_to_a_jail_follows_no_links(place: Place) -> None:
+    place.on_mac("ln", "-sfn", place.jail, "/private/var/jails/way")
+    with visit(place, jail_path="/private/var/jails/way") as link:
+        assert "/private/var/jails/way is a symbolic link or no directory" in refused(link.run, "id")
+    place.on_mac("rm", "/private/var/jails/way")
+
+
+# -- what goes wrong ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (
+            {"jail_path": "/private/var/jails/missing"},
+            "/private/var/jails/missing does not exist: build the jail first",
+        ),
+        ({"jail_path": "/Users"}, "/Users is not a jail of this collection"),
+        ({"jail_user": "no-such-user"}, "there is no user 'no-such-user' in Directory Services"),
+        ({"jail_mac": "link-operator"}, "sudo on link-operator refuses to enter"),
+        ({"jail_mac": "link-user1"}, "sudo on link-user1 refuses to enter"),
+        (
+            {"jail_mac": "", "ansible_host": "127.0.0.2", "ansible_port": 9},
+            "cannot reach 127.0.0.2, the Mac of the jail",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(place: Place, variables: dict[str, Any], words: str) -> None:
+    with visit(place, **variables) as link:
+        assert words in refused(link.run, "id")
+
+
+def test_somebody_who_may_not_use_sudo_is_told(place: Place) -> None:
+    with visit(place, "admin", jail_mac="link-user1") as link:
+        said = refused(link.run, "id")
+        assert "sudo on link-user1 refuses to enter" in said
+        assert "user1 is not in the sudoers file" in said
+
+
+def test_what_macos_refuses_is_told(place: Place, jail: Link) -> None:
+    before = place.on_mac("cat", "/proc/sys/kernel/domainname").strip()
+    arch, _sip, root = before.split(",")
+    try:
+        place.on_mac("sh", "-c", f"echo {arch},on,{root} >/proc/sys/kernel/domainname")
+        assert "System Integrity Protection" in refused(jail.run, "id")
+    finally:
+        place.on_mac("sh", "-c", f"echo {before} >/proc/sys/kernel/domainname")
+
+
+def test_a_killed_program_is_explained(place: Place) -> None:
+    link = visit(place)
+    assert link.run("echo 'dyld: Library not loaded: x' >&2; kill -ABRT $$").rc == 134
+    assert link.run("kill -KILL $$").rc == 137
+    warnings = link.close()
+    assert "dyld misses a library" in warnings
+    assert "macOS refused to run this copy" in warnings

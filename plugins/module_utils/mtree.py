@@ -31,6 +31,8 @@ _LINE = re.compile(
     rb"(?: size=(\d{1,20}))?(?: time=(-?\d{1,20})\.(\d{9}))?(?: link=(\S*))?(?: sha256digest=([0-9a-f]{64}))?\n"
 )
 
+_SHARED: dict[tuple[int, int, int], bytes] = {}
+
 TYPES = {
     stat.S_IFREG: b"file",
     stat.S_IFDIR: b"dir",
@@ -82,9 +84,9 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
     if name.translate(None, _PLAIN):
         name = encode(name)
     if kind == 0o100000 and time is not None and digest is None:  # what nearly all lines are
-        return b"%s type=file mode=%04o uid=%d gid=%d size=%d time=%d.%09d\n" % (
-            name, mode & 0o7777, status.st_uid, status.st_gid, status.st_size, time // _SECOND, time % _SECOND
-        )  # fmt: skip
+        owned = mode, status.st_uid, status.st_gid
+        shared = _SHARED.get(owned) or _share(owned)
+        return b"%s%b%d time=%d.%09d\n" % (name, shared, status.st_size, time // _SECOND, time % _SECOND)
     if kind == 0o120000:  # Linux has no modes for links
         text = b"%s type=link uid=%d gid=%d" % (name, status.st_uid, status.st_gid)
     else:
@@ -98,6 +100,15 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
     if digest is not None:
         text += b" sha256digest=" + digest.encode()
     return text + b"\n"
+
+
+def _share(owned: tuple[int, int, int]) -> bytes:
+    """What the lines of files with this mode and owner have in common."""
+    if len(_SHARED) > 1000:
+        _SHARED.clear()
+    mode, uid, gid = owned
+    text = _SHARED[owned] = b" type=file mode=%04o uid=%d gid=%d size=" % (mode & 0o7777, uid, gid)
+    return text
 
 
 def parse(text: bytes) -> tuple[bytes, Fields]:

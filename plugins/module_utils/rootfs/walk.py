@@ -217,11 +217,10 @@ class Walker:
 
     def _existing(self, path: bytes, want: WantedDir, fd: int) -> Task | None:
         """Compare a directory with what is wanted and mend it; closes `fd`."""
-        subdirs = self._comparer.as_recorded(path, want, fd)
-        if subdirs is not None:
+        recorded = self._comparer.as_recorded(path, want, fd)
+        if recorded is not None:
             os.close(fd)
-            mtime_ns = self._comparer.known.record.fields_of(path).st_mtime_ns
-            return Task(path, subdirs, mtime_ns, touched=False, new=False) if subdirs else None
+            return Task(path, *recorded, touched=False, new=False) if recorded[0] else None
         listing = self._tree.list(path, want)
         try:
             touched = False

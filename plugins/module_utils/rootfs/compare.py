@@ -81,7 +81,8 @@ class Comparer:
             if not seal.exposed.isdisjoint(inside) or len(inside) > 1:
                 return None
             subdirs[name] = WantedDir(None, inside)
-        block, have = record.block(path), os.fstat(fd)
+        block = record.block(path)
+        have: Any = os.fstat(fd)
         mtime_ns: int | None = have.st_mtime_ns
         if mtree.line(path[path.rfind(b"/") + 1 :], have) != block.own() or self._has_flags:
             recorded = record.fields_of(path)

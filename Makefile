@@ -41,6 +41,8 @@ $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 
 bench: ready
 	@$(VENV)/bin/python tests/bench/rootfs.py
+	@$(VENV)/bin/python tests/bench/large.py
+	@$(VENV)/bin/python tests/bench/clone.py
 	@$(VENV)/bin/python tests/bench/dns.py
 	@$(VENV)/bin/python tests/bench/connection.py
 	@$(VENV)/bin/python tests/bench/image.py

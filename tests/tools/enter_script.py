@@ -28,6 +28,8 @@ HEAD = """\
 exec 3<<'PROGRAM'
 """
 TAIL = """
+import sys
+
 enter(sys.argv[1:])
 PROGRAM
 for python in @PYTHONS@; do

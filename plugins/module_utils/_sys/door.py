@@ -11,7 +11,6 @@ the rule can say which ones. The shell that it ends as belongs to the user.
 from __future__ import annotations
 
 import os
-import sys
 
 from .threshold import StepError, execute, find
 from .visitor import arrive, environment
@@ -36,7 +35,7 @@ SENTENCES = {
 
 def enter(argv: list[str]) -> None:
     if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
-        sys.exit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
+        raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
     os.closerange(3, MOST_FILES)
     try:
         who = arrive(*argv)
@@ -47,4 +46,4 @@ def enter(argv: list[str]) -> None:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
         reason = f": {os.strerror(number)}" if number and event != "marker" else ""
-        sys.exit(f"enter: {before}{path}{reason}{behind}")
+        raise SystemExit(f"enter: {before}{path}{reason}{behind}")

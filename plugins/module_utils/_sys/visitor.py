@@ -16,7 +16,6 @@ import errno
 import os
 import pwd
 import stat
-import sys
 
 from .threshold import TMP, StepError, check_interpreter, cross, execute, find, step, surroundings
 
@@ -185,4 +184,4 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, t
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
         os.write(2, f"{token} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
-        sys.exit(REFUSED)
+        raise SystemExit(REFUSED) from None

@@ -142,7 +142,6 @@ import errno
 import os
 import pwd
 import stat
-import sys
 
 
 # macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
@@ -310,7 +309,7 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, t
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
         os.write(2, f"{token} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
-        sys.exit(REFUSED)
+        raise SystemExit(REFUSED) from None
 """enter JAIL USER: a person's way into a jail, by one rule of sudo.
 
 The last part of the program in roles/mac/files/enter.sh, behind threshold.py
@@ -320,7 +319,6 @@ the rule can say which ones. The shell that it ends as belongs to the user.
 
 
 import os
-import sys
 
 
 WORDS = 2
@@ -343,7 +341,7 @@ SENTENCES = {
 
 def enter(argv: list[str]) -> None:
     if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
-        sys.exit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
+        raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
     os.closerange(3, MOST_FILES)
     try:
         who = arrive(*argv)
@@ -354,7 +352,9 @@ def enter(argv: list[str]) -> None:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
         reason = f": {os.strerror(number)}" if number and event != "marker" else ""
-        sys.exit(f"enter: {before}{path}{reason}{behind}")
+        raise SystemExit(f"enter: {before}{path}{reason}{behind}")
+import sys
+
 enter(sys.argv[1:])
 PROGRAM
 for python in /Library/Developer/CommandLineTools/usr/bin/python3 /Applications/Xcode.app/Contents/Developer/usr/bin/python3; do

@@ -46,4 +46,4 @@ def enter(argv: list[str]) -> None:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
         reason = f": {os.strerror(number)}" if number and event != "marker" else ""
-        raise SystemExit(f"enter: {before}{path}{reason}{behind}")
+        raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None

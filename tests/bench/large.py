@@ -121,11 +121,11 @@ def main() -> None:
                 again.run()
             subprocess.run(["rm", "-rf", bench.jail], check=True)
             most = max(peak(bench.engine()), peak(bench.engine()))
-            bar = BARS.get(files)
-            met = "" if bar is None else "yes" if most <= bar else "**no**"
+            limit = BARS.get(files)
+            met = "" if limit is None else "yes" if most <= limit else "**no**"
             points.append((files, build.median, again.median))
             row_of = f"| {files} | {build.median:.2f} s | {again.median:.2f} s | {most:.0f} MB "
-            growth.append(f"{row_of}| {f'{bar} MB' if bar else ''} | {met} |")
+            growth.append(f"{row_of}| {f'{limit} MB' if limit else ''} | {met} |")
     finally:
         shutil.rmtree(args.work, ignore_errors=True)
     args.svg.write_text(plot(sorted(points)))

@@ -292,7 +292,7 @@ class Door:
                     reach(name).close()
                 except OSError as exc:
                     raise OSError(errno.EACCES, f"connecting to it: {exc.strerror}") from exc
-                self._journal.say(f"{self._folder}/{NAME} is a hard link to {self._server}")
+            self._journal.say(f"{self._folder}/{NAME} is a hard link to {self._server}")
         except OSError as exc:
             if exc.errno in IMPOSSIBLE:
                 return exc.strerror or str(exc)
@@ -309,7 +309,7 @@ class Door:
             with replacing(folder) as name:
                 listener.bind(name)
                 listener.listen(socket.SOMAXCONN)
-                self._journal.say(f"{self._folder}/{NAME} is relayed to {self._server}{self._why}")
+            self._journal.say(f"{self._folder}/{NAME} is relayed to {self._server}{self._why}")
         finally:
             os.umask(before)
         self._own, self.listener = identity(NAME, folder), listener

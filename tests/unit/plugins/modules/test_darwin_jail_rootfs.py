@@ -119,6 +119,7 @@ def test_through_ansible(options: dict[str, Any], place: Path) -> None:
     environment = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": darwin_jail_rootfs.__file__.partition("/ansible_collections/")[0],
+        "PYTHONPATH": "",  # where this Python has a part of Ansible only
     }
     for word in ("CHANGED", "SUCCESS"):
         ended = subprocess.run(

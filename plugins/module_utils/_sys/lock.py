@@ -111,16 +111,17 @@ def this_process() -> str:
 
 
 def _note(fd: int, holder: str) -> None:
+    line = holder.encode("utf-8", "replace") + b"\n"
     try:
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, holder.encode("utf-8", "replace"), 0)
+        os.pwrite(fd, line, 0)  # first, so that those who look never find nothing
+        os.ftruncate(fd, len(line))
     except OSError:
         pass  # a full volume: it is locked all the same, and this run may make room
 
 
 def _holder(fd: int) -> str:
     try:
-        text = os.pread(fd, 200, 0).decode("utf-8", "replace")
+        text = os.pread(fd, 200, 0).decode("utf-8", "replace").partition("\n")[0]
     except IsADirectoryError:
         text = ""
     return "".join(char for char in text if char.isprintable()) or "unknown process"

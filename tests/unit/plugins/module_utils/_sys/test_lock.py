@@ -82,7 +82,8 @@ def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeyp
         def others_follow() -> None:
             for number in range(4):
                 time.sleep(0.3)
-                (home / ".darwin.jail.lock").write_text(f"number {number}")
+                with (home / ".darwin.jail.lock").open("r+") as note:
+                    note.write(f"number {number}\n")
             first.kill()
 
         Thread(target=others_follow).start()

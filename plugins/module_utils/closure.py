@@ -25,8 +25,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .binaries import Image
-from .library_search import FAMILIES, FITS, PROGRAM, RPATH, Chain, Found, Search, expand
-from .macho import Dependency
+from .library_search import FITS, PROGRAM, RPATH, Chain, Found, Search, expand
+from .macho import FAMILIES, Dependency
 from .survey import shown
 
 MOST_STEPS = 1_000_000

@@ -21,7 +21,8 @@ from .drift import Drift
 from .errors import show
 from .identity import host, identity
 from .jail import Jail, open_jail
-from .library_search import FAMILIES, Search
+from .library_search import Search
+from .macho import FAMILIES
 from .macos import architecture
 from .result import Result
 from .rootfs.known import Known

@@ -20,11 +20,10 @@ from typing import NamedTuple
 from ._sys.resolve import Resolver
 from .binaries import Image
 from .errors import InputError
-from .macho import CATALYST
+from .macho import CATALYST, FAMILIES
 from .shared_caches import Cache
 from .survey import shown
 
-FAMILIES = {"arm64": "arm", "arm64e": "arm", "x86_64": "intel", "x86_64h": "intel"}
 FITS = {
     "arm64": ("arm64",),
     "arm64e": ("arm64e",),

@@ -56,6 +56,8 @@ KINDS = {
 NEEDED = {0xC: "load", 0x80000018: "weak", 0x8000001F: "reexport", 0x20: "lazy", 0x80000023: "upward"}
 ID_DYLIB, LOAD_DYLINKER, RPATH, CODE_SIGNATURE = 0xD, 0xE, 0x8000001C, 0x1D
 MACOS, CATALYST = 1, 6
+FAMILIES = {"arm64": "arm", "arm64e": "arm", "x86_64": "intel", "x86_64h": "intel"}
+"""The architectures that macOS runs, and on which processors."""
 BUILD_VERSION = 0x32
 VERSION_MIN = {0x24: MACOS, 0x25: 2, 0x2F: 3, 0x30: 4}
 """Older load commands, each for a platform of its own: macOS, iOS, tvOS, watchOS."""

@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass
 class Result:
     """Returned by the work of a module; the runner gives it to Ansible."""
 
-    changed: bool
-    values: dict[str, Any] = field(default_factory=dict)
-    """Return values, as documented in RETURN."""
-    diff: list[str] = field(default_factory=list)
-    """One line for each change, for --diff."""
-    warnings: list[str] = field(default_factory=list)
-    failed: bool = False
-    """Whether the task fails although it has values to show; `msg` among them says why."""
+    def __init__(
+        self,
+        changed: bool,
+        values: dict[str, Any] | None = None,
+        diff: list[str] | None = None,
+        warnings: list[str] | None = None,
+        failed: bool = False,
+    ) -> None:
+        self.changed = changed
+        self.values = values or {}
+        """Return values, as documented in RETURN."""
+        self.diff = diff or []
+        """One line for each change, for --diff."""
+        self.warnings = warnings or []
+        self.failed = failed
+        """Whether the task fails although it has values to show; `msg` among them says why."""

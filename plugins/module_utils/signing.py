@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from .binaries import Image
 from .code_signature import APPLE
-from .library_search import FAMILIES
+from .macho import FAMILIES
 
 ENFORCED = 0x100 | 0x200 | 0x1000 | 0x10000
 """Flags with which Intel Macs, too, insist on a good signature: hard, kill, enforcement, runtime."""

@@ -14,8 +14,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import jail as jails
 from .._sys import host
@@ -44,8 +43,7 @@ MARGIN = 16 << 20
 """Room to leave for the record and for directories, in bytes."""
 
 
-@dataclass
-class Wish:
+class Wish(NamedTuple):
     """What the user asked for: options of darwin_jail_rootfs."""
 
     jail: str
@@ -284,7 +282,7 @@ class _Run:
 
     def estimate(self) -> tuple[int, int] | None:
         """How many files and bytes are copied in all, asked by another process while the run goes on."""
-        self._wish = replace(self._wish, workers=1)
+        self._wish = self._wish._replace(workers=1)
         with jails.open_jail(self._wish.jail) as jail:
             if jail.marker.get("state") == "complete":
                 before = self.progress.total() if self.progress else (0, 0)

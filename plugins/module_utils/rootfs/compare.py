@@ -32,7 +32,8 @@ from .fresh import Fresh
 from .known import Known
 from .operation import CREATE, METADATA, REPLACE, Operation
 from .prune import Pruner
-from .wanted import ENCODING, ERRORS, Listing, WantedDir, WantedFile
+from .recorded import holds_all
+from .wanted import Listing, WantedDir, WantedFile
 
 
 class Comparer:
@@ -68,7 +69,7 @@ class Comparer:
 
         None when it takes more than that, otherwise its subdirectories, and the time that it should have.
 
-        Cost: one fstatat and 0.6 microseconds for each file.
+        Cost: that of recorded.py.
         """
         seal, record = self.known.seal, self.known.record
         if seal is None or not want.sources or want.grafted or not self.known.is_plain(path):
@@ -89,26 +90,7 @@ class Comparer:
             mtime_ns = recorded.st_mtime_ns
             if metadata(recorded, have):
                 return None
-        return (subdirs, mtime_ns) if self._holds_all(block.text, fd) else None
-
-    def _holds_all(self, block: bytes, fd: int) -> bool:
-        """Whether all files of a block are in a directory just so; what else is in it does not matter."""
-        line, recorded, has_flags = mtree.line, set(block.splitlines(True)[2:]), self._has_flags
-        if not recorded:
-            return True
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    continue
-                name = entry.name.encode(ENCODING, ERRORS)
-                status: Any = entry.stat(follow_symlinks=False)
-                kind = status.st_mode & 0o170000
-                if kind == 0o140000:
-                    continue
-                if has_flags and backend().flags(status):
-                    return False  # the record does not tell flags
-                recorded.discard(line(name, status, os.readlink(name, dir_fd=fd) if kind == 0o120000 else None))
-        return not recorded
+        return (subdirs, mtime_ns) if holds_all(block, fd) else None
 
     def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
         """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.

@@ -17,8 +17,9 @@ ever taken for somebody else's.
 The record is untrusted input. Names with slashes, `..`, broken nesting and
 unknown words are refused with RecordError.
 
-Cost: one pass of a regular expression over the file to find the blocks (about
-25 ms for 500,000 lines); a block is read only when its directory differs.
+Cost: one search through the file for the lines that open a directory (about
+2 microseconds for each of those, 20 ms for 160,000 files in 8,000); a block is
+cut out of it only when it is asked for, and read only when it differs.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ OVERHEAD = 100
 """What a directory takes besides its path and its text, in bytes, about."""
 HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
 
-_OPENS = re.compile(rb" type=dir ")
-_CLOSES = re.compile(rb"\n\.\.(?=\n)")
+_OPENS = b" type=dir "
+_CLOSES = b"\n" + mtree.UP
 _JOURNAL_HEAD = re.compile(rb"^#dir (\S+)\n", re.MULTILINE)
 
 
@@ -55,19 +56,32 @@ def names_line(names: Sequence[bytes]) -> bytes:
 class Block:
     """What the record says of one directory."""
 
-    __slots__ = ("text", "_fields")
+    __slots__ = ("_whole", "_start", "_end", "_fields")
 
-    def __init__(self, text: bytes) -> None:
-        self.text = text
+    def __init__(self, whole: bytes, start: int = 0, end: int | None = None) -> None:
+        self._whole, self._start = whole, start
+        self._end = len(whole) if end is None else end
         self._fields: dict[bytes, list[mtree.Fields]] | None = None
+
+    @property
+    def text(self) -> bytes:
+        return self._whole[self._start : self._end]
 
     def own(self) -> bytes:
         """The line of the directory itself."""
-        return self.text[: self.text.find(b"\n") + 1]
+        return self._whole[self._start : self._whole.find(b"\n", self._start, self._end) + 1]
+
+    def files(self) -> bytes:
+        """The lines of all in it that is no directory."""
+        start = self._whole.find(b"\n", self._start, self._end) + 1
+        if self._whole.startswith(b"#", start):
+            start = self._whole.find(b"\n", start, self._end) + 1
+        return self._whole[start : self._end]
 
     def knows(self, names: Sequence[bytes]) -> bool:
         """Whether it is about these files (sorted) and no others."""
-        return self.text.startswith(names_line(names), self.text.find(b"\n") + 1)
+        second = self._whole.find(b"\n", self._start, self._end) + 1
+        return self._whole.startswith(names_line(names), second, self._end)
 
     def fields(self) -> dict[bytes, list[mtree.Fields]]:
         """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
@@ -143,32 +157,34 @@ class Record:
 
     def _index(self, data: bytes) -> None:
         """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
-        path: list[bytes] = []
+        above: list[bytes] = []
         opened: tuple[bytes, int] | None = None
-        marks = list(_openings(data))
-        marks += [(found.start() + 1, False) for found in _CLOSES.finditer(data)]
-        for start, opens in sorted(marks):
+        for start in _openings(data):
+            end = start
+            while data[max(end - len(_CLOSES), 0) : end] == _CLOSES:
+                end -= len(mtree.UP)
             if opened:
-                self._add(opened[0], Block(data[opened[1] : start]))
-                opened = None
-            if opens:
-                path.append(_component(data[start : data.index(b" ", start)], bool(path)))
-                opened = b"/".join(path[1:]), start
-            elif path:
-                path.pop()
-            else:
+                self._add(opened[0], Block(data, opened[1], end))
+            closed = (start - end) // len(mtree.UP)
+            if closed > len(above):
                 raise RecordError("it closes more directories than it opens")
-        if path or not data.endswith(b"\n"):
+            del above[len(above) - closed :]
+            if start < len(data):
+                name = _component(data[start : data.index(b" ", start)], bool(above))
+                path = b"/".join((above[-1], name)) if len(above) > 1 else name if above else b""
+                above.append(path)
+                opened = path, start
+        if above or not data.endswith(b"\n"):
             raise RecordError("it ends in the middle")
 
     def _add(self, path: bytes, block: Block) -> None:
-        if (path + b"/").startswith(STATE + b"/"):
+        if path.startswith(STATE) and (path + b"/").startswith(STATE + b"/"):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
             self._room -= len(path) + OVERHEAD
             if self._room < 0:
                 raise RecordError("it names more directories than a system has, or deeper ones")
-            parent, name = os.path.split(path)
+            parent, _slash, name = path.rpartition(b"/")
             self.children.setdefault(parent, []).append(name)
         self.blocks[path] = block
 
@@ -198,15 +214,16 @@ class Record:
             self._add(ancestor, EMPTY)
 
 
-def _openings(data: bytes) -> Iterator[tuple[int, bool]]:
-    """Where the lines start that open a directory."""
+def _openings(data: bytes) -> Iterator[int]:
+    """Where the lines start that open a directory, and where the last line ends."""
     since = 0
-    for found in _OPENS.finditer(data):
-        start = data.rfind(b"\n", since, found.start()) + 1
+    while (found := data.find(_OPENS, since)) >= 0:
+        start = data.rfind(b"\n", since, found) + 1
         if since and not start:
             raise RecordError("it opens two directories in one line")
-        yield start, True
-        since = found.end()
+        yield start
+        since = found + len(_OPENS)
+    yield len(data)
 
 
 def _component(encoded: bytes, nested: bool) -> bytes:

@@ -25,7 +25,6 @@ from .. import macho
 from .._sys import at
 from ..errors import FormatError, InputError
 from ..extent import Extent
-from ..library_search import FAMILIES
 from ..macos import architecture
 from .wanted import Listing, WantedFile
 
@@ -62,7 +61,7 @@ def thinner(architectures: Sequence[str], rosetta: bool) -> Thinner | None:
         raise InputError(f"architectures: this Mac is {runs}, and no program could start in a jail that has not that")
     if rosetta:
         raise InputError("architectures: with rosetta a jail runs x86_64, too: name both, or leave architectures out")
-    return Thinner(FAMILIES[runs])
+    return Thinner(macho.FAMILIES[runs])
 
 
 class Thinner:
@@ -97,7 +96,7 @@ class Thinner:
 
     def _runs(self, part: Extent) -> bool:
         code = macho.read(part)
-        return code.runs and FAMILIES.get(code.arch) == self._family
+        return code.runs and macho.FAMILIES.get(code.arch) == self._family
 
 
 def _is_universal(file: Extent) -> bool:

@@ -58,7 +58,7 @@ def test_the_last_wish_counts(place: Path, items: list[Item], history: list[Stag
         wanted = [NOTHING, *entries]
         wish = Wish(str(place / "jail"), str(place / "tree"), entries=wanted, exclude=exclude, workers=workers)
         try:
-            build(Wish(**{**vars(wish), "jail": str(place / "first")}), check=False)
+            build(wish._replace(jail=str(place / "first")), check=False)
         except InputError:  # entries that contradict each other
             continue
         foretold, done = build(wish, check=True), build(wish, check=False)

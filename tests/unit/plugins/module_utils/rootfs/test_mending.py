@@ -51,7 +51,7 @@ def test_a_run_after_anything(
         if path.is_socket():
             path.unlink()
     theirs = foreign(os.fsencode(jail))
-    wish.verify = verify
+    wish = wish._replace(verify=verify)
     foretold = build(wish, check=True)
     done = build(wish, check=False)
     assert whats(foretold) == whats(done)

@@ -13,6 +13,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError, SpaceError
@@ -63,9 +64,9 @@ class Stage:
         (self.source / "usr/new/dir/file").write_text("new")
         (self.source / "usr/share/dict/words").rename(self.source / "usr/share/dict/web2")
 
-    def run(self, check: bool = False, **options: object) -> bool:
+    def run(self, check: bool = False, **options: Any) -> bool:
         wish = Wish(str(self.jail), str(self.source), entries=[{"src": "/usr/"}, {"src": "/etc/hosts"}], workers=1)
-        return build(Wish(**{**vars(wish), **options}), check).changed
+        return build(wish._replace(**options), check).changed
 
     def reset(self) -> None:
         subprocess.run(["rm", "-rf", self.jail], check=True)

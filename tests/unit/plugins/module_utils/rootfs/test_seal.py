@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import json
+import os
 import plistlib
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,6 +105,66 @@ def test_what_differs_in_the_jail_is_mended_from_it(run: Run, source: Path, plac
     assert (jail / "lib").stat().st_mtime_ns == (source / "usr/lib").stat().st_mtime_ns
     assert not run().changed
     assert (jail / "share/foreign").exists()
+
+
+ODD = ("odd name", "new\nline", "back\\slash", "st*r", "\udcff", "a type=file", "…")
+
+
+def test_odd_names_do_not_make_it_read(run: Run, source: Path) -> None:
+    for name in ODD:
+        (source / "usr/share" / name).write_text(name, errors="surrogateescape")
+        (source / "usr/lib" / name).symlink_to("/usr/share")
+    assert run().changed
+    empty(source)
+    assert not run().changed
+
+
+def plant(path: Path, kind: str) -> None:
+    """Put something of this kind there."""
+    if kind == "socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(path))
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "link":
+        path.symlink_to("git.old")
+    elif kind == "its recorded name":  # as the record spells it
+        path.with_name(path.name.replace(" ", "\\040")).write_text("git\n")
+
+
+@pytest.mark.parametrize("kind", ["nothing", "socket", "fifo", "directory", "link", "its recorded name"])
+@pytest.mark.parametrize("name", ["git", "odd name"])
+def test_something_else_in_place_of_a_file(run: Run, source: Path, place: Path, name: str, kind: str) -> None:
+    shutil.copy2(source / "usr/bin/git", source / "usr/bin/odd name")
+    run()
+    path = place / "jail/usr/bin" / name
+    path.rename(path.with_name("git.old"))
+    if (name, kind) == ("git", "its recorded name"):
+        return  # that is its name
+    plant(path, kind)
+    done = paths(run())
+    assert {where for _action, where in done} == {f"/usr/bin/{name}"}
+    assert path.read_bytes() == (source / "usr/bin" / name).read_bytes()
+    assert not run().changed
+
+
+@pytest.mark.parametrize("attribute", ["time", "size", "mode", "owner"])
+def test_all_that_is_recorded_of_a_file_is_compared(run: Run, source: Path, place: Path, attribute: str) -> None:
+    run()
+    path, was = place / "jail/usr/bin/git", (source / "usr/bin/git").stat()
+    if attribute == "size":
+        path.write_bytes(path.read_bytes() + b".")
+        os.utime(path, ns=(was.st_mtime_ns, was.st_mtime_ns))
+    elif attribute == "time":
+        os.utime(path, ns=(was.st_mtime_ns, was.st_mtime_ns + 1))
+    elif attribute == "mode":
+        path.chmod(was.st_mode ^ 0o1)
+    else:
+        os.chown(path, 0, 1234)
+    assert {where for _action, where in paths(run())} == {"/usr/bin/git"}
+    assert not run().changed
 
 
 def test_what_is_not_sealed_is_read(run: Run, source: Path) -> None:

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a directory of the jail holds what is recorded: all that a run asks where the source is sealed.
+
+Every recorded file is looked at, and all that the record tells of it is
+compared. What else is in the directory is foreign and does not matter, so the
+directory is not even listed.
+
+Cost: one fstatat and 0.8 microseconds for each file.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .. import mtree
+from .._sys.backend import backend
+from ..errors import RecordError
+from .record import Block
+
+
+def holds_all(block: Block, fd: int) -> bool:
+    """Whether all files of a block are in an open directory just so; False, too, when that takes a closer look."""
+    text = block.files()
+    odd = b"/" in text or b"\\" in text
+    flags = backend().flags if backend().has_flags else None
+    lstat, owned, common = os.stat, None, ""
+    try:
+        for line in str(text, "latin-1").split("\n")[:-1]:
+            if odd and ("/" in line or "\\" in line):
+                if not _holds(line, fd):
+                    return False
+                continue
+            name, _space, rest = line.partition(" ")
+            have: Any = lstat(name, dir_fd=fd, follow_symlinks=False)
+            mode = have.st_mode
+            if mode & 0o170000 == 0o100000:
+                if owned != (owned := (mode, have.st_uid, have.st_gid)):
+                    common = mtree.shared(owned).decode()[1:]
+                time = str(have.st_mtime_ns)
+                if rest != f"{common}{have.st_size} time={time[:-9]}.{time[-9:]}":
+                    return False
+                if flags and flags(have):  # the record does not tell flags
+                    return False
+            elif not _holds(line, fd):
+                return False
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _holds(line: str, fd: int) -> bool:
+    """The same for one line of any kind."""
+    text = line.encode("latin-1")
+    try:
+        name = mtree.decode(text.partition(b" ")[0])
+    except RecordError:
+        return False
+    if b"/" in name:
+        return False
+    have: Any = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    kind = have.st_mode & 0o170000
+    if kind not in mtree.TYPES or backend().flags(have):
+        return False
+    return mtree.line(name, have, os.readlink(name, dir_fd=fd) if kind == 0o120000 else None) == text + b"\n"

@@ -37,6 +37,11 @@ options:
     type: str
     choices: [exported, present]
     default: exported
+  beside:
+    description:
+      - With O(state=present), where the jail is made when there is a jail of something else in O(jail), which stays. A
+        jail of another image that is there is removed first. M(darwin.jail.darwin_jail_swap) exchanges the two.
+    type: path
   layout:
     description:
       - The directory of the image layout on the Mac, made when it is missing. It may hold other images, which are kept.
@@ -148,6 +153,11 @@ digest:
   returned: unless the jail is only foretold, in check mode
   type: str
   sample: sha256:2458c20a47282882d06bcc6bc96e093a96c65a64e8793a557f1c4c7b5efb3076
+path:
+  description: Where the jail is, O(jail) or O(beside).
+  returned: with O(state=present)
+  type: str
+  sample: /private/var/jails/sequoia-dev
 reference:
   description: The image in the registry, with its tag.
   returned: when O(reference) is given
@@ -184,6 +194,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 SPEC = {
     "jail": {"type": "path", "required": True},
     "state": {"choices": ["exported", "present"], "default": "exported"},
+    "beside": {"type": "path"},
     "layout": {"type": "path", "required": True},
     "name": {"default": "latest"},
     "architecture": {"choices": ["arm64", "amd64"]},

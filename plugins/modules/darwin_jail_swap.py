@@ -19,16 +19,32 @@ description:
     is told in RV(left). Do not remove the former jail then before you have seen to it.
   - Sockets are not carried over. Who listens on one makes it anew.
   - When it was interrupted, run it again; it goes on where it was. When all is done it changes nothing.
-  - The playbook C(darwin.jail.update_jail) does all that is needed around it.
+  - A jail can also take the place on trial, see O(carry_over) and O(state=restored).
+  - The playbooks C(darwin.jail.update_jail) and C(darwin.jail.deploy_jail) do all that is needed around it.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
+  state:
+    description:
+      - With V(swapped), the successor has the place.
+      - With V(restored), the former jail has its place back. Nothing is done when there was no exchange, or when it was
+        settled; what was carried over cannot be put back, and the task fails then.
+      - With V(settled), what has the place stays, and V(restored) does nothing any more.
+    type: str
+    choices: [swapped, restored, settled]
+    default: swapped
   successor:
     description:
       - The jail that is to take its place, complete, in the same directory. Afterwards the former jail is there.
+      - Needed unless O(state=settled).
     type: path
-    required: true
+  carry_over:
+    description:
+      - Whether what people put into the former jail is carried over. Without it the two only exchange their names,
+        which O(state=restored) undoes.
+    type: bool
+    default: true
 notes:
   - Run it as root (C(become)).
   - Mounts below one of the jails, and a jail that is a volume of its own, are refused.
@@ -53,6 +69,20 @@ EXAMPLES = r"""
     jail: /private/var/jails/sequoia-dev
     successor: /private/var/jails/next.sequoia-dev
   register: swapped
+  become: true
+
+- name: Put a jail of another image in its place, on trial
+  darwin.jail.darwin_jail_swap:
+    jail: /private/var/jails/sequoia-dev
+    successor: /private/var/jails/next.sequoia-dev
+    carry_over: false
+  become: true
+
+- name: Put the former one back, for the other did not work
+  darwin.jail.darwin_jail_swap:
+    state: restored
+    jail: /private/var/jails/sequoia-dev
+    successor: /private/var/jails/next.sequoia-dev
   become: true
 
 - name: Remove the former one
@@ -94,18 +124,28 @@ left:
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.succession import succeed
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.succession import restore, settle, succeed
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
-SPEC = {"jail": {"type": "path", "required": True}, "successor": {"type": "path", "required": True}}
+SPEC = {
+    "jail": {"type": "path", "required": True},
+    "state": {"choices": ["swapped", "restored", "settled"], "default": "swapped"},
+    "successor": {"type": "path"},
+    "carry_over": {"type": "bool", "default": True},
+}
+NEEDED = [("state", state, ["successor"]) for state in ("swapped", "restored")]
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return succeed(params["jail"], params["successor"], check)
+    if params["state"] == "settled":
+        return settle(params["jail"], check)
+    if params["state"] == "restored":
+        return restore(params["jail"], params["successor"], check)
+    return succeed(params["jail"], params["successor"], check, params["carry_over"])
 
 
 def main() -> None:
-    run(work, SPEC)
+    run(work, SPEC, required_if=NEEDED)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from ..macos import architecture
 from ..result import Result
 from .config import Settings
 from .export import export
-from .present import is_made_of, unpack
+from .present import is_made_of, place_for, unpack
 from .transport import Access, Registry
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -35,7 +35,7 @@ def exchange(params: dict[str, Any], check: bool) -> Result:
     elif registry:
         result = _pull(registry, params, check)
     else:
-        result = unpack(*place, check)
+        result = unpack(*place, check, params["beside"])
     if registry:
         result.values["reference"] = registry.reference
         result.warnings += registry.warnings
@@ -58,9 +58,11 @@ def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:
     digest = registry.digest()
     if digest is None:
         raise InputError(f"there is no image {registry.reference} in the registry: correct reference, or push it first")
-    if is_made_of(params["jail"], digest):
-        return Result(False, {"digest": digest})
+    target = place_for(params["jail"], params["beside"], digest)
+    values = {"digest": digest, "path": target}
+    if is_made_of(target, digest):
+        return Result(False, values)
     if check:
-        return Result(True, {"digest": digest}, [f"+ {show(params['jail'])} (from {registry.reference}, {digest})"])
+        return Result(True, values, [f"+ {show(target)} (from {registry.reference}, {digest})"])
     registry.pull(params["layout"], params["name"], architecture())
-    return unpack(*place, check)
+    return unpack(*place, check, params["beside"])

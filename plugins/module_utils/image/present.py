@@ -24,6 +24,7 @@ from ..macos import Release, architecture, release
 from ..result import Result
 from ..rootfs.install import sweep
 from ..rootfs.record import journals
+from ..rootfs.remove import remove
 from ..sizes import size
 from .applying import Applier
 from .config import GO_NAMES, Layer
@@ -45,26 +46,54 @@ class Image(NamedTuple):
     layers: Sequence[Layer]
 
 
-def unpack(path: str, layout: str, name: str, check: bool) -> Result:
-    """Make the jail at `path` what an image holds; nothing is changed when it is that already."""
+def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = None) -> Result:
+    """Make the jail at `path` what an image holds; nothing is changed when it is that already.
+
+    With `beside`, a jail of something else stays, and the new one is made there.
+    """
     started = time.monotonic()
-    real = jails.jail_path(path)
     with closing(open_layout(host.real_path(layout), check=True)) as store:
         image = _image(store, name, layout)
         warnings = _refuse_others(image, layout)
         values: dict[str, Any] = {"digest": image.digest, "layers": [_shown(layer) for layer in image.layers]}
-        if _is_there(real, image, path):
+        place = place_for(path, beside, image.digest)
+        values["path"], real = place, jails.jail_path(place)
+        former = place == beside and _is_former(place, image.digest)
+        if not former and _is_there(real, image, place):
             return Result(False, values, [], warnings)
         inspection = Inspection(store, real)
         inspection.look(image.layers)
         if not check:
             with Turn(f"unpack {show(real)}") as turn:
+                if former:
+                    remove(place, unmount=False, check=False)
                 _make(real, image, store, inspection)
             warnings += turn.remarks
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
+    removed = [f"- {show(real)} (of another image)"] if former else []
     described = f"+ {show(real)} ({inspection.files} files, {size(inspection.bytes)}, from {name}, {image.digest})"
-    return Result(True, values, [described], warnings)
+    return Result(True, values, [*removed, described], warnings)
+
+
+def place_for(path: str, beside: str | None, digest: str) -> str:
+    """Where the jail of an image is or is to be made: `beside`, when there is a jail of something else at `path`."""
+    if beside is None or jails.is_vacant(jails.jail_path(path)):
+        return path
+    with jails.open_jail(path) as jail:
+        return path if jail.marker.get("image") == digest else beside
+
+
+def _is_former(path: str, digest: str) -> bool:
+    """Whether there is a jail of another image, which a deployment left; InputError for a jail of nobody's image."""
+    real = jails.jail_path(path)
+    if jails.is_vacant(real):
+        return False
+    with jails.open_jail(path) as jail:
+        made = jail.marker.get("image")
+        if made is None and not _is_untouched(jail):
+            raise InputError(f"the jail {show(real)} was not made of an image: see to what is in it, then remove it")
+        return made is not None and made != digest
 
 
 def is_made_of(path: str, digest: str) -> bool:

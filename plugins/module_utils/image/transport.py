@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -75,6 +76,7 @@ class Registry:
     def pull(self, layout: str, name: str, architecture: str) -> None:
         """Fetch what a layout lacks of the image."""
         platform = ["--override-os", "darwin", "--override-arch", GO_NAMES.get(architecture, architecture)]
+        host.make_dirs(os.fsencode(layout))  # which skopeo does not
         ends = f"docker://{self.reference}", f"oci:{layout}:{name}"
         self._try(["copy", "--preserve-digests", *self._tls("src-"), *ends], platform=platform)
 

@@ -34,12 +34,13 @@ from .known import Known
 from .record import Record, journals
 
 MOST_REPORTED = 1000
+NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
 
 
-def succeed(path: str, successor: str, check: bool) -> Result:
+def succeed(path: str, successor: str, check: bool, carry: bool = True) -> Result:
     """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
     with jails.open_jail(path) as one, jails.open_jail(successor) as other:
-        swapped = bool(one.marker.get("replaces")) and one.marker.get("replaces") == other.marker.get("id")
+        swapped = _has_replaced(one, other)
         old, new = (other, one) if swapped else (one, other)
         for jail in (old, new):
             _refuse(jail)
@@ -47,12 +48,58 @@ def succeed(path: str, successor: str, check: bool) -> Result:
         for jail in (old, new):
             jail.lock(check)
         if not swapped and not check:
+            _refuse_elsewhere(old, new)
+            new.mark(replaces=old.marker.get("id"), inherited=False if carry else None)
             _exchange(old, new)
-        estate = Estate(old, new)
-        estate.look()
-        if not check:
-            estate.carry_over()
-        return estate.result(not swapped)
+        result = _told(not swapped, old, new)
+        if carry:
+            estate = Estate(old, new)
+            estate.look()
+            if not check:
+                estate.carry_over()
+            estate.tell(result)
+        return result
+
+
+def restore(path: str, successor: str, check: bool) -> Result:
+    """Give the jail that `successor` was put in the place of its name back, or leave all as it is when none was."""
+    if jails.is_vacant(jails.jail_path(path)):
+        return Result(False, {**NOTHING})
+    with jails.open_jail(path) as one:
+        if not one.marker.get("replaces") or not os.path.lexists(jails.jail_path(successor)):
+            return Result(False, {**NOTHING})
+        with jails.open_jail(successor) as other:
+            if not _has_replaced(one, other):
+                return Result(False, {**NOTHING})
+            for jail in (one, other):
+                _refuse(jail)
+            if one.marker.get("inherited") is not None:
+                raise InputError(f"cannot put {show(other.path)} back: what is people's in it was moved to {path}")
+            for jail in (one, other):
+                jail.lock(check)
+            if not check:
+                _exchange(one, other)
+                one.mark(replaces=None)
+            return _told(True, one, other)
+
+
+def settle(path: str, check: bool) -> Result:
+    """Forget which jail this one replaces: it stays."""
+    with jails.open_jail(path) as jail:
+        replaces = jail.marker.get("replaces")
+        jail.lock(check)
+        if replaces and not check:
+            jail.mark(replaces=None)
+        return Result(bool(replaces), {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
+
+
+def _told(exchanged: bool, one: Jail, other: Jail) -> Result:
+    lines = [f"> {show(one.path)} and {show(other.path)} exchange their names"] if exchanged else []
+    return Result(exchanged, {**NOTHING, "exchanged": exchanged}, lines)
+
+
+def _has_replaced(one: Jail, other: Jail) -> bool:
+    return bool(one.marker.get("replaces")) and one.marker.get("replaces") == other.marker.get("id")
 
 
 def _refuse(jail: Jail) -> None:
@@ -68,13 +115,15 @@ def _refuse_incomplete(jail: Jail) -> None:
         raise InputError(f"{show(jail.path)} is not complete: build it again before it takes the place of another jail")
 
 
-def _exchange(old: Jail, new: Jail) -> None:
+def _refuse_elsewhere(old: Jail, new: Jail) -> None:
     if os.path.dirname(old.path) != os.path.dirname(new.path):
         raise InputError(f"{show(new.path)} does not lie beside {show(old.path)}: build it in the same directory")
-    new.mark(replaces=old.marker.get("id"), inherited=False)
-    host.exchange(old.path, new.path)
-    old.path, new.path = new.path, old.path
-    old.root.path, new.root.path = old.path, new.path
+
+
+def _exchange(one: Jail, other: Jail) -> None:
+    host.exchange(one.path, other.path)
+    one.path, other.path = other.path, one.path
+    one.root.path, other.root.path = one.path, other.path
 
 
 class Estate:
@@ -104,6 +153,8 @@ class Estate:
         return status is not None and stat.S_ISSOCK(status.st_mode)
 
     def carry_over(self) -> None:
+        if self._new.marker.get("inherited") is None:  # the two were exchanged for a trial
+            self._new.mark(inherited=False)
         sweep(self._new.root)
         todo = list(reversed(self._foreign))
         while todo:
@@ -113,15 +164,14 @@ class Estate:
                 self._keep(path, why)
             self._new.mark(inherited=True)
 
-    def result(self, exchanged: bool) -> Result:
-        changed = exchanged or bool(self._foreign)
-        values: dict[str, Any] = {"exchanged": exchanged, "carried": [shown(path) for path in self._foreign]}
+    def tell(self, result: Result) -> None:
+        result.changed = result.changed or bool(self._foreign)
+        carried = [shown(path) for path in self._foreign]
+        result.values["carried"] = carried[:MOST_REPORTED]
         for name, found in (("kept", self._kept), ("left", self.left)):
-            values[name] = [{"path": shown(path), "why": why} for path, why in found[:MOST_REPORTED]]
-        values["carried"] = values["carried"][:MOST_REPORTED]
-        lines = [f"> {show(self._old.path)} and {show(self._new.path)} exchange their names"] if exchanged else []
-        lines += [f"> {shown(path)}" for path in self._foreign]
-        return Result(changed, values, lines, self.warnings)
+            result.values[name] = [{"path": shown(path), "why": why} for path, why in found[:MOST_REPORTED]]
+        result.diff += [f"> {path}" for path in carried]
+        result.warnings += self.warnings
 
     # -- foreign files ------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ STATE = "private/var/db/darwin.jail"
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "auth_file": None, "username": None,
-    "password": None, "plain_http": True, "retries": 0,
+    "password": None, "plain_http": True, "retries": 0, "beside": None,
 }  # fmt: skip
 PASSWORD = "words that nobody may see"  # noqa: S105
 HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"
@@ -60,7 +60,7 @@ def push(place: Path, reference: str, check: bool = False, **more: Any) -> Resul
 
 
 def pull(place: Path, reference: str, check: bool = False, **more: Any) -> Result:
-    return exchange(options(place, "new", "pulled", "present", reference, more), check)
+    return exchange(options(place, "new", "deep/pulled", "present", reference, more), check)
 
 
 def options(place: Path, jail: str, layout: str, state: str, reference: str, more: dict[str, Any]) -> dict[str, Any]:
@@ -151,3 +151,24 @@ def test_refusals(make_jail: Make, place: Path, served: Registry, monkeypatch: p
     with pytest.raises(InputError, match=r"there is no skopeo in .*brew install skopeo"):
         push(place, f"{served.host}/jails/dev:1")
     assert not (place / "new").exists()
+
+
+def test_a_deployment_is_beside_the_jail_in_use(make_jail: Make, place: Path, served: Registry) -> None:
+    """The first one is in its place; what a later one leaves is removed by the next, what people built is not."""
+    jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
+    beside = str(place / "next.new")
+    made = []
+    for version in ("1", "2", "3"):
+        (jail / "opt/homebrew/bin/tmux").write_text(version)
+        push(place, reference)
+        foretold = pull(place, reference, check=True, beside=beside)
+        made.append(pull(place, reference, beside=beside))
+        assert (foretold.changed, foretold.values["path"]) == (True, made[-1].values["path"])
+        assert not pull(place, reference, beside=beside).changed
+    assert [run.values["path"] for run in made] == [str(place / "new"), beside, beside]
+    assert (place / "new/opt/homebrew/bin/tmux").read_text() == "1"
+    assert (place / "next.new/opt/homebrew/bin/tmux").read_text() == "3"
+    shutil.rmtree(beside)
+    make_jail("next.new")
+    with pytest.raises(InputError, match="was not made of an image: see to what is in it"):
+        pull(place, reference, beside=beside)

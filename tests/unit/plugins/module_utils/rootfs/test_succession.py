@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys import at, host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.succession import succeed
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.succession import restore, settle, succeed
 
 from .conftest import snapshot
 
@@ -271,3 +271,70 @@ def test_a_second_update(pair: Pair) -> None:
     assert (pair.jail / "usr/bin/git").read_text() == "the next one\n"
     assert (pair.jail / "Users/admin/src/deep/work").exists()
     assert (pair.jail / "private/etc/hosts").read_text() == "127.0.0.1 edited\n"
+
+
+# -- on trial -----------------------------------------------------------------------
+
+
+def test_a_jail_on_trial_gives_the_place_back(pair: Pair) -> None:
+    live_in(pair.jail)
+    pair.renew()
+    places = str(pair.jail), str(pair.next)
+    before = [path.stat().st_ino for path in (pair.jail, pair.next)]
+    assert not restore(*places, check=False).changed
+    assert succeed(*places, check=False, carry=False).changed
+    assert not succeed(*places, check=False, carry=False).changed
+    assert (pair.next / "Users/admin/src/deep/work").exists()
+    assert not (pair.jail / "Users/admin").exists()
+    assert restore(*places, check=True).changed
+    assert restore(*places, check=False).values["exchanged"]
+    assert not restore(*places, check=False).changed
+    assert [path.stat().st_ino for path in (pair.jail, pair.next)] == before
+    assert succeed(*places, check=False).values["carried"]
+    see_that_all_is_there(pair)
+
+
+def test_a_settled_jail_stays(pair: Pair) -> None:
+    pair.renew()
+    places = str(pair.jail), str(pair.next)
+    succeed(*places, check=False, carry=False)
+    assert [settle(places[0], check).changed for check in (True, False, True)] == [True, True, False]
+    assert not restore(*places, check=False).changed
+    assert (pair.jail / "usr/bin/fresh").exists()
+
+
+def test_what_was_carried_over_is_not_put_back(pair: Pair) -> None:
+    live_in(pair.jail)
+    pair.renew()
+    pair.swap()
+    with pytest.raises(InputError, match="what is people's in it was moved to"):
+        restore(str(pair.jail), str(pair.next), check=False)
+
+
+def test_without_a_former_jail_nothing_is_put_back(pair: Pair) -> None:
+    assert not restore(str(pair.jail), str(pair.next), check=False).changed
+
+
+@pytest.mark.parametrize("moment", ["exchange", "mark"])
+def test_a_killed_trial_or_its_end_is_taken_up(pair: Pair, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.renew()
+    places = str(pair.jail), str(pair.next)
+    whose, name = (host, "exchange") if moment == "exchange" else (jails, "write_marker")
+    for state in ("swapped", "restored"):
+        with monkeypatch.context() as patch:
+            patch.setattr(whose, name, _killed)
+            with pytest.raises(KeyboardInterrupt):
+                _try(state, places)
+        _try(state, places)
+    assert not (pair.jail / "usr/bin/fresh").exists()
+    assert (pair.next / "usr/bin/fresh").exists()
+
+
+def _try(state: str, places: tuple[str, str]) -> Result:
+    if state == "restored":
+        return restore(*places, check=False)
+    return succeed(*places, check=False, carry=False)
+
+
+def _killed(*_arguments: object) -> None:
+    raise KeyboardInterrupt

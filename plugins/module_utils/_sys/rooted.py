@@ -75,8 +75,12 @@ def _open_below(fd: int, name: bytes, where: bytes) -> int:
     try:
         return os.open(name, DIRECTORY, dir_fd=fd)
     except OSError as exc:
-        hint = "a symbolic link or a file is in the way" if exc.errno in LINK_IN_THE_WAY else ""
-        raise failed("open directory", where, exc, hint) from exc
+        raise _not_opened(where, exc) from exc
+
+
+def _not_opened(where: bytes, exc: OSError) -> OperationError:
+    hint = "a symbolic link or a file is in the way" if exc.errno in LINK_IN_THE_WAY else ""
+    return failed("open directory", where, exc, hint)
 
 
 class Root:
@@ -131,21 +135,28 @@ class Root:
         """
         if self.moved:
             rel = self._place(rel)
-        parent, name = os.path.split(rel)
+        parent, _slash, name = rel.rpartition(b"/")
         if not parent or name in (b"", b".", b".."):
             return self._descend(rel)
         if parent != self._near or self._near_fd < 0:
             fd = self._enter(parent)
             self.leave()
             self._near, self._near_fd = parent, fd
-        return _open_below(self._near_fd, name, self.outside(rel))
+        return self._open_near(name, rel)
 
     def _enter(self, rel: bytes) -> int:
         """Open a directory, in one step when it lies right below the one that is kept open."""
-        parent, name = os.path.split(rel)
-        if parent and parent == self._near and self._near_fd >= 0 and name not in (b".", b".."):
-            return _open_below(self._near_fd, name, self.outside(rel))
+        parent, _slash, name = rel.rpartition(b"/")
+        if parent and parent == self._near and self._near_fd >= 0 and name not in (b"", b".", b".."):
+            return self._open_near(name, rel)
         return self._descend(rel)
+
+    def _open_near(self, name: bytes, rel: bytes) -> int:
+        """Open a directory right below the one that is kept open."""
+        try:
+            return os.open(name, DIRECTORY, dir_fd=self._near_fd)
+        except OSError as exc:
+            raise _not_opened(self.outside(rel), exc) from exc
 
     def _place(self, rel: bytes) -> bytes:
         for new, old in self.moved.items():

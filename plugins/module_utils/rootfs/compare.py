@@ -109,7 +109,7 @@ class Comparer:
             if name not in listing.dirs:
                 return None
         linked = self._all_equal(listing, fd)
-        if linked is None or not recorded.knows(sorted(listing.files)):
+        if linked is None or not recorded.knows(sorted(listing.statuses)):
             return None
         below = path + b"/"
         return [Linked(below + name, file.parent, file.name, file.status) for name, file in linked]
@@ -118,8 +118,7 @@ class Comparer:
         """Those with several names, when all in the jail is as wanted."""
         lstat, has_flags, linked = os.stat, self._has_flags, []
         try:
-            for name, file in listing.files.items():
-                want = file.status
+            for name, want in listing.statuses.items():
                 have = lstat(name, dir_fd=fd, follow_symlinks=False)
                 if (
                     want.st_mtime_ns != have.st_mtime_ns
@@ -131,10 +130,12 @@ class Comparer:
                 ):
                     return None
                 if want.st_mode & 0o170000 != 0o100000:
-                    if want.st_rdev != have.st_rdev or (_is_link(want) and os.readlink(name, dir_fd=fd) != file.link()):
+                    if want.st_rdev != have.st_rdev:
+                        return None
+                    if _is_link(want) and os.readlink(name, dir_fd=fd) != listing.file(name).link():
                         return None
                 elif want.st_nlink > 1:
-                    linked.append((name, file))
+                    linked.append((name, listing.file(name)))
         except FileNotFoundError:
             return None
         return linked

@@ -201,7 +201,7 @@ class Walker:
         try:
             if path in self._root.moved:
                 return self._root.lstat(path)
-            return None if parent is None else at.lstat(os.path.basename(path), parent)
+            return None if parent is None else at.lstat(path[path.rfind(b"/") + 1 :], parent)
         except OSError as exc:
             raise failed("look at", self._root.outside(path), exc) from exc
 
@@ -209,7 +209,7 @@ class Walker:
         if parent is None:
             return self._root.open_dir(path)
         try:
-            return at.open_dir(os.path.basename(path), parent)
+            return at.open_dir(path[path.rfind(b"/") + 1 :], parent)
         except OSError as exc:
             raise failed("open", self._root.outside(path), exc) from exc
 

@@ -2,6 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 #
 #   make jail     from a fresh clone to a program's output from inside a jail
+#   make shell    a login shell in that jail, with a terminal
 #   make test     from a fresh clone to the verdict of every check
 #   make bench    measures, and compares with the programs that people use
 #   make soak     the heavy form of the tests of faults, hostility, exactness and readers
@@ -15,7 +16,7 @@ PARTS := lint types layers unit target-python ansible-lint sanity docs-lint chan
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
 
-.PHONY: help ready jail test bench soak format clean $(PARTS)
+.PHONY: help ready jail shell test bench soak format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -32,6 +33,9 @@ ready: $(VENV)/run.stamp $(COLLECTION)
 
 jail: ready
 	@tests/tools/first-jail
+
+shell: ready
+	@$(VENV)/bin/python tests/tools/shell.py
 
 test: $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/check.py $(PARTS)

@@ -29,9 +29,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .daemon import DIRECTORY, Journal, end_on_sigterm, inside, opened
+from .daemon import DIRECTORY, Journal, ObstacleError, end_on_sigterm, inside, is_mounted, opened, reason, unmount
 
-UMOUNT = "/sbin/umount"
 WAIT, LONGEST = 5.0, 60.0
 """Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
 LOOK = 0.05
@@ -40,10 +39,6 @@ PATIENCE, ENDING = 20.0, 4.0
 
 # What a directory says whose file system has lost its process: macOS the first two, Linux the third.
 DEAD = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
-
-
-class ObstacleError(Exception):
-    """Why there can be no mount now."""
 
 
 class Mount:
@@ -123,18 +118,6 @@ class Mount:
             self._clear(folder, force=True)
 
 
-def is_mounted(folder: int, name: str) -> bool:
-    """Whether another file system begins there."""
-    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_dev != os.fstat(folder).st_dev
-
-
-def unmount(folder: int, name: str, *options: str) -> str:
-    """What umount(8) says; it resolves the name that it is given, so it is started where that is."""
-    with inside(folder):
-        done = subprocess.run([UMOUNT, *options, f"./{name}"], capture_output=True, check=False, text=True)
-    return " ".join(done.stderr.split())
-
-
 def main(words: Sequence[str] | None = None) -> None:
     jail, point, source, *command = words or sys.argv[1:]
     journal, mount = Journal(), Mount(jail, point, source, command)
@@ -148,8 +131,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 wait = WAIT
                 journal.say(f"lost {where}: bindfs ended with {mount.wait()}")
             except (ObstacleError, OSError) as exc:
-                why = f"{exc.strerror} {exc.filename or ''}".rstrip() if isinstance(exc, OSError) else str(exc)
-                journal.say(f"cannot mount {where}: {why}")
+                journal.say(f"cannot mount {where}: {reason(exc)}")
             mount.stop()
             time.sleep(wait)
             wait = min(2 * wait, LONGEST)

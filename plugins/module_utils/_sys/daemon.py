@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+UMOUNT = "/sbin/umount"
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class ObstacleError(Exception):
+    """Why there can be no mount now."""
 
 
 class Journal:
@@ -27,6 +33,10 @@ class Journal:
         if text != self._last:
             sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self._last = text
+
+    def forget(self) -> None:
+        """Let the same be said again: it is news."""
+        self._last = ""
 
 
 @contextmanager
@@ -51,6 +61,23 @@ def inside(folder: int) -> Iterator[None]:
         yield
     finally:
         os.chdir("/")
+
+
+def is_mounted(folder: int, name: str) -> bool:
+    """Whether another file system begins there."""
+    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_dev != os.fstat(folder).st_dev
+
+
+def unmount(folder: int, name: str, *options: str) -> str:
+    """What umount(8) says; it resolves the name that it is given, so it is started where that is."""
+    with inside(folder):
+        done = subprocess.run([UMOUNT, *options, f"./{name}"], capture_output=True, check=False, text=True)
+    return " ".join(done.stderr.split())
+
+
+def reason(exc: Exception) -> str:
+    """What a journal says of an error."""
+    return f"{exc.strerror} {exc.filename or ''}".rstrip() if isinstance(exc, OSError) else str(exc)
 
 
 def end_on_sigterm() -> None:

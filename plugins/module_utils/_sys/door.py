@@ -11,9 +11,10 @@ the rule can say which ones. The shell that it ends as belongs to the user.
 from __future__ import annotations
 
 import os
+import stat
 
 from .threshold import StepError, execute, find
-from .visitor import arrive, environment
+from .visitor import account, descend, environment, open_jail, step_in
 
 WORDS = 2
 MOST_FILES = 1024
@@ -32,18 +33,64 @@ SENTENCES = {
     "execute": ("cannot start the user's shell, ", ""),
 }
 
+# Where descriptions of terminals are, below a home and the system's, and what most terminals are like.
+TERMINFO = (".terminfo", "/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
+LIKELY = ("xterm-256color", "xterm", "vt100")
+
 
 def enter(argv: list[str]) -> None:
     if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
         raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
     os.closerange(3, MOST_FILES)
     try:
-        who = arrive(*argv)
+        fd = open_jail(argv[0])
+        who = account(argv[1])
+        warning = hand_over_terminal(fd, who.pw_uid) if os.isatty(0) else ""
+        step_in(fd, who)
+        if warning:
+            os.write(2, f"enter: {warning}\n".encode())
         env = environment(who)
         env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
+        if "TERM" in env:
+            env["TERM"] = known_terminal(env["TERM"], env["HOME"])
         execute(find(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
     except StepError as exc:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
         reason = f": {os.strerror(number)}" if number and event != "marker" else ""
         raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
+
+
+def hand_over_terminal(jail: int, uid: int) -> str:
+    """Give this terminal to the user where the jail sees it, as login(1) does; says why not.
+
+    Each devfs has owners of its own: what sshd gave away on the Mac is root's in the jail, and the user could not
+    open it, as screen does. The node is gone when the terminal is closed (xnu bsd/kern/tty_ptmx.c, ptmx_free_ioctl).
+    """
+    path = os.ttyname(0)
+    try:
+        *parents, name = path.strip("/").split("/")
+        folder = os.dup(jail)
+        for parent in parents:
+            folder = descend(folder, parent)
+        node = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(0).st_rdev:
+            os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)
+            os.close(folder)
+            return ""
+        os.close(folder)
+    except OSError:
+        pass
+    return f"{path} is not in the jail, so tmux and screen will not run there: devfs is not mounted on its /dev"
+
+
+def known_terminal(name: str, home: str) -> str:
+    """The terminal's own name when the jail has a description of it, otherwise that of one that is much the same."""
+    for known in (name, *LIKELY):
+        letter = known[:1]
+        folders = [
+            os.path.join(home, base, below) for base in TERMINFO for below in (letter, f"{ord(letter or 'x'):x}")
+        ]
+        if letter and "/" not in known and any(os.path.exists(os.path.join(folder, known)) for folder in folders):
+            return known
+    return "dumb"

@@ -84,14 +84,19 @@ def arrive(jail: str, user: str) -> pwd.struct_passwd:
     """Be the user in the jail; says who that is."""
     fd = open_jail(jail)
     who = account(user)
-    cross(fd, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, who.pw_name, [])
+    step_in(fd, who)
+    return who
+
+
+def step_in(jail: int, who: pwd.struct_passwd) -> None:
+    """Be the user in the open jail."""
+    cross(jail, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, who.pw_name, [])
     for place in (who.pw_dir, "/"):  # as sshd does
         try:
             os.chdir(place)
             break
         except OSError:
             continue
-    return who
 
 
 def environment(who: pwd.struct_passwd) -> dict[str, str]:

@@ -41,7 +41,7 @@ KEPT = {
 }
 UNUSED_LIBRARIES = ("perl", "perl-base", "libperl*", "gconv", "libapt-*", "libstdc++*", "audit", "e2fsprogs")
 # Programs that a stand-in of the same name replaces but still needs.
-REPLACED = ("bindfs", "domainname", "getconf", "mount", "umount")
+REPLACED = ("bindfs", "domainname", "getconf", "mount", "screen", "umount")
 # Not part of macOS, to be installed by Homebrew.
 PACKAGES = ("tmux", "tree")
 

@@ -27,6 +27,8 @@ def shape(debian: Path, root: Path, triplet: str) -> None:
     programs.keep_replaced(root)
     programs.place(root)
     programs.drop_the_rest(root, triplet)
+    (root / "usr/share/terminfo").rmdir()
+    (root / "usr/lib/terminfo").rename(root / "usr/share/terminfo")  # the system's, which ncurses knows, too
     os.link(root / "bin/bash", root / "bin/sh")  # sh of macOS is bash under another name
     _loader(root, triplet)
     _pam(root, triplet)

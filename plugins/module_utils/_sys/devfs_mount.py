@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep devfs mounted on the /dev of a jail, once.
+
+It is installed on the Mac and run by launchd, once for each jail:
+
+    python3 -I -S devfs_mount.py JAIL
+
+Nothing on macOS keeps a second devfs from being mounted on the first one (xnu bsd/miscfs/devfs/devfs_vfsops.c,
+devfs_mount), so this looks before it mounts. It unmounts nothing: terminals that are open in the jail outlive this
+process, and what is to go is unmounted by who removes the job.
+
+Whoever can write in the jail may put a symbolic link in the place of /dev, and mount_devfs(8), as root, would follow
+it. So the directory is opened without following any, and mount_devfs is started in it with "." as its mount point.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from .daemon import DIRECTORY, Journal, ObstacleError, end_on_sigterm, inside, is_mounted, opened, reason
+
+MOUNT = "/sbin/mount_devfs"
+POINT = "dev"
+TICK = 2.0
+"""Seconds between two looks."""
+
+
+def keep(jail: str) -> bool:
+    """Mount when nothing is mounted; whether that was needed. ObstacleError or OSError when it cannot be."""
+    with opened(jail) as folder:
+        if is_mounted(folder, POINT):
+            return False
+        point = os.open(POINT, DIRECTORY, dir_fd=folder)
+        try:
+            with inside(point):
+                done = subprocess.run([MOUNT, "devfs", "."], capture_output=True, check=False, text=True)
+        finally:
+            os.close(point)
+        if not is_mounted(folder, POINT):
+            raise ObstacleError(" ".join(done.stderr.split()) or f"mount_devfs ended with {done.returncode}")
+    return True
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    (jail,) = words or sys.argv[1:]
+    journal = Journal()
+    end_on_sigterm()
+    while True:
+        try:
+            if keep(jail):
+                journal.say(f"mounted devfs on {jail}/{POINT}")
+                journal.forget()
+        except (ObstacleError, OSError) as exc:
+            journal.say(f"cannot mount devfs on {jail}/{POINT}: {reason(exc)}")
+        time.sleep(TICK)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What the command `enter` does about the terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import door
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a jail shows a terminal that is standard input here; nothing is there yet."""
+    controller, terminal = pty.openpty()
+    path = os.ttyname(terminal)
+    before = os.dup(0)
+    os.dup2(terminal, 0)
+    made = tmp_path / path.strip("/")
+    made.parent.mkdir(parents=True)
+    yield made
+    os.dup2(before, 0)
+    for fd in (before, controller, terminal):
+        os.close(fd)
+
+
+def hand_over(jail: Path) -> str:
+    fd = os.open(jail, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return door.hand_over_terminal(fd, 501)
+    finally:
+        os.close(fd)
+
+
+def test_the_terminal_becomes_the_users_where_the_jail_sees_it(node: Path, tmp_path: Path) -> None:
+    outside = os.stat(0).st_uid
+    try:
+        os.mknod(node, 0o020620, os.fstat(0).st_rdev)
+    except PermissionError:
+        pytest.skip("only root can make devices")
+    assert hand_over(tmp_path) == ""
+    assert node.stat().st_uid == 501
+    assert os.stat(0).st_uid == outside, "the Mac's own node is not the jail's to give"
+
+
+@pytest.mark.parametrize("kind", ["nothing", "file", "another device", "link"])
+def test_nothing_else_is_given_away(node: Path, tmp_path: Path, kind: str) -> None:
+    precious = tmp_path / "precious"
+    precious.touch()
+    if kind == "file":
+        node.touch()
+    elif kind == "another device":
+        if os.geteuid() != 0:
+            pytest.skip("only root can make devices")
+        os.mknod(node, 0o020620, os.makedev(1, 3))
+    elif kind == "link":
+        node.symlink_to(os.ttyname(0))
+    said = hand_over(tmp_path)
+    assert said.startswith(f"{os.ttyname(0)} is not in the jail")
+    assert precious.stat().st_uid == os.geteuid()
+    assert kind == "nothing" or node.lstat().st_uid == os.geteuid()
+
+
+def test_a_link_above_the_terminal_is_not_followed(node: Path, tmp_path: Path) -> None:
+    node.parent.rmdir()
+    node.parent.symlink_to("/dev/pts")
+    assert "is not in the jail" in hand_over(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("described", "name", "expected"),
+    [
+        (("x/xterm",), "xterm", "xterm"),
+        (("78/xterm",), "xterm", "xterm"),
+        (("x/xterm-256color", "x/xterm"), "xterm-kitty", "xterm-256color"),
+        (("76/vt100",), "ghostty", "vt100"),
+        ((), "xterm", "dumb"),
+        (("x/xterm",), "../x/xterm", "xterm"),
+        (("x/xterm",), "", "xterm"),
+    ],
+)
+def test_a_terminal_that_the_jail_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, described: tuple[str, ...], name: str, expected: str
+) -> None:
+    monkeypatch.setattr(door, "TERMINFO", (".terminfo", str(tmp_path / "system")))
+    for entry in described:
+        file = tmp_path / "system" / entry
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert door.known_terminal(name, str(tmp_path / "home")) == expected
+
+
+def test_the_users_own_descriptions_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "TERMINFO", (".terminfo",))
+    own = tmp_path / ".terminfo/78/xterm-kitty"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert door.known_terminal("xterm-kitty", str(tmp_path)) == "xterm-kitty"

@@ -66,16 +66,12 @@ def _open_top() -> int:
 
 def _step(fd: int, part: bytes, walked: bytes) -> int:
     """Open `part` below `fd` and close `fd`, which stays open when this fails."""
-    deeper = _open_below(fd, part, walked)
+    try:
+        deeper = os.open(part, DIRECTORY, dir_fd=fd)
+    except OSError as exc:
+        raise _not_opened(walked, exc) from exc
     os.close(fd)
     return deeper
-
-
-def _open_below(fd: int, name: bytes, where: bytes) -> int:
-    try:
-        return os.open(name, DIRECTORY, dir_fd=fd)
-    except OSError as exc:
-        raise _not_opened(where, exc) from exc
 
 
 def _not_opened(where: bytes, exc: OSError) -> OperationError:
@@ -147,9 +143,8 @@ class Root:
     def _enter(self, rel: bytes) -> int:
         """Open a directory, in one step when it lies right below the one that is kept open."""
         parent, _slash, name = rel.rpartition(b"/")
-        if parent and parent == self._near and self._near_fd >= 0 and name not in (b"", b".", b".."):
-            return self._open_near(name, rel)
-        return self._descend(rel)
+        near = parent and parent == self._near and self._near_fd >= 0 and name not in (b"", b".", b"..")
+        return self._open_near(name, rel) if near else self._descend(rel)
 
     def _open_near(self, name: bytes, rel: bytes) -> int:
         """Open a directory right below the one that is kept open."""

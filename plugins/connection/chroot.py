@@ -28,7 +28,7 @@ requirements:
 notes:
   - The options of P(ansible.builtin.ssh#connection) are about the way to the Mac, and so are O(remote_user), which is
     the user on the Mac, and the become password, which is for sudo on the Mac.
-  - What is said of sftp and scp has no effect, for files do not go that way.
+  - Files do not go by sftp or scp. What Ansible is told of these has no effect.
   - Python is looked for in the jail's Command Line Tools, Xcode, C(/opt/homebrew) and C(/usr/local), unless
     C(ansible_python_interpreter) or C(ansible_interpreter_python_fallback) say otherwise.
   - C(become) with sudo, which is Ansible's default, is taken to mean P(darwin.jail.chroot#become). Other methods are
@@ -190,13 +190,17 @@ display = Display()
 BECOME = "darwin.jail.chroot"
 LOCAL = ("local", "ansible.builtin.local")
 
-# How sudo tells that it will not, and asks for no password either.
-NOT_A_SUDOER = (
-    b"is not in the sudoers file",
-    b"is not allowed to execute",
-    b"is not allowed to run sudo",
-    b"may not run sudo",
+# How sudo tells that it will not, and what can be done about it.
+GIVE_IT = (
+    "give the password of the user there with --ask-become-pass or ansible_become_password, or a sudo rule that asks "
+    "for none"
 )
+REFUSALS = {
+    b"a password is required": GIVE_IT,
+    b"is not in the sudoers file": "jails need a user who may do everything",
+    b"is not allowed to": "jails need a user who may do everything",
+    b"may not run sudo": "jails need a user who may do everything",
+}
 
 
 class Connection(ConnectionBase):
@@ -337,10 +341,7 @@ class Connection(ConnectionBase):
         except AnsibleError as exc:
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise
-            raise AnsibleError(
-                f"sudo on {name} refuses to enter {visit.jail}: give the password of the user there with "
-                "--ask-become-pass or ansible_become_password, or a sudo rule that asks for none"
-            ) from exc
+            raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {GIVE_IT}") from exc
         if answer[0]:
             judge(visit, answer, name)
         return answer
@@ -368,7 +369,7 @@ def judge(visit: Visit, answer: Answer, mac: str) -> None:
     """Raise when nothing was done, and say what is known of programs that were killed."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
 
-    rc, _stdout, stderr = answer
+    rc, stdout, stderr = answer
     try:
         refusal.refuse(visit, rc, stderr)
     except OperationError as exc:
@@ -376,11 +377,10 @@ def judge(visit: Visit, answer: Answer, mac: str) -> None:
         raise kind(str(exc)) from None
     except JailError as exc:
         raise AnsibleConnectionFailure(f"{exc} (on {mac})") from None
-    if rc == 1 and any(text in stderr for text in NOT_A_SUDOER):
-        said = to_text(stderr).strip()
-        raise AnsibleError(
-            f"sudo on {mac} refuses to enter {visit.jail}: {said}: jails need a user who may do everything"
-        )
+    for text, advice in REFUSALS.items():
+        if rc == 1 and not stdout and text in stderr:
+            said = to_text(stderr).strip()
+            raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {said}: {advice}")
     why = refusal.killed(visit, rc, stderr)
     if why:
         display.warning(why)

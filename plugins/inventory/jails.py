@@ -126,7 +126,7 @@ from ansible.plugins.inventory import (
     detect_range,
     expand_hostname_range,
 )
-from ansible.plugins.loader import cache_loader
+from ansible.plugins.loader import cache_loader, connection_loader
 from ansible.template import trust_as_template
 
 Entry = Mapping[str, Any]
@@ -314,6 +314,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             mac = jail.variables["jail_mac"]
             jail.variables.setdefault("ansible_host", self.inventory.get_host(mac).get_vars().get("ansible_host", mac))
             self._add(jail)
+        # Here it is loaded once. Where Ansible would first need it, it is loaded anew for every task.
+        connection_loader.get("darwin.jail.chroot", class_only=True)
 
     def _read(self) -> tuple[list[Host], list[Host]]:
         macs = macs_of(self._entries("macs"), self._words("macs"))

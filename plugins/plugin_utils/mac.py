@@ -85,7 +85,8 @@ class Sudo(sudo.BecomeModule):
             "become_user": "root",
             "become_pass": password,
             "become_exe": executable,
-            "become_flags": flags,
+            # Without a password it must not ask for one: what it read then would be what the command is to read.
+            "become_flags": flags if password else f"{flags} -n",
         }
 
     def get_option(self, option: str, hostvars: Any = None, playcontext: Any = None) -> str | None:
@@ -98,7 +99,8 @@ class Mac(ABC):
     def __init__(self, plugin: ConnectionBase, root: BecomeBase | None) -> None:
         """`root` makes commands root's; without it they are so already."""
         self.plugin, self._root = plugin, root
-        plugin.become = root
+        # A sudo that asks for nothing need not be waited for: the command and what it reads go out at once.
+        plugin.become = root if root and root.get_option("become_pass") else None
 
     @abstractmethod
     def run(self, command: str, stdin: bytes | None) -> Answer:
@@ -117,7 +119,7 @@ class Mac(ABC):
         if not self._root:
             return f"{SHELL} -c {shlex.quote(command)}"
         shell: Any = copy.copy(self.plugin._shell)
-        shell.executable, shell.ECHO = SHELL, echo
+        shell.executable, shell.ECHO = SHELL, echo if self.plugin.become else ":"
         return str(self._root.build_become_command(command, shell))
 
 

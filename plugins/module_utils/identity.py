@@ -28,6 +28,8 @@ def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
         "created": _time(marker.get("created")),
         "built": _time(marker.get("built")),
         "replaces": _text(marker.get("replaces")),
+        "clone_of": _text(marker.get("clone_of")),
+        "image": _text(marker.get("image")),
         "source": _text(marker.get("source")),
         "macos_version": holds.version if holds else _text(marker.get("macos_version")),
         "macos_build": holds.build if holds else _text(marker.get("macos_build")),

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from . import closure, signing
+from . import closure, lineage, signing
 from ._sys.mounts import mounts_below
 from ._sys.resolve import Resolver
 from .binaries import Binaries, Image
@@ -64,7 +64,7 @@ class _Gatherer:
         if sizes:
             values["sizes"] = sizes.report()
         if drift:
-            values["drift"] = _drift_report(drift)
+            values["drift"] = {**_drift_report(drift), "base": lineage.report(self._jail)}
         if binaries:
             values.update(self._audits(binaries))
         return Result(False, values, warnings=warnings)

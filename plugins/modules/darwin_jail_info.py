@@ -99,6 +99,8 @@ identity:
     created: {description: When it became a jail., type: str, sample: "2026-03-01T08:15:02Z"}
     built: {description: When it was last changed by a build., type: str, sample: "2026-03-02T06:00:41Z"}
     replaces: {description: The C(id) of the jail whose place it took., type: str, sample: null}
+    clone_of: {description: The jail that it is a clone of., type: str, sample: null}
+    image: {description: The digest of the image that it was made of., type: str, sample: null}
     source: {description: What it was built from., type: str, sample: /}
     macos_version: {description: The version of macOS in it., type: str, sample: "15.2"}
     macos_build: {description: The build of macOS in it., type: str, sample: 24C101}
@@ -191,6 +193,27 @@ drift:
     missing_total: {description: How many are missing., type: int, sample: 1}
     kept_total: {description: How many were kept., type: int, sample: 1}
     foreign_total: {description: How many are foreign., type: int, sample: 2}
+    base:
+      description:
+        - Of a clone, what became of the jail that it is a clone of, its base.
+        - Temporary directories, logs and what is mounted in the base are not looked at.
+      type: dict
+      contains:
+        path: {description: Where the base is., type: str, sample: /private/var/jails/base}
+        state:
+          description:
+            - V(same), or V(changed) after it was cloned, by whomever. V(replaced) when another jail is there, V(gone)
+              when none is.
+          type: str
+          sample: changed
+        changed:
+          description:
+            - How many files and directories changed, by the groups of RV(sizes). Of what was removed, the directory.
+          type: dict
+          sample: {homebrew: 3}
+        paths: {description: Which ones. At most 1000., type: list, elements: str, sample: [/opt/homebrew/bin/tmux]}
+        said: {description: The same in a sentence; empty when it is the same., type: str}
+      sample: null
 closure:
   description: Which libraries the programs of the jail will not find.
   returned: when O(gather) has V(closure)

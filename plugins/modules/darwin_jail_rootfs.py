@@ -109,9 +109,14 @@ options:
         there; what is mounted in it is not. Files share their blocks until one of them is changed.
       - O(manifests), O(entries) and O(profile) are then applied on top. O(prune) does not apply.
       - Once the jail is complete, the other one is not looked at any more, and may change or go.
-      - The volume must be able to do that, as APFS is. For a plain copy across volumes, leave this out, give the other
-        jail as O(source), and V(/) as O(entries[].src).
+      - The volume must be able to do that, as APFS is, and both jails must be on it, unless O(clone_copies) is set.
     type: path
+  clone_copies:
+    description:
+      - With O(clone_of), copy files that cannot share their blocks, such as those of a jail on another volume. The jail
+        then takes as much space as the other one.
+    type: bool
+    default: false
   prune:
     description:
       - Remove what a former run installed and nothing names any more. What others put there is never removed.
@@ -305,6 +310,7 @@ SPEC = {
     "architectures": {"type": "list", "elements": "str", "choices": ["arm64", "x86_64"], "default": []},
     "exclude": {"type": "list", "elements": "str", "default": []},
     "clone_of": {"type": "path"},
+    "clone_copies": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
     "update_in_place": {"type": "bool", "default": False},

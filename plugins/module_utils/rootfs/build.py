@@ -56,6 +56,7 @@ class Wish(NamedTuple):
     exclude: Sequence[str] = ()
     prune: bool = True
     clone_of: str | None = None
+    clone_copies: bool = False
     adopt: bool = False
     update_in_place: bool = False
     verify: str = "quick"
@@ -150,7 +151,7 @@ class _Run:
         findings, before = Findings(), not jails.is_vacant(self._path)
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
-            with closing(Base(self._wish.clone_of, self._check)) as base:
+            with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._wish.workers, self._check)

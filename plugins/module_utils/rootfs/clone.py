@@ -8,7 +8,7 @@ it are left out, and sockets, the lock and what is temporary. The clone is a
 pass over an empty jail with the base as its source, journals and all, so that
 a killed one is taken up again. When it is complete the record of the base
 takes the place of what the journals say: the same files are ours there and
-here.
+here. Where blocks cannot be shared, it is refused unless copies will do.
 
     marker: clone_of      before anything is cloned
     pass                  journals name what is put there
@@ -21,6 +21,7 @@ Cost: that of a build, without the data.
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from .. import jail as jails
@@ -56,8 +57,9 @@ def is_clone(path: bytes, of: str) -> bool:
 class Base:
     """The jail to clone, kept from changing as long as this is open."""
 
-    def __init__(self, path: str, check: bool) -> None:
-        """InputError when there is nothing whole to clone."""
+    def __init__(self, path: str, check: bool, copies: bool = False) -> None:
+        """InputError when there is nothing whole to clone. `copies` will do where blocks cannot be shared."""
+        self._copies = copies
         self.jail = jails.open_jail(path)
         try:
             self.jail.lock_for_reading(check)
@@ -98,9 +100,9 @@ class Base:
             return one.findings(self._tree(jail))
 
     def _fill(self, jail: Jail, count: int | None) -> Findings:
-        jail.mark(clone_of=show(self.jail.path), clone_id=self.jail.marker.get("id"))
+        jail.mark(clone_of=show(self.jail.path), clone_id=self.jail.marker.get("id"), clone_time=time.time())
         with Turn(f"clone {show(jail.path)}") as turn, self._pass(jail, count, act=True) as one:
-            if one.installer:
+            if one.installer and not self._copies:
                 self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))
             if one.installer:
@@ -114,7 +116,7 @@ class Base:
         mounts = jail.mounts() if root.exists else set()
         was = record.Record.load(root) if root.exists else record.Record()
         known = Known(was, mounts, root.dev, nascent=jail.nascent, where=jail.path, all_system=True)
-        return Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=True)
+        return Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
 
     def _tree(self, jail: Jail) -> WantedTree:
         everything = Graft()
@@ -130,8 +132,8 @@ class Base:
         if not self._take(installer, jail, os.path.basename(MARKER), name):
             raise NoCloneError(
                 f"cannot clone {show(self.jail.path)} to {show(jail.path)}: they do not lie on one volume that lets "
-                "files share blocks (APFS; on Linux XFS or Btrfs): put the jail on the volume of the other, or for a "
-                "plain copy leave clone_of out and give that jail as source, with the entry /"
+                "files share blocks (APFS; on Linux XFS or Btrfs): put the jail on the volume of the other, or set "
+                "clone_copies for a plain copy, which takes as much space as the other"
             )
         jail.root.unlink(STATE + b"/" + name)
 

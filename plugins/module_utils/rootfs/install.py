@@ -217,11 +217,11 @@ class Installer:
             at.remove(name, fd, directory)
 
     def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
-        """Give the jail a clone of a file of the source, atomically; False when its blocks cannot be shared."""
+        """Give the jail a file of the source, atomically; False when only a clone will do, and cannot be."""
         temporary = self._temporary()
         source = at.open_file(name, parent)
         try:
-            if not self._backend.copy(source, os.fstat(source), self._stage, temporary):
+            if not self._backend.copy(source, os.fstat(source), self._stage, temporary) and self._only_clones:
                 at.remove(temporary, self._stage)
                 return False
         finally:

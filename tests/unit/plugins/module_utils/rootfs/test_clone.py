@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import lineage
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError
+from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from system_calls import CHANGING, before_call, die, in_child
@@ -156,20 +158,64 @@ def test_between_volumes_it_is_refused_and_nothing_is_left(base: Path, place: Pa
     jail = place / "clone"
     if there:
         jail.mkdir()
-    with pytest.raises(InputError, match=r"cannot clone .* to .*: they do not lie on one volume .* give that jail as"):
+    with pytest.raises(InputError, match=r"cannot clone .* to .*: they do not lie on one volume .* set clone_copies"):
         clone(base, jail=jail)
     assert jail.exists() == there
     assert not there or os.listdir(jail) == []
 
 
 def test_a_plain_copy_of_a_jail(base: Path, place: Path) -> None:
-    """As the message says; what is theirs in the other jail becomes ours."""
-    (base / "usr/share/firmlinks").write_text("/Users\tUsers\n")
-    build(Wish(str(place / "copy"), str(base), entries=[{"src": "/"}]), False)
-    mine = {path: values for path, values in look(place / "copy").items() if not path.startswith("private/var/db")}
-    theirs = {path: values for path, values in look(base).items() if not path.startswith("private/var/db")}
-    assert mine.keys() == theirs.keys()
-    assert mine["Users/admin/.zshrc"] == theirs["Users/admin/.zshrc"]
+    """As the message says: the same, without shared blocks."""
+    copy = place / "copy"
+    result = clone(base, jail=copy, clone_copies=True)
+    stats = result.values["stats"]
+    assert stats["bytes"] > stats["bytes_cloned"] == 0
+    assert look(copy) == look(base)
+    assert (copy / STATE / "record.mtree").read_bytes() == (base / STATE / "record.mtree").read_bytes()
+    assert not clone(base, jail=copy, clone_copies=True).changed
+
+
+def test_a_clone_of_a_clone(base: Path) -> None:
+    """It shares its blocks with both, and outlives them."""
+    clone(base)
+    first, second = base.with_name("clone"), base.with_name("second")
+    stats = clone(first, jail=second).values["stats"]
+    assert stats["bytes_cloned"] == stats["bytes"] > 0
+    assert look(second) == look(base)
+    markers = [json.loads((path / STATE / "jail.json").read_text()) for path in (base, first, second)]
+    assert len({marker["id"] for marker in markers}) == 3
+    assert markers[2]["clone_of"] == str(first)
+    subprocess.run(["rm", "-r", base, first], check=True)
+    assert look(second)
+
+
+def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
+    clone(base)
+    jail = base.with_name("clone")
+
+    def told() -> Any:
+        with open_jail(str(jail)) as opened:
+            return lineage.report(opened)
+
+    assert told() == {"path": str(base), "state": "same", "changed": {}, "paths": [], "said": ""}
+    for name in ("private/tmp/new", "private/var/folders/zz/new", f"{STATE}/lock"):
+        (base / name).parent.mkdir(parents=True, exist_ok=True)
+        (base / name).write_text("of no interest\n")
+    assert told()["state"] == "same"
+    (base / "opt/homebrew/bin").mkdir(parents=True)
+    (base / "usr/share/git").unlink()
+    os.utime(base / "private/etc/hosts", (5, 5))
+    assert told() == {
+        "path": str(base),
+        "state": "changed",
+        "changed": {"homebrew": 2, "system": 2, "other": 2},
+        "paths": ["/opt", "/opt/homebrew", "/opt/homebrew/bin", "/private/etc/hosts", "/usr/share", "/usr/bin/git"],
+        "said": f"{base} was changed after it was cloned: homebrew (2), other (2), system (2)",
+    }
+    subprocess.run(["rm", "-r", base], check=True)
+    assert told()["said"] == f"the jail {base} that was cloned is gone"
+    make("/usr/", jail=str(base))
+    assert told()["state"] == "replaced"
 
 
 def test_what_cannot_be_cloned(base: Path, place: Path, make: Make) -> None:

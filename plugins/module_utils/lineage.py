@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of the jail that a clone was made of, its base.
+
+The time of change (st_ctime) of a file tells: nobody can set it back, and a
+removal shows in that of the directory. So nothing has to be kept when a clone
+is made, and one walk over the base, and none over the clone, answers it.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections import Counter
+from typing import Any
+
+from .errors import NotAJailError
+from .image.content import EMPTIED
+from .jail import Jail, open_jail
+from .sizes import group_of
+from .survey import Directory, shown, walk
+
+MOST_LISTED = 1000
+
+
+def report(jail: Jail) -> dict[str, Any] | None:
+    """Of a clone, whether its base is as it was cloned; None of any other jail."""
+    path = jail.marker.get("clone_of")
+    if not isinstance(path, str):
+        return None
+    try:
+        with open_jail(path) as base:
+            if base.marker.get("id") != jail.marker.get("clone_id"):
+                return _told(path, "replaced", Since(0))
+            since = jail.marker.get("clone_time")
+            changes = Since(since if isinstance(since, float) else 0)
+            walk(base.root, base.mounts(), [changes])
+            return _told(path, "changed" if changes.counts else "same", changes)
+    except NotAJailError:
+        return _told(path, "gone", Since(0))
+
+
+class Since:
+    """Looks for what changed in a jail since a moment."""
+
+    def __init__(self, moment: float) -> None:
+        self._moment = moment
+        self.counts: Counter[str] = Counter()
+        self.paths: list[str] = []
+
+    def visit(self, directory: Directory) -> None:
+        if any((directory.path + b"/").startswith(emptied + b"/") for emptied in EMPTIED):
+            return
+        for name, status in directory.entries.items():
+            path = directory.below(name)
+            if status.st_ctime < self._moment or path in EMPTIED:
+                continue
+            self.counts[group_of(path if stat.S_ISDIR(status.st_mode) else directory.path)] += 1
+            if len(self.paths) < MOST_LISTED:
+                self.paths.append(shown(path))
+
+
+def _told(path: str, state: str, changes: Since) -> dict[str, Any]:
+    parts = ", ".join(f"{group} ({count})" for group, count in sorted(changes.counts.items()))
+    said = {
+        "same": "",
+        "changed": f"{path} was changed after it was cloned: {parts}",
+        "replaced": f"another jail is at {path} than the one that was cloned",
+        "gone": f"the jail {path} that was cloned is gone",
+    }
+    return {"path": path, "state": state, "changed": dict(changes.counts), "paths": changes.paths, "said": said[state]}

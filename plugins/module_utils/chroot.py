@@ -49,6 +49,7 @@ class Command:
     env: dict[str, Any] = field(default_factory=dict)
     clean_env: bool = True
     timeout: float | None = None
+    ephemeral: bool = False
 
     def __post_init__(self) -> None:
         if not self.chdir.startswith("/"):
@@ -107,7 +108,19 @@ def execute(command: Command, check: bool) -> Result:
     if os.geteuid() != 0:
         raise InputError(f"cannot enter {command.jail}: only root can: set become: true")
     who = identify(command)
-    with open_jail(command.jail) as jail:
+    if not command.ephemeral or check:
+        return _execute(command, who, command.jail, check)
+    from .throwaway import clone_for_a_run  # noqa: PLC0415 (other runs need not load the engine)
+
+    with clone_for_a_run(command.jail, who.account) as (clone, warnings):
+        result = _execute(command, who, clone, check)
+    result.warnings += warnings
+    return result
+
+
+def _execute(command: Command, who: Identity, place: str, check: bool) -> Result:
+    """Run it in the jail at `place`; errors name the jail that the user named."""
+    with open_jail(place) as jail:
         environment = {**surroundings(who.account, jail.root, command.clean_env), **command.variables}
         search = environment.get("PATH", threshold.PATH)
         plan = {

@@ -95,6 +95,16 @@ options:
       - Seconds that the program may take. Then it and all of its process group get SIGTERM, what is left of them
         5 seconds later SIGKILL, and the task fails with the output so far.
     type: float
+  ephemeral:
+    description:
+      - Run the program in a copy-on-write clone of the jail that is made for this run and thrown away afterwards, with
+        all that the program wrote. The jail stays as it is. The volume must be able to clone, as APFS is.
+      - It is thrown away also when the program fails or runs out of O(timeout). What a run left that was itself killed
+        is removed by the next one of the same jail. Several runs can be at work at once.
+      - Mounts of the jail are not in it. Names resolve in it when the jail is on the volume of C(/private/var/run). The
+        playbook C(darwin.jail.ephemeral_run) makes a clone that has all of it.
+    type: bool
+    default: false
 notes:
   - System Integrity Protection has to be off, or chroot(2) or the first program in the jail fails. The error says so.
   - What processes write that the program leaves behind in the background is not waited for.
@@ -133,6 +143,14 @@ EXAMPLES = r"""
     groups: []
     argv: [/usr/bin/ssh-keygen, -t, ed25519, -N, '', -f, /Users/admin/.ssh/id_ed25519]
     creates: /Users/admin/.ssh/id_ed25519
+  become: true
+
+- name: Try something that may leave anything behind
+  darwin.jail.darwin_chroot_exec:
+    jail: /private/var/jails/sequoia-dev
+    user: admin
+    argv: [/bin/zsh, -lc, 'brew install tree && brew test tree']
+    ephemeral: true
   become: true
 
 - name: Use a shell where one is wanted
@@ -222,6 +240,7 @@ SPEC = {
     "env": {"type": "dict", "default": {}},
     "clean_env": {"type": "bool", "default": True},
     "timeout": {"type": "float"},
+    "ephemeral": {"type": "bool", "default": False},
 }
 
 

@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 
 from . import jail as jails
 from . import user_tmp
+from ._sys import at
 from ._sys.dns_relay import SERVER
 from ._sys.lock import Lock, alone_in, holder, this_process
 from ._sys.mounts import mounts_below
@@ -70,13 +71,12 @@ def _furnish(clone: str, account: Account) -> None:
     """What no clone has by itself, as far as it can be had without a job: temporary directories, and names."""
     if user_tmp.uuid_of(account):
         user_tmp.arrange(clone, account.name, None, None, None, "present", False)
-    with Root(clone) as root:
-        parent, name = os.path.split(SOCKET)
-        try:
-            with root.directory(parent) as fd:
-                os.link(SERVER, name, dst_dir_fd=fd, follow_symlinks=False)
-        except (OSError, JailError):
-            pass  # another volume: names do not resolve, as documented
+    folder, name = os.path.split(os.fsencode(SERVER))
+    try:
+        with Root(folder) as mac, Root(clone) as root, root.directory(os.path.dirname(SOCKET)) as there:
+            at.make_hardlink(name, mac.fd, os.path.basename(SOCKET), there)
+    except (OSError, JailError):
+        pass  # another volume: names do not resolve, as documented
 
 
 # -- leftovers ----------------------------------------------------------------------

@@ -178,13 +178,13 @@ def is_vacant(path: bytes) -> bool:
     return all(name.startswith(TEMPORARY) for name in host.names_in(path))
 
 
-def create(path: bytes) -> Jail:
-    """Make a vacant directory a jail: it gets its marker before anything else, in one rename."""
+def create(path: bytes, **values: Any) -> Jail:
+    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename."""
     host.make_dirs(path)
     root = Root(path)
     try:
         with alone_in(root):
-            marker = _begin(root) if is_vacant(path) else None
+            marker = _begin(root, values) if is_vacant(path) else None
     except BaseException:
         root.close()
         raise
@@ -196,14 +196,14 @@ def create(path: bytes) -> Jail:
     return jail
 
 
-def _begin(root: Root) -> dict[str, Any]:
+def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:
     sweep(root)
     nascent = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
         root.make_dir(nascent + below, 0o755, 0, 0)
     state = nascent + STATE[len(b"private") :]
     root.make_dir(state, 0o700, 0, 0)
-    marker = new_marker()
+    marker = {**new_marker(), **values}
     root.write(state + b"/jail.json", json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
     root.rename(nascent, b"private")
     return marker

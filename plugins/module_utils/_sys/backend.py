@@ -59,6 +59,10 @@ class Backend:
     def bequeath_nothing(self, fd: int) -> None:
         """See that what is made in a directory inherits no ACL from it, where the system may do that by default."""
 
+    def packs_badly(self, fd: int) -> bool:
+        """Whether clones on a directory's volume take more space when several processes make them at once."""
+        return False
+
     def copy_xattrs(self, source: int, target: int) -> None:
         """Make the xattrs and the ACL of `target` those of `source`."""
         raise NotImplementedError

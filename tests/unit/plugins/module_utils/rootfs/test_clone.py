@@ -20,6 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyErro
 from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.clone import Base
 from system_calls import CHANGING, before_call, die, in_child
 from volumes import lacks, volume
 
@@ -151,6 +152,18 @@ def test_killed_at_any_call_the_next_run_completes_it(base: Path) -> None:
         assert look(jail) == theirs, f"call {number}"
         assert sorted(os.listdir(jail / STATE)) == ["jail.json", "lock", "record.mtree", "stage"]
         assert not clone(base).changed
+
+
+def test_killed_when_it_is_just_a_jail_the_next_run_completes_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Base, "_fill", end)
+    with pytest.raises(KeyboardInterrupt):
+        clone(base)
+    monkeypatch.undo()
+    assert clone(base).changed
+    assert look(base.with_name("clone")) == look(base)
 
 
 @pytest.mark.parametrize("there", [False, True])

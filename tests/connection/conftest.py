@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""A Mac and a jail on it, both reached by real ssh."""
+"""A Mac and a jail on it, both reached by real ssh, and the jail from Ansible on the Mac itself, too."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 from connections import Link
+from controller import VERSION, Controller, LinkOnMac
 from linked import MAC, Place, linked
 
 
@@ -29,8 +31,21 @@ def plain(place: Place) -> Iterator[Link]:
         yield link
 
 
-@pytest.fixture(params=["plain", "jail"])
+@pytest.fixture(scope="session")
+def controller(place: Place) -> Controller:
+    if sys.version_info[:2] != VERSION:
+        pytest.skip("what Ansible needs was compiled for another Python than the Mac's")
+    return Controller(place)
+
+
+@pytest.fixture(scope="session")
+def at_home(controller: Controller) -> Iterator[Link]:
+    with LinkOnMac(controller) as link:
+        yield link
+
+
+@pytest.fixture(params=["plain", "jail", "at_home"])
 def link(request: pytest.FixtureRequest) -> Link:
-    """By ssh to the Mac, and by ours to the jail: both must give the same answers."""
+    """By ssh to the Mac, by ours to the jail, and by ours from the Mac itself: all give the same answers."""
     found: Link = request.getfixturevalue(request.param)
     return found

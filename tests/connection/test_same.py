@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What every connection has to do: once by plain ssh to the Mac, once by ours to a jail on it."""
+"""What each connection has to do: plain ssh to the Mac, ours to a jail on it, and ours from the Mac itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from connections import Link
+from controller import Controller
 from linked import Place
 
 ODD = "a 'b' \"c\" $HOME \N{SNOWMAN} *"
@@ -66,3 +67,8 @@ def test_names_are_kept(link: Link, tmp_path: Path, name: str) -> None:
 def test_tasks(place: Place, pipelining: str) -> None:
     said = place.play(Path(__file__).parent / "tasks.yml", ANSIBLE_PIPELINING=pipelining)
     assert sorted(SOUND.findall(said)) == ["connection-link", "link"], said
+
+
+def test_tasks_of_a_mac_that_is_its_own_controller(controller: Controller) -> None:
+    said = controller.play("tests/connection/tasks.yml", "--limit", "connection-link", ANSIBLE_PIPELINING="true")
+    assert SOUND.findall(said) == ["connection-link"], said

@@ -20,9 +20,10 @@ from . import verdict
 from ._sys import threshold
 from ._sys.enter import enter
 from ._sys.rooted import Root
-from .directory import Account, find_account, find_group
+from .directory import Account
 from .errors import InputError
 from .jail import open_jail
+from .jail_users import find_jail_group, find_member
 from .result import Result
 from .user_tmp import Owner, uuid_of
 
@@ -107,7 +108,8 @@ def execute(command: Command, check: bool) -> Result:
     """Run the program; in check mode do all but that. JailError when it cannot be run."""
     if os.geteuid() != 0:
         raise InputError(f"cannot enter {command.jail}: only root can: set become: true")
-    who = identify(command)
+    with open_jail(command.jail) as jail:
+        who = identify(command, jail.root)
     if not command.ephemeral or check:
         return _execute(command, who, command.jail, check)
     from .throwaway import clone_for_a_run  # noqa: PLC0415 (other runs need not load the engine)
@@ -146,11 +148,12 @@ def _execute(command: Command, who: Identity, place: str, check: bool) -> Result
     return verdict.ran(command.words, ended, command.strip_empty_ends, command.timeout, start)
 
 
-def identify(command: Command) -> Identity:
+def identify(command: Command, root: Root) -> Identity:
     """Whom the options mean; InputError when there is no such user or group."""
-    account = find_account(command.user)
-    gid = account.gid if command.group is None else find_group(command.group)
-    groups = None if command.groups is None else [find_group(group) for group in command.groups]
+    account, groups = find_member(root, command.user)
+    gid = account.gid if command.group is None else find_jail_group(root, command.group)
+    if command.groups is not None:
+        groups = [find_jail_group(root, group) for group in command.groups]
     return Identity(account, gid, groups)
 
 

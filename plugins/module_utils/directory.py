@@ -23,6 +23,10 @@ KEYS = ("GeneratedUID", "UniqueID", "PrimaryGroupID", "NFSHomeDirectory", "UserS
 # dscl ends with the low byte of the error's number: eDSRecordNotFound is -14136.
 RECORD_NOT_FOUND = 14136 % 256
 
+# The UUID of users that have none of their own: root always, system users by convention
+# (apple-oss-distributions Libinfo membership.subproj/membership.c 51-54, 522-540).
+COMPATIBILITY = "FFFFEEEE-DDDD-CCCC-BBBB-AAAA{:08X}"
+
 LINE = re.compile(r"(?:dsAttrTypeStandard:)?(\w+):(?: (.*))?")
 
 
@@ -41,6 +45,10 @@ class Account(NamedTuple):
 def unsigned(number: int) -> int:
     """A uid or gid as the kernel has it: nobody is -2 to dscl and 4294967294 to stat(2)."""
     return number & 0xFFFFFFFF
+
+
+def compatibility_uuid(uid: int) -> str:
+    return COMPATIBILITY.format(unsigned(uid))
 
 
 def find_account(user: str) -> Account:

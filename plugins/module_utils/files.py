@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from ._sys import at
 from ._sys.rooted import Root
 from .block import Block
-from .directory import find_account, find_group
 from .errors import InputError, failed, show
 from .jail import STATE, TEMPORARY, Jail, open_jail
+from .jail_users import find_jail_group, find_user
 from .result import Result
 from .rootfs.manifest import canonical
 
@@ -70,9 +70,10 @@ class Step(NamedTuple):
 
 def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool) -> Result:
     """Make files and directories of a jail what the items say. All of it is looked at before anything is changed."""
-    asked = sorted((wanted(number, item) for number, item in enumerate(files)), key=lambda want: want.path)
     planned: dict[Step, Wanted] = {}
     with open_jail(jail) as opened:
+        wishes = [wanted(number, item, opened.root) for number, item in enumerate(files)]
+        asked = sorted(wishes, key=lambda want: want.path)
         opened.lock(check)
         for want in asked:
             for step in [] if is_mounted(opened, want) else plan(opened.root, want):
@@ -84,7 +85,7 @@ def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool) -> Result:
     return Result(bool(planned), values, [step.describe() for step in planned])
 
 
-def wanted(number: int, item: dict[str, Any]) -> Wanted:
+def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
     """One item of the option `files`; InputError when it cannot be meant."""
     where, path, state = f"files[{number}]", item["path"], item["state"]
     if not path.startswith("/") or ".." in path.split("/"):
@@ -102,13 +103,13 @@ def wanted(number: int, item: dict[str, Any]) -> Wanted:
     mode = item.get("mode")
     if mode and not MODE.fullmatch(mode):
         raise InputError(f"{where}: mode {mode} is not an octal number in quotes such as '0755'")
-    account = find_account(item["owner"])
+    account = find_user(root, item["owner"])
     return Wanted(
         path=real,
         state=state,
         mode=int(mode, 8) if mode else None if item.get("block") is not None else MODES.get(state),
         uid=account.uid,
-        gid=find_group(item["group"]) if item.get("group") else account.gid,
+        gid=find_jail_group(root, item["group"]) if item.get("group") else account.gid,
         content=None if item.get("content") is None else item["content"].encode("utf-8", "surrogateescape"),
         block=None if item.get("block") is None else Block(item["name"], item["block"]),
         target=os.fsencode(item.get("target") or ""),

@@ -19,17 +19,15 @@ from typing import NamedTuple
 
 from ._sys import at
 from ._sys.rooted import Root
-from .directory import Account, find_account, unsigned
+from .directory import Account, compatibility_uuid, unsigned
 from .errors import InputError, show
 from .jail import Jail, open_jail
+from .jail_users import find_user
 from .result import Result
 
 ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
 FOLDERS = b"private/var/folders"
 
-# The UUID of users that have none of their own: root always, system users by convention
-# (apple-oss-distributions Libinfo membership.subproj/membership.c 51-54, 522-540).
-COMPATIBILITY = "FFFFEEEE-DDDD-CCCC-BBBB-AAAA{:08X}"
 FIRST_PERSON = 500
 NOBODY = 0xFFFFFFFE
 
@@ -85,10 +83,6 @@ def encode(uuid: str, uid: int) -> str:
     return "".join(ALPHABET[number >> shift & 31] for shift in range(155, -1, -5))
 
 
-def compatibility_uuid(uid: int) -> str:
-    return COMPATIBILITY.format(unsigned(uid))
-
-
 def uuid_of(account: Account) -> str | None:
     """The UUID that macOS takes for this user; None when only Directory Services could tell and it does not."""
     if account.uid == 0:
@@ -98,13 +92,13 @@ def uuid_of(account: Account) -> str | None:
     return compatibility_uuid(account.uid) if account.uid < FIRST_PERSON or account.uid == NOBODY else None
 
 
-def find_owner(user: str, uid: int | None, gid: int | None, uuid: str | None) -> Owner:
-    """Who the user is: what is given, and the rest from Directory Services."""
+def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: str | None) -> Owner:
+    """Who the user is: what is given, and the rest from the Mac or the jail."""
     for name, number in (("uid", uid), ("gid", gid)):
         if (number is not None and not -2 <= number <= NOBODY) or number == -1:
             raise InputError(f"{name} {number} is not possible: give a number from 0 to {NOBODY}, or -2 for nobody")
     if uid is None or gid is None or uuid is None:
-        account = find_account(user)
+        account = find_user(root, user)
         uid = account.uid if uid is None else uid
         gid = account.gid if gid is None else gid
         uuid = uuid_of(account._replace(uid=unsigned(uid))) if uuid is None else uuid
@@ -209,9 +203,9 @@ def arrange(
     jail: str, user: str, uid: int | None, gid: int | None, uuid: str | None, state: str, check: bool
 ) -> Result:
     """The work of the module."""
-    owner = find_owner(user, uid, gid, uuid)
-    path = owner.path
     with open_jail(jail) as opened:
+        owner = find_owner(opened.root, user, uid, gid, uuid)
+        path = owner.path
         opened.lock(check)
         _refuse_odd_var(opened.root)
         done = (present if state == "present" else absent)(opened, owner, check)

@@ -20,7 +20,7 @@ import shlex
 import zlib
 from dataclasses import dataclass, field
 
-from ._sys import threshold, visitor
+from ._sys import threshold, visitor, who
 from ._sys.source import program
 from .errors import InputError
 
@@ -91,7 +91,7 @@ class Visit:
     def command(self) -> str:
         """For /bin/sh, as root. It ends as the program does, with 128 and its number after a signal."""
         call = f"visit({self.jail!a}, {self.user!a}, {self.act!a}, {self.words!a}, {self.stdin}, {self.token!a})"
-        text = program(threshold, visitor, call=call).encode()
+        text = program(threshold, who, visitor, call=call).encode()
         packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
         with_python = WITH_PYTHON.format(pythons=shlex.join(self.pythons), packed=packed)
         return f"{with_python}{self._settings}{WITHOUT_PYTHON}{self._start}"

@@ -63,7 +63,7 @@ options:
             that is there keeps its mode then.
         type: str
       owner:
-        description: Name or number of the user who owns it, as the Mac knows it.
+        description: Name or number of the user who owns it, a user of the Mac or of the jail alone.
         type: str
         default: root
       group:

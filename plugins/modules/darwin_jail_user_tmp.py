@@ -21,7 +21,7 @@ extends_documentation_fragment:
 options:
   user:
     description:
-      - Name or number of the user.
+      - Name or number of the user, one of the Mac or of the jail alone.
       - Only a name for messages when O(uid), O(gid) and O(uuid) are all given. Then Directory Services is not asked.
     type: str
     required: true

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from linked import MAC, Place
 
 OURS = {"ansible_connection": "darwin.jail.chroot", "jail_mac": MAC}
 UP = "../" * 20
+ENTER = "sudo -n /Library/PrivilegedHelperTools/darwin.jail/enter"
 
 
 def refused(call: Callable[..., object], *arguments: Any) -> str:
@@ -47,6 +49,29 @@ def test_the_jail_s_user_need_not_be_the_one_of_ssh(place: Place, tmp_path: Path
     with visit(place, jail_user="operator") as link:
         link.put(source, "/tmp/theirs")
         assert link.text("stat -c '%U %a' /tmp/theirs; rm /tmp/theirs") == "operator 640"
+
+
+def test_a_user_of_the_jail_alone(place: Place, tmp_path: Path) -> None:
+    """The Mac has never heard of them; modules, the connection and the command `enter` mean the same user."""
+    users = {"jail": place.jail, "users": [{"name": "builder", "uid": 777, "groups": ["_developer"], "sudo": True}]}
+    exec_ = {"jail": place.jail, "user": "builder", "argv": ["id"]}
+    own = {"jail": place.jail, "files": [{"path": "/Users/builder/own", "owner": "builder"}]}
+    tasks = [
+        {"darwin.jail.darwin_jail_users": users},
+        {"darwin.jail.darwin_chroot_exec": exec_, "register": "ran"},
+        {"darwin.jail.darwin_jail_files": own},
+        {"ansible.builtin.debug": {"var": "ran.stdout"}},
+    ]
+    play = tmp_path / "play.yml"
+    play.write_text(json.dumps([{"hosts": MAC, "become": True, "gather_facts": False, "tasks": tasks}]))
+    said = "uid=777(builder) gid=20(staff) groups=20(staff),204(_developer)"
+    assert said in place.play(play)
+    with visit(place, jail_user="builder") as link:
+        assert link.text("id") == said
+        assert link.text("cd; pwd; stat -c %U own; sudo -n id -un").split() == ["/Users/builder", "builder", "root"]
+        assert link.text("echo $TMPDIR").startswith("/var/folders/")
+    with place.link(MAC) as link:
+        assert link.run(f"{ENTER} {place.jail} builder", stdin=b"id; exit\n").stdout.decode().split("\n")[0] == said
 
 
 def test_sudo_takes_a_password(place: Place, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS
 
 TOP = Path(__file__).parents[2]
 SCRIPT = TOP / "roles/mac/files/enter.sh"
-MODULES = ("threshold", "visitor", "door")
+MODULES = ("threshold", "who", "visitor", "door")
 
 HEAD = """\
 #!/bin/sh

@@ -44,9 +44,9 @@ def enter(argv: list[str]) -> None:
     os.closerange(3, MOST_FILES)
     try:
         fd = open_jail(argv[0])
-        who = account(argv[1])
+        who, groups = account(fd, argv[1])
         warning = hand_over_terminal(fd, who.pw_uid) if os.isatty(0) else ""
-        step_in(fd, who)
+        step_in(fd, who, groups)
         if warning:
             os.write(2, f"enter: {warning}\n".encode())
         env = environment(who)

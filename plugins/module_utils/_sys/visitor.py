@@ -18,6 +18,7 @@ import pwd
 import stat
 
 from .threshold import TMP, StepError, check_interpreter, cross, execute, find, step, surroundings
+from .who import find_user
 
 # macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
 PRIVATE = ("etc", "tmp", "var")
@@ -72,25 +73,26 @@ def descend(fd: int, name: str) -> int:
     return deeper
 
 
-def account(user: str) -> pwd.struct_passwd:
-    """Who that is on the Mac, by name or number."""
-    try:
-        return pwd.getpwuid(int(user) & 0xFFFFFFFF) if user.isdecimal() else pwd.getpwnam(user)
-    except (KeyError, OverflowError):
-        raise StepError("account", user, 0) from None
+def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
+    """Who that is, on the Mac or in the jail, by name or number, and the groups of a user of the jail's own."""
+    found = find_user(jail, user)
+    if found is None:
+        raise StepError("account", user, 0)
+    return found
 
 
 def arrive(jail: str, user: str) -> pwd.struct_passwd:
     """Be the user in the jail; says who that is."""
     fd = open_jail(jail)
-    who = account(user)
-    step_in(fd, who)
+    who, groups = account(fd, user)
+    step_in(fd, who, groups)
     return who
 
 
-def step_in(jail: int, who: pwd.struct_passwd) -> None:
-    """Be the user in the open jail."""
-    cross(jail, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, who.pw_name, [])
+def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
+    """Be the user in the open jail, with these groups, or those that Directory Services says."""
+    login = who.pw_name if groups is None else None
+    cross(jail, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, login, groups or [])
     for place in (who.pw_dir, "/"):  # as sshd does
         try:
             os.chdir(place)

@@ -20,9 +20,9 @@ from .._sys import at, host
 from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.rooted import Root
-from ..directory import find_account, find_group
 from ..errors import InputError, OperationError, SpaceError, failed, show
 from ..jail import STAGE, STATE, Jail, open_jail
+from ..jail_users import find_jail_group, find_user
 from ..result import Result
 from ..rootfs.install import sweep
 from ..rootfs.manifest import canonical
@@ -40,8 +40,8 @@ def arrange(
     """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
     started = time.monotonic()
     path, proof = _below_root(dest), _relative(holds)
-    possession = _owner(owner, group)
     with open_jail(jail) as opened:
+        possession = _owner(opened.root, owner, group)
         opened.lock(check)
         if _is_filled(opened, path, proof):
             return Result(False)
@@ -77,13 +77,13 @@ def _relative(holds: str | None) -> bytes:
     return os.fsencode(holds or "").strip(b"/")
 
 
-def _owner(owner: str | None, group: str | None) -> tuple[int, int] | None:
+def _owner(root: Root, owner: str | None, group: str | None) -> tuple[int, int] | None:
     if owner is None:
         if group is not None:
             raise InputError("group goes with owner: give both, or none to keep the owners of the source")
         return None
-    account = find_account(owner)
-    return account.uid, find_group(group) if group is not None else account.gid
+    account = find_user(root, owner)
+    return account.uid, find_jail_group(root, group) if group is not None else account.gid
 
 
 def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:

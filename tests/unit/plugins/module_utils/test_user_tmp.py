@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils.directory import Account
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
+from ansible_collections.darwin.jail.plugins.module_utils.directory import Account, compatibility_uuid
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, JailError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.user_tmp import (
     ALPHABET,
     Owner,
     arrange,
-    compatibility_uuid,
     encode,
     find_owner,
     uuid_of,
@@ -95,6 +95,9 @@ def test_what_is_no_uuid_is_refused(text: str) -> None:
         encode(text, 501)
 
 
+NO_JAIL = Root.absent("/no/jail")
+
+
 def account(uid: int, text: str | None) -> Account:
     return Account("someone", uid, 20, "/Users/someone", "/bin/zsh", text)
 
@@ -108,19 +111,19 @@ def test_which_uuid_macos_takes() -> None:
 
 
 def test_what_is_given_is_not_asked_for() -> None:
-    assert find_owner("no-such-user", 600, 20, WINCENT) == Owner(600, 20, WINCENT)
-    assert find_owner("nobody", -2, -2, WINCENT) == Owner(0xFFFFFFFE, 0xFFFFFFFE, WINCENT)
-    assert find_owner("root", None, 5, None) == Owner(0, 5, compatibility_uuid(0))
+    assert find_owner(NO_JAIL, "no-such-user", 600, 20, WINCENT) == Owner(600, 20, WINCENT)
+    assert find_owner(NO_JAIL, "nobody", -2, -2, WINCENT) == Owner(0xFFFFFFFE, 0xFFFFFFFE, WINCENT)
+    assert find_owner(NO_JAIL, "root", None, 5, None) == Owner(0, 5, compatibility_uuid(0))
     with pytest.raises(InputError, match="there is no user 'no-such-user'"):
-        find_owner("no-such-user", 600, 20, None)
+        find_owner(NO_JAIL, "no-such-user", 600, 20, None)
 
 
 @pytest.mark.parametrize("number", [-1, -3, 1 << 32, 0xFFFFFFFF])
 def test_numbers_that_no_user_has(number: int) -> None:
     with pytest.raises(InputError, match=f"uid {number} is not possible"):
-        find_owner("x", number, 20, WINCENT)
+        find_owner(NO_JAIL, "x", number, 20, WINCENT)
     with pytest.raises(InputError, match=f"gid {number} is not possible"):
-        find_owner("x", 501, number, WINCENT)
+        find_owner(NO_JAIL, "x", 501, number, WINCENT)
 
 
 # -- in a jail ----------------------------------------------------------------------

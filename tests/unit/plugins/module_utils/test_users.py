@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Users of a jail: their files, homes, rules for sudo, and that everything that enters a jail agrees who they are."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils import users
+from ansible_collections.darwin.jail.plugins.module_utils._sys import visitor, who
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
+from ansible_collections.darwin.jail.plugins.module_utils._sys.threshold import StepError
+from ansible_collections.darwin.jail.plugins.module_utils.directory import compatibility_uuid
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.jail_users import find_jail_group, find_member
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+
+USERS = "# User Database\nroot:*:0:0:System Administrator:/var/root:/bin/sh\n"
+STAFF = grp.getgrnam("staff").gr_gid
+ALL_GROUPS = {group.gr_name for group in grp.getgrall()}
+ITEM = {"state": "present", "sudo": False, "remove": False}
+
+
+class Bench:
+    """A jail as macOS leaves it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.jail = folder / "jail"
+        jails.create(os.fsencode(self.jail)).close()
+        (self.jail / "private/etc/sudoers.d").mkdir(parents=True)
+        (self.jail / "Users").mkdir()
+        (self.jail / "bin").mkdir()
+        (self.jail / "bin/zsh").touch()
+        for name, mode in (("passwd", 0o644), ("master.passwd", 0o600), ("group", 0o644)):
+            self.etc(name).write_text(USERS if name != "group" else "wheel:*:0:root\nadmin:*:80:root\n")
+            self.etc(name).chmod(mode)
+        self.etc("sudoers").write_text("%admin ALL = (ALL) ALL\n#includedir /private/etc/sudoers.d\n")
+
+    def etc(self, name: str) -> Path:
+        return self.jail / "private/etc" / name
+
+    def arrange(self, *items: dict[str, Any], check: bool = False) -> Result:
+        return users.arrange(str(self.jail), [{**ITEM, **item} for item in items], check)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            str(path.relative_to(self.jail)): (path.lstat().st_mode, path.is_file() and path.read_bytes())
+            for path in self.jail.rglob("*")
+            if path.name != "lock"
+        }
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    return Bench(tmp_path)
+
+
+def test_check_real_check_real_and_out_again(bench: Bench) -> None:
+    before = bench.snapshot()
+    item = {"name": "builder", "groups": ["admin"] if "admin" in ALL_GROUPS else ["adm"], "sudo": True}
+    foreseen = bench.arrange(item, check=True)
+    assert bench.snapshot() == before
+    done = bench.arrange(item)
+    assert (foreseen.changed, done.changed, done.diff) == (True, True, foreseen.diff)
+    (user,) = done.values["users"]
+    assert user["own"]
+    line = f"{user['uid']}:{STAFF}"
+    assert bench.etc("passwd").read_text() == f"{USERS}builder:*:{line}:builder:/Users/builder:/bin/zsh\n"
+    assert bench.etc("master.passwd").read_text() == f"{USERS}builder:*:{line}::0:0:builder:/Users/builder:/bin/zsh\n"
+    assert stat.S_IMODE(bench.etc("master.passwd").stat().st_mode) == 0o600
+    rule = bench.etc("sudoers.d/darwin_jail_builder")
+    assert (rule.read_text(), stat.S_IMODE(rule.stat().st_mode)) == ("builder ALL = (ALL) NOPASSWD: ALL\n", 0o440)
+    home = (bench.jail / "Users/builder").stat()
+    assert (home.st_uid, home.st_gid, stat.S_IMODE(home.st_mode)) == (user["uid"], STAFF, 0o750)
+    for check in (True, False):
+        assert not bench.arrange(item, check=check).changed
+    bench.arrange({"name": "builder", "state": "absent", "remove": True})
+    after = {name: what for name, what in bench.snapshot().items() if not name.startswith("private/var/folders")}
+    assert {name for name in after if after[name] != before.get(name)} <= {"private/etc/group"}
+    assert b"builder" not in bench.etc("group").read_bytes()
+
+
+def test_a_user_of_the_mac_has_no_entry_but_a_home_and_a_rule(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = pwd.struct_passwd(("dana", "*", 501, STAFF, "Dana", "/Users/dana", "/bin/zsh"))
+    know(monkeypatch, person)
+    before = bench.etc("passwd").read_bytes()
+    done = bench.arrange({"name": "dana", "sudo": True})
+    assert done.values["users"][0] == {
+        "name": "dana", "uid": 501, "gid": STAFF, "home": "/Users/dana", "shell": "/bin/zsh", "own": False,
+    }  # fmt: skip
+    assert bench.etc("passwd").read_bytes() == before
+    assert (bench.jail / "Users/dana").stat().st_uid == 501
+    assert bench.etc("sudoers.d/darwin_jail_dana").exists()
+    assert bench.arrange({"name": "dana"}).diff == ["- /private/etc/sudoers.d/darwin_jail_dana"]
+
+
+def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
+    """Let the Mac have one user more."""
+    by_name, by_number = pwd.getpwnam, pwd.getpwuid
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: person if name == person.pw_name else by_name(name))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: person if uid == person.pw_uid else by_number(uid))
+    uuid = {"GeneratedUID": "A5C5C2E0-6E5B-4C39-8A35-5D7B3F0C4D11"}
+    monkeypatch.setattr(
+        "ansible_collections.darwin.jail.plugins.module_utils.directory.read_record",
+        lambda name: uuid if name == person.pw_name else {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "says"),
+    [
+        ([{"name": "a b"}], "name 'a b' cannot be"),
+        ([{"name": "../x"}], "cannot be"),
+        ([{"name": "x" * 32}], "cannot be"),
+        ([{"name": "root", "uid": 5}], "root is a user of the Mac, which says what uid is"),
+        ([{"name": "builder", "uid": 0, "home": "/x:y"}], "holds a colon"),
+        ([{"name": "builder", "uid": 80}], "uid 80 is the system's"),
+        ([{"name": "builder", "uid": 65534}], "uid 65534 is that of nobody"),
+        ([{"name": "one", "uid": 700}, {"name": "two", "uid": 700}], "uid 700 is that of one"),
+        ([{"name": "builder"}, {"name": "builder"}], "names builder twice"),
+        ([{"name": "builder", "home": "Users/x"}], "not an absolute path"),
+        ([{"name": "builder", "home": "/Users/../../x"}], "not an absolute path"),
+        ([{"name": "builder", "shell": "/bin/sh\nroot2:*:0:0::/:/bin/sh"}], "a line break"),
+        ([{"name": "builder", "comment": "a:b"}], "comment holds a colon"),
+        ([{"name": "builder", "group": "no-such-group"}], "no group 'no-such-group'"),
+        ([{"name": "good"}, {"name": "builder", "groups": ["no-such-group"]}], "no group 'no-such-group'"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_and_nothing_changed(bench: Bench, items: list[dict[str, Any]], says: str) -> None:
+    before = bench.snapshot()
+    with pytest.raises(InputError, match=says):
+        bench.arrange(*items)
+    assert bench.snapshot() == before
+
+
+def test_numbers_are_kept_and_free_ones_given(bench: Bench) -> None:
+    def numbers(result: Result) -> list[int]:
+        return [user["uid"] for user in result.values["users"]]
+
+    assert numbers(bench.arrange({"name": "one"}, {"name": "two"})) == [600, 601]
+    assert numbers(bench.arrange({"name": "three"}, {"name": "two"})) == [602, 601]
+    bench.arrange({"name": "one", "state": "absent"})
+    assert numbers(bench.arrange({"name": "four"})) == [600]
+
+
+def test_a_link_in_the_jail_is_not_followed(bench: Bench, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("passwd", "sudoers.d/darwin_jail_builder"):
+        bench.etc(name).unlink(missing_ok=True)
+        (outside / name.replace("/", "-")).write_text("precious")
+        bench.etc(name).symlink_to(outside / name.replace("/", "-"))
+        with pytest.raises((InputError, OperationError)):
+            bench.arrange({"name": "builder", "sudo": True})
+        bench.etc(name).unlink()
+        bench.etc("passwd").write_text(USERS)
+    (bench.jail / "Users").rmdir()
+    (bench.jail / "Users").symlink_to(outside)
+    with pytest.raises((InputError, OperationError), match=r"Users"):
+        bench.arrange({"name": "builder"})
+    assert sorted(path.read_text() for path in outside.iterdir()) == ["precious", "precious"]
+
+
+def test_on_a_full_disk_no_file_of_users_is_cut_short(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.geteuid() != 0 or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small]) != 0:
+        pytest.skip("only root can mount")
+    try:
+        bench = Bench(small)
+        bench.arrange({"name": "builder"})
+        before = bench.etc("passwd").read_bytes()
+        with pytest.raises(OperationError, match=r"cannot write .*No space left on device"):
+            bench.arrange({"name": "later", "comment": "x" * 200_000})
+        assert bench.etc("passwd").read_bytes() == before, "nobody knows a user who is half made"
+        assert all(bench.etc(name).read_bytes().endswith(b"\n") for name in ("group", "master.passwd"))
+        assert bench.arrange({"name": "later", "comment": "Later"}).values["users"][0]["uid"] == 601
+        for name in ("passwd", "master.passwd"):
+            assert b"x" * 9 not in bench.etc(name).read_bytes()
+            assert b":Later:/Users/later:/bin/zsh\n" in bench.etc(name).read_bytes()
+    finally:
+        subprocess.check_call(["umount", "-l", small])
+
+
+def test_sudo_without_its_directory_is_warned_of(bench: Bench) -> None:
+    bench.etc("sudoers").write_text("root ALL = ALL\n")
+    done = bench.arrange({"name": "builder", "sudo": True, "shell": "/bin/fish"})
+    assert [warning.partition(":")[0][-40:] for warning in done.warnings] != []
+    assert "there is no /bin/fish in" in done.warnings[0]
+    assert "no includedir for sudoers.d" in done.warnings[1]
+
+
+def test_sudo_believes_the_rule(bench: Bench) -> None:
+    if not shutil.which("visudo"):
+        pytest.skip("there is no visudo")
+    bench.arrange({"name": "builder.one-x_2", "sudo": True})
+    (rule,) = bench.etc("sudoers.d").iterdir()
+    assert "." not in rule.name
+    subprocess.check_call(["visudo", "-cqf", rule])
+
+
+# -- everything that enters a jail agrees ----------------------------------------
+
+
+def test_they_agree(bench: Bench) -> None:
+    group = "admin" if "admin" in ALL_GROUPS else "adm"
+    bench.arrange({"name": "builder", "uid": 777, "groups": [group]})
+    with Root(os.fsencode(bench.jail)) as root:
+        for name in ("builder", "777"):
+            account, groups = find_member(root, name)
+            entry, theirs = visitor.account(root.fd, name)
+            assert (account.name, account.uid, account.gid, account.home) == tuple(entry[i] for i in (0, 2, 3, 5))
+            assert groups == theirs == [grp.getgrnam(group).gr_gid]
+            assert account.uuid == compatibility_uuid(777)
+        assert find_jail_group(root, "wheel") == 0
+        with pytest.raises(StepError):
+            visitor.account(root.fd, "nobody-known")
+        with pytest.raises(InputError, match="there is no user 'nobody-known'"):
+            find_member(root, "nobody-known")
+
+
+def test_the_mac_comes_first(bench: Bench) -> None:
+    bench.etc("passwd").write_text("nobody:*:600:20::/Users/x:/bin/sh\n")
+    with Root(os.fsencode(bench.jail)) as root:
+        assert find_member(root, "nobody")[0].uid == visitor.account(root.fd, "nobody")[0].pw_uid == 65534
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x:*:0:0::/:/bin/sh",
+        "x:*:499:20::/:/bin/sh",
+        "x:*:-5:20::/:/bin/sh",
+        "x:*:600:20",
+        "x:*:six:20::/:/bin/sh",
+        "x:*:99999999999:20::/:/bin/sh",
+        "x:*:\u0666\u0666\u0666:20::/:/bin/sh",
+        "#x:*:600:20::/:/bin/sh",
+        ":*:600:20::/:/bin/sh",
+    ],
+)
+def test_lines_that_are_not_believed(bench: Bench, line: str) -> None:
+    bench.etc("passwd").write_text(f"{line}\n")
+    with Root(os.fsencode(bench.jail)) as root:
+        assert [who.find_user(root.fd, name) for name in ("x", "", "600")] == [None] * 3
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "directory", "above"])
+def test_odd_files_are_not_read(bench: Bench, tmp_path: Path, kind: str) -> None:
+    outside = tmp_path / "etc"
+    outside.mkdir()
+    (outside / "passwd").write_text("x:*:600:20::/:/bin/sh\n")
+    passwd = bench.etc("passwd")
+    passwd.unlink()
+    if kind == "link":
+        passwd.symlink_to(outside / "passwd")
+    elif kind == "fifo":
+        os.mkfifo(passwd)
+    elif kind == "directory":
+        passwd.mkdir()
+    else:
+        shutil.rmtree(passwd.parent)
+        passwd.parent.symlink_to(outside)
+    with Root(os.fsencode(bench.jail)) as root:
+        before = len(os.listdir("/proc/self/fd"))
+        assert who.find_user(root.fd, "x") is None
+        assert len(os.listdir("/proc/self/fd")) == before

@@ -48,8 +48,8 @@ options:
     type: str
   owner:
     description:
-      - Name or number of the user, of the Mac or of the jail alone, who owns all of the tree. Setuid and setgid bits are
-        taken away then. When left out, owners are those of the source, for an archive the numbers in it.
+      - Name or number of the user, of the Mac or the jail alone, who owns all of the tree. Setuid and setgid bits
+        are taken away then. When left out, owners are those of the source, for an archive the numbers in it.
     type: str
   group:
     description: Name or number of the group of all of the tree. The primary group of O(owner) when left out.

@@ -46,6 +46,7 @@ $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 bench: ready
 	@$(VENV)/bin/python tests/bench/rootfs.py
 	@$(VENV)/bin/python tests/bench/large.py
+	@$(VENV)/bin/python tests/bench/module.py
 	@$(VENV)/bin/python tests/bench/clone.py
 	@$(VENV)/bin/python tests/bench/dns.py
 	@$(VENV)/bin/python tests/bench/connection.py

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""The engine against cp, tar and rsync, on a copy of /usr/share in memory.
+"""The engine against cp, tar and rsync, on a copy of /usr/share in memory, and against darwin-jail.
 
-    python tests/bench/rootfs.py [--runs N] [--source DIR]
+    [DARWIN_JAIL_CHECKOUT=DIR] python tests/bench/rootfs.py [--runs N] [--source DIR]
 
-Needs root, rsync and about 3 GB of /dev/shm (or --work DIR elsewhere).
+What a file costs is compared with what darwin-jail takes for each of 2,000 small ones. Its own code does that, from a
+checkout of https://github.com/darwin-containers/darwin-jail, once, since it takes long; only platform.mac_ver() is
+answered for it. Needs root, rsync and about 3 GB of /dev/shm (or --work DIR elsewhere).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +21,17 @@ from pathlib import Path
 from rows import HEAD, Contender, Row, machine
 
 ENGINE = [sys.executable, "-I", "-S", str(Path(__file__).with_name("engine.py"))]
+
+
+CHECKOUT = os.environ.get("DARWIN_JAIL_CHECKOUT")
+PEER = """
+import platform, sys
+platform.mac_ver = lambda: ("14.5", ("", "", ""), "arm64")
+sys.path.insert(0, sys.argv.pop(1))
+from darwinjail.main import main
+main()
+"""
+PEER_FILES, PEER_LIMIT = 2000, 0.001
 
 
 class Bench:
@@ -54,6 +68,37 @@ class Bench:
             "re-run, nothing changed", Contender("darwin.jail", self._engine(str(self.work / "ours"))), [(rsync, 0.75)]
         )
 
+    def one_changed(self) -> Row:
+        """Each has another file to copy, and knows no more than before."""
+        changed = sorted(path for path in self.tree.rglob("*") if path.is_file() and not path.is_symlink())[:2]
+
+        def touch(path: Path) -> None:
+            path.write_bytes(os.urandom(200))
+
+        ours = Contender("darwin.jail", self._engine(str(self.work / "ours")), lambda: touch(changed[0]))
+        rsync = ["rsync", "-aH", f"{self.tree}/", str(self.work / "rsync")]
+        return Row("re-run, one file changed", ours, [(Contender("rsync -aH", rsync, lambda: touch(changed[1])), 0.75)])
+
+    def per_file(self, ours: float) -> str:
+        """What one file takes, when all of the tree took ours this many seconds."""
+        if not CHECKOUT:
+            return "| a file | | darwin-jail: left out, DARWIN_JAIL_CHECKOUT does not name its checkout | | | | | | |"
+        small = self.work / "small"
+        small.mkdir()
+        for number in range(PEER_FILES):
+            (small / str(number)).write_bytes(b"%d\n" % number * 30)
+        files = self.work / "files"
+        files.write_text(f"{small}\n")
+        peer = Contender("", [sys.executable, "-c", PEER, CHECKOUT, str(self.work / "peer"), "-f", str(files)])
+        peer.run()
+        copies = self.work / "peer" / small.relative_to("/")
+        if not all((copies / str(number)).is_file() for number in range(PEER_FILES)):
+            sys.exit("darwin-jail has not copied the files: this figure is of something else")
+        mine, theirs = ours / sum(1 for _path in self.tree.rglob("*")), peer.median / PEER_FILES
+        met = "yes" if mine <= PEER_LIMIT * theirs else "**no**"
+        figures = f"{mine * 1e6:.0f} µs | darwin-jail | {theirs * 1e6:.0f} µs | {mine / theirs:.5f}"
+        return f"| a file | {figures} | {PEER_LIMIT} | {met} | | |"
+
     def _engine(self, jail: str) -> list[str]:
         return [*ENGINE, jail, str(self.work / "source"), "/tree/", "/usr/share/"]
 
@@ -68,9 +113,11 @@ def main() -> None:
     files = sum(1 for _path in bench.tree.rglob("*"))
     lines = [f"{machine()}; {files} files of {args.source}; medians of {args.runs} runs", "", *HEAD]
     try:
-        for row in (bench.build(), bench.again()):
+        build = bench.build()
+        for row in (build, bench.again(), bench.one_changed()):
             row.measure(args.runs)
             lines += row.lines()
+        lines.append(bench.per_file(build.ours.median))
     finally:
         shutil.rmtree(args.work)
     print("\n".join(lines))

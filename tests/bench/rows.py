@@ -40,6 +40,10 @@ class Contender:
     def median(self) -> float:
         return statistics.median(self.seconds)
 
+    @property
+    def processor(self) -> float:
+        return statistics.median(self.cpu)
+
 
 def _children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -74,8 +78,8 @@ class Row:
             met = "yes" if ratio <= limit else "**no**"
             found.append(
                 f"| {self.work} | {self.ours.median:.2f} s | {other.name} | {other.median:.2f} s "
-                f"| {ratio:.2f} | {limit:.2f} | {met} | {statistics.median(self.ours.cpu):.2f} s "
-                f"| {statistics.median(other.cpu):.2f} s |"
+                f"| {ratio:.2f} | {limit:.2f} | {met} | {self.ours.processor:.2f} s "
+                f"| {other.processor:.2f} s |"
             )
         return found
 

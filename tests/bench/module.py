@@ -45,7 +45,8 @@ def measure(folder: Path, runs: int, pipelining: bool) -> dict[str, list[float]]
         "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
         "TASK_TIMES": str(seen),
     }
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", folder / "play.yml"]
+    ansible = Path(sys.executable).with_name("ansible-playbook")
+    command = [str(ansible), "-i", "localhost,", str(folder / "play.yml")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **more})
     tasks = [json.loads(line) for line in seen.read_text().splitlines()][2:]
     if any(task["changed"] for task in tasks):

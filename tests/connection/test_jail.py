@@ -15,7 +15,6 @@ from connections import FailedError, Link
 from linked import MAC, Place
 
 OURS = {"ansible_connection": "darwin.jail.chroot", "jail_mac": MAC}
-UP = "../" * 20
 ENTER = "sudo -n /Library/PrivilegedHelperTools/darwin.jail/enter"
 
 
@@ -97,29 +96,6 @@ def test_names_can_hold_anything(jail: Link, tmp_path: Path, name: str) -> None:
 
 def test_the_end_by_a_signal_is_told_as_by_a_shell(jail: Link) -> None:
     assert jail.run("kill -TERM $$").rc == 128 + 15
-
-
-# -- a jail that means ill -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("target", ["/private/tmp/mac", f"{UP}private/tmp/mac"])
-def test_links_lead_nowhere_else(place: Place, jail: Link, tmp_path: Path, target: str) -> None:
-    """Neither the user's reads and writes nor root's, for a file and for its parent."""
-    source = tmp_path / "source"
-    source.write_text("of the controller")
-    place.on_mac("sh", "-c", "mkdir -m 777 /private/tmp/mac; echo of the Mac >/private/tmp/mac/secret")
-    jail.run(f"cd /tmp && ln -sfn {target} out && ln -sfn {target}/new file && ln -sfn {target}/secret read")
-    for user in ("admin", "root"):
-        with visit(place, jail_user=user) as link:
-            for path in ("/tmp/out/new", "/tmp/file", f"/{UP}private/tmp/mac/new"):
-                assert "No such file or directory" in refused(link.put, source, path)
-            for path in ("/tmp/out/secret", "/tmp/read", f"/{UP}private/tmp/mac/secret"):
-                assert "No such file or directory" in refused(link.fetch, path, tmp_path / "x")
-                assert link.run(f"cat {path}", become="root").stdout == b""
-    jail.run("cd /tmp && rm out file read")
-    assert place.on_mac("sh", "-c", "cd /private/tmp/mac && ls && cat * && rm -r /private/tmp/mac") == (
-        "secret\nof the Mac\n"
-    )
 
 
 def test_the_way_to_a_jail_follows_no_links(place: Place) -> None:

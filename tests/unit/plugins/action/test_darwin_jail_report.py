@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What the results of tasks become in the report. The default scenario runs the whole of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as action
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        ({"changed": False, "rc": 0, "stdout": "gcc 1\nby /tools\n"}, ("ok", "by /tools")),
+        ({"changed": False, "msg": "admin is 501"}, ("ok", "admin is 501")),
+        ({"changed": False, "mounts": []}, ("ok", "")),
+        (
+            {"failed": True, "rc": 1, "stderr": "+ cc\nno such file\n", "msg": "non-zero return code"},
+            ("failed", "no such file"),
+        ),
+        ({"failed": True, "msg": "there is no jail"}, ("failed", "there is no jail")),
+        (
+            {"failed": True, "msg": "Unknown error.", "diff": {"prepared": "+ a\n- b\n"}},
+            ("failed", "is to be: + a; - b"),
+        ),
+        ({"unreachable": True, "changed": False, "msg": "no route to host"}, ("failed", "no route to host")),
+        ({"skipped": True, "false_condition": "clt_wanted | bool"}, ("left out", "needs clt_wanted | bool")),
+        ({"skipped": True}, ("left out", "")),
+        (
+            {"skipped": True, "results": [], "skipped_reason": "No items in the list"},
+            ("left out", "No items in the list"),
+        ),
+        ({"results": [{"stdout": "dana"}, {"stdout": "eve"}]}, ("ok", "dana, eve")),
+        ({"failed": True, "results": [{"stdout": "dana"}, {"failed": True, "msg": "no eve"}]}, ("failed", "no eve")),
+    ],
+)
+def test_verdict(found: dict[str, Any], verdict: tuple[str, str]) -> None:
+    assert action.judged(found) == verdict
+
+
+def test_checks_are_told_by_the_names_of_their_results() -> None:
+    variables = {
+        "__base_check_temporary_directories": {"msg": "made"},
+        "__base_checked": {"failed": True},
+        "check_users": {"failed": True},
+        "__mine_check_tool2": {"failed": True, "msg": "none at http://me:secret@proxy:1/x"},
+    }
+    assert [tuple(row.values()) for row in action.rows("mac1", "dev", variables)] == [
+        ("mac1", "dev", "temporary directories", "ok", "made"),
+        ("mac1", "dev", "tool2", "failed", "none at http://***@proxy:1/x"),
+    ]
+
+
+def test_the_table_has_columns() -> None:
+    rows = list(action.rows("mac1", "dev", {"__a_check_names": {"msg": "10.0.0.1"}, "__a_check_x": {"skipped": True}}))
+    assert action.table(rows) == [
+        "Mac   Jail  Check  Result    Detail",
+        "mac1  dev   names  ok        10.0.0.1",
+        "mac1  dev   x      left out",
+    ]
+    assert action.table([]) == ["Mac  Jail  Check  Result  Detail"]

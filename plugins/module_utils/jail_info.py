@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What there is to know about a jail. Only reads.
 
-identity and mounts cost a few system calls; what else is asked for shares one
+identity, mounts and jobs cost little; what else is asked for shares one
 walk over the jail.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from . import closure, lineage, signing
+from . import closure, launchd, lineage, signing
 from ._sys.mounts import mounts_below
 from ._sys.resolve import Resolver
 from .binaries import Binaries, Image
@@ -31,7 +31,7 @@ from .shared_caches import Cache, caches
 from .sizes import Sizes
 from .survey import Observer, shown, walk
 
-SUBSETS = ("identity", "mounts", "sizes", "drift", "closure", "signing")
+SUBSETS = ("identity", "mounts", "jobs", "sizes", "drift", "closure", "signing")
 MOST_LISTED = 1000
 MOST_NEEDING = 20
 
@@ -57,6 +57,8 @@ class _Gatherer:
             values["host"] = host(values["identity"])
         if "mounts" in self._wanted:
             values["mounts"] = self._mount_table()
+        if "jobs" in self._wanted:
+            values["jobs"] = [_job(label) for label in launchd.labels(launchd.label(self._jail.path, ""))]
         sizes, drift = self._ask("sizes", Sizes), self._ask("drift", self._drift)
         binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
         observers: list[Observer] = [observer for observer in (sizes, drift, binaries) if observer]
@@ -96,6 +98,11 @@ class _Gatherer:
         if "signing" in self._wanted:
             values["signing"] = {**_counts(binaries, loadable), **_signing_report(signing.check(loadable))}
         return values
+
+
+def _job(label: str) -> dict[str, Any]:
+    purpose = label.split(".", 3)[3]
+    return {"label": label, "purpose": purpose, "loaded": launchd.is_loaded(label), "said": launchd.last_words(label)}
 
 
 def _counts(binaries: Binaries, loadable: Sequence[Image]) -> dict[str, Any]:

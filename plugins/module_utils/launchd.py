@@ -124,8 +124,8 @@ def is_loaded(name: str) -> bool:
 
 def labels(prefix: str) -> list[str]:
     """All jobs whose name begins so, loaded or not."""
-    with Root(TOP) as root, root.directory(DAEMONS) as fd:
-        names = os.listdir(fd)
+    with Root(TOP) as root:
+        names = [os.fsdecode(name) for name in root.names(DAEMONS)] if root.lstat(DAEMONS) else []
     return sorted(name[:-6] for name in names if name.startswith(prefix) and name.endswith(".plist"))
 
 

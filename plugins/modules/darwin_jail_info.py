@@ -23,10 +23,11 @@ options:
   gather:
     description:
       - What to tell.
-      - V(identity) and V(mounts) take a few system calls. Each of the others walks over the whole jail; several share
-        one walk.
+      - V(identity), V(mounts) and V(jobs) take little. Each of the others walks over the whole jail; several share one
+        walk.
       - V(identity) tells about the jail, and about the Mac what matters for it. See RV(identity) and RV(host).
       - V(mounts) tells what is mounted below the jail.
+      - V(jobs) tells which launchd jobs the jail has on the Mac, whether they are loaded, and what they said last.
       - V(sizes) tells how large the jail is, by group. What is mounted in it does not count.
       - V(drift) compares the jail with the record of what was installed. The source is not needed.
       - V(closure) searches for each library that a program or library of the jail needs, as dyld would, in the jail
@@ -35,7 +36,7 @@ options:
       - V(all) tells all of these.
     type: list
     elements: str
-    choices: [identity, mounts, sizes, drift, closure, signing, all]
+    choices: [identity, mounts, jobs, sizes, drift, closure, signing, all]
     default: [identity, mounts]
 notes:
   - Run it as root (C(become)).
@@ -143,6 +144,18 @@ mounts:
     path: {description: "Where, as a path of the jail.", type: str, sample: /dev}
     type: {description: The type of the file system., type: str, sample: devfs}
     source: {description: What is mounted., type: str, sample: devfs}
+jobs:
+  description:
+    - The launchd jobs of the jail on the Mac. They keep the way to mDNSResponder open, devfs and the directories of the
+      Mac mounted.
+  returned: when O(gather) has V(jobs)
+  type: list
+  elements: dict
+  contains:
+    label: {description: Label of the job., type: str, sample: darwin.jail.dev-6f1c02aa.dns}
+    purpose: {description: What it is for., type: str, sample: dns}
+    loaded: {description: Whether launchd has it., type: bool, sample: true}
+    said: {description: The last line of its log., type: str, sample: 2026-11-23 06:29:38 mounted devfs on /jail/dev}
 sizes:
   description:
     - How many files there are, how many bytes are in them, and how many they take on the volume, by group and in

@@ -8,19 +8,22 @@ import json
 import os
 import plistlib
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import macho_files as make
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import identity
+from ansible_collections.darwin.jail.plugins.module_utils import identity, launchd
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils.jail import MARKER, STATE, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.jail_info import MOST_NEEDING, SUBSETS, gather
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from host.dyld_cache import Family
+from launchctl import Launchctl
+from relayed import until
 
 SYSTEM = make.need("/usr/lib/libSystem.B.dylib")
 
@@ -198,6 +201,23 @@ def test_hard_links_are_read_once_and_reported_each(jail: Path) -> None:
     os.link(jail / "bin/git", jail / "bin/git-log")
     (missing,) = told(jail, "closure")["closure"]["missing"]
     assert missing["needed_by"] == ["/bin/git", "/bin/git-log"]
+
+
+def test_jobs_and_what_they_say(jail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launchctl = Launchctl(tmp_path)
+    launchctl.install(tmp_path, monkeypatch)
+    assert told(jail, "jobs")["jobs"] == []
+    name = launchd.label(os.fsencode(jail), "dns")
+    words = (sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)")
+    for label in (name, launchd.label(b"/another/jail", "dns")):
+        for step in launchd.plan_present(launchd.Job(label, words)):
+            step.execute()
+    until(lambda: launchd.last_words(name))
+    job = {"label": name, "purpose": "dns", "loaded": True, "said": "at work"}
+    assert told(jail, "jobs")["jobs"] == [job]
+    launchctl("bootout", f"system/{name}")
+    assert told(jail, "jobs")["jobs"] == [{**job, "loaded": False}]
+    launchctl.close()
 
 
 def test_only_what_is_wanted_is_told(jail: Path) -> None:

@@ -25,7 +25,7 @@ from ._sys.source import program
 from .bindfs import Bindfs, find_bindfs
 from .directory import find_account, find_group
 from .errors import InputError, OperationError, show
-from .jail import STATE, jail_path, not_there_yet, open_jail
+from .jail import STATE, is_vacant, jail_path, not_there_yet, open_jail
 from .launchd import Job, Step
 from .result import Result
 from .rootfs.manifest import canonical
@@ -162,7 +162,7 @@ def arrange(
         launchd.refuse_writable(python)
         jobs = {job.label: (wish, job) for wish in wishes for job in (_job(path, wish, tool, python),)}
         warnings += tool.warnings
-    if not os.path.isdir(path) and (check or not wishes):
+    if is_vacant(path) and (check or not wishes):  # not built yet, or what a killed removal left
         warnings += [not_there_yet(path)] if wishes else []
         with Root.absent(path) as root:
             return _carry_out(root, jobs, check, timeout, warnings)

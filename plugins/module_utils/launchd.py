@@ -123,10 +123,15 @@ def is_loaded(name: str) -> bool:
 
 
 def labels(prefix: str) -> list[str]:
-    """All jobs whose name begins so, loaded or not."""
+    """All jobs whose name begins so, loaded or not, also those that a killed run left half written or half removed."""
     with Root(TOP) as root:
-        names = [os.fsdecode(name) for name in root.names(DAEMONS)] if root.lstat(DAEMONS) else []
-    return sorted(name[:-6] for name in names if name.startswith(prefix) and name.endswith(".plist"))
+        plists, folders = ([os.fsdecode(name) for name in _names(root, place)] for place in (DAEMONS, FILES))
+    names = {*(name[:-6] for name in plists if name.endswith(".plist")), *folders}
+    return sorted(name for name in names if name.startswith(prefix))
+
+
+def _names(root: Root, place: bytes) -> list[bytes]:
+    return root.names(place) if root.lstat(place) else []
 
 
 def arguments(name: str) -> list[str]:
@@ -177,10 +182,10 @@ def plan_present(job: Job) -> list[Step]:
 
 
 def plan_absent(name: str) -> list[Step]:
-    """What ends a job and removes all that is its own."""
+    """What ends a job and removes all that is its own; what `labels` finds it by goes last."""
     steps = [Step(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
     with Root(TOP) as root:
-        there = [rel for rel in (_plist(name), FILES + b"/" + os.fsencode(name), _log(name)) if root.lstat(rel)]
+        there = [rel for rel in (_log(name), _plist(name), FILES + b"/" + os.fsencode(name)) if root.lstat(rel)]
     return steps + [Step(f"- /{show(rel)}", _remover(rel)) for rel in there]
 
 

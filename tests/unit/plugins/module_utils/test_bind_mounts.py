@@ -248,3 +248,12 @@ def test_a_jail_that_is_not_there_yet_or_any_more(bench: Bench) -> None:
     bench.jail.rename(bench.folder / "elsewhere")
     assert bench.arrange().changed
     assert (launchd.labels("darwin.jail."), bench.launchctl.loaded) == ([], {})
+
+
+def test_the_jobs_of_what_a_killed_removal_left_are_removed(bench: Bench) -> None:
+    bench.arrange(bench.item("one", "/src"))
+    lazy_unmount(bench.jail / "src")
+    shutil.rmtree(bench.jail)
+    (bench.jail / ".darwin.jail.0123").mkdir(parents=True)
+    assert bench.arrange().changed
+    assert (bench.launchctl.loaded, launchd.labels("darwin.jail.")) == ({}, [])

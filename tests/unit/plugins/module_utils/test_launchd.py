@@ -77,6 +77,20 @@ def test_a_run_that_is_killed_leaves_what_the_next_one_mends(launchctl: Launchct
     assert launchd.plan_present(changed) == []
 
 
+@pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
+def test_a_removal_that_is_killed_is_found_and_finished(
+    launchctl: Launchctl, tmp_path: Path, killed_after: int
+) -> None:
+    execute(launchd.plan_present(JOB))
+    planned = launchd.plan_absent(NAME)
+    assert len(planned) == 4
+    execute(planned[:killed_after])
+    assert launchd.labels("darwin.jail.test-") == [NAME]
+    execute(launchd.plan_absent(NAME))
+    assert (launchd.labels(""), launchctl.loaded, launchd.plan_absent(NAME)) == ([], {}, [])
+    assert not list(tmp_path.rglob(f"{NAME}*"))
+
+
 def test_the_plist_is_shown_as_a_diff(launchctl: Launchctl) -> None:
     execute(launchd.plan_present(JOB))
     text = "\n".join(step.describe for step in launchd.plan_present(JOB._replace(arguments=("/usr/bin/true", "y"))))

@@ -90,11 +90,12 @@ options:
     description:
       - The image in a registry, such as C(registry.example.com/jails/dev:1). What is exported is pushed there; for
         V(present) it is pulled into O(layout) first. Only layers that the other side lacks travel.
-      - C(skopeo) does it, which must be on the Mac (C(brew install skopeo)). It uses its own login file unless
+      - C(skopeo) does it, or where there is none C(crane). One of them must be on the Mac (C(brew install skopeo)), in
+        C(/opt/homebrew/bin), C(/usr/local/bin) or C(/usr/bin). It uses its own login file unless
         O(auth_file) or O(username) is given.
     type: str
   auth_file:
-    description: A login file on the Mac, as C(skopeo login) writes it.
+    description: A login file on the Mac, as C(skopeo login), C(crane auth login) or C(docker login) write it.
     type: path
   username:
     description: The user to log in as, instead of with a login file.

@@ -15,7 +15,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO, NamedTuple
 
@@ -63,8 +63,12 @@ def run(
     channel: Channel | None = None,
     inherited: Sequence[int] = (),
     grace: float = GRACE,
+    settings: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run a program to its end, or to the end of its time (seconds). OperationError when it cannot be started."""
+    """Run a program to its end, or to the end of its time (seconds). OperationError when it cannot be started.
+
+    `settings` are environment variables besides those of this process.
+    """
     streams = _Streams()
     report = bytearray()
     if channel:
@@ -78,6 +82,7 @@ def run(
             stderr=subprocess.PIPE,
             pass_fds=[*inherited, *(channel.theirs if channel else ())],
             start_new_session=True,
+            env={**os.environ, **settings} if settings else None,
             bufsize=0,
         )
     except OSError as exc:

@@ -184,9 +184,10 @@ class Layout:
 
     def sweep(self) -> None:
         """Remove what a killed run left."""
-        for name in self.root.names(BLOBS):
-            if name.startswith(TEMPORARY):
-                self.root.unlink(BLOBS + b"/" + name)
+        for folder in (b"", BLOBS + b"/"):
+            for name in self.root.names(folder.rstrip(b"/")):
+                if name.startswith(TEMPORARY):
+                    self.root.remove_tree(folder + name)
 
 
 class Pretended(Layout):
@@ -258,6 +259,7 @@ def open_layout(path: bytes, check: bool) -> Layout:
     root = Root(path)
     try:
         foreign = [name for name in root.names(b"") if name not in (MARKER, INDEX, b"blobs")]
+        foreign = [name for name in foreign if not name.startswith(TEMPORARY)]
         if root.lstat(MARKER) is None and (foreign or root.lstat(INDEX) is not None):
             raise InputError(
                 f"{show(path)} holds {', '.join(map(show, sorted(foreign)[:3])) or 'an index'} and no OCI image "

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry an image between a layout and a registry, by skopeo.
+"""Carry an image between a layout and a registry, by a program of tools.py.
 
-It copies only the layers that the other side lacks, and verifies digests. A
-password never is among the words of a command, which everybody can see: it is
-in a file for the time of the transport.
+What it is given is a layout for this one image: an index of its own, and the
+blobs of the real one by a link. So it sends no other image, and leaves the
+real index to us. A password never is among the words of a command, which
+everybody can see: it is in a file for the time of the transport.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ import json
 import os
 import re
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Callable, NamedTuple
 
 from .._sys import host, scratch
+from .._sys.lock import alone_in
 from .._sys.process import Ended, run
 from ..errors import InputError, JailError, show
 from .config import GO_NAMES
-from .layout import digest_of
+from .layout import INDEX_TYPE, MARKER_TEXT, REF_NAME, Json, digest_of, encode, open_layout, parse
+from .tools import TAG, Command, Tool, find_tool
 
-PLACES = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin")
 REFERENCE = re.compile(
     r"(?P<registry>[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?)/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
 )
@@ -32,6 +35,7 @@ PAUSE = 2.0
 """Seconds before the second attempt; each further one waits twice as long."""
 UNKNOWN = ("manifest unknown", "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "name unknown", "404")
 """What registries and tools say of an image that is not there."""
+FINAL = ("unauthorized", "authentication required", "denied", "UNAUTHORIZED", "DENIED", "server gave HTTP")
 
 
 class TransportError(JailError):
@@ -60,59 +64,66 @@ class Registry:
             )
         self.reference = reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
         self._host, self._access = match["registry"], access
-        self._tool = find_skopeo()
+        self._kind, self._path = find_tool()
+        self._kind(self._path, access.plain_http, None).refuse(self._host)
         self.warnings: list[str] = []
 
     def digest(self) -> str | None:
         """Of the manifest that is there; None when there is none."""
-        ended = self._try(["inspect", "--raw", *self._tls(""), f"docker://{self.reference}"], may_lack=True)
+        ended = self._try(lambda tool: tool.manifest(self.reference), may_lack=True)
         return None if ended is None else digest_of(ended.stdout)
 
     def push(self, layout: str, name: str) -> None:
         """Send what the registry lacks of an image."""
-        ends = f"oci:{layout}:{name}", f"docker://{self.reference}"
-        self._try(["copy", "--preserve-digests", *self._tls("dest-"), *ends])
+        with closing(open_layout(host.real_path(layout), check=True)) as store:
+            entry = store.named(name)
+        if entry is None:
+            raise InputError(f"{layout} holds no image named {name}")
+        with _lent(layout, [{**entry, "annotations": {REF_NAME: TAG}}]) as lent:
+            self._try(lambda tool: tool.push(lent, self.reference))
 
     def pull(self, layout: str, name: str, architecture: str) -> None:
-        """Fetch what a layout lacks of the image."""
-        platform = ["--override-os", "darwin", "--override-arch", GO_NAMES.get(architecture, architecture)]
-        host.make_dirs(os.fsencode(layout))  # which skopeo does not
-        ends = f"docker://{self.reference}", f"oci:{layout}:{name}"
-        self._try(["copy", "--preserve-digests", *self._tls("src-"), *ends], platform=platform)
+        """Fetch what a layout lacks of the image; what only the former one of this name needed is removed."""
+        platform = f"darwin/{GO_NAMES.get(architecture, architecture)}"
+        with closing(open_layout(host.real_path(layout), check=False)) as store, alone_in(store.root):
+            store.sweep()
+            with _lent(layout, [], layout) as lent:  # a file is renamed from there to the blobs
+                self._try(lambda tool: tool.pull(self.reference, lent, platform))
+                found = parse(host.read_file(f"{lent}/index.json"), f"what {self._kind.name} made").get("manifests")
+            if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
+                raise TransportError(f"cannot carry {self.reference}: {self._kind.name} made no layout of one image")
+            store.add(name, found[0])
 
     # -- the program ----------------------------------------------------------------
 
-    def _tls(self, side: str) -> list[str]:
-        return [f"--{side}tls-verify=false"] if self._access.plain_http else []
-
-    def _try(self, words: Sequence[str], may_lack: bool = False, platform: Sequence[str] = ()) -> Ended | None:
+    def _try(self, command: Callable[[Tool], Command], may_lack: bool = False) -> Ended | None:
         """Run it, again when it fails; None when the image is not there and may lack; TransportError otherwise."""
-        pause = PAUSE
+        pause, name = PAUSE, self._kind.name
         for attempt in range(self._access.retries + 1):
-            ended = self._run(words, platform)
+            ended = self._run(command)
             if not ended.rc:
                 return ended
             said = self._secret(_message(ended.stderr))
             if may_lack and any(word in said for word in UNKNOWN):
                 return None
             if attempt < self._access.retries and not _is_final(said):
-                self.warnings.append(f"skopeo {words[0]} is tried again: {show(said)}")
+                self.warnings.append(f"{name} failed and is tried again: {show(said)}")
                 time.sleep(pause)
                 pause *= 2
                 continue
             break
-        raise TransportError(f"cannot carry {self.reference}: skopeo says: {show(said)}")
+        raise TransportError(f"cannot carry {self.reference}: {name} says: {show(said)}")
 
     def _secret(self, said: str) -> str:
         """What is said, without a password in it."""
         return said.replace(self._access.password, "********") if self._access.password else said
 
-    def _run(self, words: Sequence[str], platform: Sequence[str]) -> Ended:
+    def _run(self, command: Callable[[Tool], Command]) -> Ended:
         logins = self._logins()
-        if logins is None:
-            return run([self._tool, *platform, *words])
-        with scratch.directory({"auth.json": logins}) as folder:
-            return run([self._tool, *platform, words[0], "--authfile", f"{folder}/auth.json", *words[1:]])
+        with ExitStack() as stack:
+            folder = None if logins is None else stack.enter_context(scratch.directory({"config.json": logins}))
+            words, settings = command(self._kind(self._path, self._access.plain_http, folder))
+            return run(words, settings=settings)
 
     def _logins(self) -> bytes | None:
         """A login file; None when the tool is to look for its own."""
@@ -123,8 +134,18 @@ class Registry:
         return host.read_file(access.auth_file) if access.auth_file else None
 
 
+@contextmanager
+def _lent(layout: str, images: list[Json], place: str | None = None) -> Iterator[str]:
+    """A layout with these images alone, whose blobs are those of another one."""
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": images}
+    blobs = os.path.join(os.fsdecode(host.real_path(layout)), "blobs")
+    files = {"oci-layout": MARKER_TEXT, "index.json": encode(index)}
+    with scratch.directory(files, {"blobs": blobs}, place) as folder:
+        yield folder
+
+
 def _message(stderr: bytes) -> str:
-    """The last thing that skopeo said, without the time and the level of it."""
+    """The last thing that a program said, without the time and the level of it."""
     line = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
     match = re.search(r'msg="(.*)"', line)
     return match[1].replace('\\"', '"') if match else line
@@ -132,12 +153,4 @@ def _message(stderr: bytes) -> str:
 
 def _is_final(said: str) -> bool:
     """Whether another attempt would end in the same way."""
-    return any(word in said for word in ("unauthorized", "authentication required", "denied", "server gave HTTP"))
-
-
-def find_skopeo() -> str:
-    """Where skopeo is; InputError when the Mac has none."""
-    for place in PLACES:
-        if host.is_program(f"{place}/skopeo"):
-            return f"{place}/skopeo"
-    raise InputError(f"there is no skopeo in {', '.join(PLACES)}: install it (brew install skopeo)")
+    return any(word in said for word in FINAL)

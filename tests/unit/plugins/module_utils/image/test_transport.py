@@ -37,11 +37,12 @@ HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"
 def tool(place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """A real one, told where Debian keeps what it needs, and what to trust; it notes how it was called."""
     (place / "bin").mkdir()
-    wrapper = place / "bin" / request.param
-    trusting = "--insecure-policy" if request.param == "skopeo" else ""
+    name = str(request.param)
+    wrapper = place / "bin" / name
+    trusting = "--insecure-policy" if name == "skopeo" else ""
     wrapper.write_text(
         f'#!/bin/sh\necho "$@" >> {place}/calls\nexport LD_LIBRARY_PATH={environment()["LD_LIBRARY_PATH"]}\n'
-        f'exec {program(request.param)} {trusting} "$@"\n'
+        f'exec {program(name)} {trusting} "$@"\n'
     )
     wrapper.chmod(0o755)
     monkeypatch.setattr(tools, "PLACES", (str(place / "bin"),))

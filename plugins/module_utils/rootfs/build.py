@@ -285,7 +285,7 @@ class _Run:
         """How many files and bytes are copied in all, asked by another process while the run goes on."""
         self._wish = self._wish._replace(workers=1)
         with jails.open_jail(self._wish.jail) as jail:
-            if jail.marker.get("state") == "complete":
+            if self.existed:  # an interrupted build has copied some of it
                 before = self.progress.total() if self.progress else (0, 0)
                 stats = self._walk(jail, record.Record.load(jail.root), act=False).stats
             else:  # what is still in the stage would be counted a second time

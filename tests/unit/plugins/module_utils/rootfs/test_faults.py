@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import workers
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, _Run, build
+from system_calls import before_call, fail
 
 from .conftest import Make, snapshot
 
@@ -114,3 +117,30 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     assert (place / "jail/usr/share/dict/words").read_text() == words.read_text()
     monkeypatch.undo()
     assert not make("/usr/share/dict/words").changed
+
+
+def test_an_interrupted_build_foretells_only_what_is_missing(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown of the progress: files and bytes in all."""
+    foretold: list[tuple[int, int] | None] = []
+    for number in range(200):
+        path = source / f"usr/lib/{number % 50}/{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 100)
+
+    def ask(self: _Run, _waits: bool) -> None:
+        foretold.append(self.estimate())
+
+    monkeypatch.setattr(_Run, "_wait", ask)
+    make("/usr/", check=False)
+    whole = foretold[-1]
+    shutil.rmtree(place / "jail")
+    with pytest.raises(JailError), before_call(30, fail(errno.EIO), ("rename",)):
+        make("/usr/", workers=1)
+    result = make("/usr/")
+    missing = foretold[-1]
+    assert missing
+    assert missing[0] == result.values["stats"]["files"]
+    assert whole
+    assert 0 < missing[0] < whole[0]

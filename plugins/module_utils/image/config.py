@@ -44,6 +44,7 @@ class Settings:
     working_dir: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     epoch: int | None = None
+    compression: str = "gzip"
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Settings:
@@ -52,7 +53,7 @@ class Settings:
         if epoch is not None and not 0 <= epoch <= LATEST:
             raise InputError(f"source_date_epoch {epoch} is no time of this age: give seconds since 1970")
         env, labels = ({key: str(value) for key, value in options[name].items()} for name in ("env", "labels"))
-        names = "architecture", "entrypoint", "command", "user", "working_dir"
+        names = "architecture", "entrypoint", "command", "user", "working_dir", "compression"
         return cls(env=env, labels=labels, epoch=epoch, **{name: options[name] for name in names})
 
 

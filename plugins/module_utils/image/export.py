@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
-from typing import Any
+from typing import Any, Callable
 
 from .._sys import host
 from .._sys.lock import alone_in
@@ -28,6 +28,8 @@ from .layer import LayerWriter
 from .layout import CONFIG_TYPE, MANIFEST_TYPE, Descriptor, Layout, encode, open_layout
 from .packing import Gzip
 from .scan import LayerPlan, Scan
+from .zstd import Zstd
+from .zstd import recipe as zstd_recipe
 
 FORMAT = 1
 """To be raised when the same jail gives other layers than before."""
@@ -78,6 +80,9 @@ class _Export:
         self._made: list[Layer] = []
         self._fingerprints: dict[str, Layer] = {}
         self.warnings = list(self._scan.warnings)
+        by_zstd = settings.compression == "zstd"
+        self._packer: Callable[[Callable[[bytes], None]], Gzip | Zstd] = Zstd if by_zstd else Gzip
+        self._recipe = zstd_recipe() if by_zstd else Gzip.recipe
 
     def result(self, name: str, check: bool) -> Result:
         layers = [self._layer(plan) for plan in self._scan.layers if plan.directories]
@@ -124,7 +129,7 @@ class _Export:
     # -- layers -------------------------------------------------------------------
 
     def _layer(self, plan: LayerPlan) -> Layer:
-        recipe = f"{FORMAT} {Gzip.recipe} {self._settings.epoch}"
+        recipe = f"{FORMAT} {self._recipe} {self._settings.epoch}"
         fingerprint = plan.fingerprint(recipe)
         layer = self._known.layer(fingerprint)
         if layer is None or not self._store.has(layer.blob.digest, layer.blob.size):
@@ -137,7 +142,7 @@ class _Export:
     def _write(self, plan: LayerPlan) -> tuple[Layer, bool]:
         """Write a layer; whether it is certain to be what the fingerprint stands for."""
         blob = self._store.blob()
-        stream = Gzip(blob.write)
+        stream = self._packer(blob.write)
         try:
             writer = LayerWriter(self._jail.root, self._scan, plan, self._settings.epoch, stream)
             writer.run()

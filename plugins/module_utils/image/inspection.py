@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
+from typing import BinaryIO
 
 from .._sys import host
 from ..errors import InputError, SpaceError, show
@@ -24,8 +26,9 @@ from ..jail import STATE
 from ..sizes import size
 from ..tree.archive import climbs, fault_of_name
 from .config import Layer
-from .layout import Layout
+from .layout import Descriptor, Layout
 from .unpacking import Entry, Unpacked, entries
+from .zstd import MEDIA_TYPE, UnpackedZstd
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
 """Those that a jail may have; they get the numbers that the Mac's own have."""
@@ -34,6 +37,20 @@ CHAIN = tuple(b"/".join(STATE.split(b"/")[:count]) for count in range(STATE.coun
 LONGEST = 1024
 """PATH_MAX of macOS."""
 NUMBERS = 1 << 32
+
+
+GZIPPED = (
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+)
+PACKED = (*GZIPPED, MEDIA_TYPE)
+"""The types of layers that are read."""
+
+
+def unpacked(file: BinaryIO, blob: Descriptor, where: str) -> Unpacked:
+    """What a layer holds, whichever way it is packed."""
+    kind = UnpackedZstd if blob.media_type == MEDIA_TYPE else Unpacked
+    return kind(file, blob.size, where)
 
 
 class Inspection:
@@ -57,10 +74,11 @@ class Inspection:
         self._where = f"the layer {layer.blob.digest}"
         self.hidden.append([])
         with self._layout.open_blob(layer.blob) as file:
-            stream = Unpacked(file, layer.blob.size, self._where)
-            for entry in entries(stream, self._where):
-                self._entry(entry)
-            if stream.digests() != (layer.diff_id, layer.blob.digest):
+            with closing(unpacked(file, layer.blob, self._where)) as stream:
+                for entry in entries(stream, self._where):
+                    self._entry(entry)
+                digests = stream.digests()
+            if digests != (layer.diff_id, layer.blob.digest):
                 raise InputError(f"{self._where} is not what its digest says: it was damaged or exchanged")
 
     def _entry(self, entry: Entry) -> None:

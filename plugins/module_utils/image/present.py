@@ -28,14 +28,9 @@ from ..rootfs.remove import remove
 from ..sizes import size
 from .applying import Applier
 from .config import GO_NAMES, Layer
-from .inspection import Inspection
+from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, open_layout
-from .unpacking import Unpacked, entries
-
-GZIPPED = (
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
-)
+from .unpacking import entries
 
 
 class Image(NamedTuple):
@@ -146,8 +141,8 @@ def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:
     layers = []
     for number, (layer, diff_id) in enumerate(zip(found, diff_ids)):
         blob = descriptor_of(layer, where)
-        if blob.media_type not in GZIPPED:
-            raise InputError(f"{where} has a layer of type {show(blob.media_type)}: only those packed by gzip are read")
+        if blob.media_type not in PACKED:
+            raise InputError(f"{where} has a layer of type {show(blob.media_type)}: only gzip and zstd are read")
         layers.append(Layer(f"layer {number + 1}", str(diff_id), blob))
     return layers
 
@@ -225,5 +220,5 @@ def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[tuple
         applier.hide(path, contents)
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
-        stream = Unpacked(file, layer.blob.size, where)
-        applier.apply(entries(stream, where), stream)
+        with closing(unpacked(file, layer.blob, where)) as stream:
+            applier.apply(entries(stream, where), stream)

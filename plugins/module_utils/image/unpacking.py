@@ -78,6 +78,9 @@ class Unpacked:
         self._position = 0
         self.size = 0
 
+    def close(self) -> None:
+        """Let go of what unpacks it."""
+
     def read(self, count: int) -> bytes:
         """tarfile asks for headers through this, and for contents `contents` does."""
         if count > HEADERS:

@@ -217,6 +217,7 @@ def test_how_it_is_run(make_jail: Make, place: Path) -> None:
     options = {
         "architecture": None, "entrypoint": ["/bin/zsh", "-l"], "command": [], "user": "admin", "env": {"A": 1},
         "working_dir": "/Users/admin", "labels": {"b": "2"}, "source_date_epoch": None,
+        "compression": "gzip",
     }  # fmt: skip
     jail = make_jail("jail")
     settings = Settings.of({**options, "architecture": "amd64"})

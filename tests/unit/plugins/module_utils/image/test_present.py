@@ -8,17 +8,19 @@ import gzip
 import io
 import json
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils.image import applying, present, unpacking
+from ansible_collections.darwin.jail.plugins.module_utils.image import applying, present, unpacking, zstd
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import GO_NAMES, Layer, Settings, manifest
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils.image.layout import (
@@ -293,3 +295,70 @@ def test_a_link_swapped_in_does_not_lead_out(place: Path, monkeypatch: pytest.Mo
     with pytest.raises(JailError, match=r"cannot open directory|a symbolic link or a file is in the way"):
         unpacked(place)
     assert list((place / "host").iterdir()) == []
+
+
+# -- zstd ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_zstd(make_jail: Make, place: Path) -> Path:
+    if not shutil.which("zstd"):
+        pytest.skip("zstd is not here")
+    export(str(make_jail("jail")), str(place / "image"), "latest", Settings(compression="zstd"), False)
+    return place / "image"
+
+
+def test_layers_packed_by_zstd(by_zstd: Path, place: Path) -> None:
+    again = export(str(place / "jail"), str(by_zstd), "latest", Settings(compression="zstd"), False)
+    assert not again.changed
+    plain = export(str(place / "jail"), str(place / "plain"), "latest", Settings(), False)
+    ids = [[layer["diff_id"] for layer in result.values["layers"]] for result in (again, plain)]
+    assert ids[0] == ids[1]
+    assert not {layer["digest"] for layer in again.values["layers"]} & {row["digest"] for row in plain.values["layers"]}
+    assert unpacked(place).changed
+    assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
+
+
+def test_zstd_packs_it_as_its_program_would(by_zstd: Path) -> None:
+    plain = subprocess.run(["zstd", "-dc", packed_by_zstd(by_zstd)], check=True, capture_output=True).stdout
+    assert tarfile.open(fileobj=io.BytesIO(plain)).getmembers()
+
+
+def packed_by_zstd(image: Path) -> Path:
+    """The largest layer."""
+    found = [path for path in (image / "blobs/sha256").iterdir() if path.read_bytes()[:4] == b"\x28\xb5\x2f\xfd"]
+    return max(found, key=lambda path: path.stat().st_size)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "longer", "another"])
+def test_a_damaged_layer_of_zstd(by_zstd: Path, place: Path, damage: str) -> None:
+    blob = packed_by_zstd(by_zstd)
+    data = blob.read_bytes()
+    half = len(data) // 2
+    blob.write_bytes(
+        {
+            "cut": data[:half] + bytes(len(data) - half),
+            "changed": data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :],
+            "longer": data[:-4] + b"none",
+            "another": gzip.compress(data)[: len(data)].ljust(len(data), b"x"),
+        }[damage]
+    )
+    with pytest.raises(InputError, match=r"damaged|is not what its digest says"):
+        unpacked(place)
+    assert not (place / "new").exists()
+
+
+def test_a_mac_without_zstd(make_jail: Make, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_jail("jail")
+    monkeypatch.setattr(zstd, "PLACES", (str(place),))
+    with pytest.raises(InputError, match=r"there is no zstd in .*brew install zstd"):
+        export(str(place / "jail"), str(place / "image"), "latest", Settings(compression="zstd"), False)
+
+
+def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
+    zeros = subprocess.run(["zstd", "-c", "-19"], input=bytes(200 << 20), check=True, capture_output=True).stdout
+    with (
+        pytest.raises(InputError, match="it unpacks to more than"),
+        closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
+    ):
+        stream.digests()

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Layers that are packed by zstd, where its program is there: Python 3.9 has none.
+
+What comes out depends on the version of zstd and the level, not on the number
+of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import BinaryIO, Callable
+
+from .._sys import host
+from .._sys.filter import Filter
+from .._sys.process import run
+from ..errors import InputError, OperationError
+from .unpacking import CHUNK, Unpacked
+
+PLACES = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin")
+MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
+LEVEL = 3
+THREADS = 2
+WINDOW = 27
+"""At most 2**WINDOW bytes of memory for what came before, which is what zstd takes without being asked."""
+
+
+def program() -> str:
+    """Where zstd is; InputError when the Mac has none."""
+    for place in PLACES:
+        if host.is_program(f"{place}/zstd"):
+            return f"{place}/zstd"
+    raise InputError(f"there is no zstd in {', '.join(PLACES)}: install it (brew install zstd), or take gzip")
+
+
+def recipe() -> str:
+    """What the result depends on besides the stream."""
+    return f"zstd {LEVEL} {run([program(), '--version']).stdout.decode('utf-8', 'replace').strip()}"
+
+
+class Zstd:
+    """A stream that is packed by zstd on its way to `write`."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._put = write
+        self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
+        self.plain_size = self.packed_size = 0
+        self._program = program()
+        self._filter = Filter([self._program, "-q", "-c", f"-{LEVEL}", f"-T{THREADS}"])
+        self._filter.put_into(self._take)
+
+    def write(self, data: bytes) -> None:
+        self._plain.update(data)
+        self.plain_size += len(data)
+        self._filter.write(data)
+
+    def _take(self, data: bytes) -> None:
+        self._packed.update(data)
+        self.packed_size += len(data)
+        self._put(data)
+
+    def finish(self) -> tuple[str, str]:
+        """End the stream; returns the digests of what went in and of what came out."""
+        rc = self._filter.finish_input()
+        if rc:
+            raise OperationError("run", self._program, f"it ended with {rc}")
+        return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
+
+    def close(self) -> None:
+        self._filter.close()
+
+
+class UnpackedZstd(Unpacked):
+    """What a file packed by zstd holds."""
+
+    def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
+        super().__init__(file, packed_size, where)
+        self._filter = Filter([program(), "-q", "-d", "-c", f"--long={WINDOW}"])
+        self._filter.take_from(self._pieces())
+
+    def _pieces(self) -> Iterator[bytes]:
+        while data := self._file.read(CHUNK):
+            self._packed.update(data)
+            yield data
+
+    def _more(self) -> bool:
+        piece = self._filter.read()
+        if piece:
+            self._count(piece)
+            return True
+        if self._filter.wait():
+            raise InputError(f"{self._where} is damaged, or not packed by zstd")
+        return False
+
+    def digests(self) -> tuple[str, str]:
+        self._buffer = b""
+        while self._more():
+            self._buffer = b""
+        return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
+
+    def close(self) -> None:
+        self._filter.close()

@@ -344,7 +344,16 @@ class Connection(ConnectionBase):
             raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {GIVE_IT}") from exc
         if answer[0]:
             judge(visit, answer, name)
+            self._see_sudo(visit, answer, name)
         return answer
+
+    def _see_sudo(self, visit: Visit, answer: Answer, name: str) -> None:
+        """Raise when sudo on the Mac refused. One in the jail says the same, so the Mac's is then asked once more."""
+        rc, stdout, stderr = answer
+        for text, advice in REFUSALS.items():
+            if rc == 1 and not stdout and text in stderr and self._reached.run("true", None)[0]:
+                said = to_text(stderr).strip()
+                raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {said}: {advice}")
 
     # -- the connection ------------------------------------------------------------
 
@@ -369,7 +378,7 @@ def judge(visit: Visit, answer: Answer, mac: str) -> None:
     """Raise when nothing was done, and say what is known of programs that were killed."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
 
-    rc, stdout, stderr = answer
+    rc, _stdout, stderr = answer
     try:
         refusal.refuse(visit, rc, stderr)
     except OperationError as exc:
@@ -377,10 +386,6 @@ def judge(visit: Visit, answer: Answer, mac: str) -> None:
         raise kind(str(exc)) from None
     except JailError as exc:
         raise AnsibleConnectionFailure(f"{exc} (on {mac})") from None
-    for text, advice in REFUSALS.items():
-        if rc == 1 and not stdout and text in stderr:
-            said = to_text(stderr).strip()
-            raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {said}: {advice}")
     why = refusal.killed(visit, rc, stderr)
     if why:
         display.warning(why)

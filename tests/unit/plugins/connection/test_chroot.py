@@ -300,6 +300,11 @@ def test_somebody_who_may_not_use_sudo_is_told(connect: Connect, programs: Path)
     assert "dana is not in the sudoers file." in said
 
 
+def test_what_sudo_in_the_jail_refuses_is_the_task_s_own_failure(connect: Connect) -> None:
+    said = "sudo: a password is required"
+    assert connect().run(f"echo '{said}' >&2; exit 1") == (1, b"", f"{said}\n".encode())
+
+
 # -- the way to the Mac ---------------------------------------------------------------
 
 

@@ -91,8 +91,9 @@ def test_what_a_link_would_have_done_is_noticed(place: Place, deed: str) -> None
 
 @contextmanager
 def put_in_the_way(place: Place, links: dict[str, str]) -> Iterator[None]:
-    """Links in the jail, as its root would make them."""
+    """Links in the jail, as its root would make them. What they lead to there may have been made meanwhile."""
     with ExitStack() as stack:
+        stack.callback(place.on_mac, "rm", "-rf", place.jail + OUT)
         for path, target in links.items():
             there = place.jail + path
             place.on_mac("sh", "-c", 'if ls -d "$0"; then mv "$0" "$0.kept"; fi; ln -s "$1" "$0"', there, target)
@@ -133,8 +134,7 @@ def test_files_and_commands_stay_inside(place: Place, lure: None, tmp_path: Path
     tries = [
         lambda link, path: link.put(source, path),
         lambda link, path: link.fetch(path, back),
-        lambda link, path: link.run(f"cat {path}; echo x >{path}; chmod 600 {path}", become="root"),
-        lambda link, path: link.run(f"rm -f {path}", become="root"),
+        lambda link, path: link.run(f"cat {path}; echo x >{path}; chmod 600 {path}; rm -f {path}", become="root"),
     ]
     with put_in_the_way(place, links):
         for user in ("admin", "root"):

@@ -7,9 +7,11 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from ansible import release
+from ansible import constants, release
+from ansible.playbook.play_context import PlayContext
 from ansible.plugins.become import sudo
 from ansible.plugins.connection import ConnectionBase, ssh
+from ansible.plugins.loader import connection_loader
 from ansible_collections.darwin.jail.plugins.plugin_utils.mac import RELIED_ON, Sudo
 
 
@@ -27,6 +29,22 @@ def test_the_ssh_connection_is_as_we_know_it(name: str) -> None:
 def test_connections_are_still_asked(name: str) -> None:
     assert callable(getattr(ConnectionBase, name, None)), (
         f"ansible-core {release.__version__} has no ConnectionBase.{name} any more: connection/chroot.py has to follow"
+    )
+
+
+def test_plugins_have_what_is_used_of_them() -> None:
+    plugin = connection_loader.get("local", PlayContext())
+    used = [
+        (plugin, ("_play_context", "_shell", "_load_name", "ansible_name", "option_definitions", "set_option")),
+        (plugin._shell, ("ECHO", "executable")),
+        (sudo.BecomeModule(), ("_id", "success", "prompt", "build_become_command")),
+        (constants, ("LOCALHOST",)),
+        (constants.config, ("get_plugin_vars",)),
+    ]
+    missing = [(type(it).__name__, name) for it, names in used for name in names if not hasattr(it, name)]
+    assert not missing, (
+        f"ansible-core {release.__version__} has no {missing} any more: connection/chroot.py, become/chroot.py and "
+        "plugin_utils/mac.py have to follow"
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ._sys.backend import machine
-from ._sys.process import run
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
 
@@ -57,6 +56,8 @@ def is_haswell() -> bool | None:
 
     hw.cpusubtype is then CPU_SUBTYPE_X86_64_H (apple-oss-distributions/xnu osfmk/mach/machine.h).
     """
+    from ._sys.process import run  # noqa: PLC0415 (takes 4 ms, and few runs get here)
+
     try:
         ended = run([SYSCTL, "-n", "hw.cpusubtype"])
     except OperationError:

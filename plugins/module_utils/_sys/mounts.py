@@ -9,7 +9,6 @@ import os
 
 from ..errors import OperationError
 from .backend import Mount, backend
-from .process import run
 from .rooted import DIRECTORY, Root
 
 UMOUNT = "/sbin/umount"
@@ -50,6 +49,8 @@ def unmount(root: Root, point: bytes) -> None:
     It is started in the directory that holds the mount point, reached without
     following a link; the name itself cannot become one while it is mounted on.
     """
+    from .process import run  # noqa: PLC0415 (takes 4 ms, and few runs get here)
+
     parent, name = os.path.split(point)
     here = os.open(".", DIRECTORY)
     try:

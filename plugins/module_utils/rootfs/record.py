@@ -159,16 +159,16 @@ class Record:
         """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
         above: list[bytes] = []
         opened: tuple[bytes, int] | None = None
+        up = len(mtree.UP)
         for start in _openings(data):
             end = start
-            while data[max(end - len(_CLOSES), 0) : end] == _CLOSES:
-                end -= len(mtree.UP)
+            while data.endswith(_CLOSES, 0, end):
+                end -= up
             if opened:
                 self._add(opened[0], Block(data, opened[1], end))
-            closed = (start - end) // len(mtree.UP)
-            if closed > len(above):
+            if start - end > up * len(above):
                 raise RecordError("it closes more directories than it opens")
-            del above[len(above) - closed :]
+            del above[len(above) - (start - end) // up :]
             if start < len(data):
                 name = _component(data[start : data.index(b" ", start)], bool(above))
                 path = b"/".join((above[-1], name)) if len(above) > 1 else name if above else b""

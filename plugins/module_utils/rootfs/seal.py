@@ -18,7 +18,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._sys.mounts import mounts_below
-from .._sys.process import run
 from ..errors import OperationError
 from .source import NEVER, Source
 
@@ -67,6 +66,8 @@ def seal_of(source: Source) -> Seal | None:
 
 def _ask(argv: Sequence[str]) -> dict[str, Any]:
     import plistlib  # noqa: PLC0415 (takes 3 ms, and few runs get here)
+
+    from .._sys.process import run  # noqa: PLC0415 (takes 4 ms)
 
     try:
         ended = run(argv, timeout=10)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
+from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts, process
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import Mount
 from ansible_collections.darwin.jail.plugins.module_utils._sys.mounts import mounts_below, unmount_below
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
@@ -89,6 +89,6 @@ def test_a_link_on_the_way_to_a_mount_is_not_followed(
     (empty_jail / "d").symlink_to(tmp_path / "outside")
     point = Mount(os.fsencode(empty_jail / "d/point"), "tmpfs", b"none")
     monkeypatch.setattr(mounts, "mounts_below", lambda _path: [point])
-    monkeypatch.setattr(mounts, "run", lambda _argv: pytest.fail("umount was started"))
+    monkeypatch.setattr(process, "run", lambda _argv: pytest.fail("umount was started"))
     with Root(os.fsencode(empty_jail)) as root, pytest.raises(OperationError, match="a symbolic link"):
         unmount_below(root)

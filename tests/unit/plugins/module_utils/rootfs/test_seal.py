@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import process
 from ansible_collections.darwin.jail.plugins.module_utils._sys.process import Ended
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import seal as seals
@@ -231,7 +232,7 @@ def test_what_diskutil_says(
     (source / "usr/share/firmlinks").write_text("/Users\tUsers\n/private\tprivate\n")
     monkeypatch.setattr(seals, "DISKUTIL", "/bin/sh")
     said = plistlib.dumps({**PLIST, "MountPoint": str(source), **change})
-    monkeypatch.setattr(seals, "run", lambda _argv, timeout: Ended(0, said, b""))
+    monkeypatch.setattr(process, "run", lambda _argv, timeout: Ended(0, said, b""))
     opened = Source(str(source))
     try:
         found = seal_of(opened)

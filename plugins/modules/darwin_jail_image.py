@@ -48,6 +48,12 @@ options:
       - What only the former image of this name needed is removed from it.
     type: path
     required: true
+  archive:
+    description:
+      - A file that holds the image and its layers, for a Mac that reaches no registry. What is exported is written to
+        it, as a tar archive of a layout with this image alone; for O(state=present) it is brought into O(layout) first.
+      - C(skopeo) calls that C(oci-archive). For O(state=present) give this or O(reference).
+    type: path
   name:
     description: The name of the image in the layout, what registries call a tag.
     type: str
@@ -146,6 +152,13 @@ EXAMPLES = r"""
     layout: /private/var/images/sequoia-dev
   become: true
 
+- name: Make one file of a jail, to be carried to another Mac
+  darwin.jail.darwin_jail_image:
+    jail: /private/var/jails/sequoia-dev
+    layout: /private/var/images/sequoia-dev
+    archive: /private/var/images/sequoia-dev.tar
+  become: true
+
 - name: Publish a jail
   darwin.jail.darwin_jail_image:
     jail: /private/var/jails/sequoia-dev
@@ -203,6 +216,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 SPEC = {
     "jail": {"type": "path", "required": True},
     "state": {"choices": ["exported", "present"], "default": "exported"},
+    "archive": {"type": "path"},
     "beside": {"type": "path"},
     "layout": {"type": "path", "required": True},
     "name": {"default": "latest"},

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from typing import Any
 
+from .._sys import host
 from ..errors import InputError, show
 from ..macos import architecture
 from ..result import Result
+from . import archive
 from .config import Settings
 from .export import export
+from .layout import open_layout
 from .present import is_made_of, place_for, unpack
 from .transport import Access, Registry
 
@@ -26,20 +30,52 @@ def exchange(params: dict[str, Any], check: bool) -> Result:
         raise InputError(f"name '{show(params['name'])}' cannot be the name of an image: give one such as latest")
     if params["reference"] and ":" in params["layout"]:
         raise InputError(f"{show(params['layout'])} holds a colon, which skopeo takes for the end of the path")
+    if params["state"] == "present" and params["archive"] and params["reference"]:
+        raise InputError("archive and reference each say where the image is: give one of them")
     access = Access(**{name: params[name] for name in Access._fields})
     registry = Registry(params["reference"], access) if params["reference"] else None
     if params["state"] == "exported":
         result = export(*place, Settings.of(params), check)
+        if params["archive"]:
+            _write_archive(result, params, check)
         if registry:
             _push(result, registry, params, check)
     elif registry:
         result = _pull(registry, params, check)
+    elif params["archive"]:
+        result = _read_archive(params, check)
     else:
         result = unpack(*place, check, params["beside"])
     if registry:
         result.values["reference"] = registry.reference
         result.warnings += registry.warnings
     return result
+
+
+def _write_archive(result: Result, params: dict[str, Any], check: bool) -> None:
+    if check and result.changed:  # what will be in it is not there yet
+        wrote = True
+    else:
+        with closing(open_layout(host.real_path(params["layout"]), check)) as store:
+            wrote = archive.write(params["archive"], store, params["name"], check)
+    if wrote:
+        result.changed = True
+        result.diff.append(f"+ {params['archive']}")
+
+
+def _read_archive(params: dict[str, Any], check: bool) -> Result:
+    """Nothing but the index is read for a jail that is made of what the archive has."""
+    place = params["jail"], params["layout"], params["name"]
+    digest = str(archive.entry(params["archive"], params["name"])["digest"])
+    target = place_for(params["jail"], params["beside"], digest)
+    values = {"digest": digest, "path": target}
+    if is_made_of(target, digest):
+        return Result(False, values)
+    if check:
+        return Result(True, values, [f"+ {show(target)} (from {params['archive']}, {digest})"])
+    with closing(open_layout(host.real_path(params["layout"]), check=False)) as store:
+        archive.read(params["archive"], store, params["name"])
+    return unpack(*place, check, params["beside"])
 
 
 def _push(result: Result, registry: Registry, params: dict[str, Any], check: bool) -> None:

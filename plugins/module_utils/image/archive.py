@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image as one file: its layout in a tar archive, which others call oci-archive.
+
+The index comes first, so that what is in an archive is known without reading
+it all. Equal images give equal archives. An archive that somebody else made
+may have another order; of it, too, nothing but blobs of the right digest
+comes into a layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from .._sys import host
+from .._sys.lock import alone_in
+from .._sys.rooted import Root
+from ..errors import InputError, show
+from ..tree.archive import plain_name
+from .layout import (
+    BLOBS,
+    DIGEST,
+    INDEX,
+    INDEX_TYPE,
+    LARGEST,
+    MARKER,
+    MARKER_TEXT,
+    REF_NAME,
+    Descriptor,
+    Json,
+    Layout,
+    descriptor_of,
+    encode,
+    parse,
+)
+
+CHUNK = 1 << 20
+
+
+def write(path: str, store: Layout, name: str, check: bool) -> bool:
+    """Make the archive of an image; False when it is there already, by its index and its size."""
+    entry = store.named(name)
+    if entry is None:
+        raise InputError(f"{show(store.root.path)} holds no image named {name}")
+    index = encode({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]})
+    parts = [(MARKER, len(MARKER_TEXT)), (INDEX, len(index))]
+    blobs = _blobs(store, entry)
+    parts += [(BLOBS + b"/" + blob.digest.partition(":")[2].encode(), blob.size) for blob in blobs]
+    size = sum(512 + -(-length // 512) * 512 for _name, length in parts) + 1024
+    real = host.real_path(path)
+    if _is_there(real, index, size):
+        return False
+    if not check:
+        folder, base = os.path.split(real)
+        host.make_dirs(folder)
+        with Root(folder) as root:
+            root.write(base, _stream(store, index, blobs), mode=0o644)
+    return True
+
+
+def _blobs(store: Layout, entry: Json) -> list[Descriptor]:
+    """All that an image is made of, each once, in the order of their digests."""
+    where = show(store.root.path)
+    manifest = descriptor_of(entry, f"the index of {where}")
+    found = store.load(manifest)
+    parts = [descriptor_of(part, where) for part in (found.get("config"), *found.get("layers", ()))]
+    return sorted({blob.digest: blob for blob in (manifest, *parts)}.values(), key=lambda blob: blob.digest)
+
+
+def _is_there(path: bytes, index: bytes, size: int) -> bool:
+    if not os.path.isfile(path) or os.path.getsize(path) != size:
+        return False
+    with _opened(path) as members:
+        return any(name == INDEX and b"".join(data) == index for name, _size, data in members)
+
+
+def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[bytes]:
+    for name, data in ((MARKER, MARKER_TEXT), (INDEX, index)):
+        yield _header(name, len(data))
+        yield data + _padding(len(data))
+    for blob in blobs:
+        yield _header(BLOBS + b"/" + blob.digest.partition(":")[2].encode(), blob.size)
+        with store.open_blob(blob) as file:
+            while data := file.read(CHUNK):
+                yield data
+        yield _padding(blob.size)
+    yield bytes(1024)
+
+
+def _header(name: bytes, size: int) -> bytes:
+    """Nothing in it tells when or by whom it was made; sizes from 8 GB on are in base 256."""
+    member = tarfile.TarInfo(name.decode())
+    member.size, member.mode = size, 0o644
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % 512)
+
+
+# -- reading ------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(path: bytes) -> Iterator[Iterator[tuple[bytes, int, Iterable[bytes]]]]:
+    """The files in an archive, each with its size and, to be read before the next one is asked for, its contents."""
+    with host.open_file(path) as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
+                yield _members(archive)
+        except (tarfile.TarError, EOFError, ValueError) as exc:
+            raise InputError(f"{show(path)} is no archive of an image, or damaged: {exc}") from exc
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tuple[bytes, int, Iterable[bytes]]]:
+    while (member := archive.next()) is not None:
+        archive.members = []  # type: ignore[attr-defined]  # or they are all kept
+        file = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+        if file:
+            name = plain_name(os.fsencode(member.name))
+            yield name, member.size, iter(lambda file=file: file.read(CHUNK), b"")  # type: ignore[misc]
+
+
+def entry(path: str, name: str) -> Json:
+    """What the index of an archive says of an image: that of this name, or its only one."""
+    real = host.real_path(path)
+    with _opened(real) as members:
+        for member, size, data in members:
+            if member == INDEX:
+                return _entry(b"".join(data) if size <= LARGEST else b"", path, name)
+    raise InputError(f"{path} has no index, and so is no archive of an image")
+
+
+def _entry(index: bytes, path: str, name: str) -> Json:
+    found = parse(index, f"the index of {path}").get("manifests")
+    entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    named = [one for one in entries if (one.get("annotations") or {}).get(REF_NAME) == name]
+    for choice in (named, entries):
+        if len(choice) == 1:
+            descriptor_of(choice[0], f"the index of {path}")
+            return choice[0]
+    raise InputError(f"{path} holds {len(entries)} images, and not one that is named {name}: give its name")
+
+
+def read(path: str, store: Layout, name: str) -> None:
+    """Bring the image of an archive into a layout under this name, each blob compared with its digest."""
+    wanted = entry(path, name)
+    with alone_in(store.root):
+        store.sweep()
+        with _opened(host.real_path(path)) as members:
+            for member, size, data in members:
+                folder, _slash, digest = member.rpartition(b"/")
+                known = DIGEST.fullmatch(f"sha256:{show(digest)}")
+                if folder == BLOBS and known and not store.has(known[0], size):
+                    _bring(store, known[0], data, path)
+        store.add(name, wanted)
+
+
+def _bring(store: Layout, digest: str, data: Iterable[bytes], path: str) -> None:
+    blob, sum_of_all = store.blob(), hashlib.sha256()
+    try:
+        for piece in data:
+            sum_of_all.update(piece)
+            blob.write(piece)
+        if f"sha256:{sum_of_all.hexdigest()}" != digest:
+            raise InputError(f"{digest} in {path} is not what its digest says: it was damaged or exchanged")
+        blob.keep(digest)
+    finally:
+        blob.drop()

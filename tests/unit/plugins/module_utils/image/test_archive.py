@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""An image as one file, which others read, and what others write."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.image.exchange import exchange
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from containers import contents, run
+from image_jails import Make
+
+STATE = "private/var/db/darwin.jail"
+LEFT_OUT = ("private/tmp/", "private/var/folders/", "private/var/log/", "private/var/run/", STATE, "private/etc/fifo",
+            "private/etc/socket", "Users/admin/._", "Users/admin/.DS_Store")  # fmt: skip
+OPTIONS: dict[str, Any] = {
+    "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
+    "working_dir": None, "labels": {}, "source_date_epoch": None, "compression": "gzip", "reference": None,
+    "auth_file": None, "username": None, "password": None, "plain_http": False, "retries": 0, "beside": None,
+}  # fmt: skip
+
+
+def work(place: Path, state: str, jail: str, layout: str, archive: str, check: bool = False) -> Result:
+    places = {"jail": str(place / jail), "layout": str(place / layout), "archive": str(place / archive)}
+    return exchange({**OPTIONS, **places, "state": state}, check)
+
+
+def test_there_and_back(make_jail: Make, place: Path) -> None:
+    jail = make_jail("jail")
+    wrote = [work(place, "exported", "jail", "image", "deep/file.tar", check) for check in (True, False, True, False)]
+    assert [one.changed for one in wrote] == [True, True, False, False]
+    assert wrote[0].diff == wrote[1].diff
+    work(place, "exported", "jail", "other", "again.tar")
+    assert (place / "again.tar").read_bytes() == (place / "deep/file.tar").read_bytes()
+    back = [work(place, "present", "new", "second", "deep/file.tar", check) for check in (True, False, True, False)]
+    assert [one.changed for one in back] == [True, True, False, False]
+    assert {one.values["digest"] for one in [*wrote, *back]} == {wrote[0].values["digest"]}
+    assert contents(place / "new", (STATE,)) == contents(jail, LEFT_OUT)
+    (jail / "opt/homebrew/bin/tmux").write_text("new")
+    assert work(place, "exported", "jail", "image", "deep/file.tar").changed
+
+
+def test_skopeo_reads_it_and_we_read_what_skopeo_writes(make_jail: Make, place: Path) -> None:
+    jail = make_jail("jail")
+    digest = work(place, "exported", "jail", "image", "file.tar").values["digest"]
+    run("skopeo", "--insecure-policy", "copy", f"oci-archive:{place}/file.tar:latest", f"oci:{place}/theirs:latest")
+    run("skopeo", "--insecure-policy", "copy", f"oci:{place}/theirs:latest", f"oci-archive:{place}/theirs.tar")
+    assert work(place, "present", "new", "second", "theirs.tar").values["digest"] == digest
+    assert contents(place / "new", (STATE,)) == contents(jail, LEFT_OUT)
+
+
+@pytest.mark.parametrize("damage", ["cut", "exchanged", "text", "missing"])
+def test_a_damaged_archive_makes_no_jail(make_jail: Make, place: Path, damage: str) -> None:
+    make_jail("jail")
+    work(place, "exported", "jail", "image", "file.tar")
+    file = place / "file.tar"
+    data = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    else:
+        layer = max((place / "image/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size).read_bytes()
+        changed = layer[:100] + b"x" + layer[101:]
+        file.write_bytes(
+            {"cut": data[: len(data) // 2], "exchanged": data.replace(layer, changed), "text": b"x" * 2000}[damage]
+        )
+    with pytest.raises(Exception, match=r"file.tar|is missing") as caught:
+        work(place, "present", "new", "second", "file.tar")
+    assert type(caught.value).__name__ in ("InputError", "OperationError")
+    assert not (place / "new").exists()
+
+
+def test_names_that_lead_elsewhere_are_not_followed(make_jail: Make, place: Path) -> None:
+    make_jail("jail")
+    work(place, "exported", "jail", "image", "file.tar")
+    with tarfile.open(place / "file.tar", "a") as archive:
+        for name in ("../outside", "/outside", "blobs/sha256/../../outside", "blobs/sha256/" + "0" * 63):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            archive.addfile(member, io.BytesIO(b"x"))
+    try:
+        work(place, "present", "new", "second", "file.tar")
+    except InputError:
+        pass
+    assert not list(place.rglob("outside"))
+    assert not list(place.rglob("0" * 63))

@@ -6,6 +6,7 @@
 #   make test     from a fresh clone to the verdict of every check
 #   make bench    measures, and compares with the programs that people use
 #   make soak     the heavy form of the tests of faults, hostility, exactness and readers
+#   make ansible-versions   the plugins of the controller with the newest ansible-core
 #   make format   lets ruff put the sources in order
 #   make clean    removes what the others made
 #
@@ -16,7 +17,7 @@ PARTS := lint types layers unit target-python ansible-lint sanity docs-lint chan
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
 
-.PHONY: help ready jail shell test bench soak format clean $(PARTS)
+.PHONY: help ready jail shell test bench soak ansible-versions format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -57,6 +58,9 @@ bench: ready
 soak: $(VENV)/test.stamp $(COLLECTION)
 	@$(MAKE) --no-print-directory $(VENV)/fuzz.stamp || echo "atheris does not install here: its tests are skipped"
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 $(SOAKED)
+
+ansible-versions: $(VENV)/test.stamp $(COLLECTION)
+	@$(VENV)/bin/python tests/tools/ansible_versions.py $(SERIES)
 
 format: $(VENV)/test.stamp
 	$(VENV)/bin/ruff format

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Run what tests the plugins of the controller with other releases of ansible-core than that of .venv.
+
+ansible_versions.py [SERIES ...], by default the newest. Its environment is .cache/ansible-SERIES. The suite of the
+connection needs a stand-in Mac.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pythons
+from check import no_stand_in
+
+CHECKOUT = Path(__file__).parents[2]
+PYTHONS = {"2.19": ("3.11", "3.12", "3.13"), "2.20": ("3.12", "3.13"), "2.21": ("3.12", "3.13")}
+"""Those that each series runs on."""
+NEWEST = "2.21"
+
+NEEDED = ("pytest ~= 9.2", "hypothesis ~= 6.170")
+UNIT = [
+    f"tests/unit/plugins/{name}"
+    for name in ("action", "become", "connection", "doc_fragments", "inventory", "lookup", "plugin_utils")
+]
+
+
+def environment(series: str) -> str:
+    """The Python of an environment with it."""
+    folder = CHECKOUT / ".cache" / f"ansible-{series}"
+    python = folder / "bin/python"
+    found = next(filter(None, map(pythons.find, PYTHONS[series])), None)
+    if not found:
+        sys.exit(f"ansible-core {series} needs Python {' or '.join(PYTHONS[series])}, which is not on this machine")
+    if not python.exists():
+        subprocess.check_call([found, "-m", "venv", folder])
+    pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    subprocess.check_call([*pip, f"ansible-core ~= {series}.0", *NEEDED])
+    return str(python)
+
+
+def main(wanted: list[str]) -> int:
+    if unknown := set(wanted) - set(PYTHONS):
+        sys.exit(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(PYTHONS)}")
+    if reason := no_stand_in():
+        sys.exit(f"stand-in Macs cannot run here: {reason}")
+    failed = []
+    for series in wanted or [NEWEST]:
+        python = environment(series)
+        for tests in (UNIT, ["tests/connection"]):
+            print(f"ansible-core {series}: {' '.join(tests)}", flush=True)
+            command = [python, "-m", "pytest", "--quiet", "-o", f"cache_dir=.cache/pytest-{series}", *tests]
+            if subprocess.call(command, cwd=CHECKOUT):
+                failed.append(f"{series}: {' '.join(tests)}")
+    print("\n".join(["failed:", *failed] if failed else ["all passed"]))
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

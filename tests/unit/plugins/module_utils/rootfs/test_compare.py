@@ -38,6 +38,19 @@ def test_contents_that_keep_size_and_time_are_seen_by_a_full_comparison_only(mak
     assert paths(make("/usr/", verify="full")) == {("replace", "/usr/bin/git")}
 
 
+@pytest.mark.parametrize("side", ["jail", "source"])
+@pytest.mark.parametrize("verify", ["quick", "full"])
+def test_a_nanosecond_is_a_difference(make: Make, place: Path, side: str, verify: str) -> None:
+    make("/usr/")
+    file = place / side / "usr/bin/git"
+    time = file.stat().st_mtime_ns
+    os.utime(file, ns=(time, time ^ 1))
+    assert paths(make("/usr/", verify=verify)) == {("replace", "/usr/bin/git")}
+    times = {(place / tree / "usr/bin/git").stat().st_mtime_ns for tree in ("jail", "source")}
+    assert times == {time if side == "jail" else time ^ 1}
+    assert not make("/usr/", verify=verify).changed
+
+
 def test_foreign_files_are_never_touched(make: Make, place: Path) -> None:
     make("/usr/", "/etc/")
     jail = place / "jail"

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from connections import FailedError
+from connections import FailedError, Link, Ran
 from linked import JAIL, MAC, TOOLS, Place
 
 HOST = f"{JAIL}-{MAC}"
@@ -131,7 +131,7 @@ def test_tasks_stay_inside(
 def test_files_and_commands_stay_inside(place: Place, lure: None, tmp_path: Path, links: dict[str, str]) -> None:
     source, back = tmp_path / "source", tmp_path / "back"
     source.write_text("of the controller")
-    tries = [
+    tries: list[Callable[[Link, str], Ran | None]] = [
         lambda link, path: link.put(source, path),
         lambda link, path: link.fetch(path, back),
         lambda link, path: link.run(f"cat {path}; echo x >{path}; chmod 600 {path}; rm -f {path}", become="root"),
@@ -139,7 +139,7 @@ def test_files_and_commands_stay_inside(place: Place, lure: None, tmp_path: Path
     with put_in_the_way(place, links):
         for user in ("admin", "root"):
             with place.link("hostile", {**OURS, "jail_user": user}) as link:
-                for path in [*(f"{link}/{name}" for link in links for name in ("new", "secret")), *links]:
+                for path in [*(f"{way}/{name}" for way in links for name in ("new", "secret")), *links]:
                     for attempt in tries:
                         with suppress(FailedError):
                             ran = attempt(link, path)

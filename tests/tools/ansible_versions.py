@@ -36,7 +36,7 @@ def environment(series: str) -> str:
         sys.exit(f"ansible-core {series} needs Python {' or '.join(PYTHONS[series])}, which is not on this machine")
     if not python.exists():
         subprocess.check_call([found, "-m", "venv", folder])
-    pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     subprocess.check_call([*pip, f"ansible-core ~= {series}.0", *NEEDED])
     return str(python)
 

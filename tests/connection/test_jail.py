@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,15 @@ def test_the_way_to_a_jail_follows_no_links(place: Place) -> None:
 def test_what_is_wrong_is_told(place: Place, variables: dict[str, Any], words: str) -> None:
     with visit(place, **variables) as link:
         assert words in refused(link.run, "id")
+
+
+def test_files_need_sudo_as_well(place: Place, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(3_000_000))  # more than a pipe holds
+    with visit(place, jail_mac="link-operator") as link:
+        words = "sudo on link-operator refuses to enter .* a password is required.*--ask-become-pass"
+        assert re.search(words, refused(link.put, source, "/tmp/x"), re.DOTALL)
+        assert re.search(words, refused(link.fetch, "/tmp/x", tmp_path / "back"), re.DOTALL)
 
 
 def test_somebody_who_may_not_use_sudo_is_told(place: Place) -> None:

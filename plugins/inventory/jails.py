@@ -112,13 +112,11 @@ keyed_groups:
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError, AnsibleParserError
-from ansible.inventory.group import to_safe_group_name
 from ansible.plugins.inventory import (
     BaseInventoryPlugin,
     Cacheable,
@@ -128,6 +126,7 @@ from ansible.plugins.inventory import (
 )
 from ansible.plugins.loader import cache_loader, connection_loader
 from ansible.template import trust_as_template
+from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe, suggestion
 
 Entry = Mapping[str, Any]
 
@@ -182,22 +181,7 @@ def matching(pattern: str, macs: list[str]) -> list[str]:
     return found
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    close = get_close_matches(word, list(known), 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
 # -- what is written ---------------------------------------------------------------
-
-
-def check_keys(entry: Entry, known: Iterable[str], where: str) -> None:
-    known = list(known)
-    for key in entry:
-        if key not in known:
-            raise AnsibleParserError(
-                f"{where} has {key!r}, which means nothing there{suggestion(str(key), known)}; "
-                f"it may have {', '.join(sorted(known))}"
-            )
 
 
 def names_of(entry: Any, option: str, known: Iterable[str]) -> list[str]:
@@ -257,10 +241,6 @@ def where_to(entry: Entry, name: str, macs: list[str]) -> list[str]:
     if not found:
         raise AnsibleParserError(f"the jail {name!r} is on no Mac: {', '.join(patterns) or 'macs is empty'}")
     return found
-
-
-def safe(group: str) -> str:
-    return str(to_safe_group_name(group, force=True, silent=True))
 
 
 def check_unique(hosts: list[Host]) -> None:
@@ -372,11 +352,4 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _add(self, host: Host) -> None:
         """A host of its groups, and of those that its variables make."""
-        for group in host.groups:
-            self.inventory.add_host(host.name, group)
-        for name, value in host.variables.items():
-            self.inventory.set_variable(host.name, name, value)
-        entry, strict = self.inventory.get_host(host.name), self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), entry.get_vars(), host.name, strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), entry.get_vars(), host.name, strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), entry.get_vars(), host.name, strict)
+        add_host(self, host.name, host.groups, host.variables)

@@ -24,7 +24,7 @@ import re
 import stat
 import time
 from collections.abc import Mapping
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ._sys import host
 from ._sys.process import Ended, run
@@ -60,6 +60,10 @@ class Job(NamedTuple):
     """The program, by its absolute path, and its arguments; `installed` says where the job's own files are."""
     files: Mapping[str, bytes] = {}
     """Programs that are installed for this job, by name."""
+    keys: Mapping[str, Any] = {}
+    """What it needs in its plist besides, or another way than most."""
+    owner: tuple[int, int] = (0, 0)
+    """User and group of its log, which a job of another user than root may not be able to make."""
 
     def plist(self) -> bytes:
         """Started at load and at boot, and whenever it ends, at most every ten seconds."""
@@ -74,7 +78,7 @@ class Job(NamedTuple):
             "StandardErrorPath": log,
             "WorkingDirectory": "/",
         }
-        return plistlib.dumps(keys)
+        return plistlib.dumps({**keys, **self.keys})
 
 
 class Step(NamedTuple):
@@ -145,8 +149,13 @@ def arguments(name: str) -> list[str]:
 
 def last_words(name: str) -> str:
     """The last line of a job's log; nothing when there is none."""
-    lines = host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip().splitlines()
+    lines = log(name).splitlines()
     return lines[-1] if lines else ""
+
+
+def log(name: str) -> str:
+    """The end of a job's log."""
+    return host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip()
 
 
 def refuse_writable(program: str) -> None:
@@ -177,7 +186,7 @@ def plan_present(job: Job) -> list[Step]:
         writes = [Step(_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())]
     loaded = is_loaded(job.label)
     unload = [Step(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
-    load = [Step(f"+ launchd job {job.label}", lambda: _load(job.label))] if wrong or not loaded else []
+    load = [Step(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
     return [*unload, *writes, *load]
 
 
@@ -187,6 +196,12 @@ def plan_absent(name: str) -> list[Step]:
     with Root(TOP) as root:
         there = [rel for rel in (_log(name), _plist(name), FILES + b"/" + os.fsencode(name)) if root.lstat(rel)]
     return steps + [Step(f"- /{show(rel)}", _remover(rel)) for rel in there]
+
+
+def unload(name: str) -> None:
+    """End a job, if it is loaded, and leave all that is written of it."""
+    if is_loaded(name):
+        _unload(name)
 
 
 def restart(name: str) -> None:
@@ -236,6 +251,14 @@ def _remover(rel: bytes) -> Callable[[], None]:
 
 
 # -- launchctl -----------------------------------------------------------------
+
+
+def _start(job: Job) -> None:
+    if any(job.owner):
+        host.make_dirs(os.path.join(TOP, LOGS))
+        with Root(TOP) as root:
+            root.write(_log(job.label), b"", 0o644, *job.owner)
+    _load(job.label)
 
 
 def _load(name: str) -> None:

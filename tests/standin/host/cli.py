@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--cpu", metavar="MACHINE", help="m1, m1-vm, i5, ivybridge")
     create.add_argument("--sip", default="off", help="on, off, custom, custom-fs (file system protection on)")
     create.add_argument("--bare", action="store_true", help="without Command Line Tools and Python")
+    create.add_argument("--vms", action="store_true", help="its tart can run virtual machines, called NAME-VM")
     listing = verbs.add_parser("list", help="the hosts of this checkout")
     listing.add_argument("--json", action="store_true")
     enter = verbs.add_parser("enter", help="a root shell or a command in a host")
@@ -57,7 +58,9 @@ def do_create(arguments: argparse.Namespace) -> int:
         raise StandinError("create: name a host, or --pair")
     prepare.setup()
     for name, arch in wanted:
-        host = lifecycle.create(name, arch, arguments.macos, arguments.cpu, arguments.sip, arguments.bare)
+        host = lifecycle.create(
+            name, arch, arguments.macos, arguments.cpu, arguments.sip, arguments.bare, arguments.vms
+        )
         print(describe(host))
     return 0
 

@@ -21,7 +21,15 @@ def lock() -> contextlib.AbstractContextManager[None]:
     return locked(checkout_directory() / "lock")
 
 
-def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str, bare: bool = False) -> Host:
+def create(
+    name: str,
+    arch: str,
+    macos: str | None,
+    cpu: str | None,
+    sip: str,
+    bare: bool = False,
+    runs_vms: bool = False,
+) -> Host:
     """Make the host, or start it again; a host that runs is left as it is."""
     default_macos, default_cpu = releases.DEFAULTS[arch]
     wanted = (arch, macos or default_macos, cpu or default_cpu, sip)
@@ -43,7 +51,7 @@ def create(name: str, arch: str, macos: str | None, cpu: str | None, sip: str, b
         if host is None or not host.personal:
             _remove(name)  # whatever an interrupted create left
             index = network.free_index()
-            host = Host(name, *wanted, index=index, address=network.address(index), bare=bare)
+            host = Host(name, *wanted, index=index, address=network.address(index), bare=bare, vms=runs_vms)
             host.lower = lower.ensure().name
             host.save()
             host.volume = volume.make(host)
@@ -64,6 +72,10 @@ def _start(host: Host) -> None:
         elif host.macos != host.written:
             personal.write_release(host, booting.root)
         host.written = host.macos
+        if host.vms:
+            from host import vms  # noqa: PLC0415 (its server makes hosts)
+
+            vms.serve(host, booting.root)
         booting.release()
         network.wait_for_ssh(host)
     except BaseException:
@@ -96,8 +108,19 @@ def reboot(name: str) -> Host:
         return host
 
 
+def halt(name: str) -> None:
+    """Its files stay."""
+    with lock():
+        host = load(name)
+        if host is not None:
+            _stop(host)
+
+
 def destroy(name: str) -> None:
     with lock():
+        host = load(name)
+        for machine in [other for other in names() if host and host.vms and other.startswith(f"{name}-")]:
+            _remove(machine)
         _remove(name)
         if not names():
             network.remove_bridge()

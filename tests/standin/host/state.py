@@ -58,6 +58,7 @@ class Host:
     index: int
     address: str
     bare: bool = False  # without the Command Line Tools, and so without Python
+    vms: bool = False  # its tart can start machines
     volume: str = ""  # xfs, or why not
     lower: str = ""
     pid: int = 0

@@ -22,6 +22,8 @@ CHECKOUT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (CHECKOUT / "roles").glob("*/"))
 
 UNKNOWN = object()
+SCENARIOS = {"base": "default", "home": "inside", "mac_vm": "vm", "users": "terminal"}
+"""Those that are not called as their role."""
 
 
 def load(role: str, name: str) -> dict[str, Any]:
@@ -93,12 +95,7 @@ def test_every_role_has_a_page_its_tags_and_a_scenario(role: str) -> None:
     tags = {tag for task in main for tag in task["tags"]}
     assert {role, "preflight", f"{role}_preflight", "verify", f"{role}_verify"} <= tags
     assert [tag for tag in tags if tag != role and f"`{tag}`" not in page] == []
-    scenario = (
-        CHECKOUT
-        / "extensions/molecule"
-        / {"base": "default", "home": "inside", "users": "terminal"}.get(role, role)
-        / "molecule.yml"
-    )
+    scenario = CHECKOUT / "extensions/molecule" / SCENARIOS.get(role, role) / "molecule.yml"
     steps = [step.split()[0] for step in yaml.safe_load(scenario.read_text())["scenario"]["test_sequence"]]
     converged = steps.index("converge")
     assert "verify" in steps[:converged], "check mode before the first run"

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: darwin_mac_vm
+short_description: Run macOS in virtual machines of a Mac
+version_added: 0.1.0
+description:
+  - Makes virtual machines of images, starts them without a window by launchd jobs, so that they are there after a
+    reboot, and waits until they answer to ssh.
+  - All of O(vms) are checked before any is made. A Mac runs two macOS guests at a time and no more.
+  - One that does not come up is reported with the last lines of its log. It is removed again when this run made it.
+extends_documentation_fragment:
+  - darwin.jail.attributes
+options:
+  vms:
+    description: The virtual machines. Others on the Mac are left alone.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      image:
+        description:
+          - What it is a clone of, an OCI reference or a virtual machine for V(tart), a C(.vmx) file of the Mac for
+            V(fusion).
+          - Only read when the virtual machine is made. One that runs keeps its image.
+        type: str
+        default: ""
+      cpu:
+        description: How many processors it has. One that exists is restarted when that changes.
+        type: int
+      memory:
+        description: How much memory, in megabytes.
+        type: int
+      disk:
+        description: How large its disk is, in gigabytes; it can only grow. Not for V(fusion).
+        type: int
+  state:
+    description:
+      - V(present) has them running and answering.
+      - V(absent) stops and deletes them, with their disks.
+    type: str
+    choices: [present, absent]
+    default: present
+  tool:
+    description: What runs them.
+    type: str
+    choices: [tart, fusion]
+    default: tart
+  program:
+    description: Where C(tart) or C(vmrun) is, when it is not in its usual place.
+    type: path
+  user:
+    description: Whose virtual machines they are. The tool is run as this user, whose keychain has to be unlocked.
+    type: str
+    required: true
+  image_size:
+    description: Gigabytes that an image takes which is not on the Mac yet. That much must be free for each new one.
+    type: int
+    default: 60
+  timeout:
+    description: Seconds to wait until they all answer to ssh, after their images were fetched.
+    type: float
+    default: 300
+notes:
+  - Run it as root, for launchd's sake. The jobs run as O(user).
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Have two virtual machines in which System Integrity Protection is off
+  darwin.jail.darwin_mac_vm:
+    user: admin
+    vms:
+      - name: build-1
+        image: ghcr.io/cirruslabs/macos-sequoia-base:latest
+        cpu: 4
+        memory: 8192
+      - name: build-2
+        image: ghcr.io/cirruslabs/macos-sequoia-base:latest
+  become: true
+  register: machines
+
+- name: Throw one away
+  darwin.jail.darwin_mac_vm:
+    user: admin
+    vms:
+      - name: build-2
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+vms:
+  description: Those of O(vms) that run. In check mode those that would.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    image:
+      description: What it was wished to be a clone of.
+      type: str
+    address:
+      description: Its address, as the Mac sees it.
+      type: str
+    created:
+      description: Whether this run made it.
+      type: bool
+  sample: [{name: build-1, image: "ghcr.io/cirruslabs/macos-sequoia-base:latest", address: 192.168.64.6, created: true}]
+"""
+
+from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils.vm.arrange import DRIVERS, arrange
+
+VM = {
+    "name": {"required": True},
+    "image": {"default": ""},
+    "cpu": {"type": "int"},
+    "memory": {"type": "int"},
+    "disk": {"type": "int"},
+}
+SPEC = {
+    "vms": {"type": "list", "elements": "dict", "required": True, "options": VM},
+    "state": {"choices": ["present", "absent"], "default": "present"},
+    "tool": {"choices": list(DRIVERS), "default": "tart"},
+    "program": {"type": "path"},
+    "user": {"required": True},
+    "image_size": {"type": "int", "default": 60},
+    "timeout": {"type": "float", "default": 300},
+}
+
+
+def main() -> None:
+    run(arrange, SPEC)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Virtual machines of VMware Fusion, with a script in the place of vmrun that answers as vmrun's usage says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.vm.fusion import FOLDER, Fusion
+from ansible_collections.darwin.jail.plugins.module_utils.vm.machine import User, Wish
+
+VMRUN = """#!/bin/sh
+echo "$@" >>"$0.asked"
+case $3 in
+list) echo 'Total running VMs: 1'; cat "$0.active";;
+clone) mkdir -p "$(dirname "$5")" && cp "$4" "$5";;
+deleteVM) rm -r "$(dirname "$4")";;
+stop) [ "$5" = hard ];;
+getGuestIPAddress) echo 'Error: The VMware Tools are not running in the virtual machine'; exit 255;;
+esac
+"""
+IMAGE = 'numvcpus = "2"\nmemsize = "4096"\nguestOS = "darwin21-64"\n'
+
+
+@pytest.fixture
+def fusion(tmp_path: Path) -> Fusion:
+    program = tmp_path / "vmrun"
+    program.write_text(VMRUN)
+    program.chmod(0o755)
+    (tmp_path / "vmrun.active").write_text("")
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/image.vmx").write_text(IMAGE)
+    return Fusion(User("me", os.geteuid(), os.getegid(), str(tmp_path)), str(program))
+
+
+def wish(fusion: Fusion, disk: int | None = None) -> Wish:
+    return Wish("dev", f"{fusion.user.home}/image/image.vmx", cpu=4, memory=8192, disk=disk)
+
+
+def test_a_machine_is_cloned_configured_and_deleted(fusion: Fusion) -> None:
+    fusion.clone(wish(fusion))
+    assert (fusion.running(), fusion.settings("dev")) == ({"dev": False}, {"cpu": 2, "memory": 4096})
+    fusion.configure("dev", wish(fusion).settings)
+    assert fusion.settings("dev") == {"cpu": 4, "memory": 8192}
+    assert fusion.is_macos("dev")
+    fusion.delete("dev")
+    assert fusion.running() == {}
+
+
+def test_a_machine_that_runs_is_stopped_politely_then_hard(fusion: Fusion) -> None:
+    fusion.clone(wish(fusion))
+    vmx = f"{fusion.user.home}/{FOLDER}/dev.vmwarevm/dev.vmx"
+    Path(f"{fusion.program}.active").write_text(f"{vmx}\n/elsewhere/other.vmx\n")
+    assert fusion.running() == {"dev": True, "/elsewhere/other.vmx": True}
+    assert fusion.address("dev") is None
+    fusion.stop("dev")
+    asked = Path(f"{fusion.program}.asked").read_text().splitlines()
+    assert [line.split()[-1] for line in asked if " stop " in line] == ["soft", "hard"]
+
+
+def test_the_job_leaves_the_machine_running(fusion: Fusion) -> None:
+    job = fusion.job("dev", "darwin.jail.dev.vm")
+    assert job.arguments[1:4] == ("-T", "fusion", "start")
+    assert (job.keys["KeepAlive"], job.keys["AbandonProcessGroup"], job.keys["UserName"]) == (False, True, "me")
+
+
+def test_what_fusion_cannot_do_is_refused(fusion: Fusion) -> None:
+    fusion.check(wish(fusion))
+    with pytest.raises(InputError, match="disk"):
+        fusion.check(wish(fusion, disk=80))
+    with pytest.raises(InputError, match=r"no \.vmx file"):
+        fusion.check(Wish("dev", "ghcr.io/x/y:1"))
+    with pytest.raises(InputError, match="there is no vmrun in /nowhere: install VMware Fusion"):
+        Fusion(fusion.user, "/nowhere")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-from deeds import DEEDS, do
-from hypothesis import HealthCheck, given, settings
+from deeds import DEEDS, do, make_directory, make_file
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pictures import Seen, picture, unlike
 from random_trees import ITEMS, Item, grow
@@ -40,6 +40,16 @@ WISHES = st.tuples(
 Stage = tuple[list[dict[str, object]], list[str], list[tuple[Callable[[bytes], None], int]]]
 
 
+FILE, FOLDER = (Item([b"x", name], kind, 0o755, 0, 10**18, "none") for name, kind in ((b"a", "file"), (b"b", "dir")))
+ONE = [ENTRIES[0]]
+EXCLUDING: list[Stage] = [(ONE, [], []), (ONE, ["a"], []), (ONE, [], []), (ONE, ["b"], []), (ONE, ["x*"], [])]
+"""Nothing but the wish changes, so that no time tells."""
+CHANGING: list[Stage] = [(ONE, [], []), (ONE, [], [(make_file, 1)]), (ONE, [], [(make_directory, 1)])]
+"""The directory becomes a file and then a directory again."""
+
+
+@example([FILE, FILE, FOLDER, FOLDER], EXCLUDING, 1)
+@example([FILE, FILE, FOLDER, FOLDER], CHANGING, 1)
 @settings(
     max_examples=1000 if "DARWIN_JAIL_KILLS" in os.environ else 40,
     deadline=None,

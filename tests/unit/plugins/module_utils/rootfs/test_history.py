@@ -41,7 +41,7 @@ Stage = tuple[list[dict[str, object]], list[str], list[tuple[Callable[[bytes], N
 
 
 FILE, FOLDER = (Item([b"x", name], kind, 0o755, 0, 10**18, "none") for name, kind in ((b"a", "file"), (b"b", "dir")))
-ONE: list[dict[str, object]] = [dict(ENTRIES[0])]
+ONE: list[dict[str, object]] = [{"src": "/one/", "dest": "/opt/x"}]
 EXCLUDING: list[Stage] = [(ONE, [], []), (ONE, ["a"], []), (ONE, [], []), (ONE, ["b"], []), (ONE, ["x*"], [])]
 """Nothing but the wish changes, so that no time tells."""
 CHANGING: list[Stage] = [(ONE, [], []), (ONE, [], [(make_file, 1)]), (ONE, [], [(make_directory, 1)])]

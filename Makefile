@@ -53,6 +53,7 @@ bench: ready
 	@$(VENV)/bin/python tests/bench/connection.py
 	@$(VENV)/bin/python tests/bench/image.py
 	@$(VENV)/bin/python tests/bench/rerun.py
+	@$(VENV)/bin/python tests/bench/fleet.py
 
 # Fuzzing with coverage is left out where atheris cannot be installed.
 soak: $(VENV)/test.stamp $(COLLECTION)

@@ -24,6 +24,7 @@ from .jail import Jail, open_jail
 from .library_search import Search
 from .macho import FAMILIES
 from .macos import architecture
+from .places import Places
 from .result import Result
 from .rootfs.known import Known
 from .rootfs.record import Record
@@ -31,7 +32,7 @@ from .shared_caches import Cache, caches
 from .sizes import Sizes
 from .survey import Observer, shown, walk
 
-SUBSETS = ("identity", "mounts", "jobs", "sizes", "drift", "closure", "signing")
+SUBSETS = ("identity", "mounts", "jobs", "sizes", "places", "drift", "closure", "signing")
 MOST_LISTED = 1000
 MOST_NEEDING = 20
 
@@ -59,12 +60,14 @@ class _Gatherer:
             values["mounts"] = self._mount_table()
         if "jobs" in self._wanted:
             values["jobs"] = [_job(label) for label in launchd.labels(launchd.label(self._jail.path, ""))]
-        sizes, drift = self._ask("sizes", Sizes), self._ask("drift", self._drift)
+        sizes, places, drift = self._ask("sizes", Sizes), self._ask("places", Places), self._ask("drift", self._drift)
         binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
-        observers: list[Observer] = [observer for observer in (sizes, drift, binaries) if observer]
+        observers: list[Observer] = [observer for observer in (sizes, places, drift, binaries) if observer]
         warnings = walk(self._jail.root, self._mounts, observers) if observers else []
         if sizes:
             values["sizes"] = sizes.report()
+        if places:
+            values["places"] = places.report()
         if drift:
             values["drift"] = {**_drift_report(drift), "base": lineage.report(self._jail)}
         if binaries:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 from .survey import Directory
@@ -82,15 +84,14 @@ class Tally:
         return f"{size(self.total()[2])} ({groups})" if groups else size(0)
 
 
-class Sizes:
-    """Adds up what it is shown. A file with several names counts once, where it is met first."""
+class Once:
+    """Files of a walk, each once: one with several names where it is met first."""
 
     def __init__(self) -> None:
-        self._tally = Tally()
         self._linked: set[tuple[int, int]] = set()
 
-    def visit(self, directory: Directory) -> None:
-        for status in directory.entries.values():
+    def files(self, directory: Directory) -> Iterator[tuple[bytes, os.stat_result]]:
+        for name, status in directory.entries.items():
             if not stat.S_ISREG(status.st_mode):
                 continue
             if status.st_nlink > 1:
@@ -98,6 +99,18 @@ class Sizes:
                 if file in self._linked:
                     continue
                 self._linked.add(file)
+            yield name, status
+
+
+class Sizes:
+    """Adds up what it is shown."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+        self._once = Once()
+
+    def visit(self, directory: Directory) -> None:
+        for _name, status in self._once.files(directory):
             self._tally.count(directory.path, status)
 
     def report(self) -> dict[str, dict[str, int]]:

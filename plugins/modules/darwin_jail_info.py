@@ -29,6 +29,7 @@ options:
       - V(mounts) tells what is mounted below the jail.
       - V(jobs) tells which launchd jobs the jail has on the Mac, whether they are loaded, and what they said last.
       - V(sizes) tells how large the jail is, by group. What is mounted in it does not count.
+      - V(places) tells which directories and files take the most.
       - V(drift) compares the jail with the record of what was installed. The source is not needed.
       - V(closure) searches for each library that a program or library of the jail needs, as dyld would, in the jail
         and in its shared cache.
@@ -36,7 +37,7 @@ options:
       - V(all) tells all of these.
     type: list
     elements: str
-    choices: [identity, mounts, jobs, sizes, drift, closure, signing, all]
+    choices: [identity, mounts, jobs, sizes, places, drift, closure, signing, all]
     default: [identity, mounts]
 notes:
   - Run it as root (C(become)).
@@ -172,6 +173,18 @@ sizes:
     home: {files: 4, bytes: 2290, disk: 16384}
     other: {files: 1320, bytes: 9102331, disk: 12496896}
     total: {files: 79704, bytes: 8204237990, disk: 8092168192}
+places:
+  description:
+    - The directories, with all below them, and the files that take the most on the volume, at most 200, the largest
+      first. The first one is the whole jail. What takes less than a 500th of the jail is left out.
+    - Counted as for RV(sizes).
+  returned: when O(gather) has V(places)
+  type: list
+  elements: dict
+  contains:
+    path: {description: "Where, as a path of the jail.", type: str, sample: /System/Library/dyld}
+    disk: {description: How many bytes it takes on the volume., type: int, sample: 4871000064}
+    directory: {description: Whether it is a directory., type: bool, sample: true}
 drift:
   description:
     - What became of the files that were installed. Each list holds at most 1000, and its C(_total) says how many there

@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: report
+short_description: Make a report of what Macs told about their jails
+version_added: 0.1.0
+description:
+  - Makes rows for people of what M(darwin.jail.darwin_jail_info) returned for many jails, and writes them in a form.
+  - The role P(darwin.jail.report#role) uses it.
+  - All that comes from a jail is data. It is no markup in V(page), and no formula in V(csv).
+positional: form, now
+options:
+  _input:
+    description:
+      - One dictionary for each jail with C(jail), C(mac) and C(path), which are names, and C(told), the registered
+        result, also of a task that failed or whose host was unreachable.
+    type: list
+    elements: dict
+    required: true
+  form:
+    description:
+      - V(json) has everything. V(csv) has a line for each jail. V(page) is the data of the HTML page, for a C(script)
+        element; its lists are cut so that the page stays small.
+    type: str
+    choices: [json, csv, page]
+    required: true
+  now:
+    description: When the report is made, in ISO 8601, in UTC.
+    type: str
+    required: true
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Keep what the Macs told
+  ansible.builtin.copy:
+    content: "{{ answers | darwin.jail.report('csv', '2026-03-02T06:00:00Z') }}"
+    dest: fleet.csv
+    mode: "0644"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+_value:
+  description: The report.
+  type: str
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.darwin.jail.plugins.plugin_utils import report as reports
+
+FORMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "json": reports.as_json,
+    "csv": reports.as_csv,
+    "page": reports.as_page,
+}
+
+
+def report(answers: Sequence[Mapping[str, Any]], form: str, now: str) -> str:
+    if form not in FORMS:
+        raise AnsibleFilterError(f"there is no form {form!r} of a report; there are {', '.join(FORMS)}")
+    return FORMS[form](reports.fleet(answers, now))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., str]]:
+        return {"report": report}

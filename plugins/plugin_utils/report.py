@@ -64,7 +64,7 @@ def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
 
 def _nothing() -> dict[str, Any]:
     """A row of which nothing is known."""
-    empty: dict[str, Any] = {name: "" for name in COLUMNS}
+    empty: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     lists: dict[str, Any] = {name: [] for name in LISTS}
     totals = {f"{name}_total": 0 for name in LISTS}
     return {**empty, **lists, **totals, "age_days": None, "size": None, "drift": None, "places": []}
@@ -159,7 +159,7 @@ def _cell(value: Any) -> str:
 
 
 def as_page(report: Mapping[str, Any]) -> str:
-    """The data of the page, compact, to be put between <script> and </script>; lists are cut until it is small enough."""
+    """The data of the page, for a <script>; lists are cut until it is small enough."""
     data = ""
     for most in LONGEST:
         jails = [{**one, **{name: one[name][:most] for name in (*LISTS, "places")}} for one in report["jails"]]

@@ -92,7 +92,7 @@ def tool(name: str, *arguments: str) -> Command:
     return ("python", f"tests/tools/{name}", *arguments)
 
 
-ON_THE_CONTROLLER = ("action", "become", "connection", "doc_fragments", "inventory", "lookup", "plugin_utils")
+ON_THE_CONTROLLER = ("action", "become", "connection", "doc_fragments", "filter", "inventory", "lookup", "plugin_utils")
 
 PARTS = (
     Part(

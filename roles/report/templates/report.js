@@ -140,8 +140,8 @@ function tree(places) {
 }
 
 function treemap(jail) {
-  const crumbs = element("nav", { class: "crumbs", "aria-label": "Directories above" });
-  const map = element("div", { class: "map", role: "group", "aria-label": "Sizes of directories and files" });
+  const crumbs = element("nav", { class: "crumbs", "aria-label": "Directories above, in " + jail.jail });
+  const map = element("div", { class: "map", role: "group", "aria-label": "Sizes in " + jail.jail });
   let here = tree(jail.places);
   map.arrange = () => {
     const above = [];

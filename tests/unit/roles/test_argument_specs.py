@@ -20,6 +20,8 @@ from ansible.template import Templar, trust_as_template
 
 CHECKOUT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (CHECKOUT / "roles").glob("*/"))
+CHANGING = [role for role in ROLES if role != "report"]
+"""Those that change something on a Mac. One that only looks has nothing to foretell and nothing to verify."""
 
 UNKNOWN = object()
 SCENARIOS = {"base": "default", "clone": "image", "home": "inside", "mac_vm": "vm", "users": "terminal"}
@@ -84,11 +86,11 @@ def test_every_entry_point_is_documented(role: str) -> None:
     specs = load(role, "meta/argument_specs.yml")["argument_specs"]
     called = {path.stem for path in (CHECKOUT / "roles" / role / "tasks").glob("*.yml")}
     assert set(specs) <= called, "an entry point is documented that has no tasks"
-    assert {"main", "preflight", "verify"} <= set(specs)
+    assert {"main"} | ({"preflight", "verify"} if role in CHANGING else set()) <= set(specs)
     assert [entry for entry, spec in specs.items() if not spec.get("description")] == []
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", CHANGING)
 def test_every_role_has_a_page_its_tags_and_a_scenario(role: str) -> None:
     page = (CHECKOUT / "roles" / role / "README.md").read_text()
     main: Any = load(role, "tasks/main.yml")

@@ -13,7 +13,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from threading import Thread
-from typing import IO, Callable
+from typing import IO, Callable, cast
 
 from ..errors import failed
 
@@ -34,13 +34,11 @@ class Filter:
 
     @property
     def _stdin(self) -> IO[bytes]:
-        assert self._process.stdin  # noqa: S101 (Popen was asked for it)
-        return self._process.stdin
+        return cast("IO[bytes]", self._process.stdin)
 
     @property
     def _stdout(self) -> IO[bytes]:
-        assert self._process.stdout  # noqa: S101 (Popen was asked for it)
-        return self._process.stdout
+        return cast("IO[bytes]", self._process.stdout)
 
     def put_into(self, taker: Callable[[bytes], None]) -> None:
         """Give all that comes out to `taker`, in a thread."""

@@ -74,7 +74,7 @@ class Skopeo(Tool):
         return self._words("copy", "--preserve-digests", *self._tls("dest-"), *ends)
 
     def pull(self, reference: str, layout: str, platform: str) -> Command:
-        system, _, processor = platform.partition("/")
+        system, processor = platform.split("/", 1)
         ends = f"docker://{reference}", f"oci:{layout}:{TAG}"
         wanted = "--override-os", system, "--override-arch", processor
         return self._words("copy", "--preserve-digests", *self._tls("src-"), *ends, before=wanted)

@@ -6,7 +6,7 @@
 # (Homebrew/install install.sh: init, fetch, reset, link). It can be interrupted and run again: brew is there last.
 prefix=$1 repository=$2 remote=$3
 
-cd "$repository"
+cd "$repository" || exit
 git init -q
 git config remote.origin.url "$remote"
 git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'

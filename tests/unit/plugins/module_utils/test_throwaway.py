@@ -118,7 +118,7 @@ def test_what_others_put_there_is_left(jail: Path) -> None:
 
 
 def test_several_at_once(jail: Path) -> None:
-    runs = [begin(jail, "/bin/sh", "-c", "echo $$ >/scratch/own.$$; echo /scratch/*") for _ in range(4)]
+    runs = [begin(jail, "/bin/sh", "-c", "echo $$ >/scratch/own.$$; echo /scratch/*") for _number in range(4)]
     said = [one.communicate(timeout=60)[0] for one in runs]
     assert [text.count(b"/scratch/own.") for text in said] == [2] * 4, said  # in the command, and in what it says
 

@@ -23,10 +23,11 @@ MAY_BE_IN = re.compile(
     r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CONTRIBUTING)\.md
       | changelogs/(changelog|config)\.yaml
       | meta/[\w-]+\.yml
-      | docs/[\w./-]+\.(md|rst|yml)
+      | docs/[\w./-]+\.(md|rst|yml|cfg|svg)
       | playbooks/[\w./-]+\.yml
       | plugins/[\w./-]+\.py
       | roles/[\w./-]+\.(yml|j2|md|files)
+      | roles/\w+/templates/[\w.-]+
       | roles/\w+/files/[\w.-]+
     """,
     re.VERBOSE,

@@ -89,8 +89,8 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
     return fd
 
 
-def _take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int = LOOKS) -> None:
-    for _look in range(looks):
+def _take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
+    for _look in range(looks or LOOKS):
         if _locks(fd, how):
             return
         time.sleep(0.05)
@@ -132,7 +132,7 @@ def _busy(root: Root, who: str) -> BusyError:
 
 
 @contextmanager
-def alone_in(root: Root, looks: int = LOOKS) -> Iterator[None]:
+def alone_in(root: Root, looks: int | None = None) -> Iterator[None]:
     """For a directory that has no lock file yet, it is locked itself; BusyError when another run has done that."""
     _take(root.fd, root, looks=looks)
     try:

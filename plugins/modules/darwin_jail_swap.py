@@ -30,6 +30,7 @@ options:
       - With V(swapped), the successor has the place.
       - With V(restored), the former jail has its place back. Nothing is done when there was no exchange, or when it was
         settled; what was carried over cannot be put back, and the task fails then.
+      - In check mode, V(restored) warns of what is mounted in the jails, which has to be unmounted before it is done.
       - With V(settled), what has the place stays, and V(restored) does nothing any more.
     type: str
     choices: [swapped, restored, settled]

@@ -71,8 +71,13 @@ def restore(path: str, successor: str, check: bool) -> Result:
         with jails.open_jail(successor) as other:
             if not _has_replaced(one, other):
                 return Result(False, {**NOTHING})
+            result = _told(True, one, other)
             for jail in (one, other):
-                _refuse(jail)
+                _refuse_volume(jail)
+                if check and _mounted(jail):  # whoever asks may unmount it before this is done
+                    result.warnings.append(_cannot_move(jail))
+                elif _mounted(jail):
+                    raise InputError(_cannot_move(jail))
             if one.marker.get("inherited") is not None:
                 raise InputError(f"cannot put {show(other.path)} back: what is people's in it was moved to {path}")
             for jail in (one, other):
@@ -80,7 +85,7 @@ def restore(path: str, successor: str, check: bool) -> Result:
             if not check:
                 _exchange(one, other)
                 one.mark(replaces=None)
-            return _told(True, one, other)
+            return result
 
 
 def settle(path: str, check: bool) -> Result:
@@ -103,11 +108,22 @@ def _has_replaced(one: Jail, other: Jail) -> bool:
 
 
 def _refuse(jail: Jail) -> None:
+    _refuse_volume(jail)
+    if _mounted(jail):
+        raise InputError(_cannot_move(jail))
+
+
+def _refuse_volume(jail: Jail) -> None:
     if is_mount(jail.path):
         raise InputError(f"{show(jail.path)} is a volume of its own, which no other directory can take the place of")
-    mounted = ", ".join(show(jail.path + b"/" + point) for point in sorted(jail.mounts()))
-    if mounted:
-        raise InputError(f"cannot move {show(jail.path)}: mounted below it: {mounted}: unmount first")
+
+
+def _mounted(jail: Jail) -> str:
+    return ", ".join(show(jail.path + b"/" + point) for point in sorted(jail.mounts()))
+
+
+def _cannot_move(jail: Jail) -> str:
+    return f"cannot move {show(jail.path)}: mounted below it: {_mounted(jail)}: unmount first"
 
 
 def _refuse_incomplete(jail: Jail) -> None:

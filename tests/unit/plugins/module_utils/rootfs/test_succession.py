@@ -294,6 +294,20 @@ def test_a_jail_on_trial_gives_the_place_back(pair: Pair) -> None:
     see_that_all_is_there(pair)
 
 
+def test_what_is_mounted_in_a_jail_on_trial_is_told_before_and_refused_then(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.renew()
+    places = str(pair.jail), str(pair.next)
+    succeed(*places, check=False, carry=False)
+    monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
+    foretold = restore(*places, check=True)
+    assert foretold.changed
+    assert foretold.warnings == [f"cannot move {pair.jail}: mounted below it: {pair.jail}/dev: unmount first"]
+    with pytest.raises(InputError, match="unmount first"):
+        restore(*places, check=False)
+
+
 def test_a_settled_jail_stays(pair: Pair) -> None:
     pair.renew()
     places = str(pair.jail), str(pair.next)

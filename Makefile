@@ -59,7 +59,7 @@ bench: ready
 soak: $(VENV)/test.stamp $(COLLECTION)
 	@$(MAKE) --no-print-directory $(VENV)/fuzz.stamp || echo "atheris does not install here: its tests are skipped"
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 $(SOAKED)
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py vm
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet vm
 
 ansible-versions: $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/ansible_versions.py $(SERIES)

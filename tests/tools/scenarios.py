@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Run Molecule's scenarios: scenarios.py [NAME ...], without a name all but the longest, which `make soak` runs.
+"""Run Molecule's scenarios: scenarios.py [NAME ...], without a name all but those of many Macs, which `make soak` runs.
 
 Two at a time, since each has stand-in Macs of its own and mostly waits for ssh. What
 a scenario says is kept in tests/output/molecule-<name>.log and shown when it failed.
@@ -17,9 +17,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 OUTPUT = CHECKOUT / "tests/output"
 AT_A_TIME = 2
-LONGEST = ("default", "fleet", "dns", "homebrew")
+LONGEST = ("default", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
-SOAKED = ("vm",)
+SOAKED = ("fleet", "vm")
 """Not worth their minutes in each `make test`."""
 
 

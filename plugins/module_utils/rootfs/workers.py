@@ -4,9 +4,9 @@
 """Share the tasks of a walk among processes.
 
 A walk starts in this process. When there is enough to do, workers are forked;
-each takes tasks from its own stack, and gives half of it away when another
-one is idle. The parent only passes tasks on, so it costs nothing while all
-are busy. Workers make plain system calls and nothing else: after a fork,
+each takes tasks from its own heap, the largest first, and gives half of it
+away when another one is idle. The parent only passes tasks on, so it costs
+nothing while all are busy. Workers make plain system calls and nothing else: after a fork,
 macOS forbids Directory Services and XPC.
 
 A worker that dies, by an error or a signal, ends the run; workers whose
@@ -16,6 +16,7 @@ parent died end themselves at the next directory.
 from __future__ import annotations
 
 import gc
+import heapq
 import mmap
 import os
 import pickle
@@ -35,6 +36,9 @@ ALONE = 48
 
 SHARE = 8
 """How many directories make a task, at most: a task is what one process can give to another."""
+
+HEAVY = 1 << 16
+"""Bytes of directories, some thousand names, that keep a process busy for so long that others would wait for it."""
 
 MOST = 4
 """More processes than this wait for the disk, not for a processor."""
@@ -64,14 +68,14 @@ def _no_collection() -> Iterator[None]:
 
 
 def _run(walker: Walker, count: int) -> Findings:
-    stack = _split(walker.start())
-    while stack:
-        if count > 1 and sum(len(task.subdirs) for task in stack) >= ALONE:
+    heap = _Heap(walker.start())
+    while heap:
+        if count > 1 and sum(len(task.subdirs) for task in heap.tasks()) >= ALONE:
             team = _Team(walker, count)
             if team.size:
-                return team.carry_out(stack)
+                return team.carry_out(heap.tasks())
             count = 1
-        stack += _split(walker.carry_out(stack.pop()))
+        heap.add(walker.carry_out(heap.take()))
     return walker.finish()
 
 
@@ -87,6 +91,52 @@ def _split(tasks: list[Task]) -> list[Task]:
         for start in range(0, len(names), SHARE):
             pieces.append(task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + SHARE]}))
     return pieces
+
+
+def _weight(task: Task) -> int:
+    """How much there is to do, about: on every file system a directory is the larger the more names it has had.
+
+    What the record alone is asked about has no status yet.
+    """
+    return sum(want.status.st_size for want in task.subdirs.values() if want.status)
+
+
+class _Heap:
+    """Tasks, the heaviest on top: one that is found last must not keep a process busy while the others have ended."""
+
+    def __init__(self, tasks: list[Task]) -> None:
+        self._heap: list[tuple[int, int, Task]] = []
+        self._count = 0
+        self.add(tasks)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def tasks(self) -> list[Task]:
+        return [task for _weight, _number, task in self._heap]
+
+    def add(self, tasks: list[Task]) -> None:
+        for task in _split(tasks):
+            self._count += 1
+            heapq.heappush(self._heap, (-_weight(task), self._count, task))
+
+    def take(self) -> Task:
+        return heapq.heappop(self._heap)[2]
+
+    def share(self) -> list[Task]:
+        """Give half of it away: every other one, so that heavy ones and light ones go.
+
+        If the first one is so heavy that nobody could ask for long, all the others go.
+        """
+        one_of = 1 if self.heavy else 2
+        given = [task for _weight, _number, task in self._heap[1::one_of]]
+        del self._heap[1::one_of]
+        heapq.heapify(self._heap)
+        return given
+
+    @property
+    def heavy(self) -> bool:
+        return -self._heap[0][0] > HEAVY
 
 
 class _Channel:
@@ -174,9 +224,8 @@ class _Team:
                 selector.register(channel.end, selectors.EVENT_READ, pid)
             while queue or len(idle) < len(self._channels):
                 while queue and idle:
-                    share = -(-len(queue) // len(idle))
-                    self._send(idle.pop(), queue[:share])
-                    del queue[:share]
+                    self._send(idle.pop(), queue[:: len(idle) + 1])
+                    del queue[:: len(idle) + 1]
                 self._hungry[0] = bool(idle)
                 for key, _events in selector.select():
                     kind, value = self._receive(key.data)
@@ -223,16 +272,15 @@ def _serve(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) ->
 
 def _work(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) -> None:
     while True:
-        stack: list[Task] | None = channel.receive()
-        if stack is None:
+        tasks: list[Task] | None = channel.receive()
+        if tasks is None:
             channel.send(("findings", walker.finish()))
             return
-        while stack:
-            if hungry[0] and len(stack) > 1:
-                half = len(stack) // 2
-                channel.send(("share", stack[:half]))
-                del stack[:half]
-            stack += _split(walker.carry_out(stack.pop()))
+        heap = _Heap(tasks)
+        while heap:
+            if len(heap) > 1 and (hungry[0] or heap.heavy):
+                channel.send(("share", heap.share()))
+            heap.add(walker.carry_out(heap.take()))
             if os.getppid() != parent:
                 raise EOFError
         channel.send(("idle", None))

@@ -6,6 +6,8 @@
 #   make test     from a fresh clone to the verdict of every check
 #   make bench    measures, and compares with the programs that people use
 #   make soak     the heavy form of the tests of faults, hostility, exactness and readers
+#   make engines  what is released, under ansible-runner and Packer, against a stand-in Mac
+#   make release-check   what is released, as Galaxy judges it, and its release notes
 #   make ansible-versions   the plugins of the controller with the newest ansible-core
 #   make format   lets ruff put the sources in order
 #   make clean    removes what the others made
@@ -17,7 +19,7 @@ PARTS := lint types layers unit target-python ansible-lint sanity docs-lint chan
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
 
-.PHONY: help ready jail shell test bench soak ansible-versions format clean $(PARTS)
+.PHONY: help ready jail shell test bench soak engines release-check ansible-versions format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -61,6 +63,12 @@ soak: $(VENV)/test.stamp $(COLLECTION)
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 $(SOAKED)
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet vm
 
+engines: .cache/engines/stamp
+	@.cache/engines/bin/python -m pytest --quiet --durations=5 tests/engines
+
+release-check: .cache/release/stamp $(VENV)/test.stamp $(COLLECTION)
+	@$(VENV)/bin/python tests/tools/release.py
+
 ansible-versions: $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/ansible_versions.py $(SERIES)
 
@@ -80,6 +88,14 @@ $(COLLECTION):
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
+
+# Apart from what tests the rest: nothing that was not asked for is there.
+.cache/%/stamp: tests/requirements/%.txt tests/requirements/run.txt
+	@test -n "$(PYTHON)"
+	@echo "installing $< into $(@D)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@touch $@
 
 $(VENV)/%.stamp: tests/requirements/%.txt tests/requirements/run.txt | $(VENV)/bin/python
 	@echo "installing $< into $(VENV)"

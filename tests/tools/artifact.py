@@ -22,8 +22,8 @@ MOST_BYTES = 500_000
 MAY_BE_IN = re.compile(
     r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CONTRIBUTING)\.md
       | changelogs/(changelog|config)\.yaml
-      | meta/[\w-]+\.yml
-      | docs/[\w./-]+\.(md|rst|yml|cfg|svg)
+      | meta/[\w-]+\.(yml|txt)
+      | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl)
       | playbooks/[\w./-]+\.yml
       | plugins/[\w./-]+\.py
       | roles/[\w./-]+\.(yml|j2|md|files)
@@ -32,7 +32,7 @@ MAY_BE_IN = re.compile(
     """,
     re.VERBOSE,
 )
-MUST_BE_IN = ("plugins/**/*.py", "playbooks/*.yml", "roles/**/*.yml", "meta/*.yml", "docs/*.md", "*.md", "LICENSE")
+MUST_BE_IN = ("plugins/**/*.py", "playbooks/*.yml", "roles/**/*.yml", "meta/*", "docs/*.md", "*.md", "LICENSE")
 
 
 def build() -> Path:

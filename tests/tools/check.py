@@ -102,6 +102,7 @@ PARTS = (
             ("ruff", "format", "--check", "--quiet", ".", *programs("python3")),
             ("yamllint", "--strict", "."),
             ("shellcheck", *programs("sh"), *programs("bash")),
+            ("actionlint",),
         ),
     ),
     Part(

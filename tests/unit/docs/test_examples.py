@@ -19,7 +19,9 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge, known_names
 
 CHECKOUT = Path(__file__).parents[3]
-EXAMPLES = sorted(CHECKOUT.glob("docs/examples/*.yml"))
+OTHERS = ("execution-environment.yml", "packer.yml")
+"""Not inventories."""
+EXAMPLES = sorted(path for path in CHECKOUT.glob("docs/examples/*.yml") if path.name not in OTHERS)
 INVENTORIES = [InventoryManager(DataLoader(), [str(path)]) for path in EXAMPLES]
 NAMES = [path.stem for path in EXAMPLES]
 OF_OTHER_ENTRY_POINTS = ("base_command", "base_destroy_confirm")

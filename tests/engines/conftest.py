@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""The built collection where there is nothing but Ansible, and a Mac."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from released import busy_mac, installed
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return installed(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture(scope="session")
+def mac() -> Iterator[str]:
+    with busy_mac() as name:
+        yield name

@@ -19,9 +19,8 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge, known_names
 
 CHECKOUT = Path(__file__).parents[3]
-OTHERS = ("execution-environment.yml", "packer.yml")
-"""Not inventories."""
-EXAMPLES = sorted(path for path in CHECKOUT.glob("docs/examples/*.yml") if path.name not in OTHERS)
+NO_INVENTORY = "execution-environment.yml"
+EXAMPLES = sorted(path for path in CHECKOUT.glob("docs/examples/*.yml") if path.name != NO_INVENTORY)
 INVENTORIES = [InventoryManager(DataLoader(), [str(path)]) for path in EXAMPLES]
 NAMES = [path.stem for path in EXAMPLES]
 OF_OTHER_ENTRY_POINTS = ("base_command", "base_destroy_confirm")

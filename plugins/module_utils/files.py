@@ -9,27 +9,31 @@ whatever links the jail holds. Here each is reached without following one.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._sys import at
+from ._sys import at, host
 from ._sys.rooted import Root
 from .block import Block
-from .errors import InputError, failed, show
+from .errors import InputError, OperationError, SpaceError, failed, show
 from .jail import STATE, TEMPORARY, Jail, open_jail
 from .jail_users import find_jail_group, find_user
 from .result import Result
 from .rootfs.manifest import canonical
+from .sizes import size
 
 MODE = re.compile(r"0[0-7]{3,4}")
 MODES = {"directory": 0o755, "file": 0o644}
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 LARGEST = 1 << 20
 """Files that are compared or written here are small, in bytes."""
+BLOCK = 4096
+"""What the name of a file takes at most, besides its content, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,7 @@ def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool) -> Result:
             for step in [] if is_mounted(opened, want) else plan(opened.root, want):
                 planned.setdefault(step, want)
         if not check:
-            for step, want in planned.items():
-                carry_out(opened.root, want, step)
+            carry_out_all(opened.root, planned)
     values = {"operations": [step.report() for step in planned], "operations_total": len(planned)}
     return Result(bool(planned), values, [step.describe() for step in planned])
 
@@ -178,6 +181,21 @@ def _content(root: Root, want: Wanted) -> bytes:
         return want.block.placed(now) if want.block else now
     except InputError as exc:
         raise InputError(f"cannot change {show(root.outside(want.path))}: {exc}") from exc
+
+
+def carry_out_all(root: Root, planned: Mapping[Step, Wanted]) -> None:
+    """Do all steps; SpaceError, with what is still needed, when the volume is full."""
+    left = dict(planned)
+    for step, want in planned.items():
+        try:
+            carry_out(root, want, step)
+        except OperationError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            needed = sum(BLOCK + (len(_content(root, one)) if one.state == "file" else 0) for one in left.values())
+            free = host.free_bytes(root.path)
+            raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
+        del left[step]
 
 
 def carry_out(root: Root, want: Wanted, step: Step) -> None:

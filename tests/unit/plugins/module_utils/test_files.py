@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import files
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, JailError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 
 UNSET: dict[str, Any] = {"content": None, "block": None, "target": None, "mode": None, "owner": "root", "group": None}
@@ -182,3 +183,22 @@ def test_somebody_else_s_run_is_not_disturbed(empty_jail: Path) -> None:
         busy.lock()
         with pytest.raises(BusyError):
             arrange(empty_jail, {"path": "/a"})
+
+
+def test_on_a_full_disk_it_says_how_much_is_needed(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.geteuid() != 0 or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small]) != 0:
+        pytest.skip("needs root, and a small volume")
+    try:
+        jails.create(os.fsencode(small / "jail")).close()
+        (small / "jail/x").write_text("old")
+        told = r"cannot write .*/jail/x: No space left on device \(needs 508.2 kB, [0-9.]+ kB free\): free some space"
+        with pytest.raises(SpaceError, match=told):
+            arrange(
+                small / "jail", {"path": "/x", "content": "new" * 100_000}, {"path": "/y", "content": "y" * 200_000}
+            )
+        assert (small / "jail/x").read_text() == "old"
+        assert sorted(path.name for path in (small / "jail").iterdir()) == ["private", "x"]
+    finally:
+        subprocess.check_call(["umount", small])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What build_jail gives to a jail, check_jail tries."""
+"""What build_jail and configure_jail give to a jail, check_jail tries."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def test_each_role_of_a_jail_is_verified() -> None:
     roles = re.findall(r"- role: (\S+)", built)
     verified = re.findall(r"name: (\S+)\n *tasks_from: verify", (PLAYBOOKS / "check_jail.yml").read_text())
     assert len(roles) > 4
-    assert verified == roles
+    assert verified == [*roles, "darwin.jail.home"]

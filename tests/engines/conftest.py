@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from check import no_stand_in
 from released import busy_mac, installed
 
 
@@ -17,5 +18,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def mac() -> Iterator[str]:
+    if reason := no_stand_in():
+        pytest.skip(f"stand-in Macs cannot run here: {reason}")
     with busy_mac() as name:
         yield name

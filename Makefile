@@ -51,6 +51,7 @@ bench: ready
 	@$(VENV)/bin/python tests/bench/large.py
 	@$(VENV)/bin/python tests/bench/module.py
 	@$(VENV)/bin/python tests/bench/clone.py
+	@$(VENV)/bin/python tests/bench/audit.py
 	@$(VENV)/bin/python tests/bench/dns.py
 	@$(VENV)/bin/python tests/bench/connection.py
 	@$(VENV)/bin/python tests/bench/image.py

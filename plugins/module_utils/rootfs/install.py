@@ -243,13 +243,14 @@ class Installer:
 
     def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
         copy, make, below = self._file, self._make, path + b"/" if path else b""
-        name = b""
+        progress, name = self.progress, b""
         try:
             for name, want in files:
-                if want.status.st_mode & 0o170000 == 0o100000:
+                status = want.status
+                if status.st_mode & 0o170000 == 0o100000:
                     copy(fd, name, want, below + name)
-                    if self.progress:
-                        self.progress.copied(want.status.st_size)
+                    if progress:
+                        progress.copied(status.st_size)
                 else:
                     make(fd, name, want, below + name)
         except OSError as exc:

@@ -87,7 +87,8 @@ class Listing:
     def files(self) -> dict[bytes, WantedFile]:
         """All that is no directory, by name."""
         if self._statuses:
-            self._files = {name: self.file(name) for name in self._statuses}
+            fd, source = self._scanned
+            self._files = {name: WantedFile(status, fd, name, source) for name, status in self._statuses.items()}
             self._statuses = {}
         return self._files
 

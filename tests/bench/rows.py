@@ -75,10 +75,10 @@ class Row:
         found = []
         for other, limit in self.others:
             ratio = self.ours.median / other.median
-            bar = "| |" if limit is None else f"{limit:.2f} | {'yes' if ratio <= limit else '**no**'} |"
+            verdict = "| |" if limit is None else f"{limit:.2f} | {'yes' if ratio <= limit else '**no**'} |"
             found.append(
                 f"| {self.work} | {self.ours.median:.2f} s | {other.name} | {other.median:.2f} s "
-                f"| {ratio:.2f} | {bar} {self.ours.processor:.2f} s "
+                f"| {ratio:.2f} | {verdict} {self.ours.processor:.2f} s "
                 f"| {other.processor:.2f} s |"
             )
         return found

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Volumes for jails, with a diskutil that gives published property lists and mounts file systems in memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import volume
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.volume import MARK, arrange
+
+# Keys and their types: diskutil's lists as published (docs/macos.md). 1g became 1000001536 bytes on a Mac.
+DISKUTIL = """#!{python}
+import json, os, plistlib, subprocess, sys
+from pathlib import Path
+here = Path({here!r})
+state = json.loads((here / "state").read_text())
+words = sys.argv[1:]
+with (here / "calls").open("a") as calls:
+    print(*words, file=calls)
+def say(values):
+    sys.stdout.buffer.write(plistlib.dumps(values))
+def keep():
+    (here / "state").write_text(json.dumps(state))
+def mount(name):
+    point = here / "Volumes" / name
+    point.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", point], check=True)
+    state[name]["mounted"] = str(point)
+by_device = {{found["device"]: name for name, found in state.items()}}
+if (here / "broken").exists() and words[-1] != "/":
+    print("Started\\nError: -69808: Some information was unavailable", file=sys.stderr)
+    sys.exit(1)
+if words == ["info", "-plist", "/"]:
+    say({{"MountPoint": "/", **({{}} if (here / "hfs").exists() else {{"APFSContainerReference": "disk3"}})}})
+elif words[:2] == ["info", "-plist"]:
+    found = state[by_device[words[2]]]
+    say({{"MountPoint": found["mounted"], "GlobalPermissionsEnabled": found["owners"]}})
+elif words == ["apfs", "list", "-plist"]:
+    volumes = [
+        {{"Name": found.get("name", name), "DeviceIdentifier": found["device"], "CapacityQuota": found["quota"]}}
+        for name, found in state.items()
+    ]
+    other = {{"ContainerReference": "disk5", "Volumes": [{{"Name": "jails", "DeviceIdentifier": "disk5s1"}}]}}
+    say({{"Containers": [other, {{"ContainerReference": "disk3", "Volumes": volumes}}]}})
+elif words[:4] == ["apfs", "addVolume", "disk3", "APFS"]:
+    quota = {{(): 0, ("-quota", "1g"): 1000001536}}[tuple(words[5:])]
+    state[words[4]] = {{"device": "disk3s7", "quota": quota, "owners": False}}
+    mount(words[4])
+    keep()
+elif words[0] == "mount":
+    mount(by_device[words[1]])
+    keep()
+elif words[0] == "enableOwnership":
+    state[by_device[words[1]]]["owners"] = not (here / "deaf").exists()
+    keep()
+elif words[:2] == ["apfs", "deleteVolume"]:
+    subprocess.run(["umount", state.pop(by_device[words[2]])["mounted"]], check=True)
+    keep()
+else:
+    sys.exit("unforeseen: " + " ".join(words))
+"""
+
+
+@pytest.fixture
+def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    program = tmp_path / "diskutil"
+    program.write_text(DISKUTIL.format(python=sys.executable, here=str(tmp_path)))
+    program.chmod(0o755)
+    (tmp_path / "state").write_text("{}")
+    monkeypatch.setattr(volume, "DISKUTIL", str(program))
+    monkeypatch.setattr(volume, "MOUNTED_BELOW", str(tmp_path / "Volumes"))
+    yield tmp_path
+    for point in (tmp_path / "Volumes").glob("*"):
+        subprocess.run(["umount", point], check=False)
+
+
+def changes(mac: Path) -> list[str]:
+    """The calls that change something."""
+    lines = (mac / "calls").read_text().splitlines()
+    return [line for line in lines if not line.startswith(("info", "apfs list"))]
+
+
+def test_it_is_made_once_with_owners_and_a_mark(mac: Path) -> None:
+    foretold = arrange("jails", "1g", "present", None, check=True)
+    assert changes(mac) == []
+    assert foretold.diff == ["+ volume jails (a quota of 1.0 GB)"]
+    assert foretold.values == {"mount_point": f"{mac}/Volumes/jails", "device": None, "quota": 1000001536}
+    result = arrange("jails", "1g", "present", None, check=False)
+    assert changes(mac) == ["apfs addVolume disk3 APFS jails -quota 1g", "enableOwnership disk3s7"]
+    assert result.values == {"mount_point": f"{mac}/Volumes/jails", "device": "disk3s7", "quota": 1000001536}
+    assert (mac / "Volumes/jails" / MARK.decode()).stat().st_mode == 0o100644
+    for check in (True, False):
+        assert not arrange("jails", "1g", "present", None, check=check).changed
+    assert len(changes(mac)) == 2
+
+
+def test_one_that_is_not_mounted_is(mac: Path) -> None:
+    arrange("jails", None, "present", None, check=False)
+    subprocess.run(["umount", mac / "Volumes/jails"], check=True)
+    state = json.loads((mac / "state").read_text())
+    state["jails"]["mounted"] = ""
+    (mac / "state").write_text(json.dumps(state))
+    assert arrange("jails", None, "present", None, check=True).diff == ["> volume jails (mounted)"]
+    assert arrange("jails", None, "present", None, check=False).diff == ["> volume jails (mounted)"]
+    assert changes(mac)[-1] == "mount disk3s7"
+
+
+def test_another_quota_is_refused_for_macos_changes_none(mac: Path) -> None:
+    arrange("jails", None, "present", None, check=False)
+    with pytest.raises(InputError, match=r"the volume jails has no quota, not of 1.0 GB: a volume keeps"):
+        arrange("jails", "1g", "present", None, check=True)
+    assert not arrange("jails", None, "present", None, check=False).changed
+
+
+def test_it_is_deleted_when_nothing_is_left_in_it(mac: Path) -> None:
+    arrange("jails", "1g", "present", None, check=False)
+    top = mac / "Volumes/jails"
+    (top / ".fseventsd").mkdir()
+    (top / "first").mkdir()
+    kept = arrange("jails", None, "absent", None, check=False)
+    assert (kept.changed, kept.warnings) == (False, ["the volume jails stays: it holds first"])
+    assert arrange("jails", None, "absent", f"{top}/first", check=True).diff == ["- volume jails"]
+    (top / "first").rmdir()
+    assert arrange("jails", None, "absent", f"{top}/first", check=False).diff == ["- volume jails"]
+    assert changes(mac)[-1] == "apfs deleteVolume disk3s7"
+    for check in (True, False):
+        assert not arrange("jails", None, "absent", None, check=check).changed
+
+
+def test_what_somebody_else_made_stays(mac: Path) -> None:
+    arrange("jails", None, "present", None, check=False)
+    (mac / "Volumes/jails" / MARK.decode()).unlink()
+    result = arrange("jails", None, "absent", None, check=False)
+    assert result.warnings == ["the volume jails stays: this collection did not make it"]
+    assert "deleteVolume" not in "".join(changes(mac))
+
+
+def test_a_mark_that_is_a_link_leads_nowhere(mac: Path) -> None:
+    arrange("jails", None, "present", None, check=False)
+    mark = mac / "Volumes/jails" / MARK.decode()
+    mark.unlink()
+    mark.symlink_to(mac / "outside")
+    arrange("jails", None, "absent", None, check=True)
+    assert not (mac / "outside").exists()
+
+
+def test_bad_input_is_told_before_anything_is_asked(mac: Path) -> None:
+    for quota in ("60", "g", "0g", "1.5g", "60gb", "-1g"):
+        with pytest.raises(InputError, match="is no size: give a number and k, m, g or t"):
+            arrange("jails", quota, "present", None, check=False)
+    for name in ("", "-x", "a/b", "a b", ".hidden", "x" * 64):
+        with pytest.raises(InputError, match="is no name for a volume of jails"):
+            arrange(name, None, "present", None, check=False)
+    assert not (mac / "calls").exists()
+
+
+def test_what_diskutil_says_is_told(mac: Path) -> None:
+    (mac / "broken").touch()
+    with pytest.raises(OperationError, match=r"apfs list -plist: Error: -69808: Some information was unavailable"):
+        arrange("jails", None, "present", None, check=False)
+
+
+def test_a_mac_without_apfs_is_told(mac: Path) -> None:
+    (mac / "hfs").touch()
+    with pytest.raises(InputError, match="diskutil names no APFS container for /"):
+        arrange("jails", None, "present", None, check=False)
+
+
+def test_what_diskutil_only_claims_to_do_is_told(mac: Path) -> None:
+    (mac / "deaf").touch()
+    with pytest.raises(OperationError, match="does not show it as it was to be"):
+        arrange("jails", None, "present", None, check=False)
+
+
+def test_two_of_one_name_are_not_chosen_from(mac: Path) -> None:
+    two = {f"x{number}": {"device": f"disk3s{number}", "quota": 0, "name": "jails"} for number in (7, 8)}
+    (mac / "state").write_text(json.dumps(two))
+    with pytest.raises(InputError, match=r"there are 2 volumes named jails \(disk3s7, disk3s8\): choose another name"):
+        arrange("jails", None, "present", None, check=False)

@@ -151,10 +151,21 @@ def _missing(name: str, quota: str | None, wanted: int, volume: Volume | None) -
             f"the volume {name} has {has}, not of {size(wanted)}: a volume keeps the one that it was made with: "
             "take its jails elsewhere and delete it, or set the quota that it has"
         )
+    _refuse_elsewhere(name, volume)
     if not volume.mount_point:
         yield Step(f"> volume {name} (mounted)", lambda: _run("mount", volume.device))
     if not volume.owners:
         yield Step(f"~ volume {name} (owners are heeded)", lambda: _run("enableOwnership", volume.device))
+
+
+def _refuse_elsewhere(name: str, volume: Volume) -> None:
+    """A jail at the expected path would fill the Mac instead."""
+    point = os.path.join(MOUNTED_BELOW, name)
+    if volume.mount_point not in ("", point):
+        raise InputError(
+            f"the volume {name} ({volume.device}) is mounted on {volume.mount_point}, not on {point}, where something "
+            "else may have been in the way: unmount it, look what is there, and mount it again"
+        )
 
 
 def _run(*words: str) -> None:

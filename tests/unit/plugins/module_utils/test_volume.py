@@ -112,6 +112,19 @@ def test_one_that_is_not_mounted_is(mac: Path) -> None:
     assert changes(mac)[-1] == "mount disk3s7"
 
 
+def test_one_that_is_mounted_elsewhere_is_refused(mac: Path) -> None:
+    """Its jails would lie in the directory that is in the way, and fill the Mac."""
+    arrange("jails", None, "present", None, check=False)
+    state = json.loads((mac / "state").read_text())
+    state["jails"]["mounted"] += " 1"
+    (mac / "state").write_text(json.dumps(state))
+    for check in (True, False):
+        with pytest.raises(
+            InputError, match=r"is mounted on .*/Volumes/jails 1, not on .*/Volumes/jails, where something"
+        ):
+            arrange("jails", None, "present", None, check=check)
+
+
 def test_another_quota_is_refused_for_macos_changes_none(mac: Path) -> None:
     arrange("jails", None, "present", None, check=False)
     with pytest.raises(InputError, match=r"the volume jails has no quota, not of 1.0 GB: a volume keeps"):

@@ -24,7 +24,7 @@ from typing import Any
 
 from ._sys import host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
-from ._sys.mounts import mounts_below
+from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
 from .errors import AnyPath, InputError, NotAJailError, RecordError, show
 
@@ -33,6 +33,8 @@ MARKER = STATE + b"/jail.json"
 LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
 TEMPORARY = b".darwin.jail."
+VOLUMES = b"/Volumes/"
+"""Where macOS mounts volumes, each on a directory of its name."""
 
 # Directories that belong to a system and can never become, or be removed as, a jail.
 SYSTEM = frozenset(
@@ -180,6 +182,7 @@ def is_vacant(path: bytes) -> bool:
 
 def create(path: bytes, **values: Any) -> Jail:
     """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename."""
+    _refuse_unmounted(path)
     host.make_dirs(path)
     root = Root(path)
     try:
@@ -194,6 +197,17 @@ def create(path: bytes, **values: Any) -> Jail:
     jail = Jail(path, root, marker)
     jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
     return jail
+
+
+def _refuse_unmounted(path: bytes) -> None:
+    """Directories on the way are made, but not the one that a volume is to be mounted on."""
+    if path.startswith(VOLUMES):
+        point = VOLUMES + path[len(VOLUMES) :].split(b"/")[0]
+        if not is_mount(point):
+            raise InputError(
+                f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
+                "instead: mount the volume, or correct the path"
+            )
 
 
 def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,9 @@
 """An APFS volume for jails, in the container that the Mac starts from, with a limit of its own.
 
 What is there is asked of diskutil's property lists, before and after; what it
-says while it works is not read. A volume that was made here has a mark in it,
-and only such a one is ever deleted, when nothing but the mark is left in it.
-Facts about diskutil: docs/macos.md.
+says while it works is not read. A volume that is made here is noted on the Mac
+before, so that a killed run does not disown it, and only such a one is ever
+deleted, when nothing is left in it. Facts about diskutil: docs/macos.md.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ._sys import host
 from ._sys.process import run
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
@@ -25,7 +26,9 @@ from .sizes import size
 
 DISKUTIL = "/usr/sbin/diskutil"
 MOUNTED_BELOW = "/Volumes"
-MARK = b".darwin.jail.volume"
+TOP = b"/"
+NOTES = b"private/var/db/darwin.jail/volumes"
+"""Where volumes are noted that were made here, outside of them: who works in a jail could forge a mark inside."""
 MACS_OWN = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".TemporaryItems", b".DS_Store"))
 """What macOS puts at the top of volumes by itself."""
 BLOCK = 4096
@@ -57,18 +60,17 @@ def arrange(name: str, quota: str | None, state: str, jail: str | None, check: b
     wanted = _bytes(quota)
     if state == "absent":
         return _remove(name, jail, check)
-    steps = list(_missing(name, quota, wanted, _find(name)))
     if check:
-        return Result(bool(steps), _values(name, _find(name), wanted), [step.describe for step in steps])
-    done = []
-    while steps:  # each may show what else there is to do: a new volume may ignore owners
-        steps[0].execute()
-        done.append(steps[0].describe)
-        steps = [step for step in _missing(name, quota, wanted, _find(name)) if step.describe not in done]
-    if any(_missing(name, quota, wanted, _find(name))):
-        late = "diskutil ended without an error, but does not show it as it was to be"
-        raise OperationError("make the volume", os.path.join(MOUNTED_BELOW, name).encode(), late)
-    return Result(bool(done), _values(name, _find(name), wanted), done)
+        steps = [step.describe for step in _missing(name, quota, wanted)]
+        return Result(bool(steps), _values(name, wanted), steps)
+    done: list[str] = []
+    while step := next(_missing(name, quota, wanted), None):  # anew each time: a new volume may ignore owners
+        if step.describe in done:
+            vain = "diskutil ended without an error, but does not show it as it was to be"
+            raise OperationError("make the volume", os.fsencode(_point(name)), vain)
+        step.execute()
+        done.append(step.describe)
+    return Result(bool(done), _values(name, wanted), done)
 
 
 def _bytes(quota: str | None) -> int:
@@ -80,9 +82,15 @@ def _bytes(quota: str | None) -> int:
     return -(-int(found[1]) * UNITS[found[2].lower()] // BLOCK) * BLOCK
 
 
-def _values(name: str, volume: Volume | None, wanted: int) -> dict[str, Any]:
+def _point(name: str) -> str:
+    """Where macOS mounts it, unless something else is in the way."""
+    return os.path.join(MOUNTED_BELOW, name)
+
+
+def _values(name: str, wanted: int = 0) -> dict[str, Any]:
+    volume = _find(name)
     if volume is None:
-        return {"mount_point": os.path.join(MOUNTED_BELOW, name), "device": None, "quota": wanted}
+        return {"mount_point": _point(name), "device": None, "quota": wanted}
     return {"mount_point": volume.mount_point, "device": volume.device, "quota": volume.quota}
 
 
@@ -120,7 +128,7 @@ def _find(name: str) -> Volume | None:
 def _ask(*words: str) -> dict[str, Any]:
     import plistlib  # noqa: PLC0415 (takes 3 ms)
 
-    said = _diskutil(*words)
+    said = _said(*words)
     try:
         values = plistlib.loads(said)
     except Exception as exc:  # plistlib raises expat's errors, and what its own slips raise
@@ -128,7 +136,12 @@ def _ask(*words: str) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _diskutil(*words: str) -> bytes:
+def _diskutil(*words: str) -> None:
+    """Have something done."""
+    _said(*words)
+
+
+def _said(*words: str) -> bytes:
     ended = run([DISKUTIL, *words], timeout=300)
     if ended.rc:
         said = (ended.stderr + ended.stdout).decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -139,8 +152,9 @@ def _diskutil(*words: str) -> bytes:
 # -- what is to be done -----------------------------------------------------------------
 
 
-def _missing(name: str, quota: str | None, wanted: int, volume: Volume | None) -> Iterator[Step]:
+def _missing(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
     """The steps that are left; InputError for what macOS cannot change."""
+    volume = _find(name)
     if volume is None:
         limit = f"a quota of {size(wanted)}" if wanted else "no quota"
         yield Step(f"+ volume {name} ({limit})", lambda: _add(name, quota))
@@ -153,14 +167,14 @@ def _missing(name: str, quota: str | None, wanted: int, volume: Volume | None) -
         )
     _refuse_elsewhere(name, volume)
     if not volume.mount_point:
-        yield Step(f"> volume {name} (mounted)", lambda: _run("mount", volume.device))
+        yield Step(f"> volume {name} (mounted)", lambda: _diskutil("mount", volume.device))
     if not volume.owners:
-        yield Step(f"~ volume {name} (owners are heeded)", lambda: _run("enableOwnership", volume.device))
+        yield Step(f"~ volume {name} (owners are heeded)", lambda: _diskutil("enableOwnership", volume.device))
 
 
 def _refuse_elsewhere(name: str, volume: Volume) -> None:
     """A jail at the expected path would fill the Mac instead."""
-    point = os.path.join(MOUNTED_BELOW, name)
+    point = _point(name)
     if volume.mount_point not in ("", point):
         raise InputError(
             f"the volume {name} ({volume.device}) is mounted on {volume.mount_point}, not on {point}, where something "
@@ -168,17 +182,19 @@ def _refuse_elsewhere(name: str, volume: Volume) -> None:
         )
 
 
-def _run(*words: str) -> None:
-    _diskutil(*words)
-
-
 def _add(name: str, quota: str | None) -> None:
-    limit = ("-quota", quota) if quota is not None else ()
-    _diskutil("apfs", "addVolume", _container(), "APFS", name, *limit)
-    made = _find(name)
-    if made and made.mount_point:
-        with Root(made.mount_point) as root:
-            root.write(MARK, b"Made by darwin.jail for jails, and deleted with the last one.\n", mode=0o644)
+    host.make_dirs(os.path.join(TOP, NOTES))
+    with Root(TOP) as root:
+        root.write(_note(name), b"", mode=0o600)
+        try:
+            _diskutil("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))
+        except OperationError:
+            root.unlink(_note(name))
+            raise
+
+
+def _note(name: str) -> bytes:
+    return NOTES + b"/" + name.encode()
 
 
 # -- the end ------------------------------------------------------------------------------
@@ -186,25 +202,28 @@ def _add(name: str, quota: str | None) -> None:
 
 def _remove(name: str, jail: str | None, check: bool) -> Result:
     """Delete the volume if it was made here and holds nothing any more."""
-    volume = _find(name)
-    values = _values(name, volume, 0)
-    if volume is None:
-        return Result(False, values)
+    values, volume = _values(name), _find(name)
+    with Root(TOP) as root:
+        ours = root.lstat(_note(name)) is not None
+        why = _why_it_stays(volume, ours, jail if check else None) if volume else ""
+        if why:
+            return Result(False, values, warnings=[f"the volume {name} stays: {why}"])
+        if not check:
+            if volume:
+                _diskutil("apfs", "deleteVolume", volume.device)
+            if ours:
+                root.unlink(_note(name))
+    return Result(volume is not None, values, [f"- volume {name}"] if volume else [])
+
+
+def _why_it_stays(volume: Volume, ours: bool, jail: str | None) -> str:
+    """Empty when it may go; `jail` counts as gone."""
+    if not ours:
+        return "this collection did not make it"
     if not volume.mount_point:
-        raise InputError(f"the volume {name} ({volume.device}) is not mounted: mount it, to see what is in it")
-    with Root(volume.mount_point) as root:
-        names = set(root.names(b""))
-    gone = {os.fsencode(os.path.basename(jail))} if check and jail and _lies_in(jail, volume) else set()
-    left = sorted(names - MACS_OWN - {MARK} - gone)
-    if MARK not in names:
-        return Result(False, values, warnings=[f"the volume {name} stays: this collection did not make it"])
-    if left:
-        there = ", ".join(show(one) for one in left[:5])
-        return Result(False, values, warnings=[f"the volume {name} stays: it holds {there}"])
-    if not check:
-        _diskutil("apfs", "deleteVolume", volume.device)
-    return Result(True, values, [f"- volume {name}"])
-
-
-def _lies_in(jail: str, volume: Volume) -> bool:
-    return os.path.dirname(jail) == volume.mount_point
+        raise InputError(f"the volume on {volume.device} is not mounted: mount it, to see what is in it")
+    with Root(volume.mount_point) as top:
+        left = set(top.names(b"")) - MACS_OWN
+    if jail and os.path.dirname(jail) == volume.mount_point:
+        left.discard(os.fsencode(os.path.basename(jail)))
+    return f"it holds {', '.join(show(one) for one in sorted(left)[:5])}" if left else ""

@@ -6,8 +6,8 @@
 A walk starts in this process. When there is enough to do, workers are forked;
 each takes tasks from its own heap, the largest first, and gives half of it
 away when another one is idle. The parent only passes tasks on, so it costs
-nothing while all are busy. Workers make plain system calls and nothing else: after a fork,
-macOS forbids Directory Services and XPC.
+nothing while all are busy. Workers make plain system calls and nothing else:
+after a fork, macOS forbids Directory Services and XPC.
 
 A worker that dies, by an error or a signal, ends the run; workers whose
 parent died end themselves at the next directory.

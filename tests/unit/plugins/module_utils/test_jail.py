@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -48,6 +49,24 @@ class TestCreating:
         assert modes == {"": 0o755, "private/var/db": 0o755}
         assert stat.S_IMODE(marker(path).parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(marker(path).stat().st_mode) == 0o600
+
+    def test_it_is_not_made_where_a_volume_should_be_mounted(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        point = place / "Volumes/jails"
+        monkeypatch.setattr(jails, "VOLUMES", os.fsencode(f"{point.parent}/"))
+        inside = os.fsencode(point / "first")
+        with pytest.raises(
+            InputError, match=r"cannot make .*/first: no volume is mounted on .*/Volumes/jails, so that"
+        ):
+            jails.create(inside)
+        assert not point.parent.exists()
+        point.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", point], check=True)
+        try:
+            jails.create(inside).close()
+        finally:
+            subprocess.run(["umount", point], check=True)
 
     def test_killed_at_each_system_call_it_can_be_made_again(self, path: bytes) -> None:
         """There is a whole marker, or what the next run takes away; never a directory that is nobody's."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import volume
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils.volume import MARK, arrange
+from ansible_collections.darwin.jail.plugins.module_utils.volume import arrange
 
 # Keys and their types: diskutil's lists as published (docs/macos.md). 1g became 1000001536 bytes on a Mac.
 DISKUTIL = """#!{python}
@@ -76,9 +77,13 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "state").write_text("{}")
     monkeypatch.setattr(volume, "DISKUTIL", str(program))
     monkeypatch.setattr(volume, "MOUNTED_BELOW", str(tmp_path / "Volumes"))
+    monkeypatch.setattr(volume, "TOP", os.fsencode(tmp_path))
     yield tmp_path
     for point in (tmp_path / "Volumes").glob("*"):
         subprocess.run(["umount", point], check=False)
+
+
+NOTE = "private/var/db/darwin.jail/volumes/jails"
 
 
 def changes(mac: Path) -> list[str]:
@@ -87,7 +92,7 @@ def changes(mac: Path) -> list[str]:
     return [line for line in lines if not line.startswith(("info", "apfs list"))]
 
 
-def test_it_is_made_once_with_owners_and_a_mark(mac: Path) -> None:
+def test_it_is_made_once_with_owners_and_a_note(mac: Path) -> None:
     foretold = arrange("jails", "1g", "present", None, check=True)
     assert changes(mac) == []
     assert foretold.diff == ["+ volume jails (a quota of 1.0 GB)"]
@@ -95,7 +100,7 @@ def test_it_is_made_once_with_owners_and_a_mark(mac: Path) -> None:
     result = arrange("jails", "1g", "present", None, check=False)
     assert changes(mac) == ["apfs addVolume disk3 APFS jails -quota 1g", "enableOwnership disk3s7"]
     assert result.values == {"mount_point": f"{mac}/Volumes/jails", "device": "disk3s7", "quota": 1000001536}
-    assert (mac / "Volumes/jails" / MARK.decode()).stat().st_mode == 0o100644
+    assert (mac / NOTE).exists()
     for check in (True, False):
         assert not arrange("jails", "1g", "present", None, check=check).changed
     assert len(changes(mac)) == 2
@@ -149,19 +154,36 @@ def test_it_is_deleted_when_nothing_is_left_in_it(mac: Path) -> None:
 
 def test_what_somebody_else_made_stays(mac: Path) -> None:
     arrange("jails", None, "present", None, check=False)
-    (mac / "Volumes/jails" / MARK.decode()).unlink()
+    (mac / NOTE).unlink()
     result = arrange("jails", None, "absent", None, check=False)
     assert result.warnings == ["the volume jails stays: this collection did not make it"]
     assert "deleteVolume" not in "".join(changes(mac))
 
 
-def test_a_mark_that_is_a_link_leads_nowhere(mac: Path) -> None:
-    arrange("jails", None, "present", None, check=False)
-    mark = mac / "Volumes/jails" / MARK.decode()
-    mark.unlink()
-    mark.symlink_to(mac / "outside")
-    arrange("jails", None, "absent", None, check=True)
-    assert not (mac / "outside").exists()
+def test_what_a_killed_run_made_is_ours(mac: Path) -> None:
+    """Killed while diskutil makes it, which goes on by itself."""
+    original = volume._diskutil
+
+    def killed(*words: str) -> None:
+        original(*words)
+        if words[1] == "addVolume":
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(volume, "_find", lambda _name: None)
+        patched.setattr(volume, "_container", lambda: "disk3")
+        patched.setattr(volume, "_diskutil", killed)
+        with pytest.raises(KeyboardInterrupt):
+            arrange("jails", None, "present", None, check=False)
+    assert arrange("jails", None, "present", None, check=False).diff == ["~ volume jails (owners are heeded)"]
+    assert arrange("jails", None, "absent", None, check=False).changed
+    assert not (mac / NOTE).exists()
+
+
+def test_what_diskutil_did_not_make_is_not_noted(mac: Path) -> None:
+    with pytest.raises(OperationError, match="addVolume disk3 APFS jails -quota 2g"):
+        arrange("jails", "2g", "present", None, check=False)
+    assert not (mac / NOTE).exists()
 
 
 def test_bad_input_is_told_before_anything_is_asked(mac: Path) -> None:

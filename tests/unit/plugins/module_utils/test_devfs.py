@@ -164,8 +164,8 @@ def test_something_else_on_dev_is_refused(bench: Bench) -> None:
 
 def test_the_job_of_a_destroyed_jail_is_removed(bench: Bench) -> None:
     bench.arrange()
-    subprocess.check_call([UMOUNT, "-f", bench.dev])
     bench.block.touch()
+    subprocess.check_call([UMOUNT, "-f", bench.dev])
     subprocess.check_call(["rm", "-r", "--one-file-system", bench.jail])
     assert bench.arrange("absent").changed
     assert bench.launchctl.loaded == {}

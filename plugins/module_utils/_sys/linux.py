@@ -40,8 +40,9 @@ class Linux(Backend):
         target = os.open(name, CREATE, mode, dir_fd=dir_fd)
         try:
             cloned = size > 0 and status.st_dev not in self._no_clone and self._clone(source, status.st_dev, target)
-            if size and not cloned:
-                self._copy_data(source, status, target)
+            if not cloned:
+                dense = size <= SMALL or status.st_blocks << 9 >= size
+                (_send if dense else _send_sparse)(source, target, size)
             for key in self._keys(source):
                 os.setxattr(target, key, os.getxattr(source, key))
             if status.st_uid or status.st_gid:  # a new file is root's
@@ -64,27 +65,6 @@ class Linux(Backend):
                 raise
             self._no_clone.add(source_dev)
             return False
-
-    @staticmethod
-    def _copy_data(source: int, status: os.stat_result, target: int) -> None:
-        size = status.st_size
-        if size <= SMALL or status.st_blocks << 9 >= size:
-            _send(source, target, size)
-            return
-        os.ftruncate(target, size)  # a sparse file: copy what holds data, leave the holes
-        start = 0
-        while start < size:
-            try:
-                start = os.lseek(source, start, os.SEEK_DATA)
-            except OSError as exc:
-                if exc.errno == errno.ENXIO:
-                    return
-                raise
-            end = os.lseek(source, start, os.SEEK_HOLE)
-            os.lseek(source, start, os.SEEK_SET)
-            os.lseek(target, start, os.SEEK_SET)
-            _send(source, target, end - start)
-            start = end
 
     def bequeath_nothing(self, fd: int) -> None:
         if INHERITED in self._keys(fd):
@@ -152,6 +132,24 @@ def _send(source: int, target: int, count: int) -> None:
         if not done:
             return  # the file became shorter while it was read; the caller notices by its status
         count -= done
+
+
+def _send_sparse(source: int, target: int, size: int) -> None:
+    """Copy what holds data, and leave the holes."""
+    os.ftruncate(target, size)
+    start = 0
+    while start < size:
+        try:
+            start = os.lseek(source, start, os.SEEK_DATA)
+        except OSError as exc:
+            if exc.errno == errno.ENXIO:
+                return
+            raise
+        end = os.lseek(source, start, os.SEEK_HOLE)
+        os.lseek(source, start, os.SEEK_SET)
+        os.lseek(target, start, os.SEEK_SET)
+        _send(source, target, end - start)
+        start = end
 
 
 def _mount(fields: list[bytes]) -> Mount:

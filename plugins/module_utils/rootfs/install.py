@@ -123,44 +123,48 @@ class Installer:
         self._backend.finish_name(fd, name, status)
         return True
 
-    def _copy(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
-        """Copy a file; one that changes while it is read is read again."""
-        for attempt in range(ATTEMPTS):
-            try:
-                source = at.open_file(want.name, want.dir_fd)
-            except OSError as exc:
-                if exc.errno not in (errno.ENOENT, errno.ELOOP):
-                    raise
-                return self._vanished(want)
-            try:
-                status = want.status if not attempt else os.fstat(source)
-                if self._backend.copy(source, status, fd, name):
-                    self.cloned += status.st_size
-                elif self._only_clones and status.st_size:
-                    raise OSError(errno.EXDEV, "its blocks cannot be shared")
-                now = os.fstat(source)
-                if now.st_mtime_ns == status.st_mtime_ns and now.st_size == status.st_size:
-                    return True
-            except OSError:
-                if stat.S_ISREG(os.fstat(source).st_mode):
-                    raise
-                at.remove(name, fd)
-                return self._vanished(want)
-            finally:
-                os.close(source)
-            if attempt + 1 < ATTEMPTS:
-                at.remove(name, fd)
+    def _file(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int = 1) -> bool:
+        """Make a regular file; False when it vanished from the source."""
+        status = want.status
+        if status.__class__ is Thin:
+            return self._slice(fd, name, want, path)
+        try:
+            source = at.open_file(want.name, want.dir_fd)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
+            return self._vanished(want)
+        try:
+            if attempt > 1:
+                status = os.fstat(source)
+            if self._backend.copy(source, status, fd, name):
+                self.cloned += status.st_size
+            elif self._only_clones and status.st_size:
+                raise OSError(errno.EXDEV, "its blocks cannot be shared")
+            now = os.fstat(source)
+        except OSError:
+            if stat.S_ISREG(os.fstat(source).st_mode):
+                raise
+            at.remove(name, fd)
+            return self._vanished(want)
+        finally:
+            os.close(source)
+        if now.st_mtime_ns == status.st_mtime_ns and now.st_size == status.st_size:
+            return True
+        return self._again(fd, name, want, path, attempt)
+
+    def _again(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int) -> bool:
+        """Read a file again that changed while it was read, and say so when it never stops."""
+        if attempt < ATTEMPTS:
+            at.remove(name, fd)
+            return self._file(fd, name, want, path, attempt + 1)
         self.warnings.append(
             f"{show(self._in_source(want))} changed each of the {ATTEMPTS} times it was read: "
             f"/{show(path)} may hold a mixture; run again when it is quiet"
         )
         return True
 
-    def _file(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
-        copy = self._copy_slice if want.status.__class__ is Thin else self._copy
-        return copy(fd, name, want, path)
-
-    def _copy_slice(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+    def _slice(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
         """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
         status = want.status
         try:

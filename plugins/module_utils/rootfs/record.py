@@ -306,7 +306,7 @@ def _nested(paths: Iterable[bytes], text: Callable[[bytes], bytes]) -> Iterator[
     """The text of the record: depth first, `..` wherever a directory ends."""
     yield HEADER
     depth = 0
-    for path in sorted(paths, key=lambda path: path.split(b"/") if path else []):
+    for path in sorted(paths, key=lambda path: path.replace(b"/", b"\0")):  # what is below comes right after
         level = path.count(b"/") + 1 if path else 0
         yield mtree.UP * (depth - level)
         yield text(path)

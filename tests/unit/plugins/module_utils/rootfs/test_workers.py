@@ -55,15 +55,15 @@ def test_what_is_noted_before_and_after_the_workers_is_told_once(
     make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the parent, in a worker, and for a file with several names, which comes last."""
-    original = Installer._copy
+    original = Installer._file
 
-    def copy(self: Installer, fd: int, name: bytes, want: object, path: bytes) -> bool:
+    def file(self: Installer, fd: int, name: bytes, want: object, path: bytes) -> bool:
         if path in (b"first", b"usr/lib/part0/7/file1") or path == b"usr/bin/git":
             self.warnings.append(path.decode())
             self.cloned += 1000
         return original(self, fd, name, want, path)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Installer, "_copy", copy)
+    monkeypatch.setattr(Installer, "_file", file)
     (wide / "first").touch()
     result = make("/first", "/usr/", workers=4)
     assert sorted(result.warnings) == ["first", "usr/bin/git", "usr/lib/part0/7/file1"]

@@ -9,6 +9,7 @@
 #   make engines  what is released, under ansible-runner and Packer, against a stand-in Mac
 #   make release-check   what is released, as Galaxy judges it, and its release notes
 #   make ansible-versions   the plugins of the controller with the newest ansible-core
+#   make docs     the site of the documentation, at .cache/docs/html/index.html
 #   make format   lets ruff put the sources in order
 #   make clean    removes what the others made
 #
@@ -19,7 +20,7 @@ PARTS := lint types layers unit target-python ansible-lint sanity docs-lint chan
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
 
-.PHONY: help ready jail shell test bench soak engines release-check ansible-versions format clean $(PARTS)
+.PHONY: help ready jail shell test bench soak engines release-check ansible-versions docs format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -72,6 +73,9 @@ release-check: .cache/release/stamp $(VENV)/test.stamp $(COLLECTION)
 
 ansible-versions: $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/ansible_versions.py $(SERIES)
+
+docs: .cache/docs/stamp $(COLLECTION)
+	@.cache/docs/bin/python tests/tools/site.py
 
 format: $(VENV)/test.stamp
 	$(VENV)/bin/ruff format

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""How Sphinx makes the site of the documentation; `make docs` runs it (tests/tools/site.py).
+
+The site's sources are the Markdown pages as they lie in the repository, so that their links work in both places,
+and what antsibull-docs says about each module, plugin and role.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docutils import nodes
+
+project = "darwin.jail"
+project_copyright = "2026, darwin.jail contributors"
+
+extensions = ["myst_parser", "sphinx_antsibull_ext"]
+include_patterns = [
+    "index.md",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/*.md",
+    "roles/*/README.md",
+    "tests/*/README.md",
+    "collection/*.rst",
+]
+myst_heading_anchors = 4
+nitpicky = True
+
+html_theme = "furo"
+html_title = "darwin.jail"
+html_copy_source = False
+
+
+ANSIBLE = "https://docs.ansible.com/ansible/latest"
+PAGES_OF_ANSIBLE = {
+    "action_plugins": "plugins/action.html",
+    "ansible_configuration_settings": "reference_appendices/config.html",
+    "common_return_values": "reference_appendices/common_return_values.html",
+}
+
+
+def page_of_ansible(kind: str, name: str) -> str | None:
+    """Where Ansible's own documentation has what antsibull-docs refers to by a label or a variable's name."""
+    if kind == "envvar":
+        return f"reference_appendices/config.html#envvar-{name}"
+    owner, _dot, plugin = name.rpartition(".")
+    if owner == "ansible_collections.ansible.builtin":
+        return f"collections/ansible/builtin/{plugin}.html"
+    return PAGES_OF_ANSIBLE.get(name)
+
+
+def refer_to_ansible(_app: Any, _env: Any, node: Any, content: Any) -> nodes.reference | None:
+    """An inventory of Ansible's labels would do this too, but would have to be fetched for each build."""
+    page = page_of_ansible(node["reftype"], node["reftarget"])
+    return page and nodes.reference("", "", content, internal=False, refuri=f"{ANSIBLE}/{page}")
+
+
+def setup(app: Any) -> None:
+    app.connect("missing-reference", refer_to_ansible)

@@ -23,7 +23,7 @@ NEWEST = "2.21"
 NEEDED = ("pytest ~= 9.2", "hypothesis ~= 6.170")
 UNIT = [
     f"tests/unit/plugins/{name}"
-    for name in ("action", "become", "connection", "doc_fragments", "inventory", "lookup", "plugin_utils")
+    for name in ("action", "become", "callback", "connection", "doc_fragments", "inventory", "lookup", "plugin_utils")
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as action
+from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import judged, table
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as
     ],
 )
 def test_verdict(found: dict[str, Any], verdict: tuple[str, str]) -> None:
-    assert action.judged(found) == verdict
+    assert judged(found) == verdict
 
 
 def test_checks_are_told_by_the_names_of_their_results() -> None:
@@ -55,9 +56,9 @@ def test_checks_are_told_by_the_names_of_their_results() -> None:
 
 def test_the_table_has_columns() -> None:
     rows = list(action.rows("mac1", "dev", {"__a_check_names": {"msg": "10.0.0.1"}, "__a_check_x": {"skipped": True}}))
-    assert action.table(rows) == [
+    assert table(action.COLUMNS, [list(row.values()) for row in rows]) == [
         "Mac   Jail  Check  Result    Detail",
         "mac1  dev   names  ok        10.0.0.1",
         "mac1  dev   x      left out",
     ]
-    assert action.table([]) == ["Mac  Jail  Check  Result  Detail"]
+    assert table(action.COLUMNS, []) == ["Mac  Jail  Check  Result  Detail"]

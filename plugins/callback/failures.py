@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts a run did not finish, at which step, and why; and a file with their names for the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import reason, table
+
+DOCUMENTATION = r"""
+name: failures
+type: aggregate
+short_description: Hosts that a run did not finish, and why
+version_added: 0.1.0
+description:
+  - At the end of a run in which something failed, prints a table of the hosts that are not done. Those that failed or
+    could not be reached are there with the step and the reason. Those that the run did not come to, since it ended
+    early, are there too.
+  - Writes the names of the same hosts to a file, and prints the C(--limit) that runs those alone.
+  - What was rescued or ignored is left out. The exit code stays as it is.
+  - When several playbooks are given and one fails, Ansible begins none of the others. Nothing is known of their hosts.
+author:
+  - darwin.jail contributors (@darwin-jail)
+requirements:
+  - C(darwin.jail.failures) in C(callbacks_enabled)
+options:
+  directory:
+    description:
+      - Where the file is written, on the controller, as C(PLAYBOOK.limit). A directory that is not there is made.
+      - A run that finishes all hosts leaves it alone.
+    type: path
+    default: ~/.ansible/retry
+    ini:
+      - section: callback_failures
+        key: directory
+    env:
+      - name: DARWIN_JAIL_FAILURES_DIRECTORY
+"""
+
+COLUMNS = ("host", "result", "step", "why")
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "darwin.jail.failures"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._failed: dict[str, tuple[str, str, str]] = {}
+        self._items: dict[tuple[str, str], str] = {}
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        self._playbook = Path(playbook._file_name).stem
+        self._plays = playbook.get_plays()
+        self._begun: dict[str, set[str]] = {}
+        self._stopped: set[str] = set()
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """A play with batches starts once for each."""
+        self._batch = set(_hosts(play))
+        self._begun.setdefault(play._uuid, set()).update(self._batch)
+
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        """Those of a batch who have not failed were stopped, since too many others have."""
+        self._stopped |= self._batch
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """The first one of a loop says why. The loop only says that some failed."""
+        self._items.setdefault(_task(result), reason(result.result))
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            self._remember(result, "failed")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._remember(result, "unreachable")
+
+    def _remember(self, result: Any, verdict: str) -> None:
+        """The last failure of a host is the one with which it left the run; those before it were rescued."""
+        why = self._items.get(_task(result)) or reason(result.result) or "no reason was given"
+        self._failed[result.host.get_name()] = (verdict, result.task.get_name(), why)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        lost = {host for host in {*stats.failures, *stats.dark} if stats.failures.get(host) or stats.dark.get(host)}
+        if not lost:
+            return
+        rows = [(host, *self._failed.get(host, ("failed", "", ""))) for host in sorted(lost)]
+        rows += [(host, "not reached", "", "the run ended early") for host in sorted(self._left() - lost)]
+        self._display.banner("HOSTS THAT ARE NOT DONE")
+        for line in table(COLUMNS, rows):
+            self._display.display(line, color=constants.COLOR_ERROR)
+        self._keep(row[0] for row in rows)
+
+    def _left(self) -> set[str]:
+        """Hosts of plays and batches that did not begin, and of one that was stopped."""
+        found = set(self._stopped)
+        for play in self._plays:
+            found |= set(_hosts(play, whole=True)) - self._begun.get(play._uuid, set())
+        return found
+
+    def _keep(self, hosts: Iterable[str]) -> None:
+        path = Path(self.get_option("directory")) / f"{self._playbook}.limit"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{host}\n" for host in hosts))
+        except OSError as error:
+            self._display.warning(f"cannot write {path}, a list of these hosts: {error.strerror}")
+            return
+        self._display.display(f"\nTo run these alone, add to the command: --limit @{path}")
+
+
+def _task(result: Any) -> tuple[str, str]:
+    return result.host.get_name(), result.task._uuid
+
+
+def _hosts(play: Any, *, whole: bool = False) -> list[str]:
+    """The hosts of a play: of the batch that runs, or of all. Before it begins, they may be named by a template."""
+    variables = play.get_variable_manager()
+    templar = Templar(loader=play.get_loader(), variables=variables.get_vars(play=play))
+    return [
+        host.get_name()
+        for host in variables._inventory.get_hosts(templar.template(play.hosts), ignore_restrictions=whole)
+    ]

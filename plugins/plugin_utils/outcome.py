@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people are told about the results of tasks: a word, a line, a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def judged(found: Mapping[str, Any]) -> tuple[str, str]:
+    """The result of a task in a word, and what it says in one line. In a loop, each says something until one fails."""
+    if found.get("results"):
+        each = [judged(one) for one in found["results"]]
+        return next(
+            (verdict for verdict in each if verdict[0] != "ok"), ("ok", ", ".join(detail for _ok, detail in each))
+        )
+    if found.get("unreachable") or found.get("failed"):
+        return "failed", reason(found)
+    if found.get("skipped"):
+        needed = found.get("false_condition")
+        return "left out", f"needs {needed}" if needed else _last_line(found.get("skipped_reason"))
+    return "ok", _last_line(found.get("stdout")) or _last_line(found.get("msg"))
+
+
+def reason(found: Mapping[str, Any]) -> str:
+    """Why a task failed, in one line."""
+    return _last_line(found.get("stderr")) or _difference(found) or _last_line(found.get("msg"))
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    """What is unlike it should be: such a task fails without a reason in words."""
+    lines = found.get("diff", {}).get("prepared", "").splitlines()
+    return f"is to be: {'; '.join(lines)}" if lines else ""
+
+
+def _last_line(text: Any) -> str:
+    """Without passwords of URLs."""
+    lines = text.strip().splitlines() if isinstance(text, str) else []
+    return PASSWORD.sub("***@", lines[-1].strip()) if lines else ""
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines with columns, the first one with their names."""
+    lines = [[name.capitalize() for name in columns], *rows]
+    widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
+    return ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]

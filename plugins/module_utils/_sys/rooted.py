@@ -273,7 +273,7 @@ class Root:
         temporary = b".darwin.jail." + os.urandom(6).hex().encode()
         try:
             with self.directory(parent) as dir_fd:
-                with os.fdopen(os.open(temporary, CREATE, 0o600, dir_fd=dir_fd), "wb") as file:
+                with os.fdopen(os.open(temporary, CREATE, 0o600, dir_fd=dir_fd), "wb", 1 << 20) as file:
                     file.writelines([data] if isinstance(data, bytes) else data)
                     file.flush()
                     os.fchown(file.fileno(), uid, gid)

@@ -206,6 +206,7 @@ class _Team:
             findings = self._walker.finish()
             for pid in self._channels:
                 self._send(pid, None)
+            for pid in self._channels:
                 findings.add(self._receive(pid)[1])
             return findings
         except BaseException:

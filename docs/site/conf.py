@@ -35,8 +35,10 @@ html_copy_source = False
 
 
 ANSIBLE = "https://docs.ansible.com/ansible/latest"
+KINDS_OF_PLUGINS = {
+    f"{kind}_plugins" for kind in ("action", "become", "callback", "connection", "filter", "inventory", "lookup")
+}
 PAGES_OF_ANSIBLE = {
-    "action_plugins": "plugins/action.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
     "common_return_values": "reference_appendices/common_return_values.html",
 }
@@ -49,6 +51,8 @@ def page_of_ansible(kind: str, name: str) -> str | None:
     owner, _dot, plugin = name.rpartition(".")
     if owner == "ansible_collections.ansible.builtin":
         return f"collections/ansible/builtin/{plugin}.html"
+    if name in KINDS_OF_PLUGINS:
+        return f"plugins/{name.removesuffix('_plugins')}.html"
     return PAGES_OF_ANSIBLE.get(name)
 
 

@@ -212,6 +212,29 @@ def test_command_gives_a_module_what_it_takes(command: Command, monkeypatch: pyt
     assert module_complaints(monkeypatch, options.module_name, json.loads(options.module_args)) == []
 
 
+STAND_IN = """#!/bin/sh
+printf '%s\\n' "$0" "$@" >"$SEEN"
+"""
+
+
+@pytest.mark.parametrize("block", of_kind("workflow"), ids=placed)
+def test_workflow(block: Block, tmp_path: Path) -> None:
+    """It is a valid one, and its steps give our playbooks what they take, as the runner's shell expands it."""
+    lint = [str(Path(sys.executable).with_name("actionlint")), "-"]
+    done = subprocess.run(lint, check=False, capture_output=True, text=True, input=block.text)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "ansible-playbook").write_text(STAND_IN)
+    (tmp_path / "ansible-playbook").chmod(0o755)
+    given = {"SEEN": str(tmp_path / "seen"), "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": "/Users/ci"}
+    runner = {"GITHUB_WORKSPACE": "/Users/ci/runner-1/_work/tool/tool", "RUNNER_NAME": "runner-1"}
+    for step in block.data["jobs"]["test"]["steps"]:
+        if "run" in step:
+            subprocess.run(["bash", "-euc", step["run"]], check=True, env={**given, **runner})
+    command = Command(block.place, shlex.join((tmp_path / "seen").read_text().splitlines()), "")
+    test_command_plays_what_there_is(command)
+    assert "zsh -lc 'cd /builds/tool/tool && make test'" in command.line.replace("'\"'\"'", "'")
+
+
 def test_targets_of_make_are_there() -> None:
     text = (CHECKOUT / "Makefile").read_text().replace("\\\n", " ")
     there = set(" ".join(re.findall(r"^(?:PARTS :=|\.PHONY:)(.*)", text, re.MULTILINE)).split())

@@ -28,6 +28,8 @@ include_patterns = [
 ]
 myst_heading_anchors = 4
 nitpicky = True
+# Options are written with two hyphens.
+smartquotes = False
 
 html_theme = "furo"
 html_title = "darwin.jail"
@@ -62,5 +64,13 @@ def refer_to_ansible(_app: Any, _env: Any, node: Any, content: Any) -> nodes.ref
     return page and nodes.reference("", "", content, internal=False, refuri=f"{ANSIBLE}/{page}")
 
 
+def leave_contents_to_the_theme(_app: Any, document: nodes.document) -> None:
+    """The theme has the contents of a page at its side, and complains in the page when it has them, too."""
+    for topic in list(document.findall(nodes.topic)):
+        if "contents" in topic["classes"]:
+            topic.parent.remove(topic)
+
+
 def setup(app: Any) -> None:
+    app.connect("doctree-read", leave_contents_to_the_theme)
     app.connect("missing-reference", refer_to_ansible)

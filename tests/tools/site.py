@@ -22,11 +22,12 @@ NO_SOURCES = (".git", ".venv", ".cache", ".ansible", ".*_cache", "__pycache__", 
 
 REFERENCE = ("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error")
 SPHINX = ("sphinx-build", "--quiet", "--fail-on-warning", "--nitpicky", "--builder", "html")
+PAGES_AS_READ = MADE / "doctrees"
 
 
 def lay_out() -> None:
     """Nothing of an earlier run stays: a page that is gone would still be found."""
-    for folder in (SOURCE, SITE):
+    for folder in (SOURCE, PAGES_AS_READ, SITE):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(CHECKOUT, SOURCE, ignore=shutil.ignore_patterns(*NO_SOURCES))
     shutil.copy(CHECKOUT / "docs/site/index.md", SOURCE)
@@ -42,7 +43,7 @@ def main() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     lay_out()
     run(*REFERENCE, "--dest-dir", SOURCE / "collection", "darwin.jail")
-    run(*SPHINX, "--conf-dir", CHECKOUT / "docs/site", SOURCE, SITE)
+    run(*SPHINX, "--conf-dir", CHECKOUT / "docs/site", "--doctree-dir", PAGES_AS_READ, SOURCE, SITE)
     print(f"the site is at {SITE.relative_to(CHECKOUT) / 'index.html'}")
 
 

@@ -87,6 +87,7 @@ class CallbackModule(CallbackBase):
     def _remember(self, result: Any, verdict: str) -> None:
         """The last failure of a host is the one with which it left the run; those before it were rescued."""
         why = self._items.get(_task(result)) or reason(result.result) or "no reason was given"
+        why = why.removeprefix("Task failed: ")
         self._failed[result.host.get_name()] = (verdict, result.task.get_name(), why)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
@@ -97,7 +98,7 @@ class CallbackModule(CallbackBase):
         rows += [(host, "not reached", "", "the run ended early") for host in sorted(self._left() - lost)]
         self._display.banner("HOSTS THAT ARE NOT DONE")
         for line in table(COLUMNS, rows):
-            self._display.display(line, color=constants.COLOR_ERROR)
+            self._display.display(line, color=constants.config.get_config_value("COLOR_ERROR"))
         self._keep(row[0] for row in rows)
 
     def _left(self) -> set[str]:

@@ -92,7 +92,9 @@ def tool(name: str, *arguments: str) -> Command:
     return ("python", f"tests/tools/{name}", *arguments)
 
 
-ON_THE_CONTROLLER = ("action", "become", "connection", "doc_fragments", "filter", "inventory", "lookup", "plugin_utils")
+ON_THE_CONTROLLER = (
+    "action", "become", "callback", "connection", "doc_fragments", "filter", "inventory", "lookup", "plugin_utils",
+)  # fmt: skip
 
 PARTS = (
     Part(

@@ -19,7 +19,7 @@ OUTPUT = CHECKOUT / "tests/output"
 AT_A_TIME = 2
 LONGEST = ("default", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
-SOAKED = ("fleet", "vm")
+SOAKED = ("fleet", "many", "vm")
 """Not worth their minutes in each `make test`."""
 
 

@@ -13,9 +13,9 @@ PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 
 
 def jails_play(name: str) -> dict[str, Any]:
-    """The play of a playbook that runs on jails."""
+    """The play of a playbook that runs roles on jails."""
     plays: list[dict[str, Any]] = yaml.safe_load((PLAYBOOKS / name).read_text())
-    return next(play for play in plays if "jails" in play["hosts"])
+    return next(play for play in plays if "jails" in play["hosts"] and "roles" in play)
 
 
 def test_the_same_roles_run_after_an_update() -> None:
@@ -23,4 +23,3 @@ def test_the_same_roles_run_after_an_update() -> None:
     assert built["roles"]
     assert updated["roles"] == built["roles"]
     assert updated["hosts"] == built["hosts"]
-    assert updated["serial"] == "{{ jail_serial | default(1) }}"

@@ -23,8 +23,8 @@ options:
     required: true
   form:
     description:
-      - V(json) has everything. V(csv) has a line for each jail. V(page) is the data of the HTML page, for a C(script)
-        element; its lists are cut so that the page stays small.
+      - V(json) has the rows with whole lists. V(csv) has a line for each jail, with counts in place of lists.
+      - V(page) is the data of the HTML page, for a C(script) element; its lists are cut so that the page stays small.
     type: str
     choices: [json, csv, page]
     required: true

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.darwin.jail.plugins.module_utils.sizes import GROUPS
+
 COLUMNS = (
     "mac", "jail", "path", "macos", "build", "built", "age_days", "size", "drift", "health", "said", "host_drift",
 )  # fmt: skip
@@ -24,7 +26,9 @@ LONGEST = (200, 100, 50, 25, 10, 5, 2)
 """How many of a list the page shows: the most with which it stays in its bounds."""
 PAGE = 4_500_000
 """How many bytes of data a page may have."""
-LISTS = ("changed", "missing", "kept", "foreign", "libraries", "killed", "mounts")
+LISTS = ("changed", "missing", "kept", "foreign", "libraries", "killed", "damaged", "mounts", "jobs")
+COUNTED = ("changed", "missing", "kept", "foreign", "libraries", "killed", "damaged")
+"""Lists of which a spreadsheet gets how many there are."""
 
 
 def fleet(answers: Iterable[Mapping[str, Any]], now: str) -> dict[str, Any]:
@@ -58,6 +62,7 @@ def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
         "said": said,
         "host_drift": "; ".join(told.get("host", {}).get("drift", [])),
         **_lists(told),
+        "sizes": {group: one["disk"] for group, one in told.get("sizes", {}).items() if group != "total"},
         "places": [[one["path"], one["disk"], int(one["directory"])] for one in told.get("places", [])],
     }
 
@@ -66,8 +71,8 @@ def _nothing() -> dict[str, Any]:
     """A row of which nothing is known."""
     empty: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     lists: dict[str, Any] = {name: [] for name in LISTS}
-    totals = {f"{name}_total": 0 for name in LISTS}
-    return {**empty, **lists, **totals, "age_days": None, "size": None, "drift": None, "places": []}
+    totals = {f"{name}_total": None for name in LISTS}
+    return {**empty, **lists, **totals, "age_days": None, "size": None, "drift": None, "sizes": {}, "places": []}
 
 
 def _why(told: Mapping[str, Any]) -> str:
@@ -92,8 +97,13 @@ def _attention(told: Mapping[str, Any]) -> list[str]:
     said += _some(drift.get("changed_total", 0), "system file was changed", "system files were changed")
     said += _some(drift.get("missing_total", 0), "system file is gone", "system files are gone")
     said += told.get("host", {}).get("drift", [])
+    said += _some(_not_loaded(told), "launchd job is not loaded", "launchd jobs are not loaded")
     base = (drift.get("base") or {}).get("said")
     return [*said, *([base] if base else []), *told.get("warnings", [])]
+
+
+def _not_loaded(told: Mapping[str, Any]) -> int:
+    return sum(not one["loaded"] for one in told.get("jobs", []))
 
 
 def _some(count: int, one: str, many: str) -> list[str]:
@@ -118,7 +128,9 @@ def _lists(told: Mapping[str, Any]) -> dict[str, Any]:
         "foreign": ([[path, ""] for path in drift.get("foreign", [])], drift.get("foreign_total")),
         "libraries": ([_library(one) for one in closure.get("missing", [])], closure.get("missing_total")),
         "killed": ([_killed(one, causes) for one in signing.get("refused", [])], signing.get("refused_total")),
+        "damaged": ([[one["path"], one["why"]] for one in closure.get("damaged", [])], None),
         "mounts": ([[one["path"], f"{one['type']} {one['source']}"] for one in told.get("mounts", [])], None),
+        "jobs": ([_job(one) for one in told.get("jobs", [])], None),
     }
     lists = {name: listed for name, (listed, _total) in found.items()}
     return {**lists, **{f"{name}_total": len(one) if count is None else count for name, (one, count) in found.items()}}
@@ -136,6 +148,10 @@ def _killed(one: Mapping[str, Any], causes: Mapping[str, Any]) -> list[str]:
     return [one["path"], "; ".join(word for word in words if word)]
 
 
+def _job(one: Mapping[str, Any]) -> list[str]:
+    return [one["label"], "; ".join(word for word in ("" if one["loaded"] else "not loaded", one.get("said")) if word)]
+
+
 # -- forms --------------------------------------------------------------------
 
 
@@ -147,9 +163,11 @@ def as_csv(report: Mapping[str, Any]) -> str:
     """One line for each jail. A spreadsheet that opens it computes nothing of what is in it."""
     stream = io.StringIO()
     writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    counts = [f"{name}_total" for name in COUNTED]
+    writer.writerow([*COLUMNS, *counts, *(f"size_{group}" for group in GROUPS), "mounts"])
     for one in report["jails"]:
-        writer.writerow([_cell(one[name]) for name in COLUMNS])
+        cells = [*(one[name] for name in (*COLUMNS, *counts)), *(one["sizes"].get(group) for group in GROUPS)]
+        writer.writerow([_cell(cell) for cell in (*cells, [path for path, _what in one["mounts"]])])
     return stream.getvalue()
 
 

@@ -11,7 +11,8 @@ const worst = ["unknown", "broken", "attention", "good"];
 const lists = [
   ["libraries", "Missing libraries"], ["killed", "Files that will be killed"], ["changed", "Changed system files"],
   ["missing", "Missing system files"], ["kept", "Changed configuration, which is kept"],
-  ["foreign", "What others put there"], ["mounts", "Mounts"],
+  ["damaged", "Damaged programs and libraries"], ["foreign", "What others put there"], ["mounts", "Mounts"],
+  ["jobs", "launchd jobs"],
 ];
 const sorting = { by: "health", down: false };
 const opened = new Set();
@@ -64,19 +65,21 @@ function wanted(jail) {
 
 function row(jail) {
   const made = element("tr");
+  // In what it lags behind has a column of its own.
+  const said = jail.said.filter((why) => !jail.host_drift.includes(why));
   for (const [key, label] of columns) {
     const text = shown(jail, key);
     let cell;
     if (key === "jail") {
       const open = opened.has(jail);
-      cell = element("td", { "data-label": label },
+      cell = element("td", { "data-label": label, class: key },
         element("button", { type: "button", class: "open", "aria-expanded": open, onclick: () => toggle(jail) }, text));
     } else if (key === "health") {
       cell = element("td", { "data-label": label }, element("span", { class: "health " + jail.health }, text),
-        ...jail.said.slice(0, 2).map((why) => element("div", { class: "dim" }, why.slice(0, 200))));
+        ...said.slice(0, 2).map((why) => element("div", { class: "dim" }, why.slice(0, 200))));
     } else {
       const number = ["age_days", "size", "drift"].includes(key);
-      cell = element("td", text ? { "data-label": label, class: number ? "number" : "text" } : {}, text);
+      cell = element("td", text ? { "data-label": label, class: number ? "number" : key } : {}, text);
     }
     made.append(cell);
   }
@@ -156,7 +159,10 @@ function treemap(jail) {
     map.arrange();
     crumbs.lastChild.focus();
   }
-  return element("section", {}, element("h2", {}, "Where the gigabytes are"), crumbs, map);
+  const groups = Object.entries(jail.sizes).filter(([, size]) => size > 0).sort((a, b) => b[1] - a[1]);
+  const summed = groups.map(([group, size]) => group.replace("_", " ") + " " + bytes(size)).join(", ");
+  return element("section", {}, element("h2", {}, "Where the gigabytes are"), element("p", { class: "dim" }, summed),
+    crumbs, map);
 }
 
 function tiles(here, width, height, enter) {
@@ -166,11 +172,13 @@ function tiles(here, width, height, enter) {
   nodes.sort((a, b) => b.size - a.size);
   return squarified(nodes, width, height).map(([node, x, y, w, h]) => {
     const said = node.name + ", " + bytes(node.size);
-    const label = [element("span", {}, node.name), element("span", {}, bytes(node.size))];
+    // What has no room is only in the title.
+    const lines = w < 52 ? 0 : Math.floor((h - 8) / 16);
+    const label = [node.name, bytes(node.size)].slice(0, Math.max(0, lines)).map((line) => element("span", {}, line));
     const tile = node.children.length
-      ? element("button", { type: "button", class: "tile", title: said, onclick: () => enter(node.node) }, ...label)
-      : element("div", { class: "tile", title: said }, ...label);
-    tile.style.setProperty("--hue", node.hue);
+      ? element("button", { type: "button", class: "tile", title: said, "aria-label": said, onclick: () => enter(node.node) }, ...label)
+      : element("div", { class: node.node ? "tile" : "tile rest", title: said }, ...label);
+    if (node.node) tile.style.setProperty("--hue", node.hue);
     for (const [side, value] of Object.entries({ left: x, top: y, width: w, height: h })) tile.style[side] = value + "px";
     return tile;
   });

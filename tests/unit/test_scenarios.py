@@ -11,7 +11,7 @@ import yaml
 
 SCENARIOS = Path(__file__).parents[2] / "extensions/molecule"
 NAMES = sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml"))
-PLAYBOOK = {"converge": "converge.yml", "idempotence": "converge.yml", "syntax": "converge.yml"}
+PLAYBOOK = {"converge": "converge.yml", "idempotence": "converge.yml"}
 
 
 def test_there_are_scenarios() -> None:

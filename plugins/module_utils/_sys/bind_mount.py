@@ -33,7 +33,8 @@ from .daemon import DIRECTORY, Journal, ObstacleError, end_on_sigterm, inside, i
 
 WAIT, LONGEST = 5.0, 60.0
 """Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
-LOOK = 0.05
+LOOK, TICK = 0.05, 1.0
+"""Seconds between two looks: whether bindfs has mounted, and whether it is still there."""
 PATIENCE, ENDING = 20.0, 4.0
 """Seconds for bindfs to mount, and to end. launchd gives a job 20 for all that is to be done at its end."""
 
@@ -99,8 +100,13 @@ class Mount:
         return False
 
     def wait(self) -> int:
-        """How bindfs ended."""
-        return self._bindfs.wait() if self._bindfs else 0
+        """How bindfs ended.
+
+        It is looked at now and then: a signal in the instant before wait(2) would be heeded only after it, so never.
+        """
+        while self._bindfs and self._bindfs.poll() is None:
+            time.sleep(TICK)
+        return self._bindfs.returncode if self._bindfs else 0
 
     def stop(self) -> None:
         """Unmount, also what is in use, and end bindfs, also when it mounted elsewhere."""

@@ -216,3 +216,27 @@ def test_a_mount_point_that_is_swapped_under_way_ends_it(
     until(lambda: not Path(f"/proc/{bench.processes[0].pid}/task/{bench.processes[0].pid}/children").read_text())
     assert bench.mounts() == before
     assert not is_mounted(victim)
+
+
+UNHEEDED = """
+
+# The signal comes in a thread of its own: the first one, which waits for bindfs, is not woken by it.
+import threading
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+def heed():
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    time.sleep(3600)
+threading.Thread(target=heed, daemon=True).start()
+main()
+"""
+
+
+def test_a_signal_that_wakes_nobody_ends_it_all_the_same(bench: Bench) -> None:
+    """So is one that comes in the instant before the program begins to wait, which no test can hit."""
+    bench.file.write_text(PROGRAM.removesuffix("main()\n") + UNHEEDED)
+    process = bench.start()
+    until(lambda: bench.says("mounted"))
+    time.sleep(0.3)
+    process.terminate()
+    assert process.wait(10) == 0
+    assert not bench.mounted

@@ -76,6 +76,7 @@ def read_record(data: bytes) -> None:
     found._replay(journal)
     for path in found.blocks:
         found.fields(path)
+        found.linked(path)
 
 
 def machos() -> list[bytes]:
@@ -100,7 +101,7 @@ def manifests() -> list[bytes]:
 
 
 def records() -> list[bytes]:
-    block = b"usr type=dir mode=0755 uid=0 gid=0 time=1.000000000\n#names 1 deadbeef\n"
+    block = b"usr type=dir mode=0755 uid=0 gid=0 time=1.000000000\n#names 1 deadbeef\n#linked 7 git\\040x\n"
     block += b"git\\040x type=file mode=4755 uid=0 gid=0 size=1 time=1.000000000 sha256digest=" + b"0" * 64 + b"\n"
     block += b"cc type=link uid=0 gid=0 time=1.000000000 link=git\n"
     return [record.HEADER + b". type=dir mode=0755 uid=0 gid=0\n" + block + b"..\n..\n\0#dir /usr/bin\n" + block]

@@ -259,7 +259,7 @@ class _Run:
         same = self._fingerprint is not None and jail.marker.get("fingerprint") == self._fingerprint
         seal = self._seal if same and not was.interrupted and self._wish.verify == "quick" else None
         known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
-        known.seal = seal
+        known.seal, known.source_dev = seal, self._source.root.dev
         prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._wish.verify == "full", prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:

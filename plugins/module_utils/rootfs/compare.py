@@ -26,13 +26,13 @@ from .._sys import at
 from .._sys.backend import backend
 from ..errors import failed
 from .configuration import Configuration
-from .decision import Decision, Linked
+from .decision import Decision, Linked, inode
 from .difference import difference, metadata, metadata_only
 from .fresh import Fresh
 from .known import Known
 from .operation import CREATE, METADATA, REPLACE, Operation
 from .prune import Pruner
-from .recorded import holds_all
+from .recorded import holds_all, linked
 from .wanted import Listing, WantedDir, WantedFile
 
 
@@ -64,10 +64,13 @@ class Comparer:
             return None
         return Fresh(path, want, listing)
 
-    def as_recorded(self, path: bytes, want: WantedDir, fd: int) -> tuple[dict[bytes, WantedDir], int | None] | None:
+    def as_recorded(
+        self, path: bytes, want: WantedDir, fd: int
+    ) -> tuple[dict[bytes, WantedDir], int | None, list[Linked]] | None:
         """The way for a directory whose source is sealed: all that was installed in it is there, the source not asked.
 
-        None when it takes more than that, otherwise its subdirectories, and the time that it should have.
+        None when it takes more than that, otherwise its subdirectories, the time that it should have, and the files
+        in it that have other names too.
 
         Cost: that of recorded.py.
         """
@@ -90,7 +93,10 @@ class Comparer:
             mtime_ns = recorded.st_mtime_ns
             if metadata(recorded, have):
                 return None
-        return (subdirs, mtime_ns) if holds_all(block, fd) else None
+        if not holds_all(block, fd):
+            return None
+        several = linked(record, path, want.sources[0], self.known.source_dev)
+        return None if several and len(want.sources) > 1 else (subdirs, mtime_ns, several)
 
     def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
         """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.
@@ -108,11 +114,12 @@ class Comparer:
         for name in known.record.children.get(path, ()):
             if name not in listing.dirs:
                 return None
-        linked = self._all_equal(listing, fd)
-        if linked is None or not recorded.knows(sorted(listing.statuses)):
+        equal = self._all_equal(listing, fd)
+        if equal is None:
             return None
         below = path + b"/"
-        return [Linked(below + name, file.parent, file.name, file.status) for name, file in linked]
+        linked = [Linked(below + name, file.parent, file.name, file.status) for name, file in sorted(equal)]
+        return linked if recorded.knows(sorted(listing.statuses), map(inode, linked)) else None
 
     def _all_equal(self, listing: Listing, fd: int) -> list[tuple[bytes, WantedFile]] | None:
         """Those with several names, when all in the jail is as wanted."""

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .operation import Operation
-from .record import names_line
+from .record import linked_line, names_line
 
 
 class Linked(NamedTuple):
@@ -18,7 +17,13 @@ class Linked(NamedTuple):
     path: bytes
     parent: bytes
     name: bytes
-    status: os.stat_result
+    status: Any
+    """os.stat_result, or recorded.Recorded where the source is not asked."""
+
+
+def inode(linked: Linked) -> tuple[bytes, int]:
+    """What the record tells of such a file: its name, and by which number the others are known."""
+    return linked.path[linked.path.rfind(b"/") + 1 :], linked.status.st_ino
 
 
 class Decision:
@@ -41,4 +46,5 @@ class Decision:
     def block(self) -> bytes:
         """The block of the record that will be true afterwards."""
         names = sorted(self.lines)
-        return b"".join((self.own, names_line(names), *(self.lines[name] for name in names)))
+        head = self.own, names_line(names), linked_line(map(inode, self.linked))
+        return b"".join((*head, *(self.lines[name] for name in names)))

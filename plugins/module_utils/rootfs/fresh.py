@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import mtree
-from .decision import Linked
+from .decision import Linked, inode
 from .operation import CREATE, KINDS, Operation
-from .record import names_line
+from .record import linked_line, names_line
 from .wanted import Listing, WantedDir, WantedFile
 
 
@@ -38,6 +38,8 @@ class Fresh:
         names = sorted(listing.files)
         lines = [mtree.line(path[path.rfind(b"/") + 1 :], want.status), names_line(names)]
         self._decide(names, listing.files, lines)
+        if self.linked:
+            lines.insert(2, linked_line(map(inode, self.linked)))
         self.block = b"".join(lines)
         """The block of the record that will be true afterwards."""
 

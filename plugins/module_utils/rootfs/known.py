@@ -40,6 +40,8 @@ class Known:
         """Directories that this run made for its marker."""
         self.seal: Seal | None = None
         """What of the source is as it was when the record was written; None: nothing of it."""
+        self.source_dev = -1
+        """The device of what is sealed."""
         self._configuration = () if all_system else (*CONFIGURATION, *configuration)
         self._special = (*self._configuration, *mounts, *leaving)
 

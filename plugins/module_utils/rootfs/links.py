@@ -20,6 +20,7 @@ from .decision import Linked
 from .difference import difference, metadata_only
 from .install import Installer, Target
 from .operation import CREATE, LINK, METADATA, REPLACE, Operation
+from .recorded import Recorded
 from .walk import Findings
 from .wanted import WantedFile
 
@@ -44,6 +45,10 @@ class Linker:
         have = [self._there(name.path) for name in group]
         leader = self._leader(group, have)
         if leader is None:
+            if any(isinstance(name.status, Recorded) for name in group):  # as recorded a moment ago
+                where = show(self._root.outside(group[0].path))
+                self.findings.warnings.append(f"{where} changed while it was compared: run again")
+                return
             leader = 0
             have[0] = self._copy(group[0], have[0], alone=len(group) == 1)
         for number, name in enumerate(group):
@@ -73,9 +78,12 @@ class Linker:
     def _difference(self, name: Linked, have: os.stat_result) -> str:
         want = WantedFile(name.status, -1, name.name, name.parent)
         try:
-            with self._root.directory(os.path.dirname(name.path)) as fd, self._source.directory(name.parent) as source:
-                want.dir_fd = source
-                return difference(want, have, os.path.basename(name.path), fd, self._full)
+            with self._root.directory(os.path.dirname(name.path)) as fd:
+                if not self._full:
+                    return difference(want, have, os.path.basename(name.path), fd, full=False)
+                with self._source.directory(name.parent) as source:
+                    want.dir_fd = source
+                    return difference(want, have, os.path.basename(name.path), fd, full=True)
         except OSError as exc:
             raise failed("compare", self._root.outside(name.path), exc) from exc
 

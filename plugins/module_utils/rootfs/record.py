@@ -45,12 +45,19 @@ HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtr
 
 _OPENS = b" type=dir "
 _CLOSES = b"\n" + mtree.UP
+_INODE = re.compile(rb"\d{1,20}\Z")
 _JOURNAL_HEAD = re.compile(rb"^#dir (\S+)\n", re.MULTILINE)
 
 
 def names_line(names: Sequence[bytes]) -> bytes:
     """A comment that tells, without parsing, whether a block is about these names."""
     return b"#names %d %08x\n" % (len(names), zlib.crc32(b"/".join(names)))
+
+
+def linked_line(inodes: Iterable[tuple[bytes, int]]) -> bytes:
+    """A comment that tells which files have other names too: those with the same number are one file."""
+    pairs = b"".join(b" %d %s" % (inode, mtree.encode(name)) for name, inode in inodes)
+    return b"#linked%s\n" % pairs if pairs else b""
 
 
 class Block:
@@ -73,15 +80,30 @@ class Block:
 
     def files(self) -> bytes:
         """The lines of all in it that is no directory."""
-        start = self._whole.find(b"\n", self._start, self._end) + 1
-        if self._whole.startswith(b"#", start):
-            start = self._whole.find(b"\n", start, self._end) + 1
-        return self._whole[start : self._end]
+        return self._whole[self._start_of_files() : self._end]
 
-    def knows(self, names: Sequence[bytes]) -> bool:
-        """Whether it is about these files (sorted) and no others."""
+    def _start_of_files(self) -> int:
+        start = self._whole.find(b"\n", self._start, self._end) + 1
+        while self._whole.startswith(b"#", start, self._end):
+            start = self._whole.find(b"\n", start, self._end) + 1
+        return start
+
+    def knows(self, names: Sequence[bytes], inodes: Iterable[tuple[bytes, int]]) -> bool:
+        """Whether it is about these files (sorted) and no others, of which these have other names too."""
         second = self._whole.find(b"\n", self._start, self._end) + 1
-        return self._whole.startswith(names_line(names), second, self._end)
+        head = names_line(names) + linked_line(inodes)
+        return self._whole.startswith(head, second, self._end) and not self._whole.startswith(b"#", second + len(head))
+
+    def linked(self) -> dict[bytes, int]:
+        """The files that have other names too, and by which number they are known; RecordError for nonsense."""
+        text = self._whole[self._start : self._start_of_files()].split(b"\n", 2)[-1]
+        if not text:
+            return {}
+        words = text.split()[1:]
+        inodes = {mtree.decode(name): int(inode) for inode, name in zip(words[::2], words[1::2]) if _INODE.match(inode)}
+        if linked_line(inodes.items()) != text:
+            raise RecordError(f"'{show(text.strip()[:80])}' does not tell files that have several names")
+        return inodes
 
     def fields(self) -> dict[bytes, list[mtree.Fields]]:
         """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
@@ -145,6 +167,13 @@ class Record:
         """What a block says, by name; RecordError when one of its lines makes no sense."""
         try:
             return self.block(path).fields()
+        except RecordError as exc:
+            raise self._damaged(exc) from exc
+
+    def linked(self, path: bytes) -> dict[bytes, int]:
+        """The files in a directory that have other names too; those with the same number are one file."""
+        try:
+            return self.block(path).linked()
         except RecordError as exc:
             raise self._damaged(exc) from exc
 

@@ -13,12 +13,37 @@ Cost: one fstatat and 0.8 microseconds for each file.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import mtree
 from .._sys.backend import backend
 from ..errors import RecordError
-from .record import Block
+from .decision import Linked
+from .record import Block, Record
+
+
+class Recorded(NamedTuple):
+    """What the record says of a file that has other names too, in the words of os.stat_result."""
+
+    st_dev: int
+    st_ino: int
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_mtime_ns: int | None
+    st_flags: int
+
+
+def linked(record: Record, path: bytes, source: bytes, dev: int) -> list[Linked]:
+    """The files of a directory, made of one on the device `dev` of the source, that have other names too."""
+    inodes = record.linked(path)
+    fields = record.fields(path) if inodes else {}
+    return [
+        Linked(path + b"/" + name, source, name, Recorded(dev, inode, *fields[name][0][:6]))
+        for name, inode in inodes.items()
+        if name in fields
+    ]
 
 
 def holds_all(block: Block, fd: int) -> bool:

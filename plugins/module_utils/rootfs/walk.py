@@ -220,13 +220,15 @@ class Walker:
         recorded = self._comparer.as_recorded(path, want, fd)
         if recorded is not None:
             os.close(fd)
-            return Task(path, *recorded, touched=False, new=False) if recorded[0] else None
+            subdirs, mtime_ns, linked = recorded
+            self.findings.linked += linked
+            return Task(path, subdirs, mtime_ns, touched=False, new=False) if subdirs else None
         listing = self._tree.list(path, want)
         try:
             touched = False
-            linked = self._comparer.unchanged(path, want, listing, fd)
-            if linked is not None:
-                self._note_unchanged(linked, listing)
+            equal = self._comparer.unchanged(path, want, listing, fd)
+            if equal is not None:
+                self._note_unchanged(equal, listing)
             else:
                 touched = self._mend(path, want, listing, fd)
             mtime_ns = want.status.st_mtime_ns

@@ -118,6 +118,29 @@ def test_a_bomb_takes_neither_much_time_nor_memory(place: Path, bomb: str) -> No
     assert in_child(read) == 0
 
 
+FILES = (b"git", b"of two words", b"a=b")
+
+
+def linked(line: bytes) -> dict[bytes, int]:
+    """What a block with this line says of files with several names."""
+    return record.Block(BLOCK.replace(b"git type", line + b"git type")).linked()
+
+
+def test_files_with_several_names_are_told() -> None:
+    inodes = [(name, 2**64 - 1 - number) for number, name in enumerate(FILES)]
+    assert linked(record.linked_line(inodes)) == dict(inodes)
+    assert linked(b"") == {}
+
+
+@pytest.mark.parametrize("line", [b"#linked 1\n", b"#linked x git\n", b"#linked 1 git 2 git\n", b"#other\n"])
+@pytest.mark.parametrize("before", [b"", b"#linked 1 git\n"])
+def test_nonsense_about_them_is_refused(line: bytes, before: bytes) -> None:
+    with pytest.raises(RecordError, match="several names"):
+        linked(before + line)
+    with pytest.raises(RecordError, match="several names"):
+        linked(b"#linked " + b"9" * 5000 + b" git\n")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from([HEAD, b"..\n", b"x type=dir mode=0755 uid=0 gid=0\n", b"y", b"\xff\n", b" type=dir "]))

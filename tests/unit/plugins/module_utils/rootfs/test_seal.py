@@ -168,6 +168,80 @@ def test_all_that_is_recorded_of_a_file_is_compared(run: Run, source: Path, plac
     assert not run().changed
 
 
+@pytest.fixture
+def several(source: Path) -> tuple[str, ...]:
+    """Names of one file, in two directories of the sealed part."""
+    names = ("usr/bin/one", "usr/bin/other name", "usr/share/third")
+    (source / names[0]).write_text("of several names\n")
+    for name in names[1:]:
+        os.link(source / names[0], source / name)
+    return names
+
+
+def is_one_file(jail: Path, names: tuple[str, ...]) -> bool:
+    return len({(jail / name).stat().st_ino for name in names}) == 1
+
+
+def part(path: Path) -> None:
+    """Make a name of a file a file of its own that nothing but its number tells from the other."""
+    status = path.stat()
+    copy = path.with_name("copy")
+    shutil.copy2(path, copy)
+    os.utime(copy, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    copy.replace(path)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_names_of_one_file_that_were_parted_are_joined_again(
+    run: Run, source: Path, place: Path, several: tuple[str, ...], number: int
+) -> None:
+    run()
+    empty(source)
+    jail = place / "jail"
+    assert not run().changed
+    part(jail / several[number])
+    assert not is_one_file(jail, several)
+    foretold = run(check=True)
+    done = run()
+    assert [action for action, _path in paths(done)] == ["link"] * len(paths(done))
+    assert paths(done) == paths(foretold)
+    assert is_one_file(jail, several)
+    assert not run().changed
+
+
+def test_a_name_that_is_lost_is_joined_to_one_in_a_directory_that_is_not_read(
+    run: Run, place: Path, several: tuple[str, ...]
+) -> None:
+    run()
+    jail = place / "jail"
+    (jail / several[0]).unlink()
+    assert paths(run()) == {("link", f"/{several[0]}")}
+    assert is_one_file(jail, several)
+    (jail / several[2]).write_text("changed, under all its names\n")
+    assert paths(run())
+    assert is_one_file(jail, several)
+    assert (jail / several[1]).read_text() == "of several names\n"
+    assert not run().changed
+
+
+def test_names_are_joined_as_they_are_in_the_snapshot_that_was_read_last(
+    run: Run, source: Path, place: Path, several: tuple[str, ...]
+) -> None:
+    """In the second one a file that differs in nothing else has become one with others."""
+    third = source / several[2]
+    part(third)
+    share = third.parent.stat()
+    run()
+    third.unlink()
+    os.link(source / several[0], third)
+    os.utime(third.parent, ns=(share.st_mtime_ns, share.st_mtime_ns))
+    run()
+    assert paths(run(identity="B")) == {("link", f"/{several[2]}")}
+    part(place / "jail" / several[2])
+    assert paths(run(identity="B")) == {("link", f"/{several[2]}")}
+    assert is_one_file(place / "jail", several)
+
+
 def test_what_is_not_sealed_is_read(run: Run, source: Path) -> None:
     run()
     (source / "Library/Fonts/two").write_text("font\n")

@@ -35,6 +35,7 @@ HINTS = {
     "SecKeyCreateRandomKey_ios failed": "the login keychain is locked or missing",
     "Failed to generate keypair": "the login keychain is locked or missing",
     "Interaction is not allowed with the Security Server": "the login keychain is locked or missing",
+    "Unable to access security information": "the login keychain is locked or missing",
 }
 """What a tool says when it will never run the machine, and what that means."""
 

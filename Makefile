@@ -58,6 +58,7 @@ bench: ready
 	@$(VENV)/bin/python tests/bench/image.py
 	@$(VENV)/bin/python tests/bench/rerun.py
 	@$(VENV)/bin/python tests/bench/fleet.py
+	@$(VENV)/bin/python tests/bench/fleet_macs.py
 
 # Fuzzing with coverage is left out where atheris cannot be installed.
 soak: $(VENV)/test.stamp $(COLLECTION)

@@ -38,7 +38,7 @@ class Cost(NamedTuple):
 
 
 def measure(hosts: int, folder: Path, settings: dict[str, str]) -> Cost:
-    """One run by itself, in a child whose children alone are counted."""
+    """One run by itself."""
     inventory = {"macs": {"hosts": {f"mac{n:04}": {"ansible_connection": "answers"} for n in range(hosts)}}}
     (folder / "hosts.json").write_text(json.dumps(inventory))
     (folder / "play.yml").write_text(json.dumps(PLAY))
@@ -53,10 +53,19 @@ def measure(hosts: int, folder: Path, settings: dict[str, str]) -> Cost:
         "FLEET_LOG": str(log),
     }
     argv = [str(PROGRAM), "-i", str(folder / "hosts.json"), str(folder / "play.yml")]
+    cpu, memory = spent(argv, environment, folder / "output")
+    return Cost(cpu, memory, log.stat().st_size)
+
+
+def spent(argv: list[str], environment: dict[str, str], log: Path) -> tuple[float, int]:
+    """Seconds of the processor, and KB of the largest process: of a command and all that it starts and waits for.
+
+    It runs in a child whose children alone are counted.
+    """
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        with open(folder / "output", "wb") as output:
+        with open(log, "wb") as output:
             ended = subprocess.run(argv, env=environment, stdout=output, stderr=output, check=False)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         os.write(write, json.dumps([ended.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss]).encode())
@@ -66,8 +75,8 @@ def measure(hosts: int, folder: Path, settings: dict[str, str]) -> Cost:
         code, cpu, memory = json.load(answer)
     os.waitpid(child, 0)
     if code:
-        sys.exit(f"the play failed: {(folder / 'output').read_text()[-2000:]}")
-    return Cost(cpu, memory, log.stat().st_size)
+        sys.exit(f"the play failed: {log.read_text()[-2000:]}")
+    return cpu, memory
 
 
 def main(counts: list[int]) -> None:

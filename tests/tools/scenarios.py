@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Run Molecule's scenarios: scenarios.py [NAME ...], without a name all but those of many Macs, which `make soak` runs.
 
-Two at a time, since each has stand-in Macs of its own and mostly waits for ssh. What
+Three at a time, since each has stand-in Macs of its own and often waits for ssh. What
 a scenario says is kept in tests/output/molecule-<name>.log and shown when it failed.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 OUTPUT = CHECKOUT / "tests/output"
-AT_A_TIME = 2
+AT_A_TIME = 3
 LONGEST = ("default", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
 SOAKED = ("fleet", "many", "vm")

@@ -5,15 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
-
-from ansible import constants
-from ansible.plugins.callback import CallbackBase
-from ansible.template import Templar
-from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import reason, table
-
 DOCUMENTATION = r"""
 name: failures
 type: aggregate
@@ -43,6 +34,15 @@ options:
     env:
       - name: DARWIN_JAIL_FAILURES_DIRECTORY
 """
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import reason, table
 
 COLUMNS = ("host", "result", "step", "why")
 

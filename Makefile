@@ -59,6 +59,7 @@ bench: ready
 	@$(VENV)/bin/python tests/bench/rerun.py
 	@$(VENV)/bin/python tests/bench/fleet.py
 	@$(VENV)/bin/python tests/bench/fleet_macs.py
+	@$(VENV)/bin/python tests/bench/report.py
 
 # Fuzzing with coverage is left out where atheris cannot be installed.
 soak: $(VENV)/test.stamp $(COLLECTION)

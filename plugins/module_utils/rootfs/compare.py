@@ -95,8 +95,7 @@ class Comparer:
                 return None
         if not holds_all(block, fd):
             return None
-        several = linked(record, path, want.sources[0], self.known.source_dev)
-        return None if several and len(want.sources) > 1 else (subdirs, mtime_ns, several)
+        return subdirs, mtime_ns, linked(record, path, want.sources[0], self.known.source_dev)
 
     def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
         """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.

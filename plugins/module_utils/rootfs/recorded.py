@@ -36,7 +36,10 @@ class Recorded(NamedTuple):
 
 
 def linked(record: Record, path: bytes, source: bytes, dev: int) -> list[Linked]:
-    """The files of a directory, made of one on the device `dev` of the source, that have other names too."""
+    """The files of a directory, made of one on the device `dev` of the source, that have other names too.
+
+    `source` stands for all that it is made of: as they are here just so, none of them is copied from there.
+    """
     inodes = record.linked(path)
     fields = record.fields(path) if inodes else {}
     return [

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
+from system_calls import before_call
 
 from .conftest import Make, snapshot
 
@@ -200,3 +202,27 @@ class TestRemoving:
         assert (place / "jail/usr").exists()
         assert remove(str(place / "jail"), False, False).changed
         assert not remove(str(place / "jail"), False, False).changed
+
+
+def test_a_hard_link_that_is_made_while_a_file_is_mended(make: Make, place: Path) -> None:
+    """What has another name by then may be somebody else's: its mode is left alone."""
+    make("/usr/")
+    words, theirs = place / "jail/usr/share/dict/words", place / "theirs"
+    found: list[int] = []
+
+    def link() -> None:
+        found.append(words.stat().st_mode)
+        os.link(words, theirs)
+
+    words.chmod(0o600)
+    with before_call(0, link, ("open",)) as calls:
+        make("/usr/")
+    for number in range(1, calls.count + 1):
+        words.chmod(0o600)
+        theirs.unlink(missing_ok=True)
+        with contextlib.suppress(JailError), before_call(number, link, ("open",)):
+            make("/usr/")
+        assert theirs.stat().st_mode == found[-1], f"call {number}"
+        make("/usr/")
+        assert words.stat().st_mode & 0o777 == 0o644
+    assert len({stat.S_IMODE(mode) for mode in found}) == 2, "before and after it was mended"

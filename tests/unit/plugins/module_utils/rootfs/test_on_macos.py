@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import backend, darwin
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal
 from libsystem import COMPRESSED, RESTRICTED, LibSystem
 
 from .conftest import Make
@@ -57,3 +59,17 @@ def test_what_a_clone_loses_is_restored(make: Make, place: Path, source: Path, l
     assert lib.acls[(jail / "bin/cc").stat().st_ino] == lib.acls[cc.stat().st_ino]
     assert not make("/usr/", workers=1).changed
     assert not make("/usr/", workers=1, verify="full").changed
+
+
+@pytest.mark.parametrize("name", ["cc", "odd name"])
+def test_flags_that_were_set_in_the_jail_are_noticed_though_the_source_is_sealed(
+    place: Path, source: Path, lib: LibSystem, name: str
+) -> None:
+    (source / "usr/bin" / name).write_text(name)
+    wish = Wish(str(place / "jail"), str(source), entries=[{"src": "/usr/bin/"}], workers=1)
+    build(wish, False, Seal("A"))
+    assert not build(wish, False, Seal("A")).changed
+    lib.set_flags(place / "jail/usr/bin" / name, HIDDEN)
+    assert [done["path"] for done in build(wish, False, Seal("A")).values["operations"]] == [f"/usr/bin/{name}"]
+    assert lib.flags_of(place / "jail/usr/bin" / name) == 0
+    assert not build(wish, False, Seal("A")).changed

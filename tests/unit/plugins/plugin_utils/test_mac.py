@@ -56,3 +56,9 @@ def test_sudo_asks_for_no_option_that_is_unknown_here() -> None:
         "Sudo in plugins/plugin_utils/mac.py has to know them"
     )
     assert Sudo("secret", "/usr/bin/sudo", "-H").get_option("sudo_chdir") is None
+
+
+@pytest.mark.parametrize(("password", "flags"), [(None, "-H -n"), ("secret", "-H")])
+def test_sudo_without_a_password_never_asks_for_one(password: str | None, flags: str) -> None:
+    """It would read what the command is to read."""
+    assert Sudo(password, "/usr/bin/sudo", "-H").get_option("become_flags") == flags

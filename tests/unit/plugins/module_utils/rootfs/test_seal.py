@@ -276,6 +276,21 @@ def test_when_it_is_read_all_the_same(run: Run, source: Path, other: dict[str, A
     assert ("replace", "/usr/bin/git") in paths(run(**other))
 
 
+def test_after_a_warning_it_is_read_again(run: Run, source: Path, place: Path) -> None:
+    """The jail may lack something that the source has."""
+    run()
+    jail = place / "jail/usr/bin"
+    (jail / "git").unlink()
+    (jail / "git").mkdir()
+    (jail / "git/theirs").write_text("in the way")
+    assert run(identity="B").warnings
+    shutil.rmtree(jail / "git")
+    marker = json.loads((place / "jail/private/var/db/darwin.jail/jail.json").read_text())
+    assert marker["fingerprint"] is None
+    assert paths(run(identity="B")) == {("create", "/usr/bin/git")}
+    assert (jail / "git").read_text() == (source / "usr/bin/git").read_text()
+
+
 def test_a_run_that_is_killed_leaves_no_false_fingerprint(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

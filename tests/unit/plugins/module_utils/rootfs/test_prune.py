@@ -133,3 +133,16 @@ def test_many_levels_go(make: Make, place: Path, source: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert sorted(os.listdir(place / "jail/usr")) == ["bin", "local"]
     subprocess.run(["rm", "-rf", str(source / "usr/d")], check=True)
+
+
+def test_a_file_that_something_is_mounted_on_stays(make: Make, place: Path) -> None:
+    make("/usr/bin/", "/usr/share/")
+    theirs, point = place / "theirs", place / "jail/usr/bin/git"
+    theirs.write_text("of the Mac")
+    subprocess.run(["mount", "--bind", str(theirs), str(point)], check=True)
+    try:
+        make("/usr/share/")
+        assert point.read_text() == "of the Mac"
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
+    assert theirs.read_text() == "of the Mac"

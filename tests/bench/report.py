@@ -86,7 +86,7 @@ def opened(page: Path, jails: int) -> str:
     seconds, used = [], []
     with importlib.import_module("playwright.sync_api").sync_playwright() as started:
         browser = started.chromium.launch(executable_path=found)
-        for _ in range(3):
+        for _time in range(3):
             tab = browser.new_page()
             inspector = tab.context.new_cdp_session(tab)
             inspector.send("Performance.enable", {"timeDomain": "threadTicks"})

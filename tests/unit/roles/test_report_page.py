@@ -218,7 +218,7 @@ def test_500_jails_are_small_and_open_soon(chromium: Any, tmp_path: Path) -> Non
     path = write(tmp_path, fleet)
     assert path.stat().st_size <= MOST_BYTES
     seconds = []
-    for _ in range(3):
+    for _time in range(3):
         begun = time.monotonic()
         seen = Seen(chromium, path)
         assert len(seen.jails()) == 500

@@ -13,9 +13,9 @@
 #   make format   lets ruff put the sources in order
 #   make clean    removes what the others made
 #
-# and each part of `make test` by its name:
+# and each part of `make test` by its name, those first that take long:
 
-PARTS := lint types layers unit target-python ansible-lint sanity docs-lint changelog-lint collection connection molecule
+PARTS := lint types layers unit sanity target-python ansible-lint docs-lint changelog-lint collection connection molecule
 
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)

@@ -13,7 +13,7 @@
 #   make format   lets ruff put the sources in order
 #   make clean    removes what the others made
 #
-# and each part of `make test` by its name, those first that take long:
+# and each part of `make test` by its name (the quick ones, then those that take long, so that the machine is never idle):
 
 PARTS := lint types layers unit sanity target-python ansible-lint docs-lint changelog-lint collection connection molecule
 

@@ -126,8 +126,6 @@ class Installer:
     def _file(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int = 1) -> bool:
         """Make a regular file; False when it vanished from the source."""
         status = want.status
-        if status.__class__ is Thin:
-            return self._slice(fd, name, want, path)
         try:
             source = at.open_file(want.name, want.dir_fd)
         except OSError as exc:
@@ -135,6 +133,8 @@ class Installer:
                 raise
             return self._vanished(want)
         try:
+            if status.__class__ is Thin:
+                return self._slice(source, fd, name, want, path)
             if attempt > 1:
                 status = os.fstat(source)
             if self._backend.copy(source, status, fd, name):
@@ -164,20 +164,11 @@ class Installer:
         )
         return True
 
-    def _slice(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+    def _slice(self, source: int, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
         """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
         status = want.status
-        try:
-            source = at.open_file(want.name, want.dir_fd)
-        except OSError as exc:
-            if exc.errno not in (errno.ENOENT, errno.ELOOP):
-                raise
-            return self._vanished(want)
-        try:
-            at.copy_part(source, status.offset, status.st_size, name, fd, status)
-            now = os.fstat(source)
-        finally:
-            os.close(source)
+        at.copy_part(source, status.offset, status.st_size, name, fd, status)
+        now = os.fstat(source)
         if (now.st_size, now.st_mtime_ns) == (status.whole, status.st_mtime_ns):
             return True
         at.remove(name, fd)

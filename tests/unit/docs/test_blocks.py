@@ -24,9 +24,10 @@ from ansible.errors import AnsibleUndefinedVariable
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge, known_names
 from documented import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
+from templates import trusted
 
 ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections")}
 KNOWN = known_names(CHECKOUT)
@@ -56,14 +57,6 @@ def ansible(*arguments: str, folder: Path) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=ENVIRONMENT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def trusted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: trusted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [trusted(item) for item in value]
-    return trust_as_template(value) if isinstance(value, str) else value
 
 
 @cache

@@ -15,8 +15,9 @@ import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge, known_names
+from templates import trusted
 
 CHECKOUT = Path(__file__).parents[3]
 NO_INVENTORY = "execution-environment.yml"
@@ -55,14 +56,6 @@ def roles_by_group() -> dict[str, list[str]]:
         group: [role["role"].rpartition(".")[2] for role in play["roles"]]
         for group, play in {"macs": first, "jails": second}.items()
     }
-
-
-def trusted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: trusted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [trusted(item) for item in value]
-    return trust_as_template(value) if isinstance(value, str) else value
 
 
 def complaints(role: str, variables: dict[str, Any]) -> list[str]:

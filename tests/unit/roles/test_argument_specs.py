@@ -16,7 +16,8 @@ import pytest
 import yaml
 from ansible.errors import AnsibleUndefinedVariable
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
+from templates import trusted
 
 CHECKOUT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (CHECKOUT / "roles").glob("*/"))
@@ -36,15 +37,6 @@ SCENARIOS = {"base": "default", "clone": "image", "home": "inside", "mac_vm": "v
 def load(role: str, name: str) -> dict[str, Any]:
     path = CHECKOUT / "roles" / role / name
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
-
-
-def trusted(value: Any) -> Any:
-    """Values as they come from a role: strings may hold templates."""
-    if isinstance(value, dict):
-        return {key: trusted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [trusted(item) for item in value]
-    return trust_as_template(value) if isinstance(value, str) else value
 
 
 def options(role: str) -> dict[str, dict[str, Any]]:

@@ -67,6 +67,20 @@ def test_blocks_are_found_by_directory(place: Path) -> None:
     assert found.block(b"nowhere").fields() == {}
 
 
+def test_what_is_in_a_directory_comes_before_names_that_only_begin_like_it(make: Make, place: Path) -> None:
+    """A dash comes before a slash, so paths that are sorted as text would part a directory from what is in it."""
+    for name in ("lib/a/b/c", "lib/a-b/c", "lib/a.d"):
+        (place / "source/usr" / name).mkdir(parents=True)
+    make("/usr/lib/")
+    lines = (place / "jail" / os.fsdecode(record.RECORD)).read_bytes().splitlines()
+    names = [line.split()[0] for line in lines if b" type=dir " in line or line == b".."]
+    start = names.index(b"lib")
+    ends = [b".."]
+    assert names[start : start + 10] == [b"lib", b"a", b"b", b"c", *ends * 3, b"a-b", b"c", *ends]
+    with Root(os.fsencode(place / "jail")) as root:
+        assert {b"usr/lib/a/b/c", b"usr/lib/a-b/c", b"usr/lib/a.d"} <= record.Record.load(root).blocks.keys()
+
+
 @pytest.mark.parametrize(
     "text",
     [

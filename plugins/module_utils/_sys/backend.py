@@ -105,6 +105,10 @@ class Backend:
         """Make a device or a FIFO."""
         os.mknod(name, mode, device, dir_fd=dir_fd)
 
+    def copy_node_acl(self, source_fd: int, source: bytes, dir_fd: int, name: bytes) -> None:
+        """Give a device or a FIFO the ACL of another, which it may have inherited; neither can be opened."""
+        raise NotImplementedError
+
     def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
         """Exchange two names of a directory in one step."""
         raise NotImplementedError

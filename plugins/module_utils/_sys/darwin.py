@@ -11,6 +11,8 @@ Facts and their sources (details in docs/macos.md):
   and Data volumes are two although they report one st_dev; a clone loses
   setuid and setgid (apple-oss-distributions/xnu bsd/vfs/vfs_syscalls.c).
 - mknodat(2) came with macOS 13, so nodes are made after fchdir(2).
+- ACLs of what cannot be opened are read and set by name, and not of symbolic
+  links (apple-oss-distributions/Libc posix1e/acl_file.c).
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import ctypes
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .backend import Backend, Mount, Status
 from .rooted import CREATE
@@ -169,16 +173,24 @@ class Darwin(Backend):
             os.close(fd)
 
     def make_node(self, dir_fd: int, name: bytes, mode: int, device: int) -> None:
-        here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fchdir(dir_fd)
+        with _standing_in(dir_fd):
             if stat.S_ISFIFO(mode):
                 os.mkfifo(name, mode & 0o7777)
             else:
                 os.mknod(name, mode, device)
+
+    def copy_node_acl(self, source_fd: int, source: bytes, dir_fd: int, name: bytes) -> None:
+        lib = self._libc
+        lib.acl_get_link_np.restype = ctypes.c_void_p
+        with _standing_in(source_fd):
+            acl = lib.acl_get_link_np(source, ACL_TYPE_EXTENDED)
+        if not acl:
+            return
+        try:
+            with _standing_in(dir_fd):
+                self._call("acl_set_link_np", name, ACL_TYPE_EXTENDED, ctypes.c_void_p(acl))
         finally:
-            os.fchdir(here)
-            os.close(here)
+            lib.acl_free(ctypes.c_void_p(acl))
 
     def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
         self._call("renameatx_np", dir_fd, one, dir_fd, other, RENAME_SWAP)
@@ -217,6 +229,18 @@ class Darwin(Backend):
         table = (StatFs * count)()
         count = self._call(name, table, ctypes.c_int(ctypes.sizeof(table)), MNT_NOWAIT)
         return [_mount(entry) for entry in table[:count]]
+
+
+@contextmanager
+def _standing_in(dir_fd: int) -> Iterator[None]:
+    """Names without a directory are meant in this one: for calls that take no descriptor of it."""
+    here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fchdir(dir_fd)
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def _mount(entry: StatFs) -> Mount:

@@ -100,6 +100,11 @@ class Linux(Backend):
                 return []
             raise
 
+    def copy_node_acl(self, source_fd: int, source: bytes, dir_fd: int, name: bytes) -> None:
+        original, copy = (b"/proc/self/fd/%d/%s" % place for place in ((source_fd, source), (dir_fd, name)))
+        for key in os.listxattr(original, follow_symlinks=False):
+            os.setxattr(copy, key, os.getxattr(original, key, follow_symlinks=False), follow_symlinks=False)
+
     def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
         import ctypes  # noqa: PLC0415 (rarely needed)
 

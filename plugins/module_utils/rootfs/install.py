@@ -121,6 +121,7 @@ class Installer:
             return True
         self._backend.make_node(fd, name, status.st_mode, status.st_rdev)
         self._backend.finish_name(fd, name, status)
+        self._backend.copy_node_acl(want.dir_fd, want.name, fd, name)
         return True
 
     def _file(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int = 1) -> bool:

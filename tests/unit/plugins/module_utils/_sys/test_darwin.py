@@ -268,6 +268,26 @@ def test_nodes_are_made_in_their_directory_and_this_one_is_kept(
     assert Path.cwd() == place / "elsewhere"
 
 
+def test_a_node_gets_the_acl_of_the_original_by_name(
+    lib: LibSystem, mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one directory to another, and neither is where the process stands; one without an ACL gets none."""
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    (place / "source").mkdir()
+    for name in ("source/ruled", "source/plain", "ruled", "plain"):
+        os.mkfifo(place / name)
+    lib.acls[(place / "source/ruled").stat().st_ino] = b"!#acl 1\nuser:admin allow read\n"
+    source = os.open(place / "source", os.O_RDONLY)
+    for node in (b"ruled", b"plain"):
+        mac.copy_node_acl(source, node, folder, node)
+    os.close(source)
+    assert lib.acls[(place / "ruled").stat().st_ino] == b"!#acl 1\nuser:admin allow read\n"
+    assert (place / "plain").stat().st_ino not in lib.acls
+    assert lib.allocated == {}
+    assert Path.cwd() == place / "elsewhere"
+
+
 def test_a_link_gets_its_metadata_by_a_descriptor_of_its_own(
     mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,9 @@ EVERYTHING = [
     Item([b"*", b"link"], "link", 3, 20, 12345, "none"),
     Item([b"two", b"fifo"], "fifo", 0o600, 501, 77, "none"),
     Item([b"null"], "device", 3, 0, 88, "none"),
+    Item([b"bequeaths"], "dir", 0o750, 501, 99, "inherited"),
+    Item([b"bequeaths", b"fifo"], "fifo", 0o660, 0, 5, "none"),
+    Item([b"bequeaths", b"null"], "device", 3, 20, 6, "none"),
 ]
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")

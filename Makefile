@@ -15,7 +15,7 @@
 #
 # and each part of `make test` by its name (the quick ones, then those that take long, so that the machine is never idle):
 
-PARTS := lint types layers unit sanity target-python ansible-lint docs-lint changelog-lint collection connection molecule
+PARTS := lint types layers unit connection sanity target-python ansible-lint docs-lint changelog-lint collection molecule
 
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)

@@ -132,7 +132,7 @@ PARTS = (
         (("antsibull-changelog", "lint"), ("antsibull-changelog", "lint-changelog-yaml", "changelogs/changelog.yaml")),
     ),
     Part("collection", (tool("artifact.py"),)),
-    Part("connection", (("pytest", "--quiet", "tests/connection"),), no_stand_in, alone=True),
+    Part("connection", (("pytest", "--quiet", "tests/connection"),), no_stand_in),
     Part("molecule", (tool("scenarios.py"),), no_stand_in, alone=True),
 )
 
@@ -164,7 +164,8 @@ def run_beside(part: Part) -> Outcome:
 def run_all(parts: list[Part]) -> list[Outcome]:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     beside = [part for part in parts if not part.alone and len(parts) > 1]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    # One more than there are processors: unit and connection wait as often as they work.
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         outcomes = list(pool.map(run_beside, beside))
     return outcomes + [run(part, None) for part in parts if part not in beside]
 

@@ -45,9 +45,8 @@ def opened(path: str) -> Iterator[int]:
     fd = os.open("/", DIRECTORY)
     try:
         for part in filter(None, path.split("/")):
-            deeper = os.open(part, DIRECTORY, dir_fd=fd)
-            os.close(fd)
-            fd = deeper
+            above, fd = fd, os.open(part, DIRECTORY, dir_fd=fd)
+            os.close(above)  # a signal after it must not find `fd` closed: closing that again would hide SystemExit
         yield fd
     finally:
         os.close(fd)

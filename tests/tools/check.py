@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pythons
 
@@ -147,9 +148,17 @@ def run(part: Part, log: Path | None) -> Outcome:
         target = stream if log else None
         for command in part.commands:
             print("$", *command, file=target, flush=True)
-            if subprocess.call(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=target, stderr=target):
+            if not succeeds(command, target):
                 failed.append(" ".join(command)[:60])
     return Outcome(part.name, "failed" if failed else "passed", time.monotonic() - start, "; ".join(failed))
+
+
+def succeeds(command: Command, target: TextIO | None) -> bool:
+    try:
+        return not subprocess.call(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=target, stderr=target)
+    except OSError as exc:
+        print(f"cannot start {command[0]}: {exc.strerror}", file=target, flush=True)
+        return False
 
 
 def run_beside(part: Part) -> Outcome:

@@ -44,3 +44,14 @@ def test_a_part_by_itself_fails_too() -> None:
 def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(SystemExit, match="no such part: sond"):
         check.main(["sond"])
+
+
+@pytest.mark.parametrize("together", [["untooled"], ["untooled", "sound"]])
+def test_a_tool_that_is_not_there_fails_its_part_alone(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], together: list[str]
+) -> None:
+    monkeypatch.setattr(check, "PARTS", (check.Part("untooled", (("no-such-tool", "x"),)), SOUND))
+    assert check.main(together) == 1
+    said = capfd.readouterr().out
+    assert "cannot start no-such-tool: No such file or directory" in said
+    assert f"\n{len(together) - 1} passed, 1 failed, 0 skipped\n" in said

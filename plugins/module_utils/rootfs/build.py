@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
 from .._sys import host
@@ -27,7 +27,6 @@ from ..macos import SYSTEM_VERSION, release
 from ..result import Result
 from ..sizes import size
 from . import adopt, globs, install, manifest, profiles, record
-from .clone import Base, is_clone
 from .compare import Comparer
 from .graft import graft
 from .known import Known
@@ -35,9 +34,8 @@ from .mend import Pass
 from .operation import Stats
 from .seal import Seal, seal_of
 from .source import Match, Source
-from .thin import thinner
 from .walk import MOST_REPORTED, Findings
-from .wanted import WantedTree
+from .wanted import Listing, WantedTree
 
 MARGIN = 16 << 20
 """Room to leave for the record and for directories, in bytes."""
@@ -103,12 +101,21 @@ class _Run:
         named = bool(wish.manifests or wish.entries or wish.clone_of)
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
-        self._thinner = thinner(wish.architectures, wish.rosetta)
+        self._thin = self._thinner()
         self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
         matches = self._matches()
         self._grafts = graft(matches, source)
         self._seal = seal
         self._fingerprint = None if wish.clone_of or not wish.prune else self._sealed(matches)
+
+    def _thinner(self) -> Callable[[bytes, Listing], None] | None:
+        """What puts slices in the place of universal files, where that was asked for."""
+        if not self._wish.architectures:
+            return None
+        from .thin import thinner  # noqa: PLC0415 (reads Mach-O files, as few runs do)
+
+        found = thinner(self._wish.architectures, self._wish.rosetta)
+        return found.thin if found else None
 
     def _matches(self) -> list[Match]:
         """What the entries find; one that finds nothing is an error or, from a manifest, a warning."""
@@ -148,6 +155,8 @@ class _Run:
         """Look, and unless in check mode, act."""
         if not self._wish.clone_of:
             return self._build()
+        from .clone import Base, is_clone  # noqa: PLC0415 (few runs clone)
+
         findings, before = Findings(), not jails.is_vacant(self._path)
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
@@ -252,7 +261,7 @@ class _Run:
             self._grafts,
             self._excluded,
             (own.st_dev, own.st_ino) if own else (-1, -1),
-            self._thinner.thin if self._thinner else None,
+            self._thin,
         )
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())

@@ -13,8 +13,7 @@ from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
 from ..errors import show
-from .thin import Thin
-from .wanted import WantedFile
+from .wanted import Thin, WantedFile
 
 
 def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full: bool) -> str:

@@ -28,8 +28,7 @@ from .._sys.rooted import Root
 from ..errors import failed, show
 from ..jail import STAGE, STATE, TEMPORARY
 from .operation import METADATA, REMOVE, Operation
-from .thin import Thin
-from .wanted import Wanted, WantedDir, WantedFile
+from .wanted import Thin, Wanted, WantedDir, WantedFile
 
 ATTEMPTS = 3
 

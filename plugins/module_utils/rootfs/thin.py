@@ -19,37 +19,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from .. import macho
 from .._sys import at
 from ..errors import FormatError, InputError
 from ..extent import Extent
 from ..macos import architecture
-from .wanted import Listing, WantedFile
+from .wanted import Listing, Thin, WantedFile
 
 BLOCK = 4096
 CONFIGURATION = b"private/etc"
-
-
-class Thin(NamedTuple):
-    """The status of a file that is a slice of another one."""
-
-    st_mode: int
-    st_uid: int
-    st_gid: int
-    st_size: int
-    st_mtime_ns: int
-    st_flags: int
-    st_nlink: int
-    st_dev: int
-    st_ino: int
-    st_blocks: int
-    offset: int
-    """Where the slice is in the universal file."""
-    whole: int
-    """How large that is."""
-    st_rdev: int = 0
 
 
 def thinner(architectures: Sequence[str], rosetta: bool) -> Thinner | None:

@@ -10,7 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import Sequence
-from typing import Any, Callable, Union
+from typing import Any, Callable, NamedTuple, Union
 
 from ..errors import OperationError, failed
 from ..jail import STATE, TEMPORARY
@@ -19,7 +19,27 @@ from .layout import IMPLIED
 from .source import Source
 
 Status = Any
-"""os.stat_result, or Fixed for what no file gives."""
+"""os.stat_result, Thin for a slice of a file, or Fixed for what no file gives."""
+
+
+class Thin(NamedTuple):
+    """The status of a file that is a slice of another one."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_mtime_ns: int
+    st_flags: int
+    st_nlink: int
+    st_dev: int
+    st_ino: int
+    st_blocks: int
+    offset: int
+    """Where the slice is in the universal file."""
+    whole: int
+    """How large that is."""
+    st_rdev: int = 0
 
 
 class WantedFile:

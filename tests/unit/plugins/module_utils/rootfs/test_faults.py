@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError, SpaceError
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs import workers
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import team
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, _Run, build
 from system_calls import before_call, fail
 
@@ -64,7 +64,7 @@ def test_a_second_run_says_who_holds_the_jail(make: Make, place: Path) -> None:
 def test_a_worker_that_dies_ends_the_run_and_gives_the_lock_back(
     make: Make, place: Path, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "_work", lambda *_args: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(team, "_work", lambda *_args: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(JailError, match="died before its work was done"):
         make("/usr/", source=str(large), workers=2)
     monkeypatch.undo()
@@ -76,7 +76,7 @@ def test_an_error_in_a_worker_is_told_as_one_sentence(make: Make, large: Path, m
     def fail(*_args: object) -> None:
         raise JailError("cannot read /x: Input/output error")
 
-    monkeypatch.setattr(workers, "_work", fail)
+    monkeypatch.setattr(team, "_work", fail)
     with pytest.raises(JailError, match=r"^cannot read /x: Input/output error$"):
         make("/usr/", source=str(large), workers=2)
 

@@ -6,17 +6,14 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import mtree
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs import walk, workers
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import team, walk
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.install import Installer
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.wanted import WantedDir
 
 from .conftest import Make
 
@@ -70,38 +67,6 @@ def test_what_is_noted_before_and_after_the_workers_is_told_once(
     assert result.values["stats"]["bytes_cloned"] == 3000
 
 
-def heap(*sizes: int) -> workers._Heap:
-    """Tasks of one directory each, of these sizes; a size of 0 is that of one nobody has looked at."""
-    found = [mtree.Fields(0o40755, 0, 0, size) if size else None for size in sizes]
-    return workers._Heap(
-        [walk.Task(b"%d" % at, {b"x": WantedDir(one, ())}, 0, False, True) for at, one in enumerate(found)]
-    )
-
-
-def test_the_largest_directory_is_begun_first() -> None:
-    tasks = heap(5, 70, 0, 30)
-    tasks.add([walk.Task(b"late", {b"x": WantedDir(mtree.Fields(0o40755, 0, 0, 40), ())}, 0, False, True)])
-    assert [tasks.take().path for _task in range(5)] == [b"1", b"late", b"3", b"0", b"2"]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_half_is_shared_and_the_largest_still_comes_first(seed: int) -> None:
-    sizes = random.Random(seed).sample(range(1, 1000), 60)  # noqa: S311
-    tasks = heap(*sizes)
-    assert not tasks.heavy
-    given = [sizes[int(task.path)] for task in tasks.share()]
-    left = [sizes[int(tasks.take().path)] for _task in range(len(tasks))]
-    assert (len(given), left[0], left) == (30, max(sizes), sorted(left, reverse=True))
-    assert sorted(given + left) == sorted(sizes)
-
-
-def test_all_are_shared_but_one_that_takes_long() -> None:
-    tasks = heap(1, workers.HEAVY + 1, 3, 4)
-    assert tasks.heavy
-    assert {task.path for task in tasks.share()} == {b"0", b"2", b"3"}
-    assert tasks.take().path == b"1"
-
-
 def test_few_directories_are_dealt_with_alone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def fork() -> int:
         raise AssertionError("a process was started")
@@ -138,7 +103,7 @@ def test_an_unforeseen_error_in_a_worker_is_told_with_its_traceback(
         raise KeyError("unforeseen")
 
     before = children()
-    monkeypatch.setattr(workers, "_work", broken)
+    monkeypatch.setattr(team, "_work", broken)
     with pytest.raises(RuntimeError, match=r"(?s)in a worker process:.*KeyError: 'unforeseen'"):
         make("/usr/", workers=2)
     assert children() <= before

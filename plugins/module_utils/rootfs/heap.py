@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tasks that one process has before it."""
+
+from __future__ import annotations
+
+import heapq
+
+from .walk import Task
+
+SHARE = 8
+"""How many directories make a task, at most: a task is what one process can give to another."""
+
+HEAVY = 1 << 16
+"""Bytes of directories, some thousand names, that keep a process busy for so long that others would wait for it."""
+
+
+def _split(tasks: list[Task]) -> list[Task]:
+    """Cut tasks with many directories to pieces.
+
+    Each piece sets the time of their common parent after its own changes, so
+    the last one to end leaves it right.
+    """
+    pieces = []
+    for task in tasks:
+        names = list(task.subdirs)
+        for start in range(0, len(names), SHARE):
+            pieces.append(task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + SHARE]}))
+    return pieces
+
+
+def _weight(task: Task) -> int:
+    """How much there is to do, about: on every file system a directory is the larger the more names it has had.
+
+    What the record alone is asked about has no status yet.
+    """
+    return sum(want.status.st_size for want in task.subdirs.values() if want.status)
+
+
+class Heap:
+    """Tasks, the heaviest on top: one that is found last must not keep a process busy while the others have ended."""
+
+    def __init__(self, tasks: list[Task]) -> None:
+        self._heap: list[tuple[int, int, Task]] = []
+        self._count = 0
+        self.add(tasks)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def tasks(self) -> list[Task]:
+        return [task for _weight, _number, task in self._heap]
+
+    def add(self, tasks: list[Task]) -> None:
+        for task in _split(tasks):
+            self._count += 1
+            heapq.heappush(self._heap, (-_weight(task), self._count, task))
+
+    def take(self) -> Task:
+        return heapq.heappop(self._heap)[2]
+
+    def share(self) -> list[Task]:
+        """Give half of it away: every other one, so that heavy ones and light ones go.
+
+        If the first one is so heavy that nobody could ask for long, all the others go.
+        """
+        one_of = 1 if self.heavy else 2
+        given = [task for _weight, _number, task in self._heap[1::one_of]]
+        del self._heap[1::one_of]
+        heapq.heapify(self._heap)
+        return given
+
+    @property
+    def heavy(self) -> bool:
+        return -self._heap[0][0] > HEAVY

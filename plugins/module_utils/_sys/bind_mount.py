@@ -14,8 +14,9 @@ Whoever can write in the jail may put a symbolic link anywhere, at any time, and
 the mount point is opened without following any, and bindfs is started in it with "." as its mount point. bindfs and
 FUSE turn that into a path again (bindfs src/bindfs.c, process_option; libfuse lib/helper.c), and mount there. Until the
 mount is seen where it should be, this process looks whether the point is still in its place, and ends bindfs when it
-is not, which ends a mount elsewhere, too. What remains is the moment in between: only those can use it who can
-rename a directory on the way to the mount point, so that is best in directories of root's.
+is not, which ends a mount elsewhere, too: at worst a dead one stays there, which shows nothing. What remains is the
+moment in between: only those can use it who can rename a directory on the way to the mount point, so that is best in
+directories of root's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .daemon import DIRECTORY, Journal, ObstacleError, end_on_sigterm, inside, is_mounted, opened, reason, unmount
+from .daemon import DIRECTORY, Journal, ObstacleError, Sigterm, inside, is_mounted, opened, reason, unmount
 
 WAIT, LONGEST = 5.0, 60.0
 """Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
@@ -45,9 +46,9 @@ DEAD = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
 class Mount:
     """One directory of the Mac, at one place in a jail."""
 
-    def __init__(self, jail: str, point: str, source: str, command: Sequence[str]) -> None:
+    def __init__(self, jail: str, point: str, source: str, command: Sequence[str], sigterm: Sigterm) -> None:
         self._folder, self._name = os.path.split(f"{jail}/{point}")
-        self._source, self._command = source, command
+        self._source, self._command, self._sigterm = source, command, sigterm
         self._bindfs: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -60,7 +61,7 @@ class Mount:
             try:
                 if os.listdir(point):
                     raise ObstacleError("it is not empty")
-                with inside(point):
+                with inside(point), self._sigterm.held():
                     self._bindfs = subprocess.Popen([*self._command, "-f", self._source, "."], stdin=subprocess.DEVNULL)
                 self._see_mounted(folder, os.fstat(point))
             finally:
@@ -126,10 +127,9 @@ class Mount:
 
 def main(words: Sequence[str] | None = None) -> None:
     jail, point, source, *command = words or sys.argv[1:]
-    journal, mount = Journal(), Mount(jail, point, source, command)
+    journal, mount = Journal(), Mount(jail, point, source, command, Sigterm())
     where, wait = f"{source} on {jail}/{point}", WAIT
     try:
-        end_on_sigterm()
         while True:
             try:
                 mount.start()

@@ -79,10 +79,25 @@ def reason(exc: Exception) -> str:
     return f"{exc.strerror} {exc.filename or ''}".rstrip() if isinstance(exc, OSError) else str(exc)
 
 
-def end_on_sigterm() -> None:
-    """launchd ends a job so; what is to be tidied up is in `finally`."""
+class Sigterm:
+    """launchd ends a job so: SystemExit is raised wherever it is, and what is to be tidied up is in `finally`."""
 
-    def end(*_signal: object) -> None:
-        raise SystemExit(0)
+    def __init__(self) -> None:
+        self._held = self._came = False
+        signal.signal(signal.SIGTERM, self._end)
 
-    signal.signal(signal.SIGTERM, end)
+    def _end(self, *_signal: object) -> None:
+        self._came = True
+        if not self._held:
+            raise SystemExit(0)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A step that is done whole before the end: a process must not be started and then be nobody's."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            if self._came:
+                raise SystemExit(0)

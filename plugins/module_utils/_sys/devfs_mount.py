@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .daemon import DIRECTORY, Journal, ObstacleError, end_on_sigterm, inside, is_mounted, opened, reason
+from .daemon import DIRECTORY, Journal, ObstacleError, Sigterm, inside, is_mounted, opened, reason
 
 MOUNT = "/sbin/mount_devfs"
 POINT = "dev"
@@ -50,7 +50,7 @@ def keep(jail: str) -> bool:
 def main(words: Sequence[str] | None = None) -> None:
     (jail,) = words or sys.argv[1:]
     journal = Journal()
-    end_on_sigterm()
+    Sigterm()
     while True:
         try:
             if keep(jail):

@@ -30,7 +30,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from .daemon import Journal, end_on_sigterm, inside, opened
+from .daemon import Journal, Sigterm, inside, opened
 
 SERVER = "/private/var/run/mDNSResponder"
 FOLDER, NAME = "private/var/run", "mDNSResponder"
@@ -357,7 +357,7 @@ def main(words: Sequence[str] | None = None) -> None:
     relay = Relay(options.server, files, journal)
     door = Door(options.jail, options.server, options.mode, journal)
     try:
-        end_on_sigterm()
+        Sigterm()
         while True:
             try:
                 with as_root():

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,41 @@ def test_a_directory_is_opened_and_closed_and_no_link_followed(place: Path) -> N
         with pytest.raises(OSError, match=path[:4]), daemon.opened(str(place / path)):
             pass
     assert set(os.listdir("/dev/fd")) == before
+
+
+@pytest.fixture
+def sigterm() -> Iterator[daemon.Sigterm]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield daemon.Sigterm()
+    signal.signal(signal.SIGTERM, before)
+
+
+def held(sigterm: daemon.Sigterm, done: list[str], error: str = "") -> None:
+    with sigterm.held():
+        signal.raise_signal(signal.SIGTERM)
+        if error:
+            raise OSError(error)
+        done.append("the step")
+
+
+def test_it_ends_at_once_or_after_the_step_that_is_held(sigterm: daemon.Sigterm) -> None:
+    done: list[str] = []
+    with pytest.raises(SystemExit):
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        held(daemon.Sigterm(), done)
+    assert done == ["the step"]
+
+
+def test_an_error_in_the_step_does_not_hide_the_end(sigterm: daemon.Sigterm) -> None:
+    with pytest.raises(SystemExit):
+        held(sigterm, [], "cannot start")
+
+
+def test_nothing_ends_without_a_signal(sigterm: daemon.Sigterm) -> None:
+    with sigterm.held():
+        pass
+    with pytest.raises(OSError, match="cannot start"), sigterm.held():
+        raise OSError("cannot start")
+    with pytest.raises(SystemExit):
+        signal.raise_signal(signal.SIGTERM)

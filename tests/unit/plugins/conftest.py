@@ -32,15 +32,13 @@ def needs_root() -> None:
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    """An empty directory of root's, in memory where there is some: these tests write much.
-
-    It is removed by a program of its own: a test may have replaced what Python would call.
-    """
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty directory of root's, in memory where there is some: these tests write much."""
     needs_root()
     path = Path(tempfile.mkdtemp(prefix="darwin.jail.test.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
     yield path
-    os.spawnlp(os.P_WAIT, "rm", "rm", "-rf", str(path))
+    monkeypatch.undo()  # a test may have replaced what removes it
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

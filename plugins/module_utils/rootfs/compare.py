@@ -191,7 +191,7 @@ class Comparer:
 
     def _mend(self, path: bytes, want: WantedFile, have: os.stat_result, why: str, fd: int, decision: Decision) -> None:
         if not stat.S_ISDIR(have.st_mode):
-            action = METADATA if metadata_only(want, have, why) else REPLACE
+            action = METADATA if metadata_only(want, have, why, self.known.began) else REPLACE
             decision.operations.append(Operation(action, path, want, why, have))
         elif self._make_room(path, fd, decision):
             decision.operations.append(Operation(CREATE, path, want))

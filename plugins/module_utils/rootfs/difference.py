@@ -39,16 +39,19 @@ def metadata(status: Any, have: os.stat_result) -> str:
     return ""
 
 
-def metadata_only(want: WantedFile, have: os.stat_result, why: str) -> bool:
+def metadata_only(want: WantedFile, have: os.stat_result, why: str, began: int) -> bool:
     """Whether a file may be mended in place.
 
     Its contents must be as wanted, as far as can be told, and it must have no
-    other name: one could be outside the jail.
+    other name: one could be outside the jail. Nor may it have changed since the
+    run `began` (in ns of the epoch): the run may have taken its other name
+    away, of which check mode, which takes none, knows nothing.
     """
     status = want.status
     if not (stat.S_ISREG(status.st_mode) and stat.S_ISREG(have.st_mode)) or why.startswith("contents"):
         return False
-    return bool(status.st_size == have.st_size and status.st_mtime_ns == have.st_mtime_ns and have.st_nlink == 1)
+    alone = have.st_nlink == 1 and have.st_ctime_ns <= began
+    return alone and bool(status.st_size == have.st_size and status.st_mtime_ns == have.st_mtime_ns)
 
 
 def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full: bool) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Sequence
 
 from .. import mtree
@@ -42,6 +43,8 @@ class Known:
         """What of the source is as it was when the record was written; None: nothing of it."""
         self.source_dev = -1
         """The device of what is sealed."""
+        self.began = time.time_ns()
+        """When the run began: what it has done itself is newer."""
         self._configuration = () if all_system else (*CONFIGURATION, *configuration)
         self._special = (*self._configuration, *mounts, *leaving)
 

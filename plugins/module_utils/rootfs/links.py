@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from .._sys.rooted import LINK_IN_THE_WAY, Root
 from ..errors import OperationError, failed, show
+from .compare import Comparer
 from .decision import Linked
 from .difference import difference, metadata_only
 from .install import Installer, Target
@@ -28,9 +29,10 @@ from .wanted import WantedFile
 class Linker:
     """Compares and mends groups of names. Without an installer it only looks."""
 
-    def __init__(self, root: Root, source: Root, full: bool, installer: Installer | None) -> None:
+    def __init__(self, root: Root, source: Root, comparer: Comparer, installer: Installer | None) -> None:
         self._root, self._source = root, source
-        self._full, self._installer = full, installer
+        self._full, self._began = comparer.full, comparer.known.began
+        self._installer = installer
         self.findings = Findings()
 
     def deal_with(self, linked: Iterable[Linked]) -> None:
@@ -91,7 +93,7 @@ class Linker:
         """Copy the file for its first name; returns what is there then, if anything was done."""
         want = WantedFile(name.status, -1, name.name, name.parent)
         why = "" if have is None else self._difference(name, have)
-        same = have is not None and alone and metadata_only(want, have, why)
+        same = have is not None and alone and metadata_only(want, have, why, self._began)
         action = CREATE if have is None else METADATA if same else REPLACE
         operation = Operation(action, name.path, want, why, have)
         self.findings.count(operation)

@@ -40,7 +40,7 @@ class Pass:
         """Walk, and then see to the files that have several names."""
         walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
         findings = workers.run(walker, self._count)
-        linker = Linker(self._root, self._source, self._comparer.full, self.installer)
+        linker = Linker(self._root, self._source, self._comparer, self.installer)
         linker.deal_with(findings.linked)
         findings.add(linker.findings)
         if self.installer:

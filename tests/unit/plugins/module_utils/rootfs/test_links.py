@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,26 @@ def test_names_that_come_apart_in_the_source(make: Make, place: Path, source: Pa
     assert (place / "jail" / names[0]).read_text() == "this is usr/bin/git\n"
     assert (place / "jail" / names[1]).read_text() == "a file of its own"
     assert inodes(place / "jail", names) == 2
+
+
+@pytest.mark.parametrize("parted", [False, True])
+def test_a_file_that_loses_its_other_name_in_this_run_is_made_anew_as_foretold(
+    make: Make, source: Path, place: Path, monkeypatch: pytest.MonkeyPatch, parted: bool
+) -> None:
+    """Whether the source still has that name too, so that the file is seen to last, or not, so that the walk does."""
+    os.link(source / "usr/bin/git", source / "usr/share/git")
+    (source / "opt").mkdir()
+    (source / "opt/git").write_text("another git")
+    make("/usr/")
+    (source / "usr/share/git").chmod(0o700)
+    if parted:
+        (source / "usr/bin/git").unlink()
+    wish = [{"src": "/usr/share/git"}, {"src": "/opt/git", "dest": "/usr/bin/"}]
+    time.sleep(0.02)
+    now = time.time_ns  # before Linux 6.13 the clock for files ticks every 10 ms at the slowest
+    monkeypatch.setattr(time, "time_ns", lambda: now() - 10_000_000)
+    foretold = make(*wish, check=True)
+    assert ("replace", "/usr/share/git") in paths(foretold)
+    assert paths(make(*wish)) == paths(foretold)
+    assert (place / "jail/usr/share/git").stat().st_mode & 0o777 == 0o700
+    assert (place / "jail/usr/bin/git").read_text() == "another git"

@@ -12,9 +12,9 @@ from ._sys.lock import holder
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
 from .jail import LOCK, Jail
-from .macos import Release, architecture, release
+from .macos import CACHES, CRYPTEX, Release, architecture, release
 from .rootfs.record import journals
-from .shared_caches import CRYPTEX, DIRECTORY, Cache, uuids
+from .shared_caches import Cache, uuids
 
 
 def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _behind(who: str, root: Root, have: Release | None, caches: dict[str, str]) 
     there = _release(root)
     if there and have and have.build != there.build:
         return f"{who} has macOS {there.version} ({there.build}), the jail {have.version} ({have.build})"
-    here = {**uuids(root), **uuids(root, CRYPTEX + DIRECTORY)}
+    here = {**uuids(root), **uuids(root, CRYPTEX + CACHES)}
     stale = sorted(name for name, uuid in caches.items() if uuid and here.get(name, uuid) != uuid)
     return f"{who} has another {', '.join(stale)} of the same build" if stale else ""
 

@@ -12,6 +12,10 @@ from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
 
 SYSTEM_VERSION = b"System/Library/CoreServices/SystemVersion.plist"
+CACHES = b"System/Library/dyld"
+"""Where programs look for the shared caches of their libraries (apple-oss-distributions/dyld)."""
+CRYPTEX = b"System/Volumes/Preboot/Cryptexes/OS/"
+"""Where a running macOS 13 and later has its caches, in the same directory."""
 SYSCTL = "/usr/sbin/sysctl"
 
 

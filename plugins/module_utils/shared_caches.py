@@ -18,10 +18,8 @@ from . import dyld_cache
 from ._sys import at
 from ._sys.rooted import Root
 from .errors import FormatError, OperationError
+from .macos import CACHES
 
-DIRECTORY = b"System/Library/dyld"
-CRYPTEX = b"System/Volumes/Preboot/Cryptexes/OS/"
-"""Where a running macOS 13 and later has its caches, in the same directory."""
 PREFIX = "dyld_shared_cache_"
 
 
@@ -40,7 +38,7 @@ class Cache(NamedTuple):
     """Why programs cannot start with it; empty when nothing was found."""
 
 
-def caches(root: Root, directory: bytes = DIRECTORY) -> list[Cache]:
+def caches(root: Root, directory: bytes = CACHES) -> list[Cache]:
     """The caches in a directory; none when it is not there."""
     try:
         with root.directory(directory) as fd:
@@ -51,7 +49,7 @@ def caches(root: Root, directory: bytes = DIRECTORY) -> list[Cache]:
         return []  # there is none, or something else is in its place
 
 
-def uuids(root: Root, directory: bytes = DIRECTORY) -> dict[str, str]:
+def uuids(root: Root, directory: bytes = CACHES) -> dict[str, str]:
     """By name, what tells a cache from another one of the same name: one read of each header."""
     found = {}
     try:

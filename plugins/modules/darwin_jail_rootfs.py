@@ -290,7 +290,6 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
 ENTRY = {
@@ -324,7 +323,10 @@ SPEC = {
 def work(params: dict[str, Any], check: bool) -> Result:
     state, unmount = params.pop("state"), params.pop("unmount")
     if state == "absent":
-        return remove(params["jail"], unmount, check)
+        # Builds are by far the most runs, and need not load it.
+        from ansible_collections.darwin.jail.plugins.module_utils.rootfs import remove  # noqa: PLC0415
+
+        return remove.remove(params["jail"], unmount, check)
     return build(Wish(**params), check)
 
 

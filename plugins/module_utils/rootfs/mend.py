@@ -8,7 +8,6 @@ from __future__ import annotations
 from .._sys.rooted import Root
 from . import install, record, workers
 from .compare import Comparer
-from .links import Linker
 from .walk import Findings, Walker
 from .wanted import WantedTree
 
@@ -40,9 +39,12 @@ class Pass:
         """Walk, and then see to the files that have several names."""
         walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
         findings = workers.run(walker, self._count)
-        linker = Linker(self._root, self._source, self._comparer, self.installer)
-        linker.deal_with(findings.linked)
-        findings.add(linker.findings)
+        if findings.linked:
+            from .links import Linker  # noqa: PLC0415 (few trees have such files)
+
+            linker = Linker(self._root, self._source, self._comparer, self.installer)
+            linker.deal_with(findings.linked)
+            findings.add(linker.findings)
         if self.installer:
             findings.take(self.installer)
         return findings

@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 from .._sys import at
 from .._sys.rooted import Root
-from ..dyld_cache import subcaches
 from ..errors import InputError, failed, show
-from ..macos import architecture, is_haswell, release
+from ..macos import CACHES, CRYPTEX, architecture, is_haswell, release
 from .manifest import Entry, checked, read_list
 from .profile_lists import ACTING_ON_THE_MAC, CHOSEN_FOR_THE_MAC, PROFILES, ROSETTA, WITHOUT_ROSETTA
 from .source import Source
@@ -25,9 +24,6 @@ DEFAULT = "standard"
 OLDEST, NEWEST = 12, 26
 """The releases of macOS that the profiles were written for."""
 
-CACHE = b"System/Library/dyld"
-CRYPTEX = b"System/Volumes/Preboot/Cryptexes/OS/System/Library/dyld"
-"""Where macOS 13 and later has its shared caches."""
 ARM, HASWELL, INTEL = "dyld_shared_cache_arm64e", "dyld_shared_cache_x86_64h", "dyld_shared_cache_x86_64"
 
 ROSETTA_RUNTIME = b"Library/Apple/usr/libexec/oah/libRosettaRuntime"
@@ -55,7 +51,7 @@ def chosen(name: str | None, source: Source, nothing_named: bool, rosetta: bool 
         _refuse_rosetta(source, arch)
     origin = f"profile {name or DEFAULT}"
     entries = [entry for text in PROFILES[name or DEFAULT] for entry in read_list(text.encode(), origin)]
-    places = (CRYPTEX, CACHE) if major >= 13 else (CACHE,)
+    places = (CRYPTEX + CACHES, CACHES) if major >= 13 else (CACHES,)
     caches = _shared_cache(source, places, _wanted_caches(source, places, arch), origin)
     warnings = (
         [] if caches else [f"no shared cache for {arch} in {show(source.path)}: programs in the jail cannot start"]
@@ -127,10 +123,12 @@ def _shared_cache(source: Source, places: Sequence[bytes], mains: Sequence[str],
 
 
 def _into_cache(path: bytes, optional: bool, origin: str) -> Entry:
-    return checked(b"/" + path, b"/" + CACHE + b"/", optional, origin)
+    return checked(b"/" + path, b"/" + CACHES + b"/", optional, origin)
 
 
 def _subcaches(root: Root, path: bytes, main: str) -> list[str]:
+    from ..dyld_cache import subcaches  # noqa: PLC0415 (few runs choose a profile)
+
     parent, name = os.path.split(path)
     try:
         with root.directory(parent) as dir_fd:

@@ -19,7 +19,8 @@ from ansible_collections.darwin.jail.plugins.module_utils import dyld_cache
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import FormatError
 from ansible_collections.darwin.jail.plugins.module_utils.extent import ReadAt
-from ansible_collections.darwin.jail.plugins.module_utils.shared_caches import DIRECTORY, caches
+from ansible_collections.darwin.jail.plugins.module_utils.macos import CACHES
+from ansible_collections.darwin.jail.plugins.module_utils.shared_caches import caches
 from host.dyld_cache import IMAGES, Family
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,7 +135,7 @@ def test_cut_off_anywhere(end: int) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    directory = tmp_path / os.fsdecode(DIRECTORY)
+    directory = tmp_path / os.fsdecode(CACHES)
     directory.mkdir(parents=True)
     for family in (ARM, Family("x86_64", "15.2", "24C101")):
         for name, data in family.files().items():

@@ -23,8 +23,9 @@ for folder in ("../.cache/collections", "fixtures", "standin/root/usr/lib/python
     sys.path.insert(0, str(TESTS / folder))
 
 from libinfo import Libinfo  # noqa: E402
-from relayed import Mac, address_of, mac_in_temporary_directory, number_in, until  # noqa: E402
+from relayed import Mac, address_of, mac_in_temporary_directory, number_in  # noqa: E402
 from standin.mdnsresponder import Responder  # noqa: E402
+from waiting import until  # noqa: E402
 
 GROWTH = 1 << 20
 """Bytes of memory that may come and go."""

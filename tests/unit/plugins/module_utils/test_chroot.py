@@ -24,6 +24,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import InputErr
 from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.user_tmp import arrange
+from waiting import until
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -237,10 +238,12 @@ def test_signals_are_as_usual(furnished: Path) -> None:
 def test_no_descriptor_of_ours_is_open_in_it(furnished: Path) -> None:
     said = furnished / "scratch/pid"
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(shell, furnished, "echo $$ >/scratch/pid; exec sleep 60", timeout=1)
+        running = pool.submit(shell, furnished, "echo $$ >/scratch/pid; exec sleep 60", timeout=2)
         while not said.exists() or not said.read_text():
             time.sleep(0.01)
-        assert sorted(os.listdir(f"/proc/{said.read_text().strip()}/fd")) == ["0", "1", "2"]
+        held = f"/proc/{said.read_text().strip()}/fd"
+        # Not at once, for sleep opens its libraries first; and in time, for it is ended after 2 seconds.
+        until(lambda: sorted(os.listdir(held)) == ["0", "1", "2"])
         assert running.result().failed
 
 

@@ -19,7 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import InputErr
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from bound import UMOUNT, lazy_unmount
 from launchctl import Launchctl
-from relayed import until
+from waiting import until
 
 MOUNT = ("mount", "-t", "tmpfs", "devfs")
 FAKE = """\

@@ -23,7 +23,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.jail_info import MOST_
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from host.dyld_cache import Family
 from launchctl import Launchctl
-from relayed import until
+from waiting import until
 
 SYSTEM = make.need("/usr/lib/libSystem.B.dylib")
 

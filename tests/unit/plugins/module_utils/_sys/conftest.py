@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from relayed import Mac, mac_in_temporary_directory, until
+from relayed import Mac, mac_in_temporary_directory
 from standin.mdnsresponder import Responder
+from waiting import until
 
 
 @pytest.fixture

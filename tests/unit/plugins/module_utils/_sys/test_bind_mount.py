@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from bound import PROGRAM, is_mounted, lazy_unmount, needs_bindfs
-from relayed import until
+from waiting import until
 
 
 class Bench:

@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import dns_relay
 from libinfo import Libinfo, LookupFailedError
-from relayed import PROGRAM, QUICKLY, Mac, address_of, until
+from relayed import PROGRAM, QUICKLY, Mac, address_of
 from standin import dnssd
 from standin.mdnsresponder import Responder
+from waiting import until
 
 
 def descriptors(process: Any) -> int:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import progress as progresses
 from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import LINE, Progress, reported
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
+from waiting import until
 
 
 @pytest.fixture
@@ -25,14 +25,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(progresses, "SILENT", 0.1)
     monkeypatch.setattr(progresses, "TICK", 0.05)
     return tmp_path.resolve() / "progress"
-
-
-def until(true: Callable[[], Any], seconds: float = 10) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 def said(file: Path) -> dict[str, Any]:

@@ -50,6 +50,14 @@ def release(root: Root) -> Release:
         raise InputError(f"{where} does not tell the version of macOS") from exc
 
 
+def may_hold_macos(root: Root) -> bool:
+    """Whether a closer look is worth it: the plist or the caches are there, or something is in their way."""
+    try:
+        return any(root.lstat(path) is not None for path in (SYSTEM_VERSION, CACHES))
+    except OperationError:
+        return True
+
+
 def architecture() -> str:
     """arm64 or x86_64: the kernel's, which is what a jail runs on."""
     return machine()

@@ -22,7 +22,7 @@ from .._sys.lock import Turn
 from .._sys.progress import Progress, reported
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, NotAJailError, OperationError, SpaceError, show
-from ..macos import CACHES, SYSTEM_VERSION, release
+from ..macos import SYSTEM_VERSION, may_hold_macos, release
 from ..result import Result
 from ..sizes import size
 from . import adopt, globs, install, manifest, profiles, record
@@ -210,8 +210,8 @@ class _Run:
         """A jail that may be in use never gets another shared cache: programs would start with half of it."""
         if self._wish.update_in_place or jail.marker.get("state") != "complete":
             return
-        if jail.root.lstat(SYSTEM_VERSION) is None and jail.root.lstat(CACHES) is None:
-            return  # it holds no macOS
+        if not may_hold_macos(jail.root):
+            return
         from ..identity import behind  # noqa: PLC0415 (reads shared caches, which such a jail has)
 
         lag = behind(jail, self._source.root)

@@ -135,3 +135,16 @@ def test_a_file_that_loses_its_other_name_in_this_run_is_made_anew_as_foretold(
     assert paths(make(*wish)) == paths(foretold)
     assert (place / "jail/usr/share/git").stat().st_mode & 0o777 == 0o700
     assert (place / "jail/usr/bin/git").read_text() == "another git"
+
+
+def test_a_link_where_the_jail_would_have_its_macos_is_mended(make: Make, place: Path) -> None:
+    make("/usr/")
+    system, outside = place / "jail/System", place / "outside"
+    outside.mkdir()
+    shutil.rmtree(system)
+    system.symlink_to(outside)
+    foretold = make("/usr/", check=True)
+    assert paths(make("/usr/")) == paths(foretold)
+    assert system.is_dir()
+    assert not system.is_symlink()
+    assert list(outside.iterdir()) == []

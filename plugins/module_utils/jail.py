@@ -17,22 +17,28 @@ All of it is untrusted input: root in the jail can change it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from ._sys import host
+from ._sys import at, host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
-from .errors import AnyPath, InputError, NotAJailError, RecordError, show
+from ._sys.unfinished import PREFIX
+from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
 STATE = b"private/var/db/darwin.jail"
 MARKER = STATE + b"/jail.json"
 LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
-TEMPORARY = b".darwin.jail."
+TEMPORARY = PREFIX
 VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
@@ -72,6 +78,7 @@ class Jail:
 
     def __init__(self, path: bytes, root: Root, marker: dict[str, Any]) -> None:
         self.path, self.root, self.marker = path, root, marker
+        root.stage = partial(stage, root)
         self._lock: Lock | None = None
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
@@ -84,15 +91,19 @@ class Jail:
 
     def close(self) -> None:
         self.root.close()
-        if self._lock:
-            self._lock.close()
+        self.unlock()
 
-    def lock(self, check: bool = False) -> None:
-        """Become the one writer (in check mode: see that there is none); BusyError otherwise."""
+    def lock(self, check: bool = False, sweep: bool = True) -> None:
+        """Become the one writer (in check mode: see that there is none); BusyError otherwise.
+
+        With `sweep`, what a killed one left on its way is removed.
+        """
         if check:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, this_process())
+        if sweep:
+            sweep_stage(self.root)
 
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""
@@ -100,6 +111,12 @@ class Jail:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, f"{this_process()}, which copies it", shared=True)
+
+    def unlock(self) -> None:
+        """Let others write, once there is nothing more to be written."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
     @property
     def locked(self) -> bool:
@@ -216,7 +233,8 @@ def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:
     for below in (b"", b"/var", b"/var/db"):
         root.make_dir(nascent + below, 0o755, 0, 0)
     state = nascent + STATE[len(b"private") :]
-    root.make_dir(state, 0o700, 0, 0)
+    for below in (b"", b"/stage"):
+        root.make_dir(state + below, 0o700, 0, 0)
     marker = {**new_marker(), **values}
     root.write(state + b"/jail.json", json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
     root.rename(nascent, b"private")
@@ -228,6 +246,61 @@ def sweep(root: Root) -> None:
     for name in root.names(b""):
         if name.startswith(TEMPORARY):
             root.remove_tree(name)
+
+
+# -- the stage, and what protects it and the rest ---------------------------------------
+
+
+@contextmanager
+def stage(root: Root) -> Iterator[int]:
+    """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
+    try:
+        with root.directory(STATE) as state:
+            if at.lstat(name := os.path.basename(STAGE), state) is None:
+                os.close(at.make_dir(name, state))
+            fd = at.open_dir(name, state)
+    except OperationError as exc:
+        if exc.errno != errno.ENOENT:
+            raise
+        fd = -1
+    except OSError as exc:
+        raise failed("make directory", root.outside(STAGE), exc) from exc
+    try:
+        yield fd
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def make_stage(root: Root) -> None:
+    """See that there is an empty stage."""
+    with stage(root):
+        pass
+    root.make_dir(STAGE, 0o700, 0, 0)
+    sweep_stage(root)
+
+
+def sweep_stage(root: Root) -> None:
+    """Remove what a killed run left in the stage, and beside what is kept."""
+    for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
+        for name in root.names(place) if root.lstat(place) else ():
+            if name.startswith(ours):
+                root.remove_tree(place + b"/" + name)
+
+
+def guards_state(rel: bytes) -> bool:
+    """Whether a directory is the jail's root, on the way to what the collection keeps there, or that itself."""
+    return not rel or (STATE + b"/").startswith(rel + b"/")
+
+
+def is_safe_guard(mode: int, uid: int) -> bool:
+    """Whether nobody but root could put another thing in the place of what is in such a directory."""
+    return uid == 0 and bool(not mode & 0o022 or mode & stat.S_ISVTX)
+
+
+def safe_mode(mode: int) -> int:
+    """The mode of such a directory that comes nearest to what is wanted."""
+    return mode if is_safe_guard(mode, 0) else mode & ~0o022
 
 
 def mark_adopted(jail: Jail) -> None:

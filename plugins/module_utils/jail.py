@@ -22,13 +22,14 @@ import os
 import time
 from typing import Any
 
+from . import protected
 from ._sys import host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
 from .errors import AnyPath, InputError, NotAJailError, RecordError, show
 
-STATE = b"private/var/db/darwin.jail"
+STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
 LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
@@ -36,24 +37,18 @@ TEMPORARY = b".darwin.jail."
 VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
-# Directories that belong to a system and can never become, or be removed as, a jail.
-SYSTEM = frozenset(
-    b"/" + name
-    for name in b"""Applications Library Network System Users Volumes bin boot cores dev etc home lib
-    lib64 opt private private/etc private/tmp private/var private/var/db private/var/folders
-    private/var/root private/var/run private/var/tmp proc root run sbin srv sys tmp usr usr/bin usr/lib
-    usr/libexec usr/local usr/sbin usr/share var""".split()
-)
-
 
 def jail_path(path: str) -> bytes:
-    """The real path of a jail directory that exists or may be made; InputError when it cannot be one."""
+    """The real path of a jail directory that exists or may be made; InputError when it cannot be one.
+
+    What exists of it is spelled as the volume holds it, so that all that is named after a jail agrees.
+    """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
     real = host.real_path(path)
-    if real == b"/" or real in SYSTEM or real.startswith(b"/System/"):
+    if protected.is_of_system(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
-    if os.path.dirname(real) == b"/Users":
+    if protected.is_home(real):
         raise InputError(f"{show(real)} is a home directory and cannot be a jail: choose a directory below it")
     if os.path.lexists(real) and not os.path.isdir(real):
         raise InputError(f"{show(real)} is not a directory and cannot become a jail: choose another path")

@@ -29,7 +29,7 @@ from .applying import Applier
 from .config import GO_NAMES, Layer
 from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, open_layout
-from .unpacking import entries
+from .unpacking import Entry, entries
 
 
 class Image(NamedTuple):
@@ -214,9 +214,9 @@ def _layers_done(jail: jails.Jail) -> int:
     return done if isinstance(done, int) else 0
 
 
-def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[tuple[bytes, bool]]) -> None:
-    for path, contents in hidden:
-        applier.hide(path, contents)
+def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:
+    for entry in hidden:
+        applier.hide(entry)
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
         with closing(unpacked(file, layer.blob, where)) as stream:

@@ -103,6 +103,8 @@ def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
             raise InputError(f"{where}: {option} goes with state {goes_with}, not with state {state}")
     if state == "link" and not item.get("target"):
         raise InputError(f"{where}: a link needs a target: say where it is to point")
+    if "\0" in (item.get("target") or ""):
+        raise InputError(f"{where}: target holds a NUL, and no path can: give another one")
     if item.get("content") is not None and item.get("block") is not None:
         raise InputError(f"{where}: content is all of a file and block a part of it: give one of them")
     mode = item.get("mode")

@@ -160,8 +160,10 @@ class _Settlement:
         self._jail, self._root, self._wishes = jail, jail.root, wishes
 
     def carry_out(self, check: bool) -> Result:
-        """Files that name users come first: what is made then can be theirs."""
-        wanted = [*self._files(), *(want for wish in self._wishes for want in self._belongings(wish))]
+        """Files that name users come before what is made for them, and after what is removed: they tell whose it is."""
+        going, coming = ([wish for wish in self._wishes if wish.present == present] for present in (False, True))
+        wanted = [want for wish in going for want in self._belongings(wish)]
+        wanted += [*self._files(), *(want for wish in coming for want in self._belongings(wish))]
         planned = {
             step: want
             for want in wanted
@@ -171,9 +173,11 @@ class _Settlement:
         lines = [step.describe() for step in planned]
         lines += [line for wish in self._wishes for line in self._temporary(wish, check=True)]
         if not check:
+            for wish in going:
+                self._temporary(wish, check=False)
             for step, want in planned.items():
                 files.carry_out(self._root, want, step)
-            for wish in self._wishes:
+            for wish in coming:
                 self._temporary(wish, check=False)
         lines = list(dict.fromkeys(lines))  # users share directories above theirs
         report = [wish.report() for wish in self._wishes if wish.present]

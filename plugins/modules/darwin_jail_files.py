@@ -31,6 +31,7 @@ options:
         description:
           - Absolute path as seen in the jail. C(/etc), C(/tmp) and C(/var) at its start lead into C(/private). Any
             other symbolic link in it is refused.
+          - What leads to C(/private/var/db/darwin.jail) cannot be removed, nor given to others than root.
         type: str
         required: true
       state:

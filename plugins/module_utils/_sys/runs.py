@@ -21,7 +21,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
-from ..errors import BusyError, InputError, JailError, OperationError, show
+from ..errors import BusyError, InputError, JailError, OperationError, failed, show
 from . import host
 from .lock import Lock, this_process
 from .mounts import mounts_below
@@ -47,7 +47,7 @@ def own_directory(place: bytes, warnings: list[str] | None = None) -> Iterator[b
         with closing(root), closing(lock):
             _remove_dead(root, said)
             try:
-                root.make_dir(name, 0o700, 0, 0)
+                _mkdir(root, name)
                 yield root.outside(name)
             finally:
                 _remove(root, name, said)
@@ -77,10 +77,20 @@ def _open(place: bytes) -> Root:
     with Root(folder) as parent:
         status = parent.lstat(name)
         if status is None:
-            parent.make_dir(name, 0o700, 0, 0)
-        elif not _is_ours(status):
+            _mkdir(parent, name)
+            status = parent.lstat(name)
+        if status and not _is_ours(status):
             raise InputError(f"{show(place)} is no directory that only root can enter: move it away")
     return Root(place)
+
+
+def _mkdir(root: Root, name: bytes) -> None:
+    try:
+        os.mkdir(name, 0o700, dir_fd=root.fd)
+    except FileExistsError:
+        pass  # another run was faster
+    except OSError as exc:
+        raise failed("make directory", root.outside(name), exc) from exc
 
 
 def _is_ours(status: os.stat_result) -> bool:
@@ -106,10 +116,11 @@ def _begin(place: bytes) -> tuple[Root, Lock, bytes]:
 
 
 def _remove_dead(root: Root, warnings: list[str]) -> None:
+    remover = f"{this_process()}, which removes it"
     for entry in root.names(b""):
         match = LOCK.fullmatch(entry)
         if match and _is_lock(root.lstat(entry)):
-            with suppress(BusyError), closing(Lock(root, entry, f"{this_process()}, which removes it")) as lock:
+            with suppress(BusyError), closing(Lock(root, entry, remover, looks=1)) as lock:
                 if lock.is_at(root, entry):
                     _remove(root, match[1], warnings)
 

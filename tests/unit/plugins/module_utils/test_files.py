@@ -202,3 +202,27 @@ def test_on_a_full_disk_it_says_how_much_is_needed(tmp_path: Path) -> None:
         assert sorted(path.name for path in (small / "jail").iterdir()) == ["private", "x"]
     finally:
         subprocess.check_call(["umount", small])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"path": "/private/var/db", "state": "directory", "owner": "nobody"},
+        {"path": "/private/var", "state": "directory", "mode": "0777"},
+        {"path": "/var/db", "state": "directory", "mode": "0775"},
+        {"path": "/private", "state": "absent"},
+    ],
+)
+def test_what_leads_to_our_own_stays_as_it_is(empty_jail: Path, wrong: dict[str, Any]) -> None:
+    for check in (True, False):
+        with pytest.raises(InputError, match="leads to what the collection keeps in the jail"):
+            arrange(empty_jail, {"path": "/first"}, wrong, check=check)
+    assert not (empty_jail / "first").exists()
+    assert jails.open_jail(str(empty_jail)).root.read(jails.MARKER, 1000)
+    sticky = {"path": "/private/var/db", "state": "directory", "mode": "01777"}  # nobody can rename what is root's
+    assert four_runs(empty_jail, sticky) == ["~ /private/var/db (mode 0755, wanted 1777)"]
+
+
+def test_a_link_cannot_point_to_a_nul(empty_jail: Path) -> None:
+    with pytest.raises(InputError, match="target holds a NUL"):
+        arrange(empty_jail, {"path": "/x", "state": "link", "target": "a\0b"})

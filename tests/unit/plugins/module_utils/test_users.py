@@ -26,6 +26,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 
 USERS = "# User Database\nroot:*:0:0:System Administrator:/var/root:/bin/sh\n"
 STAFF = grp.getgrnam("staff").gr_gid
+LOCK = "private/var/db/darwin.jail/lock"
 ALL_GROUPS = {group.gr_name for group in grp.getgrall()}
 ITEM = {"state": "present", "sudo": False, "remove": False}
 
@@ -276,3 +277,13 @@ def test_odd_files_are_not_read(bench: Bench, tmp_path: Path, kind: str) -> None
         before = len(os.listdir("/proc/self/fd"))
         assert who.find_user(root.fd, "x") is None
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_home_is_nothing_that_leads_to_our_own(bench: Bench, state: str) -> None:
+    for home in ("/private/var/db", "/var", "/private"):
+        bench.etc("passwd").write_text(f"{USERS}builder:*:700:0:Builder:{home}:/bin/sh\n")
+        before = bench.snapshot()
+        with pytest.raises(InputError, match="leads to what the collection keeps in the jail"):
+            bench.arrange({"name": "builder", "state": state, "remove": True})
+        assert {**bench.snapshot(), LOCK: None} == {**before, LOCK: None}

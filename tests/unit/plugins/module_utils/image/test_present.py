@@ -362,3 +362,21 @@ def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
         closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
     ):
         stream.digests()
+
+
+@pytest.mark.parametrize("name", ["./", "private/", "private/var/", "private/var/db/"])
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2775])
+def test_what_protects_the_state_stays_roots(place: Path, name: str, mode: int) -> None:
+    """Whatever an image says of it: nobody else can put another directory in its place."""
+    layer = archive(member(name, tarfile.DIRTYPE, mode=mode, uid=501, gid=20), member("usr/", tarfile.DIRTYPE, uid=501))
+    put(place, layer)
+    unpacked(place)
+    status = (place / "new" / name).stat()
+    assert (status.st_uid, status.st_gid) == (0, 20)
+    assert not status.st_mode & 0o022 or status.st_mode & stat.S_ISVTX
+    assert (place / "new/usr").stat().st_uid == 501
+    assert marker(place / "new")["state"] == "complete"
+    mover = ["setpriv", "--reuid", "501", "--regid", "20", "--clear-groups", "mv"]
+    ended = subprocess.run([*mover, place / "new" / STATE, place / "new/x"], check=False, capture_output=True)
+    assert ended.returncode
+    assert not unpacked(place).changed

@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,11 +104,8 @@ def test_only_missing_layers_travel(make_jail: Make, place: Path, served: Regist
         assert len(served.requests("GET", "/blobs/")) - len(fetched) == 2
 
 
-def test_a_password_is_nowhere_to_be_seen(make_jail: Make, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_nowhere_to_be_seen(make_jail: Make, place: Path, own_runs: Path) -> None:
     make_jail("jail")
-    scratches = place / "scratch"
-    scratches.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratches))
     (place / "users").write_text(f"{HASHED}\n")
     auth = f"auth: {{htpasswd: {{realm: jails, path: {place}/users}}}}"
     with registry(place / "registry", auth=auth) as running:
@@ -125,7 +121,7 @@ def test_a_password_is_nowhere_to_be_seen(make_jail: Make, place: Path, monkeypa
     said = (place / "calls").read_text()
     assert PASSWORD not in said
     assert token not in said
-    assert not list(scratches.glob(".darwin.jail.*"))
+    assert not own_runs.exists()
 
 
 def test_tls_unless_told_otherwise(make_jail: Make, place: Path, served: Registry, tool: Path) -> None:

@@ -64,7 +64,6 @@ def spelled(root: Path) -> list[str]:
     ("old", "new"),
     [
         ("usr/share/dict/words", "usr/share/dict/WORDS"),
-        ("usr/share/dict/words", "usr/share/dict/Words"),
         ("usr/share/dict", "usr/share/Dict"),
         ("usr/share", "usr/SHARE"),
         ("usr/bin/\u00fcber", "usr/bin/u\u0308ber"),

@@ -19,6 +19,7 @@ description:
     absolute, holds C(..), lies below a link or a file, or comes twice; when a hard link names anything but an earlier
     file; when a symbolic link climbs out of the jail; and when it holds devices. No symbolic link is followed, neither
     in the jail nor in the source.
+  - Two names of the source that are one on the jail's volume are refused before anything is made.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail

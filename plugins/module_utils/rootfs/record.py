@@ -237,7 +237,7 @@ class Record:
             raise RecordError("it ends in the middle")
 
     def _add(self, path: bytes, block: Block) -> None:
-        if is_state(path):
+        if (path[:7].lower() == b"private" or not path.isascii()) and is_state(path):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
             self._room -= len(path) + OVERHEAD

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from . import jail as jails
-from . import user_tmp
+from . import register, user_tmp
 from ._sys import at
 from ._sys.dns_relay import SERVER
 from ._sys.lock import Lock, alone_in, holder, this_process
@@ -116,5 +116,6 @@ def _remove(root: Root, folder: bytes, warnings: list[str]) -> None:
         if mounted:
             raise InputError(f"cannot remove {show(where)}: mounted below it: {mounted}: unmount first")
         root.remove_tree(folder)
+        register.forget(os.path.join(where, b"jail"))
     except JailError as exc:  # the run itself went well, or has an error of its own to tell
         warnings.append(str(exc))

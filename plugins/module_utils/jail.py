@@ -69,6 +69,7 @@ def jail_path(path: str) -> bytes:
     return real
 
 
+ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
 BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it anew"
 
 
@@ -203,14 +204,13 @@ def read_marker(root: Root) -> dict[str, Any] | None:
     data = root.read(MARKER, 65536)
     if data is None:
         return None
+    where = show(root.outside(MARKER))
     try:
         marker = json.loads(data)
     except (ValueError, RecursionError) as exc:
-        raise RecordError(f"{show(root.outside(MARKER))} is damaged: it is not JSON") from exc
+        raise RecordError(f"{where} is damaged: it is not JSON ({ADOPT})") from exc
     if not isinstance(marker, dict) or marker.get("format") != 1:
-        raise RecordError(
-            f"{show(root.outside(MARKER))} is damaged or of a newer version of this collection: format is not 1"
-        )
+        raise RecordError(f"{where} is damaged or of a newer version of this collection: format is not 1 ({ADOPT})")
     return marker
 
 

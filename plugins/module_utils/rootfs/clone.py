@@ -86,6 +86,7 @@ class Base:
         if not jails.is_vacant(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
+                jail.refuse_unknown("make a clone at")
                 return self._fill(jail, count) if not check else self._look(jail)
         if check:
             return self._look(Jail(path, Root.absent(path)))

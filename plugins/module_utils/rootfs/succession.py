@@ -154,7 +154,7 @@ def _refuse_elsewhere(old: Jail, new: Jail) -> None:
 def _begin(old: Jail, new: Jail, carry: bool) -> None:
     if old.unknown:
         old.mark()
-    new.mark(replaces=old.entry["id"], inherited=False if carry else None)
+    new.mark(replaces=old.entry["id"], replaced_by=None, inherited=False if carry else None)
     old.mark(replaced_by=new.entry["id"])
 
 

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import register
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError, RecordError
 from ansible_collections.darwin.jail.plugins.module_utils.identity import identity
 from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from system_calls import CHANGING, before_call, die, fail, in_child, refusal
 
 DIGEST = "sha256:" + "1" * 64
@@ -178,6 +179,17 @@ def test_one_that_says_it_is_another_one_is_unknown(jail: Path, place: Path) -> 
         pass
     marker(place / "hostile").write_bytes(marker(jail).read_bytes())
     assert unknown(place / "hostile")
+
+
+def test_one_whose_marker_makes_no_sense_is_taken_over_as_the_message_says(jail: Path) -> None:
+    marker(jail).write_bytes(b"nonsense")
+    with pytest.raises(RecordError, match=r"not JSON \(remove the file, then take the jail over with the option adopt"):
+        jails.open_jail(str(jail))
+    marker(jail).unlink()
+    wish = Wish(str(jail), entries=[{"src": "/nothing", "optional": True}], adopt=True)
+    assert build(wish, check=False).changed
+    assert not unknown(jail)
+    assert "image" not in known(jail)
 
 
 # -- damage -----------------------------------------------------------------------------

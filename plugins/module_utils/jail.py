@@ -18,23 +18,29 @@ register of the Mac (register.py), which only the marker's `id` and `stamp` are 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from . import register
-from ._sys import host
+from ._sys import at, host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
-from .errors import AnyPath, InputError, NotAJailError, RecordError, show
+from ._sys.unfinished import PREFIX
+from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
 STATE = b"private/var/db/darwin.jail"
 MARKER = STATE + b"/jail.json"
 LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
-TEMPORARY = b".darwin.jail."
+TEMPORARY = PREFIX
 VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
@@ -84,6 +90,9 @@ class Jail:
         self._marker = marker
         self._entry = {**(entry or {})} if marker is None else entry
         self._unknown = ""
+        self.is_entered = True
+        """Whether it is, or is to be, in the register; a clone for one run is not."""
+        root.stage = partial(stage, root)
         self._lock: Lock | None = None
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
@@ -96,16 +105,20 @@ class Jail:
 
     def close(self) -> None:
         self.root.close()
-        if self._lock:
-            self._lock.close()
+        self.unlock()
 
-    def lock(self, check: bool = False) -> None:
-        """Become the one writer (in check mode: see that there is none); BusyError otherwise."""
+    def lock(self, check: bool = False, sweep: bool = True) -> None:
+        """Become the one writer (in check mode: see that there is none); BusyError otherwise.
+
+        With `sweep`, what a killed one left on its way is removed.
+        """
         if check:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, this_process())
         self._look_again()
+        if sweep:
+            sweep_stage(self.root)
 
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""
@@ -118,6 +131,12 @@ class Jail:
     def _look_again(self) -> None:
         """The run that had the lock before may have written another entry."""
         self._marker, self._entry = read_marker(self.root), None
+
+    def unlock(self) -> None:
+        """Let others write, once there is nothing more to be written."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
     @property
     def locked(self) -> bool:
@@ -156,7 +175,8 @@ class Jail:
         entry = {name: value for name, value in was.items() if value is not None}
         written = [str(self._marker["stamp"])] if self._marker and not self.unknown else []
         entry.update(inode=self.root.status().st_ino, stamps=[stamp, *written])
-        register.write(self.path, [entry])
+        if self.is_entered:
+            register.write(self.path, [entry])
         marker = marker_of(entry)
         write_marker(self.root, marker)
         self._marker, self._entry, self._unknown = marker, entry, ""
@@ -239,14 +259,17 @@ def is_vacant(path: bytes) -> bool:
     return all(name.startswith(TEMPORARY) for name in host.names_in(path))
 
 
-def create(path: bytes, **values: Any) -> Jail:
-    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename."""
+def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
+    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename.
+
+    With `enter`, it is entered in the register, right before.
+    """
     _refuse_unmounted(path)
     host.make_dirs(path)
     root = Root(path)
     try:
         with alone_in(root):
-            entry = _begin(root, values) if is_vacant(path) else None
+            entry = _begin(root, enter, values) if is_vacant(path) else None
     except BaseException:
         root.close()
         raise
@@ -254,6 +277,7 @@ def create(path: bytes, **values: Any) -> Jail:
         root.close()
         return open_jail(os.fsdecode(path))
     jail = Jail(path, root, marker_of(entry), entry)
+    jail.is_entered = enter
     jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
     return jail
 
@@ -269,16 +293,18 @@ def _refuse_unmounted(path: bytes) -> None:
             )
 
 
-def _begin(root: Root, values: dict[str, Any]) -> register.Entry:
+def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
     sweep(root)
     nascent = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
         root.make_dir(nascent + below, 0o755, 0, 0)
     state = nascent + STATE[len(b"private") :]
-    root.make_dir(state, 0o700, 0, 0)
+    for below in (b"", b"/stage"):
+        root.make_dir(state + below, 0o700, 0, 0)
     known = {"inode": root.status().st_ino, "stamps": [os.urandom(8).hex()]}
     entry = {**_fresh(), "state": "building", **values, **known}
-    register.write(root.path, [entry])
+    if enter:
+        register.write(root.path, [entry])
     write_marker(root, marker_of(entry), state + b"/jail.json")
     root.rename(nascent, b"private")
     return entry
@@ -289,6 +315,61 @@ def sweep(root: Root) -> None:
     for name in root.names(b""):
         if name.startswith(TEMPORARY):
             root.remove_tree(name)
+
+
+# -- the stage, and what protects it and the rest ---------------------------------------
+
+
+@contextmanager
+def stage(root: Root) -> Iterator[int]:
+    """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
+    try:
+        with root.directory(STATE) as state:
+            if at.lstat(name := os.path.basename(STAGE), state) is None:
+                os.close(at.make_dir(name, state))
+            fd = at.open_dir(name, state)
+    except OperationError as exc:
+        if exc.errno != errno.ENOENT:
+            raise
+        fd = -1
+    except OSError as exc:
+        raise failed("make directory", root.outside(STAGE), exc) from exc
+    try:
+        yield fd
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def make_stage(root: Root) -> None:
+    """See that there is an empty stage."""
+    with stage(root):
+        pass
+    root.make_dir(STAGE, 0o700, 0, 0)
+    sweep_stage(root)
+
+
+def sweep_stage(root: Root) -> None:
+    """Remove what a killed run left in the stage, and beside what is kept."""
+    for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
+        for name in root.names(place) if root.lstat(place) else ():
+            if name.startswith(ours):
+                root.remove_tree(place + b"/" + name)
+
+
+def guards_state(rel: bytes) -> bool:
+    """Whether a directory is the jail's root, on the way to what the collection keeps there, or that itself."""
+    return not rel or (STATE + b"/").startswith(rel + b"/")
+
+
+def is_safe_guard(mode: int, uid: int) -> bool:
+    """Whether nobody but root could put another thing in the place of what is in such a directory."""
+    return uid == 0 and bool(not mode & 0o022 or mode & stat.S_ISVTX)
+
+
+def safe_mode(mode: int) -> int:
+    """The mode of such a directory that comes nearest to what is wanted."""
+    return mode if is_safe_guard(mode, 0) else mode & ~0o022
 
 
 def mark_adopted(jail: Jail) -> None:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .backend import Backend, Mount, Status
-from .rooted import CREATE
+from .paths import CREATE
 
 O_SYMLINK = 0x200000
 NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC

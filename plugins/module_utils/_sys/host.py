@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
 from .backend import backend
-from .rooted import DIRECTORY, open_absolute, split
+from .paths import DIRECTORY, open_absolute, split
 
 # macOS keeps these in /private and has links in their place
 # (apple-oss-distributions/files Makefile).

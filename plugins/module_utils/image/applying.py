@@ -17,7 +17,7 @@ from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
 from ..errors import failed
-from ..jail import STAGE, STATE
+from ..jail import STAGE, STATE, guards_state, safe_mode
 from ..rootfs.layout import IMPLIED
 from .content import travels
 from .unpacking import Entry, Unpacked
@@ -55,9 +55,8 @@ class Applier:
 
     def _put(self, entry: Entry, stream: Unpacked) -> None:
         path = entry.path
-        parent, name = os.path.split(path)
         try:
-            self._imply(parent)
+            self._imply(os.path.dirname(path))
             if entry.kind == "directory":
                 self._directory(path, entry)
                 return
@@ -66,7 +65,7 @@ class Applier:
             there = self._root.lstat(path)
             if there is not None and stat.S_ISDIR(there.st_mode):
                 self._root.remove_tree(path)
-            with self._root.directory(parent) as fd:
+            with self._root.holder(path) as (fd, name):
                 at.rename(TEMPORARY, self._stage, name, fd)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
@@ -84,6 +83,8 @@ class Applier:
         there = self._root.lstat(path)
         if there is not None and not stat.S_ISDIR(there.st_mode):
             self._root.unlink(path)
+        if guards_state(path):
+            entry = entry._replace(st_mode=safe_mode(entry.st_mode), st_uid=0)
         if path:
             self._root.make_dir(path, entry.st_mode & 0o7777, entry.st_uid, entry.st_gid)
         with self._root.directory(path) as fd:
@@ -93,8 +94,7 @@ class Applier:
     def _make(self, entry: Entry, stream: Unpacked) -> None:
         """Make it in the stage."""
         if entry.kind == "hardlink":
-            parent, name = os.path.split(entry.first)
-            with self._root.directory(parent) as fd:
+            with self._root.holder(entry.first) as (fd, name):
                 at.make_hardlink(name, fd, TEMPORARY, self._stage)
         elif entry.kind == "symlink":
             at.make_symlink(entry.link, TEMPORARY, self._stage)

@@ -23,7 +23,6 @@ from .._sys.rooted import Root
 from ..errors import InputError, JailError, NotAJailError, show
 from ..macos import Release, architecture, release
 from ..result import Result
-from ..rootfs.install import sweep
 from ..rootfs.record import journals
 from ..rootfs.remove import remove
 from ..sizes import size
@@ -202,13 +201,13 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         jail.refuse_unknown("unpack an image into")
         if jail.entry.get("image") != image.digest:
             jail.mark(image=image.digest, layers=0)
-        sweep(jail.root)
+        jails.make_stage(jail.root)
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
                 if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
                     _apply(applier, store, layer, inspection.hidden[number])
                     jail.mark(layers=number + 1)
-        sweep(jail.root)
+        jails.make_stage(jail.root)
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)

@@ -25,7 +25,7 @@ from ..errors import InputError, JailError, NotAJailError, OperationError, Space
 from ..macos import SYSTEM_VERSION, may_hold_macos, release
 from ..result import Result
 from ..sizes import size
-from . import adopt, globs, install, manifest, profiles, record
+from . import adopt, globs, manifest, profiles, record
 from .compare import Comparer
 from .graft import graft
 from .known import Known
@@ -256,7 +256,7 @@ class _Run:
                 jail.mark(**news)
         except BaseException as exc:
             with suppress(JailError):  # the next run sweeps, too
-                install.sweep(jail.root)
+                jails.make_stage(jail.root)
             if isinstance(exc, OperationError) and exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise

@@ -81,8 +81,8 @@ class Base:
         self._source.close()
         self.jail.close()
 
-    def clone(self, path: bytes, count: int | None, check: bool) -> Findings:
-        """Make the jail at `path` a clone, or say what would be done."""
+    def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> Findings:
+        """Make the jail at `path` a clone, or say what would be done; with `enter`, the Mac is to know it."""
         if not jails.is_vacant(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
@@ -91,7 +91,7 @@ class Base:
         if check:
             return self._look(Jail(path, Root.absent(path)))
         there = os.path.lexists(path)
-        with jails.create(path, **self._origin()) as jail:  # a run that is killed right then is taken up again
+        with jails.create(path, enter, **self._origin()) as jail:  # a run that is killed right then is taken up again
             jail.lock()
             try:
                 return self._fill(jail, count)

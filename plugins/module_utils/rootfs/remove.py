@@ -34,13 +34,16 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
         if mounted and not unmount:
             points = ", ".join(map(show, mounted))
             raise InputError(f"cannot remove {show(real)}: mounted below it: {points}: unmount first")
-        jail.lock(check)
+        jail.lock(check, sweep=False)
         if not check:
             unmount_below(jail.root)
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
                     jail.mark()  # so that what an interrupted removal leaves is known as a jail
             _empty(jail)
+            with alone_in(jail.root):
+                jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
+                jails.sweep(jail.root)
     if not check:
         host.remove_empty(real)
         register.forget(real)
@@ -81,7 +84,7 @@ def _result(done: list[tuple[str, bytes, str]], jail: bytes = b"") -> Result:
 
 
 def _empty(jail: jails.Jail) -> None:
-    """Remove everything but the marker, then the marker."""
+    """Remove everything but what makes it a jail, then let that go, by one rename: what is left is vacant."""
     kept = jails.STATE
     chain = [kept]
     while os.path.dirname(chain[-1]):
@@ -94,4 +97,3 @@ def _empty(jail: jails.Jail) -> None:
                 jail.root.remove_tree(path)
     last = jails.TEMPORARY + os.urandom(6).hex().encode()
     jail.root.rename(b"private", last)
-    jail.root.remove_tree(last)

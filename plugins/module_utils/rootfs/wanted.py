@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple, Union
 
 from ..errors import OperationError, failed
-from ..jail import STATE, TEMPORARY
+from ..jail import STATE, TEMPORARY, guards_state, is_safe_guard, safe_mode
 from .graft import Graft
-from .layout import IMPLIED
+from .layout import IMPLIED, Fixed
 from .source import Source
 
 Status = Any
@@ -177,13 +177,14 @@ class WantedTree:
         """The root directory of the jail."""
         sources = list(self._grafts.sources)
         status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
-        return WantedDir(status, sources, grafted=True)
+        return _protected(b"", WantedDir(status, sources, grafted=True))
 
     def list(self, path: bytes, want: WantedDir) -> Listing:
         """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
         listing = Listing()
         if want.status is None:
             want.status = self._status(want.sources[-1])
+            _protected(path, want)
         try:
             for source in want.sources:
                 self._scan(source, path, listing)
@@ -191,6 +192,9 @@ class WantedTree:
                 self._add_grafts(path, self._grafts.at(path), listing)
             if self._thin:
                 self._thin(path, listing)
+            if guards_state(path):
+                for name, below in listing.dirs.items():
+                    _protected(path + b"/" + name if path else name, below)
         except BaseException:
             listing.close()
             raise
@@ -288,3 +292,13 @@ class WantedTree:
         inside = inherited.sources if inherited else ()
         sources = [*inside, *(source for source in node.sources if source not in inside)]
         listing.add_dir(name, WantedDir(status, sources, grafted=bool(node.children) or not sources))
+
+
+def _protected(path: bytes, want: WantedDir) -> WantedDir:
+    """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
+    status = want.status
+    if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):
+        want.status = Fixed(*(getattr(status, name, 0) for name in Fixed._fields))._replace(
+            st_mode=safe_mode(status.st_mode), st_uid=0
+        )
+    return want

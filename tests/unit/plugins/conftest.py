@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import register
-from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock, runs
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
 PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
@@ -35,6 +35,14 @@ def own_register() -> Iterator[None]:
         patch.setattr(register, "DIRECTORY", os.fsencode(path / "jails"))
         yield
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What runs in tests need on the Mac for a while lies beside what is the tests' own."""
+    place = tmp_path_factory.getbasetemp().resolve() / "mac/runs"
+    monkeypatch.setattr(runs, "MAC", os.fsencode(place))
+    return place
 
 
 def needs_root() -> None:

@@ -40,7 +40,8 @@ options:
   beside:
     description:
       - With O(state=present), where the jail is made when there is a jail of something else in O(jail), which stays. A
-        jail of another image that is there is removed first. M(darwin.jail.darwin_jail_swap) exchanges the two.
+        jail of another image that is there is removed first, one of which this Mac does not know what it is made of is
+        refused. M(darwin.jail.darwin_jail_swap) exchanges the two.
     type: path
   layout:
     description:

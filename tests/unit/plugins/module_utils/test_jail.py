@@ -38,13 +38,14 @@ def marker(path: bytes) -> Path:
 class TestCreating:
     def test_it_is_marked(self, path: bytes) -> None:
         with jails.create(path) as made:
-            assert made.marker["state"] == "building"
+            assert made.entry["state"] == "building"
         with jails.open_jail(os.fsdecode(path)) as opened:
-            assert opened.marker == made.marker
+            assert opened.entry == made.entry
             opened.lock()
             opened.mark(state="complete", macos_version="15.2")
         with jails.open_jail(os.fsdecode(path)) as again:
-            assert again.marker == {**made.marker, "state": "complete", "macos_version": "15.2"}
+            assert again.entry.pop("stamps")[1:] == made.entry.pop("stamps")
+            assert again.entry == {**made.entry, "state": "complete", "macos_version": "15.2"}
         modes = {name: stat.S_IMODE((Path(os.fsdecode(path)) / name).stat().st_mode) for name in ("", "private/var/db")}
         assert modes == {"": 0o755, "private/var/db": 0o755}
         assert stat.S_IMODE(marker(path).parent.stat().st_mode) == 0o700
@@ -82,7 +83,7 @@ class TestCreating:
             if jails.is_vacant(path):
                 jails.create(path).close()
             with jails.open_jail(os.fsdecode(path)) as opened:
-                assert set(opened.marker) == {"format", "id", "state", "created"}
+                assert set(opened.entry) == {"inode", "stamps", "id", "state", "created"}
             assert os.listdir(path) == [b"private"]
             with Root(os.path.dirname(path)) as above:
                 above.remove_tree(b"jail")
@@ -221,10 +222,10 @@ class TestLocking:
 
 def test_adopting_adds_only_what_the_marker_needs(path: bytes) -> None:
     os.makedirs(path + b"/private/var", 0o711)
-    with jails.Jail(path, Root(path), {"adopted": True}) as made:
+    with jails.Jail(path, Root(path), entry={"adopted": True}) as made:
         jails.mark_adopted(made)
         assert made.nascent == [b"private/var/db"]
-        assert made.marker["adopted"] is True
+        assert made.entry["adopted"] is True
     assert stat.S_IMODE(os.stat(path + b"/private/var").st_mode) == 0o711
     jails.open_jail(os.fsdecode(path)).close()
 

@@ -15,6 +15,18 @@ import sys
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+OF_THE_MAC = ("com.apple.macl", "com.apple.provenance", "com.apple.root.installed", "com.apple.rootless")
+
+
+def is_of_the_mac(attribute: str) -> bool:
+    """Whether an extended attribute belongs to the Mac and not to the file.
+
+    System Integrity Protection and macOS's records of who made a file: root may not set or remove them while it is on,
+    macOS adds some by itself, and what they protect is no copy (docs/macos.md, Copying). They are neither copied nor
+    compared, and no image holds them.
+    """
+    return attribute in OF_THE_MAC
+
 
 class Mount(NamedTuple):
     """One line of the mount table."""
@@ -64,11 +76,11 @@ class Backend:
         return False
 
     def copy_xattrs(self, source: int, target: int) -> None:
-        """Make the xattrs and the ACL of `target` those of `source`."""
+        """Make the xattrs and the ACL of `target` those of `source`, but for those of the Mac."""
         raise NotImplementedError
 
     def xattrs(self, fd: int) -> dict[str, bytes]:
-        """All extended attributes and ACLs of an open file, comparable between files."""
+        """All extended attributes of an open file but those of the Mac, and its ACLs, comparable between files."""
         raise NotImplementedError
 
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:

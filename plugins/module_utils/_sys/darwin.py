@@ -6,7 +6,7 @@
 Facts and their sources (details in docs/macos.md):
 
 - fcopyfile(3) with data and xattrs in one call keeps HFS compression; apart
-  they lose it (apple-oss-distributions/copyfile copyfile.c).
+  they lose it (apple-oss-distributions/copyfile copyfile.c). See copyfile.py.
 - fclonefileat(2) is refused with EXDEV between file systems, and the System
   and Data volumes are two although they report one st_dev; a clone loses
   setuid and setgid (apple-oss-distributions/xnu bsd/vfs/vfs_syscalls.c).
@@ -22,9 +22,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from .backend import Backend, Mount, Status
+from .backend import Backend, Mount, Status, is_of_the_mac
+from .copyfile import CopyFile
 from .rooted import CREATE
 
 O_SYMLINK = 0x200000
@@ -71,6 +72,7 @@ class Darwin(Backend):
     def __init__(self, libc: object = None) -> None:
         """`libc` is libSystem unless a test gives another."""
         self._libc: ctypes.CDLL = libc or ctypes.CDLL(None, use_errno=True)  # type: ignore[assignment]
+        self._copyfile = CopyFile(self._libc)
         self._no_clone: set[int] = set()
 
     def _call(self, name: str, *args: object) -> int:
@@ -88,9 +90,10 @@ class Darwin(Backend):
         how = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC if cloned else CREATE
         target = os.open(name, how, 0o600, dir_fd=dir_fd)
         try:
-            if not cloned:
-                what = COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL
-                self._call("fcopyfile", source, target, None, ctypes.c_uint32(what))
+            if cloned:
+                self._drop_xattrs(target, of_the_mac=True)
+            else:
+                self._copyfile.copy(source, target, COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL)
             self.finish(target, status)
         finally:
             os.close(target)
@@ -111,17 +114,28 @@ class Darwin(Backend):
             return False
 
     def copy_xattrs(self, source: int, target: int) -> None:
-        for key in self._xattr_names(target):
-            self._call("fremovexattr", target, key, 0)
-        self._call("fcopyfile", source, target, None, ctypes.c_uint32(COPYFILE_XATTR | COPYFILE_ACL))
+        self._unlock(target)
+        self._drop_xattrs(target, of_the_mac=False)
+        self._copyfile.copy(source, target, COPYFILE_XATTR | COPYFILE_ACL)
+
+    def _drop_xattrs(self, fd: int, of_the_mac: bool) -> None:
+        """Remove those of the Mac or the others, as far as they may be."""
+        keys = [key for key in self._xattr_names(fd) if is_of_the_mac(os.fsdecode(key)) is of_the_mac]
+        if keys:
+            self._unlock(fd)
+        for key in keys:
+            with suppress(PermissionError):
+                self._call("fremovexattr", fd, key, 0)
 
     def xattrs(self, fd: int) -> dict[str, bytes]:
-        found = {os.fsdecode(key): self._xattr(fd, key) for key in self._xattr_names(fd)}
+        names = [key for key in self._xattr_names(fd) if not is_of_the_mac(os.fsdecode(key))]
+        found = {os.fsdecode(key): self._xattr(fd, key) for key in names}
         acl = self._acl(fd)
         return {**found, "acl": acl} if acl else found
 
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:
-        self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
+        with suppress(PermissionError):
+            self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
 
     def _xattr_names(self, fd: int) -> list[bytes]:
         size = self._call("flistxattr", fd, None, ctypes.c_size_t(0), 0)

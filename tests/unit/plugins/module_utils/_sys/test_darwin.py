@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,53 +18,7 @@ from libsystem import COMPRESSED, RESTRICTED, LibSystem
 UCHG, UAPPND, HIDDEN, SCHG, TRACKED, DATAVAULT = 0x2, 0x4, 0x8000, 0x20000, 0x40, 0x80
 TIME = 1_234_567_890_123_456_789
 
-
-@pytest.fixture
-def lib(place: Path, monkeypatch: pytest.MonkeyPatch) -> LibSystem:
-    return LibSystem(monkeypatch)
-
-
-@pytest.fixture
-def mac(lib: LibSystem) -> darwin.Darwin:
-    return darwin.Darwin(lib)
-
-
-@pytest.fixture
-def folder(place: Path, lib: LibSystem) -> Iterator[int]:
-    fd = os.open(place, os.O_RDONLY)
-    yield fd
-    os.close(fd)
-
-
-@pytest.fixture
-def original(place: Path, lib: LibSystem) -> Path:
-    """A setuid file of somebody's, with an extended attribute and an ACL."""
-    path = place / "original"
-    path.write_bytes(b"contents")
-    os.setxattr(path, "user.note", b"\0x")
-    lib.acls[path.stat().st_ino] = b"!#acl 1\nuser:admin allow read\n"
-    os.chown(path, 501, 20)
-    path.chmod(0o6755)
-    os.utime(path, ns=(1, TIME))
-    lib.calls.clear()
-    return path
-
-
 Copy = Callable[[], bool]
-
-
-@pytest.fixture
-def copy(mac: darwin.Darwin, original: Path, folder: int) -> Copy:
-    """Copy `original` to the name `copy`; says whether it was cloned."""
-
-    def run() -> bool:
-        fd = os.open(original, os.O_RDONLY)
-        try:
-            return mac.copy(fd, os.fstat(fd), folder, b"copy")
-        finally:
-            os.close(fd)
-
-    return run
 
 
 def all_of(lib: LibSystem, path: Path) -> tuple[object, ...]:
@@ -90,7 +44,8 @@ class TestCopying:
     def test_the_owner_comes_before_the_mode_and_the_time_last(self, lib: LibSystem, copy: Copy) -> None:
         """chown(2) clears setuid; whatever is changed after the time changes the time."""
         copy()
-        assert [call for call in lib.calls if call != "fclonefileat"] == ["fchown", "fchmod", "utime"]
+        changes = [call for call in lib.calls if call not in ("fclonefileat", "flistxattr")]
+        assert changes == ["fchown", "fchmod", "utime"]
 
     def test_an_empty_file_is_not_cloned(self, lib: LibSystem, copy: Copy, original: Path) -> None:
         original.write_bytes(b"")
@@ -146,16 +101,16 @@ class TestFlags:
         assert lib.calls[-1] == f"fchflags {flags:#x}"
 
     @pytest.mark.parametrize("flags", [RESTRICTED, TRACKED, DATAVAULT, COMPRESSED, 0x100000, 0x800000, 0x40000000])
-    def test_the_others_are_no_difference(self, mac: darwin.Darwin, flags: int) -> None:
-        assert mac.flags(SimpleNamespace(st_flags=flags | HIDDEN)) == HIDDEN
-        assert mac.flags(SimpleNamespace()) == 0
+    def test_the_others_are_no_difference(self, macos: darwin.Darwin, flags: int) -> None:
+        assert macos.flags(SimpleNamespace(st_flags=flags | HIDDEN)) == HIDDEN
+        assert macos.flags(SimpleNamespace()) == 0
 
-    def test_they_are_taken_away_again(self, mac: darwin.Darwin, lib: LibSystem, original: Path) -> None:
+    def test_they_are_taken_away_again(self, macos: darwin.Darwin, lib: LibSystem, original: Path) -> None:
         """The source lost its lock: mended in place, the compression is not touched."""
         lib.set_flags(original, UCHG | COMPRESSED)
         fd = os.open(original, os.O_RDONLY)
         wanted = SimpleNamespace(st_mode=0o100600, st_uid=0, st_gid=0, st_mtime_ns=TIME, st_flags=0)
-        mac.finish(fd, wanted)
+        macos.finish(fd, wanted)
         os.close(fd)
         assert lib.flags_of(original) == COMPRESSED
         assert stat.S_IMODE(original.stat().st_mode) == 0o600
@@ -170,8 +125,8 @@ class TestLockedNames:
     """chflags uchg binds root too; at.py asks the backend when a name may not go."""
 
     @pytest.fixture(autouse=True)
-    def _mac(self, mac: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(at, "backend", lambda: mac)
+    def _mac(self, macos: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(at, "backend", lambda: macos)
 
     @pytest.mark.parametrize("flags", [UCHG, SCHG, UAPPND])
     def test_a_locked_file_is_replaced(self, lib: LibSystem, place: Path, folder: int, flags: int) -> None:
@@ -216,60 +171,23 @@ class TestLockedNames:
         assert lib.flags_of(place) == UCHG
 
 
-class TestExtendedAttributes:
-    def test_they_become_those_of_the_source(
-        self, mac: darwin.Darwin, lib: LibSystem, place: Path, original: Path
-    ) -> None:
-        target = place / "target"
-        target.mkdir()
-        os.setxattr(target, "user.left", b"over")
-        lib.acls[target.stat().st_ino] = b"another"
-        one, two = os.open(original, os.O_RDONLY), os.open(target, os.O_RDONLY)
-        assert mac.xattrs(one) != mac.xattrs(two)
-        mac.copy_xattrs(one, two)
-        assert (
-            mac.xattrs(one)
-            == mac.xattrs(two)
-            == {
-                "user.note": b"\0x",
-                "acl": b"!#acl 1\nuser:admin allow read\n",
-            }
-        )
-        os.close(one)
-        os.close(two)
-        assert "fcopyfile 0x5" in lib.calls
-        assert lib.allocated == {}
-
-    def test_none_and_one(self, mac: darwin.Darwin, place: Path) -> None:
-        (place / "plain").touch()
-        fd = os.open(place / "plain", os.O_RDONLY)
-        assert mac.xattrs(fd) == {}
-        mac.set_xattr(fd, "user.new", b"a\0b")
-        assert mac.xattrs(fd) == {"user.new": b"a\0b"}
-        os.close(fd)
-
-    def test_an_error_is_raised(self, mac: darwin.Darwin) -> None:
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            mac.xattrs(999)
-
-
 def test_nodes_are_made_in_their_directory_and_this_one_is_kept(
-    mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+    macos: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """macOS 12 has no mknodat(2)."""
     (place / "elsewhere").mkdir()
     monkeypatch.chdir(place / "elsewhere")
-    mac.make_node(folder, b"null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
-    mac.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
+    macos.make_node(folder, b"null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    macos.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
     assert (place / "null").stat().st_rdev == os.makedev(1, 3)
     assert stat.S_ISFIFO((place / "fifo").stat().st_mode)
     with pytest.raises(FileExistsError):
-        mac.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
+        macos.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
     assert Path.cwd() == place / "elsewhere"
 
 
 def test_a_node_gets_the_acl_of_the_original_by_name(
-    lib: LibSystem, mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+    lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From one directory to another, and neither is where the process stands; one without an ACL gets none."""
     (place / "elsewhere").mkdir()
@@ -280,7 +198,7 @@ def test_a_node_gets_the_acl_of_the_original_by_name(
     lib.acls[(place / "source/ruled").stat().st_ino] = b"!#acl 1\nuser:admin allow read\n"
     source = os.open(place / "source", os.O_RDONLY)
     for node in (b"ruled", b"plain"):
-        mac.copy_node_acl(source, node, folder, node)
+        macos.copy_node_acl(source, node, folder, node)
     os.close(source)
     assert lib.acls[(place / "ruled").stat().st_ino] == b"!#acl 1\nuser:admin allow read\n"
     assert (place / "plain").stat().st_ino not in lib.acls
@@ -289,29 +207,29 @@ def test_a_node_gets_the_acl_of_the_original_by_name(
 
 
 def test_a_link_gets_its_metadata_by_a_descriptor_of_its_own(
-    mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+    macos: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """futimens(2) and fchflags(2) on what O_SYMLINK opens; nothing that follows the link."""
     (place / "link").symlink_to("missing")
     seen = []
-    monkeypatch.setattr(mac, "finish", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status)))
-    mac.finish_symlink(folder, b"link", SimpleNamespace(st_mode=0o120755))
+    monkeypatch.setattr(macos, "finish", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status)))
+    macos.finish_symlink(folder, b"link", SimpleNamespace(st_mode=0o120755))
     assert [(path, status.st_mode) for path, status in seen] == [(str(place / "link"), 0o120755)]
 
 
 class TestMounts:
-    def test_the_table(self, mac: darwin.Darwin, lib: LibSystem) -> None:
+    def test_the_table(self, macos: darwin.Darwin, lib: LibSystem) -> None:
         lib.mounted = [
             (b"/", b"apfs", b"/dev/disk3s1s1"),
             (b"/dev", b"devfs", b"devfs"),
             ("/jails/ä b/src".encode(), b"macfuse", b"bindfs@macfuse0"),
             (b"/" + b"x" * 1022, b"nfs", b"host:/"),
         ]
-        assert [tuple(mount) for mount in mac.mounts()] == [
+        assert [tuple(mount) for mount in macos.mounts()] == [
             (point, kind.decode(), source) for point, kind, source in lib.mounted
         ]
 
-    def test_those_that_come_meanwhile_fit(self, mac: darwin.Darwin, lib: LibSystem) -> None:
+    def test_those_that_come_meanwhile_fit(self, macos: darwin.Darwin, lib: LibSystem) -> None:
         lib.mounted = [(b"/", b"apfs", b"/dev/disk3s1s1")]
         original = lib.do_getfsstat
 
@@ -322,7 +240,7 @@ class TestMounts:
 
         type(lib).do_getfsstat, kept = getfsstat, type(lib).do_getfsstat  # type: ignore[method-assign]
         try:
-            assert len(mac.mounts()) == 8
+            assert len(macos.mounts()) == 8
         finally:
             type(lib).do_getfsstat = kept  # type: ignore[method-assign]
 

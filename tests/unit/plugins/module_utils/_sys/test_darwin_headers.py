@@ -18,15 +18,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import darwin
+from ansible_collections.darwin.jail.plugins.module_utils._sys import copyfile, darwin
 
 OLDEST = "12.0"
-SOURCE = Path(darwin.__file__).read_text()
+SOURCE = Path(darwin.__file__).read_text() + Path(copyfile.__file__).read_text()
 
 FACTS = {
     "COPYFILE_ACL": darwin.COPYFILE_ACL,
     "COPYFILE_XATTR": darwin.COPYFILE_XATTR,
     "COPYFILE_DATA": darwin.COPYFILE_DATA,
+    "COPYFILE_STATE_STATUS_CB": copyfile.COPYFILE_STATE_STATUS_CB,
+    "COPYFILE_STATE_XATTRNAME": copyfile.COPYFILE_STATE_XATTRNAME,
+    "COPYFILE_COPY_XATTR": copyfile.COPYFILE_COPY_XATTR,
+    "COPYFILE_START": copyfile.COPYFILE_START,
+    "COPYFILE_ERR": copyfile.COPYFILE_ERR,
+    "COPYFILE_CONTINUE": copyfile.COPYFILE_CONTINUE,
+    "COPYFILE_SKIP": copyfile.COPYFILE_SKIP,
+    "COPYFILE_QUIT": copyfile.COPYFILE_QUIT,
     "CLONE_NOFOLLOW": darwin.CLONE_NOFOLLOW,
     "CLONE_ACL": darwin.CLONE_ACL,
     "MNT_NOWAIT": darwin.MNT_NOWAIT,
@@ -51,6 +59,10 @@ FACTS = {
 # As they are called by ctypes: a plain number is an int, bytes are a char *, None is any pointer.
 PROTOTYPES = {
     "fcopyfile": "int (*)(int, int, copyfile_state_t, uint32_t)",
+    "copyfile_state_alloc": "copyfile_state_t (*)(void)",
+    "copyfile_state_free": "int (*)(copyfile_state_t)",
+    "copyfile_state_set": "int (*)(copyfile_state_t, uint32_t, const void *)",
+    "copyfile_state_get": "int (*)(copyfile_state_t, uint32_t, void *)",
     "fclonefileat": "int (*)(int, int, const char *, uint32_t)",
     "renameatx_np": "int (*)(int, const char *, int, const char *, unsigned int)",
     "fchflags": "int (*)(int, uint32_t)",
@@ -86,6 +98,18 @@ def test_constants_and_structures(tmp_path: Path, arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ["aarch64", "x86_64"])
+def test_the_function_that_copyfile_asks(tmp_path: Path, arch: str) -> None:
+    """Two numbers, three pointers and a pointer; it answers a number."""
+    kinds = {ctypes.c_int: "int", ctypes.c_void_p: "void *", ctypes.c_char_p: "const char *"}
+    arguments = [kinds[kind] for kind in copyfile.Callback._argtypes_]
+    assert copyfile.Callback._restype_ is ctypes.c_int
+    arguments[2] = "copyfile_state_t"
+    type_ = f"int (*)({', '.join(arguments)})"
+    done = compile_c(tmp_path, f'_Static_assert(__builtin_types_compatible_p(copyfile_callback_t, {type_}), "");', arch)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "x86_64"])
 def test_prototypes(tmp_path: Path, arch: str) -> None:
     text = "".join(
         f'_Static_assert(__builtin_types_compatible_p(__typeof__(&{name}), {type_}), "{name}");\n'
@@ -111,7 +135,7 @@ def exported(arch: str) -> set[str]:
 @pytest.mark.parametrize("arch", ["arm64e", "x86_64"])
 def test_what_is_called_is_exported(arch: str) -> None:
     """By these very names; on Intel getfsstat has its old structure unless it is asked otherwise."""
-    names = {*re.findall(r'_call\("(\w+)"', SOURCE), *re.findall(r"lib\.(acl_\w+)\(", SOURCE)}
+    names = {*re.findall(r'_call\("(\w+)"', SOURCE), *re.findall(r"libc?\.(\w+)\(", SOURCE)}
     assert names > set(PROTOTYPES) - {"getfsstat"}
     known = exported(arch)
     assert {f"_{name}" for name in names} - known == set()

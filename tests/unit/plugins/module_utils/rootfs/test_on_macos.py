@@ -61,6 +61,26 @@ def test_what_a_clone_loses_is_restored(make: Make, place: Path, source: Path, l
     assert not make("/usr/", workers=1, verify="full").changed
 
 
+@pytest.mark.parametrize("sip", [False, True], ids=["SIP off", "SIP on"])
+def test_a_build_leaves_the_attributes_of_the_mac_where_they_are(
+    make: Make, place: Path, source: Path, lib: LibSystem, sip: bool
+) -> None:
+    """macOS marks what it protects, and files by what made them; neither ends a run nor is a difference."""
+    for path in (source / "usr", source / "usr/bin", source / "usr/bin/cc"):
+        os.setxattr(path, "user.com.apple.rootless", b"")
+        os.setxattr(path, "user.note", b"x")
+    os.setxattr(source / "usr/bin/git", "user.com.apple.macl", b"x" * 72)
+    lib.sip, lib.adds_provenance, lib.clone_error = sip, True, errno.EXDEV
+    make("/usr/", workers=1)
+    for name in ("usr", "usr/bin", "usr/bin/cc"):
+        assert sorted(os.listxattr(place / "jail" / name)) == ["user.com.apple.provenance", "user.note"]
+    assert os.listxattr(place / "jail/usr/bin/git") == ["user.com.apple.provenance"]
+    assert not make("/usr/", workers=1, verify="full").changed
+    os.setxattr(place / "jail/usr/bin/git", "user.note", b"y")
+    assert make("/usr/", workers=1, verify="full").changed
+    assert not make("/usr/", workers=1, verify="full").changed
+
+
 @pytest.mark.parametrize("name", ["cc", "odd name"])
 def test_flags_that_were_set_in_the_jail_are_noticed_though_the_source_is_sealed(
     place: Path, source: Path, lib: LibSystem, name: str

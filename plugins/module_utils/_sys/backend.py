@@ -39,6 +39,18 @@ class Mount(NamedTuple):
     """What is mounted, as the system names it."""
 
 
+class Volume(NamedTuple):
+    """A mounted volume; by its number, and not by st_dev, two of them can be told apart."""
+
+    number: int
+    nodev: bool
+    """Devices on it cannot be opened."""
+    nosuid: bool
+    """Programs on it run with the rights of who starts them."""
+    noowners: bool
+    """All on it seems to belong to whoever looks."""
+
+
 class Status(Protocol):
     """The part of os.stat_result that metadata is set from."""
 
@@ -59,6 +71,8 @@ class Backend:
     """Set by who sees to it: then new files have their modes at once."""
     has_flags = False
     """Whether files have BSD flags here."""
+    refusal = 0
+    """Why the last file that was to be a clone became a copy: an errno."""
 
     def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
         """Make the file `name` a copy of the open file `source`, with all its metadata.
@@ -66,6 +80,10 @@ class Backend:
         Returns whether the data is shared (cloned) rather than copied. The
         directory is one of root's that nobody else can enter.
         """
+        raise NotImplementedError
+
+    def volume(self, fd: int) -> Volume:
+        """What an open file lies on."""
         raise NotImplementedError
 
     def bequeath_nothing(self, fd: int) -> None:

@@ -9,7 +9,8 @@ Facts and their sources (details in docs/macos.md):
   they lose it (apple-oss-distributions/copyfile copyfile.c). See copyfile.py.
 - fclonefileat(2) is refused with EXDEV between file systems, and the System
   and Data volumes are two although they report one st_dev; a clone loses
-  setuid and setgid (apple-oss-distributions/xnu bsd/vfs/vfs_syscalls.c).
+  setuid and setgid; macOS 12 answers EINVAL to CLONE_ACL
+  (apple-oss-distributions/xnu bsd/vfs/vfs_syscalls.c).
 - mknodat(2) came with macOS 13, so nodes are made after fchdir(2).
 - ACLs of what cannot be opened are read and set by name, and not of symbolic
   links (apple-oss-distributions/Libc posix1e/acl_file.c).
@@ -24,7 +25,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from .backend import Backend, Mount, Status, is_of_the_mac
+from .backend import Backend, Mount, Status, Volume, is_of_the_mac
 from .copyfile import CopyFile
 from .rooted import CREATE
 
@@ -38,6 +39,7 @@ COPYFILE_ACL, COPYFILE_XATTR, COPYFILE_DATA = 1 << 0, 1 << 2, 1 << 3
 CLONE_NOFOLLOW, CLONE_ACL = 0x1, 0x4
 # sys/mount.h
 MNT_NOWAIT = 2
+MNT_NOSUID, MNT_NODEV, MNT_IGNORE_OWNERSHIP = 0x8, 0x10, 0x200000
 # sys/stdio.h: renamex_np(2)
 RENAME_SWAP = 0x2
 # sys/acl.h
@@ -56,7 +58,12 @@ class StatFs(ctypes.Structure):
     """struct statfs with 64-bit inodes (sys/mount.h)."""
 
     _fields_ = [
-        ("f_head", ctypes.c_uint8 * 72),
+        ("f_sizes", ctypes.c_uint8 * 48),
+        ("f_fsid", ctypes.c_int32 * 2),
+        ("f_owner", ctypes.c_uint32),
+        ("f_type", ctypes.c_uint32),
+        ("f_flags", ctypes.c_uint32),
+        ("f_fssubtype", ctypes.c_uint32),
         ("f_fstypename", ctypes.c_char * 16),
         ("f_mntonname", ctypes.c_char * 1024),
         ("f_mntfromname", ctypes.c_char * 1024),
@@ -73,7 +80,10 @@ class Darwin(Backend):
         """`libc` is libSystem unless a test gives another."""
         self._libc: ctypes.CDLL = libc or ctypes.CDLL(None, use_errno=True)  # type: ignore[assignment]
         self._copyfile = CopyFile(self._libc)
-        self._no_clone: set[int] = set()
+        self._acl_is_cloned = True
+        """macOS 12 knows no CLONE_ACL."""
+        self._refusing: dict[int, set[int]] = {}
+        """Volumes that refused a clone, by the st_dev that they may share with others."""
 
     def _call(self, name: str, *args: object) -> int:
         """A function of libSystem that answers -1 and errno on failure."""
@@ -86,12 +96,15 @@ class Darwin(Backend):
     # -- files -----------------------------------------------------------
 
     def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
-        cloned = bool(status.st_size) and self._clone(source, status.st_dev, dir_fd, name)
+        cloned = bool(status.st_size) and self._may_clone(source, status) and self._clone(source, status, dir_fd, name)
         how = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC if cloned else CREATE
         target = os.open(name, how, 0o600, dir_fd=dir_fd)
         try:
             if cloned:
                 self._drop_xattrs(target, of_the_mac=True)
+                if not self._acl_is_cloned:
+                    self._unlock(target)
+                    self._copyfile.copy(source, target, COPYFILE_ACL)
             else:
                 self._copyfile.copy(source, target, COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL)
             self.finish(target, status)
@@ -99,19 +112,35 @@ class Darwin(Backend):
             os.close(target)
         return cloned
 
-    def _clone(self, source: int, source_dev: int, dir_fd: int, name: bytes) -> bool:
-        """Try; st_dev cannot tell whether it will work. A volume that refused once is not asked again."""
-        if source_dev in self._no_clone:
-            return False
+    def _may_clone(self, source: int, status: os.stat_result) -> bool:
+        """A volume that refused once is not asked again; the System and the Data volume have one st_dev."""
+        refusing = self._refusing.get(status.st_dev)
+        return refusing is None or self.volume(source).number not in refusing
+
+    def _clone(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
+        """Try; st_dev cannot tell whether it will work."""
+        how = CLONE_NOFOLLOW | (CLONE_ACL if self._acl_is_cloned else 0)
         try:
-            self._call("fclonefileat", source, dir_fd, name, ctypes.c_uint32(CLONE_NOFOLLOW | CLONE_ACL))
+            self._call("fclonefileat", source, dir_fd, name, ctypes.c_uint32(how))
             return True
         except OSError as exc:
             if exc.errno not in CANNOT:
                 raise
+            if exc.errno == errno.EINVAL and self._acl_is_cloned:
+                self._acl_is_cloned = False
+                cloned = self._clone(source, status, dir_fd, name)
+                self._acl_is_cloned = not cloned
+                return cloned
             if exc.errno == errno.EXDEV:
-                self._no_clone.add(source_dev)
+                self._refusing.setdefault(status.st_dev, set()).add(self.volume(source).number)
+            self.refusal = exc.errno
             return False
+
+    def volume(self, fd: int) -> Volume:
+        found = StatFs()
+        self._call(self._with_inode64("fstatfs"), fd, ctypes.byref(found))
+        flags = [bool(found.f_flags & flag) for flag in (MNT_NODEV, MNT_NOSUID, MNT_IGNORE_OWNERSHIP)]
+        return Volume(int.from_bytes(bytes(found.f_fsid), "little"), *flags)
 
     def copy_xattrs(self, source: int, target: int) -> None:
         self._unlock(target)
@@ -237,12 +266,16 @@ class Darwin(Backend):
     # -- mounts ----------------------------------------------------------
 
     def mounts(self) -> list[Mount]:
-        # x86_64 keeps the old structure under the plain name; arm64 never had it.
-        name = "getfsstat$INODE64" if hasattr(self._libc, "getfsstat$INODE64") else "getfsstat"
+        name = self._with_inode64("getfsstat")
         count = self._call(name, None, 0, MNT_NOWAIT) + 8
         table = (StatFs * count)()
         count = self._call(name, table, ctypes.c_int(ctypes.sizeof(table)), MNT_NOWAIT)
         return [_mount(entry) for entry in table[:count]]
+
+    def _with_inode64(self, name: str) -> str:
+        """The name of a function that fills a StatFs: x86_64 keeps the old structure under the plain one."""
+        full = name + "$INODE64"
+        return full if hasattr(self._libc, full) else name
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin
-from libsystem import COMPRESSED, RESTRICTED, LibSystem
+from libsystem import RESTRICTED, LibSystem
+from libsystem_attributes import COMPRESSED
 
 UCHG, UAPPND, HIDDEN, SCHG, TRACKED, DATAVAULT = 0x2, 0x4, 0x8000, 0x20000, 0x40, 0x80
 TIME = 1_234_567_890_123_456_789
@@ -66,6 +67,55 @@ class TestCopying:
         (place / "copy").unlink()
         lib.clone_error = 0
         assert copy() is True
+
+    def test_macos_12_clones_without_the_acl_which_is_copied(
+        self, lib: LibSystem, copy: Copy, place: Path, original: Path
+    ) -> None:
+        """It answers EINVAL to CLONE_ACL, which came with 13, and is asked for it once."""
+        lib.release = 12
+        for _file in range(2):
+            assert copy() is True
+            assert all_of(lib, place / "copy") == all_of(lib, original)
+            (place / "copy").unlink()
+        assert lib.calls.count("fclonefileat") == 3
+
+    def test_an_invalid_clone_is_a_copy_and_says_nothing_of_others(
+        self, lib: LibSystem, macos: darwin.Darwin, copy: Copy, place: Path
+    ) -> None:
+        lib.clone_error = errno.EINVAL
+        assert copy() is False
+        assert macos.refusal == errno.EINVAL
+        (place / "copy").unlink()
+        lib.clone_error = 0
+        assert copy() is True
+
+    def test_volumes_with_one_st_dev_are_told_apart(
+        self, lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int
+    ) -> None:
+        """As the System and the Data volume are: that the one refused says nothing of the other."""
+        lib.volumes = {str(place / "system"): (2, 0)}
+        answers = []
+        for number, name in enumerate(("system", "data", "system", "data")):
+            (place / name).mkdir(exist_ok=True)
+            (place / name / "file").write_text(name)
+            fd = os.open(place / name / "file", os.O_RDONLY)
+            answers.append((name, macos.copy(fd, os.fstat(fd), folder, b"copy%d" % number)))
+            os.close(fd)
+        assert answers == [("system", False), ("data", True)] * 2
+        assert lib.calls.count("fclonefileat") == 3
+        assert macos.refusal == errno.EXDEV
+
+    @pytest.mark.parametrize(
+        ("flags", "names"),
+        [(0x1001, ()), (0x10, ("nodev",)), (0x8, ("nosuid",)), (0x200018, ("nodev", "nosuid", "noowners"))],
+    )
+    def test_how_a_volume_is_mounted(
+        self, lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int, flags: int, names: tuple[str, ...]
+    ) -> None:
+        lib.volumes = {str(place): (7, flags)}
+        found = macos.volume(folder)._asdict()
+        assert found.pop("number") != 1
+        assert {name for name, is_so in found.items() if is_so} == set(names)
 
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EPERM])
     def test_what_fails_is_not_tried_otherwise(self, lib: LibSystem, copy: Copy, place: Path, code: int) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import darwin
-from libsystem import COMPRESSED, LibSystem
+from libsystem import LibSystem
+from libsystem_attributes import COMPRESSED
 
 UCHG = 0x2
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import backend, darwin
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal
-from libsystem import COMPRESSED, RESTRICTED, LibSystem
+from libsystem import RESTRICTED, LibSystem
+from libsystem_attributes import COMPRESSED
 
 from .conftest import Make
 
@@ -79,6 +81,37 @@ def test_a_build_leaves_the_attributes_of_the_mac_where_they_are(
     os.setxattr(place / "jail/usr/bin/git", "user.note", b"y")
     assert make("/usr/", workers=1, verify="full").changed
     assert not make("/usr/", workers=1, verify="full").changed
+
+
+@pytest.mark.parametrize("release", [12, 13])
+def test_a_jail_is_cloned_with_its_acls(make: Make, place: Path, source: Path, lib: LibSystem, release: int) -> None:
+    acl = b"!#acl 1\nuser:admin allow read\n"
+    lib.acls[(source / "usr/bin/cc").stat().st_ino] = acl
+    lib.release = release
+    make("/usr/", workers=1)
+    wish = Wish(str(place / "clone"), clone_of=str(place / "jail"), workers=1)
+    stats = build(wish, False).values["stats"]
+    assert stats["bytes_cloned"] == stats["bytes"] > 0
+    assert lib.acls[(place / "clone/usr/bin/cc").stat().st_ino] == acl
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (errno.EXDEV, "do not lie on one volume"),
+        (errno.ENOTSUP, "do not lie on one volume"),
+        (errno.EINVAL, "Invalid argument: set clone_copies"),
+    ],
+)
+def test_only_where_volumes_are_the_reason_they_are_named(
+    make: Make, place: Path, lib: LibSystem, code: int, text: str
+) -> None:
+    make("/usr/", workers=1)
+    lib.clone_error = code
+    with pytest.raises(InputError, match=text) as caught:
+        build(Wish(str(place / "clone"), clone_of=str(place / "jail"), workers=1), False)
+    assert ("volume" in str(caught.value)) == (code != errno.EINVAL)
+    assert not (place / "clone").exists()
 
 
 @pytest.mark.parametrize("name", ["cc", "odd name"])

@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
+from . import at
 from .backend import backend
 from .rooted import DIRECTORY, open_absolute, split
 
@@ -52,6 +54,17 @@ def _links_to_private(name: bytes) -> bool:
         return os.readlink(b"/" + name).strip(b"/") == b"private/" + name
     except OSError:
         return False
+
+
+def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
+    """The Mac's own /dev, open, for the caller to close, and of these names those that are character devices there."""
+    fd = open_absolute(b"/dev")
+    found = {}
+    for name in names:
+        status = at.lstat(name, fd)
+        if status and stat.S_ISCHR(status.st_mode):
+            found[name] = status
+    return fd, found
 
 
 def make_dirs(path: bytes) -> None:

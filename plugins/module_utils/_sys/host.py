@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
 from . import at
-from .backend import backend
+from .backend import Volume, backend
 from .rooted import DIRECTORY, open_absolute, split
 
 # macOS keeps these in /private and has links in their place
@@ -173,6 +173,22 @@ def free_bytes(path: bytes) -> int:
             return found.f_bfree * found.f_frsize
         except FileNotFoundError:
             path = os.path.dirname(path)
+
+
+def volume(path: bytes) -> Volume:
+    """What `path` lies on, or its nearest existing parent."""
+    while True:
+        try:
+            fd = os.open(path, DIRECTORY)
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+            continue
+        except OSError as exc:
+            raise failed("open directory", path, exc) from exc
+        try:
+            return backend().volume(fd)
+        finally:
+            os.close(fd)
 
 
 def used_bytes(path: bytes) -> int:

@@ -83,6 +83,17 @@ def test_a_build_leaves_the_attributes_of_the_mac_where_they_are(
     assert not make("/usr/", workers=1, verify="full").changed
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_volume_that_ignores_owners_is_refused(make: Make, place: Path, lib: LibSystem, check: bool) -> None:
+    lib.volumes = {str(place): (2, 0x200018)}
+    with pytest.raises(InputError, match=r"ignores owners \(noowners\).*: run diskutil enableOwnership"):
+        make("/usr/", workers=1, check=check)
+    assert not (place / "jail").exists()
+    lib.volumes = {str(place): (2, 0x18)}
+    said = [text for text in make("/usr/", workers=1).warnings if " is mounted " in text]
+    assert ["nodev" in said[0], "nosuid" in said[1]] == [True, True]
+
+
 @pytest.mark.parametrize("release", [12, 13])
 def test_a_jail_is_cloned_with_its_acls(make: Make, place: Path, source: Path, lib: LibSystem, release: int) -> None:
     acl = b"!#acl 1\nuser:admin allow read\n"

@@ -181,18 +181,20 @@ class Darwin(Backend):
         return buffer.raw[:size]
 
     def _acl(self, fd: int) -> bytes:
-        """The ACL in its text form, or nothing."""
+        """The ACL in its external form, or nothing. For its text, which names users, Directory Services are asked."""
         lib = self._libc
-        lib.acl_get_fd_np.restype = lib.acl_to_text.restype = ctypes.c_void_p
-        acl = lib.acl_get_fd_np(fd, ACL_TYPE_EXTENDED)
+        lib.acl_get_fd_np.restype = ctypes.c_void_p
+        lib.acl_size.restype = lib.acl_copy_ext.restype = ctypes.c_ssize_t
+        acl = ctypes.c_void_p(lib.acl_get_fd_np(fd, ACL_TYPE_EXTENDED))
         if not acl:
             return b""
-        text = lib.acl_to_text(ctypes.c_void_p(acl), None)
         try:
-            return ctypes.string_at(text) if text else b""
+            size = self._call("acl_size", acl)
+            buffer = ctypes.create_string_buffer(size)  # of zeros: owner and group are not written
+            self._call("acl_copy_ext", buffer, acl, ctypes.c_ssize_t(size))
+            return buffer.raw
         finally:
-            lib.acl_free(ctypes.c_void_p(text))
-            lib.acl_free(ctypes.c_void_p(acl))
+            lib.acl_free(acl)
 
     # -- metadata --------------------------------------------------------
 

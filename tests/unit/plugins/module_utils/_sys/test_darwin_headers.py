@@ -74,7 +74,8 @@ PROTOTYPES = {
     "acl_get_fd_np": "acl_t (*)(int, acl_type_t)",
     "acl_get_link_np": "acl_t (*)(const char *, acl_type_t)",
     "acl_set_link_np": "int (*)(const char *, acl_type_t, acl_t)",
-    "acl_to_text": "char *(*)(acl_t, ssize_t *)",
+    "acl_size": "ssize_t (*)(acl_t)",
+    "acl_copy_ext": "ssize_t (*)(void *, acl_t, ssize_t)",
     "acl_free": "int (*)(void *)",
 }
 

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
+from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
 from libsystem import RESTRICTED, LibSystem
 from libsystem_attributes import COMPRESSED
 
@@ -265,6 +267,27 @@ def test_a_link_gets_its_metadata_by_a_descriptor_of_its_own(
     monkeypatch.setattr(macos, "finish", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status)))
     macos.finish_symlink(folder, b"link", SimpleNamespace(st_mode=0o120755))
     assert [(path, status.st_mode) for path, status in seen] == [(str(place / "link"), 0o120755)]
+
+
+def test_two_names_are_exchanged(lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int) -> None:
+    for name in ("one", "other"):
+        (place / name).mkdir()
+        (place / name / name).touch()
+    macos.exchange(folder, b"one", b"other")
+    assert lib.calls[-1] == "renameatx_np"
+    assert (place / "one/other").exists()
+    assert (place / "other/one").exists()
+    with pytest.raises(FileNotFoundError):
+        macos.exchange(folder, b"one", b"none")
+
+
+def test_a_link_in_the_way_is_told_from_others(lib: LibSystem, place: Path) -> None:
+    """It is ELOOP on macOS where Linux has ENOTDIR."""
+    (place / "link").symlink_to(place)
+    for path in (place / "link", place / "link/below"):
+        with pytest.raises(OperationError, match=r"a symbolic link or a file is in the way") as caught:
+            Root(str(path))
+        assert caught.value.errno == errno.ELOOP
 
 
 class TestMounts:

@@ -17,43 +17,43 @@ All of it is untrusted input: root in the jail can change it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from ._sys import host
+from . import protected
+from ._sys import at, host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
-from .errors import AnyPath, InputError, NotAJailError, RecordError, show
+from ._sys.unfinished import PREFIX
+from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
-STATE = b"private/var/db/darwin.jail"
+STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
 LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
-TEMPORARY = b".darwin.jail."
+TEMPORARY = PREFIX
 VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
-# Directories that belong to a system and can never become, or be removed as, a jail.
-SYSTEM = frozenset(
-    b"/" + name
-    for name in b"""Applications Library Network System Users Volumes bin boot cores dev etc home lib
-    lib64 opt private private/etc private/tmp private/var private/var/db private/var/folders
-    private/var/root private/var/run private/var/tmp proc root run sbin srv sys tmp usr usr/bin usr/lib
-    usr/libexec usr/local usr/sbin usr/share var""".split()
-)
-
 
 def jail_path(path: str) -> bytes:
-    """The real path of a jail directory that exists or may be made; InputError when it cannot be one."""
+    """The real path of a jail directory that exists or may be made; InputError when it cannot be one.
+
+    What exists of it is spelled as the volume holds it, so that all that is named after a jail agrees.
+    """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
     real = host.real_path(path)
-    if real == b"/" or real in SYSTEM or real.startswith(b"/System/"):
+    if protected.is_of_system(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
-    if os.path.dirname(real) == b"/Users":
+    if protected.is_home(real):
         raise InputError(f"{show(real)} is a home directory and cannot be a jail: choose a directory below it")
     if os.path.lexists(real) and not os.path.isdir(real):
         raise InputError(f"{show(real)} is not a directory and cannot become a jail: choose another path")
@@ -72,6 +72,7 @@ class Jail:
 
     def __init__(self, path: bytes, root: Root, marker: dict[str, Any]) -> None:
         self.path, self.root, self.marker = path, root, marker
+        root.stage = partial(stage, root)
         self._lock: Lock | None = None
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
@@ -84,15 +85,19 @@ class Jail:
 
     def close(self) -> None:
         self.root.close()
-        if self._lock:
-            self._lock.close()
+        self.unlock()
 
-    def lock(self, check: bool = False) -> None:
-        """Become the one writer (in check mode: see that there is none); BusyError otherwise."""
+    def lock(self, check: bool = False, sweep: bool = True) -> None:
+        """Become the one writer (in check mode: see that there is none); BusyError otherwise.
+
+        With `sweep`, what a killed one left on its way is removed.
+        """
         if check:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, this_process())
+        if sweep:
+            sweep_stage(self.root)
 
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""
@@ -100,6 +105,12 @@ class Jail:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, f"{this_process()}, which copies it", shared=True)
+
+    def unlock(self) -> None:
+        """Let others write, once there is nothing more to be written."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
     @property
     def locked(self) -> bool:
@@ -241,7 +252,8 @@ def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:
     for below in (b"", b"/var", b"/var/db"):
         root.make_dir(nascent + below, 0o755, 0, 0)
     state = nascent + STATE[len(b"private") :]
-    root.make_dir(state, 0o700, 0, 0)
+    for below in (b"", b"/stage"):
+        root.make_dir(state + below, 0o700, 0, 0)
     marker = {**new_marker(), **values}
     root.write(state + b"/jail.json", json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
     root.rename(nascent, b"private")
@@ -253,6 +265,46 @@ def sweep(root: Root) -> None:
     for name in root.names(b""):
         if name.startswith(TEMPORARY):
             root.remove_tree(name)
+
+
+# -- the stage, and what protects it and the rest ---------------------------------------
+
+
+@contextmanager
+def stage(root: Root) -> Iterator[int]:
+    """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
+    try:
+        with root.directory(STATE) as state:
+            if at.lstat(name := os.path.basename(STAGE), state) is None:
+                os.close(at.make_dir(name, state))
+            fd = at.open_dir(name, state)
+    except OperationError as exc:
+        if exc.errno != errno.ENOENT:
+            raise
+        fd = -1
+    except OSError as exc:
+        raise failed("make directory", root.outside(STAGE), exc) from exc
+    try:
+        yield fd
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def make_stage(root: Root) -> None:
+    """See that there is an empty stage."""
+    with stage(root):
+        pass
+    root.make_dir(STAGE, 0o700, 0, 0)
+    sweep_stage(root)
+
+
+def sweep_stage(root: Root) -> None:
+    """Remove what a killed run left in the stage, and beside what is kept."""
+    for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
+        for name in root.names(place) if root.lstat(place) else ():
+            if name.startswith(ours):
+                root.remove_tree(place + b"/" + name)
 
 
 def mark_adopted(jail: Jail) -> None:

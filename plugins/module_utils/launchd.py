@@ -26,7 +26,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
-from ._sys import host
+from ._sys import host, runs
 from ._sys.process import Ended, run
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
@@ -236,7 +236,7 @@ def _writer(rel: bytes, data: bytes) -> Callable[[], None]:
     def write() -> None:
         for folder in (os.path.dirname(rel), LOGS):
             host.make_dirs(os.path.join(TOP, folder))
-        with Root(TOP) as root:
+        with runs.on_the_mac(TOP, TOP) as root:
             root.write(rel, data, mode=_mode(rel))
 
     return write
@@ -256,7 +256,7 @@ def _remover(rel: bytes) -> Callable[[], None]:
 def _start(job: Job) -> None:
     if any(job.owner):
         host.make_dirs(os.path.join(TOP, LOGS))
-        with Root(TOP) as root:
+        with runs.on_the_mac(TOP, TOP) as root:
             root.write(_log(job.label), b"", 0o644, *job.owner)
     _load(job.label)
 

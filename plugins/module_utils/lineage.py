@@ -14,6 +14,7 @@ import stat
 from collections import Counter
 from typing import Any
 
+from ._sys.names import EXACT, Names, names_of
 from .errors import NotAJailError
 from .image.content import EMPTIED
 from .jail import Jail, open_jail
@@ -33,7 +34,7 @@ def report(jail: Jail) -> dict[str, Any] | None:
             if base.marker.get("id") != jail.marker.get("clone_id"):
                 return _told(path, "replaced", Since(0))
             since = jail.marker.get("clone_time")
-            changes = Since(since if isinstance(since, float) else 0)
+            changes = Since(since if isinstance(since, float) else 0, names_of(base.root))
             walk(base.root, base.mounts(), [changes])
             return _told(path, "changed" if changes.counts else "same", changes)
     except NotAJailError:
@@ -43,17 +44,17 @@ def report(jail: Jail) -> dict[str, Any] | None:
 class Since:
     """Looks for what changed in a jail since a moment."""
 
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
+    def __init__(self, moment: float, names: Names = EXACT) -> None:
+        self._moment, self._names = moment, names
         self.counts: Counter[str] = Counter()
         self.paths: list[str] = []
 
     def visit(self, directory: Directory) -> None:
-        if any((directory.path + b"/").startswith(emptied + b"/") for emptied in EMPTIED):
+        if any(self._names.is_below(directory.path, emptied) for emptied in EMPTIED):
             return
         for name, status in directory.entries.items():
             path = directory.below(name)
-            if status.st_ctime < self._moment or path in EMPTIED:
+            if status.st_ctime < self._moment or self._names.key(path) in EMPTIED:
                 continue
             self.counts[group_of(path if stat.S_ISDIR(status.st_mode) else directory.path)] += 1
             if len(self.paths) < MOST_LISTED:

@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 
 from .backend import Backend, Mount, Status, Volume, is_of_the_mac
 from .copyfile import CopyFile
-from .rooted import CREATE
+from .paths import CREATE
 
 O_SYMLINK = 0x200000
 NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC
@@ -40,6 +40,8 @@ CLONE_NOFOLLOW, CLONE_ACL = 0x1, 0x4
 # sys/mount.h
 MNT_NOWAIT = 2
 MNT_NOSUID, MNT_NODEV, MNT_IGNORE_OWNERSHIP = 0x8, 0x10, 0x200000
+# aoss/xnu bsd/sys/unistd.h
+PC_CASE_SENSITIVE = 11
 # sys/stdio.h: renamex_np(2)
 RENAME_SWAP = 0x2
 # sys/acl.h
@@ -266,6 +268,13 @@ class Darwin(Backend):
         return flags
 
     # -- mounts ----------------------------------------------------------
+
+    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+        """APFS and HFS+ ignore the normalization of names always, and their case as they were formatted."""
+        try:
+            return os.fpathconf(fd, PC_CASE_SENSITIVE) == 0, True
+        except OSError:
+            return None, True
 
     def mounts(self) -> list[Mount]:
         name = self._with_inode64("getfsstat")

@@ -11,7 +11,7 @@ import os
 import re
 
 from .backend import Backend, Mount, Volume
-from .rooted import CREATE
+from .paths import CREATE
 
 FICLONE = 0x40049409
 RENAME_EXCHANGE = 2

@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from typing import Callable, NoReturn, Optional
 
 from ..errors import JailError
-from .rooted import open_absolute
+from .paths import open_absolute
 
 SLOTS = 4096
 """Each process has the place that its number leads to; those of a run have numbers close to each other."""

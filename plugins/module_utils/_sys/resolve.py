@@ -14,7 +14,8 @@ import os
 import stat
 
 from ..errors import InputError, OperationError, failed, show
-from .rooted import LINK_IN_THE_WAY, Root
+from .paths import LINK_IN_THE_WAY
+from .rooted import Root
 
 MAX_LINKS = 40
 

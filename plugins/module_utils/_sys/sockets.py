@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 
-from .rooted import DIRECTORY, Root
+from .paths import DIRECTORY
+from .rooted import Root
 
 PATIENCE = 2.0
 

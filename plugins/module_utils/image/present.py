@@ -22,7 +22,6 @@ from .._sys.rooted import Root
 from ..errors import InputError, JailError, NotAJailError, show
 from ..macos import Release, architecture, release
 from ..result import Result
-from ..rootfs.install import sweep
 from ..rootfs.record import journals
 from ..rootfs.remove import remove
 from ..sizes import size
@@ -30,7 +29,7 @@ from .applying import Applier
 from .config import GO_NAMES, Layer
 from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, open_layout
-from .unpacking import entries
+from .unpacking import Entry, entries
 
 
 class Image(NamedTuple):
@@ -198,13 +197,13 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         jail.lock()
         if jail.marker.get("image") != image.digest:
             jail.mark(image=image.digest, layers=0)
-        sweep(jail.root)
+        jails.make_stage(jail.root)
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
                 if number >= _layers_done(jail):
                     _apply(applier, store, layer, inspection.hidden[number])
                     jail.mark(layers=number + 1)
-        sweep(jail.root)
+        jails.make_stage(jail.root)
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)
@@ -216,9 +215,9 @@ def _layers_done(jail: jails.Jail) -> int:
     return done if isinstance(done, int) else 0
 
 
-def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[tuple[bytes, bool]]) -> None:
-    for path, contents in hidden:
-        applier.hide(path, contents)
+def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:
+    for entry in hidden:
+        applier.hide(entry)
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
         with closing(unpacked(file, layer.blob, where)) as stream:

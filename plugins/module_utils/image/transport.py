@@ -87,7 +87,7 @@ class Registry:
         platform = f"darwin/{GO_NAMES.get(architecture, architecture)}"
         with closing(open_layout(host.real_path(layout), check=False)) as store, alone_in(store.root):
             store.sweep()
-            with _lent(layout, [], layout) as lent:  # a file is renamed from there to the blobs
+            with _lent(layout, [], store.root.path) as lent:  # a file is renamed from there to the blobs
                 self._try(lambda tool: tool.pull(self.reference, lent, platform))
                 found = parse(host.read_file(f"{lent}/index.json"), f"what {self._kind.name} made").get("manifests")
             if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
@@ -135,7 +135,7 @@ class Registry:
 
 
 @contextmanager
-def _lent(layout: str, images: list[Json], place: str | None = None) -> Iterator[str]:
+def _lent(layout: str, images: list[Json], place: bytes | None = None) -> Iterator[str]:
     """A layout with these images alone, whose blobs are those of another one."""
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": images}
     blobs = os.path.join(os.fsdecode(host.real_path(layout)), "blobs")

@@ -11,6 +11,7 @@ from .. import jail as jails
 from .._sys import host
 from .._sys.lock import alone_in
 from .._sys.mounts import is_mount, mounts_below, unmount_below
+from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, show
 from ..result import Result
@@ -32,10 +33,13 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
         if mounted and not unmount:
             points = ", ".join(map(show, mounted))
             raise InputError(f"cannot remove {show(real)}: mounted below it: {points}: unmount first")
-        jail.lock(check)
+        jail.lock(check, sweep=False)
         if not check:
             unmount_below(jail.root)
             _empty(jail)
+            with alone_in(jail.root):
+                jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
+                jails.sweep(jail.root)
     if not check:
         host.remove_empty(real)
     unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
@@ -63,17 +67,16 @@ def _result(done: list[tuple[str, bytes, str]], jail: bytes = b"") -> Result:
 
 
 def _empty(jail: jails.Jail) -> None:
-    """Remove everything but the marker, then the marker."""
-    kept = jails.STATE
-    chain = [kept]
+    """Remove everything but what makes it a jail, then let that go, by one rename: what is left is vacant."""
+    key = names_of(jail.root).key
+    chain = [jails.STATE]
     while os.path.dirname(chain[-1]):
         chain.append(os.path.dirname(chain[-1]))
     for keep in reversed(chain):
         parent = os.path.dirname(keep)
         for name in jail.root.names(parent):
             path = os.path.join(parent, name)
-            if path != keep:
+            if key(path) != key(keep):
                 jail.root.remove_tree(path)
     last = jails.TEMPORARY + os.urandom(6).hex().encode()
     jail.root.rename(b"private", last)
-    jail.root.remove_tree(last)

@@ -26,10 +26,10 @@ from .._sys.backend import backend
 from .._sys.mounts import is_mount
 from ..drift import Drift
 from ..errors import InputError, failed, show
-from ..jail import STAGE, Jail
+from ..jail import STAGE, Jail, make_stage
+from ..protected import guards_state
 from ..result import Result
 from ..survey import shown, walk
-from .install import sweep
 from .known import Known
 from .record import Record, journals
 
@@ -171,7 +171,7 @@ class Estate:
     def carry_over(self) -> None:
         if self._new.marker.get("inherited") is None:  # the two were exchanged for a trial
             self._new.mark(inherited=False)
-        sweep(self._new.root)
+        make_stage(self._new.root)
         todo = list(reversed(self._foreign))
         while todo:
             todo += reversed(self._carry(todo.pop()))
@@ -225,7 +225,7 @@ class Estate:
                 if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
         if not recorded:
-            self._set_metadata(name, target, self._merging.get(path, have))
+            self._set_metadata(path, target, self._merging.get(path, have))
         names = [path + b"/" + child for child in sorted(self._old.root.names(path))]
         if not names:
             at.remove(name, source, directory=True)
@@ -236,7 +236,7 @@ class Estate:
 
     def _is_recorded(self, path: bytes) -> bool:
         parent, name = os.path.split(path)
-        return path in self._record.blocks or name in self._record.fields(parent)
+        return self._record.has_directory(path) or bool(self._record.was(parent, name))
 
     def _make_parents(self, parent: bytes) -> bool:
         """Make directories that the new jail has not; False when something else is in their place."""
@@ -251,10 +251,11 @@ class Estate:
         return True
 
     @staticmethod
-    def _set_metadata(name: bytes, dir_fd: int, status: os.stat_result) -> None:
-        fd = at.open_dir(name, dir_fd)
+    def _set_metadata(path: bytes, dir_fd: int, status: os.stat_result) -> None:
+        fd = at.open_dir(os.path.basename(path), dir_fd)
         try:
-            backend().finish(fd, status)
+            if not guards_state(path):  # the new jail's own are as they should be
+                backend().finish(fd, status)
         finally:
             os.close(fd)
 
@@ -274,7 +275,7 @@ class Estate:
                 if have is None and there is not None and not stat.S_ISDIR(there.st_mode):
                     at.remove(name, target)
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
-                    self._set_metadata(name, target, have)
+                    self._set_metadata(path, target, have)
                 elif have is not None and not self._give(have, name, source, target):
                     self.left.append((path, why))
         except OSError as exc:

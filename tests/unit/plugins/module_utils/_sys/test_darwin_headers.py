@@ -41,6 +41,7 @@ FACTS = {
     "MNT_NOSUID": darwin.MNT_NOSUID,
     "MNT_NODEV": darwin.MNT_NODEV,
     "MNT_IGNORE_OWNERSHIP": darwin.MNT_IGNORE_OWNERSHIP,
+    "_PC_CASE_SENSITIVE": darwin.PC_CASE_SENSITIVE,
     "RENAME_SWAP": darwin.RENAME_SWAP,
     "ACL_TYPE_EXTENDED": darwin.ACL_TYPE_EXTENDED,
     "O_SYMLINK": darwin.O_SYMLINK,
@@ -81,13 +82,13 @@ PROTOTYPES = {
 
 STATFS = re.findall(r'_with_inode64\("(\w+)"', SOURCE)
 
-INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h".split()
+INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")
 
 
 def compile_c(folder: Path, text: str, arch: str) -> subprocess.CompletedProcess[str]:
-    (folder / "facts.c").write_text("".join(f"#include <{name}>\n" for name in INCLUDES) + text)
+    (folder / "facts.c").write_text("".join(f"#include <{name}>\n" for name in INCLUDES.split()) + text)
     command = [sys.executable, "-m", "ziglang", "cc", "-target", f"{arch}-macos.{OLDEST}", "-Werror"]
     command += ["-c", "-o", "facts.o", "facts.c"]
     environment = {**os.environ, **dict.fromkeys(("ZIG_LOCAL_CACHE_DIR", "ZIG_GLOBAL_CACHE_DIR"), str(folder / "zig"))}

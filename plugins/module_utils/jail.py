@@ -258,6 +258,7 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     With `enter`, it is entered in the register, right before.
     """
     _refuse_unmounted(path)
+    volume_warnings(path)
     host.make_dirs(path)
     root = Root(path)
     try:
@@ -284,6 +285,30 @@ def _refuse_unmounted(path: bytes) -> None:
                 f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
                 "instead: mount the volume, or correct the path"
             )
+
+
+def volume_warnings(path: bytes) -> list[str]:
+    """What a jail will lack by how its volume is mounted; InputError when it cannot be there.
+
+    macOS mounts volumes that are not internal nosuid, nodev and noowners (apple-oss-distributions/DiskArbitration
+    DAMount.c).
+    """
+    volume = host.volume(path)
+    if volume.noowners:
+        raise InputError(
+            f"{show(path)} cannot be a jail: its volume ignores owners (noowners), so that all in it would belong to "
+            "whoever looks: run diskutil enableOwnership with the volume, or choose another one"
+        )
+    lacks = {
+        "nodev": "no program can open /dev/null and the other devices of the jail unless devfs is mounted there",
+        "nosuid": "sudo and su do not work in the jail",
+    }
+    return [
+        f"the volume of {show(path)} is mounted {option}, as macOS mounts external ones: {what}: put the jail on a "
+        "volume of an internal disk"
+        for option, what in lacks.items()
+        if getattr(volume, option)
+    ]
 
 
 def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:

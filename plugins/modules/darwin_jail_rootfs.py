@@ -148,7 +148,8 @@ options:
   verify:
     description:
       - How to tell that a file is as it should be. V(quick) compares type, mode, owner, size, modification time, link
-        target and flags; V(full) reads contents, extended attributes and ACLs too.
+        target and flags; V(full) reads contents, ACLs and extended attributes too, but for those that macOS keeps for
+        itself (C(com.apple.rootless), C(com.apple.provenance), C(com.apple.macl), C(com.apple.root.installed)).
     type: str
     choices: [quick, full]
     default: quick

@@ -8,10 +8,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
-from .backend import backend
+from . import at
+from .backend import Volume, backend
 from .names import fold, spelling
 from .paths import DIRECTORY, open_absolute, split
 
@@ -54,6 +56,17 @@ def _links_to_private(name: bytes) -> bool:
         return os.readlink(b"/" + name).strip(b"/") == b"private/" + fold(name)
     except OSError:
         return False
+
+
+def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
+    """The Mac's own /dev, open, for the caller to close, and of these names those that are character devices there."""
+    fd = open_absolute(b"/dev")
+    found = {}
+    for name in names:
+        status = at.lstat(name, fd)
+        if status and stat.S_ISCHR(status.st_mode):
+            found[name] = status
+    return fd, found
 
 
 def make_dirs(path: bytes) -> None:
@@ -162,6 +175,22 @@ def free_bytes(path: bytes) -> int:
             return found.f_bfree * found.f_frsize
         except FileNotFoundError:
             path = os.path.dirname(path)
+
+
+def volume(path: bytes) -> Volume:
+    """What `path` lies on, or its nearest existing parent."""
+    while True:
+        try:
+            fd = os.open(path, DIRECTORY)
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+            continue
+        except OSError as exc:
+            raise failed("open directory", path, exc) from exc
+        try:
+            return backend().volume(fd)
+        finally:
+            os.close(fd)
 
 
 def used_bytes(path: bytes) -> int:

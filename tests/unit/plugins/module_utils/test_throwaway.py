@@ -171,6 +171,17 @@ def test_names_resolve_where_the_socket_is_on_the_same_volume(
     server.unlink()
 
 
+def test_it_has_the_plain_devices_though_the_jail_has_its_dev_mounted(jail: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "none", jail / "dev"], check=True)
+    try:
+        result = run(
+            jail, "for name in null random urandom zero; do test -c /dev/$name || echo $name; done; : >/dev/null"
+        )
+    finally:
+        subprocess.run(["umount", jail / "dev"], check=True)
+    assert (result.values["rc"], result.values["stdout"]) == (0, "")
+
+
 def test_a_volume_that_cannot_clone_is_refused(furnished: Path, tmp_path: Path) -> None:
     with volume("tmpfs", tmp_path / "volume") as point:
         subprocess.run(["cp", "-a", furnished, point / "jail"], check=True)

@@ -111,10 +111,10 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
     by_name, by_number = pwd.getpwnam, pwd.getpwuid
     monkeypatch.setattr(pwd, "getpwnam", lambda name: person if name == person.pw_name else by_name(name))
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: person if uid == person.pw_uid else by_number(uid))
-    uuid = {"GeneratedUID": "A5C5C2E0-6E5B-4C39-8A35-5D7B3F0C4D11"}
+    uuid = "A5C5C2E0-6E5B-4C39-8A35-5D7B3F0C4D11"
     monkeypatch.setattr(
-        "ansible_collections.darwin.jail.plugins.module_utils.directory.read_record",
-        lambda name: uuid if name == person.pw_name else {},
+        "ansible_collections.darwin.jail.plugins.module_utils.directory.generated_uid",
+        lambda name: uuid if name == person.pw_name else None,
     )
 
 

@@ -36,6 +36,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.macos import architect
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents
 from image_jails import Make
+from volumes import volume
 
 STATE = "private/var/db/darwin.jail"
 TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -52,6 +53,12 @@ def image(make_jail: Make, place: Path) -> Path:
     """The layout with the image of a jail."""
     export(str(make_jail("jail")), str(place / "image"), "latest", Settings(), False)
     return place / "image"
+
+
+def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(image: Path, place: Path) -> None:
+    with volume("tmpfs", place / "external", options="nodev,nosuid"):
+        said = unpacked(place, "external/new", check=True).warnings
+    assert ["nodev" in said[0], "nosuid" in said[1]] == [True, True]
 
 
 def marker(jail: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from typing import Any, Callable, NamedTuple
 from ._sys import host
 from ._sys.process import Ended, run
 from ._sys.rooted import Root
-from .errors import InputError, OperationError, show
+from .errors import UNWRITABLE, InputError, OperationError, show
 
 LAUNCHCTL = "/bin/launchctl"
 PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
@@ -78,6 +78,11 @@ class Job(NamedTuple):
             "StandardErrorPath": log,
             "WorkingDirectory": "/",
         }
+        if any(UNWRITABLE.search(word) for word in (self.label, *self.arguments)):
+            raise InputError(
+                f"cannot write the launchd job {show(self.label)}: a path or an option of it holds a control "
+                "character or is not UTF-8, which a property list cannot hold: choose another one"
+            )
         return plistlib.dumps({**keys, **self.keys})
 
 

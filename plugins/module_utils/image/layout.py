@@ -99,12 +99,13 @@ class Layout:
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
         """A blob of the right size, open; whoever reads it compares its digest."""
-        where = self.root.outside(blob_path(descriptor.digest))
+        path = blob_path(descriptor.digest)
+        where = self.root.outside(path)
         if not self.has(descriptor.digest, descriptor.size):
             raise InputError(f"{show(where)} is missing or has not {descriptor.size} bytes: copy the image anew")
         try:
             with self.root.directory(BLOBS) as fd:
-                file = at.open_regular(os.path.basename(where), fd)
+                file = at.open_regular(os.path.basename(path), fd)
         except OSError as exc:
             raise failed("read", where, exc) from exc
         with file:

@@ -10,6 +10,7 @@ A run that is killed is finished by the next one, from the layer on that was at 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -192,7 +193,7 @@ def _is_untouched(jail: jails.Jail) -> bool:
 
 
 def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> None:
-    jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(show(real))
+    jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
         if jail.marker.get("image") != image.digest:

@@ -196,3 +196,9 @@ def test_programs_that_others_can_replace_are_refused(tmp_path: Path) -> None:
         os.chown(program, 501, 20)
     with pytest.raises(InputError, match="may not be run as root by launchd"):
         launchd.refuse_writable(str(program))
+
+
+@pytest.mark.parametrize("word", ["/mounts/\x01", "/mounts/\udcff", "/mounts/\n", "/mounts/\r"])
+def test_what_a_property_list_cannot_hold(word: str) -> None:
+    with pytest.raises(InputError, match=r"cannot write the launchd job darwin\.jail\.x: a path or an option"):
+        launchd.plan_present(launchd.Job("darwin.jail.x", ("/bin/true", word)))

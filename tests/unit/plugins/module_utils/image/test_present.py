@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, present, unpacking, zstd
@@ -102,6 +103,17 @@ def test_a_killed_run_is_finished(image: Path, place: Path, moment: int, monkeyp
     assert unpacked(place).changed
     assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
     assert os.listdir(place / "new" / STATE / "stage") == []
+
+
+def test_what_is_unpacked_goes_into_the_jail_of_that_path(image: Path, place: Path) -> None:
+    """Not into another one, whose path is what is shown of the first one's."""
+    one, other = "k\u00a0x", "k\\xa0x"
+    for name in (one, other):
+        jails.create(os.fsencode(place / name)).close()
+    unpacked(place, one)
+    assert (place / one / "usr").is_dir()
+    assert marker(place / one)["state"] == "complete"
+    assert (sorted(os.listdir(place / other)), marker(place / other)["state"]) == (["private"], "building")
 
 
 def test_only_one_jail_of_another_image_or_none(image: Path, place: Path, make_jail: Make) -> None:

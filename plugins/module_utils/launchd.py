@@ -163,22 +163,6 @@ def log(name: str) -> str:
     return host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip()
 
 
-def refuse_writable(program: str) -> None:
-    """InputError when someone other than root could replace a program that is to run as root."""
-    for path in dict.fromkeys((os.path.normpath(program), os.path.realpath(program))):
-        if not os.path.lexists(path):
-            raise InputError(f"there is no program {path}: install it, or name another one")
-        status = os.stat(path)
-        loose = path if status.st_uid or status.st_mode & 0o022 else ""
-        for parent in host.writable_ancestors(os.fsencode(path)):
-            loose = loose or show(parent)
-        if loose:
-            raise InputError(
-                f"{program} may not be run as root by launchd: others than root can write to {loose}; name a program "
-                "that only root can replace, such as the Command Line Tools have"
-            )
-
-
 # -- what is to be done --------------------------------------------------------
 
 

@@ -67,7 +67,12 @@ options:
         elements: str
         default: []
   bindfs:
-    description: The program. When left out, it is looked for in C(/opt/homebrew/bin) and C(/usr/local/bin).
+    description:
+      - The program. When left out, it is looked for in C(/opt/darwin.jail/bin), C(/opt/homebrew/bin) and
+        C(/usr/local/bin).
+      - It runs as root, so one that others than root can replace is refused, as Homebrew's on a Mac where a person
+        installed it. An administrator who trusts it as it is copies it to C(/opt/darwin.jail/bin), as the message says.
+      - Of the libraries that it names, a warning tells which ones others could replace.
     type: path
   python:
     description:

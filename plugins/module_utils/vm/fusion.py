@@ -33,7 +33,7 @@ class Fusion:
 
     def __init__(self, user: User, program: str | None = None) -> None:
         self.user = user
-        self.program = find_program("vmrun", (program,) if program else PLACES, HINT)
+        self.program = find_program(user, "vmrun", (program,) if program else PLACES, HINT)
         self.folder = os.path.join(user.home, FOLDER)
 
     def running(self) -> Mapping[str, bool]:

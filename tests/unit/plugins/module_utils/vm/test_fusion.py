@@ -89,3 +89,13 @@ def test_a_file_that_is_somebody_elses_is_not_read_for_the_user(fusion: Fusion, 
         with pytest.raises(JailError, match=r"cannot (read|change) .*dev\.vmx"):
             fusion.configure("dev", wish(fusion).settings)
     assert vmx.read_text() == "root only\n"
+
+
+def test_root_runs_no_program_that_others_can_replace(tmp_path: Path) -> None:
+    """Other users run what they like."""
+    program = tmp_path / "vmrun"
+    program.write_text(VMRUN)
+    program.chmod(0o757)
+    with pytest.raises(InputError, match=r"may not be run as root: others than root can write to .*/vmrun; let the"):
+        Fusion(User("root", 0, 0, str(tmp_path)), str(program))
+    Fusion(User("me", 501, 20, str(tmp_path)), str(program))

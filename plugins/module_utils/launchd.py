@@ -159,8 +159,9 @@ def last_words(name: str) -> str:
 
 
 def log(name: str) -> str:
-    """The end of a job's log."""
-    return host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip()
+    """The end of a job's log, as lines that can be printed."""
+    lines = host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip().split("\n")
+    return "\n".join(map(show, lines))
 
 
 # -- what is to be done --------------------------------------------------------

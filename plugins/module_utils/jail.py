@@ -33,7 +33,7 @@ from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
 from ._sys.unfinished import PREFIX
-from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
+from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
 STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
@@ -51,6 +51,7 @@ def jail_path(path: str) -> bytes:
     """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
+    _refuse_control_characters(path)
     real = host.real_path(path)
     if protected.is_of_system(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
@@ -66,6 +67,15 @@ def jail_path(path: str) -> bytes:
             raise InputError(f"{show(real)} lies inside the jail {show(above)}: choose a path outside of it")
         above = os.path.dirname(above)
     return real
+
+
+def _refuse_control_characters(path: str) -> None:
+    """InputError for a path that the property lists of the jail's jobs could not hold, or not as it is."""
+    if UNWRITABLE.search(path):
+        raise InputError(
+            f"{show(path)} cannot be the path of a jail: it holds a control character or is not UTF-8: "
+            "choose a path without"
+        )
 
 
 ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"

@@ -15,12 +15,11 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import files, user_files, user_tmp
+from . import files, kept, user_files, user_tmp
 from ._sys import who
 from ._sys.rooted import Root
 from .directory import Account, compatibility_uuid, find_account
@@ -196,11 +195,8 @@ class _Settlement:
                     texts[path] = user_files.with_line(texts[path], name, line)
                 texts[GROUP] = user_files.with_member(texts[GROUP], name, wish.groups if wish.present else {})
         order = (GROUP, MASTER, PASSWD)  # the last one makes a user known
-        return [_file(path, texts[path], self._mode(path)) for path in order if texts[path] != before[path]]
-
-    def _mode(self, path: bytes) -> int:
-        status = self._root.lstat(path)
-        return stat.S_IMODE(status.st_mode) if status else MODES[path]
+        modes = {path: kept.mode(self._root.lstat(path), usual) for path, usual in MODES.items()}
+        return [_file(path, texts[path], modes[path]) for path in order if texts[path] != before[path]]
 
     def _belongings(self, wish: User) -> list[Wanted]:
         """The home, and the rule for sudo."""

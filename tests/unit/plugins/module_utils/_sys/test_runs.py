@@ -9,11 +9,14 @@ import os
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import runs, scratch
+from ansible_collections.darwin.jail.plugins.module_utils._sys import runs
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
 from system_calls import CHANGING, before_call, die, fail, in_child, refusal, start
 
@@ -26,8 +29,18 @@ def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place / "mac/runs"
 
 
+@contextmanager
+def lent(files: dict[str, bytes], links: dict[str, str] | None = None, place: bytes = b"") -> Iterator[str]:
+    with runs.own_directory(os.path.join(place, runs.FOLDER) if place else runs.MAC) as path, Root(path) as root:
+        for name, data in files.items():
+            root.write(name.encode(), data, mode=0o600)
+        for name, target in (links or {}).items():
+            root.write_link(name.encode(), target.encode(), 0, 0)
+        yield os.fsdecode(path)
+
+
 def keep(*_words: object) -> None:
-    with scratch.directory({"config.json": SECRET}, {"blobs": "/"}) as folder:
+    with lent({"config.json": SECRET}, {"blobs": "/"}) as folder:
         status = os.lstat(f"{folder}/config.json")
         assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, 0)
         assert Path(folder, "config.json").read_bytes() == SECRET
@@ -39,7 +52,7 @@ def test_it_goes_with_the_run(mac: Path) -> None:
     keep()
     assert not mac.exists()
     assert mac.parent.is_dir()
-    with pytest.raises(ValueError, match="of the run"), scratch.directory({"config.json": SECRET}):
+    with pytest.raises(ValueError, match="of the run"), lent({"config.json": SECRET}):
         raise ValueError("of the run")
     assert not mac.exists()
 
@@ -75,7 +88,7 @@ def test_an_error_at_any_moment_is_told(mac: Path) -> None:
 
 def test_what_a_living_run_needs_stays(mac: Path) -> None:
     def live() -> None:
-        with scratch.directory({"config.json": SECRET}):
+        with lent({"config.json": SECRET}):
             time.sleep(60)
 
     pid = start(live)
@@ -131,7 +144,7 @@ def test_a_place_of_others_is_refused(mac: Path, mode: int, uid: int) -> None:
     mac.mkdir(parents=True)
     mac.chmod(mode)
     os.chown(mac, uid, 0)
-    with pytest.raises(InputError, match=r"mac/runs is no directory that only root can enter: move it away"):
+    with pytest.raises(InputError, match=r"mac/runs is no directory that only root can use: move it away"):
         keep()
     assert mac.is_dir()
 

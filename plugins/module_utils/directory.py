@@ -15,6 +15,7 @@ import re
 from typing import NamedTuple
 
 from ._sys.process import run
+from ._sys.who import as_number
 from .errors import InputError, OperationError
 
 DSCL = "/usr/bin/dscl"
@@ -55,7 +56,7 @@ def find_account(user: str) -> Account:
     """The account of a user, given by name or number; InputError when there is none."""
     entry = _entry(user)
     name = entry.pw_name if entry else user
-    record = {} if user.isdecimal() and not entry else read_record(name)
+    record = {} if as_number(user) is not None and not entry else read_record(name)
     if not entry and not record:
         raise no_such_user(user)
     known = {
@@ -81,8 +82,9 @@ def no_such_user(user: str) -> InputError:
 
 def find_group(group: str) -> int:
     """The number of a group, given by name or number; InputError when there is no such name."""
-    if group.isdecimal():
-        return unsigned(int(group))
+    gid = as_number(group)
+    if gid is not None:
+        return gid
     try:
         return unsigned(grp.getgrnam(group).gr_gid)
     except (KeyError, ValueError) as exc:
@@ -119,9 +121,10 @@ def parse_record(text: str) -> dict[str, str]:
 
 
 def _entry(user: str) -> pwd.struct_passwd | None:
+    uid = as_number(user)
     try:
-        return pwd.getpwuid(unsigned(int(user))) if user.isdecimal() else pwd.getpwnam(user)
-    except (KeyError, ValueError, OverflowError):  # ValueError: a name with a NUL in it
+        return pwd.getpwnam(user) if uid is None else pwd.getpwuid(uid)
+    except (KeyError, ValueError):  # ValueError: a name with a NUL in it
         return None
 
 

@@ -53,7 +53,7 @@ def test_the_jail_s_user_need_not_be_the_one_of_ssh(place: Place, tmp_path: Path
 
 def test_a_user_of_the_jail_alone(place: Place, tmp_path: Path) -> None:
     """The Mac has never heard of them; modules, the connection and the command `enter` mean the same user."""
-    users = {"jail": place.jail, "users": [{"name": "builder", "uid": 777, "groups": ["_developer"], "sudo": True}]}
+    users = {"jail": place.jail, "users": [{"name": "builder", "uid": 777, "sudo": True}]}
     exec_ = {"jail": place.jail, "user": "builder", "argv": ["id"]}
     own = {"jail": place.jail, "files": [{"path": "/Users/builder/own", "owner": "builder"}]}
     tasks = [
@@ -64,7 +64,7 @@ def test_a_user_of_the_jail_alone(place: Place, tmp_path: Path) -> None:
     ]
     play = tmp_path / "play.yml"
     play.write_text(json.dumps([{"hosts": MAC, "become": True, "gather_facts": False, "tasks": tasks}]))
-    said = "uid=777(builder) gid=20(staff) groups=20(staff),204(_developer)"
+    said = "uid=777(builder) gid=20(staff) groups=20(staff)"
     assert said in place.play(play)
     with visit(place, jail_user="builder") as link:
         assert link.text("id") == said

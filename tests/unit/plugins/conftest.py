@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
-PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
+PROGRAMS = ("cat", "chmod", "env", "id", "ls", "mkdir", "rm", "sh", "sleep", "true")
 
 
 @pytest.fixture(autouse=True)

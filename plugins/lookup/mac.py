@@ -55,10 +55,11 @@ class LookupModule(LookupBase):
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[str]:
         if not terms:
             return [self._mac_of(str(variables["inventory_hostname"]), variables)]
-        for name in terms:
-            if name not in variables["hostvars"]:
+        hosts = variables.get("hostvars", {})  # with --syntax-check nothing is known of hosts
+        for name in terms if hosts else ():
+            if name not in hosts:
                 raise AnsibleError(f"cannot find the Mac of {name!r}: the inventory has no such host")
-        return [self._mac_of(name, variables["hostvars"][name]) for name in terms]
+        return [self._mac_of(name, hosts[name]) if hosts else "" for name in terms]
 
     def _mac_of(self, host: str, variables: Mapping[str, Any]) -> str:
         refuse_facts(host, variables)

@@ -35,6 +35,9 @@ notes:
     run in the jail. They cannot ask for a password there.
   - Where a host's variables say C(ansible_connection), as those of the implicit C(localhost) do, C(connection) of a
     play has no effect. Set C(ansible_connection) in C(vars) of the play then.
+  - An answer of a module in the jail is refused when it would set, as a fact, a variable by which the collection or
+    Ansible decides something, such as C(jail_path), or when it adds hosts, groups or stats. What M(ansible.builtin.raw)
+    and M(ansible.builtin.script) print is no answer. A host among whose facts there is such a variable is refused, too.
 seealso:
   - plugin: darwin.jail.chroot
     plugin_type: become
@@ -161,6 +164,8 @@ EXAMPLES = r"""
 #       ansible_host: mac1.example.com
 #       ansible_user: admin
 # jails:
+#   vars:
+#     ansible_connection: darwin.jail.chroot
 #   hosts:
 #     sequoia-dev:
 #       jail_mac: mac1

@@ -229,6 +229,20 @@ def test_no_module_of_the_collection_runs_in_a_jail(hostile: Hostile) -> None:
     assert f"ignored={len(MODULES)} " in said
 
 
+def test_a_jail_is_not_taken_for_a_mac(hostile: Hostile) -> None:
+    said = hostile.play({"ansible.builtin.import_role": {"name": "darwin.jail.mac"}})
+    assert "dev is a jail, and this is for Macs" in said
+    assert "Look at the Mac" not in said
+
+
+def test_a_report_goes_where_no_jail_says(hostile: Hostile, cache: dict[str, str]) -> None:
+    there = hostile.folder / "there"
+    hostile.play({"ansible.builtin.set_fact": {"jail_report": f"{there}/x.html", "cacheable": True}}, **cache)
+    said = hostile.play({"ansible.builtin.import_role": {"name": "darwin.jail.report"}}, **cache)
+    assert "cannot take jail_report of dev from facts: " in said
+    assert not there.exists()
+
+
 def test_a_jail_without_a_mac_is_told(hostile: Hostile) -> None:
     task = {"ansible.builtin.command": "true", "delegate_to": "{{ lookup('darwin.jail.mac') }}"}
     said = hostile.play({**task, "vars": {"jail_mac": ""}})

@@ -236,10 +236,13 @@ def test_a_jail_is_not_taken_for_a_mac(hostile: Hostile) -> None:
 
 
 def test_a_report_goes_where_no_jail_says(hostile: Hostile, cache: dict[str, str]) -> None:
+    """On a Mac that is its own controller, whose facts a jail was taken for."""
     there = hostile.folder / "there"
-    hostile.play({"ansible.builtin.set_fact": {"jail_report": f"{there}/x.html", "cacheable": True}}, **cache)
-    said = hostile.play({"ansible.builtin.import_role": {"name": "darwin.jail.report"}}, **cache)
-    assert "cannot take jail_report of dev from facts: " in said
+    fact = {"jail_report": f"{there}/x.html", "cacheable": True}
+    hostile.play({"ansible.builtin.set_fact": fact}, hosts="localhost", **cache)
+    role = {"ansible.builtin.import_role": {"name": "darwin.jail.report"}, "vars": {"jail_path": str(hostile.jail)}}
+    said = hostile.play(role, hosts="localhost", **cache)
+    assert "cannot take jail_report of localhost from facts: " in said
     assert not there.exists()
 
 

@@ -114,7 +114,7 @@ def test_a_setting_in_an_answer_is_refused(hostile: Hostile, name: str, inject: 
     assert not ran.exists(), ran.read_text()
 
 
-@pytest.mark.parametrize("key", ["add_host", "add_group", "ansible_stats"])
+@pytest.mark.parametrize("key", ["add_host", "ansible_stats"])
 def test_hosts_groups_and_stats_in_an_answer_are_refused(hostile: Hostile, key: str) -> None:
     hostile.says({key: {"host_name": "localhost", "host_vars": {"x": "y"}, "groups": [], "data": {"x": "y"}}})
     assert f"it holds {key}," in hostile.play(PING)

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ._sys import host
+from ._sys.names import names_of
 from ._sys.rooted import Root
 from .block import Block
 from .errors import InputError, OperationError, SpaceError, show
-from .jail import STATE, Jail, guards_state, is_safe_guard, open_jail
+from .jail import Jail, open_jail
 from .jail_users import find_jail_group, find_user
+from .protected import guards_state, is_safe_guard, is_state
 from .result import Result
 from .rootfs.manifest import canonical
 from .sizes import size
@@ -94,7 +96,7 @@ def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
     if not path.startswith("/") or ".." in path.split("/"):
         raise InputError(f"{where}: path '{path}' is not an absolute path without '..': give it as seen in the jail")
     real = canonical(os.fsencode(path))
-    if not real or (real + b"/").startswith(STATE + b"/"):
+    if not real or is_state(real):
         raise InputError(f"{where}: path '{path}' is the jail's own: choose one below the jail's root")
     for option, goes_with in (("content", "file"), ("block", "file"), ("target", "link")):
         if item.get(option) is not None and state != goes_with:
@@ -237,11 +239,12 @@ def _refuse_other(root: Root, path: bytes, status: os.stat_result, kind: str) ->
 
 def is_mounted(jail: Jail, want: Wanted) -> bool:
     """Whether a wanted directory is on a mount, and so somebody else's; InputError for anything else that is."""
+    names = names_of(jail.root)
     for point in sorted(jail.mounts()):
-        on_it = (want.path + b"/").startswith(point + b"/")
+        on_it = names.is_below(want.path, point)
         if on_it and want.state == "directory":
             return True
-        if on_it or (want.state == "absent" and point.startswith(want.path + b"/")):
+        if on_it or (want.state == "absent" and names.is_below(point, want.path)):
             raise InputError(
                 f"cannot change {show(jail.root.outside(want.path))}: something is mounted on "
                 f"{show(jail.root.outside(point))}: unmount it first"

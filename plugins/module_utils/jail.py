@@ -21,14 +21,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from . import register
+from . import protected, register
 from ._sys import at, host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
@@ -36,7 +35,7 @@ from ._sys.rooted import Root
 from ._sys.unfinished import PREFIX
 from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
-STATE = b"private/var/db/darwin.jail"
+STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
 LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
@@ -44,24 +43,18 @@ TEMPORARY = PREFIX
 VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
-# Directories that belong to a system and can never become, or be removed as, a jail.
-SYSTEM = frozenset(
-    b"/" + name
-    for name in b"""Applications Library Network System Users Volumes bin boot cores dev etc home lib
-    lib64 opt private private/etc private/tmp private/var private/var/db private/var/folders
-    private/var/root private/var/run private/var/tmp proc root run sbin srv sys tmp usr usr/bin usr/lib
-    usr/libexec usr/local usr/sbin usr/share var""".split()
-)
-
 
 def jail_path(path: str) -> bytes:
-    """The real path of a jail directory that exists or may be made; InputError when it cannot be one."""
+    """The real path of a jail directory that exists or may be made; InputError when it cannot be one.
+
+    What exists of it is spelled as the volume holds it, so that all that is named after a jail agrees.
+    """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
     real = host.real_path(path)
-    if real == b"/" or real in SYSTEM or real.startswith(b"/System/"):
+    if protected.is_of_system(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
-    if os.path.dirname(real) == b"/Users":
+    if protected.is_home(real):
         raise InputError(f"{show(real)} is a home directory and cannot be a jail: choose a directory below it")
     if os.path.lexists(real) and not os.path.isdir(real):
         raise InputError(f"{show(real)} is not a directory and cannot become a jail: choose another path")
@@ -266,6 +259,7 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     """
     _refuse_unmounted(path)
     host.make_dirs(path)
+    path = host.real_path(path)  # as the volume holds it: the register finds the jail by that
     root = Root(path)
     try:
         with alone_in(root):
@@ -355,21 +349,6 @@ def sweep_stage(root: Root) -> None:
         for name in root.names(place) if root.lstat(place) else ():
             if name.startswith(ours):
                 root.remove_tree(place + b"/" + name)
-
-
-def guards_state(rel: bytes) -> bool:
-    """Whether a directory is the jail's root, on the way to what the collection keeps there, or that itself."""
-    return not rel or (STATE + b"/").startswith(rel + b"/")
-
-
-def is_safe_guard(mode: int, uid: int) -> bool:
-    """Whether nobody but root could put another thing in the place of what is in such a directory."""
-    return uid == 0 and bool(not mode & 0o022 or mode & stat.S_ISVTX)
-
-
-def safe_mode(mode: int) -> int:
-    """The mode of such a directory that comes nearest to what is wanted."""
-    return mode if is_safe_guard(mode, 0) else mode & ~0o022
 
 
 def mark_adopted(jail: Jail) -> None:

@@ -14,6 +14,7 @@ import stat
 from collections import Counter
 from typing import Any
 
+from ._sys.names import EXACT, Names, names_of
 from .errors import JailError, NotAJailError, show
 from .image.content import EMPTIED
 from .jail import Jail, open_jail
@@ -27,13 +28,14 @@ def report(jail: Jail) -> dict[str, Any] | None:
     """Of a clone, whether its base is as it was cloned; None of any other jail."""
     if "clone_of" not in jail.entry:
         return None
-    path, changes = jail.entry["clone_of"], Since(jail.entry.get("clone_time", 0))
+    path, changes = jail.entry["clone_of"], Since(0)
     try:
         with open_jail(path) as base:
             if base.unknown:
                 return _told(path, "unknown", changes, base.unknown)
             if base.entry["id"] != jail.entry.get("clone_id"):
                 return _told(path, "replaced", changes)
+            changes = Since(jail.entry.get("clone_time", 0), names_of(base.root))
             walk(base.root, base.mounts(), [changes])
             return _told(path, "changed" if changes.counts else "same", changes)
     except NotAJailError:
@@ -45,17 +47,17 @@ def report(jail: Jail) -> dict[str, Any] | None:
 class Since:
     """Looks for what changed in a jail since a moment."""
 
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
+    def __init__(self, moment: float, names: Names = EXACT) -> None:
+        self._moment, self._names = moment, names
         self.counts: Counter[str] = Counter()
         self.paths: list[str] = []
 
     def visit(self, directory: Directory) -> None:
-        if any((directory.path + b"/").startswith(emptied + b"/") for emptied in EMPTIED):
+        if any(self._names.is_below(directory.path, emptied) for emptied in EMPTIED):
             return
         for name, status in directory.entries.items():
             path = directory.below(name)
-            if status.st_ctime < self._moment or path in EMPTIED:
+            if status.st_ctime < self._moment or self._names.key(path) in EMPTIED:
                 continue
             self.counts[group_of(path if stat.S_ISDIR(status.st_mode) else directory.path)] += 1
             if len(self.paths) < MOST_LISTED:

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from ._sys.rooted import Root
 from .errors import OperationError, failed, show
-from .jail import STATE
+from .protected import is_state, leads_to_state
 
 
 class Directory(NamedTuple):
@@ -84,9 +84,9 @@ def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_re
                 entries[name] = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-    hidden = [mount[len(below) :] for mount in mounts if mount.startswith(below)]
-    if STATE.startswith(below):
-        hidden.append(STATE[len(below) :])
+    hidden = {mount[len(below) :] for mount in mounts if mount.startswith(below)}
+    if leads_to_state(path):
+        hidden |= {name for name in entries if is_state(below + name)}
     for name in hidden:
         entries.pop(name, None)
     return entries

@@ -123,6 +123,13 @@ class Backend:
     def lock(self, dir_fd: int, name: bytes, flags: int) -> None:
         """Give back the flags that `unlock` returned."""
 
+    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+        """Whether the volume of an open directory ignores the case of names, and their Unicode normalization.
+
+        None: the system does not tell.
+        """
+        return None, None
+
     def mounts(self) -> list[Mount]:
         """The mount table of this process."""
         raise NotImplementedError

@@ -37,6 +37,8 @@ COPYFILE_ACL, COPYFILE_XATTR, COPYFILE_DATA = 1 << 0, 1 << 2, 1 << 3
 CLONE_NOFOLLOW, CLONE_ACL = 0x1, 0x4
 # sys/mount.h
 MNT_NOWAIT = 2
+# aoss/xnu bsd/sys/unistd.h
+PC_CASE_SENSITIVE = 11
 # sys/stdio.h: renamex_np(2)
 RENAME_SWAP = 0x2
 # sys/acl.h
@@ -221,6 +223,13 @@ class Darwin(Backend):
         return flags
 
     # -- mounts ----------------------------------------------------------
+
+    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+        """APFS and HFS+ ignore the normalization of names always, and their case as they were formatted."""
+        try:
+            return os.fpathconf(fd, PC_CASE_SENSITIVE) == 0, True
+        except OSError:
+            return None, True
 
     def mounts(self) -> list[Mount]:
         # x86_64 keeps the old structure under the plain name; arm64 never had it.

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
 from .backend import backend
+from .names import fold, spelling
 from .paths import DIRECTORY, open_absolute, split
 
 # macOS keeps these in /private and has links in their place
@@ -20,7 +21,7 @@ PRIVATE = (b"etc", b"tmp", b"var")
 
 
 def real_path(path: AnyPath) -> bytes:
-    """An absolute path with macOS's own /etc, /tmp and /var resolved.
+    """An absolute path with macOS's own /etc, /tmp and /var resolved, spelled as the volume holds it.
 
     InputError for a relative path, "..", or a symbolic link in any other
     component that exists.
@@ -31,25 +32,26 @@ def real_path(path: AnyPath) -> bytes:
     if b"\0" in raw:
         raise InputError(f"{raw!r} holds a NUL byte: give another path")
     parts = split(raw)
-    if parts and parts[0] in PRIVATE and _links_to_private(parts[0]):
-        parts.insert(0, b"private")
+    if parts and fold(parts[0]) in PRIVATE and _links_to_private(parts[0]):
+        parts[:1] = [b"private", fold(parts[0])]
     walked = b""
-    for part in parts:
-        walked += b"/" + part
+    for number, part in enumerate(parts):
+        above, walked = walked or b"/", walked + b"/" + part
         try:
-            mode = os.lstat(walked).st_mode
+            status = os.lstat(walked)
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.ENOTDIR):
                 break
             raise failed("look at", walked, exc) from exc
-        if stat.S_ISLNK(mode):
+        if stat.S_ISLNK(status.st_mode):
             raise InputError(f"{show(raw)}: {show(walked)} is a symbolic link: give the path that it leads to")
+        parts[number] = spelling(above, part, status)
     return b"/" + b"/".join(parts)
 
 
 def _links_to_private(name: bytes) -> bool:
     try:
-        return os.readlink(b"/" + name).strip(b"/") == b"private/" + name
+        return os.readlink(b"/" + name).strip(b"/") == b"private/" + fold(name)
     except OSError:
         return False
 

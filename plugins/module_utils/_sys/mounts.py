@@ -9,6 +9,7 @@ import os
 
 from ..errors import OperationError
 from .backend import Mount, backend
+from .names import fold
 from .paths import DIRECTORY
 from .rooted import Root
 
@@ -17,14 +18,36 @@ UMOUNT = "/sbin/umount"
 
 def mounts_below(path: bytes) -> list[Mount]:
     """Mounts strictly below `path` (absolute, without symbolic links), deepest first."""
-    prefix = path.rstrip(b"/") + b"/"
-    found = [mount for mount in backend().mounts() if mount.point.startswith(prefix)]
+    found = [mount._replace(point=point) for mount in backend().mounts() if (point := _seen_from(path, mount.point))]
     return sorted(found, key=lambda mount: (-mount.point.count(b"/"), mount.point))
+
+
+def _seen_from(path: bytes, point: bytes) -> bytes:
+    """A mount point strictly below `path`, beginning with it as it is spelled here; nothing when it lies elsewhere."""
+    prefix = path.rstrip(b"/") + b"/"
+    if point.startswith(prefix):
+        return point
+    above = b"/".join(point.split(b"/")[: prefix.count(b"/")])
+    if above == point or fold(above) != fold(path):
+        return b""
+    try:
+        return prefix + point[len(above) + 1 :] if os.path.samefile(above, path) else b""
+    except OSError:  # one of the two is gone
+        return b""
 
 
 def is_mount(path: bytes) -> bool:
     """Whether something is mounted on `path` itself."""
-    return any(mount.point == path for mount in backend().mounts())
+    return any(_is_one(mount.point, path) for mount in backend().mounts())
+
+
+def _is_one(point: bytes, path: bytes) -> bool:
+    if point == path or fold(point) != fold(path):
+        return point == path
+    try:
+        return os.path.samefile(point, path)
+    except OSError:
+        return False
 
 
 def unmount_below(root: Root) -> None:

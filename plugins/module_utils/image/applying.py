@@ -16,10 +16,12 @@ from collections.abc import Iterable
 from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
-from ..errors import failed
-from ..jail import STAGE, STATE, guards_state, safe_mode
+from ..errors import InputError, failed, show
+from ..jail import STAGE
+from ..protected import guards_state, safe_mode
 from ..rootfs.layout import IMPLIED
 from .content import travels
+from .entry_names import fault_of_entry
 from .unpacking import Entry, Unpacked
 
 TEMPORARY = b"entry"
@@ -38,18 +40,20 @@ class Applier:
         os.umask(self._umask)
         os.close(self._stage)
 
-    def hide(self, path: bytes, contents: bool) -> None:
-        """Remove what a layer hides of those below it."""
-        if not contents:
+    def hide(self, entry: Entry) -> None:
+        """Remove what a whiteout hides of the layers below its own."""
+        _refuse(entry)
+        path = entry.path
+        if entry.kind != "opaque":
             self._root.remove_tree(path)
         elif self._root.lstat(path) is not None:
             for name in self._root.names(path):
-                if not (STATE + b"/").startswith(os.path.join(path, name) + b"/"):
-                    self._root.remove_tree(os.path.join(path, name))
+                self._root.remove_tree(os.path.join(path, name))
 
     def apply(self, found: Iterable[Entry], stream: Unpacked) -> None:
         for entry in found:
             if entry.kind in self.counts:
+                _refuse(entry)
                 self.counts[entry.kind] += 1
                 self._put(entry, stream)
 
@@ -119,3 +123,10 @@ class Applier:
         for name, value in entry.xattrs.items():
             if travels(name):
                 self._backend.set_xattr(fd, name, value)
+
+
+def _refuse(entry: Entry) -> None:
+    """The image was inspected before; a layer that has become another one since stops here."""
+    wrong = fault_of_entry(entry)
+    if wrong:
+        raise InputError(f"refusing a layer of the image: '{show(entry.raw)}' in it {wrong}")

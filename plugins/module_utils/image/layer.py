@@ -84,7 +84,7 @@ class LayerWriter:
 
     def _contents(self, path: bytes, fd: int) -> None:
         below = path + b"/" if path else b""
-        if path in EMPTIED:
+        if self._scan.key(path) in EMPTIED:
             return
         with os.scandir(fd) as found:
             names = sorted(os.fsencode(entry.name) for entry in found if not entry.is_dir(follow_symlinks=False))

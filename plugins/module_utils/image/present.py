@@ -30,7 +30,7 @@ from .applying import Applier
 from .config import GO_NAMES, Layer
 from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, open_layout
-from .unpacking import entries
+from .unpacking import Entry, entries
 
 NO_IMAGE = "not made of an image"
 
@@ -213,9 +213,9 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         jail.mark(state="complete", built=int(time.time()), **known)
 
 
-def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[tuple[bytes, bool]]) -> None:
-    for path, contents in hidden:
-        applier.hide(path, contents)
+def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:
+    for entry in hidden:
+        applier.hide(entry)
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
         with closing(unpacked(file, layer.blob, where)) as stream:

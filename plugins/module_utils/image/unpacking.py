@@ -169,7 +169,7 @@ def _entry(member: tarfile.TarInfo) -> Entry:
     raw = _bytes(member.name)
     return Entry(
         raw,
-        _kind(member, os.path.basename(raw)),
+        _kind(member, os.path.basename(plain_name(raw))),
         _FORMATS.get(member.type, stat.S_IFREG) | member.mode & 0o7777,
         member.uid,
         member.gid,

@@ -19,6 +19,7 @@ from typing import Any, Callable, NamedTuple
 from .. import jail as jails
 from .._sys import host
 from .._sys.lock import Turn
+from .._sys.names import names_at
 from .._sys.progress import Progress, reported
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, NotAJailError, OperationError, SpaceError, show
@@ -101,9 +102,10 @@ class _Run:
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
         self._thin = self._thinner()
-        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
+        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude], source.names)
         matches = self._matches()
-        self._grafts = graft(matches, source)
+        self._names = names_at(self._path)
+        self._grafts = graft(matches, source, self._names)
         self._seal = seal
         self._fingerprint = None if wish.clone_of or not wish.prune else self._sealed(matches)
 
@@ -138,15 +140,14 @@ class _Run:
         if self._seal is None:
             return None
         wanted = [(match.source, match.dest) for match in matches]
-        excluded = [pattern.pattern for pattern in self._excluded]
+        excluded = [glob.pattern for glob in self._excluded]
         return self._seal.fingerprint(
             wanted, excluded, self._profile.configuration, sorted(self._wish.architectures), self._wish.rosetta
         )
 
     def _is_jail(self, source: bytes) -> bool:
         """Whether something of the source is the jail itself, or lies in it."""
-        real = os.path.join(self._source.path, source)
-        return (real + b"/").startswith(self._path + b"/")
+        return self._source.names.is_below(os.path.join(self._source.path, source), self._path)
 
     # -- the order of things ------------------------------------------------------
 
@@ -175,7 +176,7 @@ class _Run:
     def _build(self) -> Findings:
         if jails.is_vacant(self._path):
             absent = Root.absent(self._path)
-            if self._check or self._space_in_doubt():
+            if self._check or self._in_doubt():
                 findings = self._walk(jails.Jail(self._path, absent), record.Record(), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
@@ -188,7 +189,7 @@ class _Run:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
             moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
             jail.root.moved = {target: name for name, target in moves}
-            if self._check or self._space_in_doubt():
+            if self._check or self._in_doubt():
                 findings = self._walk(jail, record.Record.load(jail.root), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
@@ -226,6 +227,10 @@ class _Run:
                 f"{show(self._path)} is of another macOS: {lag}: run the playbook darwin.jail.update_jail, which "
                 "rebuilds it beside and swaps, or set update_in_place when nobody uses the jail"
             )
+
+    def _in_doubt(self) -> bool:
+        """Whether only a look at all of the source can tell that all of it finds room, and names of its own."""
+        return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
         jail.root.moved = {}
@@ -270,6 +275,7 @@ class _Run:
             self._grafts,
             self._excluded,
             (own.st_dev, own.st_ino) if own else (-1, -1),
+            self._names,
             self._thin,
         )
         mounts = jail.mounts() if root.exists else set()

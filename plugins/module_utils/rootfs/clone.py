@@ -30,6 +30,7 @@ from .. import jail as jails
 from .. import register
 from .._sys import host
 from .._sys.lock import Turn
+from .._sys.names import names_at, names_of
 from .._sys.rooted import Root
 from ..errors import InputError, RecordError, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
@@ -83,6 +84,8 @@ class Base:
 
     def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> Findings:
         """Make the jail at `path` a clone, or say what would be done; with `enter`, the Mac is to know it."""
+        if not check and not names_at(path).tells_apart(self._source.names):
+            self._look(Jail(path, Root.absent(path)))  # refuses two names that are one there
         if not jails.is_vacant(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
@@ -129,7 +132,9 @@ class Base:
         everything = Graft()
         everything.sources = [b""]
         own = jail.root.lstat(b"")
-        return WantedTree(self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1))
+        return WantedTree(
+            self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
+        )
 
     # -- what is special about clones -------------------------------------------------
 

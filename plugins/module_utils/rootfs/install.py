@@ -27,7 +27,7 @@ from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import failed, show
 from ..jail import STAGE
-from .operation import METADATA, REMOVE, Operation
+from .operation import METADATA, REMOVE, RENAME, Operation
 from .wanted import Thin, Wanted, WantedDir, WantedFile
 
 ATTEMPTS = 3
@@ -80,6 +80,8 @@ class Installer:
         try:
             if operation.action == REMOVE:
                 self._remove(operation)
+            elif operation.action == RENAME:
+                at.rename(operation.former, target.fd, os.path.basename(operation.path), target.fd)
             elif operation.action == METADATA or isinstance(operation.want, WantedDir):
                 self._set_metadata(operation, target)
             elif operation.want:
@@ -296,4 +298,4 @@ class Installer:
             raise failed("link", self._root.outside(path), exc) from exc
 
 
-_VERBS = {REMOVE: "remove", METADATA: "set the metadata of"}
+_VERBS = {REMOVE: "remove", RENAME: "rename to", METADATA: "set the metadata of"}

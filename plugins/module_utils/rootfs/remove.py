@@ -13,6 +13,7 @@ from .. import register
 from .._sys import host
 from .._sys.lock import alone_in
 from .._sys.mounts import is_mount, mounts_below, unmount_below
+from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, show
 from ..result import Result
@@ -85,15 +86,15 @@ def _result(done: list[tuple[str, bytes, str]], jail: bytes = b"") -> Result:
 
 def _empty(jail: jails.Jail) -> None:
     """Remove everything but what makes it a jail, then let that go, by one rename: what is left is vacant."""
-    kept = jails.STATE
-    chain = [kept]
+    key = names_of(jail.root).key
+    chain = [jails.STATE]
     while os.path.dirname(chain[-1]):
         chain.append(os.path.dirname(chain[-1]))
     for keep in reversed(chain):
         parent = os.path.dirname(keep)
         for name in jail.root.names(parent):
             path = os.path.join(parent, name)
-            if path != keep:
+            if key(path) != key(keep):
                 jail.root.remove_tree(path)
     last = jails.TEMPORARY + os.urandom(6).hex().encode()
     jail.root.rename(b"private", last)

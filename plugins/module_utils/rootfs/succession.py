@@ -28,7 +28,8 @@ from .._sys.backend import backend
 from .._sys.mounts import is_mount
 from ..drift import Drift
 from ..errors import InputError, failed, show
-from ..jail import STAGE, Jail, guards_state, make_stage
+from ..jail import STAGE, Jail, make_stage
+from ..protected import guards_state
 from ..result import Result
 from ..survey import shown, walk
 from .known import Known
@@ -262,7 +263,7 @@ class Estate:
 
     def _is_recorded(self, path: bytes) -> bool:
         parent, name = os.path.split(path)
-        return path in self._record.blocks or name in self._record.fields(parent)
+        return self._record.has_directory(path) or bool(self._record.was(parent, name))
 
     def _make_parents(self, parent: bytes) -> bool:
         """Make directories that the new jail has not; False when something else is in their place."""

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable, NamedTuple, Union
 
-from ..errors import OperationError, failed
-from ..jail import STATE, TEMPORARY, guards_state, is_safe_guard, safe_mode
+from .._sys.names import Names
+from ..errors import InputError, OperationError, failed, show
+from ..jail import TEMPORARY
+from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
+from .globs import Glob, comparable
 from .graft import Graft
 from .layout import IMPLIED, Fixed
 from .source import Source
@@ -131,6 +133,15 @@ class Listing:
         else:
             self._statuses, self._scanned = statuses, (fd, source)
 
+    def respell(self, coming: Iterable[bytes], names: Names) -> None:
+        """Give what is here the spelling of names that come, where the jail's volume takes both for one."""
+        spelled = {names.key(name): name for name in coming}
+        for name in [*self.statuses, *self.dirs]:
+            other = spelled.get(names.key(name), name)
+            if other != name:
+                found: dict[bytes, Any] = self.dirs if name in self.dirs else self.files
+                found[other] = found.pop(name)
+
     def leave_out(self, name: bytes) -> None:
         for names in (self._statuses, self._files, self.dirs):
             names.pop(name, None)
@@ -160,8 +171,9 @@ class WantedTree:
         self,
         source: Source,
         grafts: Graft,
-        excluded: Sequence[re.Pattern[bytes]],
+        excluded: Sequence[Glob],
         own: tuple[int, int],
+        names: Names,
         thin: Callable[[bytes, Listing], None] | None = None,
     ) -> None:
         self._source = source
@@ -170,6 +182,8 @@ class WantedTree:
         self._excluded = excluded
         self._own = own
         """Device and inode of the jail, which may lie in what is copied."""
+        self._names, self._may_clash = names, not names.tells_apart(source.names)
+        """How the jail's volume compares names, and whether two of the source can be one there."""
         self._thin = thin
         """Replaces universal files by slices of them, see thin.py."""
 
@@ -227,10 +241,14 @@ class WantedTree:
                         statuses[name] = status
         except OSError as exc:
             raise failed("read", self._source.root.outside(source), exc) from exc
+        if not self._names.exact and (listing.statuses or listing.dirs):
+            listing.respell([*statuses, *subdirs], self._names)
         listing.scanned(statuses, fd, source)
         for name, status in subdirs.items():
             self._scan_dir(source, name, status, listing)
         self._leave_out(path, listing)
+        if self._may_clash:
+            self._refuse_clash(path, listing)
 
     def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: Listing) -> None:
         inside = source + b"/" + name if source else name
@@ -239,12 +257,25 @@ class WantedTree:
         if self._source.is_mounted(inside, status):
             listing.add_dir(name, WantedDir(IMPLIED, ()))
         else:  # through a firmlink the Data volume shows: a plain directory in a jail
-            listing.add_dir(name, WantedDir(status, () if inside in self._firmlinks else (inside,)))
+            shows = self._firmlinks and self._source.names.key(inside) in self._firmlinks
+            listing.add_dir(name, WantedDir(status, () if shows else (inside,)))
+
+    def _refuse_clash(self, path: bytes, listing: Listing) -> None:
+        """InputError when two names of a directory are one on the jail's volume."""
+        known: dict[bytes, bytes] = {}
+        for name in (*listing.statuses, *listing.dirs):
+            other = known.setdefault(self._names.key(name), name)
+            if other != name:
+                raise InputError(
+                    f"'{show(other)}' and '{show(name)}', both wanted in /{show(path)}, are one name on the jail's "
+                    "volume, and one of the two would be lost: exclude one, or use a volume that tells them apart"
+                )
 
     def _leave_out(self, path: bytes, listing: Listing) -> None:
         below = path + b"/" if path else b""
-        if STATE.startswith(below):
-            listing.leave_out(STATE[len(below) :])
+        if leads_to_state(path):
+            for name in [name for name in (*listing.statuses, *listing.dirs) if is_state(below + name)]:
+                listing.leave_out(name)
         if self._source.is_jail:
             for name in [name for name in listing.statuses if name.startswith(TEMPORARY)]:
                 listing.leave_out(name)
@@ -253,11 +284,14 @@ class WantedTree:
                 listing.leave_out(name)
 
     def is_excluded(self, path: bytes) -> bool:
-        return any(pattern.search(path) for pattern in self._excluded)
+        text = comparable(path)
+        return any(glob.search(text) for glob in self._excluded)
 
     def _add_grafts(self, path: bytes, graft: Graft, listing: Listing) -> None:
         """Add what entries put here by name."""
         below = path + b"/" if path else b""
+        if not self._names.exact:
+            listing.respell(graft.children, self._names)
         for name, node in graft.children.items():
             if node.target is not None:
                 listing.add_file(name, WantedFile(node.fixed, -1, name, b"", node.target))

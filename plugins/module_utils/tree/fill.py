@@ -19,13 +19,16 @@ from contextlib import closing
 from .._sys import at, host
 from .._sys.backend import backend
 from .._sys.lock import Turn
+from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError, SpaceError, failed, show
-from ..jail import STAGE, STATE, Jail, make_stage, open_jail
+from ..jail import STAGE, Jail, make_stage, open_jail
 from ..jail_users import find_jail_group, find_user
+from ..protected import is_state
 from ..result import Result
 from ..rootfs.manifest import canonical
 from ..sizes import size
+from ..spellings import Spellings
 from .archive import ArchiveSupply
 from .directory import DirectorySupply
 from .node import Node, Supply
@@ -47,7 +50,7 @@ def arrange(
         remarks: list[str] = []
         with closing(_supply(src, opened.path, path, proof)) as supply:
             filling = _Filling(opened.root, supply, possession)
-            filling.look()
+            filling.look(src)
             if not check:
                 with Turn(f"fill {show(opened.root.outside(path))}") as turn:
                     filling.act(path)
@@ -65,7 +68,7 @@ def _below_root(dest: str) -> bytes:
     if not dest.startswith("/") or ".." in dest.split("/"):
         raise InputError(f"dest '{dest}' is not an absolute path without '..': give it as seen in the jail")
     path = canonical(os.fsencode(dest))
-    if not path or (path + b"/").startswith(STATE + b"/"):
+    if not path or is_state(path):
         raise InputError(f"dest '{dest}' is the jail's own: choose a directory below its root")
     return path
 
@@ -89,7 +92,7 @@ def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
     """Whether the tree is there; InputError when something else is."""
     where = show(jail.root.outside(path))
     for point in jail.mounts():
-        if (path + b"/").startswith(point + b"/"):
+        if names_of(jail.root).is_below(path, point):
             raise InputError(f"cannot fill {where}: something is mounted on /{show(point)} of the jail: unmount it")
     status = jail.root.lstat(path)
     if status is None:
@@ -133,11 +136,22 @@ class _Filling:
         self.counts = dict.fromkeys(KINDS, 0)
         self.bytes = self.cloned = 0
 
-    def look(self) -> None:
-        """Count what there is to do, which reads all of the source; SpaceError when there is no room for it."""
+    def look(self, src: str) -> None:
+        """Count what there is to do, which reads all of the source; SpaceError when there is no room for it.
+
+        InputError when two names of it are one on the jail's volume.
+        """
+        spellings = Spellings(names_of(self._root))
         for node in self._supply.nodes():
+            spellings.add(node.path)
             self.counts[node.kind] += 1
             self.bytes += node.st_size if node.kind == "files" else 0
+        if spellings.clash:
+            one, other = map(show, spellings.clash)
+            raise InputError(
+                f"cannot fill {show(self._root.path)} from {src}: '{one}' and '{other}' in it are one name on its "
+                "volume, and one of the two would be lost: rename one"
+            )
         free = host.free_bytes(self._root.path)
         if self.bytes > free and not self._supply.shares:
             raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock, runs
+from volumes import folding_volume, lacks
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
 PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
@@ -58,6 +59,24 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield path
     monkeypatch.undo()  # a test may have replaced what removes it
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def folding() -> Iterator[Path]:
+    """A volume that compares names as APFS does by default: in any case, and in any normalization."""
+    needs_root()
+    if reason := lacks("folding"):
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="darwin.jail.test.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
+    with folding_volume(folder) as point:
+        yield point
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folded(folding: Path) -> Path:
+    """An empty directory on it."""
+    return Path(tempfile.mkdtemp(prefix="Place.", dir=folding))
 
 
 @pytest.fixture

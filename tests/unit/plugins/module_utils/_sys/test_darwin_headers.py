@@ -30,6 +30,7 @@ FACTS = {
     "CLONE_NOFOLLOW": darwin.CLONE_NOFOLLOW,
     "CLONE_ACL": darwin.CLONE_ACL,
     "MNT_NOWAIT": darwin.MNT_NOWAIT,
+    "_PC_CASE_SENSITIVE": darwin.PC_CASE_SENSITIVE,
     "RENAME_SWAP": darwin.RENAME_SWAP,
     "ACL_TYPE_EXTENDED": darwin.ACL_TYPE_EXTENDED,
     "O_SYMLINK": darwin.O_SYMLINK,
@@ -62,7 +63,7 @@ PROTOTYPES = {
     "acl_free": "int (*)(void *)",
 }
 
-INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h".split()
+INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")
 

@@ -180,7 +180,7 @@ from ansible.plugins.become import BecomeBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError, show
 from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit
 from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, Sudo, mac_over_ssh, this_mac
 from ansible_collections.darwin.jail.plugins.plugin_utils.python import JAIL_PYTHONS, is_vain_search, own_python
@@ -306,7 +306,7 @@ class Connection(ConnectionBase):
         rc, _stdout, stderr = self._go(visit, how, path)
         if rc:
             verb = "write" if visit.act == "put" else "read"
-            said = to_text(stderr).strip() or f"it ended with {rc}"
+            said = show(to_text(stderr).strip()) or f"it ended with {rc}"
             raise AnsibleError(f"cannot {verb} {visit.words[0]} in {visit.jail} as {visit.user}: {said}")
 
     def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Visit:
@@ -321,8 +321,8 @@ class Connection(ConnectionBase):
         try:
             visit = Visit(jail, user or options["remote_user"], act, words, stdin, pythons)
         except JailError as exc:
-            raise AnsibleError(str(exc)) from None
-        display.vvv(f"{visit.jail} as {visit.user}: {act} {' '.join(visit.words)}", host=options["host"])
+            raise AnsibleError(show(str(exc))) from None
+        display.vvv(f"{visit.jail} as {visit.user}: {act} {show(' '.join(visit.words))}", host=options["host"])
         return visit
 
     @property
@@ -352,7 +352,7 @@ class Connection(ConnectionBase):
         rc, stdout, stderr = answer
         for text, advice in REFUSALS.items():
             if rc == 1 and not stdout and text in stderr and self._reached.run("true", None)[0]:
-                said = to_text(stderr).strip()
+                said = show(to_text(stderr).strip())
                 raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {said}: {advice}")
 
     # -- the connection ------------------------------------------------------------
@@ -383,9 +383,9 @@ def judge(visit: Visit, answer: Answer, mac: str) -> None:
         refusal.refuse(visit, rc, stderr)
     except OperationError as exc:
         kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
-        raise kind(str(exc)) from None
+        raise kind(show(str(exc))) from None
     except JailError as exc:
-        raise AnsibleConnectionFailure(f"{exc} (on {mac})") from None
+        raise AnsibleConnectionFailure(f"{show(str(exc))} (on {mac})") from None
     why = refusal.killed(visit, rc, stderr)
     if why:
-        display.warning(why)
+        display.warning(show(why))

@@ -33,7 +33,7 @@ from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
 from ._sys.unfinished import PREFIX
-from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
+from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
 STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
@@ -51,6 +51,7 @@ def jail_path(path: str) -> bytes:
     """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
+    _refuse_control_characters(path)
     real = host.real_path(path)
     if protected.is_of_system(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
@@ -66,6 +67,15 @@ def jail_path(path: str) -> bytes:
             raise InputError(f"{show(real)} lies inside the jail {show(above)}: choose a path outside of it")
         above = os.path.dirname(above)
     return real
+
+
+def _refuse_control_characters(path: str) -> None:
+    """InputError for a path that the property lists of the jail's jobs could not hold, or not as it is."""
+    if UNWRITABLE.search(path):
+        raise InputError(
+            f"{show(path)} cannot be the path of a jail: it holds a control character or is not UTF-8: "
+            "choose a path without"
+        )
 
 
 ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
@@ -258,6 +268,7 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     With `enter`, it is entered in the register, right before.
     """
     _refuse_unmounted(path)
+    volume_warnings(path)
     host.make_dirs(path)
     path = host.real_path(path)  # as the volume holds it: the register finds the jail by that
     root = Root(path)
@@ -285,6 +296,30 @@ def _refuse_unmounted(path: bytes) -> None:
                 f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
                 "instead: mount the volume, or correct the path"
             )
+
+
+def volume_warnings(path: bytes) -> list[str]:
+    """What a jail will lack by how its volume is mounted; InputError when it cannot be there.
+
+    macOS mounts volumes that are not internal nosuid, nodev and noowners (apple-oss-distributions/DiskArbitration
+    DAMount.c).
+    """
+    volume = host.volume(path)
+    if volume.noowners:
+        raise InputError(
+            f"{show(path)} cannot be a jail: its volume ignores owners (noowners), so that all in it would belong to "
+            "whoever looks: run diskutil enableOwnership with the volume, or choose another one"
+        )
+    lacks = {
+        "nodev": "no program can open /dev/null and the other devices of the jail unless devfs is mounted there",
+        "nosuid": "sudo and su do not work in the jail",
+    }
+    return [
+        f"the volume of {show(path)} is mounted {option}, as macOS mounts external ones: {what}: put the jail on a "
+        "volume of an internal disk"
+        for option, what in lacks.items()
+        if getattr(volume, option)
+    ]
 
 
 def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:

@@ -31,11 +31,11 @@ def report(jail: Jail) -> dict[str, Any] | None:
     path, changes = jail.entry["clone_of"], Since(0)
     try:
         with open_jail(path) as base:
+            changes = Since(jail.entry.get("clone_time", 0), names_of(base.root))
             if base.unknown:
                 return _told(path, "unknown", changes, base.unknown)
             if base.entry["id"] != jail.entry.get("clone_id"):
                 return _told(path, "replaced", changes)
-            changes = Since(jail.entry.get("clone_time", 0), names_of(base.root))
             walk(base.root, base.mounts(), [changes])
             return _told(path, "changed" if changes.counts else "same", changes)
     except NotAJailError:

@@ -15,12 +15,11 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import files, user_files, user_tmp
+from . import files, kept, user_files, user_tmp
 from ._sys import who
 from ._sys.rooted import Root
 from .directory import Account, compatibility_uuid, find_account
@@ -160,8 +159,10 @@ class _Settlement:
         self._jail, self._root, self._wishes = jail, jail.root, wishes
 
     def carry_out(self, check: bool) -> Result:
-        """Files that name users come first: what is made then can be theirs."""
-        wanted = [*self._files(), *(want for wish in self._wishes for want in self._belongings(wish))]
+        """Files that name users come before what is made for them, and after what is removed: they tell whose it is."""
+        going, coming = ([wish for wish in self._wishes if wish.present == present] for present in (False, True))
+        wanted = [want for wish in going for want in self._belongings(wish)]
+        wanted += [*self._files(), *(want for wish in coming for want in self._belongings(wish))]
         planned = {
             step: want
             for want in wanted
@@ -171,9 +172,11 @@ class _Settlement:
         lines = [step.describe() for step in planned]
         lines += [line for wish in self._wishes for line in self._temporary(wish, check=True)]
         if not check:
+            for wish in going:
+                self._temporary(wish, check=False)
             for step, want in planned.items():
                 files.carry_out(self._root, want, step)
-            for wish in self._wishes:
+            for wish in coming:
                 self._temporary(wish, check=False)
         lines = list(dict.fromkeys(lines))  # users share directories above theirs
         report = [wish.report() for wish in self._wishes if wish.present]
@@ -192,11 +195,8 @@ class _Settlement:
                     texts[path] = user_files.with_line(texts[path], name, line)
                 texts[GROUP] = user_files.with_member(texts[GROUP], name, wish.groups if wish.present else {})
         order = (GROUP, MASTER, PASSWD)  # the last one makes a user known
-        return [_file(path, texts[path], self._mode(path)) for path in order if texts[path] != before[path]]
-
-    def _mode(self, path: bytes) -> int:
-        status = self._root.lstat(path)
-        return stat.S_IMODE(status.st_mode) if status else MODES[path]
+        modes = {path: kept.mode(self._root.lstat(path), usual) for path, usual in MODES.items()}
+        return [_file(path, texts[path], modes[path]) for path in order if texts[path] != before[path]]
 
     def _belongings(self, wish: User) -> list[Wanted]:
         """The home, and the rule for sudo."""

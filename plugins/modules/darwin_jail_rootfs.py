@@ -99,6 +99,8 @@ options:
     description:
       - Globs over paths of the jail to leave out. One without a slash matches names anywhere, one with a slash matches
         the whole path. C(*) stops at slashes, C(**) does not.
+      - A letter matches in any Unicode normalization. Case counts on a source whose volume is case-sensitive, and on no
+        other. The same holds for the globs of O(entries) and O(manifests).
       - What a former run put there is removed, see O(prune).
     type: list
     elements: str
@@ -146,7 +148,8 @@ options:
   verify:
     description:
       - How to tell that a file is as it should be. V(quick) compares type, mode, owner, size, modification time, link
-        target and flags; V(full) reads contents, extended attributes and ACLs too.
+        target and flags; V(full) reads contents, ACLs and extended attributes too, but for those that macOS keeps for
+        itself (C(com.apple.rootless), C(com.apple.provenance), C(com.apple.macl), C(com.apple.root.installed)).
     type: str
     choices: [quick, full]
     default: quick
@@ -269,6 +272,7 @@ operations:
   description:
     - The first 1000 things done, or to be done in check mode. When there are more, what changes something that was
       there is named rather than what makes something that was missing.
+    - The action C(rename) changes how a name is spelled, on a volume that takes both spellings for one.
   returned: success
   type: list
   elements: dict

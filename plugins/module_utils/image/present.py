@@ -58,6 +58,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
         former = place == beside and _is_former(place, image.digest)
         if not former and _is_there(real, image, place):
             return Result(False, values, [], warnings)
+        warnings += jails.volume_warnings(real)
         inspection = Inspection(store, real)
         inspection.look(image.layers)
         if not check:

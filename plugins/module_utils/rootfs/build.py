@@ -94,6 +94,7 @@ class _Run:
             f"{show(self._path)}: build it below a directory that only root can write to"
             for parent in host.writable_ancestors(self._path)
         ]
+        self.warnings += jails.volume_warnings(self._path)
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
         if wish.clone_of and wish.adopt:

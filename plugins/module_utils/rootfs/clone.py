@@ -22,6 +22,7 @@ become 2.8 % larger when new files of two processes alternate in them.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import Any
@@ -29,6 +30,7 @@ from typing import Any
 from .. import jail as jails
 from .. import register
 from .._sys import host
+from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.names import names_at, names_of
 from .._sys.rooted import Root
@@ -43,6 +45,9 @@ from .mend import Pass
 from .source import Source
 from .walk import Findings
 from .wanted import WantedTree
+
+NOT_ONE_VOLUME = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS)
+"""How a system says that two files do not lie on one volume, or that it cannot clone: Linux in the last two ways."""
 
 INHERITED = ("built", "source", "macos_version", "macos_build")
 """What holds for a clone as for its base."""
@@ -142,10 +147,14 @@ class Base:
         """Whether blocks can be shared is known by trying; nothing else has been put into the jail yet."""
         name = TEMPORARY + b"try"
         if not self._take(installer, jail, os.path.basename(MARKER), name):
+            code = backend().refusal
+            why, remedy = os.strerror(code), ""
+            if code in NOT_ONE_VOLUME:
+                why = "they do not lie on one volume that lets files share blocks (APFS; on Linux XFS or Btrfs)"
+                remedy = "put the jail on the volume of the other, or "
             raise NoCloneError(
-                f"cannot clone {show(self.jail.path)} to {show(jail.path)}: they do not lie on one volume that lets "
-                "files share blocks (APFS; on Linux XFS or Btrfs): put the jail on the volume of the other, or set "
-                "clone_copies for a plain copy, which takes as much space as the other"
+                f"cannot clone {show(self.jail.path)} to {show(jail.path)}: {why}: {remedy}set clone_copies for a "
+                "plain copy, which takes as much space as the other"
             )
         jail.root.unlink(STATE + b"/" + name)
 

@@ -133,7 +133,8 @@ class Installer:
             if self._backend.copy(source, status, fd, name):
                 self.cloned += status.st_size
             elif self._only_clones and status.st_size:
-                raise OSError(errno.EXDEV, "its blocks cannot be shared")
+                code = self._backend.refusal
+                raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
             now = os.fstat(source)
         except OSError:
             if stat.S_ISREG(os.fstat(source).st_mode):

@@ -29,7 +29,6 @@ from .._sys.mounts import is_mount
 from ..drift import Drift
 from ..errors import InputError, failed, show
 from ..jail import STAGE, Jail, make_stage
-from ..protected import guards_state
 from ..result import Result
 from ..survey import shown, walk
 from .known import Known
@@ -252,7 +251,7 @@ class Estate:
                 if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
         if not recorded:
-            self._set_metadata(path, target, self._merging.get(path, have))
+            self._set_metadata(name, target, self._merging.get(path, have))
         names = [path + b"/" + child for child in sorted(self._old.root.names(path))]
         if not names:
             at.remove(name, source, directory=True)
@@ -278,11 +277,10 @@ class Estate:
         return True
 
     @staticmethod
-    def _set_metadata(path: bytes, dir_fd: int, status: os.stat_result) -> None:
-        fd = at.open_dir(os.path.basename(path), dir_fd)
+    def _set_metadata(name: bytes, dir_fd: int, status: os.stat_result) -> None:
+        fd = at.open_dir(name, dir_fd)
         try:
-            if not guards_state(path):  # the new jail's own are as they should be
-                backend().finish(fd, status)
+            backend().finish(fd, status)
         finally:
             os.close(fd)
 
@@ -302,7 +300,7 @@ class Estate:
                 if have is None and there is not None and not stat.S_ISDIR(there.st_mode):
                     at.remove(name, target)
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
-                    self._set_metadata(path, target, have)
+                    self._set_metadata(name, target, have)
                 elif have is not None and not self._give(have, name, source, target):
                     self.left.append((path, why))
         except OSError as exc:

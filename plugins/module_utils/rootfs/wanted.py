@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, NamedTuple, Union
 
+from .._sys import host
 from .._sys.names import Names
 from ..errors import InputError, OperationError, failed, show
 from ..jail import TEMPORARY
 from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
 from .globs import Glob, comparable
 from .graft import Graft
-from .layout import IMPLIED, Fixed
+from .layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
 from .source import Source
 
 Status = Any
@@ -66,15 +67,19 @@ class WantedFile:
 class WantedDir:
     """A directory of the jail."""
 
-    __slots__ = ("status", "sources", "grafted")
+    __slots__ = ("status", "sources", "grafted", "plain_nodes")
 
-    def __init__(self, status: Status, sources: Sequence[bytes], grafted: bool = False) -> None:
+    def __init__(
+        self, status: Status, sources: Sequence[bytes], grafted: bool = False, plain_nodes: bool = False
+    ) -> None:
         self.status = status
         self.sources = sources
         """The directories of the source that it is made of."""
         # status is None while nothing but the record was asked about it: list() finds out
         self.grafted = grafted
         """Whether entries want something in it besides."""
+        self.plain_nodes = plain_nodes
+        """Whether it is the /dev of a jail, on which devfs or something else is mounted."""
 
 
 ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
@@ -202,6 +207,8 @@ class WantedTree:
         try:
             for source in want.sources:
                 self._scan(source, path, listing)
+            if want.plain_nodes:
+                self._add_plain_nodes(listing)
             if want.grafted:
                 self._add_grafts(path, self._grafts.at(path), listing)
             if self._thin:
@@ -255,7 +262,8 @@ class WantedTree:
         if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
             return
         if self._source.is_mounted(inside, status):
-            listing.add_dir(name, WantedDir(IMPLIED, ()))
+            status_there = DIRECTORIES.get(inside, IMPLIED)
+            listing.add_dir(name, WantedDir(status_there, (), plain_nodes=self._source.names.key(inside) == DEV))
         else:  # through a firmlink the Data volume shows: a plain directory in a jail
             shows = self._firmlinks and self._source.names.key(inside) in self._firmlinks
             listing.add_dir(name, WantedDir(status, () if shows else (inside,)))
@@ -270,6 +278,11 @@ class WantedTree:
                     f"'{show(other)}' and '{show(name)}', both wanted in /{show(path)}, are one name on the jail's "
                     "volume, and one of the two would be lost: exclude one, or use a volume that tells them apart"
                 )
+
+    def _add_plain_nodes(self, listing: Listing) -> None:
+        """What is beneath the mount cannot be seen; on it they need not be those of the Mac."""
+        fd, found = host.devices(PLAIN_NODES)
+        listing.scanned(found, listing.keep(fd), DEV)
 
     def _leave_out(self, path: bytes, listing: Listing) -> None:
         below = path + b"/" if path else b""

@@ -146,6 +146,9 @@ def test_a_file_that_cannot_be_written_or_read_is_told(link: Link, furnished: Pa
     assert refused(link.put, source, "/secret").endswith(f"in {furnished}: Permission denied (as {user})")
     assert refused(link.fetch, "/secret", tmp_path / "x").endswith(f"in {furnished}: Permission denied (as {user})")
     assert refused(link.fetch, "/scratch", tmp_path / "x").endswith("Is a directory")
+    hostile = "/no\x1b[31m\x9b\nok: [mac]"
+    for act in (lambda: link.put(source, hostile + "/x"), lambda: link.fetch(hostile, tmp_path / "x")):
+        assert refused(act).isprintable()
     assert "no such file" in refused(link.put, tmp_path / "missing", "/scratch/x").lower()
 
 

@@ -21,6 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     NotAJailError,
     RecordError,
 )
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from system_calls import before_call, die, in_child, refusal, start
@@ -113,6 +114,18 @@ class TestCreating:
         with pytest.raises(NotAJailError):
             jails.create(path)
         assert os.listdir(path) == [b"mine"]
+
+
+@pytest.mark.parametrize("char", ["\x01", "\n", "\x7f", "\x9b", "\udcff", "\u2028"])
+def test_a_path_that_a_property_list_cannot_hold(place: Path, char: str) -> None:
+    """The jobs of a jail hold its path."""
+    path = f"{place}/new{char}"
+    for act in (jails.jail_path, jails.open_jail):
+        with pytest.raises(InputError, match="cannot be the path of a jail: it holds a control character or is not"):
+            act(path)
+    with pytest.raises(InputError, match="cannot be the path of a jail"):
+        build(Wish(jail=path, source="/", entries=[{"src": "/usr/share/"}]), False)
+    assert list(place.iterdir()) == []
 
 
 class TestOpening:

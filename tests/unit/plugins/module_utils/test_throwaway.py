@@ -148,7 +148,7 @@ def test_a_place_that_is_not_ours_alone_is_refused(jail: Path, made: str) -> Non
         place.mkdir(mode=0o755 if made == "mode" else 0o700)
         os.chown(place, 501 if made == "owner" else 0, 0)
     before = listing(jail.parent)
-    with pytest.raises(InputError, match=r"runs is no directory that only root can enter: move it away"):
+    with pytest.raises(InputError, match=r"runs is no directory that only root can use: move it away"):
         run(jail, "true")
     assert listing(jail.parent) == before
     place.rmdir() if place.is_dir() and made != "link" else place.unlink()
@@ -169,6 +169,17 @@ def test_names_resolve_where_the_socket_is_on_the_same_volume(
         monkeypatch.setattr(throwaway, "SERVER", str(server))
         assert run(jail, "test -S /var/run/mDNSResponder").values["rc"] == 0
     server.unlink()
+
+
+def test_it_has_the_plain_devices_though_the_jail_has_its_dev_mounted(jail: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "none", jail / "dev"], check=True)
+    try:
+        result = run(
+            jail, "for name in null random urandom zero; do test -c /dev/$name || echo $name; done; : >/dev/null"
+        )
+    finally:
+        subprocess.run(["umount", jail / "dev"], check=True)
+    assert (result.values["rc"], result.values["stdout"]) == (0, "")
 
 
 def test_a_volume_that_cannot_clone_is_refused(furnished: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 
 USERS = "# User Database\nroot:*:0:0:System Administrator:/var/root:/bin/sh\n"
 STAFF = grp.getgrnam("staff").gr_gid
+LOCK = "private/var/db/darwin.jail/lock"
 ALL_GROUPS = {group.gr_name for group in grp.getgrall()}
 ITEM = {"state": "present", "sudo": False, "remove": False}
 
@@ -110,10 +111,10 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
     by_name, by_number = pwd.getpwnam, pwd.getpwuid
     monkeypatch.setattr(pwd, "getpwnam", lambda name: person if name == person.pw_name else by_name(name))
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: person if uid == person.pw_uid else by_number(uid))
-    uuid = {"GeneratedUID": "A5C5C2E0-6E5B-4C39-8A35-5D7B3F0C4D11"}
+    uuid = "A5C5C2E0-6E5B-4C39-8A35-5D7B3F0C4D11"
     monkeypatch.setattr(
-        "ansible_collections.darwin.jail.plugins.module_utils.directory.read_record",
-        lambda name: uuid if name == person.pw_name else {},
+        "ansible_collections.darwin.jail.plugins.module_utils.directory.generated_uid",
+        lambda name: uuid if name == person.pw_name else None,
     )
 
 
@@ -276,3 +277,13 @@ def test_odd_files_are_not_read(bench: Bench, tmp_path: Path, kind: str) -> None
         before = len(os.listdir("/proc/self/fd"))
         assert who.find_user(root.fd, "x") is None
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_home_is_nothing_that_leads_to_our_own(bench: Bench, state: str) -> None:
+    for home in ("/private/var/db", "/var", "/private"):
+        bench.etc("passwd").write_text(f"{USERS}builder:*:700:0:Builder:{home}:/bin/sh\n")
+        before = bench.snapshot()
+        with pytest.raises(InputError, match="leads to what the collection keeps in the jail"):
+            bench.arrange({"name": "builder", "state": state, "remove": True})
+        assert {**bench.snapshot(), LOCK: None} == {**before, LOCK: None}

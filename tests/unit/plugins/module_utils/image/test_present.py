@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import register
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, present, unpacking, zstd
@@ -36,6 +36,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.macos import architect
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents
 from image_jails import Make
+from volumes import volume
 
 STATE = "private/var/db/darwin.jail"
 TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -47,11 +48,10 @@ def unpacked(place: Path, name: str = "new", check: bool = False, image: str = "
     return present.unpack(str(place / name), str(place / "image"), image, check)
 
 
-@pytest.fixture
-def image(make_jail: Make, place: Path) -> Path:
-    """The layout with the image of a jail."""
-    export(str(make_jail("jail")), str(place / "image"), "latest", Settings(), False)
-    return place / "image"
+def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(image: Path, place: Path) -> None:
+    with volume("tmpfs", place / "external", options="nodev,nosuid"):
+        said = unpacked(place, "external/new", check=True).warnings
+    assert ["nodev" in said[0], "nosuid" in said[1]] == [True, True]
 
 
 def marker(jail: Path) -> dict[str, Any]:
@@ -105,6 +105,17 @@ def test_a_killed_run_is_finished(image: Path, place: Path, moment: int, monkeyp
     assert os.listdir(place / "new" / STATE / "stage") == []
 
 
+def test_what_is_unpacked_goes_into_the_jail_of_that_path(image: Path, place: Path) -> None:
+    """Not into another one, whose path is what is shown of the first one's."""
+    one, other = "k\u00a0x", "k\\xa0x"
+    for name in (one, other):
+        jails.create(os.fsencode(place / name)).close()
+    unpacked(place, one)
+    assert (place / one / "usr").is_dir()
+    assert marker(place / one)["state"] == "complete"
+    assert (sorted(os.listdir(place / other)), marker(place / other)["state"]) == (["private"], "building")
+
+
 def test_only_one_jail_of_another_image_or_none(image: Path, place: Path, make_jail: Make) -> None:
     unpacked(place)
     with pytest.raises(InputError, match="is there and not made of an image"):
@@ -113,39 +124,6 @@ def test_only_one_jail_of_another_image_or_none(image: Path, place: Path, make_j
     export(str(place / "jail"), str(place / "image"), "latest", Settings(), False)
     with pytest.raises(InputError, match=r"is there and of the image sha256:.* exchange the two"):
         unpacked(place)
-
-
-def test_a_jail_that_says_it_is_of_the_image_is_made_anew(image: Path, place: Path, make_jail: Make) -> None:
-    """A jail that was taken over may say anything of itself."""
-    first = unpacked(place)
-    (place / "jail/opt/homebrew/bin/new").touch()
-    export(str(place / "jail"), str(place / "image"), "latest", Settings(), False)
-    digest = unpacked(place, "third").values["digest"]
-    forged = {**marker(place / "new"), "image": digest, "layers": 9, "state": "complete"}
-    (place / "new" / STATE / "jail.json").write_text(json.dumps(forged))
-    assert not present.is_made_of(str(place / "new"), digest)
-    done = present.unpack(str(place / "new"), str(place / "image"), "latest", False, str(place / "beside"))
-    assert (done.changed, done.values["path"]) == (True, str(place / "beside"))
-    assert (place / "beside/opt/homebrew/bin/new").exists()
-    assert first.values["digest"] != digest
-
-
-def test_a_jail_that_is_unknown_stays_and_the_new_one_is_made_beside_it(image: Path, place: Path) -> None:
-    """Moved here, or restored from a backup; one that is unknown beside it is nobody's to remove."""
-    unpacked(place, "elsewhere")
-    (place / "elsewhere").rename(place / "new")
-    said = "this Mac has no entry of the jail as it is now"
-    with pytest.raises(InputError, match=rf"is there and of an unknown image \({said}\): unpack sha256:"):
-        unpacked(place)
-    with pytest.raises(InputError, match=f"cannot make an image of {place}/new: {said}"):
-        export(str(place / "new"), str(place / "second"), "latest", Settings(), False)
-    jail, layout = str(place / "new"), str(place / "image")
-    done = present.unpack(jail, layout, "latest", False, str(place / "beside"))
-    assert (done.changed, done.values["path"]) == (True, str(place / "beside"))
-    assert present.unpack(jail, layout, "latest", True, str(place / "beside")).changed is False
-    register.forget(os.fsencode(place / "beside"))
-    with pytest.raises(InputError, match=f"the jail {place}/beside may be anything: {said}: see to what is in it"):
-        present.unpack(jail, layout, "latest", False, str(place / "beside"))
 
 
 def test_damage_is_found_before_anything_is_made(image: Path, place: Path) -> None:
@@ -396,3 +374,21 @@ def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
         closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
     ):
         stream.digests()
+
+
+@pytest.mark.parametrize("name", ["./", "private/", "private/var/", "private/var/db/"])
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2775])
+def test_what_protects_the_state_stays_roots(place: Path, name: str, mode: int) -> None:
+    """Whatever an image says of it: nobody else can put another directory in its place."""
+    layer = archive(member(name, tarfile.DIRTYPE, mode=mode, uid=501, gid=20), member("usr/", tarfile.DIRTYPE, uid=501))
+    put(place, layer)
+    unpacked(place)
+    status = (place / "new" / name).stat()
+    assert (status.st_uid, status.st_gid) == (0, 20)
+    assert not status.st_mode & 0o022 or status.st_mode & stat.S_ISVTX
+    assert (place / "new/usr").stat().st_uid == 501
+    assert marker(place / "new")["state"] == "complete"
+    mover = ["setpriv", "--reuid", "501", "--regid", "20", "--clear-groups", "mv"]
+    ended = subprocess.run([*mover, place / "new" / STATE, place / "new/x"], check=False, capture_output=True)
+    assert ended.returncode
+    assert not unpacked(place).changed

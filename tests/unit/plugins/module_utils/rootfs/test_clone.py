@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,9 +133,29 @@ def test_what_is_left_out(base: Path, place: Path) -> None:
     finally:
         subprocess.run(["umount", mounted, base / "dev"], check=True)
     jail = base.with_name("clone")
-    assert os.listdir(jail / "opt") == os.listdir(jail / "dev") == os.listdir(jail / STATE / "stage") == []
+    assert os.listdir(jail / "opt") == os.listdir(jail / STATE / "stage") == []
     assert not (jail / "usr/socket").exists()
     assert not (jail / ".darwin.jail.0123456789ab").exists()
+
+
+def test_the_plain_devices_come_though_dev_is_mounted(base: Path, place: Path) -> None:
+    """Whatever lies on the mount: those beneath it cannot be seen, and a jail cannot do without."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "none", base / "dev"], check=True)
+    try:
+        (base / "dev/null").write_text("of the jail\n")
+        os.mknod(base / "dev/disk0", 0o600 | stat.S_IFBLK, os.makedev(7, 0))
+        foretold = paths(clone(base, check=True))
+        assert paths(clone(base)) == foretold
+        copies = [base.with_name("clone"), place / "copy"]
+        clone(base, jail=copies[1], clone_copies=True)
+    finally:
+        subprocess.run(["umount", base / "dev"], check=True)
+    for jail in copies:
+        assert stat.S_IMODE((jail / "dev").stat().st_mode) == 0o555
+        assert sorted(os.listdir(jail / "dev")) == ["null", "random", "urandom", "zero"]
+        for name in os.listdir(jail / "dev"):
+            ours, theirs = (jail / "dev" / name).lstat(), Path("/dev", name).lstat()
+            assert (ours.st_rdev, ours.st_mode, ours.st_uid) == (theirs.st_rdev, theirs.st_mode, theirs.st_uid)
 
 
 def test_killed_at_any_call_the_next_run_completes_it(base: Path) -> None:
@@ -236,11 +257,12 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
 ODD = {
     "the Mac": ("/", "belongs to the system"),
     "relative": ("x", "is not an absolute path"),
-    "a newline": ("/no\n\x1b[31m", None),
+    "no more": ("/nowhere/base", None),
+    "a newline": ("/no\n\x1b[31m", "control character"),
     "a link": ("{place}/link", "is a symbolic link"),
     "a file": ("{place}/file", "is not a directory"),
     "long": ("/" + "a" * 5000, "File name too long"),
-    "NUL": ("/a\0b", "NUL"),
+    "NUL": ("/a\0b", "control character"),
 }
 
 

@@ -17,7 +17,9 @@ from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
+from bound import needs_bindfs
 from system_calls import CHANGING, before_call, die, fail, in_child, refusal
+from waiting import until
 
 from .conftest import Make, snapshot
 
@@ -140,3 +142,17 @@ def test_what_a_killed_run_left_beside_the_stage_is_swept(make: Make, jail: Path
     make("/usr/bin/git", "/etc/hosts")
     assert sorted(os.listdir(state)) == ["jail.json", "lock", "record.mtree", "stage"]
     assert os.listdir(state / "stage") == []
+
+
+def test_on_fuse_one_run_is_enough(place: Path, make: Make) -> None:
+    """A file that is open only gets another name there when it is removed, and the lock is open."""
+    needs_bindfs()
+    for name in ("below", "fuse"):
+        (place / name).mkdir()
+    subprocess.run(["bindfs", place / "below", place / "fuse"], check=True)
+    try:
+        make("/usr/", jail=str(place / "fuse/jail"))
+        assert remove(str(place / "fuse/jail"), False, False).changed
+        assert os.listdir(place / "below") == []
+    finally:
+        until(lambda: subprocess.run(["umount", place / "fuse"], check=False).returncode == 0)

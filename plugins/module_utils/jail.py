@@ -270,6 +270,7 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     _refuse_unmounted(path)
     volume_warnings(path)
     host.make_dirs(path)
+    path = host.real_path(path)  # as the volume holds it: the register finds the jail by that
     root = Root(path)
     try:
         with alone_in(root):

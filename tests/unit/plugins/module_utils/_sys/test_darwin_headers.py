@@ -63,7 +63,8 @@ PROTOTYPES = {
     "acl_free": "int (*)(void *)",
 }
 
-INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
+INCLUDES = """copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h
+    unistd.h""".split()
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")
 

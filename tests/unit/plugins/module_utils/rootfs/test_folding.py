@@ -221,6 +221,29 @@ def test_a_later_entry_wins_in_another_spelling(make: Make, place: Path, source:
     assert not make(*entries).changed
 
 
+def test_a_clone_on_a_volume_that_takes_two_of_its_names_for_one(place: Path, apart: Path, tmp_path: Path) -> None:
+    base, copy = tmp_path / "base", place / "copy"
+    build(Wish(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
+    for check in (True, False):
+        with pytest.raises(InputError, match="both wanted in /usr/include, are one name"):
+            build(Wish(str(copy), clone_of=str(base), clone_copies=True), check)
+    assert not copy.exists()
+    (apart / "usr/include/CONNMARK.h").unlink()
+    build(Wish(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
+    for changed in (True, False):
+        assert build(Wish(str(copy), clone_of=str(base), clone_copies=True), check=False).changed is changed
+    assert spelled(copy / "usr/include") == spelled(apart / "usr/include")
+
+
+def test_what_is_never_copied_twice_whatever_an_entry_calls_it(make: Make, place: Path, source: Path) -> None:
+    (source / "System/Volumes/Data/Users").mkdir(parents=True)
+    (source / "usr/share/firmlinks").write_text("/usr/bin\tusr/bin\n")
+    make({"src": "/SYSTEM/", "dest": "/opt/system"}, {"src": "/USR/", "dest": "/opt/usr"})
+    assert spelled(place / "jail/opt/system") == []
+    assert (place / "jail/opt/usr/share/dict/words").exists()
+    assert os.listdir(place / "jail/opt/usr/bin") == []
+
+
 # -- what belongs to the collection --------------------------------------------------------
 
 

@@ -9,6 +9,8 @@ too: nobody needs another directory of such a name, and so nothing depends on ho
 
 from __future__ import annotations
 
+import stat
+
 from ._sys.names import fold_more
 
 STATE = b"private/var/db/darwin.jail"
@@ -35,6 +37,21 @@ def is_state(path: bytes) -> bool:
 def leads_to_state(path: bytes) -> bool:
     """Whether a path of a jail is its root, or another directory that the state lies in."""
     return (path.lower() if path.isascii() else fold_more(path)) in LEADING
+
+
+def guards_state(path: bytes) -> bool:
+    """Whether a directory of a jail is the state directory, or one that leads to it."""
+    return leads_to_state(path) or fold_more(path) == STATE
+
+
+def is_safe_guard(mode: int, uid: int) -> bool:
+    """Whether nobody but root could put another thing in the place of what is in such a directory."""
+    return uid == 0 and bool(not mode & 0o022 or mode & stat.S_ISVTX)
+
+
+def safe_mode(mode: int) -> int:
+    """The mode of such a directory that comes nearest to what is wanted."""
+    return mode if is_safe_guard(mode, 0) else mode & ~0o022
 
 
 def is_of_system(path: bytes) -> bool:

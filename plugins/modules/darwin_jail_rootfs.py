@@ -28,7 +28,7 @@ options:
     description:
       - V(present) builds or mends the jail.
       - V(absent) removes it with all that is in it. A directory that is not a jail, or has something mounted below it,
-        is refused, see O(unmount).
+        is refused, see O(unmount). An empty directory that never was a jail stays.
     type: str
     choices: [present, absent]
     default: present
@@ -128,6 +128,8 @@ options:
     description:
       - Take over a directory that another tool or hand built. System files that differ are restored to the source,
         all others are kept. Directories at C(/etc), C(/tmp) and C(/var) are moved into C(/private), as macOS has it.
+      - A jail that was moved here or restored from a backup is unknown to this Mac, and is from then on known as built.
+        That it was made of an image or a clone is forgotten.
     type: bool
     default: false
   update_in_place:
@@ -146,7 +148,8 @@ options:
   verify:
     description:
       - How to tell that a file is as it should be. V(quick) compares type, mode, owner, size, modification time, link
-        target and flags; V(full) reads contents, extended attributes and ACLs too.
+        target and flags; V(full) reads contents, ACLs and extended attributes too, but for those that macOS keeps for
+        itself (C(com.apple.rootless), C(com.apple.provenance), C(com.apple.macl), C(com.apple.root.installed)).
     type: str
     choices: [quick, full]
     default: quick

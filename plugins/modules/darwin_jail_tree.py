@@ -51,6 +51,8 @@ options:
     description:
       - Name or number of the user, of the Mac or the jail alone, who owns all of the tree. Setuid and setgid bits
         are taken away then. When left out, owners are those of the source, for an archive the numbers in it.
+      - With it, a file of a directory O(src) that has several names (hard links) is refused, unless O(src) holds all of
+        them and the file belongs to whom its directory belongs. What it holds may be somebody else's.
     type: str
   group:
     description: Name or number of the group of all of the tree. The primary group of O(owner) when left out.

@@ -8,16 +8,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
-from .backend import backend
+from . import at
+from .backend import Volume, backend
 from .names import fold, spelling
-from .rooted import DIRECTORY, open_absolute, split
+from .paths import DIRECTORY, open_absolute, split
 
 # macOS keeps these in /private and has links in their place
 # (apple-oss-distributions/files Makefile).
 PRIVATE = (b"etc", b"tmp", b"var")
+
+MOST_LINKS = 40
+"""On one way; macOS follows 32."""
 
 
 def real_path(path: AnyPath) -> bytes:
@@ -56,6 +61,17 @@ def _links_to_private(name: bytes) -> bool:
         return False
 
 
+def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
+    """The Mac's own /dev, open, for the caller to close, and of these names those that are character devices there."""
+    fd = open_absolute(b"/dev")
+    found = {}
+    for name in names:
+        status = at.lstat(name, fd)
+        if status and stat.S_ISCHR(status.st_mode):
+            found[name] = status
+    return fd, found
+
+
 def make_dirs(path: bytes) -> None:
     """Make a directory and its missing parents, 0755 and owned by root, following no link."""
     fd = open_absolute("/")
@@ -91,6 +107,43 @@ def writable_ancestors(path: bytes) -> list[bytes]:
         if status.st_uid != 0 or loose:
             found.append(parent)
     return found
+
+
+def replaceable(path: AnyPath) -> bytes | None:
+    """The first thing on the way to a file of which someone other than root decides what it is; None: only root does.
+
+    All directories that lead there are looked at, also those that symbolic links lead through, and the file itself.
+    Each is looked at by its path only when nobody else can exchange what was before it, so that what is found stays.
+    OperationError when there is no such file.
+    """
+    waiting, here = list(reversed(os.fsencode(path).split(b"/"))), b""
+    links = MOST_LINKS
+    try:
+        while True:
+            status = os.lstat(here or b"/")
+            sticky = bool(status.st_mode & stat.S_ISVTX) and stat.S_ISDIR(status.st_mode)
+            if status.st_uid or (status.st_mode & 0o022 and not sticky):
+                return here or b"/"
+            while waiting and waiting[-1] in (b"", b"."):
+                waiting.pop()
+            if not waiting:
+                return None
+            name = waiting.pop()
+            below = os.path.dirname(here).rstrip(b"/") if name == b".." else here + b"/" + name
+            found = os.lstat(below or b"/")
+            if not stat.S_ISLNK(found.st_mode):
+                here = below
+                continue
+            links -= 1
+            if sticky and found.st_uid:
+                return below
+            if links < 0:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = os.readlink(below)
+            here = b"" if target.startswith(b"/") else here
+            waiting += reversed(target.split(b"/"))
+    except OSError as exc:
+        raise failed("look at", path, exc) from exc
 
 
 def names_in(path: bytes) -> list[bytes]:
@@ -162,6 +215,22 @@ def free_bytes(path: bytes) -> int:
             return found.f_bfree * found.f_frsize
         except FileNotFoundError:
             path = os.path.dirname(path)
+
+
+def volume(path: bytes) -> Volume:
+    """What `path` lies on, or its nearest existing parent."""
+    while True:
+        try:
+            fd = os.open(path, DIRECTORY)
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+            continue
+        except OSError as exc:
+            raise failed("open directory", path, exc) from exc
+        try:
+            return backend().volume(fd)
+        finally:
+            os.close(fd)
 
 
 def used_bytes(path: bytes) -> int:

@@ -33,14 +33,14 @@ LOOKS = 3
 class Lock:
     """Held from creation until `close`."""
 
-    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False) -> None:
+    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False, looks: int | None = None) -> None:
         """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told.
 
         Several can have it shared, who only read.
         """
         self._fd = _open(root, rel, create=True)
         try:
-            _take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            _take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, looks)
         except BaseException:
             os.close(self._fd)
             raise
@@ -48,6 +48,11 @@ class Lock:
 
     def close(self) -> None:
         os.close(self._fd)
+
+    def is_at(self, root: Root, rel: bytes) -> bool:
+        """Whether it is the file that has this name, and was not removed before it was taken."""
+        there = root.lstat(rel)
+        return there is not None and os.path.samestat(there, os.fstat(self._fd))
 
 
 def refuse_if_locked(root: Root, rel: bytes) -> None:
@@ -75,9 +80,8 @@ def holder(root: Root, rel: bytes) -> str | None:
 
 
 def _open(root: Root, rel: bytes, create: bool) -> int:
-    parent, name = os.path.split(rel)
     try:
-        with root.directory(parent) as dir_fd:
+        with root.holder(rel) as (dir_fd, name):
             kind = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
             fd = os.open(name, FLAGS | kind, 0o600, dir_fd=dir_fd)
         status = os.fstat(fd)

@@ -10,7 +10,8 @@ import os
 from ..errors import OperationError
 from .backend import Mount, backend
 from .names import fold, names_at
-from .rooted import DIRECTORY, Root
+from .paths import DIRECTORY
+from .rooted import Root
 
 UMOUNT = "/sbin/umount"
 
@@ -79,10 +80,9 @@ def unmount(root: Root, point: bytes) -> None:
     """
     from .process import run  # noqa: PLC0415 (takes 4 ms, and few runs get here)
 
-    parent, name = os.path.split(point)
     here = os.open(".", DIRECTORY)
     try:
-        with root.directory(parent) as fd:
+        with root.holder(point) as (fd, name):
             os.fchdir(fd)
             ended = run([UMOUNT, os.fsdecode(b"./" + name)])
     finally:

@@ -24,7 +24,8 @@ from weakref import WeakKeyDictionary
 
 from ..errors import failed
 from .backend import backend
-from .rooted import DIRECTORY, Root, open_absolute
+from .paths import DIRECTORY, open_absolute
+from .rooted import Root
 
 MOST_READ, MOST_ASKED = 1024, 8
 """How many names of a directory are read, and how many of them are asked about."""

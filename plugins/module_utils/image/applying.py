@@ -18,6 +18,7 @@ from .._sys.backend import backend
 from .._sys.rooted import Root
 from ..errors import InputError, failed, show
 from ..jail import STAGE
+from ..protected import guards_state, safe_mode
 from ..rootfs.layout import IMPLIED
 from .content import travels
 from .entry_names import fault_of_entry
@@ -58,9 +59,8 @@ class Applier:
 
     def _put(self, entry: Entry, stream: Unpacked) -> None:
         path = entry.path
-        parent, name = os.path.split(path)
         try:
-            self._imply(parent)
+            self._imply(os.path.dirname(path))
             if entry.kind == "directory":
                 self._directory(path, entry)
                 return
@@ -69,7 +69,7 @@ class Applier:
             there = self._root.lstat(path)
             if there is not None and stat.S_ISDIR(there.st_mode):
                 self._root.remove_tree(path)
-            with self._root.directory(parent) as fd:
+            with self._root.holder(path) as (fd, name):
                 at.rename(TEMPORARY, self._stage, name, fd)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
@@ -87,6 +87,8 @@ class Applier:
         there = self._root.lstat(path)
         if there is not None and not stat.S_ISDIR(there.st_mode):
             self._root.unlink(path)
+        if guards_state(path):
+            entry = entry._replace(st_mode=safe_mode(entry.st_mode), st_uid=0)
         if path:
             self._root.make_dir(path, entry.st_mode & 0o7777, entry.st_uid, entry.st_gid)
         with self._root.directory(path) as fd:
@@ -96,8 +98,7 @@ class Applier:
     def _make(self, entry: Entry, stream: Unpacked) -> None:
         """Make it in the stage."""
         if entry.kind == "hardlink":
-            parent, name = os.path.split(entry.first)
-            with self._root.directory(parent) as fd:
+            with self._root.holder(entry.first) as (fd, name):
                 at.make_hardlink(name, fd, TEMPORARY, self._stage)
         elif entry.kind == "symlink":
             at.make_symlink(entry.link, TEMPORARY, self._stage)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 
 from .._sys import at
-from .._sys.rooted import allow_many_open_files
+from .._sys.descent import Descent
 from ..errors import failed, show
 from .decision import Decision
 from .known import Known
@@ -21,10 +22,9 @@ from .wanted import Listing
 class _Level:
     """A directory that is being cleared."""
 
-    def __init__(self, path: bytes, fd: int) -> None:
-        self.path, self.fd = path, fd
-        self.status = os.fstat(fd)
-        self.left = set(at.names(fd))
+    def __init__(self, path: bytes, status: os.stat_result, left: set[bytes]) -> None:
+        self.path, self.status = path, status
+        self.left = left
         """What stays in it, as far as is known."""
         self.mounted = False
         self.subdirs: list[bytes] = []
@@ -33,9 +33,6 @@ class _Level:
     @property
     def goes(self) -> bool:
         return not self.left and not self.mounted
-
-    def close(self) -> None:
-        os.close(self.fd)
 
 
 class Pruner:
@@ -99,46 +96,48 @@ class Pruner:
     def clear(self, path: bytes, parent_fd: int, decision: Decision) -> bool:
         """Remove what the record names in a directory, and it too when nothing is left; False when it stays.
 
-        Depth first, one open descriptor for each level, and no recursion.
+        Depth first, without recursion, and with a bounded number of open descriptors.
         """
-        allow_many_open_files()
-        top = self._open(path, parent_fd)
-        levels = [top]
-        try:
+        with closing(Descent(parent_fd)) as way:
+            top = self._open(path, way)
+            levels = [top]
             while levels:
                 level = levels[-1]
                 if level.subdirs:
                     name = level.subdirs.pop()
-                    status = at.lstat(name, level.fd)
+                    status = at.lstat(name, way.fd)
                     if status and stat.S_ISDIR(status.st_mode):
-                        levels.append(self._open(level.path + b"/" + name, level.fd))
+                        levels.append(self._open(level.path + b"/" + name, way))
                     continue
                 if not level.mounted:
-                    self._clear_files(level, decision)
-                levels.pop().close()
+                    self._clear_files(level, way.fd, decision)
+                levels.pop()
+                self._leave(level, way)
                 if level.goes:
                     decision.operations.append(Operation(REMOVE, level.path, None, "", level.status))
                     if levels:
                         levels[-1].left.discard(os.path.basename(level.path))
-        finally:
-            for level in levels:
-                level.close()
         return top.goes
 
-    def _open(self, path: bytes, parent_fd: int) -> _Level:
+    def _leave(self, level: _Level, way: Descent) -> None:
         try:
-            fd = at.open_dir(os.path.basename(path), parent_fd)
+            way.leave()
+        except OSError as exc:
+            raise failed("open", os.path.join(self._known.where, os.path.dirname(level.path)), exc) from exc
+
+    def _open(self, path: bytes, way: Descent) -> _Level:
+        try:
+            level = _Level(path, way.enter(os.path.basename(path)), set(at.names(way.fd)))
         except OSError as exc:
             raise failed("open", os.path.join(self._known.where, path), exc) from exc
-        level = _Level(path, fd)
         level.mounted = self._known.is_mounted(path, level.status)
         if not level.mounted:
             level.subdirs = sorted(self._known.record.subdirectories(path), reverse=True)
         return level
 
-    def _clear_files(self, level: _Level, decision: Decision) -> None:
+    def _clear_files(self, level: _Level, fd: int, decision: Decision) -> None:
         for name in self._known.record.fields(level.path):
-            if name in level.left and self._file(level.path, name, level.fd, decision):
+            if name in level.left and self._file(level.path, name, fd, decision):
                 level.left.discard(name)
 
     def _file(self, directory: bytes, name: bytes, fd: int, decision: Decision) -> bool:

@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, NamedTuple, Union
 
+from .._sys import host
 from .._sys.names import Names
 from ..errors import InputError, OperationError, failed, show
 from ..jail import TEMPORARY
-from ..protected import is_state, leads_to_state
+from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
 from .globs import Glob, comparable
 from .graft import Graft
-from .layout import IMPLIED
+from .layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
 from .source import Source
 
 Status = Any
@@ -66,15 +67,19 @@ class WantedFile:
 class WantedDir:
     """A directory of the jail."""
 
-    __slots__ = ("status", "sources", "grafted")
+    __slots__ = ("status", "sources", "grafted", "plain_nodes")
 
-    def __init__(self, status: Status, sources: Sequence[bytes], grafted: bool = False) -> None:
+    def __init__(
+        self, status: Status, sources: Sequence[bytes], grafted: bool = False, plain_nodes: bool = False
+    ) -> None:
         self.status = status
         self.sources = sources
         """The directories of the source that it is made of."""
         # status is None while nothing but the record was asked about it: list() finds out
         self.grafted = grafted
         """Whether entries want something in it besides."""
+        self.plain_nodes = plain_nodes
+        """Whether it is the /dev of a jail, on which devfs or something else is mounted."""
 
 
 ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
@@ -191,20 +196,26 @@ class WantedTree:
         """The root directory of the jail."""
         sources = list(self._grafts.sources)
         status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
-        return WantedDir(status, sources, grafted=True)
+        return _protected(b"", WantedDir(status, sources, grafted=True))
 
     def list(self, path: bytes, want: WantedDir) -> Listing:
         """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
         listing = Listing()
         if want.status is None:
             want.status = self._status(want.sources[-1])
+            _protected(path, want)
         try:
             for source in want.sources:
                 self._scan(source, path, listing)
+            if want.plain_nodes:
+                self._add_plain_nodes(listing)
             if want.grafted:
                 self._add_grafts(path, self._grafts.at(path), listing)
             if self._thin:
                 self._thin(path, listing)
+            if guards_state(path):
+                for name, below in listing.dirs.items():
+                    _protected(path + b"/" + name if path else name, below)
         except BaseException:
             listing.close()
             raise
@@ -251,7 +262,8 @@ class WantedTree:
         if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
             return
         if self._source.is_mounted(inside, status):
-            listing.add_dir(name, WantedDir(IMPLIED, ()))
+            status_there = DIRECTORIES.get(inside, IMPLIED)
+            listing.add_dir(name, WantedDir(status_there, (), plain_nodes=self._source.names.key(inside) == DEV))
         else:  # through a firmlink the Data volume shows: a plain directory in a jail
             shows = self._firmlinks and self._source.names.key(inside) in self._firmlinks
             listing.add_dir(name, WantedDir(status, () if shows else (inside,)))
@@ -266,6 +278,11 @@ class WantedTree:
                     f"'{show(other)}' and '{show(name)}', both wanted in /{show(path)}, are one name on the jail's "
                     "volume, and one of the two would be lost: exclude one, or use a volume that tells them apart"
                 )
+
+    def _add_plain_nodes(self, listing: Listing) -> None:
+        """What is beneath the mount cannot be seen; on it they need not be those of the Mac."""
+        fd, found = host.devices(PLAIN_NODES)
+        listing.scanned(found, listing.keep(fd), DEV)
 
     def _leave_out(self, path: bytes, listing: Listing) -> None:
         below = path + b"/" if path else b""
@@ -322,3 +339,13 @@ class WantedTree:
         inside = inherited.sources if inherited else ()
         sources = [*inside, *(source for source in node.sources if source not in inside)]
         listing.add_dir(name, WantedDir(status, sources, grafted=bool(node.children) or not sources))
+
+
+def _protected(path: bytes, want: WantedDir) -> WantedDir:
+    """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
+    status = want.status
+    if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):
+        want.status = Fixed(*(getattr(status, name, 0) for name in Fixed._fields))._replace(
+            st_mode=safe_mode(status.st_mode), st_uid=0
+        )
+    return want

@@ -139,6 +139,19 @@ def test_a_server_that_reads_slowly_gets_the_descriptor_with_the_last_byte(mac: 
     assert came == [len(request) * 20]
 
 
+def test_a_descriptor_goes_with_the_last_byte_of_what_it_came_with() -> None:
+    """Linux reads the bytes before it in one go with it, and would give it to the other side with the first."""
+    source, program = socket.socketpair()
+    target, server = socket.socketpair()
+    with source, program, target, server:
+        send_all_with_descriptor(program, b"request", server.fileno())
+        for sock in (source, target):
+            sock.setblocking(False)
+        dns_relay.Way(source, target, None).pump()
+        came = [(data, len(ancillary)) for data, ancillary, _flags, _from in (server.recvmsg(6, 64) for _ in range(2))]
+    assert came == [(b"reques", 0), (b"t", 1)]
+
+
 def send_all_with_descriptor(sock: socket.socket, data: bytes, fd: int) -> None:
     sock.sendall(data[:-1])
     sock.sendmsg([data[-1:]], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])

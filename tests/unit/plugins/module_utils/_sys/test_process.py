@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -105,6 +106,21 @@ def test_the_end_of_time_ends_the_whole_group() -> None:
     children = [int(line) for line in ended.stdout.split()]
     assert len(children) == 2
     assert all(soon_gone(child) for child in children)
+
+
+def test_a_group_of_which_only_zombies_are_left_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS refuses to signal one (xnu bsd/kern/kern_sig.c), where Linux has nobody to signal."""
+    killpg = os.killpg
+
+    def refuse(pid: int, number: int) -> None:
+        try:
+            killpg(pid, number)
+        except ProcessLookupError as exc:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM)) from exc
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    ended = run(shell("sleep 60"), timeout=0.2, grace=5)
+    assert (ended.rc, ended.timed_out) == (-signal.SIGTERM, True)
 
 
 def test_a_program_may_end_in_order_when_it_is_told_to() -> None:

@@ -17,7 +17,6 @@ from ansible_collections.darwin.jail.plugins.module_utils.image.applying import 
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Entry
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.install import sweep
 from containers import contents
 from image_jails import fill
 
@@ -65,7 +64,7 @@ def test_a_layer_that_became_another_one_since_it_was_inspected(place: Path, nam
     kind = "opaque" if base.endswith(".opq") else "whiteout" if base.startswith(".wh.") else "file"
     entry = Entry(os.fsencode(name), kind, 0o100644, 0, 0, 0, 0, b"", {})
     with jails.create(os.fsencode(place / "new")) as jail:
-        sweep(jail.root)
+        jails.make_stage(jail.root)
         with closing(Applier(jail.root)) as applier:
             act: Callable[[], None] = lambda: applier.hide(entry)  # noqa: E731
             if kind == "file":

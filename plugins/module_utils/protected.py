@@ -15,6 +15,8 @@ from ._sys.names import fold_more
 
 STATE = b"private/var/db/darwin.jail"
 """Where the collection keeps its own files in a jail."""
+LEADING = frozenset(b"/".join(STATE.split(b"/")[:count]) for count in range(STATE.count(b"/") + 1))
+"""The root of a jail, and the other directories that the state lies in."""
 
 # Directories that belong to a system and can never become, or be removed as, a jail.
 SYSTEM = frozenset(
@@ -28,12 +30,13 @@ SYSTEM = frozenset(
 
 def is_state(path: bytes) -> bool:
     """Whether a path of a jail is the state directory, or lies in it."""
-    return (fold_more(path) + b"/").startswith(STATE + b"/")
+    folded = path.lower() if path.isascii() else fold_more(path)
+    return folded.startswith(STATE) and folded[len(STATE) : len(STATE) + 1] in (b"", b"/")
 
 
 def leads_to_state(path: bytes) -> bool:
     """Whether a path of a jail is its root, or another directory that the state lies in."""
-    return not path or STATE.startswith(fold_more(path) + b"/")
+    return (path.lower() if path.isascii() else fold_more(path)) in LEADING
 
 
 def guards_state(path: bytes) -> bool:

@@ -27,25 +27,22 @@ from .backend import backend
 from .paths import DIRECTORY, open_absolute
 from .rooted import Root
 
-MOST_ASKED = 32
-"""How many names of a directory are asked about."""
+MOST_READ, MOST_ASKED = 1024, 8
+"""How many names of a directory are read, and how many of them are asked about."""
 
 
 class Names:
     """How one volume compares names."""
 
-    __slots__ = ("ignore_case", "ignore_form", "key")
+    __slots__ = ("ignore_case", "ignore_form", "exact", "key")
 
     def __init__(self, ignore_case: bool, ignore_form: bool) -> None:
         self.ignore_case, self.ignore_form = ignore_case, ignore_form
         """Whether names that differ only in case, and only in their Unicode normalization, are one."""
+        self.exact = not (ignore_case or ignore_form)
+        """Whether names are compared byte by byte."""
         self.key: Callable[[bytes], bytes] = fold if ignore_case else decomposed if ignore_form else _itself
         """What all spellings of a name, or of a path, have in common."""
-
-    @property
-    def exact(self) -> bool:
-        """Whether names are compared byte by byte."""
-        return not (self.ignore_case or self.ignore_form)
 
     def tells_apart(self, other: Names) -> bool:
         """Whether names that are two on the other volume are two on this one."""
@@ -146,8 +143,8 @@ def _asked(fd: int, path: bytes) -> Names:
 def _answer(fd: int, path: bytes, change: Callable[[bytes], bytes | None]) -> bool | None:
     """What the names in a directory say, and else its own name and those of its parents; None when none says it."""
     with os.scandir(fd) as entries:
-        names = [os.fsencode(entry.name) for entry in islice(entries, MOST_ASKED)]
-    answers = set(_answers(fd, names, change))
+        names = [os.fsencode(entry.name) for entry in islice(entries, MOST_READ)]
+    answers = set(islice(_answers(fd, names, change), MOST_ASKED))
     for parent, name in _parents(fd, path):
         if True in answers:
             break

@@ -137,13 +137,13 @@ def test_an_image_of_ours(folded: Path, killed: bool, monkeypatch: pytest.Monkey
 
 def test_what_is_left_out_of_an_image_is_left_out_in_any_spelling(folded: Path) -> None:
     fill(folded / "jail", odd=ODD_TEXT)
-    for old, new in (("private/tmp", "private/Tmp"), ("private/var/db", "private/var/DB")):
-        os.rename(folded / "jail" / old, folded / "jail" / new)
+    for old, new in (("tmp", "Tmp"), ("var/folders", "var/FOLDERS"), ("var/db", "var/DB")):
+        os.rename(folded / "jail/private" / old, folded / "jail/private" / new)
     export(str(folded / "jail"), str(folded / "image"), "latest", Settings(), False)
     with pytest.raises(InputError, match="'private/var/db' and 'private/var/DB' of the image are one name"):
         unpacked(folded)
     os.rename(folded / "jail/private/var/DB", folded / "jail/private/var/db")
     export(str(folded / "jail"), str(folded / "image"), "latest", Settings(), False)
     unpacked(folded)
-    assert os.listdir(folded / "new/private/Tmp") == []
+    assert os.listdir(folded / "new/private/Tmp") == os.listdir(folded / "new/private/var/FOLDERS") == []
     assert marker(folded / "new")["id"] != marker(folded / "jail")["id"]

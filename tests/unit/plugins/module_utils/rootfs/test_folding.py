@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.drift import Drift
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, RecordError
@@ -171,7 +172,8 @@ def apart(tmp_path: Path) -> Path:
     return tmp_path.resolve()
 
 
-def test_two_files_of_the_source(make: Make, place: Path, apart: Path) -> None:
+def test_two_files_of_the_source(make: Make, place: Path, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "used_bytes", lambda path: 0)  # else all is looked at before, for its size
     for check in (True, False):
         with pytest.raises(
             InputError, match=r"'(CONNMARK|connmark).h' and '.*.h', both wanted in /usr/include, are one"
@@ -217,6 +219,29 @@ def test_a_later_entry_wins_in_another_spelling(make: Make, place: Path, source:
     assert spelled(place / "jail/opt") == ["Dir", "Dir/Only", "Dir/more", "both", "dir2"]
     assert (place / "jail/opt/both").read_text() == "one"
     assert not make(*entries).changed
+
+
+def test_a_clone_on_a_volume_that_takes_two_of_its_names_for_one(place: Path, apart: Path, tmp_path: Path) -> None:
+    base, copy = tmp_path / "base", place / "copy"
+    build(Wish(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
+    for check in (True, False):
+        with pytest.raises(InputError, match="both wanted in /usr/include, are one name"):
+            build(Wish(str(copy), clone_of=str(base), clone_copies=True), check)
+    assert not copy.exists()
+    (apart / "usr/include/CONNMARK.h").unlink()
+    build(Wish(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
+    for changed in (True, False):
+        assert build(Wish(str(copy), clone_of=str(base), clone_copies=True), check=False).changed is changed
+    assert spelled(copy / "usr/include") == spelled(apart / "usr/include")
+
+
+def test_what_is_never_copied_twice_whatever_an_entry_calls_it(make: Make, place: Path, source: Path) -> None:
+    (source / "System/Volumes/Data/Users").mkdir(parents=True)
+    (source / "usr/share/firmlinks").write_text("/usr/bin\tusr/bin\n")
+    make({"src": "/SYSTEM/", "dest": "/opt/system"}, {"src": "/USR/", "dest": "/opt/usr"})
+    assert spelled(place / "jail/opt/system") == []
+    assert (place / "jail/opt/usr/share/dict/words").exists()
+    assert os.listdir(place / "jail/opt/usr/bin") == []
 
 
 # -- what belongs to the collection --------------------------------------------------------

@@ -14,6 +14,8 @@ description:
   - The connection reaches the jail's Mac with Ansible's own ssh connection, becomes root there with sudo, enters the
     jail and becomes the user. On the Mac that Ansible runs on, it does without ssh. Nothing is installed on the Mac.
   - Files are written and read by the jail's user inside of the jail. A link in the jail cannot lead them out of it.
+  - A jail is entered only when root alone can change the directories above it. Others could put a tree of their own
+    there.
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 author:
   - darwin.jail contributors (@darwin-jail)
@@ -180,9 +182,9 @@ from ansible.plugins.become import BecomeBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit
-from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, Sudo, mac_over_ssh, this_mac
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError, show
+from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, without_ours
+from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, SshMac, Sudo, mac_over_ssh, this_mac
 from ansible_collections.darwin.jail.plugins.plugin_utils.python import JAIL_PYTHONS, is_vain_search, own_python
 
 display = Display()
@@ -306,7 +308,7 @@ class Connection(ConnectionBase):
         rc, _stdout, stderr = self._go(visit, how, path)
         if rc:
             verb = "write" if visit.act == "put" else "read"
-            said = to_text(stderr).strip() or f"it ended with {rc}"
+            said = show(to_text(stderr).strip()) or f"it ended with {rc}"
             raise AnsibleError(f"cannot {verb} {visit.words[0]} in {visit.jail} as {visit.user}: {said}")
 
     def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Visit:
@@ -321,8 +323,8 @@ class Connection(ConnectionBase):
         try:
             visit = Visit(jail, user or options["remote_user"], act, words, stdin, pythons)
         except JailError as exc:
-            raise AnsibleError(str(exc)) from None
-        display.vvv(f"{visit.jail} as {visit.user}: {act} {' '.join(visit.words)}", host=options["host"])
+            raise AnsibleError(show(str(exc))) from None
+        display.vvv(f"{visit.jail} as {visit.user}: {act} {show(' '.join(visit.words))}", host=options["host"])
         return visit
 
     @property
@@ -342,18 +344,15 @@ class Connection(ConnectionBase):
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise
             raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {GIVE_IT}") from exc
+        can_have_terminal = visit.act == "run" and not visit.stdin and isinstance(self._reached, SshMac)
+        terminal = can_have_terminal and self._settings["use_tty"]
+        said = answer[1] if terminal else answer[2]
+        if answer[0] and not entered(said):
+            judge(visit, answer[0], said, name)
+        answer = without_ours(*answer, terminal)
         if answer[0]:
-            judge(visit, answer, name)
-            self._see_sudo(visit, answer, name)
+            explain(visit, answer)
         return answer
-
-    def _see_sudo(self, visit: Visit, answer: Answer, name: str) -> None:
-        """Raise when sudo on the Mac refused. One in the jail says the same, so the Mac's is then asked once more."""
-        rc, stdout, stderr = answer
-        for text, advice in REFUSALS.items():
-            if rc == 1 and not stdout and text in stderr and self._reached.run("true", None)[0]:
-                said = to_text(stderr).strip()
-                raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {said}: {advice}")
 
     # -- the connection ------------------------------------------------------------
 
@@ -374,18 +373,28 @@ class Connection(ConnectionBase):
             self._mac.plugin.close()
 
 
-def judge(visit: Visit, answer: Answer, mac: str) -> None:
-    """Raise when nothing was done, and say what is known of programs that were killed."""
+def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
+    """Raise when nothing was done: the step into the jail failed, or sudo on the Mac refused."""
+    from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
+
+    try:
+        refusal.refuse(visit, rc, said)
+    except OperationError as exc:
+        kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
+        raise kind(show(str(exc))) from None
+    except JailError as exc:
+        raise AnsibleConnectionFailure(f"{show(str(exc))} (on {mac})") from None
+    for text, advice in REFUSALS.items():
+        if rc == 1 and text in said:
+            words = show(to_text(said).strip())
+            raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {words}: {advice}")
+
+
+def explain(visit: Visit, answer: Answer) -> None:
+    """Say what is known of programs that were killed."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
 
     rc, _stdout, stderr = answer
-    try:
-        refusal.refuse(visit, rc, stderr)
-    except OperationError as exc:
-        kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
-        raise kind(str(exc)) from None
-    except JailError as exc:
-        raise AnsibleConnectionFailure(f"{exc} (on {mac})") from None
     why = refusal.killed(visit, rc, stderr)
     if why:
-        display.warning(why)
+        display.warning(show(why))

@@ -114,6 +114,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+from unicodedata import normalize
 
 from ansible import constants
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -252,10 +253,11 @@ def check_unique(hosts: list[Host]) -> None:
             raise AnsibleParserError(f"two hosts would be called {host.name!r}: give one of them another name")
         names.add(host.name)
         if "jail_path" in host.variables:
-            place = (host.variables["jail_mac"], host.variables["jail_path"])
+            mac, path = host.variables["jail_mac"], host.variables["jail_path"]
+            place = (mac, normalize("NFD", normalize("NFD", str(path)).casefold()))  # as Macs compare names, mostly
             if place in places:
                 raise AnsibleParserError(
-                    f"{places[place]!r} and {host.name!r} are both in {place[1]} on {place[0]}: give one another path"
+                    f"{places[place]!r} and {host.name!r} are both in {path} on {mac}: give one another path"
                 )
             places[place] = host.name
     check_groups("mac", {host.variables["jail_mac"] for host in hosts if "jail_mac" in host.variables})

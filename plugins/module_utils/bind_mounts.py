@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from . import launchd
+from . import launchd, programs
 from ._sys import at, bind_mount, daemon, host
 from ._sys.mounts import mounts_below, unmount
 from ._sys.names import Names, names_at, names_of
@@ -166,7 +166,7 @@ def arrange(
     jobs: Jobs = {}
     if wishes:
         tool = find_bindfs(bindfs)
-        launchd.refuse_writable(python)
+        programs.refuse_writable(python)
         jobs = {job.label: (wish, job) for wish in wishes for job in (_job(path, wish, tool, python),)}
         warnings += tool.warnings
     if is_vacant(path) and (check or not wishes):  # not built yet, or what a killed removal left

@@ -15,6 +15,7 @@ import re
 from typing import NamedTuple
 
 from ._sys.process import run
+from ._sys.who import as_number
 from .errors import InputError, OperationError
 
 DSCL = "/usr/bin/dscl"
@@ -59,10 +60,9 @@ def find_account(user: str) -> Account:
     All but the UUID comes from getpwnam(3), which takes one value where Directory Services have several: root has two
     homes (docs/macos.md, Users).
     """
-    try:
-        entry = pwd.getpwuid(unsigned(int(user))) if user.isdecimal() else pwd.getpwnam(user)
-    except (KeyError, ValueError, OverflowError) as exc:  # ValueError: a name with a NUL in it
-        raise no_such_user(user) from exc
+    entry = _entry(user)
+    if entry is None:
+        raise no_such_user(user)
     return Account(
         name=entry.pw_name,
         uid=unsigned(entry.pw_uid),
@@ -79,8 +79,9 @@ def no_such_user(user: str) -> InputError:
 
 def find_group(group: str) -> int:
     """The number of a group, given by name or number; InputError when there is no such name."""
-    if group.isdecimal():
-        return unsigned(int(group))
+    gid = as_number(group)
+    if gid is not None:
+        return gid
     try:
         return unsigned(grp.getgrnam(group).gr_gid)
     except (KeyError, ValueError) as exc:
@@ -100,3 +101,11 @@ def generated_uid(name: str) -> str | None:
         raise OperationError("ask Directory Services about the user", name, f"dscl ended with {ended.rc}: {said}")
     found = GENERATED_UID.search(ended.stdout.decode("utf-8", "replace")) if not ended.rc else None
     return found[1] if found else None
+
+
+def _entry(user: str) -> pwd.struct_passwd | None:
+    uid = as_number(user)
+    try:
+        return pwd.getpwnam(user) if uid is None else pwd.getpwuid(uid)
+    except (KeyError, ValueError):  # ValueError: a name with a NUL in it
+        return None

@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from . import launchd
+from . import launchd, programs
 from ._sys import daemon, dns_relay, lookup
 from ._sys.process import run
 from ._sys.rooted import Root
@@ -79,7 +79,7 @@ def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> R
         raise InputError(f"cannot arrange names in {jail}: launchd takes jobs from root only: set become: true")
     if mode == "none":
         return _end(jail, check)
-    launchd.refuse_writable(python)
+    programs.refuse_writable(python)
     path = jail_path(jail)
     wanted = job(path, mode, python)
     if check and not os.path.isdir(path):

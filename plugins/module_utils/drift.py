@@ -41,7 +41,7 @@ class Drift:
         self._look_at_itself(directory)
         recorded = set(self._known.record.children.get(directory.path, ()))
         differing = self._files(directory)
-        if self._respell(directory, differing | recorded):
+        if not self._known.record.names.exact and self._respell(directory, differing | recorded):
             differing = self._files(directory)
         fields = self._known.record.fields(directory.path) if differing else {}
         there = {name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)}
@@ -52,8 +52,6 @@ class Drift:
 
     def _respell(self, directory: Directory, names: set[bytes]) -> bool:
         """Call what is there as the record does, where the volume takes the two spellings for one; False: all is."""
-        if self._known.record.names.exact:
-            return False
         key, entries = self._known.record.names.key, directory.entries
         missing = {key(name): name for name in names if name not in entries}
         found = [(name, missing[key(name)]) for name in entries if key(name) in missing] if missing else []

@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from . import kept
 from ._sys import host
 from ._sys.names import names_of
 from ._sys.rooted import Root
 from .block import Block
-from .errors import InputError, OperationError, SpaceError, show
+from .errors import InputError, OperationError, SpaceError, failed, show
 from .jail import Jail, open_jail
 from .jail_users import find_jail_group, find_user
 from .protected import guards_state, is_safe_guard, is_state
@@ -103,6 +104,8 @@ def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
             raise InputError(f"{where}: {option} goes with state {goes_with}, not with state {state}")
     if state == "link" and not item.get("target"):
         raise InputError(f"{where}: a link needs a target: say where it is to point")
+    if "\0" in (item.get("target") or ""):
+        raise InputError(f"{where}: target holds a NUL, and no path can: give another one")
     if item.get("content") is not None and item.get("block") is not None:
         raise InputError(f"{where}: content is all of a file and block a part of it: give one of them")
     mode = item.get("mode")
@@ -116,9 +119,18 @@ def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
         uid=account.uid,
         gid=find_jail_group(root, item["group"]) if item.get("group") else account.gid,
         content=None if item.get("content") is None else item["content"].encode("utf-8", "surrogateescape"),
-        block=None if item.get("block") is None else Block(item["name"], item["block"]),
+        block=_block(where, item),
         target=os.fsencode(item.get("target") or ""),
     )
+
+
+def _block(where: str, item: dict[str, Any]) -> Block | None:
+    if item.get("block") is None:
+        return None
+    block = Block(item["name"], item["block"])
+    if block.fault:
+        raise InputError(f"{where}: {block.fault}")
+    return block
 
 
 def plan(root: Root, want: Wanted) -> list[Step]:
@@ -143,6 +155,8 @@ def plan(root: Root, want: Wanted) -> list[Step]:
         return [] if nothing else [*steps, Step("create", want.path, want.state)]
     _refuse_other(root, want.path, status, want.state)
     why = _differences(root, want, status)
+    if why and want.state == "file":
+        _future(root, want)  # refuses what may not be kept
     return [Step("change", want.path, want.state, ", ".join(why))] if why else []
 
 
@@ -161,18 +175,29 @@ def _differences(root: Root, want: Wanted, have: os.stat_result) -> list[str]:
 
 def _holds(root: Root, want: Wanted, have: os.stat_result) -> bool:
     """Whether a file holds what it is to hold; one of another size need not be read."""
-    if want.content is not None and len(want.content) != have.st_size:
-        return False
-    return (want.content is None and want.block is None) or _content(root, want) == root.read(want.path, LARGEST)
-
-
-def _content(root: Root, want: Wanted) -> bytes:
-    """What a file is to hold."""
     if want.content is not None:
-        return want.content
-    now = root.read(want.path, LARGEST) or b""
+        return len(want.content) == have.st_size and want.content == root.read(want.path, LARGEST)
+    return want.block is None or _future(root, want)[0] == root.read(want.path, LARGEST)
+
+
+def _target(root: Root, path: bytes) -> bytes:
+    parent, name = os.path.split(path)
     try:
-        return want.block.placed(now) if want.block else now
+        with root.directory(parent) as fd:
+            return os.readlink(name, dir_fd=fd)
+    except OSError as exc:
+        raise failed("read the link", root.outside(path), exc) from exc
+
+
+def _future(root: Root, want: Wanted) -> tuple[bytes, int]:
+    """What a file is to hold, and its mode; what is kept of one that is there is all of one and the same file."""
+    if want.content is None:
+        now, status = kept.read(root, want.path, LARGEST)
+    else:
+        now, status = want.content, root.lstat(want.path)
+    mode = want.mode if want.mode is not None else kept.mode(status, MODES["file"])
+    try:
+        return (want.block.placed(now) if want.block else now), mode
     except InputError as exc:
         raise InputError(f"cannot change {show(root.outside(want.path))}: {exc}") from exc
 
@@ -186,7 +211,7 @@ def carry_out_all(root: Root, planned: Mapping[Step, Wanted]) -> None:
         except OperationError as exc:
             if exc.errno != errno.ENOSPC:
                 raise
-            needed = sum(BLOCK + (len(_content(root, one)) if one.state == "file" else 0) for one in left.values())
+            needed = sum(BLOCK + (len(_future(root, one)[0]) if one.state == "file" else 0) for one in left.values())
             free = host.free_bytes(root.path)
             raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
         del left[step]
@@ -203,14 +228,12 @@ def carry_out(root: Root, want: Wanted, step: Step) -> None:
     elif want.state == "link":
         root.write_link(want.path, want.target, want.uid, want.gid)
     else:
-        root.write(want.path, _content(root, want), _mode(root, want), want.uid, want.gid)
+        root.write(want.path, *_future(root, want), want.uid, want.gid)
 
 
 def _mode(root: Root, want: Wanted) -> int:
-    if want.mode is not None:
-        return want.mode
-    have = root.lstat(want.path)
-    return stat.S_IMODE(have.st_mode) if have else MODES[want.state]
+    """Of a directory."""
+    return want.mode if want.mode is not None else kept.mode(root.lstat(want.path), MODES[want.state])
 
 
 def _refuse_exposure(root: Root, want: Wanted) -> None:

@@ -6,13 +6,14 @@
 What the collection keeps in a jail lives in one root-only directory of it:
 
     /private/var/db/darwin.jail/
-        jail.json       the marker: this directory is a jail of ours
+        jail.json       the marker: this directory is a jail of ours, with a copy of its entry for people
         record.mtree    what was installed, in mtree(5) form (rootfs/record.py)
         journal.*       what an unfinished run may have installed
         stage/          files and directories on their way to their names
         lock            held by the run that writes
 
-All of it is untrusted input: root in the jail can change it.
+All of it is untrusted input: root in the jail can change it. What decides about a jail is its entry in the
+register of the Mac (register.py), which only the marker's `id` and `stamp` are compared with.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from . import protected
+from . import protected, register
 from ._sys import at, host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
 from ._sys.unfinished import PREFIX
-from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
+from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
 STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
@@ -50,6 +51,7 @@ def jail_path(path: str) -> bytes:
     """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
+    _refuse_control_characters(path)
     real = host.real_path(path)
     if protected.is_of_system(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
@@ -67,11 +69,32 @@ def jail_path(path: str) -> bytes:
     return real
 
 
+def _refuse_control_characters(path: str) -> None:
+    """InputError for a path that the property lists of the jail's jobs could not hold, or not as it is."""
+    if UNWRITABLE.search(path):
+        raise InputError(
+            f"{show(path)} cannot be the path of a jail: it holds a control character or is not UTF-8: "
+            "choose a path without"
+        )
+
+
+ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
+BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it anew"
+
+
 class Jail:
     """An open jail. Everything below it is reached through `root`."""
 
-    def __init__(self, path: bytes, root: Root, marker: dict[str, Any]) -> None:
-        self.path, self.root, self.marker = path, root, marker
+    def __init__(
+        self, path: bytes, root: Root, marker: dict[str, Any] | None = None, entry: register.Entry | None = None
+    ) -> None:
+        """Of a directory that has no marker yet, `entry` says what its entry is to begin with."""
+        self.path, self.root = path, root
+        self._marker = marker
+        self._entry = {**(entry or {})} if marker is None else entry
+        self._unknown = ""
+        self.is_entered = True
+        """Whether it is, or is to be, in the register; a clone for one run is not."""
         root.stage = partial(stage, root)
         self._lock: Lock | None = None
         self.nascent: list[bytes] = []
@@ -96,6 +119,7 @@ class Jail:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, this_process())
+        self._look_again()
         if sweep:
             sweep_stage(self.root)
 
@@ -105,6 +129,11 @@ class Jail:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, f"{this_process()}, which copies it", shared=True)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """The run that had the lock before may have written another entry."""
+        self._marker, self._entry = read_marker(self.root), None
 
     def unlock(self) -> None:
         """Let others write, once there is nothing more to be written."""
@@ -116,10 +145,44 @@ class Jail:
     def locked(self) -> bool:
         return self._lock is not None
 
+    @property
+    def entry(self) -> register.Entry:
+        """What the Mac knows of the jail; empty when that is nothing."""
+        if self._entry is None:
+            self._entry, self._unknown = {}, "this Mac has no entry of the jail as it is now"
+            try:
+                found = register.find(self.path, self.root.status().st_ino, self._marker or {})
+            except RecordError as exc:
+                self._unknown = str(exc)
+            else:
+                if found is not None:
+                    self._entry, self._unknown = found, ""
+        return self._entry
+
+    @property
+    def unknown(self) -> str:
+        """Why nothing is known of a jail that is there; empty when something is."""
+        return self._unknown if not self.entry else ""
+
+    def refuse_unknown(self, verb: str, remedy: str = BUILD_AGAIN) -> None:
+        """InputError when what `verb` needs to know of this jail is not known."""
+        if self.unknown:
+            raise InputError(f"cannot {verb} {show(self.path)}: {self.unknown} ({remedy})")
+
     def mark(self, **fields: Any) -> None:
-        """Write fields of the marker, atomically."""
-        self.marker = {**self.marker, **fields}
-        write_marker(self.root, self.marker)
+        """Write fields of the entry, atomically; None takes one away. A jail that was unknown is known from now on.
+
+        The entry goes first: it is that of the jail, whether the marker got the new stamp or not.
+        """
+        was, stamp = {**_fresh(), **self.entry, **fields}, os.urandom(8).hex()
+        entry = {name: value for name, value in was.items() if value is not None}
+        written = [str(self._marker["stamp"])] if self._marker and not self.unknown else []
+        entry.update(inode=self.root.status().st_ino, stamps=[stamp, *written])
+        if self.is_entered:
+            register.write(self.path, [entry])
+        marker = marker_of(entry)
+        write_marker(self.root, marker)
+        self._marker, self._entry, self._unknown = marker, entry, ""
 
     def mounts(self) -> set[bytes]:
         """The mount points below the jail, as paths of the jail."""
@@ -164,24 +227,32 @@ def read_marker(root: Root) -> dict[str, Any] | None:
     data = root.read(MARKER, 65536)
     if data is None:
         return None
+    where = show(root.outside(MARKER))
     try:
         marker = json.loads(data)
     except (ValueError, RecursionError) as exc:
-        raise RecordError(f"{show(root.outside(MARKER))} is damaged: it is not JSON") from exc
+        raise RecordError(f"{where} is damaged: it is not JSON ({ADOPT})") from exc
     if not isinstance(marker, dict) or marker.get("format") != 1:
-        raise RecordError(
-            f"{show(root.outside(MARKER))} is damaged or of a newer version of this collection: format is not 1"
-        )
+        raise RecordError(f"{where} is damaged or of a newer version of this collection: format is not 1 ({ADOPT})")
     return marker
 
 
-def write_marker(root: Root, marker: dict[str, Any]) -> None:
-    root.write(MARKER, json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
+def write_marker(root: Root, marker: dict[str, Any], rel: bytes = MARKER) -> None:
+    root.write(rel, json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
-def new_marker() -> dict[str, Any]:
-    """The marker of a jail whose first build has not finished."""
-    return {"format": 1, "id": os.urandom(16).hex(), "state": "building", "created": int(time.time())}
+def is_marked(root: Root) -> bool:
+    return root.lstat(MARKER) is not None
+
+
+def marker_of(entry: register.Entry) -> dict[str, Any]:
+    """What the marker says: a copy of the entry, for people."""
+    copied = {name: value for name, value in entry.items() if name not in ("inode", "stamps")}
+    return {**copied, "format": 1, "stamp": entry["stamps"][0]}
+
+
+def _fresh() -> register.Entry:
+    return {"id": os.urandom(16).hex(), "created": int(time.time())}
 
 
 def is_vacant(path: bytes) -> bool:
@@ -191,22 +262,26 @@ def is_vacant(path: bytes) -> bool:
     return all(name.startswith(TEMPORARY) for name in host.names_in(path))
 
 
-def create(path: bytes, **values: Any) -> Jail:
-    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename."""
+def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
+    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename.
+
+    With `enter`, it is entered in the register, right before.
+    """
     _refuse_unmounted(path)
     volume_warnings(path)
     host.make_dirs(path)
     root = Root(path)
     try:
         with alone_in(root):
-            marker = _begin(root, values) if is_vacant(path) else None
+            entry = _begin(root, enter, values) if is_vacant(path) else None
     except BaseException:
         root.close()
         raise
-    if marker is None:  # another run was faster
+    if entry is None:  # another run was faster
         root.close()
         return open_jail(os.fsdecode(path))
-    jail = Jail(path, root, marker)
+    jail = Jail(path, root, marker_of(entry), entry)
+    jail.is_entered = enter
     jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
     return jail
 
@@ -246,7 +321,7 @@ def volume_warnings(path: bytes) -> list[str]:
     ]
 
 
-def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:
+def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
     sweep(root)
     nascent = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
@@ -254,10 +329,13 @@ def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:
     state = nascent + STATE[len(b"private") :]
     for below in (b"", b"/stage"):
         root.make_dir(state + below, 0o700, 0, 0)
-    marker = {**new_marker(), **values}
-    root.write(state + b"/jail.json", json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
+    known = {"inode": root.status().st_ino, "stamps": [os.urandom(8).hex()]}
+    entry = {**_fresh(), "state": "building", **values, **known}
+    if enter:
+        register.write(root.path, [entry])
+    write_marker(root, marker_of(entry), state + b"/jail.json")
     root.rename(nascent, b"private")
-    return marker
+    return entry
 
 
 def sweep(root: Root) -> None:
@@ -315,4 +393,4 @@ def mark_adopted(jail: Jail) -> None:
         root.make_dir(rel, 0o755, 0, 0)
     root.make_dir(STATE, 0o700, 0, 0)
     jail.nascent = missing
-    jail.mark(**new_marker())
+    jail.mark(state="building")

@@ -20,7 +20,7 @@ from .binaries import Binaries, Image
 from .drift import Drift
 from .errors import show
 from .identity import host, identity
-from .jail import Jail, open_jail
+from .jail import BUILD_AGAIN, Jail, open_jail
 from .library_search import Search
 from .macho import FAMILIES
 from .macos import architecture
@@ -64,6 +64,8 @@ class _Gatherer:
         binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
         observers: list[Observer] = [observer for observer in (sizes, places, drift, binaries) if observer]
         warnings = walk(self._jail.root, self._mounts, observers) if observers else []
+        if self._jail.unknown and {"identity", "drift"} & set(self._wanted):
+            warnings.append(f"{show(self._jail.path)} is unknown: {self._jail.unknown} ({BUILD_AGAIN})")
         if sizes:
             values["sizes"] = sizes.report()
         if places:

@@ -34,7 +34,7 @@ def clone_for_a_run(path: str, account: Account) -> Iterator[tuple[str, list[str
     with runs.own_directory(place, warnings) as folder:
         clone = os.path.join(folder, b"jail")
         with closing(Base(path, check=False)) as base:
-            base.clone(clone, None, check=False)
+            base.clone(clone, None, check=False, enter=False)
         warnings += base.remarks
         _furnish(os.fsdecode(clone), account)
         yield os.fsdecode(clone), warnings

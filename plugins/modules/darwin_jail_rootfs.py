@@ -28,7 +28,7 @@ options:
     description:
       - V(present) builds or mends the jail.
       - V(absent) removes it with all that is in it. A directory that is not a jail, or has something mounted below it,
-        is refused, see O(unmount).
+        is refused, see O(unmount). An empty directory that never was a jail stays.
     type: str
     choices: [present, absent]
     default: present
@@ -99,6 +99,8 @@ options:
     description:
       - Globs over paths of the jail to leave out. One without a slash matches names anywhere, one with a slash matches
         the whole path. C(*) stops at slashes, C(**) does not.
+      - A letter matches in any Unicode normalization. Case counts on a source whose volume is case-sensitive, and on no
+        other. The same holds for the globs of O(entries) and O(manifests).
       - What a former run put there is removed, see O(prune).
     type: list
     elements: str
@@ -126,6 +128,8 @@ options:
     description:
       - Take over a directory that another tool or hand built. System files that differ are restored to the source,
         all others are kept. Directories at C(/etc), C(/tmp) and C(/var) are moved into C(/private), as macOS has it.
+      - A jail that was moved here or restored from a backup is unknown to this Mac, and is from then on known as built.
+        That it was made of an image or a clone is forgotten.
     type: bool
     default: false
   update_in_place:
@@ -270,6 +274,7 @@ operations:
   description:
     - The first 1000 things done, or to be done in check mode. When there are more, what changes something that was
       there is named rather than what makes something that was missing.
+    - The action C(rename) changes how a name is spelled, on a volume that takes both spellings for one.
   returned: success
   type: list
   elements: dict

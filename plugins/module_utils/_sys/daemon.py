@@ -24,6 +24,11 @@ class ObstacleError(Exception):
     """Why there can be no mount now."""
 
 
+def printed(text: str) -> str:
+    """A text as one line that can be printed: people read logs in terminals."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class Journal:
     """Says what happens, to the log that launchd keeps; what was just said is not said again."""
 
@@ -31,7 +36,7 @@ class Journal:
 
     def say(self, text: str) -> None:
         if text != self._last:
-            sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printed(text)}\n")
         self._last = text
 
     def forget(self) -> None:

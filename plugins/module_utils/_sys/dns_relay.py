@@ -34,6 +34,7 @@ from .daemon import Journal, Sigterm, inside, opened
 
 SERVER = "/private/var/run/mDNSResponder"
 FOLDER, NAME = "private/var/run", "mDNSResponder"
+TEMPORARY = ".darwin.jail."
 TICK = 2.0
 """How often to see that the socket in the jail is as it should be, in seconds."""
 TRIES, PAUSE = 20, 0.01
@@ -324,7 +325,11 @@ class Door:
 @contextmanager
 def replacing(folder: int) -> Iterator[str]:
     """A name that nobody can foresee; what has it at the end of the block takes the place of what has the right one."""
-    temporary = ".darwin.jail." + os.urandom(8).hex()
+    for left in os.listdir(folder):  # by one that was killed; there is no other for this jail
+        if left.startswith(TEMPORARY):
+            with suppress(OSError):
+                os.unlink(left, dir_fd=folder)
+    temporary = TEMPORARY + os.urandom(8).hex()
     try:
         yield temporary
         os.rename(temporary, NAME, src_dir_fd=folder, dst_dir_fd=folder)

@@ -21,6 +21,9 @@ from .paths import DIRECTORY, open_absolute, split
 # (apple-oss-distributions/files Makefile).
 PRIVATE = (b"etc", b"tmp", b"var")
 
+MOST_LINKS = 40
+"""On one way; macOS follows 32."""
+
 
 def real_path(path: AnyPath) -> bytes:
     """An absolute path with macOS's own /etc, /tmp and /var resolved, spelled as the volume holds it.
@@ -104,6 +107,43 @@ def writable_ancestors(path: bytes) -> list[bytes]:
         if status.st_uid != 0 or loose:
             found.append(parent)
     return found
+
+
+def replaceable(path: AnyPath) -> bytes | None:
+    """The first thing on the way to a file of which someone other than root decides what it is; None: only root does.
+
+    All directories that lead there are looked at, also those that symbolic links lead through, and the file itself.
+    Each is looked at by its path only when nobody else can exchange what was before it, so that what is found stays.
+    OperationError when there is no such file.
+    """
+    waiting, here = list(reversed(os.fsencode(path).split(b"/"))), b""
+    links = MOST_LINKS
+    try:
+        while True:
+            status = os.lstat(here or b"/")
+            sticky = bool(status.st_mode & stat.S_ISVTX) and stat.S_ISDIR(status.st_mode)
+            if status.st_uid or (status.st_mode & 0o022 and not sticky):
+                return here or b"/"
+            while waiting and waiting[-1] in (b"", b"."):
+                waiting.pop()
+            if not waiting:
+                return None
+            name = waiting.pop()
+            below = os.path.dirname(here).rstrip(b"/") if name == b".." else here + b"/" + name
+            found = os.lstat(below or b"/")
+            if not stat.S_ISLNK(found.st_mode):
+                here = below
+                continue
+            links -= 1
+            if sticky and found.st_uid:
+                return below
+            if links < 0:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = os.readlink(below)
+            here = b"" if target.startswith(b"/") else here
+            waiting += reversed(target.split(b"/"))
+    except OSError as exc:
+        raise failed("look at", path, exc) from exc
 
 
 def names_in(path: bytes) -> list[bytes]:

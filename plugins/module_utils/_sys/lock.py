@@ -33,14 +33,14 @@ LOOKS = 3
 class Lock:
     """Held from creation until `close`."""
 
-    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False) -> None:
+    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False, looks: int | None = None) -> None:
         """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told.
 
         Several can have it shared, who only read.
         """
         self._fd = _open(root, rel, create=True)
         try:
-            _take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            _take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, looks)
         except BaseException:
             os.close(self._fd)
             raise

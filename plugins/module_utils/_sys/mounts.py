@@ -9,7 +9,7 @@ import os
 
 from ..errors import OperationError
 from .backend import Mount, backend
-from .names import fold
+from .names import fold, names_at
 from .paths import DIRECTORY
 from .rooted import Root
 
@@ -28,25 +28,30 @@ def _seen_from(path: bytes, point: bytes) -> bytes:
     if point.startswith(prefix):
         return point
     above = b"/".join(point.split(b"/")[: prefix.count(b"/")])
-    if above == point or fold(above) != fold(path):
-        return b""
-    try:
-        return prefix + point[len(above) + 1 :] if os.path.samefile(above, path) else b""
-    except OSError:  # one of the two is gone
-        return b""
+    return prefix + point[len(above) + 1 :] if above != point and _is_one(above, path) else b""
 
 
 def is_mount(path: bytes) -> bool:
     """Whether something is mounted on `path` itself."""
-    return any(_is_one(mount.point, path) for mount in backend().mounts())
+    return any(_names_one(mount.point, path) for mount in backend().mounts())
 
 
-def _is_one(point: bytes, path: bytes) -> bool:
+def _names_one(point: bytes, path: bytes) -> bool:
+    """Whether the two name one mount point: what is mounted there hides what the volume knows of the name."""
     if point == path or fold(point) != fold(path):
         return point == path
+    (above, name), (parent, other) = os.path.split(point), os.path.split(path)
+    key = names_at(parent).key
+    return key(name) == key(other) and _is_one(above, parent)
+
+
+def _is_one(one: bytes, other: bytes) -> bool:
+    """Whether two paths are spellings of one directory."""
+    if one == other or fold(one) != fold(other):
+        return one == other
     try:
-        return os.path.samefile(point, path)
-    except OSError:
+        return os.path.samefile(one, other)
+    except OSError:  # one of the two is gone
         return False
 
 

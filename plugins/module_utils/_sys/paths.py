@@ -44,8 +44,8 @@ def parted(rel: bytes) -> tuple[bytes, bytes]:
 
     The parent's own names are looked at when it is opened.
     """
-    parent, _slash, name = rel.rpartition(b"/")
-    if name in NO_NAME or b"\0" in rel:
+    parent, slash, name = rel.rpartition(b"/")
+    if name in NO_NAME or b"\0" in rel or (slash and not parent):
         raise no_name(rel)
     return parent, name
 

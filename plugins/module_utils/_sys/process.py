@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple
 
 from ..errors import failed
+from . import nobody
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -64,10 +65,12 @@ def run(
     inherited: Sequence[int] = (),
     grace: float = GRACE,
     settings: Mapping[str, str] | None = None,
+    as_nobody: bool = False,
 ) -> Ended:
     """Run a program to its end, or to the end of its time (seconds). OperationError when it cannot be started.
 
-    `settings` are environment variables besides those of this process.
+    `settings` are environment variables besides those of this process. One that runs as the user nobody gets few of
+    these (nobody.py).
     """
     streams = _Streams()
     report = bytearray()
@@ -82,12 +85,12 @@ def run(
             stderr=subprocess.PIPE,
             pass_fds=[*inherited, *(channel.theirs if channel else ())],
             start_new_session=True,
-            env={**os.environ, **settings} if settings else None,
             bufsize=0,
+            **(nobody.options(settings) if as_nobody else {"env": {**os.environ, **(settings or {})}}),
         )
     except OSError as exc:
         streams.close()
-        raise failed("run", argv[0], exc) from exc
+        raise failed("run", argv[0], exc, nobody.HINT if as_nobody else "") from exc
     finally:
         for fd in channel.theirs if channel else ():
             os.close(fd)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A directory for root only, in which each run has a directory of its own as long as it lives.
 
-    PLACE/                      0700, root's, removed when nothing is in it
+    PLACE/                      0700, root's, removed when nothing is in it; 0711 when it is to be passable
         xxxxxxxxxxxx.lock       made first and removed last; held as long as the run lives
         xxxxxxxxxxxx/           what the run makes
 
@@ -21,7 +21,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
-from ..errors import BusyError, InputError, JailError, OperationError, show
+from ..errors import BusyError, InputError, JailError, OperationError, failed, show
 from . import host
 from .lock import Lock, this_process
 from .mounts import mounts_below
@@ -36,19 +36,22 @@ ATTEMPTS = 100
 
 
 @contextmanager
-def own_directory(place: bytes, warnings: list[str] | None = None) -> Iterator[bytes]:
+def own_directory(place: bytes, warnings: list[str] | None = None, passable: bool = False) -> Iterator[bytes]:
     """The path of an empty directory in `place`, which is there within the block.
 
-    What could not be removed is among the warnings.
+    What could not be removed is among the warnings. Through a passable one others reach what is theirs in it.
     """
+    mode = 0o711 if passable else 0o700
     said = [] if warnings is None else warnings
-    root, lock, name = _begin(place)
+    root, lock, name = _begin(place, mode)
     try:
         with closing(root), closing(lock):
             _remove_dead(root, said)
             try:
-                root.make_dir(name, 0o700, 0, 0)
-                yield root.outside(name)
+                _mkdir(root, name)
+                with Root(os.path.join(place, name)) as own:
+                    _set_mode(own, mode)
+                yield os.path.join(place, name)
             finally:
                 _remove(root, name, said)
     finally:
@@ -70,27 +73,49 @@ def on_the_mac(path: bytes, top: bytes = b"/") -> Root:
     return root
 
 
-def _open(place: bytes) -> Root:
-    """Make it if it is not there; InputError when it is not for root only."""
+def _open(place: bytes, mode: int) -> Root:
+    """Make it if it is not there; InputError when others than root can do more there than is meant."""
     folder, name = os.path.split(place)
     host.make_dirs(folder)
     with Root(folder) as parent:
-        status = parent.lstat(name)
-        if status is None:
-            parent.make_dir(name, 0o700, 0, 0)
-        elif not _is_ours(status):
-            raise InputError(f"{show(place)} is no directory that only root can enter: move it away")
-    return Root(place)
+        if parent.lstat(name) is None:
+            _mkdir(parent, name)
+    try:
+        root = Root(place)
+    except OperationError as exc:
+        if exc.errno == errno.ENOENT:
+            raise
+        raise InputError(f"{show(place)} is no directory that only root can use: move it away") from exc
+    status = root.status()
+    if status.st_uid or status.st_mode & ~mode & 0o777:
+        root.close()
+        raise InputError(f"{show(place)} is no directory that only root can use: move it away")
+    _set_mode(root, mode)
+    return root
 
 
-def _is_ours(status: os.stat_result) -> bool:
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not status.st_mode & 0o077
+def _mkdir(root: Root, name: bytes) -> None:
+    try:
+        os.mkdir(name, 0o700, dir_fd=root.fd)
+    except FileExistsError:
+        pass  # another run was faster
+    except OSError as exc:
+        raise failed("make directory", root.outside(name), exc) from exc
 
 
-def _begin(place: bytes) -> tuple[Root, Lock, bytes]:
+def _set_mode(root: Root, mode: int) -> None:
+    """Of the directory itself, which a killed run may have left as it was made."""
+    try:
+        if stat.S_IMODE(root.status().st_mode) != mode:
+            os.fchmod(root.fd, mode)
+    except OSError as exc:
+        raise failed("set the mode of", root.path, exc) from exc
+
+
+def _begin(place: bytes, mode: int) -> tuple[Root, Lock, bytes]:
     """A new lock, and the name that it is for. Others may remove the place, or the lock, before it is taken."""
     for _attempt in range(ATTEMPTS):
-        root, name = _open(place), os.urandom(6).hex().encode()
+        root, name = _open(place, mode), os.urandom(6).hex().encode()
         try:
             lock = Lock(root, name + b".lock", this_process())
         except (BusyError, OperationError) as exc:
@@ -106,10 +131,11 @@ def _begin(place: bytes) -> tuple[Root, Lock, bytes]:
 
 
 def _remove_dead(root: Root, warnings: list[str]) -> None:
+    remover = f"{this_process()}, which removes it"
     for entry in root.names(b""):
         match = LOCK.fullmatch(entry)
         if match and _is_lock(root.lstat(entry)):
-            with suppress(BusyError), closing(Lock(root, entry, f"{this_process()}, which removes it")) as lock:
+            with suppress(BusyError), closing(Lock(root, entry, remover, looks=1)) as lock:
                 if lock.is_at(root, entry):
                     _remove(root, match[1], warnings)
 

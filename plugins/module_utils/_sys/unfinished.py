@@ -123,15 +123,20 @@ def beside(name: bytes) -> bytes:
 
 
 def _make(new: New, work_fd: int, temporary: bytes, dir_fd: int, name: bytes) -> None:
-    fd = new.make(temporary, work_fd)
+    try:
+        fd = new.make(temporary, work_fd)
+    except FileExistsError:
+        raise
+    except BaseException:
+        _forget(work_fd, temporary)
+        raise
     try:
         if fd >= 0 and work_fd == dir_fd:
             _lock(fd, temporary)
         new.finish(fd)
         os.rename(temporary, name, src_dir_fd=work_fd, dst_dir_fd=dir_fd)
     except BaseException:
-        with suppress(OSError, OperationError):
-            _remove(work_fd, temporary)
+        _forget(work_fd, temporary)
         raise
     finally:
         if fd >= 0:
@@ -164,6 +169,12 @@ def _remove_dead(dir_fd: int, temporary: bytes) -> None:
     finally:
         if fd >= 0:
             os.close(fd)
+
+
+def _forget(dir_fd: int, name: bytes) -> None:
+    """What cannot be removed now is the next run's."""
+    with suppress(OSError, OperationError):
+        _remove(dir_fd, name)
 
 
 def _remove(dir_fd: int, name: bytes) -> None:

@@ -178,7 +178,7 @@ class _Run:
         if jails.is_vacant(self._path):
             absent = Root.absent(self._path)
             if self._check or self._in_doubt():
-                findings = self._walk(jails.Jail(self._path, absent, {}), record.Record(), act=False)
+                findings = self._walk(jails.Jail(self._path, absent), record.Record(), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
                     return findings
@@ -186,7 +186,9 @@ class _Run:
                 return self._act(jail, [])
         with self._open() as jail:
             self._refuse_other_macos(jail)
-            moves = adopt.moves(jail.root) if "adopted" in jail.marker else []
+            if jail.unknown:
+                self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
+            moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
             jail.root.moved = {target: name for name, target in moves}
             if self._check or self._in_doubt():
                 findings = self._walk(jail, record.Record.load(jail.root), act=False)
@@ -204,13 +206,17 @@ class _Run:
         except NotAJailError:
             if not self._wish.adopt:
                 raise
-            jail = jails.Jail(self._path, Root(self._path), {"adopted": True})
+            jail = jails.Jail(self._path, Root(self._path), entry={"adopted": True})
         jail.lock(self._check or not self.existed)
         return jail
 
+    def _is_adopted(self, jail: jails.Jail) -> bool:
+        """Whether something else built it; of a jail that is unknown only who runs this can say so."""
+        return "adopted" in jail.entry or bool(jail.unknown and self._wish.adopt)
+
     def _refuse_other_macos(self, jail: jails.Jail) -> None:
         """A jail that may be in use never gets another shared cache: programs would start with half of it."""
-        if self._wish.update_in_place or jail.marker.get("state") != "complete":
+        if self._wish.update_in_place or jail.entry.get("state") == "building":
             return
         if not may_hold_macos(jail.root):
             return
@@ -229,7 +235,7 @@ class _Run:
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
         jail.root.moved = {}
-        adopted = "adopted" in jail.marker
+        adopted = self._is_adopted(jail)
         if adopted and not self.existed:
             adopt.begin(jail)
         if not jail.locked:
@@ -237,7 +243,7 @@ class _Run:
         if adopted:
             adopt.move(jail.root)
         was = record.Record.load(jail.root)
-        if jail.marker.get("fingerprint") not in (None, self._fingerprint):
+        if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
             self._wait(True)
@@ -248,9 +254,9 @@ class _Run:
             findings.adopted(adopted and not self.existed, moves)
             record.finish(jail.root, was, findings.blocks, findings.dropped)
             news: dict[str, Any] = {}
-            if findings.total or jail.marker.get("state") != "complete":
+            if findings.total or jail.entry.get("state") != "complete":
                 news = {"state": "complete", **self._built()}
-            if jail.marker.get("fingerprint") != self._fingerprint and not findings.warnings:
+            if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
                 news["fingerprint"] = self._fingerprint
             if news:
                 jail.mark(**news)
@@ -275,7 +281,7 @@ class _Run:
         )
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())
-        same = self._fingerprint is not None and jail.marker.get("fingerprint") == self._fingerprint
+        same = self._fingerprint is not None and jail.entry.get("fingerprint") == self._fingerprint
         seal = self._seal if same and not was.interrupted and self._wish.verify == "quick" else None
         known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
         known.seal, known.source_dev = seal, self._source.root.dev
@@ -287,7 +293,7 @@ class _Run:
             return one.findings(tree)
 
     def _built(self) -> dict[str, Any]:
-        """What the marker says of the last run that changed something."""
+        """What the entry says of the last run that changed something."""
         found: dict[str, Any] = {"built": int(time.time()), "source": show(self._source.path)}
         if self._source.root.lstat(SYSTEM_VERSION) is not None:
             made_from = release(self._source.root)
@@ -308,7 +314,7 @@ class _Run:
                 before = self.progress.total() if self.progress else (0, 0)
                 stats = self._walk(jail, record.Record.load(jail.root), act=False).stats
             else:  # what is still in the stage would be counted a second time
-                nothing = jails.Jail(self._path, Root.absent(self._path), {})
+                nothing = jails.Jail(self._path, Root.absent(self._path))
                 stats = self._walk(nothing, record.Record(), act=False).stats
                 before = 0, 0
         return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1]

@@ -237,7 +237,7 @@ class Record:
             raise RecordError("it ends in the middle")
 
     def _add(self, path: bytes, block: Block) -> None:
-        if is_state(path):
+        if (path[:7].lower() == b"private" or not path.isascii()) and is_state(path):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
             self._room -= len(path) + OVERHEAD
@@ -253,7 +253,7 @@ class Record:
         texts: dict[bytes, list[bytes]] = {}
         for encoded, text in zip(parts[::2], parts[1::2]):
             path = mtree.decode(encoded).strip(b"/")
-            if path and not {b"", b".", b".."}.isdisjoint(path.split(b"/")):
+            if b"\0" in path or (path and not {b"", b".", b".."}.isdisjoint(path.split(b"/"))):
                 raise RecordError(f"'{show(path)}' is no path of a directory")
             whole = text[: text.rfind(b"\n") + 1]
             if path not in texts:
@@ -287,7 +287,7 @@ def _openings(data: bytes) -> Iterator[int]:
 
 def _component(encoded: bytes, nested: bool) -> bytes:
     name = mtree.decode(encoded)
-    if (name == b".") == nested or b"/" in name or name in (b"", b".."):
+    if (name == b".") == nested or b"/" in name or b"\0" in name or name in (b"", b".."):
         raise RecordError(f"'{show(name)}' cannot be a directory there")
     return name
 

@@ -51,6 +51,7 @@ class Source:
             raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
         self.root = Root(real)
         self.names = names_of(self.root)
+        self._never = self.names.key(NEVER)
         self.path = real
         self.is_jail = _is_jail(self.root)
         """Then it is a plain tree, without volumes and links between them, and mounts are left out."""
@@ -74,7 +75,7 @@ class Source:
 
     def is_passed_over(self, path: bytes) -> bool:
         """Whether a directory is not copied, whatever names it."""
-        return not self.is_jail and self.names.key(path) == self.names.key(NEVER)
+        return not self.is_jail and self.names.key(path) == self._never
 
     def is_mounted(self, path: bytes, status: os.stat_result) -> bool:
         """Whether a directory of a jail is, or lies on, another file system."""

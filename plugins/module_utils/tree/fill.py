@@ -48,7 +48,7 @@ def arrange(
         if _is_filled(opened, path, proof):
             return Result(False)
         remarks: list[str] = []
-        with closing(_supply(src, opened.path, path, proof)) as supply:
+        with closing(_supply(src, opened.path, path, proof, possession is not None)) as supply:
             filling = _Filling(opened.root, supply, possession)
             filling.look(src)
             if not check:
@@ -107,14 +107,18 @@ def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
     raise InputError(f"cannot fill {where}: it holds {shown}, but no {show(proof)}: move away what it holds")
 
 
-def _supply(src: str, jail: bytes, path: bytes, proof: bytes) -> Supply:
+def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) -> Supply:
     """The source; InputError when it lacks what the tree must hold."""
     real = host.real_path(src)
     if not os.path.lexists(real):
         raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
     if (jail + b"/").startswith(real.rstrip(b"/") + b"/") or (real + b"/").startswith(jail + b"/"):
         raise InputError(f"{src} and the jail {show(jail)} lie one in the other: choose a source outside of it")
-    supply: Supply = DirectorySupply(real) if os.path.isdir(real) else ArchiveSupply(os.fsdecode(real), path)
+    supply: Supply
+    if os.path.isdir(real):
+        supply = DirectorySupply(real, given_away)
+    else:
+        supply = ArchiveSupply(os.fsdecode(real), path)
     if proof and not supply.holds(proof):
         supply.close()
         hint = f": its names must begin with {show(path)}/ or below" if isinstance(supply, ArchiveSupply) else ""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock, runs
 from volumes import folding_volume, lacks
 
@@ -25,6 +26,16 @@ def own_turn(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """Builds in tests wait for each other, and for nothing else on this machine."""
     home = tmp_path_factory.getbasetemp().resolve()
     monkeypatch.setattr(lock, "_home", lambda: os.fsencode(home))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_register() -> Iterator[None]:
+    """Jails of tests are entered in a register of their own, in memory where there is some."""
+    path = Path(tempfile.mkdtemp(prefix="darwin.jail.register.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(register, "DIRECTORY", os.fsencode(path / "jails"))
+        yield
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -130,6 +130,10 @@ REFUSED = {
         MACS,
         [{"name": "a", "mac": "mac1"}, {"name": "b", "mac": "mac1", "path": "/jails/a"}],
     ),
+    "'a' and 'b' are both in /JAILS/A on mac1: give one another path": (
+        MACS,
+        [{"name": "a", "mac": "mac1"}, {"name": "b", "mac": "mac1", "path": "/JAILS/A"}],
+    ),
     "'mac-1' and 'mac_1' would share the group mac_mac_1: rename one of them": (
         [{"name": "mac-1"}, {"name": "mac_1"}],
         [{"name": "a", "macs": ["*"]}],

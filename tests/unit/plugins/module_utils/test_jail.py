@@ -21,6 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     NotAJailError,
     RecordError,
 )
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from system_calls import before_call, die, in_child, refusal, start
@@ -38,13 +39,14 @@ def marker(path: bytes) -> Path:
 class TestCreating:
     def test_it_is_marked(self, path: bytes) -> None:
         with jails.create(path) as made:
-            assert made.marker["state"] == "building"
+            assert made.entry["state"] == "building"
         with jails.open_jail(os.fsdecode(path)) as opened:
-            assert opened.marker == made.marker
+            assert opened.entry == made.entry
             opened.lock()
             opened.mark(state="complete", macos_version="15.2")
         with jails.open_jail(os.fsdecode(path)) as again:
-            assert again.marker == {**made.marker, "state": "complete", "macos_version": "15.2"}
+            assert again.entry.pop("stamps")[1:] == made.entry.pop("stamps")
+            assert again.entry == {**made.entry, "state": "complete", "macos_version": "15.2"}
         modes = {name: stat.S_IMODE((Path(os.fsdecode(path)) / name).stat().st_mode) for name in ("", "private/var/db")}
         assert modes == {"": 0o755, "private/var/db": 0o755}
         assert stat.S_IMODE(marker(path).parent.stat().st_mode) == 0o700
@@ -82,7 +84,7 @@ class TestCreating:
             if jails.is_vacant(path):
                 jails.create(path).close()
             with jails.open_jail(os.fsdecode(path)) as opened:
-                assert set(opened.marker) == {"format", "id", "state", "created"}
+                assert set(opened.entry) == {"inode", "stamps", "id", "state", "created"}
             assert os.listdir(path) == [b"private"]
             with Root(os.path.dirname(path)) as above:
                 above.remove_tree(b"jail")
@@ -112,6 +114,18 @@ class TestCreating:
         with pytest.raises(NotAJailError):
             jails.create(path)
         assert os.listdir(path) == [b"mine"]
+
+
+@pytest.mark.parametrize("char", ["\x01", "\n", "\x7f", "\x9b", "\udcff", "\u2028"])
+def test_a_path_that_a_property_list_cannot_hold(place: Path, char: str) -> None:
+    """The jobs of a jail hold its path."""
+    path = f"{place}/new{char}"
+    for act in (jails.jail_path, jails.open_jail):
+        with pytest.raises(InputError, match="cannot be the path of a jail: it holds a control character or is not"):
+            act(path)
+    with pytest.raises(InputError, match="cannot be the path of a jail"):
+        build(Wish(jail=path, source="/", entries=[{"src": "/usr/share/"}]), False)
+    assert list(place.iterdir()) == []
 
 
 class TestOpening:
@@ -221,10 +235,10 @@ class TestLocking:
 
 def test_adopting_adds_only_what_the_marker_needs(path: bytes) -> None:
     os.makedirs(path + b"/private/var", 0o711)
-    with jails.Jail(path, Root(path), {"adopted": True}) as made:
+    with jails.Jail(path, Root(path), entry={"adopted": True}) as made:
         jails.mark_adopted(made)
         assert made.nascent == [b"private/var/db"]
-        assert made.marker["adopted"] is True
+        assert made.entry["adopted"] is True
     assert stat.S_IMODE(os.stat(path + b"/private/var").st_mode) == 0o711
     jails.open_jail(os.fsdecode(path)).close()
 

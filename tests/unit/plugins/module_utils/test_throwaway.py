@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import throwaway
+from ansible_collections.darwin.jail.plugins.module_utils import register, throwaway
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
 from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
@@ -41,9 +41,9 @@ def place(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def jail(place: Path) -> Iterator[Path]:
-    before = listing(place)
+    before = listing(place), sorted(os.listdir(register.DIRECTORY))
     yield place / "jail"
-    assert listing(place) == before
+    assert (listing(place), sorted(os.listdir(register.DIRECTORY))) == before
 
 
 def listing(place: Path) -> list[str]:
@@ -75,7 +75,9 @@ def test_in_check_mode_nothing_is_cloned(jail: Path) -> None:
 def begin(jail: Path, *argv: str) -> subprocess.Popen[bytes]:
     module = f"import sys; sys.path[:] = {sys.path!r}; from ansible_collections.darwin.jail.plugins.module_utils.chroot"
     run = f"execute(Command({str(jail)!r}, argv={list(argv)}, ephemeral=True), False)"
-    program = f"{module} import *; print(*{run}.values.items())"
+    place = "from ansible_collections.darwin.jail.plugins.module_utils import register"
+    place += f"; register.DIRECTORY = {register.DIRECTORY!r}"
+    program = f"{module} import *; {place}; print(*{run}.values.items())"
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True)
 
 
@@ -146,7 +148,7 @@ def test_a_place_that_is_not_ours_alone_is_refused(jail: Path, made: str) -> Non
         place.mkdir(mode=0o755 if made == "mode" else 0o700)
         os.chown(place, 501 if made == "owner" else 0, 0)
     before = listing(jail.parent)
-    with pytest.raises(InputError, match=r"runs is no directory that only root can enter: move it away"):
+    with pytest.raises(InputError, match=r"runs is no directory that only root can use: move it away"):
         run(jail, "true")
     assert listing(jail.parent) == before
     place.rmdir() if place.is_dir() and made != "link" else place.unlink()
@@ -181,11 +183,10 @@ def test_it_has_the_plain_devices_though_the_jail_has_its_dev_mounted(jail: Path
 
 
 def test_a_volume_that_cannot_clone_is_refused(furnished: Path, tmp_path: Path) -> None:
-    subprocess.run(["cp", "-a", furnished, tmp_path / "jail"], check=True)
-    with jails.open_jail(str(tmp_path / "jail")) as opened:
-        opened.mark(state="complete")
     with volume("tmpfs", tmp_path / "volume") as point:
-        subprocess.run(["cp", "-a", tmp_path / "jail", point / "jail"], check=True)
+        subprocess.run(["cp", "-a", furnished, point / "jail"], check=True)
+        with jails.open_jail(str(point / "jail")) as opened:
+            opened.mark(state="complete")
         with pytest.raises(InputError, match="do not lie on one volume that lets files share blocks"):
             run(point / "jail", "true")
         assert os.listdir(point) == ["jail"]

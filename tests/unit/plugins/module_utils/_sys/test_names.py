@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import host, names
+from ansible_collections.darwin.jail.plugins.module_utils._sys import darwin, host, names
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -46,6 +46,22 @@ def test_a_volume_that_compares_bytes_is_asked_and_costs_nothing(exact: Path) ->
     assert asked(exact) == (False, False)
     assert asked(exact / "not/there/yet") == (False, False)
     assert names.names_at(os.fsencode(exact)).key(COMPOSED) is COMPOSED
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [(0, (True, True)), (1, (False, True)), (OSError(22, "no such name"), (None, True))]
+)
+def test_macos_tells_it(
+    monkeypatch: pytest.MonkeyPatch, said: int | OSError, expected: tuple[bool | None, bool]
+) -> None:
+    def fpathconf(fd: int, name: int) -> int:
+        assert (fd, name) == (7, darwin.PC_CASE_SENSITIVE)
+        if isinstance(said, OSError):
+            raise said
+        return said
+
+    monkeypatch.setattr(os, "fpathconf", fpathconf)
+    assert darwin.Darwin(libc=object()).compares_names(7) == expected
 
 
 def test_two_names_of_one_file_are_no_answer(exact: Path, place: Path) -> None:
@@ -91,7 +107,7 @@ CHARACTERS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(CHARACTERS, min_size=1, max_size=5), st.text(CHARACTERS, min_size=1, max_size=5))
 @example("\u00fc", "U\u0308")
 @example("\u00df", "SS")

@@ -17,9 +17,10 @@ from ansible_collections.darwin.jail.plugins.module_utils.image.applying import 
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Entry
+from containers import contents
 from image_jails import fill
 
-from .test_present import STATE, Members, archive, contents, marker, member, put, unpacked
+from .test_present import STATE, Members, archive, marker, member, put, unpacked
 from .test_present import test_a_killed_run_is_finished as a_killed_run
 from .test_present import test_the_same_tree_in_four_runs as four_runs
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import lineage
+from ansible_collections.darwin.jail.plugins.module_utils import lineage, register
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError
-from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
+from ansible_collections.darwin.jail.plugins.module_utils.jail import create, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.clone import Base
@@ -194,6 +195,7 @@ def test_between_volumes_it_is_refused_and_nothing_is_left(base: Path, place: Pa
         jail.mkdir()
     with pytest.raises(InputError, match=r"cannot clone .* to .*: they do not lie on one volume .* set clone_copies"):
         clone(base, jail=jail)
+    assert not os.path.lexists(os.path.join(register.DIRECTORY, register._name(os.fsencode(jail))))
     assert jail.exists() == there
     assert not there or os.listdir(jail) == []
 
@@ -252,18 +254,65 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
     assert told()["state"] == "replaced"
 
 
+ODD = {
+    "the Mac": ("/", "belongs to the system"),
+    "relative": ("x", "is not an absolute path"),
+    "a newline": ("/no\n\x1b[31m", None),
+    "a link": ("{place}/link", "is a symbolic link"),
+    "a file": ("{place}/file", "is not a directory"),
+    "long": ("/" + "a" * 5000, "File name too long"),
+    "NUL": ("/a\0b", "NUL"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_base_that_cannot_be_looked_at_is_told_in_one_sentence(empty_jail: Path, place: Path, what: str) -> None:
+    path, why = ODD[what]
+    (place / "link").symlink_to("/")
+    (place / "file").touch()
+    with open_jail(str(empty_jail)) as opened:
+        opened.mark(clone_of=path.format(place=place), clone_id="x", clone_time=0.0, cloned=True)
+    told = gather(str(empty_jail), ["drift"]).values["drift"]["base"]
+    assert told["state"] == ("unknown" if why else "gone")
+    assert (why or "that was cloned is gone") in told["said"]
+    assert told["said"].isprintable()
+    assert told["path"].isprintable()
+
+
+def test_a_base_that_is_unknown_is_not_walked(empty_jail: Path, place: Path) -> None:
+    (empty_jail / "Users/v").mkdir(parents=True)
+    with open_jail(str(empty_jail)) as opened, create(os.fsencode(place / "clone")) as made:
+        made.mark(clone_of=str(empty_jail), clone_id=opened.entry["id"], clone_time=0.0, cloned=True, state="complete")
+    report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
+    assert (report["state"], "/Users" in report["paths"]) == ("changed", True)
+    register.forget(os.fsencode(empty_jail))
+    report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
+    assert (report["state"], report["paths"]) == ("unknown", [])
+    assert report["said"].endswith(" is unknown: this Mac has no entry of the jail as it is now")
+
+
+def test_what_is_unknown_is_not_cloned_and_no_clone(base: Path) -> None:
+    clone(base)
+    register.forget(os.fsencode(base.with_name("clone")))
+    with pytest.raises(InputError, match=f"cannot make a clone of {base} at .*/clone: .*remove it first, or leave"):
+        clone(base)
+    register.forget(os.fsencode(base))
+    with pytest.raises(InputError, match=f"cannot clone {base}: .*build it again with darwin_jail_rootfs"):
+        clone(base, jail=base.with_name("second"))
+    assert not base.with_name("second").exists()
+
+
 def test_what_cannot_be_cloned(base: Path, place: Path, make: Make) -> None:
     with pytest.raises(InputError, match=r"is a jail already and no clone of"):
         clone(base, jail=base)
     make("/usr/", jail=str(place / "other"))
     with pytest.raises(InputError, match="is a jail already and no clone of"):
         clone(base, jail=place / "other")
-    marker = base / STATE / "jail.json"
-    complete = marker.read_text()
-    marker.write_text(complete.replace('"complete"', '"building"'))
-    with pytest.raises(InputError, match="its last build did not end"):
-        clone(base)
-    marker.write_text(complete)
+    with open_jail(str(base)) as opened:
+        opened.mark(state="building")
+        with pytest.raises(InputError, match="its last build did not end"):
+            clone(base)
+        opened.mark(state="complete")
     (base / STATE / "journal.0").write_text("")
     with pytest.raises(InputError, match="its last build did not end"):
         clone(base)

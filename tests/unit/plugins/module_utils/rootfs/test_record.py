@@ -87,6 +87,7 @@ def test_what_is_in_a_directory_comes_before_names_that_only_begin_like_it(make:
         HEAD,
         HEAD + b"..\n..\n",
         HEAD + b"a/b type=dir mode=0755 uid=0 gid=0\n..\n..\n",
+        HEAD + b"a\\000b type=dir mode=0755 uid=0 gid=0\n..\n..\n",
         HEAD + b"\\056\\056 type=dir mode=0755 uid=0 gid=0\n..\n..\n",
         HEAD + b". type=dir mode=0755 uid=0 gid=0\n..\n..\n",
         HEAD + b"x type=dir mode=0755 uid=0 gid=0\n..\n..\ntail",
@@ -225,7 +226,9 @@ class TestJournals:
             journal(place, b"#dir /usr\n" + BLOCK[:size])
             assert set(load(place, HEAD + b"..\n").fields(b"usr")) <= {b".", b"git"}
 
-    @pytest.mark.parametrize("path", [b"/..", b"/usr/../..", b"/a//b", b"/usr/.", b"/private/var/db/darwin.jail"])
+    @pytest.mark.parametrize(
+        "path", [b"/..", b"/usr/../..", b"/a//b", b"/usr/.", b"/a\\000b", b"/private/var/db/darwin.jail"]
+    )
     def test_other_paths_are_refused(self, place: Path, path: bytes) -> None:
         journal(place, b"#dir " + path + b"\n" + BLOCK)
         with pytest.raises(RecordError, match=r"/journal\.1 is damaged: .* Remove it to go on"):

@@ -36,18 +36,21 @@ ATTEMPTS = 100
 
 
 @contextmanager
-def own_directory(place: bytes, warnings: list[str] | None = None) -> Iterator[bytes]:
+def own_directory(place: bytes, warnings: list[str] | None = None, passable: bool = False) -> Iterator[bytes]:
     """The path of an empty directory in `place`, which is there within the block.
 
-    What could not be removed is among the warnings.
+    What could not be removed is among the warnings. With `passable`, others can go through both
+    directories to what is in the last one and theirs, and see no name.
     """
     said = [] if warnings is None else warnings
-    root, lock, name = _begin(place)
+    mode = 0o711 if passable else 0o700
+    root, lock, name = _begin(place, mode)
     try:
         with closing(root), closing(lock):
             _remove_dead(root, said)
             try:
-                _mkdir(root, name)
+                _mkdir(root, name, mode)
+                _let_pass(root, name, mode)
                 yield root.outside(name)
             finally:
                 _remove(root, name, said)
@@ -70,37 +73,46 @@ def on_the_mac(path: bytes, top: bytes = b"/") -> Root:
     return root
 
 
-def _open(place: bytes) -> Root:
-    """Make it if it is not there; InputError when it is not for root only."""
+def _open(place: bytes, mode: int) -> Root:
+    """Make it if it is not there; InputError when others can do more there than `mode` says."""
     folder, name = os.path.split(place)
     host.make_dirs(folder)
     with Root(folder) as parent:
         status = parent.lstat(name)
         if status is None:
-            _mkdir(parent, name)
+            _mkdir(parent, name, mode)
             status = parent.lstat(name)
-        if status and not _is_ours(status):
-            raise InputError(f"{show(place)} is no directory that only root can enter: move it away")
-    return Root(place)
+        if status and not _is_ours(status, mode):
+            raise InputError(f"{show(place)} is no directory that is root's alone: move it away")
+    root = Root(place)
+    _let_pass(root, b"", mode)
+    return root
 
 
-def _mkdir(root: Root, name: bytes) -> None:
+def _let_pass(root: Root, name: bytes, mode: int) -> None:
+    """Whatever the umask of this process is."""
+    if mode & 0o077:
+        with root.directory(name) as fd:
+            os.fchmod(fd, mode)
+
+
+def _mkdir(root: Root, name: bytes, mode: int) -> None:
     try:
-        os.mkdir(name, 0o700, dir_fd=root.fd)
+        os.mkdir(name, mode, dir_fd=root.fd)
     except FileExistsError:
         pass  # another run was faster
     except OSError as exc:
         raise failed("make directory", root.outside(name), exc) from exc
 
 
-def _is_ours(status: os.stat_result) -> bool:
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not status.st_mode & 0o077
+def _is_ours(status: os.stat_result, mode: int) -> bool:
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not status.st_mode & 0o777 & ~mode
 
 
-def _begin(place: bytes) -> tuple[Root, Lock, bytes]:
+def _begin(place: bytes, mode: int) -> tuple[Root, Lock, bytes]:
     """A new lock, and the name that it is for. Others may remove the place, or the lock, before it is taken."""
     for _attempt in range(ATTEMPTS):
-        root, name = _open(place), os.urandom(6).hex().encode()
+        root, name = _open(place, mode), os.urandom(6).hex().encode()
         try:
             lock = Lock(root, name + b".lock", this_process())
         except (BusyError, OperationError) as exc:

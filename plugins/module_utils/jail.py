@@ -31,6 +31,7 @@ from ._sys import at, host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
+from ._sys.runs import FOLDER
 from ._sys.unfinished import PREFIX
 from .errors import AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
@@ -194,7 +195,12 @@ def is_vacant(path: bytes) -> bool:
     """Whether a directory is missing, or empty but for what a run killed at its very start left."""
     if not os.path.lexists(path):
         return True
-    return all(name.startswith(TEMPORARY) for name in host.names_in(path))
+    return all(map(_is_temporary, host.names_in(path)))
+
+
+def _is_temporary(name: bytes) -> bool:
+    """Of a jail on its way; what runs need that clone a jail in there is theirs."""
+    return name.startswith(TEMPORARY) and name != FOLDER
 
 
 def create(path: bytes, **values: Any) -> Jail:
@@ -243,9 +249,8 @@ def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:
 
 def sweep(root: Root) -> None:
     """Remove what a run left that was killed at the very start, or the very end, of a jail."""
-    for name in root.names(b""):
-        if name.startswith(TEMPORARY):
-            root.remove_tree(name)
+    for name in filter(_is_temporary, root.names(b"")):
+        root.remove_tree(name)
 
 
 # -- the stage, and what protects it and the rest ---------------------------------------

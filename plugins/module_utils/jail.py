@@ -103,8 +103,12 @@ class Jail:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, this_process())
-        if sweep:
-            sweep_stage(self.root)
+        try:
+            if sweep:
+                sweep_stage(self.root)
+        except BaseException:
+            self.unlock()
+            raise
 
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""

@@ -181,8 +181,8 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit
-from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, Sudo, mac_over_ssh, this_mac
+from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, without_ours
+from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, SshMac, Sudo, mac_over_ssh, this_mac
 from ansible_collections.darwin.jail.plugins.plugin_utils.python import JAIL_PYTHONS, is_vain_search, own_python
 
 display = Display()
@@ -342,18 +342,15 @@ class Connection(ConnectionBase):
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise
             raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {GIVE_IT}") from exc
+        can_have_terminal = visit.act == "run" and not visit.stdin and isinstance(self._reached, SshMac)
+        terminal = can_have_terminal and self._settings["use_tty"]
+        said = answer[1] if terminal else answer[2]
+        if answer[0] and not entered(said):
+            judge(visit, answer[0], said, name)
+        answer = without_ours(*answer, terminal)
         if answer[0]:
-            judge(visit, answer, name)
-            self._see_sudo(visit, answer, name)
+            explain(visit, answer)
         return answer
-
-    def _see_sudo(self, visit: Visit, answer: Answer, name: str) -> None:
-        """Raise when sudo on the Mac refused. One in the jail says the same, so the Mac's is then asked once more."""
-        rc, stdout, stderr = answer
-        for text, advice in REFUSALS.items():
-            if rc == 1 and not stdout and text in stderr and self._reached.run("true", None)[0]:
-                said = to_text(stderr).strip()
-                raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {said}: {advice}")
 
     # -- the connection ------------------------------------------------------------
 
@@ -374,18 +371,27 @@ class Connection(ConnectionBase):
             self._mac.plugin.close()
 
 
-def judge(visit: Visit, answer: Answer, mac: str) -> None:
-    """Raise when nothing was done, and say what is known of programs that were killed."""
+def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
+    """Raise when nothing was done: the step into the jail failed, or sudo on the Mac refused."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
 
-    rc, _stdout, stderr = answer
     try:
-        refusal.refuse(visit, rc, stderr)
+        refusal.refuse(visit, rc, said)
     except OperationError as exc:
         kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
         raise kind(str(exc)) from None
     except JailError as exc:
         raise AnsibleConnectionFailure(f"{exc} (on {mac})") from None
+    for text, advice in REFUSALS.items():
+        if rc == 1 and text in said:
+            raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {to_text(said).strip()}: {advice}")
+
+
+def explain(visit: Visit, answer: Answer) -> None:
+    """Say what is known of programs that were killed."""
+    from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
+
+    rc, _stdout, stderr = answer
     why = refusal.killed(visit, rc, stderr)
     if why:
         display.warning(why)

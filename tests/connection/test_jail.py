@@ -147,14 +147,17 @@ def test_somebody_who_may_not_use_sudo_is_told(place: Place) -> None:
         assert "user1 is not in the sudoers file" in said
 
 
-def test_what_macos_refuses_is_told(place: Place, jail: Link) -> None:
+def test_what_macos_refuses_is_told(place: Place) -> None:
+    """The first program of the jail ends so; what it says is not taken for the Mac's, so this is but a warning."""
+    link = visit(place)
     before = place.on_mac("cat", "/proc/sys/kernel/domainname").strip()
     arch, _sip, root = before.split(",")
     try:
         place.on_mac("sh", "-c", f"echo {arch},on,{root} >/proc/sys/kernel/domainname")
-        assert "System Integrity Protection" in refused(jail.run, "id")
+        assert link.run("id").rc == 134
     finally:
         place.on_mac("sh", "-c", f"echo {before} >/proc/sys/kernel/domainname")
+    assert "System Integrity Protection" in link.close()
 
 
 def test_a_killed_program_is_explained(place: Place) -> None:

@@ -13,17 +13,21 @@ from __future__ import annotations
 import os
 import stat
 
-from .threshold import StepError, execute, find
+from .threshold import StepError, close_inherited, execute, find
 from .visitor import account, descend, environment, open_jail, step_in
 
 WORDS = 2
-MOST_FILES = 1024
 
 # What goes before the path, and behind it.
 SENTENCES = {
     "open": ("cannot open ", ""),
     "marker": ("", " is not a jail of darwin.jail"),
     "account": ("there is no user ", ""),
+    "others": (
+        "others than root can change ",
+        ": make it root's alone (chown root, chmod go-w), or move the jail, to /private/var/jails for example",
+    ),
+    "number": ("the jail's /etc/passwd gives the user ", ""),
     "groups": ("cannot take the groups of the user", ""),
     "enter": (
         "cannot enter the jail",
@@ -41,7 +45,7 @@ LIKELY = ("xterm-256color", "xterm", "vt100")
 def enter(argv: list[str]) -> None:
     if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
         raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
-    os.closerange(3, MOST_FILES)
+    close_inherited()
     try:
         fd = open_jail(argv[0])
         who, groups = account(fd, argv[1])

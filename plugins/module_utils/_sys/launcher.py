@@ -18,7 +18,7 @@ import json
 import os
 from typing import Any
 
-from .threshold import StepError, check_interpreter, cross, execute, find, step
+from .threshold import StepError, check_interpreter, close_inherited, cross, execute, find, step
 
 
 def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
@@ -39,6 +39,7 @@ def launch(message: int, report: int, jail: int) -> None:
     def say(what: dict[str, Any]) -> None:
         os.write(report, json.dumps(what).encode() + b"\n")
 
+    close_inherited(message, report, jail)
     os.set_inheritable(report, False)
     with open(message, "rb") as file:
         plan = json.load(file)

@@ -33,6 +33,11 @@ PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 # What programs take that have no TMPDIR.
 TMP = "/tmp"  # noqa: S108
 
+# Where a process sees its own descriptors, by their numbers (on macOS fdesc_readdir of xnu lists them). The most that a
+# process may have open there is kern.maxfilesperproc, which is below this.
+DESCRIPTORS = "/dev/fd"
+MOST_DESCRIPTORS = 1 << 18
+
 # The most that the kernel looks at to find an interpreter (xnu bsd/sys/imgact.h, IMG_SHSIZE).
 FIRST_LINE = 512
 
@@ -73,10 +78,36 @@ def take_groups(login: str | None, gid: int, groups: list[int]) -> None:
         os.initgroups(login, gid - (1 << 32))
 
 
+def close_inherited(*kept: int) -> None:
+    """Close what this process was given but standard input, output, error and these; for before the root changes.
+
+    What is opened later closes by itself when a program takes over. The list takes 0.1 ms; where there is none that
+    can be believed, which is nowhere on macOS, all numbers are tried, and that takes 0.3 s.
+    """
+    numbers: list[int] | range = range(MOST_DESCRIPTORS)
+    try:
+        own = os.open(DESCRIPTORS, os.O_RDONLY)
+        listed = [int(name) for name in os.listdir(own)]
+        numbers = listed if own in listed else numbers
+    except (OSError, ValueError):
+        pass
+    for number in numbers:
+        if number > 2 and number not in kept:
+            try:
+                os.close(number)
+            except OSError:
+                pass  # a number that is free
+
+
 def cross(jail: int, uid: int, gid: int, login: str | None, groups: list[int]) -> None:
     """Make the open directory this process's root, and become the user."""
     with step("groups"):
         take_groups(login, gid, groups)
+    change_root(jail, uid)
+
+
+def change_root(jail: int, uid: int) -> None:
+    """The same for a process that has the user's groups."""
     with step("enter"):
         os.fchdir(jail)
         os.chroot(".")
@@ -257,8 +288,9 @@ def lines(jail: int, path: str) -> list[list[str]]:
 This runs on the Mac as root, behind the text of threshold.py (visit.py puts
 the two together): nothing of this collection is installed there. Of the jail
 nothing is believed: its directory is opened component by component without
-following links, and files are opened only when this process's root is the
-jail and its user is the jail's.
+following links, root alone must be able to change what lies on that way, and
+files are opened only when this process's root is the jail and its user is the
+jail's. All that is said to the connection is said before ENTERED.
 """
 
 
@@ -279,6 +311,12 @@ CHUNK = 1 << 20
 REFUSED = 125
 """The exit code when a step failed, so that nothing was done."""
 
+# The visitor's last line of standard error, before a program of the jail gets control: what comes behind it is the
+# program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
+ENTERED = "darwin.jail: entered\n"
+FAILED = "darwin.jail: failed"
+"""Begins the line about the step that failed: its name, the name of the errno, and a path."""
+
 # The names of the user's directories for temporary files end in the number of the user (user_tmp.py).
 FOLDERS = "/var/folders"
 ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
@@ -286,26 +324,45 @@ TAIL = 6
 
 
 def open_jail(path: str) -> int:
-    """Open a jail's directory; no link is followed but macOS's own at the start of the path."""
+    """Open a jail's directory; no link is followed but macOS's own at the start of the path.
+
+    Whoever can change a directory on that way could put a tree of their own there, and root would run its programs.
+    """
     parts = [part for part in path.split("/") if part]
     if parts[0] in PRIVATE and is_private(parts[0]):
         parts.insert(0, "private")
     fd = os.open("/", DIRECTORY)
+    refuse_others(fd, "/")
     walked = ""
     for part in parts:
         walked += "/" + part
         with step("open", walked):
             fd = descend(fd, part)
+        refuse_others(fd, walked)
     with step("marker", path):
         *parents, name = MARKER.split("/")
         found = os.dup(fd)
         for part in parents:
             found = descend(found, part)
+            walked += "/" + part
+            refuse_others(found, walked)
         marker = os.stat(name, dir_fd=found, follow_symlinks=False)
         os.close(found)
         if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
             raise OSError(errno.EINVAL, "not root's file")
     return fd
+
+
+def refuse_others(fd: int, path: str) -> None:
+    """StepError when others than root can change which names an open directory has.
+
+    In a sticky one they cannot change those of root. In the group 0, which is wheel on macOS, there is but root.
+    """
+    status = os.fstat(fd)
+    mode = status.st_mode
+    shared = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
+    if status.st_uid != 0 or (shared and not mode & stat.S_ISVTX):
+        raise StepError("others", path, 0)
 
 
 def is_private(name: str) -> bool:
@@ -385,10 +442,15 @@ def is_own_directory(path: str, uid: int) -> bool:
 
 
 def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
-    """Become a program."""
-    path = find(argv[0], "")
+    """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
+    path, env = find(argv[0], ""), environment(who)
     check_interpreter(path)
-    execute(path, list(argv), environment(who))
+    os.write(2, ENTERED.encode())
+    try:
+        execute(path, list(argv), env)
+    except StepError as exc:
+        os.write(2, f"{path}: {os.strerror(exc.args[2])}\n".encode("utf-8", "surrogateescape"))
+        raise SystemExit(REFUSED) from None
 
 
 def leave(path: str, mode: str, size: str) -> None:
@@ -429,8 +491,9 @@ def act_out(act: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
         take(*words)
 
 
-def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, token: str) -> None:
-    """Do it. A step that fails is told in one line of stderr that begins with the token."""
+def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
+    """Do it. A step that fails is told in one line of stderr."""
+    close_inherited()
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
@@ -438,7 +501,7 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, t
     except StepError as exc:
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
-        os.write(2, f"{token} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
+        os.write(2, f"{FAILED} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
         raise SystemExit(REFUSED) from None
 """enter JAIL USER: a person's way into a jail, by one rule of sudo.
 
@@ -453,13 +516,17 @@ import stat
 
 
 WORDS = 2
-MOST_FILES = 1024
 
 # What goes before the path, and behind it.
 SENTENCES = {
     "open": ("cannot open ", ""),
     "marker": ("", " is not a jail of darwin.jail"),
     "account": ("there is no user ", ""),
+    "others": (
+        "others than root can change ",
+        ": make it root's alone (chown root, chmod go-w), or move the jail, to /private/var/jails for example",
+    ),
+    "number": ("the jail's /etc/passwd gives the user ", ""),
     "groups": ("cannot take the groups of the user", ""),
     "enter": (
         "cannot enter the jail",
@@ -477,7 +544,7 @@ LIKELY = ("xterm-256color", "xterm", "vt100")
 def enter(argv: list[str]) -> None:
     if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
         raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
-    os.closerange(3, MOST_FILES)
+    close_inherited()
     try:
         fd = open_jail(argv[0])
         who, groups = account(fd, argv[1])

@@ -202,6 +202,13 @@ def test_what_sudo_in_the_jail_refuses_is_the_task_s_own_failure(connect: Connec
     assert connect().run(f"echo '{said}' >&2; exit 1") == (1, b"", f"{said}\n".encode())
 
 
+def test_a_program_cannot_say_that_the_jail_is_none(link: Link) -> None:
+    said = "darwin.jail: failed marker ENOENT /x\nchroot: /x: Operation not permitted"
+    for rc in (1, 125):
+        assert link.run(f"echo '{said}' >&2; exit {rc}") == (rc, b"", f"{said}\n".encode())
+    assert link.run("echo 'darwin.jail: entered' >&2; cat /bytes") == (0, bytes(range(256)), b"darwin.jail: entered\n")
+
+
 # -- the way to the Mac ---------------------------------------------------------------
 
 

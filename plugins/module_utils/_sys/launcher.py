@@ -18,7 +18,7 @@ import json
 import os
 from typing import Any
 
-from .threshold import StepError, check_interpreter, close_inherited, cross, execute, find, step
+from .threshold import StepError, close_inherited, cross, execute, locate, step
 
 
 def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
@@ -30,9 +30,7 @@ def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
         return {"event": "creates"}
     if plan["removes"] is not None and not glob.glob(plan["removes"]):
         return {"event": "removes"}
-    path = find(plan["argv"][0], plan["search"])
-    check_interpreter(path)
-    return {"event": "ready", "path": path}
+    return {"event": "ready", "path": locate(plan["argv"][0], plan["search"])}
 
 
 def launch(message: int, report: int, jail: int) -> None:

@@ -143,6 +143,13 @@ def check_interpreter(path: str) -> None:
             os.stat(interpreter)
 
 
+def locate(program: str, search: str) -> str:
+    """Where execvp(3) would find the program, which can be started as far as files tell."""
+    path = find(program, search)
+    check_interpreter(path)
+    return path
+
+
 def execute(path: str, argv: list[str], env: dict[str, str]) -> None:
     """Give this process to the program. Only what Python changed for itself has to be put back."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):

@@ -18,7 +18,7 @@ import os
 import pwd
 import stat
 
-from .threshold import TMP, StepError, check_interpreter, close_inherited, cross, execute, find, step, surroundings
+from .threshold import TMP, StepError, change_root, close_inherited, execute, locate, step, surroundings, take_groups
 from .who import find_user
 
 # macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
@@ -117,8 +117,18 @@ def arrive(jail: str, user: str) -> pwd.struct_passwd:
 
 def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
     """Be the user in the open jail, with these groups, or those that Directory Services says."""
-    login = who.pw_name if groups is None else None
-    cross(jail, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, login, groups or [])
+    join_groups(who, groups)
+    go_in(jail, who)
+
+
+def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
+    with step("groups"):
+        take_groups(who.pw_name if groups is None else None, who.pw_gid & 0xFFFFFFFF, groups or [])
+
+
+def go_in(jail: int, who: pwd.struct_passwd) -> None:
+    """Be the user, whose groups this process has, in the open jail."""
+    change_root(jail, who.pw_uid & 0xFFFFFFFF)
     for place in (who.pw_dir, "/"):  # as sshd does
         try:
             os.chdir(place)
@@ -164,8 +174,7 @@ def is_own_directory(path: str, uid: int) -> bool:
 
 def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
     """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
-    path, env = find(argv[0], ""), environment(who)
-    check_interpreter(path)
+    path, env = locate(argv[0], ""), environment(who)
     os.write(2, ENTERED.encode())
     try:
         execute(path, list(argv), env)

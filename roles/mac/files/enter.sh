@@ -154,6 +154,13 @@ def check_interpreter(path: str) -> None:
             os.stat(interpreter)
 
 
+def locate(program: str, search: str) -> str:
+    """Where execvp(3) would find the program, which can be started as far as files tell."""
+    path = find(program, search)
+    check_interpreter(path)
+    return path
+
+
 def execute(path: str, argv: list[str], env: dict[str, str]) -> None:
     """Give this process to the program. Only what Python changed for itself has to be put back."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
@@ -396,8 +403,18 @@ def arrive(jail: str, user: str) -> pwd.struct_passwd:
 
 def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
     """Be the user in the open jail, with these groups, or those that Directory Services says."""
-    login = who.pw_name if groups is None else None
-    cross(jail, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, login, groups or [])
+    join_groups(who, groups)
+    go_in(jail, who)
+
+
+def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
+    with step("groups"):
+        take_groups(who.pw_name if groups is None else None, who.pw_gid & 0xFFFFFFFF, groups or [])
+
+
+def go_in(jail: int, who: pwd.struct_passwd) -> None:
+    """Be the user, whose groups this process has, in the open jail."""
+    change_root(jail, who.pw_uid & 0xFFFFFFFF)
     for place in (who.pw_dir, "/"):  # as sshd does
         try:
             os.chdir(place)
@@ -443,8 +460,7 @@ def is_own_directory(path: str, uid: int) -> bool:
 
 def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
     """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
-    path, env = find(argv[0], ""), environment(who)
-    check_interpreter(path)
+    path, env = locate(argv[0], ""), environment(who)
     os.write(2, ENTERED.encode())
     try:
         execute(path, list(argv), env)
@@ -503,15 +519,235 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
         os.write(2, f"{FAILED} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
         raise SystemExit(REFUSED) from None
+"""A session of its own for what runs in a jail, at a terminal of its own.
+
+The terminal of the person who enters stays outside. A program that has it open,
+or whose session it controls, can put a command into it, which the person's
+shell runs later (TIOCSTI: xnu asks for no more, bsd/kern/tty.c). One process
+stays with the person and copies bytes both ways; the other becomes the program.
+
+Part of programs that source.py puts together. It uses select(2), for poll(2)
+of macOS does not work on terminals.
+"""
+
+
+import _signal as signal  # type: ignore[import-not-found]
+import fcntl
+import os
+import select
+import termios
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+
+STANDARD = (0, 1, 2)
+BLOCK = 1 << 16
+LAST_BLOCKS = 64
+"""The most that is copied once the program ended: others may go on writing."""
+
+# <sys/ttycom.h>: _IO('t', 97).
+CONTROL = getattr(termios, "TIOCSCTTY", 0x20007461)
+
+PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+NOTED = (*PASSED_ON, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
+
+
+class Terminal:
+    """A new terminal, and the person's. Where there is none, there is none either.
+
+    This process keeps the new one open, so that its controller does not come to an end before the program does:
+    reading it would fail then on Linux, and give nothing on macOS.
+    """
+
+    def __init__(self) -> None:
+        self._mine = [fd for fd in STANDARD if os.isatty(fd)]
+        self.fd = self._controller = -1
+        if not self._mine:
+            return
+        self._controller, self.fd = os.openpty()
+        os.set_blocking(self._controller, False)
+        self._screen = next(fd for fd in (1, 2, 0) if fd in self._mine)
+        self._before = termios.tcgetattr(self._screen)
+        termios.tcsetattr(self.fd, termios.TCSANOW, self._before)
+        self._typed = b""
+        self.copy_size()
+
+    def take(self) -> None:
+        """In the process that becomes the program: have no terminal but this."""
+        os.setsid()
+        if self._mine:
+            fcntl.ioctl(self.fd, CONTROL, 0)
+        for fd in self._mine:
+            os.dup2(self.fd, fd)
+
+    # -- the person's terminal -----------------------------------------------------
+
+    def start(self) -> None:
+        """Keys are for the new terminal to understand."""
+        with suppress(OSError, termios.error):  # it is gone
+            if 0 in self._mine:
+                tty.setraw(0, termios.TCSADRAIN)
+            self.copy_size()
+
+    def stop(self) -> None:
+        """Leave the person's terminal as it was."""
+        with suppress(termios.error):
+            if 0 in self._mine:
+                termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+
+    def copy_size(self) -> None:
+        with suppress(OSError):
+            if self._controller >= 0:
+                size = fcntl.ioctl(self._screen, termios.TIOCGWINSZ, bytes(8))
+                fcntl.ioctl(self._controller, termios.TIOCSWINSZ, size)
+
+    # -- the bytes -------------------------------------------------------------------
+
+    def wait(self, waker: int) -> bool:
+        """Copy what can be until the waker has something to read; False when the person's terminal is gone."""
+        while True:
+            reads, writes = [waker], []
+            if self._controller >= 0:
+                reads.append(self._controller)
+                if self._typed:
+                    writes.append(self._controller)
+                elif 0 in self._mine:
+                    reads.append(0)
+            readable, writable, _ = select.select(reads, writes, [])
+            if self._controller in readable:
+                self.show()
+            if 0 in readable:
+                self._typed = received(0)
+                if not self._typed:
+                    return False
+            if writable:
+                self._send()
+            if waker in readable:
+                return True
+
+    def show(self) -> bool:
+        """Copy what the program wrote; False when there will be no more of it, or nobody to see it."""
+        data = received(self._controller)
+        more = bool(data)
+        while data:
+            try:
+                data = data[os.write(self._screen, data) :]
+            except BlockingIOError:
+                select.select([], [self._screen], [])
+            except OSError:
+                more, data = False, b""
+        if not more:
+            self.hang_up()
+        return more
+
+    def _send(self) -> None:
+        try:
+            self._typed = self._typed[os.write(self._controller, self._typed) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._typed = b""
+
+    def show_rest(self) -> None:
+        """Copy what is there when the program has ended."""
+        for _ in range(LAST_BLOCKS):
+            if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.show():
+                break
+
+    def hang_up(self) -> None:
+        """Close both ends: the kernel sends SIGHUP to who has this terminal."""
+        if self._controller >= 0:
+            os.close(self._controller)
+            os.close(self.fd)
+        self.fd = self._controller = -1
+
+
+def received(fd: int) -> bytes:
+    """What can be read; nothing at the end, which a terminal tells by an error on Linux."""
+    try:
+        return os.read(fd, BLOCK)
+    except OSError:
+        return b""
+
+
+def note(_number: int, _frame: object) -> None:
+    """The number of the signal comes through the waker."""
+
+
+def run_apart(terminal: Terminal, become: Callable[[], None]) -> int:
+    """Become the program in another process, and stay outside until it ends; its exit status, as a shell says it.
+
+    Whatever asks Directory Services comes before: on macOS a forked process may not.
+    """
+    waker, wake = os.pipe()
+    for fd in (waker, wake):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in NOTED:
+        signal.signal(number, note)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        terminal.take()
+        become()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in STANDARD:
+        if not os.isatty(fd):
+            os.dup2(nothing, fd)  # whoever is at the other end waits for the program alone
+    terminal.start()
+    try:
+        return watch(child, terminal, waker)
+    finally:
+        terminal.stop()
+
+
+def watch(child: int, terminal: Terminal, waker: int) -> int:
+    """Pass on bytes and signals until the process ends."""
+    while True:
+        numbers = received(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
+        for number in numbers:
+            if number == signal.SIGHUP:
+                terminal.hang_up()
+            if number in PASSED_ON:
+                send(child, number)
+            elif number == signal.SIGCONT:
+                terminal.start()
+            elif number == signal.SIGWINCH:
+                terminal.copy_size()
+        found, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
+        if found and os.WIFSTOPPED(status):
+            pause(child, terminal)
+        elif found:
+            terminal.show_rest()
+            return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def pause(child: int, terminal: Terminal) -> None:
+    """Stop as the program did, so that the person's shell goes on, and go on with it."""
+    terminal.stop()
+    os.kill(os.getpid(), signal.SIGTSTP)
+    terminal.start()
+    send(child, signal.SIGCONT)
+
+
+def send(child: int, number: int) -> None:
+    """Send a signal to the program and what runs with it."""
+    with suppress(OSError):
+        try:
+            os.killpg(child, number)
+        except ProcessLookupError:  # it has no group of its own yet
+            os.kill(child, number)
 """enter JAIL USER: a person's way into a jail, by one rule of sudo.
 
-The last part of the program in roles/mac/files/enter.sh, behind threshold.py
-and visitor.py. Whoever may run it chooses nothing but these two words, and
-the rule can say which ones. The shell that it ends as belongs to the user.
+The last part of the program in roles/mac/files/enter.sh, behind the other
+modules that it imports. Whoever may run it chooses nothing but these two
+words, and the rule can say which ones. The shell that it starts belongs to the
+user, and has no terminal but one of its own.
 """
 
 
 import os
+import pwd
 import stat
 
 
@@ -532,6 +768,7 @@ SENTENCES = {
         "cannot enter the jail",
         " (System Integrity Protection refuses it while it is on: csrutil status tells)",
     ),
+    "interpreter": ("cannot start the user's shell, its interpreter is ", ""),
     "find": ("cannot start the user's shell, ", ""),
     "execute": ("cannot start the user's shell, ", ""),
 }
@@ -548,15 +785,12 @@ def enter(argv: list[str]) -> None:
     try:
         fd = open_jail(argv[0])
         who, groups = account(fd, argv[1])
-        warning = hand_over_terminal(fd, who.pw_uid) if os.isatty(0) else ""
-        step_in(fd, who, groups)
+        join_groups(who, groups)
+        terminal = Terminal()
+        warning = hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""
         if warning:
             os.write(2, f"enter: {warning}\n".encode())
-        env = environment(who)
-        env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
-        if "TERM" in env:
-            env["TERM"] = known_terminal(env["TERM"], env["HOME"])
-        execute(find(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, who)))
     except StepError as exc:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
@@ -564,20 +798,30 @@ def enter(argv: list[str]) -> None:
         raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
 
 
-def hand_over_terminal(jail: int, uid: int) -> str:
+def start_shell(jail: int, who: pwd.struct_passwd) -> None:
+    """Become the user's shell in the jail."""
+    go_in(jail, who)
+    env = environment(who)
+    env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
+    if "TERM" in env:
+        env["TERM"] = known_terminal(env["TERM"], env["HOME"])
+    execute(locate(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+
+
+def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
     """Give this terminal to the user where the jail sees it, as login(1) does; says why not.
 
-    Each devfs has owners of its own: what sshd gave away on the Mac is root's in the jail, and the user could not
-    open it, as screen does. The node is gone when the terminal is closed (xnu bsd/kern/tty_ptmx.c, ptmx_free_ioctl).
+    Each devfs has owners of its own: what is root's on the Mac is root's in the jail, and the user could not open it,
+    as screen does. The node is gone when the terminal is closed (xnu bsd/kern/tty_ptmx.c, ptmx_free_ioctl).
     """
-    path = os.ttyname(0)
+    path = os.ttyname(terminal)
     try:
         *parents, name = path.strip("/").split("/")
         folder = os.dup(jail)
         for parent in parents:
             folder = descend(folder, parent)
         node = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(0).st_rdev:
+        if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(terminal).st_rdev:
             os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)
             os.close(folder)
             return ""
@@ -601,9 +845,12 @@ import sys
 
 enter(sys.argv[1:])
 PROGRAM
+# As a word: Python 3.9 would read /dev/fd/3 to its end before it runs it, and macOS opens that as dup(2) does.
+program=$(/bin/cat <&3)
+exec 3<&-
 for python in /Library/Developer/CommandLineTools/usr/bin/python3 /Applications/Xcode.app/Contents/Developer/usr/bin/python3; do
     if [ -x "$python" ]; then
-        exec "$python" -X utf8 -I -S /dev/fd/3 "$@"
+        exec "$python" -X utf8 -I -S -c "$program" "$@"
     fi
 done
 echo "enter: there is no Python on this Mac: install the Command Line Tools" >&2

@@ -43,8 +43,6 @@ def _refuse(visit: Visit, report: Report) -> None:
         _cannot_open(visit, report)
     if report.event == "marker":
         raise jail.foreign(visit.jail)
-    if report.event == "others":
-        raise others_can_change(visit.jail, report.path)
     if report.event == "account":
         raise directory.no_such_user(visit.user)
     if report.event == "number":
@@ -66,11 +64,3 @@ def _cannot_open(visit: Visit, report: Report) -> None:
             f"{visit.jail}: {report.path} is a symbolic link or no directory: give the path that the jail really has"
         )
     raise OperationError("open", report.path, os.strerror(report.errno), report.errno)
-
-
-def others_can_change(place: str, folder: str) -> InputError:
-    """Somebody could put a tree of their own in the place of the jail."""
-    return InputError(
-        f"cannot enter {place}: others than root can change {folder}: make it root's alone (chown root, chmod go-w), "
-        "or move the jail, to /private/var/jails for example"
-    )

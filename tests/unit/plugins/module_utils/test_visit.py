@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import refusal
 from ansible_collections.darwin.jail.plugins.module_utils._sys import threshold, visitor
+from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils.visit import Visit, entered, without_ours
 
@@ -193,6 +194,18 @@ def test_no_one_else_can_change_the_way_to_a_jail(go: Go, place: Path, tmp_path:
     os.chown(folder, 0, 0)
     folder.chmod(0o1777)  # nobody can rename what is root's there
     assert "o such" in said(go, place), "it is entered, but no program is there"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_darwin_chroot_exec_says_the_same(place: Path, check: bool) -> None:
+    place.parent.chmod(0o777)
+    with pytest.raises(
+        InputError, match=f"cannot enter {place}: others than root can change {place.parent}: make it root's"
+    ):
+        execute(Command(jail=str(place), argv=["true"]), check)
+    place.parent.chmod(0o755)
+    with pytest.raises(JailError, match="there is no such program in the jail"):
+        execute(Command(jail=str(place), argv=["true"]), check)
 
 
 def test_a_marker_that_is_not_root_s_or_lies_elsewhere_makes_no_jail(go: Go, place: Path, tmp_path: Path) -> None:

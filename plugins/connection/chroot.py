@@ -14,6 +14,8 @@ description:
   - The connection reaches the jail's Mac with Ansible's own ssh connection, becomes root there with sudo, enters the
     jail and becomes the user. On the Mac that Ansible runs on, it does without ssh. Nothing is installed on the Mac.
   - Files are written and read by the jail's user inside of the jail. A link in the jail cannot lead them out of it.
+  - A jail is entered only when root alone can change the directories above it. Others could put a tree of their own
+    there.
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 author:
   - darwin.jail contributors (@darwin-jail)

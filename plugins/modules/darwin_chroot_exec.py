@@ -44,7 +44,8 @@ options:
     description:
       - Name or number of the user to run it as. Users are those of the Mac, and the jail sees the same ones
         (apple-oss-distributions Libinfo, C(lookup.subproj/search_module.c)). Of users that the Mac does not know, those
-        are found that the jail's own files name, see M(darwin.jail.darwin_jail_users).
+        are found that the jail's own files name, unless with a number or a group of the Mac, see
+        M(darwin.jail.darwin_jail_users).
     type: str
     default: root
   group:

@@ -39,6 +39,7 @@ exit; fi; done
 
 # For chroot(8), which leaves the environment as it is. A name that sh could take for more than a name is refused.
 WITHOUT_PYTHON = """\
+for open in 3 4 5 6 7 8 9; do eval "exec $open>&-"; done
 no() { printf '%s %s %s %s\\n' "$failed" "$1" "$2" "$3" >&2; exit 125; }
 first=${jail#/}
 first=${first%%/*}

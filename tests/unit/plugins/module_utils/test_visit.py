@@ -17,7 +17,12 @@ from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import refusal
 from ansible_collections.darwin.jail.plugins.module_utils._sys import threshold, visitor
 from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, NotAJailError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import (
+    InputError,
+    JailError,
+    NotAJailError,
+    OperationError,
+)
 from ansible_collections.darwin.jail.plugins.module_utils.visit import Visit, entered, without_ours
 
 CHROOT = Path(__file__).parents[3] / "standin/native/chroot.c"
@@ -103,6 +108,17 @@ def test_what_stands_before_is_heeded() -> None:
     refusal.refuse(visit, 1, failed)
 
 
+def test_that_chroot_is_refused_is_known_before_a_program_runs(furnished: Path, tmp_path: Path) -> None:
+    refused = tmp_path / "chroot"
+    refused.write_text('#!/bin/sh\necho "chroot: $1: Operation not permitted" >&2; exit 1\n')
+    refused.chmod(0o755)
+    visit = Visit(str(furnished), "nobody", "run", ("/bin/true",), pythons=())
+    command = visit.command.replace("/usr/sbin/chroot", str(refused))
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
+    with pytest.raises(OperationError, match="System Integrity Protection"):
+        refusal.refuse(visit, ran.returncode, ran.stderr)
+
+
 def test_a_path_of_the_jail_s_is_shown_without_its_control_characters(furnished: Path) -> None:
     script = furnished / "scratch/odd"
     script.write_bytes(b"#!/no\x1b[2Jsuch\n")
@@ -136,13 +152,12 @@ def test_files_come_as_they_are(go: Go, furnished: Path) -> None:
 OPEN = 'for n in 3 4 5 6 7 8 9; do (eval ": <&$n") 2>/dev/null && echo $n; done; true'
 
 
-def test_nothing_that_was_left_open_reaches_the_jail(furnished: Path) -> None:
-    visit = Visit(str(furnished), SOMEBODY.pw_name, "run", ("/bin/sh", "-c", OPEN), pythons=WITH)
-    code = (
-        f"import os; os.dup2(os.open('/etc', 0), 7); os.dup2(os.open('/etc/passwd', 0), 9); "
-        f"os.execv('/bin/sh', ['sh', '-c', {visit.command!r}])"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+def test_nothing_that_was_left_open_reaches_the_jail(go: Go) -> None:
+    def forget() -> None:
+        os.dup2(os.open("/etc", os.O_RDONLY), 7)
+        os.dup2(os.open("/etc/passwd", os.O_RDONLY), 9)
+
+    ran = go("/bin/sh", "-c", OPEN, preexec_fn=forget, close_fds=False)
     assert (ran.returncode, ran.stdout) == (0, b""), ran
 
 

@@ -213,6 +213,27 @@ def test_without_a_terminal_pipes_go_through(tmp_path: Path) -> None:
     assert len(set(ids.split())) == 1
 
 
+def test_what_is_left_at_the_end_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Linux does not wait for it when the leader of a session ends."""
+    monkeypatch.setattr(terminal, "STANDARD", ())
+    monkeypatch.setattr(terminal, "BLOCK", 1000)
+    near, far = os.pipe()
+    os.write(far, b"x" * 30_000)
+    waker, wake = os.pipe()
+    os.write(wake, bytes([signal.SIGCHLD]))
+    child = subprocess.Popen(["sh", "-c", "exit 3"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    one = terminal.Terminal()
+    with (tmp_path / "screen").open("wb") as screen:
+        one._controller, one.fd, one._screen, one._typed = near, far, screen.fileno(), b""
+        assert terminal.watch(child.pid, one, waker) == 3
+    child.returncode = 3  # waited for
+    for fd in (waker, wake):
+        os.close(fd)
+    assert (tmp_path / "screen").stat().st_size == 30_000
+    one.hang_up()
+
+
 # -- ends of a terminal, which systems tell in two ways ------------------------------------
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from . import files, kept, user_files, user_tmp
 from ._sys import who
+from ._sys.names import fold_more
 from ._sys.rooted import Root
 from .directory import Account, compatibility_uuid, find_account
 from .errors import InputError, show
@@ -142,12 +143,12 @@ class Register:
 
 
 def is_of_the_system(home: str) -> bool:
-    """Whether it is one of macOS's own directories, lies in one, or holds one; or cannot be a home at all."""
+    """Whether it is one of macOS's own directories, in any spelling, lies in one, or holds one; or can be no home."""
     if not home.startswith("/") or ".." in home.split("/") or "\0" in home:
         return True
-    path = canonical(os.fsencode(home)) + b"/"
-    below = any(path.startswith(place + b"/") for place in SYSTEM)
-    above = any((place + b"/").startswith(path) for place in (*SYSTEM, *SHARED))
+    path = canonical(fold_more(os.fsencode(home))) + b"/"
+    below = any(path.startswith(fold_more(place) + b"/") for place in SYSTEM)
+    above = any((fold_more(place) + b"/").startswith(path) for place in (*SYSTEM, *SHARED))
     return path == b"/" or below or above
 
 

@@ -31,6 +31,7 @@ ALL_GROUPS = {group.gr_name for group in grp.getgrall()}
 HOMES = (
     "/private/var/db/darwin.jail", "/var/db/darwin.jail/x", "/private/var/db", "/private/./var//", "/var", "/private",
     "/Users", "/usr", "/usr/local", "/usr/bin/x", "/System/Library", "/Library", "/private/tmp/", "/var/root", "/etc/x",
+    "/Private/VAR/db/DARWIN.jail/x", "/USERS", "/users/shared", "/SYSTEM/x", "/usr/LOCAL", "/Etc/x",
 )  # fmt: skip
 """No homes."""
 ITEM = {"state": "present", "sudo": False, "remove": False}

@@ -37,6 +37,9 @@ notes:
     run in the jail. They cannot ask for a password there.
   - Where a host's variables say C(ansible_connection), as those of the implicit C(localhost) do, C(connection) of a
     play has no effect. Set C(ansible_connection) in C(vars) of the play then.
+  - An answer of a module in the jail is refused when it would set, as a fact, a variable by which the collection or
+    Ansible decides something, such as C(jail_path), or when it adds hosts, groups or stats. What M(ansible.builtin.raw)
+    and M(ansible.builtin.script) print is no answer. A host among whose facts there is such a variable is refused, too.
 seealso:
   - plugin: darwin.jail.chroot
     plugin_type: become
@@ -163,6 +166,8 @@ EXAMPLES = r"""
 #       ansible_host: mac1.example.com
 #       ansible_user: admin
 # jails:
+#   vars:
+#     ansible_connection: darwin.jail.chroot
 #   hosts:
 #     sequoia-dev:
 #       jail_mac: mac1
@@ -182,27 +187,23 @@ from ansible.plugins.become import BecomeBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError, show
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, show
 from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, without_ours
+from ansible_collections.darwin.jail.plugins.plugin_utils import entry, settings
 from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, SshMac, Sudo, mac_over_ssh, this_mac
-from ansible_collections.darwin.jail.plugins.plugin_utils.python import JAIL_PYTHONS, is_vain_search, own_python
+from ansible_collections.darwin.jail.plugins.plugin_utils.python import (
+    JAIL_PYTHONS,
+    found_elsewhere,
+    is_vain_search,
+    own_python,
+)
 
 display = Display()
 
 BECOME = "darwin.jail.chroot"
 LOCAL = ("local", "ansible.builtin.local")
-
-# How sudo tells that it will not, and what can be done about it.
-GIVE_IT = (
-    "give the password of the user there with --ask-become-pass or ansible_become_password, or a sudo rule that asks "
-    "for none"
-)
-REFUSALS = {
-    b"a password is required": GIVE_IT,
-    b"is not in the sudoers file": "jails need a user who may do everything",
-    b"is not allowed to": "jails need a user who may do everything",
-    b"may not run sudo": "jails need a user who may do everything",
-}
+NO_MODULES = {f"{prefix}{name}" for prefix in ("", "ansible.builtin.", "ansible.legacy.") for name in ("raw", "script")}
+"""Actions for which what a command says is text, and never the answer of a module."""
 
 
 class Connection(ConnectionBase):
@@ -215,6 +216,7 @@ class Connection(ConnectionBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._mac: Mac | None = None
+        self._runs_modules = True
 
     # -- settings ----------------------------------------------------------------
 
@@ -224,6 +226,7 @@ class Connection(ConnectionBase):
 
     def _resolve_option_variables(self, variables: Any, templar: Any) -> dict[str, Any]:
         """The values of variables that are options. How to reach it is the Mac's to say, when the jail names it."""
+        settings.refuse_facts(str(variables.get("inventory_hostname", "")), variables, self._variables())
         own: dict[str, Any] = super()._resolve_option_variables(variables, templar)
         name = own.get("jail_mac")
         if not name:
@@ -233,6 +236,7 @@ class Connection(ConnectionBase):
                 f"jail_mac is {name!r}, which is not in the inventory: add that Mac, or correct jail_mac"
             )
         theirs = variables["hostvars"][name]
+        settings.refuse_facts(name, theirs, self._variables())
         address = {entry["name"] for entry in self.option_definitions["host"]["vars"]}
         known = [known for known in self._variables() if known in theirs and not known.startswith("jail_")]
         found = {**{key: own[key] for key in own if key not in address}, **{key: theirs[key] for key in known}}
@@ -244,8 +248,13 @@ class Connection(ConnectionBase):
         names: list[str] = constants.config.get_plugin_vars("connection", self._load_name)
         return names
 
+    def _variables_of_tasks(self) -> list[str]:
+        """What is read besides for a task: by the shell, which prepares it."""
+        return [*self._variables(), *constants.config.get_plugin_vars("shell", self._shell._load_name)]
+
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         super().set_options(task_keys, var_options, direct)
+        self._runs_modules = (task_keys or {}).get("action") not in NO_MODULES
         options = self._settings
         password = options["sudo_password"] or self._play_context.become_pass
         sudo = Sudo(password, options["sudo_exe"], options["sudo_flags"])
@@ -289,6 +298,14 @@ class Connection(ConnectionBase):
                 "Tools or another Python into the jail, or set ansible_python_interpreter to where it is "
                 "(raw and script need none)"
             )
+        strange = found_elsewhere(text, answer[1])
+        if strange:
+            raise AnsibleError(
+                f"cannot take {strange} for the Python of {visit.jail}: it is none of those that were looked for (set "
+                "ansible_python_interpreter to where it is)"
+            )
+        if self._runs_modules:
+            settings.refuse_answer(answer[1], visit.jail, self._variables_of_tasks())
         return answer
 
     def put_file(self, in_path: str, out_path: str) -> None:
@@ -343,15 +360,15 @@ class Connection(ConnectionBase):
         except AnsibleError as exc:
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise
-            raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {GIVE_IT}") from exc
+            raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {entry.GIVE_IT}") from exc
         can_have_terminal = visit.act == "run" and not visit.stdin and isinstance(self._reached, SshMac)
         terminal = can_have_terminal and self._settings["use_tty"]
         said = answer[1] if terminal else answer[2]
         if answer[0] and not entered(said):
-            judge(visit, answer[0], said, name)
+            entry.judge(visit, answer[0], said, name)
         answer = without_ours(*answer, terminal)
         if answer[0]:
-            explain(visit, answer)
+            entry.explain(visit, answer)
         return answer
 
     # -- the connection ------------------------------------------------------------
@@ -371,30 +388,3 @@ class Connection(ConnectionBase):
     def close(self) -> None:
         if self._mac is not None:
             self._mac.plugin.close()
-
-
-def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
-    """Raise when nothing was done: the step into the jail failed, or sudo on the Mac refused."""
-    from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
-
-    try:
-        refusal.refuse(visit, rc, said)
-    except OperationError as exc:
-        kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
-        raise kind(show(str(exc))) from None
-    except JailError as exc:
-        raise AnsibleConnectionFailure(f"{show(str(exc))} (on {mac})") from None
-    for text, advice in REFUSALS.items():
-        if rc == 1 and text in said:
-            words = show(to_text(said).strip())
-            raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {words}: {advice}")
-
-
-def explain(visit: Visit, answer: Answer) -> None:
-    """Say what is known of programs that were killed."""
-    from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
-
-    rc, _stdout, stderr = answer
-    why = refusal.killed(visit, rc, stderr)
-    if why:
-        display.warning(show(why))

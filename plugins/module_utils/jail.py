@@ -27,11 +27,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from . import protected, register
+from . import mounted_volume, protected, register
 from ._sys import at, host
 from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
-from ._sys.mounts import is_mount, mounts_below
+from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
+from ._sys.runs import FOLDER
 from ._sys.unfinished import PREFIX
 from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
@@ -40,8 +41,6 @@ MARKER = STATE + b"/jail.json"
 LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
 TEMPORARY = PREFIX
-VOLUMES = b"/Volumes/"
-"""Where macOS mounts volumes, each on a directory of its name."""
 
 
 def jail_path(path: str) -> bytes:
@@ -119,9 +118,13 @@ class Jail:
             refuse_if_locked(self.root, LOCK)
             return
         self._lock = Lock(self.root, LOCK, this_process())
-        self._look_again()
-        if sweep:
-            sweep_stage(self.root)
+        try:
+            self._look_again()
+            if sweep:
+                sweep_stage(self.root)
+        except BaseException:
+            self.unlock()
+            raise
 
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""
@@ -259,7 +262,12 @@ def is_vacant(path: bytes) -> bool:
     """Whether a directory is missing, or empty but for what a run killed at its very start left."""
     if not os.path.lexists(path):
         return True
-    return all(name.startswith(TEMPORARY) for name in host.names_in(path))
+    return all(map(_is_temporary, host.names_in(path)))
+
+
+def _is_temporary(name: bytes) -> bool:
+    """Of a jail on its way; what runs need that clone a jail in there is theirs."""
+    return name.startswith(TEMPORARY) and name != FOLDER
 
 
 def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
@@ -267,9 +275,10 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
 
     With `enter`, it is entered in the register, right before.
     """
-    _refuse_unmounted(path)
-    volume_warnings(path)
+    mounted_volume.refuse_unmounted(path)
+    mounted_volume.warnings(path)
     host.make_dirs(path)
+    path = host.real_path(path)  # as the volume holds it: the register finds the jail by that
     root = Root(path)
     try:
         with alone_in(root):
@@ -284,41 +293,6 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     jail.is_entered = enter
     jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
     return jail
-
-
-def _refuse_unmounted(path: bytes) -> None:
-    """Directories on the way are made, but not the one that a volume is to be mounted on."""
-    if path.startswith(VOLUMES):
-        point = VOLUMES + path[len(VOLUMES) :].split(b"/")[0]
-        if not is_mount(point):
-            raise InputError(
-                f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
-                "instead: mount the volume, or correct the path"
-            )
-
-
-def volume_warnings(path: bytes) -> list[str]:
-    """What a jail will lack by how its volume is mounted; InputError when it cannot be there.
-
-    macOS mounts volumes that are not internal nosuid, nodev and noowners (apple-oss-distributions/DiskArbitration
-    DAMount.c).
-    """
-    volume = host.volume(path)
-    if volume.noowners:
-        raise InputError(
-            f"{show(path)} cannot be a jail: its volume ignores owners (noowners), so that all in it would belong to "
-            "whoever looks: run diskutil enableOwnership with the volume, or choose another one"
-        )
-    lacks = {
-        "nodev": "no program can open /dev/null and the other devices of the jail unless devfs is mounted there",
-        "nosuid": "sudo and su do not work in the jail",
-    }
-    return [
-        f"the volume of {show(path)} is mounted {option}, as macOS mounts external ones: {what}: put the jail on a "
-        "volume of an internal disk"
-        for option, what in lacks.items()
-        if getattr(volume, option)
-    ]
 
 
 def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
@@ -340,9 +314,8 @@ def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
 
 def sweep(root: Root) -> None:
     """Remove what a run left that was killed at the very start, or the very end, of a jail."""
-    for name in root.names(b""):
-        if name.startswith(TEMPORARY):
-            root.remove_tree(name)
+    for name in filter(_is_temporary, root.names(b"")):
+        root.remove_tree(name)
 
 
 # -- the stage, and what protects it and the rest ---------------------------------------

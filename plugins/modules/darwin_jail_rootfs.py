@@ -173,6 +173,8 @@ notes:
     record, which does not tell whether two names still are one file. What is reached through firmlinks and mounts, the
     Data volume above all, is always read.
   - On one Mac one jail is built at a time. Other runs wait for their turn, one hour at most for each that is ahead.
+  - A volume that ignores owners is refused, and one that is mounted C(nodev) or C(nosuid) is warned about, before
+    anything is copied. macOS mounts those of external disks so.
   - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
 seealso:
   - module: darwin.jail.darwin_chroot_exec

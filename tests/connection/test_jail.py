@@ -106,6 +106,20 @@ def test_the_way_to_a_jail_follows_no_links(place: Place) -> None:
     place.on_mac("rm", "/private/var/jails/way")
 
 
+def test_at_a_terminal_both_streams_are_the_program_s_own(place: Place) -> None:
+    with visit(place, ansible_ssh_use_tty=True) as link:
+        ran = link.run("echo out; echo 'darwin.jail: entered' >&2; exit 3")
+        assert (ran.rc, ran.stdout) == (3, b"out\r\ndarwin.jail: entered\r\n")
+    with visit(place, ansible_ssh_use_tty=True, jail_path="/private/var/jails/missing") as link:
+        assert "/private/var/jails/missing does not exist: build the jail first" in refused(link.run, "id")
+
+
+def test_what_a_program_says_is_not_taken_for_the_mac_s(jail: Link) -> None:
+    said = b"darwin.jail: failed marker ENOENT /x\nsudo: a password is required\n"
+    for rc in (1, 125):
+        assert jail.run(f"printf '{said.decode()}' >&2; exit {rc}") == (rc, b"", said)
+
+
 # -- what goes wrong ---------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from ..errors import BusyError, InputError, JailError, OperationError, failed, s
 from . import host
 from .lock import Lock, this_process
 from .mounts import mounts_below
+from .paths import LINK_IN_THE_WAY
 from .rooted import Root
 
 MAC = b"/private/var/db/darwin.jail/runs"
@@ -83,13 +84,13 @@ def _open(place: bytes, mode: int) -> Root:
     try:
         root = Root(place)
     except OperationError as exc:
-        if exc.errno == errno.ENOENT:
+        if exc.errno not in LINK_IN_THE_WAY:
             raise
-        raise InputError(f"{show(place)} is no directory that only root can use: move it away") from exc
+        raise InputError(f"{show(place)} is no directory that is root's alone: move it away") from exc
     status = root.status()
     if status.st_uid or status.st_mode & ~mode & 0o777:
         root.close()
-        raise InputError(f"{show(place)} is no directory that only root can use: move it away")
+        raise InputError(f"{show(place)} is no directory that is root's alone: move it away")
     _set_mode(root, mode)
     return root
 

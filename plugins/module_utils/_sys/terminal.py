@@ -100,9 +100,10 @@ class Terminal:
             if self._controller in readable:
                 self.show()
             if 0 in readable:
-                self._typed = received(0)
-                if not self._typed:
+                typed = received(0)
+                if typed == b"":
                     return False
+                self._typed = typed or b""
             if writable:
                 self._send()
             if waker in readable:
@@ -111,7 +112,7 @@ class Terminal:
     def show(self) -> bool:
         """Copy what the program wrote; False when there will be no more of it, or nobody to see it."""
         data = received(self._controller)
-        more = bool(data)
+        more = data != b""
         while data:
             try:
                 data = data[os.write(self._screen, data) :]
@@ -145,10 +146,12 @@ class Terminal:
         self.fd = self._controller = -1
 
 
-def received(fd: int) -> bytes:
-    """What can be read; nothing at the end, which a terminal tells by an error on Linux."""
+def received(fd: int) -> bytes | None:
+    """What can be read; None when there is nothing yet, no bytes at the end, which Linux tells by an error."""
     try:
         return os.read(fd, BLOCK)
+    except BlockingIOError:
+        return None
     except OSError:
         return b""
 
@@ -188,7 +191,7 @@ def watch(child: int, terminal: Terminal, waker: int) -> int:
     """Pass on bytes and signals until the process ends."""
     while True:
         numbers = received(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
-        for number in numbers:
+        for number in numbers or b"":
             if number == signal.SIGHUP:
                 terminal.hang_up()
             if number in PASSED_ON:

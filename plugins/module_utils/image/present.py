@@ -17,6 +17,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from .. import jail as jails
+from .. import mounted_volume
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
@@ -58,7 +59,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
         former = place == beside and _is_former(place, image.digest)
         if not former and _is_there(real, image, place):
             return Result(False, values, [], warnings)
-        warnings += jails.volume_warnings(real)
+        warnings += mounted_volume.warnings(real)
         inspection = Inspection(store, real)
         inspection.look(image.layers)
         if not check:

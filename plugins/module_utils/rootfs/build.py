@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
+from .. import mounted_volume
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.names import names_at
@@ -94,7 +95,7 @@ class _Run:
             f"{show(self._path)}: build it below a directory that only root can write to"
             for parent in host.writable_ancestors(self._path)
         ]
-        self.warnings += jails.volume_warnings(self._path)
+        self.warnings += mounted_volume.warnings(self._path)
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
         if wish.clone_of and wish.adopt:

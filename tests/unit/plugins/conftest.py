@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys import lock, runs
 from volumes import folding_volume, lacks
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
-PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
+PROGRAMS = ("cat", "chmod", "env", "id", "ls", "mkdir", "rm", "sh", "sleep", "true")
 
 
 @pytest.fixture(autouse=True)

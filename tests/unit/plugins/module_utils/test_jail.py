@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils import mounted_volume
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     BusyError,
@@ -56,7 +57,7 @@ class TestCreating:
         self, place: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         point = place / "Volumes/jails"
-        monkeypatch.setattr(jails, "VOLUMES", os.fsencode(f"{point.parent}/"))
+        monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{point.parent}/"))
         inside = os.fsencode(point / "first")
         with pytest.raises(
             InputError, match=r"cannot make .*/first: no volume is mounted on .*/Volumes/jails, so that"

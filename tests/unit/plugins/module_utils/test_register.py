@@ -286,3 +286,12 @@ def test_each_path_has_a_file_of_its_own() -> None:
     names = [register._name(path) for path in paths]
     assert len({name.lower() for name in names}) == len(paths)
     assert all(len(name) < 100 and b"/" not in name and name.isascii() for name in names)
+
+
+def test_all_spellings_of_a_path_are_one_jail(folding: Path) -> None:
+    """On a volume that compares names without regard to case."""
+    (folding / "Jails").mkdir()
+    with jails.create(os.fsencode(folding / "jails/First")) as made:
+        made.mark(image=DIGEST)
+    for spelling in ("Jails/First", "JAILS/FIRST", "jails/first"):
+        assert known(folding / spelling)["image"] == DIGEST

@@ -73,8 +73,8 @@ def test_the_receipt_is_in_one_of_two_places(root: Root, place: bytes) -> None:
 
 def test_what_an_update_of_macos_left_is_passed_over(root: Root) -> None:
     put(root, f"{TOOLS.decode()}/usr/bin/clang", f"{TOOLS.decode()}/usr/bin/git")
-    for place, version in zip(RECEIPTS, ("16.2", "14.2"), strict=True):
-        receipt(root, plistlib.dumps({"PackageVersion": version}), place)
+    receipt(root, plistlib.dumps({"PackageVersion": "16.2"}), RECEIPTS[0])
+    receipt(root, plistlib.dumps({"PackageVersion": "14.2"}), RECEIPTS[1])
     assert command_line_tools(root) == "16.2"
 
 

@@ -134,7 +134,7 @@ class TestAttributesOfTheMac:
         self, lib: LibSystem, macos: darwin.Darwin, place: Path, original: Path, flags: int
     ) -> None:
         lib.sip = lib.adds_provenance = True
-        (place / "target").mkdir()
+        os.mkdir(place / "target")
         os.setxattr(place / "target", "user.left", b"over")
         lib.set_flags(place / "target", flags)
         one, two = os.open(original, os.O_RDONLY), os.open(place / "target", os.O_RDONLY)

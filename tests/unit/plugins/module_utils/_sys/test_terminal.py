@@ -234,6 +234,18 @@ def test_what_is_left_at_the_end_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_p
     one.hang_up()
 
 
+def test_nothing_to_read_yet_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """select(2) may say that there is something when there is nothing."""
+    controller, far = pty.openpty()
+    os.set_blocking(controller, False)
+    monkeypatch.setattr(terminal, "STANDARD", ())
+    one = terminal.Terminal()
+    one._controller, one.fd, one._screen = controller, far, 1
+    assert one.show()
+    assert os.isatty(controller)
+    one.hang_up()
+
+
 # -- ends of a terminal, which systems tell in two ways ------------------------------------
 
 

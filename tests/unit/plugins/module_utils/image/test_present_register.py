@@ -14,8 +14,8 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import InputErr
 from ansible_collections.darwin.jail.plugins.module_utils.image import present
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
+from image_jails import Make
 
-from .conftest import Make
 from .test_present import STATE, marker, unpacked
 
 

@@ -216,6 +216,10 @@ def test_another_image_of_the_layout_does_not_travel(make_jail: Make, place: Pat
         ("for b in $made/blobs/sha256/*; do rm $b; mkfifo $b; done", "blobs/sha256"),
         ("for b in $made/blobs/sha256/*; do chmod u+w $b; sed -i s/a/b/ $b; done", "not what its digest says"),
         ("rm $made/index.json", "no layout of one image"),
+        (
+            'for b in $made/blobs/sha256/*; do grep -q "^{{" $b || printf damaged | dd of=$b conv=notrunc; done',
+            "in what (skopeo|crane) made is not what its digest says",
+        ),
     ],
 )
 def test_a_program_that_somebody_replaced_spoils_nothing(

@@ -257,11 +257,12 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
 ODD = {
     "the Mac": ("/", "belongs to the system"),
     "relative": ("x", "is not an absolute path"),
-    "a newline": ("/no\n\x1b[31m", None),
+    "no more": ("/nowhere/base", None),
+    "a newline": ("/no\n\x1b[31m", "control character"),
     "a link": ("{place}/link", "is a symbolic link"),
     "a file": ("{place}/file", "is not a directory"),
     "long": ("/" + "a" * 5000, "File name too long"),
-    "NUL": ("/a\0b", "NUL"),
+    "NUL": ("/a\0b", "control character"),
 }
 
 

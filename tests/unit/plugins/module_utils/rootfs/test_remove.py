@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import register
-from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._sys import runs
+from ansible_collections.darwin.jail.plugins.module_utils.errors import NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from bound import needs_bindfs
 from system_calls import CHANGING, before_call, die, fail, in_child, refusal
@@ -156,3 +157,17 @@ def test_on_fuse_one_run_is_enough(place: Path, make: Make) -> None:
         assert os.listdir(place / "below") == []
     finally:
         until(lambda: subprocess.run(["umount", place / "fuse"], check=False).returncode == 0)
+
+
+def test_where_jails_lie_is_no_jail_although_a_run_is_at_work_there(place: Path) -> None:
+    with runs.own_directory(os.fsencode(place / "jails") + b"/" + runs.FOLDER) as path:
+        Path(os.fsdecode(path), "jail").mkdir()
+        before = snapshot(place)
+        for call in (
+            partial(remove, str(place / "jails"), False, False),
+            partial(jails.open_jail, str(place / "jails")),
+        ):
+            with pytest.raises(NotAJailError):
+                call()
+        assert not jails.is_vacant(os.fsencode(place / "jails"))
+        assert snapshot(place) == before

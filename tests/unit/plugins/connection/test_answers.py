@@ -246,6 +246,15 @@ def test_a_report_goes_where_no_jail_says(hostile: Hostile, cache: dict[str, str
     assert not there.exists()
 
 
+def test_no_fact_takes_the_place_of_what_ansible_gives_to_every_play(hostile: Hostile) -> None:
+    """`omit` stands for each option that is to be left out, such as the file that a report goes to."""
+    there = hostile.folder / "there"
+    hostile.says({"ansible_facts": {"omit": str(there)}})
+    role = {"ansible.builtin.import_role": {"name": "darwin.jail.base", "tasks_from": "report"}}
+    assert "it would set omit," in hostile.play({**PING, "ignore_errors": True}, role)
+    assert not there.exists(), there.read_text()
+
+
 def test_a_jail_without_a_mac_is_told(hostile: Hostile) -> None:
     task = {"ansible.builtin.command": "true", "delegate_to": "{{ lookup('darwin.jail.mac') }}"}
     said = hostile.play({**task, "vars": {"jail_mac": ""}})

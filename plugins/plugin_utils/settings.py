@@ -109,8 +109,21 @@ def _refuse_fact(name: str, host: str) -> None:
 # -- an answer of a jail --------------------------------------------------------------
 
 
-def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = ()) -> None:
-    """Raise when what a module in a jail says would set a setting, or change the inventory."""
+def no_facts(variables: Mapping[str, Any]) -> frozenset[str]:
+    """Names of variables that are no facts, where a fact of such a name could win over them; else none."""
+    if not constants.config.get_config_value("INJECT_FACTS_AS_VARS"):
+        return frozenset()
+    facts = variables.get("ansible_facts") or {}
+    full = {name: f"ansible_{name}" for name in facts}  # each is a variable by the name that the answer had
+    known = {full[name] if variables.get(full[name], facts) == facts[name] else name for name in facts}
+    return frozenset(variables).difference(known)
+
+
+def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = (), held: frozenset[str] = frozenset()) -> None:
+    """Raise when what a module in a jail says would set a setting, or change the inventory.
+
+    `held`: variables of others, of which a setting may be made.
+    """
     if not HINT.search(stdout):
         return
     for text in _as_read(to_text(stdout, errors="surrogate_then_replace")):
@@ -124,6 +137,12 @@ def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = ()) -> None:
         for name in facts:
             if is_setting(name, read):
                 _refuse(jail, f"it would set {name}, and only the inventory and plays set that")
+            if name in held:
+                _refuse(
+                    jail,
+                    f"it would set {name}, a variable that the inventory, a play or a role has set (with "
+                    "inject_facts_as_vars = false in ansible.cfg, facts are not among the variables)",
+                )
 
 
 def _as_read(text: str) -> Iterator[str]:

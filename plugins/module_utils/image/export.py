@@ -149,7 +149,7 @@ class _Export:
             writer.run()
             diff_id, digest = stream.finish()
             layer = Layer(plan.name, diff_id, Descriptor(stream.media_type, digest, stream.packed_size))
-            if not self._store.has(digest, layer.blob.size):
+            if not self._store.is_sound(layer.blob):
                 blob.keep(digest)
                 self._made.append(layer)
         finally:

@@ -16,7 +16,7 @@ from ..result import Result
 from . import archive
 from .config import Settings
 from .export import export
-from .layout import digest_of, open_layout
+from .layout import open_layout
 from .present import digest_for_this_mac, is_made_of, place_for, unpack
 from .transport import Access, Registry
 
@@ -89,8 +89,7 @@ def _read_archive(params: dict[str, Any], check: bool) -> Result:
 
 def _push(result: Result, registry: Registry, params: dict[str, Any], check: bool) -> None:
     digest = result.values.get("digest")  # of a jail that is only foretold there is none
-    manifest = registry.manifest() if digest else None
-    if manifest is not None and digest_of(manifest) == digest:
+    if digest and registry.digest() == digest:
         return
     if not check:
         registry.push(params["layout"], params["name"])

@@ -108,6 +108,11 @@ class Registry:
             )
         return ended.stdout
 
+    def digest(self) -> str | None:
+        """Of what is there; None when there is nothing."""
+        manifest = self.manifest()
+        return None if manifest is None else digest_of(manifest)
+
     def push(self, layout: str, name: str) -> None:
         """Send what the registry lacks of an image."""
         with closing(open_layout(host.real_path(layout), check=True)) as store:

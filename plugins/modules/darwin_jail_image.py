@@ -106,6 +106,7 @@ options:
     description:
       - The image in a registry, such as C(registry.example.com/jails/dev:1). What is exported is pushed there; for
         V(present) it is pulled into O(layout) first. Only layers that the other side lacks travel.
+      - For O(state=present) also by its digest, such as C(registry.example.com/jails/dev@sha256:...); it is compared.
       - C(skopeo) does it, or where there is none C(crane). One of them must be on the Mac (C(brew install skopeo)), in
         C(/opt/darwin.jail/bin), C(/opt/homebrew/bin), C(/usr/local/bin) or C(/usr/bin). It runs as the user nobody, who
         must be able to reach it and O(layout), and is given the login of this registry alone, which is that of
@@ -114,7 +115,7 @@ options:
   auth_file:
     description:
       - A login file on the Mac, as C(skopeo login), C(crane auth login) or C(docker login) write it. Logins in a
-        keychain are not found.
+        keychain are not found. A file that cannot be read, or is no login file, is refused before anything is done.
     type: path
   username:
     description: The user to log in as, instead of with a login file.

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from ..errors import AnyPath, InputError, failed, show
+from ..errors import AnyPath, InputError, OperationError, failed, show
 from . import at
 from .backend import Volume, backend
 from .names import fold, spelling
@@ -157,10 +157,17 @@ def names_in(path: bytes) -> list[bytes]:
         os.close(fd)
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what may be a FIFO, which nobody may ever write to."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
     """A file of the host that the user named; OperationError when it cannot be read or is too large."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OperationError("read", path, "not a regular file")
             data = file.read(limit + 1)
     except OSError as exc:
         raise failed("read", path, exc) from exc

@@ -11,6 +11,7 @@ comes into a layout.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,7 @@ from .layout import (
     Descriptor,
     Json,
     Layout,
+    blob_path,
     descriptor_of,
     encode,
     parse,
@@ -84,9 +86,14 @@ def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[by
         yield data + _padding(len(data))
     for blob in blobs:
         yield _header(BLOBS + b"/" + blob.digest.partition(":")[2].encode(), blob.size)
+        found = hashlib.sha256()
         with store.open_blob(blob) as file:
             while data := file.read(CHUNK):
+                found.update(data)
                 yield data
+        if f"sha256:{found.hexdigest()}" != blob.digest:
+            damaged = show(store.root.outside(blob_path(blob.digest)))
+            raise InputError(f"{damaged} is not what its digest says: remove it, and run again")
         yield _padding(blob.size)
     yield bytes(1024)
 
@@ -155,6 +162,6 @@ def read(path: str, store: Layout, name: str) -> None:
             for member, size, data in members:
                 folder, _slash, digest = member.rpartition(b"/")
                 known = DIGEST.fullmatch(f"sha256:{show(digest)}")
-                if folder == BLOBS and known and not store.has(known[0], size):
+                if folder == BLOBS and known and not store.is_sound(Descriptor("", known[0], size)):
                     store.bring(known[0], data, path)
         store.add(name, wanted)

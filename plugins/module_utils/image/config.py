@@ -30,6 +30,8 @@ class Layer(NamedTuple):
     name: str
     diff_id: str
     blob: Descriptor
+    left_out: tuple[str, ...] = ()
+    """Warnings about what of the jail is not in it."""
 
 
 @dataclass

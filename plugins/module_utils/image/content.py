@@ -18,6 +18,7 @@ import stat
 
 from .._sys.backend import is_of_the_mac
 from ..sizes import group_of
+from .unpacking import WHITEOUT
 
 LAYERS = ("shared cache", "system", "Command Line Tools", "Homebrew", "rest")
 LAYER_OF = {"shared_cache": 0, "frameworks": 1, "system": 1, "clt": 2, "homebrew": 3}
@@ -57,9 +58,11 @@ def layer_of(directory: bytes) -> int:
 
 def is_kept(name: bytes, mode: int) -> bool:
     """Whether something in a directory of the jail goes into an image."""
-    return not (name.startswith(APPLE_DOUBLE) or name in LITTER or stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode))
+    return not (
+        name.startswith((APPLE_DOUBLE, WHITEOUT)) or name in LITTER or stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)
+    )
 
 
 def travels(attribute: str) -> bool:
-    """Whether an extended attribute goes into an image; PAX has no way to write a name with `=`."""
-    return not (is_of_the_mac(attribute) or attribute.startswith(ABOUT_THE_MAC) or "=" in attribute)
+    """Whether an extended attribute goes into an image; one whose name holds `=` or `/` cannot."""
+    return not (is_of_the_mac(attribute) or attribute.startswith(ABOUT_THE_MAC) or "=" in attribute or "/" in attribute)

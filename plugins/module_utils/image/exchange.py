@@ -17,7 +17,7 @@ from . import archive
 from .config import Settings
 from .export import export
 from .layout import open_layout
-from .present import is_made_of, place_for, unpack
+from .present import digest_for_this_mac, is_made_of, place_for, unpack
 from .transport import Access, Registry
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -32,8 +32,7 @@ def exchange(params: dict[str, Any], check: bool) -> Result:
         raise InputError(f"{show(params['layout'])} holds a colon, which skopeo takes for the end of the path")
     if params["state"] == "present" and params["archive"] and params["reference"]:
         raise InputError("archive and reference each say where the image is: give one of them")
-    access = Access(**{name: params[name] for name in Access._fields})
-    registry = Registry(params["reference"], access) if params["reference"] else None
+    registry = _registry(params)
     if params["state"] == "exported":
         result = export(*place, Settings.of(params), check)
         if params["archive"]:
@@ -50,6 +49,16 @@ def exchange(params: dict[str, Any], check: bool) -> Result:
         result.values["reference"] = registry.reference
         result.warnings += registry.warnings
     return result
+
+
+def _registry(params: dict[str, Any]) -> Registry | None:
+    """The one that is asked for; InputError for one that cannot do what is."""
+    if not params["reference"]:
+        return None
+    registry = Registry(params["reference"], Access(**{name: params[name] for name in Access._fields}))
+    if registry.wanted and params["state"] == "exported":
+        raise InputError(f"cannot push to {registry.reference}: it names an image by its digest (give a tag)")
+    return registry
 
 
 def _write_archive(result: Result, params: dict[str, Any], check: bool) -> None:
@@ -91,14 +100,15 @@ def _push(result: Result, registry: Registry, params: dict[str, Any], check: boo
 def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:
     """Nothing is fetched for a jail that is made of what the registry has."""
     place = params["jail"], params["layout"], params["name"]
-    digest = registry.digest()
-    if digest is None:
+    manifest = registry.manifest()
+    if manifest is None:
         raise InputError(f"there is no image {registry.reference} in the registry: correct reference, or push it first")
+    digest = digest_for_this_mac(manifest, registry.reference)
     target = place_for(params["jail"], params["beside"], digest)
     values = {"digest": digest, "path": target}
     if is_made_of(target, digest):
         return Result(False, values)
     if check:
         return Result(True, values, [f"+ {show(target)} (from {registry.reference}, {digest})"])
-    registry.pull(params["layout"], params["name"], architecture())
+    registry.pull(params["layout"], params["name"], digest, architecture())
     return unpack(*place, check, params["beside"])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 from .._sys import host
 from .._sys.lock import alone_in
@@ -26,13 +26,14 @@ from .config import Layer, Settings
 from .known import Known
 from .layer import LayerWriter
 from .layout import CONFIG_TYPE, MANIFEST_TYPE, Descriptor, Layout, encode, open_layout
-from .packing import Gzip
+from .packing import DENSEST, SMALL, Gzip
 from .scan import LayerPlan, Scan
 from .zstd import Zstd
 from .zstd import recipe as zstd_recipe
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when the same jail gives other layers than before."""
+Packer = Callable[[Callable[[bytes], None]], Union[Gzip, Zstd]]
 
 
 def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -> Result:
@@ -82,7 +83,7 @@ class _Export:
         self._fingerprints: dict[str, Layer] = {}
         self.warnings = list(self._scan.warnings)
         by_zstd = settings.compression == "zstd"
-        self._packer: Callable[[Callable[[bytes], None]], Gzip | Zstd] = Zstd if by_zstd else Gzip
+        self._packer: Packer = Zstd if by_zstd else Gzip
         self._recipe = zstd_recipe() if by_zstd else Gzip.recipe
 
     def result(self, name: str, check: bool) -> Result:
@@ -134,22 +135,27 @@ class _Export:
         fingerprint = plan.fingerprint(recipe)
         layer = self._known.layer(fingerprint)
         if layer is None or not self._store.has(layer.blob.digest, layer.blob.size):
-            layer, certain = self._write(plan)
+            layer, certain = self._write(plan, self._packer)
             if not certain:
+                self.warnings += layer.left_out
                 return layer
+        self.warnings += layer.left_out
         self._fingerprints[fingerprint] = layer
         return layer
 
-    def _write(self, plan: LayerPlan) -> tuple[Layer, bool]:
+    def _write(self, plan: LayerPlan, packer: Packer) -> tuple[Layer, bool]:
         """Write a layer; whether it is certain to be what the fingerprint stands for."""
         blob = self._store.blob()
-        stream = self._packer(blob.write)
+        stream = packer(blob.write)
         try:
             writer = LayerWriter(self._jail.root, self._scan, plan, self._settings.epoch, stream)
             writer.run()
             diff_id, digest = stream.finish()
+            if packer is not Gzip and stream.plain_size > max(SMALL, DENSEST * stream.packed_size):
+                return self._write(plan, Gzip)
             layer = Layer(plan.name, diff_id, Descriptor(stream.media_type, digest, stream.packed_size))
-            if not self._store.has(digest, layer.blob.size):
+            layer = layer._replace(left_out=tuple(writer.left_out.warnings))
+            if not self._store.is_sound(layer.blob):
                 blob.keep(digest)
                 self._made.append(layer)
         finally:

@@ -128,7 +128,12 @@ class Inspection:
             return "has an owner or a size that nothing can have"
         if any(fault in key for key in entry.xattrs for fault in ("\0", "/")):
             return "has an extended attribute without a proper name"
-        return self._fault_of_place(entry) or getattr(self, f"_fault_of_{entry.kind}", self._none)(entry)
+        return self._fault_of_place(entry) or self._fault_of_first(entry) or self.fault_alone(entry)
+
+    @classmethod
+    def fault_alone(cls, entry: Entry) -> str:
+        """What is wrong with an entry for what it is, whatever else the image holds."""
+        return str(getattr(cls, f"_fault_of_{entry.kind}", cls._none)(entry))
 
     def _fault_of_place(self, entry: Entry) -> str:
         path = self._key(entry.path)
@@ -152,11 +157,15 @@ class Inspection:
 
     @staticmethod
     def _fault_of_symlink(entry: Entry) -> str:
+        if len(entry.link) > LONGEST:
+            return "is longer than a path can be"
         if not entry.link or b"\0" in entry.link:
             return "is a link to nowhere"
         return f"is a link that climbs out of the jail: {show(entry.link)}" if climbs(entry.path, entry.link) else ""
 
-    def _fault_of_hardlink(self, entry: Entry) -> str:
+    def _fault_of_first(self, entry: Entry) -> str:
+        if entry.kind != "hardlink":
+            return ""
         if fault_of_name(entry.link) or self._kinds.get(self._key(entry.first)) not in ("file", "hardlink"):
             return f"is a hard link to {show(entry.link)}, which is no earlier file of the image"
         return ""

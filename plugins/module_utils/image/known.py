@@ -50,16 +50,16 @@ class Known:
         if layers == self._layers:
             return
         host.make_dirs(DIRECTORY)
-        data = {key: [layer.name, layer.diff_id, *layer.blob] for key, layer in layers.items()}
+        data = {key: [layer.name, layer.diff_id, *layer.blob, *layer.left_out] for key, layer in layers.items()}
         with runs.on_the_mac(DIRECTORY) as root:
             root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
 def _layer(fields: list[object]) -> Layer:
-    name, diff_id, media_type, digest, size = fields
-    texts = name, diff_id, media_type, digest
+    name, diff_id, media_type, digest, size, *left_out = fields
+    texts = name, diff_id, media_type, digest, *left_out
     if not all(isinstance(text, str) for text in texts) or not isinstance(size, int):
         raise ValueError(fields)
     if not DIGEST.fullmatch(str(diff_id)) or not DIGEST.fullmatch(str(digest)):
         raise ValueError(fields)
-    return Layer(str(name), str(diff_id), Descriptor(str(media_type), str(digest), size))
+    return Layer(str(name), str(diff_id), Descriptor(str(media_type), str(digest), size), tuple(map(str, left_out)))

@@ -25,6 +25,7 @@ from ..errors import failed, show
 from ..rootfs.layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES
 from . import tar
 from .content import EMPTIED, is_kept, layer_of, travels
+from .left_out import LeftOut, fault_of_device, fault_of_symlink
 from .scan import LayerPlan, Scan
 from .tar import Owned
 
@@ -47,7 +48,9 @@ class LayerWriter:
         self._parents: set[bytes] = set()
         self._written: set[bytes] = set()
         """Files with several names whose contents are in this layer."""
+        self.left_out = LeftOut()
         self.warnings: list[str] = []
+        """What may be different the next time."""
 
     def run(self) -> None:
         for path in self._plan.directories:
@@ -110,16 +113,24 @@ class LayerWriter:
         status = at.lstat(name, dir_fd)
         if status is None or not is_kept(name, status.st_mode) or status.st_dev != self._root.dev:
             return
+        if path in self._scan.refused:
+            return
         kind = status.st_mode & 0o170000
-        if kind != stat.S_IFLNK and status.st_nlink > 1 and self._is_another_name(status, path):
+        if kind == stat.S_IFREG and status.st_nlink > 1 and self._is_another_name(status, path):
             return
         if kind == stat.S_IFREG:
             self._regular(dir_fd, name, path)
         elif kind == stat.S_IFLNK:
             target = os.readlink(name, dir_fd=dir_fd)
+            why = fault_of_symlink(path, target)
+            if why:
+                self.left_out.add(path, why)
+                return
             self._write(tar.entry(path, tar.SYMLINK, Owned(0o777, status.st_uid, status.st_gid), link=target))
-        elif kind in (stat.S_IFCHR, stat.S_IFBLK):
+        elif kind == stat.S_IFCHR and not fault_of_device(path):
             self._device(path, status)
+        else:
+            self.left_out.add(path, "is a device that a jail has no use for")
 
     def _is_another_name(self, status: os.stat_result, path: bytes) -> bool:
         """Write a further name of a file; False when this one is to come with its contents."""

@@ -31,6 +31,7 @@ INDEX = b"index.json"
 BLOBS = b"blobs/sha256"
 MARKER_TEXT = b'{"imageLayoutVersion":"1.0.0"}'
 TEMPORARY = b".darwin.jail."
+CHUNK = 1 << 20
 LARGEST = 4 << 20
 """What registries take for a manifest (the distribution specification asks for 4 MiB)."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -95,6 +96,23 @@ class Layout:
         """Whether a blob is there; its contents are not read."""
         status = self.root.lstat(blob_path(digest)) if self.root.exists else None
         return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == size
+
+    def is_sound(self, descriptor: Descriptor) -> bool:
+        """Whether a blob is there and what its digest says: all of it is read."""
+        if not self.has(descriptor.digest, descriptor.size):
+            return False
+        found = hashlib.sha256()
+        with self.open_blob(descriptor) as file:
+            while data := file.read(CHUNK):
+                found.update(data)
+        return f"sha256:{found.hexdigest()}" == descriptor.digest
+
+    def remove_damaged(self, blobs: Iterable[Descriptor]) -> bool:
+        """Remove those of the right size that are not what their digests say; whether there were any."""
+        damaged = [blob for blob in blobs if self.has(blob.digest, blob.size) and not self.is_sound(blob)]
+        for blob in damaged:
+            self.root.unlink(blob_path(blob.digest))
+        return bool(damaged)
 
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
@@ -197,7 +215,7 @@ class Layout:
     def put(self, media_type: str, data: bytes) -> Descriptor:
         """Keep a small blob."""
         descriptor = Descriptor(media_type, digest_of(data), len(data))
-        if not self.has(descriptor.digest, descriptor.size):
+        if not self.is_sound(descriptor):
             self.root.write(blob_path(descriptor.digest), data)
         return descriptor
 

@@ -28,6 +28,13 @@ HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 """No name, no time, no system: nothing that differs between two Macs."""
 MOST = 4
 
+DENSEST = 100
+"""Zeros become a thousandth, for which an import refuses a layer as a bomb. A block that would be packed so many times
+smaller is packed without references to what came before: no byte becomes less than a bit.
+"""
+SMALL = 32 << 20
+"""What no import takes for a bomb, however well it is packed."""
+
 Write = Callable[[bytes], None]
 
 
@@ -35,7 +42,7 @@ class Gzip:
     """A stream that is packed by gzip on its way to `write`."""
 
     media_type = "application/vnd.oci.image.layer.v1.tar+gzip"
-    recipe = f"gzip {LEVEL} {BLOCK} {zlib.ZLIB_RUNTIME_VERSION}"
+    recipe = f"gzip {LEVEL} {BLOCK} {DENSEST} {zlib.ZLIB_RUNTIME_VERSION}"
     """What the result depends on besides the stream."""
 
     def __init__(self, write: Write) -> None:
@@ -104,7 +111,10 @@ class Gzip:
         self._summer.shutdown()
 
 
-def _deflate(block: bytes, before: bytes, flush: int) -> bytes:
-    settings = LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY
+def _deflate(block: bytes, before: bytes, flush: int, strategy: int = zlib.Z_DEFAULT_STRATEGY) -> bytes:
+    settings = LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy
     packer = zlib.compressobj(*settings, before) if before else zlib.compressobj(*settings)
-    return packer.compress(block) + packer.flush(flush)
+    packed = packer.compress(block) + packer.flush(flush)
+    if strategy != zlib.Z_HUFFMAN_ONLY and len(block) > DENSEST * len(packed):
+        return _deflate(block, before, flush, zlib.Z_HUFFMAN_ONLY)
+    return packed

@@ -30,7 +30,7 @@ from ..sizes import size
 from .applying import Applier
 from .config import GO_NAMES, Layer
 from .inspection import PACKED, Inspection, unpacked
-from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, open_layout
+from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, digest_of, open_layout, parse
 from .unpacking import Entry, entries
 
 NO_IMAGE = "not made of an image"
@@ -129,21 +129,29 @@ def _image(store: Layout, name: str, layout: str) -> Image:
     descriptor = descriptor_of(entry, f"the index of {layout}")
     manifest = store.load(descriptor)
     if descriptor.media_type == INDEX_TYPE:
-        descriptor = _for_this_mac(manifest, layout)
+        descriptor = _for_this_mac(manifest, f"the index of {layout}")
         manifest = store.load(descriptor)
     where = f"the manifest {descriptor.digest}"
     config = store.load(descriptor_of(manifest.get("config"), where))
     return Image(descriptor.digest, config, _layers(manifest, config, where))
 
 
-def _for_this_mac(index: Json, layout: str) -> Descriptor:
+def digest_for_this_mac(manifest: bytes, reference: str) -> str:
+    """Of a manifest; of a list of images for several platforms, that of the one for this Mac."""
+    where = f"what the registry has for {reference}"
+    found = parse(manifest, where)
+    return _for_this_mac(found, where).digest if "manifests" in found else digest_of(manifest)
+
+
+def _for_this_mac(index: Json, where: str) -> Descriptor:
     """One of the images of several platforms."""
     wanted = {"os": "darwin", "architecture": GO_NAMES.get(architecture())}
-    for entry in index.get("manifests") or ():
+    entries = index.get("manifests")
+    for entry in entries if isinstance(entries, list) else ():
         platform = entry.get("platform") if isinstance(entry, dict) else None
         if isinstance(platform, dict) and wanted.items() <= platform.items():
-            return descriptor_of(entry, f"the index of {layout}")
-    raise InputError(f"the image in {layout} is not for darwin/{wanted['architecture']}")
+            return descriptor_of(entry, where)
+    raise InputError(f"{where} has no image for darwin/{wanted['architecture']}")
 
 
 def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:

@@ -20,7 +20,12 @@ from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..survey import Directory, walk
 from .content import EMPTIED, LAYERS, is_kept, layer_of
+from .inspection import LONGEST
+from .left_out import STATE_DEPTH, LeftOut, fault_of_path
+from .unpacking import WHITEOUT
 
+NAME = 256
+"""More than a name has bytes."""
 FRESH = 50_000_000
 """In nanoseconds: a file that changed so shortly before a look may change again without a new time."""
 
@@ -57,8 +62,12 @@ class Scan:
         """The line of each directory that others lie in: it is in all of their layers."""
         self._seen: set[tuple[int, bytes]] = set()
         self._links: dict[tuple[int, int], tuple[int, bytes]] = {}
+        self._left_out = LeftOut()
+        self.refused: set[bytes] = set()
+        """Paths that no image can hold."""
         self.started = time.time_ns()
         self.warnings = walk(root, mounts, [self])
+        self.warnings += self._left_out.warnings
         self._add_mount_points()
 
     def is_settled(self, layer: LayerPlan) -> bool:
@@ -79,9 +88,18 @@ class Scan:
         self._status[path] = line = _line(path, own)
         lines = [*self._parents(number, path), line]
         newest = max(own.st_ctime_ns, layer.newest)
+        hazardous = path.count(b"/") <= STATE_DEPTH or len(path) > LONGEST - NAME
         for name in sorted(directory.entries):
             status = directory.entries[name]
             kind = status.st_mode & 0o170000
+            if hazardous or name.startswith(WHITEOUT):
+                why = fault_of_path(directory.below(name), kind == 0o040000)
+                if why:
+                    self._left_out.add(directory.below(name), why)
+                    if not name.startswith(WHITEOUT):  # which is_kept knows
+                        self.refused.add(directory.below(name))
+                    del directory.entries[name]
+                    continue
             if not is_kept(name, status.st_mode):
                 del directory.entries[name]
                 continue
@@ -118,7 +136,7 @@ class Scan:
         """They are directories like others, in the same order, but what is beneath the mount cannot be seen."""
         for point in self.mounts:
             parent = os.path.dirname(point)
-            if parent in self._status and self.key(parent) not in EMPTIED:
+            if parent in self._status and self.key(parent) not in EMPTIED and not fault_of_path(point, is_dir=True):
                 layer = self.layers[layer_of(point)]
                 layer.directories.append(point)
                 layer.directories.sort(key=lambda path: path.split(b"/") if path else [])

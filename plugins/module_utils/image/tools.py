@@ -35,6 +35,11 @@ class Tool:
     """What both have in common."""
 
     name = ""
+    lacks = re.compile("")
+    """What it says of an image that the registry answers it has not: all that comes before the answer is matched, too.
+
+    A reference holds neither spaces nor quotes, so that nothing of it can pass for an answer.
+    """
 
     def __init__(self, path: str, plain_http: bool, logins: str | None) -> None:
         """`logins` is a directory that holds config.json, the login file; the tool looks for its own without it."""
@@ -58,6 +63,14 @@ class Skopeo(Tool):
     """https://github.com/containers/skopeo, docs/skopeo-copy.1.md and skopeo-inspect.1.md."""
 
     name = "skopeo"
+    lacks = re.compile(
+        r'.*level=fatal msg="[A-Za-z ]+\\"docker://[^\s"]+\\": (?:[(]Mirrors also failed: .*\]\): \S+: )?'
+        r"(?:Error )?reading manifest \S+ in \S+: "
+        r"(?:manifest unknown|name unknown|repository name not known to registry|StatusCode: 404,"
+        r'|unknown: [^"]*not found"$)',
+        re.IGNORECASE,
+    )
+    """containers/image, docker/errors.go, docker/docker_client.go (fetchManifest); the last one is what Harbor says."""
 
     def _words(self, verb: str, *words: str, before: Sequence[str] = ()) -> Command:
         login = ["--authfile", f"{self._logins}/config.json"] if self._logins else []
@@ -84,6 +97,11 @@ class Crane(Tool):
     """https://github.com/google/go-containerregistry, cmd/crane/doc; its login file is $DOCKER_CONFIG/config.json."""
 
     name = "crane"
+    lacks = re.compile(
+        r"(?:Error: |[0-9/]+ [0-9:]+ )fetching manifest \S+: (?:GET|HEAD) \S+/manifests/\S+: "
+        r"(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND|unexpected status code 404 )"
+    )
+    """cmd/crane/cmd/manifest.go; pkg/v1/remote/transport/error.go."""
 
     def _words(self, *words: str) -> Command:
         plain = ["--insecure"] if self._plain else []

@@ -44,7 +44,8 @@ from .layout import (
 from .tools import TAG, Command, Tool, find_tool
 
 REFERENCE = re.compile(
-    r"(?P<registry>[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?)/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?P<name>(?P<registry>[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?)/[a-z0-9]+([._/-]+[a-z0-9]+)*)"
+    r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})|@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 PLACE = b"/private/var/db/darwin.jail/lent"
 """For what a program is lent: below directories that everybody can pass through."""
@@ -53,9 +54,12 @@ LENT = b".darwin.jail.lent"
 CHUNK = 1 << 20
 PAUSE = 2.0
 """Seconds before the second attempt; each further one waits twice as long."""
-UNKNOWN = ("manifest unknown", "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "name unknown", "404")
-"""What registries and tools say of an image that is not there."""
-FINAL = ("unauthorized", "authentication required", "denied", "UNAUTHORIZED", "DENIED", "server gave HTTP")
+FINAL = re.compile(
+    r": (unauthorized|authentication required|denied|unexpected status code 40[13])(?=[:;, ]|$)"
+    r"|server gave HTTP response",
+    re.IGNORECASE,
+)
+"""What registries say that will not change; a reference holds no space, and so not what is looked for."""
 
 
 class TransportError(JailError):
@@ -80,18 +84,34 @@ class Registry:
         if not match or len(reference) > 500:
             raise InputError(
                 f"reference '{show(reference)}' names no image in a registry: "
-                "give registry/name:tag, such as registry.example.com/jails/dev:1"
+                "give registry/name:tag, such as registry.example.com/jails/dev:1, or registry/name@sha256:..."
             )
-        self.reference = reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+        self.wanted: str | None = match["digest"]
+        """The digest that the reference names."""
+        self._name = match["name"]
+        self.reference = reference if match["tag"] or self.wanted else f"{reference}:latest"
         self._host, self._access = match["registry"], access
         self._kind, self._path = find_tool()
         self._kind(self._path, access.plain_http, None).refuse(self._host)
+        self._login = self._find_login()
         self.warnings: list[str] = []
 
-    def digest(self) -> str | None:
-        """Of the manifest that is there; None when there is none."""
+    def manifest(self) -> bytes | None:
+        """What is there, of an image or of several; None when there is nothing. InputError when its digest is wrong."""
         ended = self._try(lambda tool: tool.manifest(self.reference), may_lack=True)
-        return None if ended is None else digest_of(ended.stdout)
+        if ended is None:
+            return None
+        digest = digest_of(ended.stdout)
+        if self.wanted not in (None, digest):
+            raise InputError(
+                f"what the registry has for {self.reference} has another digest, {digest}: it was exchanged"
+            )
+        return ended.stdout
+
+    def digest(self) -> str | None:
+        """Of what is there; None when there is nothing."""
+        manifest = self.manifest()
+        return None if manifest is None else digest_of(manifest)
 
     def push(self, layout: str, name: str) -> None:
         """Send what the registry lacks of an image."""
@@ -102,29 +122,40 @@ class Registry:
         with _holding(layout, {**entry, "annotations": {REF_NAME: TAG}}) as lent:
             self._try(lambda tool: tool.push(lent, self.reference))
 
-    def pull(self, layout: str, name: str, architecture: str) -> None:
-        """Fetch what a layout lacks of the image; what only the former one of this name needed is removed."""
+    def pull(self, layout: str, name: str, digest: str, architecture: str) -> None:
+        """Fetch what a layout lacks of an image; what only the former one of this name needed is removed."""
+        source = f"{self._name}@{digest}"
         platform = f"darwin/{GO_NAMES.get(architecture, architecture)}"
         with closing(open_layout(host.real_path(layout), check=False)) as store, alone_in(store.root):
             store.sweep()
-            with _empty(store) as lent:
-                self._try(lambda tool: tool.pull(self.reference, lent, platform))
-                with closing(Layout(Root(lent))) as made:
-                    entry = self._bring(store, made)
+            entry = None
+            while entry is None:
+                with _empty(store) as lent:
+                    self._try(lambda tool, lent=lent: tool.pull(source, lent, platform))  # type: ignore[misc]
+                    with closing(Layout(Root(lent))) as made:
+                        entry = self._bring(store, made, digest)
             store.add(name, entry)
 
-    def _bring(self, store: Layout, made: Layout) -> Json:
-        """Copy what the store lacks of the one image of a layout that somebody else made; returns its entry."""
+    def _bring(self, store: Layout, made: Layout, digest: str) -> Json | None:
+        """Copy what the store lacks of the one image of a layout that somebody else made; returns its entry.
+
+        None when the store had damaged blobs of it, which it now lacks.
+        """
         found = made.index()["manifests"]
         if len(found) != 1:
             raise TransportError(f"cannot carry {self.reference}: {self._kind.name} made no layout of one image")
         where = f"what {self._kind.name} made"
         top = descriptor_of(found[0], where)
+        if top.digest != digest:
+            raise TransportError(f"cannot carry {self.reference}: {where} is the image {top.digest}, and not {digest}")
         manifest = made.load(top)
         layers = manifest.get("layers")
         if not isinstance(layers, list):
             raise TransportError(f"cannot carry {self.reference}: {self._kind.name} fetched no single image")
-        for part in (*(descriptor_of(one, where) for one in (manifest.get("config"), *layers)), top):
+        parts = (*(descriptor_of(one, where) for one in (manifest.get("config"), *layers)), top)
+        if store.remove_damaged(parts):
+            return None
+        for part in parts:
             if not store.has(part.digest, part.size):
                 with made.open_blob(part) as file:
                     store.bring(part.digest, _pieces(file, part.size), where)
@@ -139,10 +170,11 @@ class Registry:
             ended = self._run(command)
             if not ended.rc:
                 return ended
-            said = self._secret(_message(ended.stderr))
-            if may_lack and any(word in said for word in UNKNOWN):
+            if may_lack and any(map(self._kind.lacks.match, _lines(ended.stderr))):
                 return None
-            if attempt < self._access.retries and not _is_final(said):
+            final = FINAL.search(_message(ended.stderr))
+            said = self._secret(_message(ended.stderr))
+            if attempt < self._access.retries and not final:
                 self.warnings.append(f"{name} failed and is tried again: {show(said)}")
                 time.sleep(pause)
                 pause *= 2
@@ -155,13 +187,13 @@ class Registry:
         return said.replace(self._access.password, "********") if self._access.password else said
 
     def _run(self, command: Callable[[Tool], Command]) -> Ended:
-        login = self._login()
+        login = self._login
         with nobody.directory(PLACE, {} if login is None else {"config.json": login}) as folder:
             given = None if login is None else folder
             words, settings = command(self._kind(self._path, self._access.plain_http, given))
             return run(words, settings={"HOME": folder, **(settings or {})}, as_nobody=True)
 
-    def _login(self) -> bytes | None:
+    def _find_login(self) -> bytes | None:
         """What is known of this registry; None when there is no login at all."""
         access = self._access
         if access.username is not None:
@@ -200,11 +232,10 @@ def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 def _message(stderr: bytes) -> str:
     """The last thing that a program said, without the time and the level of it."""
-    line = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    line = _lines(stderr)[-1]
     match = re.search(r'msg="(.*)"', line)
     return match[1].replace('\\"', '"') if match else line
 
 
-def _is_final(said: str) -> bool:
-    """Whether another attempt would end in the same way."""
-    return any(word in said for word in FINAL)
+def _lines(stderr: bytes) -> list[str]:
+    return stderr.decode("utf-8", "replace").strip().split("\n")

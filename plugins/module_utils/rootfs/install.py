@@ -28,6 +28,7 @@ from .._sys.rooted import Root
 from ..errors import failed, show
 from ..jail import STAGE
 from .operation import METADATA, REMOVE, RENAME, Operation
+from .readable import GONE, unreadable
 from .wanted import Thin, Wanted, WantedDir, WantedFile
 
 ATTEMPTS = 3
@@ -122,8 +123,8 @@ class Installer:
         try:
             source = at.open_file(want.name, want.dir_fd)
         except OSError as exc:
-            if exc.errno not in (errno.ENOENT, errno.ELOOP):
-                raise
+            if exc.errno not in GONE:
+                raise unreadable(self._source, os.path.join(want.parent, want.name), exc) from exc
             return self._vanished(want)
         try:
             if status.__class__ is Thin:

@@ -22,6 +22,7 @@ from .decision import Linked
 from .difference import difference, metadata_only
 from .install import Installer, Target
 from .operation import CREATE, LINK, METADATA, REPLACE, Operation
+from .readable import refuse_unreadable
 from .recorded import Recorded
 from .walk import Findings
 from .wanted import WantedFile
@@ -98,10 +99,12 @@ class Linker:
         action = CREATE if have is None else METADATA if same else REPLACE
         operation = Operation(action, name.path, want, why, have)
         self.findings.count(operation)
-        if not self._installer:
-            return None
         with self._source.directory(name.parent) as source:
             want.dir_fd = source
+            if not self._installer:
+                if action != METADATA:
+                    refuse_unreadable(self._source, os.path.join(name.parent, name.name), source)
+                return None
             self._inside(name.path, operation)
         return self._root.lstat(name.path)
 

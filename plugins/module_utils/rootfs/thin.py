@@ -62,7 +62,7 @@ class Thinner:
         """What is wanted in the place of a file; None: the file itself. OSError when it cannot be read."""
         try:
             fd = at.open_file(want.name, want.dir_fd)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # whoever copies it says so
             return None
         try:
             file = Extent(lambda offset, size: os.pread(fd, size, offset), 0, want.status.st_size)

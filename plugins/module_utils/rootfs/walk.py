@@ -248,7 +248,9 @@ class Walker:
         decision = self._comparer.directory(path, want, listing, fd)
         self._note(path, decision, listing)
         touched = False
-        if self._installer:
+        if not self._installer:
+            self._tree.refuse_unreadable(file for _name, file in _files(decision.operations))
+        else:
             target = Target(fd, path)
             for operation in decision.operations:
                 self._installer.execute(operation, target)
@@ -268,7 +270,10 @@ class Walker:
                 decision = self._comparer.directory(path, want, listing, None)
                 decision.operations.insert(0, Operation(action, path, want))
                 self._note(path, decision, listing)
-            if self._installer and parent is not None:
+            if not self._installer:
+                files = fresh.files if fresh else _files(decision.operations)
+                self._tree.refuse_unreadable(file for _name, file in files)
+            elif parent is not None:
                 staged, fd = self._installer.new_directory()
                 try:
                     self._installer.fill(fd, path, fresh.files if fresh else _files(decision.operations))
@@ -311,8 +316,9 @@ class Walker:
 
 
 def _files(operations: list[Operation]) -> list[tuple[bytes, WantedFile]]:
-    """By name, what is to be made in a new directory."""
-    return [(os.path.basename(made.path), made.want) for made in operations if isinstance(made.want, WantedFile)]
+    """By name, what is to be made in a directory."""
+    made = [one for one in operations if one.action in (CREATE, REPLACE)]
+    return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, WantedFile)]
 
 
 def _listed(task: Task | None) -> list[Task]:

@@ -19,6 +19,7 @@ from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, s
 from .globs import Glob, comparable
 from .graft import Graft
 from .layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
+from .readable import refuse_unreadable
 from .source import Source
 
 Status = Any
@@ -299,6 +300,12 @@ class WantedTree:
     def is_excluded(self, path: bytes) -> bool:
         text = comparable(path)
         return any(glob.search(text) for glob in self._excluded)
+
+    def refuse_unreadable(self, wants: Iterable[WantedFile]) -> None:
+        """OperationError for a file that could not be copied; a copy finds that out by itself."""
+        for want in wants:
+            if want.status.st_mode & 0o170000 == 0o100000:
+                refuse_unreadable(self._source.root, os.path.join(want.parent, want.name), want.dir_fd)
 
     def _add_grafts(self, path: bytes, graft: Graft, listing: Listing) -> None:
         """Add what entries put here by name."""

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import InputErr
 from ansible_collections.darwin.jail.plugins.module_utils.image.exchange import exchange
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents, run
-from image_jails import Make
+from image_jails import OLD, Make
 
 STATE = "private/var/db/darwin.jail"
 LEFT_OUT = ("private/tmp/", "private/var/folders/", "private/var/log/", "private/var/run/", STATE, "private/etc/fifo",
@@ -89,3 +91,23 @@ def test_names_that_lead_elsewhere_are_not_followed(make_jail: Make, place: Path
         pass
     assert not list(place.rglob("outside"))
     assert not list(place.rglob("0" * 63))
+
+
+def test_a_damaged_blob_of_the_layout_is_replaced(make_jail: Make, place: Path) -> None:
+    """From an archive, and by an export that makes it again; none gets into an archive."""
+    jail = make_jail("jail")
+    time.sleep(0.1)  # so that the Mac remembers the layers
+    layers = work(place, "exported", "jail", "image", "file.tar").values["layers"]
+    blob = place / "image/blobs/sha256" / layers[-1]["digest"].partition(":")[2]
+    sound = blob.read_bytes()
+    blob.write_bytes(sound[:50] + bytes([sound[50] ^ 1]) + sound[51:])
+    with pytest.raises(InputError, match=f"{blob} is not what its digest says: remove it, and run again"):
+        work(place, "exported", "jail", "image", "other.tar")
+    assert not (place / "other.tar").exists()
+    assert work(place, "present", "new", "image", "file.tar").changed
+    assert blob.read_bytes() == sound
+    blob.write_bytes(bytes(len(sound)))
+    (jail / "private/etc/hosts").touch()  # the layer is made again, and is the same but for the time of this file
+    os.utime(jail / "private/etc/hosts", (OLD, OLD))
+    assert [layer["new"] for layer in work(place, "exported", "jail", "image", "file.tar").values["layers"]][-1]
+    assert blob.read_bytes() == sound

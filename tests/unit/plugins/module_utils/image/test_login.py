@@ -19,7 +19,12 @@ from waiting import until
 
 PASSWORD = "words that nobody may see"  # noqa: S105
 WAITING = '#!/bin/sh\necho "$@" >>{place}/calls\nexec sleep 60\n'
-HONEST = '#!/bin/sh\necho "$@" >>{place}/calls\necho manifest unknown >&2\nexit 1\n'
+HONEST = '#!/bin/sh\necho "$@" >>{place}/calls\ncat {place}/answer >&2\nexit 1\n'
+ANSWER = (
+    'time="2026-01-31T10:11:12Z" level=fatal '
+    'msg="Error parsing image name \\"docker://registry.example.com/jails/dev:1\\": '
+    'reading manifest 1 in registry.example.com/jails/dev: manifest unknown: manifest unknown"\n'
+)
 
 
 def ask(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -32,9 +37,10 @@ def ask(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     (place / "calls").chmod(0o666)
     program.write_text(text.format(place=place))
     program.chmod(0o755)
+    (place / "answer").write_text(ANSWER)
     monkeypatch.setattr(tools, "PLACES", (str(program.parent),))
     access = transport.Access(username="ci", password=PASSWORD, retries=0)
-    transport.Registry("registry.example.com/jails/dev:1", access).digest()
+    transport.Registry("registry.example.com/jails/dev:1", access).manifest()
 
 
 def test_the_next_run_removes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -266,7 +266,7 @@ def test_what_a_program_made_cannot_be_changed_later(
     [
         (["r.example", "other.example"], "r.example", ["r.example"]),
         (["https://r.example/v/", "r.example:5", "r.example/a"], "r.example", ["https://r.example/v/", "r.example/a"]),
-        (["https://index.docker.io/v1/"], "docker.io", ["https://index.docker.io/v1/"]),
+        (["https://index.docker.io/v1/"], "docker.io", ["https://index.docker.io/v1/", "docker.io"]),
         (["evil-r.example", "r.example.evil", "x"], "r.example", []),
     ],
 )  # fmt: skip
@@ -283,7 +283,7 @@ def test_only_the_login_of_the_registry_is_lent(
         monkeypatch.delenv(name, raising=False)
     assert json.loads(logins.of_root(registry) or b"") == wanted
     file.write_text("[]")
-    with pytest.raises(InputError, match="is no login file"):
+    with pytest.raises(InputError, match="it is no login file"):
         logins.of_file(registry, str(file))
     file.unlink()
     assert logins.of_root(registry) is None

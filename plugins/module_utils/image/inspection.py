@@ -21,6 +21,7 @@ from contextlib import closing
 from typing import BinaryIO
 
 from .._sys import host
+from .._sys.limits import IMAGE_ENTRIES
 from ..errors import InputError, SpaceError, show
 from ..jail import STATE
 from ..sizes import size
@@ -36,7 +37,6 @@ CHAIN = tuple(b"/".join(STATE.split(b"/")[:count]) for count in range(STATE.coun
 """The directories that lead to the marker, and the root."""
 LONGEST = 1024
 """PATH_MAX of macOS."""
-NUMBERS = 1 << 32
 
 
 GZIPPED = (
@@ -59,7 +59,7 @@ class Inspection:
     def __init__(self, layout: Layout, target: bytes) -> None:
         self._layout = layout
         self._free = host.free_bytes(target)
-        self.bytes = self.files = 0
+        self.bytes = self.files = self._entries = 0
         self.hidden: list[list[tuple[bytes, bool]]] = []
         """For each layer, what of the lower ones it hides: a path, or with True all in a directory."""
         self._kinds: dict[bytes, str] = {}
@@ -82,6 +82,9 @@ class Inspection:
                 raise InputError(f"{self._where} is not what its digest says: it was damaged or exchanged")
 
     def _entry(self, entry: Entry) -> None:
+        self._entries += 1
+        if self._entries > IMAGE_ENTRIES:
+            raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
         wrong = fault_of_name(entry.raw) or self._fault(entry)
         if wrong:
             raise InputError(f"refusing {self._where}: '{show(entry.raw)}' in it {wrong}")
@@ -104,8 +107,6 @@ class Inspection:
     def _fault(self, entry: Entry) -> str:
         if len(entry.path) > LONGEST or len(entry.link) > LONGEST:
             return "is longer than a path can be"
-        if not (0 <= entry.st_uid < NUMBERS and 0 <= entry.st_gid < NUMBERS and entry.size >= 0):
-            return "has an owner or a size that nothing can have"
         if any(fault in key for key in entry.xattrs for fault in ("\0", "/")):
             return "has an extended attribute without a proper name"
         return self._fault_of_place(entry) or getattr(self, f"_fault_of_{entry.kind}", self._none)(entry)

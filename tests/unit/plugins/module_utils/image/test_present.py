@@ -195,7 +195,7 @@ HOSTILE = {
     "marker hidden": ([member("private/var/.wh.db")], "cannot be replaced or hidden"),
     "all hidden": ([member(".wh..wh..opq")], "cannot be replaced or hidden"),
     "marker's parent": ([member("private", tarfile.SYMTYPE, "/var")], "cannot be replaced or hidden"),
-    "owner": ([member("a", uid=2**70)], "an owner or a size that nothing can have"),
+    "owner": ([member("a", uid=2**70)], "an owner that is not possible"),
     "long": ([member("d/" * 900)], "longer than a path can be"),
 }
 
@@ -212,7 +212,7 @@ def test_hostile_archives(place: Path, what: str) -> None:
 
 @pytest.mark.parametrize("hostile", ["zeros", "header", "inside", "time", "negative", "no tar", "no gzip", "nothing"])
 def test_bombs_and_rubbish(place: Path, hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "SLACK", 1 << 20)
+    monkeypatch.setattr(unpacking, "EXPANSION_FREE", 1 << 20)
     header = tarfile.TarInfo("a")
     header.type, header.size = b"x", 1 << 40
     data = {
@@ -226,9 +226,6 @@ def test_bombs_and_rubbish(place: Path, hostile: str, monkeypatch: pytest.Monkey
         "nothing": b"",
     }[hostile]
     put(place, data, pack=(lambda plain: plain) if hostile == "no gzip" else gzip.compress)
-    if hostile == "time":
-        unpacked(place)
-        return
     with pytest.raises(JailError, match=r"^[a-z]"):
         unpacked(place)
     assert not (place / "new").exists()
@@ -358,7 +355,7 @@ def test_a_mac_without_zstd(make_jail: Make, place: Path, monkeypatch: pytest.Mo
 def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
     zeros = subprocess.run(["zstd", "-c", "-19"], input=bytes(200 << 20), check=True, capture_output=True).stdout
     with (
-        pytest.raises(InputError, match="it unpacks to more than"),
+        pytest.raises(InputError, match="it expands to more than 120 times its size"),
         closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
     ):
         stream.digests()

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The limits on what a jail, an image, an archive or a registry says.
+
+All of these are untrusted input. Each limit is well above what honest input
+needs, and low enough that input that lies costs seconds and megabytes. Whoever
+reads such input takes the limit from here, and says `exceeded` in the error.
+
+This module needs nothing but the standard library: it also becomes a part of
+programs that are installed on the Mac.
+"""
+
+from __future__ import annotations
+
+MEBI = 1 << 20
+
+
+class Limit(int):
+    """The highest number that is accepted, what it counts, and the reason for it."""
+
+    unit: str
+    reason: str
+
+    def __new__(cls, value: int, unit: str, reason: str) -> Limit:
+        limit = super().__new__(cls, value)
+        limit.unit, limit.reason = unit, reason
+        return limit
+
+    @property
+    def text(self) -> str:
+        """The number with its unit."""
+        if self.unit == "bytes" and self >= MEBI and not self % MEBI:
+            return f"{self // MEBI} MiB"
+        return f"{self:d} {self.unit}"
+
+    def exceeded(self, verb: str, subject: str, does: str = "has", hint: str = "") -> str:
+        """The message for input that is beyond the limit."""
+        text = f"cannot {verb} {subject}: it {does} more than {self.text}, which is the limit: {self.reason}"
+        return f"{text} ({hint})" if hint else text
+
+
+TAR_HEADERS = Limit(2 * MEBI, "bytes", "the names and extended attributes of one file are small")
+"""The extended headers (long names, pax records) of one member of a tar archive."""
+TAR_NUMBER = Limit(32, "digits", "no number of a file is longer")
+"""A number or a time in a pax record. Python converts longer texts in quadratic time."""
+TAR_SIZE = Limit(1 << 43, "bytes", "no archive holds a larger file")
+"""The size that a header of a tar archive gives for one member."""
+OWNER = Limit((1 << 32) - 2, "as its number", "it is the highest uid of macOS, and chown(2) takes the next for none")
+"""A uid or gid."""
+TIME = Limit((1 << 33) - 1, "seconds after 1970", "it is the last second that a tar header holds")
+"""A time of modification."""
+EXPANSION = Limit(120, "times its size", "system files give 2 to 5, and a decompression bomb gives 1000")
+"""What a compressed layer or archive may expand to, beyond EXPANSION_FREE."""
+EXPANSION_FREE = 64 * MEBI
+"""What any compressed layer or archive may expand to, however small it is."""
+IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
+"""All layers of one image together. The inspection takes about 300 bytes of memory for each."""
+TREE_MEMBERS = Limit(1_000_000, "members", "a Homebrew with everything has about 500,000, and each takes memory")
+"""An archive for darwin_jail_tree, which takes about 700 bytes of memory for each."""
+XZ_MEMORY = Limit(256 * MEBI, "bytes", "xz -9 takes 65 MiB")
+"""The memory that an archive compressed by xz asks for."""

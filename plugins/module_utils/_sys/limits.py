@@ -7,8 +7,8 @@ All of these are untrusted input. Each limit is well above what honest input
 needs, and low enough that input that lies costs seconds and megabytes. Whoever
 reads such input takes the limit from here, and says `exceeded` in the error.
 
-This module needs nothing but the standard library: it also becomes a part of
-programs that are installed on the Mac.
+What programs that are installed on the Mac allow has its place in those, for
+each of them is one file: daemon.py (lines of a log), dns_relay.py (connections).
 """
 
 from __future__ import annotations

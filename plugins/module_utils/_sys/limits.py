@@ -60,3 +60,5 @@ TREE_MEMBERS = Limit(1_000_000, "members", "a Homebrew with everything has about
 """An archive for darwin_jail_tree, which takes about 700 bytes of memory for each."""
 XZ_MEMORY = Limit(256 * MEBI, "bytes", "xz -9 takes 65 MiB")
 """The memory that an archive compressed by xz asks for."""
+PROGRAM_OUTPUT = Limit(16 * MEBI, "bytes", "the log of a long build has a few MiB")
+"""What is kept of the output, and of the errors, of one program. darwin_chroot_exec has an option for it."""

@@ -48,6 +48,34 @@ def test_every_byte_arrives() -> None:
     assert run(python("import sys; sys.stdout.buffer.write(bytes(range(256)) * 999)")).stdout == bytes(range(256)) * 999
 
 
+def test_of_endless_output_the_beginning_and_the_end_are_kept() -> None:
+    """Memory does not grow with it, and the program is not disturbed."""
+    ended = run(python("print('first'); [print('line', i) for i in range(300_000)]; print('last')"), limit=1000)
+    lines = ended.stdout.decode().splitlines()
+    assert (lines[0], lines[-1], ended.rc) == ("first", "last", 0)
+    assert "[... " in ended.stdout.decode()
+    assert all(line.startswith(("first", "line ", "last", "[... ")) or not line for line in lines)
+    assert len(ended.stdout) < 1100
+    total = len("first\nlast\n") + sum(len(f"line {i}\n") for i in range(300_000))
+    mark = ended.stdout.index(b"\n[... "), ended.stdout.index(b"...]\n") + 5
+    assert ended.left_out == total - len(ended.stdout) + mark[1] - mark[0]
+    assert f"[... {ended.left_out} bytes are left out here ...]" in lines
+
+
+@pytest.mark.parametrize("size", [999, 1000, 1001])
+def test_output_up_to_the_limit_is_whole(size: int) -> None:
+    ended = run(python(f"import os; os.write(1, b'x' * {size})"), limit=1000)
+    assert (ended.stdout == b"x" * size) is (size <= 1000)
+    assert ended.left_out == max(0, size - 1000)
+
+
+def test_a_loud_program_takes_no_memory() -> None:
+    loud = run(python("import os\nwhile True: os.write(1, bytes(1 << 16))"), timeout=1.0, limit=1 << 20, grace=0.1)
+    assert loud.timed_out
+    assert len(loud.stdout) <= (1 << 20) + 100
+    assert loud.left_out > 10 << 20
+
+
 def test_death_by_a_signal_is_negative() -> None:
     assert run(shell("kill -ABRT $$")).rc == -signal.SIGABRT
 

@@ -62,3 +62,13 @@ XZ_MEMORY = Limit(256 * MEBI, "bytes", "xz -9 takes 65 MiB")
 """The memory that an archive compressed by xz asks for."""
 PROGRAM_OUTPUT = Limit(16 * MEBI, "bytes", "the log of a long build has a few MiB")
 """What is kept of the output, and of the errors, of one program. darwin_chroot_exec has an option for it."""
+RECORD = Limit(256 * MEBI, "bytes", "the record of 1,000,000 files has 100 MiB")
+"""The record of a jail, all journals of it, and the paths that they make of nested names."""
+JOURNALS = Limit(10_000, "journals", "a run has one for each of its processes")
+"""The journals that killed runs left in a jail."""
+RECORD_DEPTH = Limit(4096, "levels", "macOS resolves no path of more than 512")
+"""The directories above a recorded one: the paths that one short line implies grow with the square of them."""
+NAME = Limit(255, "UTF-16 units", "it is the longest name of APFS")
+"""One name in a record. Volumes refuse to look up longer ones."""
+CONFIGURATION = Limit(256 * MEBI, "bytes", "/private/etc has a few MiB")
+"""The files of configuration whose contents one process compares with the record. Others count as changed."""

@@ -42,8 +42,8 @@ class Limit(int):
 
 TAR_HEADERS = Limit(2 * MEBI, "bytes", "the names and extended attributes of one file are small")
 """The extended headers (long names, pax records) of one member of a tar archive."""
-TAR_NUMBER = Limit(32, "digits", "no number of a file is longer")
-"""A number or a time in a pax record. Python converts longer texts in quadratic time."""
+DIGITS = Limit(32, "digits", "no number that is read has more than 20")
+"""A number in a pax record or in JSON. Python converts longer texts in quadratic time."""
 TAR_SIZE = Limit(1 << 43, "bytes", "no archive holds a larger file")
 """The size that a header of a tar archive gives for one member."""
 OWNER = Limit((1 << 32) - 2, "as its number", "it is the highest uid of macOS, and chown(2) takes the next for none")
@@ -72,3 +72,15 @@ NAME = Limit(255, "UTF-16 units", "it is the longest name of APFS")
 """One name in a record. Volumes refuse to look up longer ones."""
 CONFIGURATION = Limit(256 * MEBI, "bytes", "/private/etc has a few MiB")
 """The files of configuration whose contents one process compares with the record. Others count as changed."""
+PLIST = Limit(64 << 10, "bytes", "those that are read have less than 4 KiB")
+"""A property list in a jail or an image."""
+PLIST_TEXT = Limit(1024, "characters", "it is the longest path")
+"""A text in a property list."""
+CACHES = Limit(8, "shared caches", "a Mac has one for each of three processors at most")
+"""The shared caches (of dyld) in one directory."""
+CACHE_LIBRARIES = Limit(1 << 14, "libraries", "that of macOS 15 has 3,500")
+"""The libraries in one shared cache, each with a path of at most 1024 bytes."""
+DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a report")
+"""One directory of a jail in a report. Building and removing take 0.1 kB a name, and have no limit."""
+IMAGE_JSON = Limit(4 * MEBI, "bytes", "it is what registries take for a manifest (OCI distribution specification)")
+"""An index, manifest or configuration of an image."""

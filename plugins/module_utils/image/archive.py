@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from .._sys import host
+from .._sys.limits import IMAGE_JSON
 from .._sys.lock import alone_in
 from .._sys.rooted import Root
 from ..errors import InputError, show
@@ -28,15 +29,14 @@ from .layout import (
     DIGEST,
     INDEX,
     INDEX_TYPE,
-    LARGEST,
     MARKER,
     MARKER_TEXT,
-    REF_NAME,
     Descriptor,
     Json,
     Layout,
     descriptor_of,
     encode,
+    name_of,
     parse,
 )
 
@@ -126,14 +126,14 @@ def entry(path: str, name: str) -> Json:
     with _opened(real) as members:
         for member, size, data in members:
             if member == INDEX:
-                return _entry(b"".join(data) if size <= LARGEST else b"", path, name)
+                return _entry(b"".join(data) if size <= IMAGE_JSON else b"", path, name)
     raise InputError(f"{path} has no index, and so is no archive of an image")
 
 
 def _entry(index: bytes, path: str, name: str) -> Json:
     found = parse(index, f"the index of {path}").get("manifests")
     entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    named = [one for one in entries if (one.get("annotations") or {}).get(REF_NAME) == name]
+    named = [one for one in entries if name_of(one) == name]
     for choice in (named, entries):
         if len(choice) == 1:
             descriptor_of(choice[0], f"the index of {path}")

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, Protocol
 
-from .._sys.limits import OWNER, TAR_HEADERS, TAR_NUMBER, TAR_SIZE, TIME, Limit
+from .._sys.limits import DIGITS, OWNER, TAR_HEADERS, TAR_SIZE, TIME, Limit
 from ..errors import FormatError, InputError, show
 from .tar import BLOCK, CHAR, DEVICE, DIRECTORY, FILE, HARDLINK, SYMLINK, XATTR
 
@@ -183,8 +183,8 @@ class _Reader:
 
     def _bounded(self, record: bytes | None, field: bytes, limit: Limit, name: bytes, what: str) -> int:
         """A number, of the record when there is one."""
-        if record and len(record) > TAR_NUMBER:
-            self._refuse(name, f"has {what} of more than {TAR_NUMBER.text}")
+        if record and len(record) > DIGITS:
+            self._refuse(name, f"has {what} of more than {DIGITS.text}")
         if record and not _DIGITS.issuperset(record):
             self._refuse(name, f"has {what} that is not a number: {show(record)}")
         number = int(record) if record else self._number(field, name)
@@ -198,8 +198,8 @@ class _Reader:
             seconds, fraction = self._number(field, name), b""
         else:
             whole, _dot, fraction = record.lstrip(b"-").partition(b".")
-            if len(record) > TAR_NUMBER or not whole or not _DIGITS.issuperset(whole + fraction):
-                self._refuse(name, f"has a time that is not a number: {show(record[:TAR_NUMBER])}")
+            if len(record) > DIGITS or not whole or not _DIGITS.issuperset(whole + fraction):
+                self._refuse(name, f"has a time that is not a number: {show(record[:DIGITS])}")
             seconds = -int(whole) if record.startswith(b"-") else int(whole)
         if seconds > TIME:
             self._refuse(name, f"has a time that is not possible: {seconds} seconds after 1970")

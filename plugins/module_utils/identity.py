@@ -19,7 +19,7 @@ from .shared_caches import Cache, uuids
 
 def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
     """The jail; `found` are its shared caches."""
-    marker, holds, worker = jail.marker, _release(jail.root), holder(jail.root, LOCK)
+    marker, holds, worker = jail.marker, _release(jail.root), _holder(jail)
     return {
         "path": show(jail.path),
         "id": _text(marker.get("id")),
@@ -90,6 +90,14 @@ def _release(root: Root) -> Release | None:
         return release(root)
     except (InputError, OperationError):
         return None
+
+
+def _holder(jail: Jail) -> str | None:
+    """Who has the lock, or why nobody can have it."""
+    try:
+        return holder(jail.root, LOCK)
+    except OperationError as exc:
+        return str(exc)
 
 
 def _text(value: object) -> str | None:

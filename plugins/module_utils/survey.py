@@ -17,6 +17,7 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from ._sys.limits import DIRECTORY_NAMES
 from ._sys.rooted import Root
 from .errors import OperationError, failed, show
 from .jail import STATE
@@ -84,6 +85,8 @@ def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_re
                 entries[name] = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            if len(entries) > DIRECTORY_NAMES:
+                raise OSError(0, DIRECTORY_NAMES.exceeded("look into", "it"))
     hidden = [mount[len(below) :] for mount in mounts if mount.startswith(below)]
     if STATE.startswith(below):
         hidden.append(STATE[len(below) :])

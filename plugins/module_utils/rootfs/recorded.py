@@ -75,13 +75,16 @@ def holds_all(block: Block, fd: int) -> bool:
                     return False
             elif not _holds(line, fd):
                 return False
-    except FileNotFoundError:
-        return False
     except OSError as exc:
-        if exc.errno == errno.ENAMETOOLONG:
-            return False
-        raise
+        return _is_there(exc)
     return True
+
+
+def _is_there(exc: OSError) -> bool:
+    """False for a name that nothing has, or can have; otherwise the error itself."""
+    if exc.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+        raise exc
+    return False
 
 
 def _holds(line: str, fd: int) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ._sys.lock import holder
+from ._sys.jail_lock import jail_lock_holder
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
-from .jail import LOCK, Jail
+from .jail import Jail
 from .macos import CACHES, CRYPTEX, Release, architecture, release
 from .rootfs.record import journals
 from .shared_caches import Cache, uuids
@@ -19,7 +19,7 @@ from .shared_caches import Cache, uuids
 
 def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
     """The jail; `found` are its shared caches."""
-    marker, holds, worker = jail.marker, _release(jail.root), _holder(jail)
+    marker, holds, worker = jail.marker, _release(jail.root), jail_lock_holder(jail.root)
     return {
         "path": show(jail.path),
         "id": _text(marker.get("id")),
@@ -90,14 +90,6 @@ def _release(root: Root) -> Release | None:
         return release(root)
     except (InputError, OperationError):
         return None
-
-
-def _holder(jail: Jail) -> str | None:
-    """Who has the lock, or why nobody can have it."""
-    try:
-        return holder(jail.root, LOCK)
-    except OperationError as exc:
-        return str(exc)
 
 
 def _text(value: object) -> str | None:

@@ -10,7 +10,6 @@ What the collection keeps in a jail lives in one root-only directory of it:
         record.mtree    what was installed, in mtree(5) form (rootfs/record.py)
         journal.*       what an unfinished run may have installed
         stage/          files and directories on their way to their names
-        lock            held by the run that writes
 
 All of it is untrusted input: root in the jail can change it.
 """
@@ -23,14 +22,14 @@ import time
 from typing import Any
 
 from ._sys import host
-from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
+from ._sys.jail_lock import JailLock, refuse_if_locked
+from ._sys.lock import alone_in, this_process
 from ._sys.mounts import is_mount, mounts_below
 from ._sys.rooted import Root
 from .errors import AnyPath, InputError, NotAJailError, RecordError, show
 
 STATE = b"private/var/db/darwin.jail"
 MARKER = STATE + b"/jail.json"
-LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
 TEMPORARY = b".darwin.jail."
 VOLUMES = b"/Volumes/"
@@ -72,7 +71,7 @@ class Jail:
 
     def __init__(self, path: bytes, root: Root, marker: dict[str, Any]) -> None:
         self.path, self.root, self.marker = path, root, marker
-        self._lock: Lock | None = None
+        self._lock: JailLock | None = None
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
 
@@ -90,16 +89,16 @@ class Jail:
     def lock(self, check: bool = False) -> None:
         """Become the one writer (in check mode: see that there is none); BusyError otherwise."""
         if check:
-            refuse_if_locked(self.root, LOCK)
+            refuse_if_locked(self.root)
             return
-        self._lock = Lock(self.root, LOCK, this_process())
+        self._lock = JailLock(self.root, this_process())
 
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""
         if check:
-            refuse_if_locked(self.root, LOCK)
+            refuse_if_locked(self.root)
             return
-        self._lock = Lock(self.root, LOCK, f"{this_process()}, which copies it", shared=True)
+        self._lock = JailLock(self.root, f"{this_process()}, which copies it", shared=True)
 
     @property
     def locked(self) -> bool:

@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One writer: an advisory lock on a file of the jail. One build at a time: another one for the whole Mac.
+"""Advisory locks on files; and one build at a time for the whole Mac.
+
+That of a jail is in jail_lock.py.
 
 flock(2) locks belong to the open file, so worker processes inherit it and it
 ends with the last of them, however they end.
@@ -38,29 +40,22 @@ class Lock:
 
         Several can have it shared, who only read.
         """
-        self._fd = _open(root, rel, create=True)
+        self._fd = open_lock(root, rel, create=True)
         try:
-            _take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         except BaseException:
             os.close(self._fd)
             raise
-        _note(self._fd, holder)
+        note(self._fd, holder)
 
     def close(self) -> None:
         os.close(self._fd)
 
 
-def refuse_if_locked(root: Root, rel: bytes) -> None:
-    """For check mode, which writes nothing: BusyError when another run holds the lock."""
-    who = holder(root, rel)
-    if who:
-        raise _busy(root, who)
-
-
 def holder(root: Root, rel: bytes) -> str | None:
     """Who holds the lock, as they put it; None when nobody does."""
     try:
-        fd = _open(root, rel, create=False)
+        fd = open_lock(root, rel, create=False)
     except OperationError as exc:
         if isinstance(exc.__cause__, FileNotFoundError):
             return None
@@ -74,7 +69,7 @@ def holder(root: Root, rel: bytes) -> str | None:
         os.close(fd)
 
 
-def _open(root: Root, rel: bytes, create: bool) -> int:
+def open_lock(root: Root, rel: bytes, create: bool) -> int:
     parent, name = os.path.split(rel)
     try:
         with root.directory(parent) as dir_fd:
@@ -89,15 +84,15 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
     return fd
 
 
-def _take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
+def take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
     for _look in range(looks or LOOKS):
-        if _locks(fd, how):
+        if locks(fd, how):
             return
         time.sleep(0.05)
-    raise _busy(root, _holder(fd))
+    raise busy(root, _holder(fd))
 
 
-def _locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
+def locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
         fcntl.flock(fd, how | fcntl.LOCK_NB)
         return True
@@ -110,7 +105,7 @@ def this_process() -> str:
     return f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
 
-def _note(fd: int, holder: str) -> None:
+def note(fd: int, holder: str) -> None:
     line = holder.encode("utf-8", "replace") + b"\n"
     try:
         os.pwrite(fd, line, 0)  # first, so that those who look never find nothing
@@ -127,14 +122,14 @@ def _holder(fd: int) -> str:
     return "".join(char for char in text if char.isprintable()) or "unknown process"
 
 
-def _busy(root: Root, who: str) -> BusyError:
+def busy(root: Root, who: str) -> BusyError:
     return BusyError(f"{show(root.path)} is in use by another run ({who}): wait for it to end, or stop it")
 
 
 @contextmanager
 def alone_in(root: Root, looks: int | None = None) -> Iterator[None]:
     """For a directory that has no lock file yet, it is locked itself; BusyError when another run has done that."""
-    _take(root.fd, root, looks=looks)
+    take(root.fd, root, looks=looks)
     try:
         yield
     finally:
@@ -162,7 +157,7 @@ class Turn:
     def __enter__(self) -> Turn:
         root = Root(_home())
         try:
-            self._fd = _open(root, TURN, create=True)
+            self._fd = open_lock(root, TURN, create=True)
         finally:
             root.close()
         try:
@@ -170,7 +165,7 @@ class Turn:
         except BaseException:
             os.close(self._fd)
             raise
-        _note(self._fd, f"{this_process()}: {self._work}")
+        note(self._fd, f"{this_process()}: {self._work}")
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -180,7 +175,7 @@ class Turn:
         """Each of those ahead may take its time; BusyError when a single one takes more than PATIENCE."""
         started = since = time.monotonic()
         ahead, pause = "", 0.05
-        while not _locks(self._fd):
+        while not locks(self._fd):
             now, who = time.monotonic(), _holder(self._fd)
             if who != ahead:
                 ahead, since = who, now

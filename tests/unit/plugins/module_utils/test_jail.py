@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     BusyError,
@@ -21,6 +23,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     NotAJailError,
     RecordError,
 )
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from system_calls import before_call, die, in_child, refusal, start
@@ -186,7 +189,7 @@ class TestLocking:
         with jails.create(path) as first:
             first.lock(check=True)
             assert not first.locked
-            assert not (marker(path).parent / "lock").exists()
+            assert not os.path.lexists(path_of_lock(first.root))
 
     def test_a_process_that_was_forked_holds_it_on(self, path: bytes) -> None:
         """Workers of a killed run may still write."""
@@ -202,11 +205,51 @@ class TestLocking:
         os.close(reader)
         os.close(writer)
 
+    def test_nothing_in_the_jail_is_locked(self, path: bytes) -> None:
+        """Root in the jail can hold whatever is in it, for ever: the directory and all files."""
+        with jails.create(path) as made:
+            (marker(path).parent / "lock").write_text("process 1 since ever: it is nearly done\n")
+            held = [os.open(name, os.O_RDONLY) for name in (path, marker(path), marker(path).parent / "lock")]
+            for fd in held:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            made.lock()
+            assert made.locked
+        with jails.open_jail(os.fsdecode(path)) as other:
+            other.lock()
+        for fd in held:
+            os.close(fd)
+        assert remove(os.fsdecode(path), False, False).changed
+        assert not os.path.lexists(path)
+
+    def test_files_that_nobody_holds_are_removed_by_the_next_run(self, path: bytes) -> None:
+        with jails.create(path) as first:
+            with jails.create(path + b".other") as other:
+                files = [path_of_lock(one.root) for one in (first, other)]
+                first.lock_for_reading()
+                with jails.open_jail(os.fsdecode(path)) as again:
+                    again.lock_for_reading()
+                other.lock()
+                assert all(map(os.path.exists, files))
+        with jails.open_jail(os.fsdecode(path + b".other")) as other:
+            other.lock()
+            assert [os.path.exists(file) for file in files] == [False, True]
+            assert stat.S_IMODE(os.stat(os.path.dirname(files[0])).st_mode) == 0o700
+
+    def test_it_stays_with_a_jail_that_is_renamed(self, path: bytes) -> None:
+        with jails.create(path) as made:
+            made.lock()
+            os.rename(path, path + b".other")
+            with jails.open_jail(os.fsdecode(path + b".other")) as other:
+                assert isinstance(refusal(other.lock), BusyError)
+
     @pytest.mark.parametrize("kind", ["link", "fifo", "hard link"])
     def test_a_lock_that_is_something_else(self, place: Path, path: bytes, kind: str) -> None:
-        victim, lock = place / "victim", marker(path).parent / "lock"
-        victim.write_text("not ours")
         with jails.create(path) as made:
+            lock = Path(os.fsdecode(path_of_lock(made.root)))
+            lock.parent.mkdir(exist_ok=True)
+            victim = lock.parent.parent / "victim"
+            victim.write_text("not ours")
+            lock.unlink(missing_ok=True)
             if kind == "link":
                 lock.symlink_to(victim)
             elif kind == "fifo":
@@ -216,6 +259,7 @@ class TestLocking:
             for check in (False, True):
                 with pytest.raises(JailError, match=f"the lock {lock}: "):
                     made.lock(check)
+            lock.unlink()
         assert victim.read_text() == "not ours"
 
 

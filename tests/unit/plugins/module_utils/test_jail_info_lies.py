@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import survey
 from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import show
-from ansible_collections.darwin.jail.plugins.module_utils.jail import LOCK, MARKER
+from ansible_collections.darwin.jail.plugins.module_utils.jail import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils.macos import CACHES
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
@@ -73,12 +73,6 @@ def test_the_base_of_a_clone(jail: Path, base: str) -> None:
     result = report(jail)
     assert result.values["drift"]["clean"] is True
     assert result.values["drift"]["base"] is None or result.values["drift"]["base"]["state"] == "gone"
-
-
-def test_a_lock_that_is_none(jail: Path) -> None:
-    (jail / os.fsdecode(LOCK)).unlink(missing_ok=True)
-    os.mkfifo(jail / os.fsdecode(LOCK))
-    assert "not a regular file of its own" in report(jail).values["identity"]["locked_by"]
 
 
 def test_names_without_end(jail: Path, monkeypatch: pytest.MonkeyPatch) -> None:

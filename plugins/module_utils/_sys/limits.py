@@ -56,7 +56,7 @@ EXPANSION_FREE = 64 * MEBI
 """What any compressed layer or archive may expand to, however small it is."""
 IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
 """All layers of one image together. The inspection takes about 300 bytes of memory for each."""
-TREE_MEMBERS = Limit(1_000_000, "members", "a Homebrew with everything has about 500,000, and each takes memory")
+TREE_MEMBERS = Limit(1_000_000, "members", "each takes memory, and a large Homebrew has less than half as many")
 """An archive for darwin_jail_tree, which takes about 700 bytes of memory for each."""
 XZ_MEMORY = Limit(256 * MEBI, "bytes", "xz -9 takes 65 MiB")
 """The memory that an archive compressed by xz asks for."""

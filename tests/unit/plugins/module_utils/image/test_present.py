@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
+from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils.image import applying, present, unpacking, zstd
+from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present, unpacking, zstd
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import GO_NAMES, Layer, Settings, manifest
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils.image.layout import (
@@ -227,6 +228,15 @@ def test_bombs_and_rubbish(place: Path, hostile: str, monkeypatch: pytest.Monkey
     }[hostile]
     put(place, data, pack=(lambda plain: plain) if hostile == "no gzip" else gzip.compress)
     with pytest.raises(JailError, match=r"^[a-z]"):
+        unpacked(place)
+    assert not (place / "new").exists()
+
+
+def test_entries_without_end(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of all layers count together, whatever they are."""
+    monkeypatch.setattr(inspection, "IMAGE_ENTRIES", Limit(3, "entries", "of a test"))
+    put(place, archive(member("a"), member(".wh.b")), archive(member("d", tarfile.DIRTYPE), member("a")))
+    with pytest.raises(InputError, match="it has more than 3 entries, which is the limit: of a test"):
         unpacked(place)
     assert not (place / "new").exists()
 

@@ -25,7 +25,8 @@ def rows() -> str:
         if isinstance(target, ast.Name) and isinstance(limit, limits.Limit):
             assert isinstance(following, ast.Expr)
             assert isinstance(following.value, ast.Constant)
-            found += f"| {target.id} | {limit.text} | {following.value.value} | {limit.reason} |\n"
+            text = str(following.value.value)
+            found += f"| {target.id} | {limit.text} | {text} | {limit.reason} |\n"
     return found
 
 

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from .._sys import at
 from .._sys.backend import backend
+from .._sys.limits import EXPANSION, EXPANSION_FREE
 from .._sys.rooted import Root
 from ..errors import failed, show
 from ..rootfs.layout import DIRECTORIES, IMPLIED
@@ -98,6 +99,12 @@ class LayerWriter:
         if status is None or not is_kept(name, status.st_mode) or status.st_dev != self._root.dev:
             return
         kind = status.st_mode & 0o170000
+        if kind == stat.S_IFREG and _is_bomb(status):
+            self.warnings.append(
+                f"/{show(path)} of the jail is left out: {status.st_blocks * 512} bytes on the volume stand for "
+                f"{status.st_size}, and an image of it would be refused as a bomb"
+            )
+            return
         if kind != stat.S_IFLNK and status.st_nlink > 1 and self._is_another_name(status, path):
             return
         if kind == stat.S_IFREG:
@@ -158,3 +165,8 @@ class LayerWriter:
     def _xattrs(self, fd: int) -> dict[str, bytes]:
         found = self._backend.xattrs(fd)
         return {key: value for key, value in found.items() if travels(key)} if found else {}
+
+
+def _is_bomb(status: os.stat_result) -> bool:
+    """Whether a file is so sparse that its layer would expand beyond the limit."""
+    return status.st_size > EXPANSION_FREE and status.st_size > status.st_blocks * 512 * EXPANSION

@@ -29,7 +29,8 @@ class JailLock:
     def __init__(self, jail: Root, holder: str, shared: bool = False) -> None:
         """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told."""
         with Root(lock._home()) as home:
-            home.make_dir(FOLDER, 0o700, os.geteuid(), os.getegid())
+            if home.lstat(FOLDER) is None:
+                home.make_dir(FOLDER, 0o700, os.geteuid(), os.getegid())
             self._name = _name(jail)
             for _look in range(lock.LOOKS):
                 self._fd = lock.open_lock(home, self._name, create=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 
 from ..errors import BusyError, OperationError, show
 from . import lock
@@ -33,7 +34,7 @@ class JailLock:
                 home.make_dir(FOLDER, 0o700, os.geteuid(), os.getegid())
             self._name = _name(jail)
             for _look in range(lock.LOOKS):
-                self._fd = lock.open_lock(home, self._name, create=True)
+                self._fd = _opened(home, self._name)
                 try:
                     lock.take(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
                     if _is_current(home, self._name, self._fd):
@@ -48,6 +49,17 @@ class JailLock:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _opened(home: Root, name: bytes) -> int:
+    """The file; on a full volume the directory of all such files, for who wants to remove a jail must be able to."""
+    try:
+        return lock.open_lock(home, name, create=True)
+    except OperationError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        with home.directory(FOLDER) as folder:
+            return os.open(b".", lock.FLAGS | os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
 
 
 def _sweep(home: Root, kept: bytes) -> None:
@@ -93,6 +105,8 @@ def path_of_lock(jail: Root) -> bytes:
 
 
 def _is_current(home: Root, name: bytes, fd: int) -> bool:
-    """Whether the open file still has the name."""
+    """Whether the open file still has the name; a directory has it always."""
     there, ours = home.lstat(name), os.fstat(fd)
+    if stat.S_ISDIR(ours.st_mode):
+        return True
     return there is not None and (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import (
@@ -21,6 +23,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     InputError,
     JailError,
     NotAJailError,
+    OperationError,
     RecordError,
 )
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
@@ -234,6 +237,24 @@ class TestLocking:
             other.lock()
             assert [os.path.exists(file) for file in files] == [False, True]
             assert stat.S_IMODE(os.stat(os.path.dirname(files[0])).st_mode) == 0o700
+
+    def test_on_a_full_volume_a_jail_can_be_removed(self, path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        with jails.create(path) as made:
+            made.lock()  # so that the directory of locks is there
+        with jails.create(path + b".other") as other:
+            other.lock()  # so that the file of the first one is not
+
+        def full(home: Root, rel: bytes, create: bool) -> int:
+            if create and not os.path.exists(os.path.join(home.path, rel)):
+                raise OperationError("open the lock", rel, "No space left on device", errno.ENOSPC)
+            return opened(home, rel, create)
+
+        opened = lock.open_lock
+        monkeypatch.setattr(lock, "open_lock", full)
+        with jails.open_jail(os.fsdecode(path)) as first, jails.open_jail(os.fsdecode(path)) as second:
+            first.lock()
+            assert isinstance(refusal(second.lock), BusyError)
+        assert remove(os.fsdecode(path), False, False).changed
 
     def test_it_stays_with_a_jail_that_is_renamed(self, path: bytes) -> None:
         with jails.create(path) as made:

@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import judged, table
+from ansible_collections.darwin.jail.plugins.plugin_utils.settings import refuse_facts
 
 CHECK = re.compile(r"__[a-z0-9]+_check_([a-z0-9_]+)")
 COLUMNS = ("mac", "jail", "check", "result", "detail")
@@ -35,13 +36,18 @@ class ActionModule(ActionBase):
         checks = [
             row
             for jail in variables["ansible_play_hosts_all"]
-            for row in rows(hostvars[jail].get("jail_mac", jail), jail, hostvars.raw_get(jail))
+            for row in rows(mac_of(jail, hostvars[jail]), jail, hostvars.raw_get(jail))
         ]
         for line in table(COLUMNS, [list(row.values()) for row in checks]):
             self._display.display(line)
         if options["dest"] and not self._task.check_mode:
             Path(options["dest"]).write_text(json.dumps(checks, indent=2) + "\n")
         return result | {"checks": checks, "changed": False}
+
+
+def mac_of(jail: str, variables: Mapping[str, Any]) -> str:
+    refuse_facts(jail, variables)
+    return str(variables.get("jail_mac", jail))
 
 
 def rows(mac: str, jail: str, variables: Mapping[str, Any]) -> Iterator[dict[str, str]]:

@@ -19,8 +19,8 @@ import shlex
 import threading
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import OnMac
 
 DIRECTORY = "/private/var/run"
 """Of root, on every Mac, and emptied when it starts."""
@@ -30,23 +30,17 @@ MOST_FAILURES = 3
 NOTHING_TO_SHOW = {"absent"}
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_async = True
-
+class ActionModule(OnMac):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        background = self._task.async_val and not self._connection.has_native_async
-        arguments = dict(self._task.args)
-        if self._shows(arguments):
-            arguments["progress_file"] = f"{DIRECTORY}/darwin.jail.{secrets.token_hex(8)}"
-            with _Watch(self._connection, arguments["progress_file"], (task_vars or {}).get("inventory_hostname", "")):
-                result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
-        else:
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=background))
-        if not background:
-            self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # Ansible has no types
-        return result
+        if not self._shows(self._task.args):
+            return super().run(tmp, task_vars)
+        path, given = f"{DIRECTORY}/darwin.jail.{secrets.token_hex(8)}", self._task.args
+        self._task.args = {**given, "progress_file": path}
+        try:
+            with _Watch(self._connection, path, (task_vars or {}).get("inventory_hostname", "")):
+                return super().run(tmp, task_vars)
+        finally:
+            self._task.args = given  # it may be tried again
 
     def _shows(self, arguments: dict[str, Any]) -> bool:
         hidden = self._task.check_mode or self._task.async_val or self._task.no_log

@@ -14,6 +14,8 @@ description:
   - The connection reaches the jail's Mac with Ansible's own ssh connection, becomes root there with sudo, enters the
     jail and becomes the user. On the Mac that Ansible runs on, it does without ssh. Nothing is installed on the Mac.
   - Files are written and read by the jail's user inside of the jail. A link in the jail cannot lead them out of it.
+  - A jail is entered only when root alone can change the directories above it. Others could put a tree of their own
+    there.
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 author:
   - darwin.jail contributors (@darwin-jail)
@@ -35,6 +37,9 @@ notes:
     run in the jail. They cannot ask for a password there.
   - Where a host's variables say C(ansible_connection), as those of the implicit C(localhost) do, C(connection) of a
     play has no effect. Set C(ansible_connection) in C(vars) of the play then.
+  - An answer of a module in the jail is refused when it would set, as a fact, a variable by which the collection or
+    Ansible decides something, such as C(jail_path), or when it adds hosts, groups or stats. What M(ansible.builtin.raw)
+    and M(ansible.builtin.script) print is no answer. A host among whose facts there is such a variable is refused, too.
 seealso:
   - plugin: darwin.jail.chroot
     plugin_type: become
@@ -161,6 +166,8 @@ EXAMPLES = r"""
 #       ansible_host: mac1.example.com
 #       ansible_user: admin
 # jails:
+#   vars:
+#     ansible_connection: darwin.jail.chroot
 #   hosts:
 #     sequoia-dev:
 #       jail_mac: mac1
@@ -180,27 +187,23 @@ from ansible.plugins.become import BecomeBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit
-from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, Sudo, mac_over_ssh, this_mac
-from ansible_collections.darwin.jail.plugins.plugin_utils.python import JAIL_PYTHONS, is_vain_search, own_python
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, show
+from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, without_ours
+from ansible_collections.darwin.jail.plugins.plugin_utils import entry, settings
+from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, SshMac, Sudo, mac_over_ssh, this_mac
+from ansible_collections.darwin.jail.plugins.plugin_utils.python import (
+    JAIL_PYTHONS,
+    found_elsewhere,
+    is_vain_search,
+    own_python,
+)
 
 display = Display()
 
 BECOME = "darwin.jail.chroot"
 LOCAL = ("local", "ansible.builtin.local")
-
-# How sudo tells that it will not, and what can be done about it.
-GIVE_IT = (
-    "give the password of the user there with --ask-become-pass or ansible_become_password, or a sudo rule that asks "
-    "for none"
-)
-REFUSALS = {
-    b"a password is required": GIVE_IT,
-    b"is not in the sudoers file": "jails need a user who may do everything",
-    b"is not allowed to": "jails need a user who may do everything",
-    b"may not run sudo": "jails need a user who may do everything",
-}
+NO_MODULES = {f"{prefix}{name}" for prefix in ("", "ansible.builtin.", "ansible.legacy.") for name in ("raw", "script")}
+"""Actions for which what a command says is text, and never the answer of a module."""
 
 
 class Connection(ConnectionBase):
@@ -213,6 +216,7 @@ class Connection(ConnectionBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._mac: Mac | None = None
+        self._runs_modules = True
 
     # -- settings ----------------------------------------------------------------
 
@@ -222,6 +226,7 @@ class Connection(ConnectionBase):
 
     def _resolve_option_variables(self, variables: Any, templar: Any) -> dict[str, Any]:
         """The values of variables that are options. How to reach it is the Mac's to say, when the jail names it."""
+        settings.refuse_facts(str(variables.get("inventory_hostname", "")), variables, self._variables())
         own: dict[str, Any] = super()._resolve_option_variables(variables, templar)
         name = own.get("jail_mac")
         if not name:
@@ -231,6 +236,7 @@ class Connection(ConnectionBase):
                 f"jail_mac is {name!r}, which is not in the inventory: add that Mac, or correct jail_mac"
             )
         theirs = variables["hostvars"][name]
+        settings.refuse_facts(name, theirs, self._variables())
         address = {entry["name"] for entry in self.option_definitions["host"]["vars"]}
         known = [known for known in self._variables() if known in theirs and not known.startswith("jail_")]
         found = {**{key: own[key] for key in own if key not in address}, **{key: theirs[key] for key in known}}
@@ -242,8 +248,13 @@ class Connection(ConnectionBase):
         names: list[str] = constants.config.get_plugin_vars("connection", self._load_name)
         return names
 
+    def _variables_of_tasks(self) -> list[str]:
+        """What is read besides for a task: by the shell, which prepares it."""
+        return [*self._variables(), *constants.config.get_plugin_vars("shell", self._shell._load_name)]
+
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         super().set_options(task_keys, var_options, direct)
+        self._runs_modules = (task_keys or {}).get("action") not in NO_MODULES
         options = self._settings
         password = options["sudo_password"] or self._play_context.become_pass
         sudo = Sudo(password, options["sudo_exe"], options["sudo_flags"])
@@ -287,6 +298,14 @@ class Connection(ConnectionBase):
                 "Tools or another Python into the jail, or set ansible_python_interpreter to where it is "
                 "(raw and script need none)"
             )
+        strange = found_elsewhere(text, answer[1])
+        if strange:
+            raise AnsibleError(
+                f"cannot take {strange} for the Python of {visit.jail}: it is none of those that were looked for (set "
+                "ansible_python_interpreter to where it is)"
+            )
+        if self._runs_modules:
+            settings.refuse_answer(answer[1], visit.jail, self._variables_of_tasks())
         return answer
 
     def put_file(self, in_path: str, out_path: str) -> None:
@@ -306,7 +325,7 @@ class Connection(ConnectionBase):
         rc, _stdout, stderr = self._go(visit, how, path)
         if rc:
             verb = "write" if visit.act == "put" else "read"
-            said = to_text(stderr).strip() or f"it ended with {rc}"
+            said = show(to_text(stderr).strip()) or f"it ended with {rc}"
             raise AnsibleError(f"cannot {verb} {visit.words[0]} in {visit.jail} as {visit.user}: {said}")
 
     def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Visit:
@@ -321,8 +340,8 @@ class Connection(ConnectionBase):
         try:
             visit = Visit(jail, user or options["remote_user"], act, words, stdin, pythons)
         except JailError as exc:
-            raise AnsibleError(str(exc)) from None
-        display.vvv(f"{visit.jail} as {visit.user}: {act} {' '.join(visit.words)}", host=options["host"])
+            raise AnsibleError(show(str(exc))) from None
+        display.vvv(f"{visit.jail} as {visit.user}: {act} {show(' '.join(visit.words))}", host=options["host"])
         return visit
 
     @property
@@ -341,19 +360,16 @@ class Connection(ConnectionBase):
         except AnsibleError as exc:
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise
-            raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {GIVE_IT}") from exc
+            raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {entry.GIVE_IT}") from exc
+        can_have_terminal = visit.act == "run" and not visit.stdin and isinstance(self._reached, SshMac)
+        terminal = can_have_terminal and self._settings["use_tty"]
+        said = answer[1] if terminal else answer[2]
+        if answer[0] and not entered(said):
+            entry.judge(visit, answer[0], said, name)
+        answer = without_ours(*answer, terminal)
         if answer[0]:
-            judge(visit, answer, name)
-            self._see_sudo(visit, answer, name)
+            entry.explain(visit, answer)
         return answer
-
-    def _see_sudo(self, visit: Visit, answer: Answer, name: str) -> None:
-        """Raise when sudo on the Mac refused. One in the jail says the same, so the Mac's is then asked once more."""
-        rc, stdout, stderr = answer
-        for text, advice in REFUSALS.items():
-            if rc == 1 and not stdout and text in stderr and self._reached.run("true", None)[0]:
-                said = to_text(stderr).strip()
-                raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {said}: {advice}")
 
     # -- the connection ------------------------------------------------------------
 
@@ -372,20 +388,3 @@ class Connection(ConnectionBase):
     def close(self) -> None:
         if self._mac is not None:
             self._mac.plugin.close()
-
-
-def judge(visit: Visit, answer: Answer, mac: str) -> None:
-    """Raise when nothing was done, and say what is known of programs that were killed."""
-    from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
-
-    rc, _stdout, stderr = answer
-    try:
-        refusal.refuse(visit, rc, stderr)
-    except OperationError as exc:
-        kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
-        raise kind(str(exc)) from None
-    except JailError as exc:
-        raise AnsibleConnectionFailure(f"{exc} (on {mac})") from None
-    why = refusal.killed(visit, rc, stderr)
-    if why:
-        display.warning(why)

@@ -12,11 +12,12 @@ description:
   - Makes hosts of Macs and of the jails on them, so that a jail that many Macs have is written down once.
   - The Macs are in the group C(macs), the jails in C(jails). The jails of one Mac are in C(mac_NAME), those of one name
     in C(jail_NAME), and all hosts of one major version of macOS in C(macos_VERSION).
-  - A jail has the variables C(jail_path), C(jail_mac) and C(ansible_host), besides those that are given for it.
+  - A jail has the variables C(jail_path), C(jail_mac), C(ansible_host) and C(ansible_connection), besides those that
+    are given for it. The last one is P(darwin.jail.chroot#connection), so that whatever is run on a jail runs in it.
   - Nothing is asked of a Mac. C(macos_version) is what O(macs[].macos) or O(jails[].macos) says, or else what the fact
-    cache holds of the host, C(ansible_distribution_version). A jail for which neither is there has that of its Mac,
-    from which it is copied, unless C(jail_source) among its variables names another macOS. Where nothing is known,
-    there is no C(macos_version), and no group.
+    cache holds of the Mac, C(ansible_distribution_version). A jail for which it is not said has that of its Mac, from
+    which it is copied, unless C(jail_source) among its variables names another macOS. Where nothing is known, there is
+    no C(macos_version), and no group. What facts say of a jail does not count, since groups bring settings.
 author:
   - darwin.jail contributors (@darwin-jail)
 extends_documentation_fragment:
@@ -114,6 +115,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+from unicodedata import normalize
 
 from ansible import constants
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -127,6 +129,7 @@ from ansible.plugins.inventory import (
 from ansible.plugins.loader import cache_loader, connection_loader
 from ansible.template import trust_as_template
 from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe, suggestion
+from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import CHROOT
 
 Entry = Mapping[str, Any]
 
@@ -252,10 +255,11 @@ def check_unique(hosts: list[Host]) -> None:
             raise AnsibleParserError(f"two hosts would be called {host.name!r}: give one of them another name")
         names.add(host.name)
         if "jail_path" in host.variables:
-            place = (host.variables["jail_mac"], host.variables["jail_path"])
+            mac, path = host.variables["jail_mac"], host.variables["jail_path"]
+            place = (mac, normalize("NFD", normalize("NFD", str(path)).casefold()))  # as Macs compare names, mostly
             if place in places:
                 raise AnsibleParserError(
-                    f"{places[place]!r} and {host.name!r} are both in {place[1]} on {place[0]}: give one another path"
+                    f"{places[place]!r} and {host.name!r} are both in {path} on {mac}: give one another path"
                 )
             places[place] = host.name
     check_groups("mac", {host.variables["jail_mac"] for host in hosts if "jail_mac" in host.variables})
@@ -286,16 +290,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         check_keys(self._read_config_data(path), self.option_definitions, path)
         # All is checked before anything is added, since Ansible goes on with what was.
         macs, jails = self._read()
-        self._find_versions(macs, jails, self._versions_of_facts([*macs, *jails], path, cache))
+        self._find_versions(macs, jails, self._versions_of_facts(macs, path, cache))
         self._add_groups([*macs, *jails])
         for mac in macs:
             self._add(mac)
         for jail in jails:
             mac = jail.variables["jail_mac"]
             jail.variables.setdefault("ansible_host", self.inventory.get_host(mac).get_vars().get("ansible_host", mac))
+            jail.variables.setdefault("ansible_connection", trust_as_template(CHROOT))
             self._add(jail)
         # Here it is loaded once. Where Ansible would first need it, it is loaded anew for every task.
-        connection_loader.get("darwin.jail.chroot", class_only=True)
+        connection_loader.get(CHROOT, class_only=True)
 
     def _read(self) -> tuple[list[Host], list[Host]]:
         macs = macs_of(self._entries("macs"), self._words("macs"))
@@ -312,23 +317,24 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     # -- versions of macOS
 
-    def _versions_of_facts(self, hosts: list[Host], path: str, cache: bool) -> dict[str, str]:
-        """What facts told of hosts, now or when it was written to the cache."""
+    def _versions_of_facts(self, macs: list[Host], path: str, cache: bool) -> dict[str, str]:
+        """What facts told of Macs, now or when it was written to the cache. A jail's own would choose its groups."""
         use, key = self.get_option("cache"), self.get_cache_key(path)
         kept = dict(self._cache.get(key) or {}) if use and cache else {}
         facts = cache_loader.get(constants.config.get_config_value("CACHE_PLUGIN"))
-        for host in hosts:
-            if not host.macos and host.name not in kept and facts.contains(host.name):
-                known = facts.get(host.name)
-                if known.get("ansible_distribution") == "MacOSX" and known.get("ansible_distribution_version"):
-                    kept[host.name] = str(known["ansible_distribution_version"])
+        for mac in macs:
+            if not mac.macos and mac.name not in kept and facts.contains(mac.name):
+                known = facts.get(mac.name)
+                version = str(known.get("ansible_distribution_version"))
+                if known.get("ansible_distribution") == "MacOSX" and VERSION.fullmatch(version):
+                    kept[mac.name] = version
         if use:
             self._cache[key] = kept
         return kept
 
     def _find_versions(self, macs: list[Host], jails: list[Host], facts: dict[str, str]) -> None:
-        for host in (*macs, *jails):
-            host.macos = host.macos or facts.get(host.name, "")
+        for mac in macs:
+            mac.macos = mac.macos or facts.get(mac.name, "")
         versions = {mac.name: mac.macos for mac in macs}
         for jail in jails:
             if not jail.macos and "jail_source" not in jail.variables:

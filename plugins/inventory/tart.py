@@ -80,6 +80,7 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible_collections.darwin.jail.plugins.module_utils.errors import show
 from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe
 from ansible_collections.darwin.jail.plugins.plugin_utils.vms import host_name, is_local, variables, way_through
 
@@ -202,7 +203,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             answers = dict(zip(macs, pool.map(one, macs.values()), strict=True))
         for name, answer in answers.items():
             if isinstance(answer, NoAnswerError):
-                self.display.warning(f"the virtual machines of {name} are not known: {answer}")
+                self.display.warning(f"the virtual machines of {name} are not known: {show(str(answer))}")
         return {name: answer for name, answer in answers.items() if not isinstance(answer, NoAnswerError)}
 
     def _add(self, mac: dict[str, Any], vm: dict[str, Any]) -> None:

@@ -17,16 +17,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from . import launchd
+from . import launchd, programs
 from ._sys import at, bind_mount, daemon, host
 from ._sys.mounts import mounts_below, unmount
+from ._sys.names import Names, names_at, names_of
 from ._sys.rooted import Root
 from ._sys.source import program
 from .bindfs import Bindfs, find_bindfs
 from .directory import find_account, find_group
 from .errors import InputError, OperationError, show
-from .jail import STATE, is_vacant, jail_path, not_there_yet, open_jail
+from .jail import is_vacant, jail_path, not_there_yet, open_jail
 from .launchd import Job, Step
+from .protected import is_state
 from .result import Result
 from .rootfs.manifest import canonical
 
@@ -72,7 +74,7 @@ def wanted(number: int, item: dict[str, Any], jail: bytes) -> Wanted:
         raise InputError(
             f"{where}: dest '{show(dest)}' is not an absolute path without '..': give it as seen in the jail"
         )
-    if not point or (point + b"/").startswith(STATE + b"/"):
+    if not point or is_state(point):
         raise InputError(f"{where}: dest '{show(dest)}' is the jail's own: choose a directory below the jail's root")
     return Wanted(where, source, point, _options(where, item))
 
@@ -92,11 +94,11 @@ def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def refuse_overlaps(wishes: Sequence[Wanted]) -> None:
+def refuse_overlaps(wishes: Sequence[Wanted], names: Names) -> None:
     """InputError when one mount would hide another, or lie in the Mac's directory that another one shows."""
     for wish in wishes:
         for other in wishes:
-            if wish is not other and (wish.point + b"/").startswith(other.point + b"/"):
+            if wish is not other and names.is_below(wish.point, other.point):
                 raise InputError(
                     f"{wish.where}: dest /{show(wish.point)} lies at or below that of {other.where}: "
                     "choose another place, or mount them apart"
@@ -126,9 +128,14 @@ def refuse_point(root: Root, wish: Wanted) -> None:
 # -- what there is -------------------------------------------------------------
 
 
+def _is_mounted(root: Root, point: bytes) -> bool:
+    key = names_of(root).key
+    return any(key(mount.point) == key(root.outside(point)) for mount in mounts_below(root.path))
+
+
 def is_alive(root: Root, point: bytes) -> bool:
     """Whether something is mounted there and answers."""
-    if all(mount.point != root.outside(point) for mount in mounts_below(root.path)):
+    if not _is_mounted(root, point):
         return False
     try:
         return root.lstat(point) is not None
@@ -154,12 +161,12 @@ def arrange(
         raise InputError(f"cannot mount anything in {jail}: only root can: set become: true")
     path = jail_path(jail)
     wishes = [wanted(number, item, path) for number, item in enumerate(mounts)]
-    refuse_overlaps(wishes)
+    refuse_overlaps(wishes, names_at(path))
     warnings: list[str] = []
     jobs: Jobs = {}
     if wishes:
         tool = find_bindfs(bindfs)
-        launchd.refuse_writable(python)
+        programs.refuse_writable(python)
         jobs = {job.label: (wish, job) for wish in wishes for job in (_job(path, wish, tool, python),)}
         warnings += tool.warnings
     if is_vacant(path) and (check or not wishes):  # not built yet, or what a killed removal left
@@ -186,7 +193,8 @@ def _carry_out(root: Root, jobs: Jobs, check: bool, timeout: float, warnings: li
 
 
 def _label(path: bytes, point: bytes) -> str:
-    return launchd.label(path, PURPOSE + launchd.slug("/" + os.fsdecode(point)))
+    """One label for one place, however the list spells it."""
+    return launchd.label(path, PURPOSE + launchd.slug("/" + os.fsdecode(names_at(path).key(point))))
 
 
 def _job(path: bytes, wish: Wanted, tool: Bindfs, python: str) -> Job:
@@ -210,7 +218,7 @@ def _drop(root: Root, jobs: Jobs) -> list[Step]:
 def _keep(root: Root, wish: Wanted, job: Job) -> list[Step]:
     """Make one mount what it is to be; nothing when it is."""
     ours = job.label in launchd.labels(job.label)
-    there = any(mount.point == root.outside(wish.point) for mount in mounts_below(root.path))
+    there = _is_mounted(root, wish.point)
     if there and not ours:
         raise InputError(
             f"{wish.where}: something is mounted on {show(root.outside(wish.point))} that is not of this collection: "

@@ -4,7 +4,9 @@
 """bindfs(1), the program that shows a directory in a second place, and the FUSE that it needs.
 
 macOS has neither. bindfs comes from Homebrew as a rule, whose files belong to
-a person; root runs a copy that only root can replace (bind_mounts.py).
+a person. A copy of a person's program is still that person's program, so one
+that others than root can replace is refused; each job runs a copy of its own
+(bind_mounts.py), so that an update does not end what runs.
 """
 
 from __future__ import annotations
@@ -12,14 +14,14 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from . import macho
+from . import macho, programs
 from ._sys import host
 from ._sys.rooted import Root
 from .errors import FormatError, InputError, show
 from .extent import Extent
 from .software import fuses
 
-PLACES = ("/opt/homebrew/bin/bindfs", "/usr/local/bin/bindfs")
+PLACES = tuple(f"{place}/bindfs" for place in (programs.OWN, *programs.HOMEBREW))
 LARGEST = 1 << 24
 
 # Virtual machines: macFUSE's author in macfuse/macfuse#1012.
@@ -52,6 +54,7 @@ def find_bindfs(path: str | None = None) -> Bindfs:
     found = next((place for place in places if os.path.isfile(place)), None)
     if found is None:
         raise InputError(NO_BINDFS.format(places=" or ".join(places)))
+    programs.refuse_writable(found, programs.copy_of(found))
     contents = host.read_file(found, LARGEST)
     return Bindfs(found, contents, _loose_libraries(contents))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .errors import InputError
+from .errors import InputError, show
 
 
 class Block(NamedTuple):
@@ -16,6 +16,16 @@ class Block(NamedTuple):
     name: str
     text: str
     """Its lines; nothing: there is to be no block."""
+
+    @property
+    def fault(self) -> str:
+        """Why it could not be found again; empty when it can."""
+        if not self.name.isprintable() or self.name != self.name.strip() or not self.name:
+            return f"name '{show(self.name)}' is to be one line of printed characters, for it stands in a comment"
+        lines = self.text.encode("utf-8", "surrogateescape").splitlines()
+        if any(_is(line, marker) for line in lines for marker in (self.begin, self.end)):
+            return f"block holds a line that marks where '{self.name}' begins or ends: take another name"
+        return ""
 
     @property
     def begin(self) -> bytes:

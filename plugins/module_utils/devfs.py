@@ -14,7 +14,7 @@ import os
 import stat
 import time
 
-from . import launchd
+from . import launchd, programs
 from ._sys import daemon, devfs_mount
 from ._sys.mounts import mounts_below, unmount
 from ._sys.rooted import Root
@@ -46,7 +46,7 @@ def arrange(jail: str, state: str, python: str, timeout: float, check: bool) -> 
     path = jail_path(jail)
     if state == "absent":
         return _end(jail, path, check)
-    launchd.refuse_writable(python)
+    programs.refuse_writable(python)
     wanted = job(path, python)
     if check and not os.path.isdir(path):
         diff = [step.describe for step in launchd.plan_present(wanted)]

@@ -15,10 +15,10 @@ import re
 from typing import NamedTuple
 
 from ._sys.process import run
+from ._sys.who import as_number
 from .errors import InputError, OperationError
 
 DSCL = "/usr/bin/dscl"
-KEYS = ("GeneratedUID", "UniqueID", "PrimaryGroupID", "NFSHomeDirectory", "UserShell")
 
 # dscl ends with the low byte of the error's number: eDSRecordNotFound is -14136.
 RECORD_NOT_FOUND = 14136 % 256
@@ -27,7 +27,10 @@ RECORD_NOT_FOUND = 14136 % 256
 # (apple-oss-distributions Libinfo membership.subproj/membership.c 51-54, 522-540).
 COMPATIBILITY = "FFFFEEEE-DDDD-CCCC-BBBB-AAAA{:08X}"
 
-LINE = re.compile(r"(?:dsAttrTypeStandard:)?(\w+):(?: (.*))?")
+# An attribute may have several values, between blanks, or each on a line of its own behind one.
+GENERATED_UID = re.compile(
+    r"^(?:dsAttrTypeStandard:)?GeneratedUID:\s+([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\b", re.M
+)
 
 
 class Account(NamedTuple):
@@ -39,7 +42,7 @@ class Account(NamedTuple):
     home: str
     shell: str
     uuid: str | None
-    """GeneratedUID; None when there is none."""
+    """GeneratedUID, the first one; None when there is none."""
 
 
 def unsigned(number: int) -> int:
@@ -52,26 +55,21 @@ def compatibility_uuid(uid: int) -> str:
 
 
 def find_account(user: str) -> Account:
-    """The account of a user, given by name or number; InputError when there is none."""
+    """The account of a user, given by name or number; InputError when there is none.
+
+    All but the UUID comes from getpwnam(3), which takes one value where Directory Services have several: root has two
+    homes (docs/macos.md, Users).
+    """
     entry = _entry(user)
-    name = entry.pw_name if entry else user
-    record = {} if user.isdecimal() and not entry else read_record(name)
-    if not entry and not record:
+    if entry is None:
         raise no_such_user(user)
-    known = {
-        "UniqueID": entry and str(entry.pw_uid),
-        "PrimaryGroupID": entry and str(entry.pw_gid),
-        "NFSHomeDirectory": entry and entry.pw_dir,
-        "UserShell": entry and entry.pw_shell,
-        **record,
-    }
     return Account(
-        name=name,
-        uid=_number(name, "UniqueID", known["UniqueID"]),
-        gid=_number(name, "PrimaryGroupID", known["PrimaryGroupID"]),
-        home=known["NFSHomeDirectory"] or "/",
-        shell=known["UserShell"] or "/bin/sh",
-        uuid=known.get("GeneratedUID"),
+        name=entry.pw_name,
+        uid=unsigned(entry.pw_uid),
+        gid=unsigned(entry.pw_gid),
+        home=entry.pw_dir or "/",
+        shell=entry.pw_shell or "/bin/sh",
+        uuid=generated_uid(entry.pw_name),
     )
 
 
@@ -81,52 +79,33 @@ def no_such_user(user: str) -> InputError:
 
 def find_group(group: str) -> int:
     """The number of a group, given by name or number; InputError when there is no such name."""
-    if group.isdecimal():
-        return unsigned(int(group))
+    gid = as_number(group)
+    if gid is not None:
+        return gid
     try:
         return unsigned(grp.getgrnam(group).gr_gid)
     except (KeyError, ValueError) as exc:
         raise InputError(f"there is no group {group!r} in Directory Services: create it first") from exc
 
 
-def read_record(name: str) -> dict[str, str]:
-    """What Directory Services says about a user; nothing when it does not know the name, or is not there to ask."""
+def generated_uid(name: str) -> str | None:
+    """The GeneratedUID of a user; None when Directory Services have none, or are not there to ask."""
     if not name or "/" in name or "\0" in name:
-        return {}
+        return None
     try:
-        ended = run([DSCL, "/Search", "-read", f"/Users/{name}", *KEYS])
+        ended = run([DSCL, "/Search", "-read", f"/Users/{name}", "GeneratedUID"])
     except OperationError:
-        return {}
+        return None
     if ended.rc not in (0, RECORD_NOT_FOUND):
         said = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise OperationError("ask Directory Services about the user", name, f"dscl ended with {ended.rc}: {said}")
-    return {} if ended.rc else parse_record(ended.stdout.decode("utf-8", "replace"))
-
-
-def parse_record(text: str) -> dict[str, str]:
-    """The output of `dscl -read`: keys come sorted, and a value that holds a space on the next line, behind a space."""
-    record: dict[str, str] = {}
-    key = ""
-    for line in text.split("\n"):
-        match = LINE.fullmatch(line)
-        if match:
-            key = match[1]
-            if match[2]:
-                record[key] = match[2]
-        elif line.startswith(" ") and key and key not in record:
-            record[key] = line[1:]
-    return record
+    found = GENERATED_UID.search(ended.stdout.decode("utf-8", "replace")) if not ended.rc else None
+    return found[1] if found else None
 
 
 def _entry(user: str) -> pwd.struct_passwd | None:
+    uid = as_number(user)
     try:
-        return pwd.getpwuid(unsigned(int(user))) if user.isdecimal() else pwd.getpwnam(user)
-    except (KeyError, ValueError, OverflowError):  # ValueError: a name with a NUL in it
+        return pwd.getpwnam(user) if uid is None else pwd.getpwuid(uid)
+    except (KeyError, ValueError):  # ValueError: a name with a NUL in it
         return None
-
-
-def _number(name: str, key: str, text: str | None) -> int:
-    try:
-        return unsigned(int(text or ""))
-    except ValueError as exc:
-        raise InputError(f"Directory Services gives no {key} for the user {name!r}: give it as an option") from exc

@@ -18,8 +18,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from . import launchd
-from ._sys import daemon, dns_relay, lookup
+from . import launchd, programs
+from ._sys import daemon, dns_relay, lookup, peer
 from ._sys.process import run
 from ._sys.rooted import Root
 from ._sys.sockets import refusal
@@ -70,7 +70,7 @@ def look(root: Root) -> Way:
 def job(path: bytes, mode: str, python: str) -> Job:
     name = launchd.label(path, "dns")
     words = (python, "-I", "-S", launchd.installed(name, PROGRAM), "--mode", mode, os.fsdecode(path))
-    return Job(name, words, {PROGRAM: program(daemon, dns_relay, call="main()").encode()})
+    return Job(name, words, {PROGRAM: program(daemon, peer, dns_relay, call="main()").encode()})
 
 
 def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> Result:
@@ -79,7 +79,7 @@ def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> R
         raise InputError(f"cannot arrange names in {jail}: launchd takes jobs from root only: set become: true")
     if mode == "none":
         return _end(jail, check)
-    launchd.refuse_writable(python)
+    programs.refuse_writable(python)
     path = jail_path(jail)
     wanted = job(path, mode, python)
     if check and not os.path.isdir(path):

@@ -39,14 +39,25 @@ class Drift:
         if directory.path not in self._known.record.blocks:
             return  # foreign, which its parent has said
         self._look_at_itself(directory)
-        differing = self._files(directory)
-        fields = self._known.record.fields(directory.path) if differing else {}
         recorded = set(self._known.record.children.get(directory.path, ()))
+        differing = self._files(directory)
+        if not self._known.record.names.exact and self._respell(directory, differing | recorded):
+            differing = self._files(directory)
+        fields = self._known.record.fields(directory.path) if differing else {}
         there = {name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)}
         for name in sorted(differing - recorded):
             self._file(directory, name, fields.get(name, []))
         for name in sorted((there ^ recorded) - fields.keys()):
             self._directory(directory, name)
+
+    def _respell(self, directory: Directory, names: set[bytes]) -> bool:
+        """Call what is there as the record does, where the volume takes the two spellings for one; False: all is."""
+        key, entries = self._known.record.names.key, directory.entries
+        missing = {key(name): name for name in names if name not in entries}
+        found = [(name, missing[key(name)]) for name in entries if key(name) in missing] if missing else []
+        for name, recorded in found:
+            entries[recorded] = entries.pop(name)
+        return bool(found)
 
     def _files(self, directory: Directory) -> set[bytes]:
         """The names, recorded or there, that are not just as their line in the record says."""

@@ -18,10 +18,13 @@ Every message says what, where and why, and where it helps, what to do.
 
 from __future__ import annotations
 
-import os
+import re
 from typing import Union
 
 AnyPath = Union[str, bytes]
+
+UNWRITABLE = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufffe\\uffff]")
+"""What a property list cannot hold, or not as it is, and no path needs: control characters, what is not UTF-8."""
 
 
 class JailError(Exception):
@@ -69,13 +72,19 @@ class OperationError(JailError):
 
 
 def show(path: AnyPath) -> str:
-    """A path for people: bytes that are not UTF-8, and characters that are not printed, are shown as escapes."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path or another text for people: what is not UTF-8 or is not printed, line breaks too, is shown as escapes.
+
+    Nothing is ever opened by it: two paths can be shown alike.
+    """
+    text = path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(char: str) -> str:
-    return char if char.isprintable() else char.encode("unicode_escape").decode()
+    if char.isprintable():
+        return char
+    byte = ord(char) - 0xDC00  # what stands for a byte that is not UTF-8
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else char.encode("unicode_escape").decode()
 
 
 def failed(verb: str, path: AnyPath, exc: OSError, hint: str = "") -> OperationError:

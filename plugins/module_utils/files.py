@@ -17,12 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._sys import at, host
+from . import kept
+from ._sys import host
+from ._sys.names import names_of
 from ._sys.rooted import Root
 from .block import Block
 from .errors import InputError, OperationError, SpaceError, failed, show
-from .jail import STATE, TEMPORARY, Jail, open_jail
+from .jail import Jail, open_jail
 from .jail_users import find_jail_group, find_user
+from .protected import guards_state, is_safe_guard, is_state
 from .result import Result
 from .rootfs.manifest import canonical
 from .sizes import size
@@ -94,13 +97,15 @@ def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
     if not path.startswith("/") or ".." in path.split("/"):
         raise InputError(f"{where}: path '{path}' is not an absolute path without '..': give it as seen in the jail")
     real = canonical(os.fsencode(path))
-    if not real or (real + b"/").startswith(STATE + b"/"):
+    if not real or is_state(real):
         raise InputError(f"{where}: path '{path}' is the jail's own: choose one below the jail's root")
     for option, goes_with in (("content", "file"), ("block", "file"), ("target", "link")):
         if item.get(option) is not None and state != goes_with:
             raise InputError(f"{where}: {option} goes with state {goes_with}, not with state {state}")
     if state == "link" and not item.get("target"):
         raise InputError(f"{where}: a link needs a target: say where it is to point")
+    if "\0" in (item.get("target") or ""):
+        raise InputError(f"{where}: target holds a NUL, and no path can: give another one")
     if item.get("content") is not None and item.get("block") is not None:
         raise InputError(f"{where}: content is all of a file and block a part of it: give one of them")
     mode = item.get("mode")
@@ -114,13 +119,23 @@ def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
         uid=account.uid,
         gid=find_jail_group(root, item["group"]) if item.get("group") else account.gid,
         content=None if item.get("content") is None else item["content"].encode("utf-8", "surrogateescape"),
-        block=None if item.get("block") is None else Block(item["name"], item["block"]),
+        block=_block(where, item),
         target=os.fsencode(item.get("target") or ""),
     )
 
 
+def _block(where: str, item: dict[str, Any]) -> Block | None:
+    if item.get("block") is None:
+        return None
+    block = Block(item["name"], item["block"])
+    if block.fault:
+        raise InputError(f"{where}: {block.fault}")
+    return block
+
+
 def plan(root: Root, want: Wanted) -> list[Step]:
     """What is missing or wrong, from the top down; InputError when something else has the name."""
+    _refuse_exposure(root, want)
     steps = []
     parents = want.path.split(b"/")[:-1]
     for depth in range(1, len(parents) + 1):
@@ -140,6 +155,8 @@ def plan(root: Root, want: Wanted) -> list[Step]:
         return [] if nothing else [*steps, Step("create", want.path, want.state)]
     _refuse_other(root, want.path, status, want.state)
     why = _differences(root, want, status)
+    if why and want.state == "file":
+        _future(root, want)  # refuses what may not be kept
     return [Step("change", want.path, want.state, ", ".join(why))] if why else []
 
 
@@ -149,7 +166,7 @@ def _differences(root: Root, want: Wanted, have: os.stat_result) -> list[str]:
         why.append(f"mode {stat.S_IMODE(have.st_mode):04o}, wanted {want.mode:04o}")
     if (have.st_uid, have.st_gid) != (want.uid, want.gid):
         why.append(f"owner {have.st_uid}:{have.st_gid}, wanted {want.uid}:{want.gid}")
-    if want.state == "link" and (target := _target(root, want.path)) != want.target:
+    if want.state == "link" and (target := root.read_link(want.path)) != want.target:
         why.append(f"target {show(target)}, wanted {show(want.target)}")
     if want.state == "file" and not _holds(root, want, have):
         why.append(f"block {want.block.name}" if want.block else "content")
@@ -158,9 +175,9 @@ def _differences(root: Root, want: Wanted, have: os.stat_result) -> list[str]:
 
 def _holds(root: Root, want: Wanted, have: os.stat_result) -> bool:
     """Whether a file holds what it is to hold; one of another size need not be read."""
-    if want.content is not None and len(want.content) != have.st_size:
-        return False
-    return (want.content is None and want.block is None) or _content(root, want) == root.read(want.path, LARGEST)
+    if want.content is not None:
+        return len(want.content) == have.st_size and want.content == root.read(want.path, LARGEST)
+    return want.block is None or _future(root, want)[0] == root.read(want.path, LARGEST)
 
 
 def _target(root: Root, path: bytes) -> bytes:
@@ -172,13 +189,15 @@ def _target(root: Root, path: bytes) -> bytes:
         raise failed("read the link", root.outside(path), exc) from exc
 
 
-def _content(root: Root, want: Wanted) -> bytes:
-    """What a file is to hold."""
-    if want.content is not None:
-        return want.content
-    now = root.read(want.path, LARGEST) or b""
+def _future(root: Root, want: Wanted) -> tuple[bytes, int]:
+    """What a file is to hold, and its mode; what is kept of one that is there is all of one and the same file."""
+    if want.content is None:
+        now, status = kept.read(root, want.path, LARGEST)
+    else:
+        now, status = want.content, root.lstat(want.path)
+    mode = want.mode if want.mode is not None else kept.mode(status, MODES["file"])
     try:
-        return want.block.placed(now) if want.block else now
+        return (want.block.placed(now) if want.block else now), mode
     except InputError as exc:
         raise InputError(f"cannot change {show(root.outside(want.path))}: {exc}") from exc
 
@@ -192,7 +211,7 @@ def carry_out_all(root: Root, planned: Mapping[Step, Wanted]) -> None:
         except OperationError as exc:
             if exc.errno != errno.ENOSPC:
                 raise
-            needed = sum(BLOCK + (len(_content(root, one)) if one.state == "file" else 0) for one in left.values())
+            needed = sum(BLOCK + (len(_future(root, one)[0]) if one.state == "file" else 0) for one in left.values())
             free = host.free_bytes(root.path)
             raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
         del left[step]
@@ -207,29 +226,27 @@ def carry_out(root: Root, want: Wanted, step: Step) -> None:
     elif want.state == "directory":
         root.make_dir(want.path, _mode(root, want), want.uid, want.gid)
     elif want.state == "link":
-        _link(root, want)
+        root.write_link(want.path, want.target, want.uid, want.gid)
     else:
-        root.write(want.path, _content(root, want), _mode(root, want), want.uid, want.gid)
+        root.write(want.path, *_future(root, want), want.uid, want.gid)
 
 
 def _mode(root: Root, want: Wanted) -> int:
-    if want.mode is not None:
-        return want.mode
-    have = root.lstat(want.path)
-    return stat.S_IMODE(have.st_mode) if have else MODES[want.state]
+    """Of a directory."""
+    return want.mode if want.mode is not None else kept.mode(root.lstat(want.path), MODES[want.state])
 
 
-def _link(root: Root, want: Wanted) -> None:
-    """Make a symbolic link, or put another one in its place."""
-    parent, name = os.path.split(want.path)
-    temporary = TEMPORARY + os.urandom(6).hex().encode()
-    try:
-        with root.directory(parent) as fd:
-            at.make_symlink(want.target, temporary, fd)
-            at.set_link_owner(temporary, fd, want.uid, want.gid)
-            at.rename(temporary, fd, name, fd)
-    except OSError as exc:
-        raise failed("make the link", root.outside(want.path), exc) from exc
+def _refuse_exposure(root: Root, want: Wanted) -> None:
+    """What the collection keeps in a jail is safe as long as only root can rename what leads to it."""
+    if not guards_state(want.path):
+        return
+    status = root.lstat(want.path)
+    mode = want.mode if want.mode is not None else stat.S_IMODE(status.st_mode) if status else 0
+    if want.state == "absent" or not is_safe_guard(mode, want.uid):
+        raise InputError(
+            f"{show(root.outside(want.path))} leads to what the collection keeps in the jail: it stays, is root's, and "
+            "nobody else can write there: choose another path, owner or mode"
+        )
 
 
 def _kind(status: os.stat_result | None) -> str:
@@ -245,11 +262,12 @@ def _refuse_other(root: Root, path: bytes, status: os.stat_result, kind: str) ->
 
 def is_mounted(jail: Jail, want: Wanted) -> bool:
     """Whether a wanted directory is on a mount, and so somebody else's; InputError for anything else that is."""
+    names = names_of(jail.root)
     for point in sorted(jail.mounts()):
-        on_it = (want.path + b"/").startswith(point + b"/")
+        on_it = names.is_below(want.path, point)
         if on_it and want.state == "directory":
             return True
-        if on_it or (want.state == "absent" and point.startswith(want.path + b"/")):
+        if on_it or (want.state == "absent" and names.is_below(point, want.path)):
             raise InputError(
                 f"cannot change {show(jail.root.outside(want.path))}: something is mounted on "
                 f"{show(jail.root.outside(point))}: unmount it first"

@@ -19,20 +19,21 @@ from .shared_caches import Cache, uuids
 
 def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
     """The jail; `found` are its shared caches."""
-    marker, holds, worker = jail.marker, _release(jail.root), jail_lock_holder(jail.root)
+    known, holds, worker = jail.entry, _release(jail.root), jail_lock_holder(jail.root)
+    state = "interrupted" if not worker and _is_interrupted(jail) else known.get("state", "unknown")
     return {
         "path": show(jail.path),
-        "id": _text(marker.get("id")),
-        "state": "interrupted" if not worker and _is_interrupted(jail) else _text(marker.get("state")),
-        "adopted": marker.get("adopted") is True,
-        "created": _time(marker.get("created")),
-        "built": _time(marker.get("built")),
-        "replaces": _text(marker.get("replaces")),
-        "clone_of": _text(marker.get("clone_of")),
-        "image": _text(marker.get("image")),
-        "source": _text(marker.get("source")),
-        "macos_version": holds.version if holds else _text(marker.get("macos_version")),
-        "macos_build": holds.build if holds else _text(marker.get("macos_build")),
+        "id": known.get("id"),
+        "state": state,
+        "adopted": "adopted" in known,
+        "created": _time(known.get("created")),
+        "built": _time(known.get("built")),
+        "replaces": known.get("replaces"),
+        "clone_of": show(known["clone_of"]) if "clone_of" in known else None,
+        "image": known.get("image"),
+        "source": known.get("source"),
+        "macos_version": holds.version if holds else known.get("macos_version"),
+        "macos_build": holds.build if holds else known.get("macos_build"),
         "architectures": sorted({cache.arch for cache in found}),
         "caches": [_cache(cache) for cache in found],
         "locked_by": worker,
@@ -71,7 +72,7 @@ def _behind(who: str, root: Root, have: Release | None, caches: dict[str, str]) 
 
 def _is_interrupted(jail: Jail) -> bool:
     """Whether a later build of a complete jail was killed."""
-    return jail.marker.get("state") == "complete" and bool(journals(jail.root))
+    return jail.entry.get("state") == "complete" and bool(journals(jail.root))
 
 
 def _cache(cache: Cache) -> dict[str, Any]:
@@ -92,12 +93,7 @@ def _release(root: Root) -> Release | None:
         return None
 
 
-def _text(value: object) -> str | None:
-    """A text of the marker, which anybody who is root in the jail can have written."""
-    return value if isinstance(value, str) else None
-
-
-def _time(value: object) -> str | None:
-    if not isinstance(value, int) or not 0 <= value < 1 << 40:
+def _time(value: int | None) -> str | None:
+    if value is None or not 0 <= value < 1 << 40:
         return None
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))

@@ -6,53 +6,54 @@
 What the collection keeps in a jail lives in one root-only directory of it:
 
     /private/var/db/darwin.jail/
-        jail.json       the marker: this directory is a jail of ours
+        jail.json       the marker: this directory is a jail of ours, with a copy of its entry for people
         record.mtree    what was installed, in mtree(5) form (rootfs/record.py)
         journal.*       what an unfinished run may have installed
         stage/          files and directories on their way to their names
 
-All of it is untrusted input: root in the jail can change it.
+All of it is untrusted input: root in the jail can change it. What decides about a jail is its entry in the
+register of the Mac (register.py), which only the marker's `id` and `stamp` are compared with.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from ._sys import host
+from . import mounted_volume, protected, register
+from ._sys import at, host
 from ._sys.jail_lock import JailLock, refuse_if_locked
 from ._sys.lock import alone_in, this_process
-from ._sys.mounts import is_mount, mounts_below
+from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
-from .errors import AnyPath, InputError, NotAJailError, RecordError, show
+from ._sys.runs import FOLDER
+from ._sys.unfinished import PREFIX
+from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
 
-STATE = b"private/var/db/darwin.jail"
+STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
 STAGE = STATE + b"/stage"
-TEMPORARY = b".darwin.jail."
-VOLUMES = b"/Volumes/"
-"""Where macOS mounts volumes, each on a directory of its name."""
-
-# Directories that belong to a system and can never become, or be removed as, a jail.
-SYSTEM = frozenset(
-    b"/" + name
-    for name in b"""Applications Library Network System Users Volumes bin boot cores dev etc home lib
-    lib64 opt private private/etc private/tmp private/var private/var/db private/var/folders
-    private/var/root private/var/run private/var/tmp proc root run sbin srv sys tmp usr usr/bin usr/lib
-    usr/libexec usr/local usr/sbin usr/share var""".split()
-)
+TEMPORARY = PREFIX
 
 
 def jail_path(path: str) -> bytes:
-    """The real path of a jail directory that exists or may be made; InputError when it cannot be one."""
+    """The real path of a jail directory that exists or may be made; InputError when it cannot be one.
+
+    What exists of it is spelled as the volume holds it, so that all that is named after a jail agrees.
+    """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
+    _refuse_control_characters(path)
     real = host.real_path(path)
-    if real == b"/" or real in SYSTEM or real.startswith(b"/System/"):
+    if protected.is_of_system(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
-    if os.path.dirname(real) == b"/Users":
+    if protected.is_home(real):
         raise InputError(f"{show(real)} is a home directory and cannot be a jail: choose a directory below it")
     if os.path.lexists(real) and not os.path.isdir(real):
         raise InputError(f"{show(real)} is not a directory and cannot become a jail: choose another path")
@@ -66,11 +67,33 @@ def jail_path(path: str) -> bytes:
     return real
 
 
+def _refuse_control_characters(path: str) -> None:
+    """InputError for a path that the property lists of the jail's jobs could not hold, or not as it is."""
+    if UNWRITABLE.search(path):
+        raise InputError(
+            f"{show(path)} cannot be the path of a jail: it holds a control character or is not UTF-8: "
+            "choose a path without"
+        )
+
+
+ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
+BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it anew"
+
+
 class Jail:
     """An open jail. Everything below it is reached through `root`."""
 
-    def __init__(self, path: bytes, root: Root, marker: dict[str, Any]) -> None:
-        self.path, self.root, self.marker = path, root, marker
+    def __init__(
+        self, path: bytes, root: Root, marker: dict[str, Any] | None = None, entry: register.Entry | None = None
+    ) -> None:
+        """Of a directory that has no marker yet, `entry` says what its entry is to begin with."""
+        self.path, self.root = path, root
+        self._marker = marker
+        self._entry = {**(entry or {})} if marker is None else entry
+        self._unknown = ""
+        self.is_entered = True
+        """Whether it is, or is to be, in the register; a clone for one run is not."""
+        root.stage = partial(stage, root)
         self._lock: JailLock | None = None
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
@@ -83,15 +106,24 @@ class Jail:
 
     def close(self) -> None:
         self.root.close()
-        if self._lock:
-            self._lock.close()
+        self.unlock()
 
-    def lock(self, check: bool = False) -> None:
-        """Become the one writer (in check mode: see that there is none); BusyError otherwise."""
+    def lock(self, check: bool = False, sweep: bool = True) -> None:
+        """Become the one writer (in check mode: see that there is none); BusyError otherwise.
+
+        With `sweep`, what a killed one left on its way is removed.
+        """
         if check:
             refuse_if_locked(self.root)
             return
         self._lock = JailLock(self.root, this_process())
+        try:
+            self._look_again()
+            if sweep:
+                sweep_stage(self.root)
+        except BaseException:
+            self.unlock()
+            raise
 
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""
@@ -99,15 +131,60 @@ class Jail:
             refuse_if_locked(self.root)
             return
         self._lock = JailLock(self.root, f"{this_process()}, which copies it", shared=True)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """The run that had the lock before may have written another entry."""
+        self._marker, self._entry = read_marker(self.root), None
+
+    def unlock(self) -> None:
+        """Let others write, once there is nothing more to be written."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
     @property
     def locked(self) -> bool:
         return self._lock is not None
 
+    @property
+    def entry(self) -> register.Entry:
+        """What the Mac knows of the jail; empty when that is nothing."""
+        if self._entry is None:
+            self._entry, self._unknown = {}, "this Mac has no entry of the jail as it is now"
+            try:
+                found = register.find(self.path, self.root.status().st_ino, self._marker or {})
+            except RecordError as exc:
+                self._unknown = str(exc)
+            else:
+                if found is not None:
+                    self._entry, self._unknown = found, ""
+        return self._entry
+
+    @property
+    def unknown(self) -> str:
+        """Why nothing is known of a jail that is there; empty when something is."""
+        return self._unknown if not self.entry else ""
+
+    def refuse_unknown(self, verb: str, remedy: str = BUILD_AGAIN) -> None:
+        """InputError when what `verb` needs to know of this jail is not known."""
+        if self.unknown:
+            raise InputError(f"cannot {verb} {show(self.path)}: {self.unknown} ({remedy})")
+
     def mark(self, **fields: Any) -> None:
-        """Write fields of the marker, atomically."""
-        self.marker = {**self.marker, **fields}
-        write_marker(self.root, self.marker)
+        """Write fields of the entry, atomically; None takes one away. A jail that was unknown is known from now on.
+
+        The entry goes first: it is that of the jail, whether the marker got the new stamp or not.
+        """
+        was, stamp = {**_fresh(), **self.entry, **fields}, os.urandom(8).hex()
+        entry = {name: value for name, value in was.items() if value is not None}
+        written = [str(self._marker["stamp"])] if self._marker and not self.unknown else []
+        entry.update(inode=self.root.status().st_ino, stamps=[stamp, *written])
+        if self.is_entered:
+            register.write(self.path, [entry])
+        marker = marker_of(entry)
+        write_marker(self.root, marker)
+        self._marker, self._entry, self._unknown = marker, entry, ""
 
     def mounts(self) -> set[bytes]:
         """The mount points below the jail, as paths of the jail."""
@@ -152,81 +229,132 @@ def read_marker(root: Root) -> dict[str, Any] | None:
     data = root.read(MARKER, 65536)
     if data is None:
         return None
+    where = show(root.outside(MARKER))
     try:
         marker = json.loads(data)
     except (ValueError, RecursionError) as exc:
-        raise RecordError(f"{show(root.outside(MARKER))} is damaged: it is not JSON") from exc
+        raise RecordError(f"{where} is damaged: it is not JSON ({ADOPT})") from exc
     if not isinstance(marker, dict) or marker.get("format") != 1:
-        raise RecordError(
-            f"{show(root.outside(MARKER))} is damaged or of a newer version of this collection: format is not 1"
-        )
+        raise RecordError(f"{where} is damaged or of a newer version of this collection: format is not 1 ({ADOPT})")
     return marker
 
 
-def write_marker(root: Root, marker: dict[str, Any]) -> None:
-    root.write(MARKER, json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
+def write_marker(root: Root, marker: dict[str, Any], rel: bytes = MARKER) -> None:
+    root.write(rel, json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
-def new_marker() -> dict[str, Any]:
-    """The marker of a jail whose first build has not finished."""
-    return {"format": 1, "id": os.urandom(16).hex(), "state": "building", "created": int(time.time())}
+def is_marked(root: Root) -> bool:
+    return root.lstat(MARKER) is not None
+
+
+def marker_of(entry: register.Entry) -> dict[str, Any]:
+    """What the marker says: a copy of the entry, for people."""
+    copied = {name: value for name, value in entry.items() if name not in ("inode", "stamps")}
+    return {**copied, "format": 1, "stamp": entry["stamps"][0]}
+
+
+def _fresh() -> register.Entry:
+    return {"id": os.urandom(16).hex(), "created": int(time.time())}
 
 
 def is_vacant(path: bytes) -> bool:
     """Whether a directory is missing, or empty but for what a run killed at its very start left."""
     if not os.path.lexists(path):
         return True
-    return all(name.startswith(TEMPORARY) for name in host.names_in(path))
+    return all(map(_is_temporary, host.names_in(path)))
 
 
-def create(path: bytes, **values: Any) -> Jail:
-    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename."""
-    _refuse_unmounted(path)
+def _is_temporary(name: bytes) -> bool:
+    """Of a jail on its way; what runs need that clone a jail in there is theirs."""
+    return name.startswith(TEMPORARY) and name != FOLDER
+
+
+def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
+    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename.
+
+    With `enter`, it is entered in the register, right before.
+    """
+    mounted_volume.refuse_unmounted(path)
+    mounted_volume.warnings(path)
     host.make_dirs(path)
+    path = host.real_path(path)  # as the volume holds it: the register finds the jail by that
     root = Root(path)
     try:
         with alone_in(root):
-            marker = _begin(root, values) if is_vacant(path) else None
+            entry = _begin(root, enter, values) if is_vacant(path) else None
     except BaseException:
         root.close()
         raise
-    if marker is None:  # another run was faster
+    if entry is None:  # another run was faster
         root.close()
         return open_jail(os.fsdecode(path))
-    jail = Jail(path, root, marker)
+    jail = Jail(path, root, marker_of(entry), entry)
+    jail.is_entered = enter
     jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
     return jail
 
 
-def _refuse_unmounted(path: bytes) -> None:
-    """Directories on the way are made, but not the one that a volume is to be mounted on."""
-    if path.startswith(VOLUMES):
-        point = VOLUMES + path[len(VOLUMES) :].split(b"/")[0]
-        if not is_mount(point):
-            raise InputError(
-                f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
-                "instead: mount the volume, or correct the path"
-            )
-
-
-def _begin(root: Root, values: dict[str, Any]) -> dict[str, Any]:
+def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
     sweep(root)
     nascent = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
         root.make_dir(nascent + below, 0o755, 0, 0)
     state = nascent + STATE[len(b"private") :]
-    root.make_dir(state, 0o700, 0, 0)
-    marker = {**new_marker(), **values}
-    root.write(state + b"/jail.json", json.dumps(marker, indent=2, sort_keys=True).encode() + b"\n", mode=0o600)
+    for below in (b"", b"/stage"):
+        root.make_dir(state + below, 0o700, 0, 0)
+    known = {"inode": root.status().st_ino, "stamps": [os.urandom(8).hex()]}
+    entry = {**_fresh(), "state": "building", **values, **known}
+    if enter:
+        register.write(root.path, [entry])
+    write_marker(root, marker_of(entry), state + b"/jail.json")
     root.rename(nascent, b"private")
-    return marker
+    return entry
 
 
 def sweep(root: Root) -> None:
     """Remove what a run left that was killed at the very start, or the very end, of a jail."""
-    for name in root.names(b""):
-        if name.startswith(TEMPORARY):
-            root.remove_tree(name)
+    for name in filter(_is_temporary, root.names(b"")):
+        root.remove_tree(name)
+
+
+# -- the stage, and what protects it and the rest ---------------------------------------
+
+
+@contextmanager
+def stage(root: Root) -> Iterator[int]:
+    """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
+    try:
+        with root.directory(STATE) as state:
+            if at.lstat(name := os.path.basename(STAGE), state) is None:
+                os.close(at.make_dir(name, state))
+            fd = at.open_dir(name, state)
+    except OperationError as exc:
+        if exc.errno != errno.ENOENT:
+            raise
+        fd = -1
+    except OSError as exc:
+        raise failed("make directory", root.outside(STAGE), exc) from exc
+    try:
+        yield fd
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def make_stage(root: Root) -> None:
+    """See that there is an empty stage."""
+    with stage(root):
+        pass
+    root.make_dir(STAGE, 0o700, 0, 0)
+    sweep_stage(root)
+
+
+def sweep_stage(root: Root) -> None:
+    """Remove what a killed run left in the stage, and beside what is kept."""
+    for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
+        for name in root.names(place) if root.lstat(place) else ():
+            if name.startswith(ours):
+                root.remove_tree(place + b"/" + name)
 
 
 def mark_adopted(jail: Jail) -> None:
@@ -237,4 +365,4 @@ def mark_adopted(jail: Jail) -> None:
         root.make_dir(rel, 0o755, 0, 0)
     root.make_dir(STATE, 0o700, 0, 0)
     jail.nascent = missing
-    jail.mark(**new_marker())
+    jail.mark(state="building")

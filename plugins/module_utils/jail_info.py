@@ -20,7 +20,7 @@ from .binaries import Binaries, Image
 from .drift import Drift
 from .errors import JailError, OperationError, show
 from .identity import host, identity
-from .jail import Jail, open_jail
+from .jail import BUILD_AGAIN, Jail, open_jail
 from .library_search import Search
 from .macho import FAMILIES
 from .macos import architecture
@@ -68,21 +68,16 @@ class _Gatherer:
         binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
         observers: list[Observer] = [observer for observer in (sizes, places, drift, binaries) if observer]
         self._warnings += walk(self._jail.root, self._mounts, observers) if observers else []
+        if self._jail.unknown and {"identity", "drift"} & set(self._wanted):
+            self._warnings.append(f"{show(self._jail.path)} is unknown: {self._jail.unknown} ({BUILD_AGAIN})")
         for part in (sizes, places):
             if part and part.observer:
                 values[part.name] = part.observer.report()
         if drift and drift.observer:
-            values["drift"] = {**_drift_report(drift.observer), "base": self._base()}
+            values["drift"] = {**_drift_report(drift.observer), "base": lineage.report(self._jail)}
         if binaries:
             values.update(self._audits(binaries))
         return Result(False, values, warnings=self._warnings)
-
-    def _base(self) -> dict[str, Any] | None:
-        try:
-            return lineage.report(self._jail)
-        except JailError as exc:
-            self._warnings.append(f"what became of the jail that this one is a clone of is not told: {exc}")
-            return None
 
     def _drift(self) -> Drift:
         root = self._jail.root

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from pwd import struct_passwd
+
 from ._sys import who
 from ._sys.rooted import Root
+from ._sys.threshold import StepError
 from .directory import Account, compatibility_uuid, find_account, find_group
-from .errors import InputError
+from .errors import InputError, show
 
 
 def find_user(root: Root, user: str) -> Account:
@@ -21,13 +24,28 @@ def find_member(root: Root, user: str) -> tuple[Account, list[int] | None]:
     try:
         return find_account(user), None
     except InputError:
-        found = who.find_user(root.fd, user) if root.exists else None
+        found = _find_own(root, user)
         if found is None or found[1] is None:
             raise
     entry, groups = found
     # Directory Services make one up for numbers that they do not know (docs/macos.md, Users).
     uuid = compatibility_uuid(entry.pw_uid)
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell, uuid), groups
+
+
+def _find_own(root: Root, user: str) -> tuple[struct_passwd, list[int] | None] | None:
+    try:
+        return who.find_user(root.fd, user) if root.exists else None
+    except StepError as exc:
+        raise refused(show(root.path), user, exc.args[1]) from None
+
+
+def refused(jail: str, user: str, numbers: str) -> InputError:
+    """The jail gives a user of its own numbers of the Mac's."""
+    return InputError(
+        f"cannot be {user} in {jail}: its /etc/passwd gives {user} {numbers}: correct that line, or make the user with "
+        "darwin_jail_users"
+    )
 
 
 def find_jail_group(root: Root, group: str) -> int:
@@ -38,4 +56,11 @@ def find_jail_group(root: Root, group: str) -> int:
         own = [fields for fields in who.lines(root.fd, who.GROUP) if root.exists and fields[0] == group]
         if not own or len(own[0]) != 4 or not who.is_number(own[0][2]):
             raise
-        return int(own[0][2])
+    gid = int(own[0][2])
+    of_the_mac = who.group_of_the_mac(gid)
+    if of_the_mac:
+        raise InputError(
+            f"cannot take the group {group} of {show(root.path)}: its /etc/group gives it the number {gid}, which is "
+            f"{of_the_mac} on the Mac: give it another one"
+        )
+    return gid

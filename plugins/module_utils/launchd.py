@@ -27,10 +27,10 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
 from . import property_list
-from ._sys import host
+from ._sys import host, runs
 from ._sys.process import Ended, run
 from ._sys.rooted import Root
-from .errors import InputError, OperationError, show
+from .errors import UNWRITABLE, InputError, OperationError, show
 
 LAUNCHCTL = "/bin/launchctl"
 PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
@@ -79,6 +79,11 @@ class Job(NamedTuple):
             "StandardErrorPath": log,
             "WorkingDirectory": "/",
         }
+        if any(UNWRITABLE.search(word) for word in (self.label, *self.arguments)):
+            raise InputError(
+                f"cannot write the launchd job {show(self.label)}: a path or an option of it holds a control "
+                "character or is not UTF-8, which a property list cannot hold: choose another one"
+            )
         return plistlib.dumps({**keys, **self.keys})
 
 
@@ -155,24 +160,9 @@ def last_words(name: str) -> str:
 
 
 def log(name: str) -> str:
-    """The end of a job's log."""
-    return host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip()
-
-
-def refuse_writable(program: str) -> None:
-    """InputError when someone other than root could replace a program that is to run as root."""
-    for path in dict.fromkeys((os.path.normpath(program), os.path.realpath(program))):
-        if not os.path.lexists(path):
-            raise InputError(f"there is no program {path}: install it, or name another one")
-        status = os.stat(path)
-        loose = path if status.st_uid or status.st_mode & 0o022 else ""
-        for parent in host.writable_ancestors(os.fsencode(path)):
-            loose = loose or show(parent)
-        if loose:
-            raise InputError(
-                f"{program} may not be run as root by launchd: others than root can write to {loose}; name a program "
-                "that only root can replace, such as the Command Line Tools have"
-            )
+    """The end of a job's log, as lines that can be printed."""
+    lines = host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip().split("\n")
+    return "\n".join(map(show, lines))
 
 
 # -- what is to be done --------------------------------------------------------
@@ -237,7 +227,7 @@ def _writer(rel: bytes, data: bytes) -> Callable[[], None]:
     def write() -> None:
         for folder in (os.path.dirname(rel), LOGS):
             host.make_dirs(os.path.join(TOP, folder))
-        with Root(TOP) as root:
+        with runs.on_the_mac(TOP, TOP) as root:
             root.write(rel, data, mode=_mode(rel))
 
     return write
@@ -257,7 +247,7 @@ def _remover(rel: bytes) -> Callable[[], None]:
 def _start(job: Job) -> None:
     if any(job.owner):
         host.make_dirs(os.path.join(TOP, LOGS))
-        with Root(TOP) as root:
+        with runs.on_the_mac(TOP, TOP) as root:
             root.write(_log(job.label), b"", 0o644, *job.owner)
     _load(job.label)
 

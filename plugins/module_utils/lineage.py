@@ -14,7 +14,8 @@ import stat
 from collections import Counter
 from typing import Any
 
-from .errors import NotAJailError
+from ._sys.names import EXACT, Names, names_of
+from .errors import JailError, NotAJailError, show
 from .image.content import EMPTIED
 from .jail import Jail, open_jail
 from .sizes import group_of
@@ -25,47 +26,52 @@ MOST_LISTED = 1000
 
 def report(jail: Jail) -> dict[str, Any] | None:
     """Of a clone, whether its base is as it was cloned; None of any other jail."""
-    path = jail.marker.get("clone_of")
-    if not isinstance(path, str):
+    if "clone_of" not in jail.entry:
         return None
+    path, changes = jail.entry["clone_of"], Since(0)
     try:
         with open_jail(path) as base:
-            if base.marker.get("id") != jail.marker.get("clone_id"):
-                return _told(path, "replaced", Since(0))
-            since = jail.marker.get("clone_time")
-            changes = Since(since if isinstance(since, float) else 0)
+            changes = Since(jail.entry.get("clone_time", 0), names_of(base.root))
+            if base.unknown:
+                return _told(path, "unknown", changes, base.unknown)
+            if base.entry["id"] != jail.entry.get("clone_id"):
+                return _told(path, "replaced", changes)
             walk(base.root, base.mounts(), [changes])
             return _told(path, "changed" if changes.counts else "same", changes)
     except NotAJailError:
-        return _told(path, "gone", Since(0))
+        return _told(path, "gone", changes)
+    except JailError as exc:
+        return _told(path, "unknown", changes, str(exc))
 
 
 class Since:
     """Looks for what changed in a jail since a moment."""
 
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
+    def __init__(self, moment: float, names: Names = EXACT) -> None:
+        self._moment, self._names = moment, names
         self.counts: Counter[str] = Counter()
         self.paths: list[str] = []
 
     def visit(self, directory: Directory) -> None:
-        if any((directory.path + b"/").startswith(emptied + b"/") for emptied in EMPTIED):
+        if any(self._names.is_below(directory.path, emptied) for emptied in EMPTIED):
             return
         for name, status in directory.entries.items():
             path = directory.below(name)
-            if status.st_ctime < self._moment or path in EMPTIED:
+            if status.st_ctime < self._moment or self._names.key(path) in EMPTIED:
                 continue
             self.counts[group_of(path if stat.S_ISDIR(status.st_mode) else directory.path)] += 1
             if len(self.paths) < MOST_LISTED:
                 self.paths.append(shown(path))
 
 
-def _told(path: str, state: str, changes: Since) -> dict[str, Any]:
+def _told(path: str, state: str, changes: Since, why: str = "") -> dict[str, Any]:
     parts = ", ".join(f"{group} ({count})" for group, count in sorted(changes.counts.items()))
+    where = show(path)
     said = {
         "same": "",
-        "changed": f"{path} was changed after it was cloned: {parts}",
-        "replaced": f"another jail is at {path} than the one that was cloned",
-        "gone": f"the jail {path} that was cloned is gone",
+        "changed": f"{where} was changed after it was cloned: {parts}",
+        "replaced": f"another jail is at {where} than the one that was cloned",
+        "gone": f"the jail {where} that was cloned is gone",
+        "unknown": f"whether {where} was changed after it was cloned is unknown: {why}",
     }
-    return {"path": path, "state": state, "changed": dict(changes.counts), "paths": changes.paths, "said": said[state]}
+    return {"path": where, "state": state, "changed": dict(changes.counts), "paths": changes.paths, "said": said[state]}

@@ -64,8 +64,12 @@ def may_hold_macos(root: Root) -> bool:
 
 
 def architecture() -> str:
-    """arm64 or x86_64: the kernel's, which is what a jail runs on."""
-    return machine()
+    """arm64 or x86_64: the kernel's, which is what a jail runs on.
+
+    To a process that Rosetta translates uname(3) says x86_64.
+    """
+    said = machine()
+    return "arm64" if said == "x86_64" and _sysctl("hw.optional.arm64") == b"1" else said
 
 
 def is_haswell() -> bool | None:
@@ -73,11 +77,16 @@ def is_haswell() -> bool | None:
 
     hw.cpusubtype is then CPU_SUBTYPE_X86_64_H (apple-oss-distributions/xnu osfmk/mach/machine.h).
     """
+    said = _sysctl("hw.cpusubtype")
+    return said == b"8" if said.isdigit() else None
+
+
+def _sysctl(name: str) -> bytes:
+    """What this Mac says of one name; nothing when it does not know it."""
     from ._sys.process import run  # noqa: PLC0415 (takes 4 ms, and few runs get here)
 
     try:
-        ended = run([SYSCTL, "-n", "hw.cpusubtype"])
+        ended = run([SYSCTL, "-n", name])
     except OperationError:
-        return None
-    said = ended.stdout.strip()
-    return said == b"8" if not ended.rc and said.isdigit() else None
+        return b""
+    return b"" if ended.rc else ended.stdout.strip()

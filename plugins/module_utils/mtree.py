@@ -42,6 +42,8 @@ TYPES = {
     stat.S_IFBLK: b"block",
     stat.S_IFIFO: b"fifo",
 }
+WRITTEN_THROUGH = (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO)
+"""Their times are those of the last writing, of which nothing is left in them, and say nothing (docs/macos.md)."""
 FORMATS = {name: kind for kind, name in TYPES.items()}
 
 
@@ -112,7 +114,7 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
         text = b"%s type=%s mode=%04o uid=%d gid=%d" % (name, TYPES[kind], mode & 0o7777, status.st_uid, status.st_gid)
     if kind == 0o100000:
         text += b" size=%d" % status.st_size
-    if time is not None:
+    if time is not None and kind not in WRITTEN_THROUGH:
         text += b" time=%d.%09d" % divmod(time, _SECOND)
     if link is not None:
         text += b" link=" + encode(link)
@@ -145,7 +147,7 @@ def parse(text: bytes) -> tuple[bytes, Fields]:
         int(uid),
         int(gid),
         int(size or 0),
-        None if seconds is None else int(seconds) * _SECOND + int(nanoseconds),
+        None if seconds is None or FORMATS[kind] in WRITTEN_THROUGH else int(seconds) * _SECOND + int(nanoseconds),
         0,
         None if link is None else decode(link),
         None if digest is None else digest.decode(),

@@ -7,29 +7,24 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
+import re
 
-from . import directory, jail, verdict
+from . import directory, jail, jail_users, verdict
+from ._sys import visitor
 from ._sys.enter import Report
-from .errors import InputError, OperationError
-from .visit import Visit
+from .errors import InputError, OperationError, show
+from .visit import Visit, entered
 
-FIELDS = 4
-"""Of the line that a visit ends with when a step failed: the token, the step, the errno's name, and a path."""
-
-ABORTED = 128 + signal.SIGABRT
+# The step, the errno's name, and a path. What sudo asked for may stand before it, in the same line.
+FAILED = re.compile(visitor.FAILED.encode() + rb" (\w+) (\w+) ([^\r\n]*)")
 
 
 def refuse(visit: Visit, rc: int, stderr: bytes) -> None:
-    """JailError when the visit did nothing at all."""
-    for line in stderr.splitlines():
-        words = line.decode("utf-8", "surrogateescape").split(" ", FIELDS - 1)
-        if len(words) == FIELDS and words[0] == visit.token:
-            _refuse(visit, Report(words[1], words[3], _number(words[2])))
-    if rc == 1 and stderr.startswith(b"chroot: ") and b": Operation not permitted" in stderr:
-        _refuse(visit, Report("enter", visit.jail, errno.EPERM))
-    if rc == ABORTED and verdict.CACHE_REFUSED in stderr:
-        raise OperationError("run programs in", visit.jail, verdict.explain(rc, stderr))
+    """JailError when the visit did nothing at all. A program of the jail cannot say so: it had no control yet."""
+    found = FAILED.search(stderr)
+    if found and rc == visitor.REFUSED and not entered(stderr):
+        step, code, path = (os.fsdecode(word) for word in found.groups())
+        _refuse(visit, Report(step, show(path), _number(code)))
 
 
 def killed(visit: Visit, rc: int, stderr: bytes) -> str:
@@ -50,6 +45,8 @@ def _refuse(visit: Visit, report: Report) -> None:
         raise jail.foreign(visit.jail)
     if report.event == "account":
         raise directory.no_such_user(visit.user)
+    if report.event == "number":
+        raise jail_users.refused(visit.jail, visit.user, report.path)
     if report.event in ("put", "get"):
         verb = "write" if report.event == "put" else "read"
         hint = f"as {visit.user}" if report.errno == errno.EACCES else ""

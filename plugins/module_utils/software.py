@@ -14,7 +14,11 @@ from .errors import OperationError
 
 TOOLS = b"Library/Developer/CommandLineTools"
 PROOFS = (TOOLS + b"/usr/bin/clang", TOOLS + b"/usr/bin/git")
-RECEIPT = b"private/var/db/receipts/com.apple.pkg.CLTools_Executables.plist"
+RECEIPTS = tuple(
+    place + b"/com.apple.pkg.CLTools_Executables.plist"
+    for place in (b"Library/Apple/System/Library/Receipts", b"private/var/db/receipts")
+)
+"""Where macOS 13 and later, and earlier ones, have it."""
 
 # Homebrew's own default for each architecture (Homebrew/install install.sh).
 PREFIXES = {"arm64": "/opt/homebrew", "x86_64": "/usr/local"}
@@ -44,10 +48,12 @@ def command_line_tools(root: Root) -> str | None:
     """
     if not all(_exists(root, path) for path in PROOFS):
         return None
-    try:
-        return property_list.text(property_list.load(root.read(RECEIPT, PLIST) or b""), "PackageVersion")
-    except (ValueError, OperationError):
-        return "unknown"
+    for receipt in RECEIPTS:
+        try:
+            return property_list.text(property_list.load(root.read(receipt, PLIST) or b""), "PackageVersion")
+        except (ValueError, OperationError):
+            continue
+    return "unknown"
 
 
 def _exists(root: Root, path: bytes) -> bool:

@@ -15,12 +15,15 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 from typing import NamedTuple, Protocol
 
+from ._sys.descent import Descent
 from ._sys.limits import DIRECTORY_NAMES
+from ._sys.paths import not_opened
 from ._sys.rooted import Root
 from .errors import OperationError, failed, show
-from .jail import STATE
+from .protected import is_state, leads_to_state
 
 
 class Directory(NamedTuple):
@@ -48,31 +51,71 @@ CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK)
 
 def walk(root: Root, mounts: set[bytes], observers: Sequence[Observer]) -> list[str]:
     """Show every directory to all observers; returns warnings about what could not be read."""
-    warnings = []
-    todo = [b""]
-    while todo:
-        path = todo.pop()
-        try:
-            todo += _show(root, path, mounts, observers)
-        except OperationError as exc:
-            if exc.errno not in CHANGED:
-                warnings.append(str(exc))
-    return warnings
+    return _Walk(root, mounts, observers).run()
 
 
-def _show(root: Root, path: bytes, mounts: set[bytes], observers: Sequence[Observer]) -> list[bytes]:
-    """Show one directory; returns those in it that come next."""
-    with root.directory(path) as fd:
+class _Walk:
+    """Depth first, by name, without recursion: of what lies above, names are kept."""
+
+    def __init__(self, root: Root, mounts: set[bytes], observers: Sequence[Observer]) -> None:
+        self._root, self._mounts, self._observers = root, mounts, observers
+        self._path = b""
+        self._left: list[list[bytes]] = []
+        """Of each directory on the way, the names of those in it that are still to come, the next one last."""
+        self._warnings: list[str] = []
+
+    def run(self) -> list[str]:
+        with closing(Descent(self._root.fd)) as way:
+            self._enter(way, b"")
+            while self._left:
+                if self._left[-1]:
+                    self._enter(way, self._left[-1].pop())
+                elif not self._leave(way):
+                    break
+        return self._warnings
+
+    def _enter(self, way: Descent, name: bytes) -> None:
+        """Show a directory; what somebody took away meanwhile, and what cannot be read, has nothing in it."""
+        path = self._below(name)
         try:
-            if os.fstat(fd).st_dev != root.dev:
-                return []
-            directory = Directory(path, fd, _entries(fd, path, mounts))
-            for observer in observers:
+            status = way.enter(name) if name else os.fstat(way.fd)
+        except OSError as exc:
+            self._warn(not_opened(self._root.outside(path), exc))
+            return
+        self._path = path
+        self._left.append([])
+        if status.st_dev != self._root.dev:
+            return
+        try:
+            directory = Directory(path, way.fd, _entries(way.fd, path, self._mounts))
+            for observer in self._observers:
                 observer.visit(directory)
         except OSError as exc:
-            raise failed("read", root.outside(path), exc) from exc
-    names = [name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)]
-    return [directory.below(name) for name in sorted(names, reverse=True)]
+            self._warn(failed("read", self._root.outside(path), exc))
+        except OperationError as exc:
+            self._warn(exc)
+        else:
+            names = [name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)]
+            self._left[-1] = sorted(names, reverse=True)
+
+    def _below(self, name: bytes) -> bytes:
+        return self._path + b"/" + name if self._path else name
+
+    def _leave(self, way: Descent) -> bool:
+        """Go back up; False when that is not possible, or it was the root."""
+        self._left.pop()
+        path, self._path = self._path, self._path.rpartition(b"/")[0]
+        try:
+            if self._left:
+                way.leave()
+        except OSError as exc:
+            self._warnings.append(str(failed("go on behind", self._root.outside(path), exc)))
+            return False
+        return bool(self._left)
+
+    def _warn(self, error: OperationError) -> None:
+        if error.errno not in CHANGED:
+            self._warnings.append(str(error))
 
 
 def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_result]:
@@ -87,9 +130,9 @@ def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_re
                 continue
             if len(entries) > DIRECTORY_NAMES:
                 raise OSError(0, DIRECTORY_NAMES.exceeded("look into", "it"))
-    hidden = [mount[len(below) :] for mount in mounts if mount.startswith(below)]
-    if STATE.startswith(below):
-        hidden.append(STATE[len(below) :])
+    hidden = {mount[len(below) :] for mount in mounts if mount.startswith(below)}
+    if leads_to_state(path):
+        hidden |= {name for name in entries if is_state(below + name)}
     for name in hidden:
         entries.pop(name, None)
     return entries

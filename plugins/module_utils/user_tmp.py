@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ._sys import at
+from ._sys.names import names_of
 from ._sys.rooted import Root
 from .directory import Account, compatibility_uuid, unsigned
 from .errors import InputError, show
@@ -182,8 +183,9 @@ def _refuse_other(root: Root, rel: bytes, mode: int) -> None:
 
 def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
     """What lies on a mount is not the jail's to change; with `below`, nor is what has one in it."""
+    names = names_of(jail.root)
     for point in sorted(jail.mounts()):
-        if (rel + b"/").startswith(point + b"/") or (below and point.startswith(rel + b"/")):
+        if names.is_below(rel, point) or (below and names.is_below(point, rel)):
             raise InputError(f"something is mounted on {show(jail.root.outside(point))}: unmount it first")
 
 

@@ -13,25 +13,26 @@ file in the jail's sudoers.d for either.
 from __future__ import annotations
 
 import os
-import pwd
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import files, user_files, user_tmp
+from . import files, kept, user_files, user_tmp
 from ._sys import who
+from ._sys.names import fold_more
 from ._sys.rooted import Root
 from .directory import Account, compatibility_uuid, find_account
 from .errors import InputError, show
 from .files import Wanted
-from .jail import Jail, jail_path, not_there_yet, open_jail
+from .jail import STATE, Jail, jail_path, not_there_yet, open_jail
 from .jail_users import find_jail_group
 from .result import Result
 from .rootfs.manifest import canonical
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}")
+# What sudoers(5) takes for more than a name: ALL and names of aliases, and the words that begin other lines.
+NOT_A_NAME = re.compile(r"[A-Z][A-Z0-9_]*|Defaults|(?:User|Runas|Host|Cmnd|Cmd)_Alias")
 PASSWD, MASTER, GROUP = (b"private/etc/" + name for name in (b"passwd", b"master.passwd", b"group"))
 MODES = {PASSWD: 0o644, MASTER: 0o600, GROUP: 0o644}
 SUDOERS = b"private/etc/sudoers"
@@ -40,7 +41,16 @@ FIRST, LAST = 600, 60000
 """Numbers for users that nobody gave one: macOS begins with 501."""
 OF_THE_MAC = ("uid", "group", "groups", "home", "shell", "comment")
 """What Directory Services say about a user of the Mac, and no item can."""
-SHELL, STAFF, HOME_MODE = "/bin/zsh", "staff", 0o750
+SHELL, HOME_MODE = "/bin/zsh", 0o750
+
+# No home is one of these, lies in one, or holds one: making it would give them away, removing it would delete them.
+SYSTEM = (
+    b"Applications", b"Library", b"System", b"bin", b"cores", b"dev", b"private/etc", b"private/var/db",
+    b"private/var/empty", b"private/var/folders", b"private/var/log", b"private/var/root", b"private/var/run", b"sbin",
+    b"usr/bin", b"usr/lib", b"usr/libexec", b"usr/sbin", b"usr/share", STATE,
+)  # fmt: skip
+# No home is one of these or holds one.
+SHARED = (b"Users/Shared", b"Volumes", b"home", b"opt/homebrew", b"private/tmp", b"private/var/tmp", b"usr/local")
 
 
 @dataclass
@@ -84,6 +94,10 @@ class Register:
         try:
             account = find_account(name)
         except InputError:
+            account = None
+        if present and NOT_A_NAME.fullmatch(name) and (item["sudo"] or not account):
+            raise InputError(f"{where}: name '{name}' is reserved in sudoers(5): give one that is not all capitals")
+        if not account:
             return self._own_user(where, item, present)
         given = [option for option in OF_THE_MAC if item.get(option)]
         if given:
@@ -93,35 +107,49 @@ class Register:
     def _own_user(self, where: str, item: dict[str, Any], present: bool) -> User:
         name, now = item["name"], self._own.get(item["name"])
         uid = self._number(where, name, item.get("uid") or (now.pw_uid if now else None)) if present else 0
-        gid = find_jail_group(self._root, item.get("group") or STAFF) if present else 0
+        gid = self._group(where, item.get("group") or who.STAFF) if present else 0
         if not present and now:
             uid, gid = now.pw_uid, now.pw_gid
         home = item.get("home") or (now.pw_dir if now else f"/Users/{name}")
         shell = item.get("shell") or (now.pw_shell if now else SHELL)
         comment = item.get("comment") or (now.pw_gecos if now else name)
-        for option, text in (("home", home), ("shell", shell), ("comment", comment)):
+        for option, text in (("home", home), ("shell", shell), ("comment", comment)) if present else ():
             _refuse_text(where, option, text)
-        groups = {group: find_jail_group(self._root, group) for group in item.get("groups") or []}
+        if present and is_of_the_system(home):
+            raise InputError(f"{where}: home '{home}' is or holds a directory of macOS: give one such as /Users/{name}")
+        groups = {group: self._group(where, group) for group in item.get("groups") or []}
         account = Account(name, uid, gid, home, shell, compatibility_uuid(uid))
         return User(where, account, True, present, item["sudo"], item["remove"], comment, groups)
 
     def _number(self, where: str, name: str, uid: int | None) -> int:
         if uid is None:
-            uid = next(free for free in range(FIRST, LAST) if free not in self._taken and not _of_the_mac(free))
+            uid = next(free for free in range(FIRST, LAST) if free not in self._taken and not who.user_of_the_mac(free))
         if not who.FIRST_PERSON <= uid < 1 << 31:
             raise InputError(f"{where}: uid {uid} is the system's: give one from {who.FIRST_PERSON} on")
-        other = _of_the_mac(uid) or self._taken.get(uid, name)
+        other = who.user_of_the_mac(uid) or self._taken.get(uid, name)
         if other != name:
             raise InputError(f"{where}: uid {uid} is that of {other}: give another one, or none")
         self._taken[uid] = name
         return uid
 
+    def _group(self, where: str, group: str) -> int:
+        gid = find_jail_group(self._root, group)
+        if who.group_of_the_mac(gid):
+            raise InputError(
+                f"{where}: group '{group}' is the Mac's, and a user of the jail alone cannot be in it: leave it out "
+                "(sudo: true lets the user become root)"
+            )
+        return gid
 
-def _of_the_mac(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return ""
+
+def is_of_the_system(home: str) -> bool:
+    """Whether it is one of macOS's own directories, in any spelling, lies in one, or holds one; or can be no home."""
+    if not home.startswith("/") or ".." in home.split("/") or "\0" in home:
+        return True
+    path = canonical(fold_more(os.fsencode(home))) + b"/"
+    below = any(path.startswith(fold_more(place) + b"/") for place in SYSTEM)
+    above = any((fold_more(place) + b"/").startswith(path) for place in (*SYSTEM, *SHARED))
+    return path == b"/" or below or above
 
 
 def _refuse_text(where: str, option: str, text: str) -> None:
@@ -160,8 +188,10 @@ class _Settlement:
         self._jail, self._root, self._wishes = jail, jail.root, wishes
 
     def carry_out(self, check: bool) -> Result:
-        """Files that name users come first: what is made then can be theirs."""
-        wanted = [*self._files(), *(want for wish in self._wishes for want in self._belongings(wish))]
+        """Files that name users come before what is made for them, and after what is removed: they tell whose it is."""
+        going, coming = ([wish for wish in self._wishes if wish.present == present] for present in (False, True))
+        wanted = [want for wish in going for want in self._belongings(wish)]
+        wanted += [*self._files(), *(want for wish in coming for want in self._belongings(wish))]
         planned = {
             step: want
             for want in wanted
@@ -171,9 +201,11 @@ class _Settlement:
         lines = [step.describe() for step in planned]
         lines += [line for wish in self._wishes for line in self._temporary(wish, check=True)]
         if not check:
+            for wish in going:
+                self._temporary(wish, check=False)
             for step, want in planned.items():
                 files.carry_out(self._root, want, step)
-            for wish in self._wishes:
+            for wish in coming:
                 self._temporary(wish, check=False)
         lines = list(dict.fromkeys(lines))  # users share directories above theirs
         report = [wish.report() for wish in self._wishes if wish.present]
@@ -192,11 +224,8 @@ class _Settlement:
                     texts[path] = user_files.with_line(texts[path], name, line)
                 texts[GROUP] = user_files.with_member(texts[GROUP], name, wish.groups if wish.present else {})
         order = (GROUP, MASTER, PASSWD)  # the last one makes a user known
-        return [_file(path, texts[path], self._mode(path)) for path in order if texts[path] != before[path]]
-
-    def _mode(self, path: bytes) -> int:
-        status = self._root.lstat(path)
-        return stat.S_IMODE(status.st_mode) if status else MODES[path]
+        modes = {path: kept.mode(self._root.lstat(path), usual) for path, usual in MODES.items()}
+        return [_file(path, texts[path], modes[path]) for path in order if texts[path] != before[path]]
 
     def _belongings(self, wish: User) -> list[Wanted]:
         """The home, and the rule for sudo."""
@@ -205,7 +234,7 @@ class _Settlement:
         path = rule_path(account.name)
         wanted = [_file(path, rule, 0o440) if wish.present and wish.sudo else _gone(path)]
         home = canonical(os.fsencode(account.home))
-        if account.uid < who.FIRST_PERSON or not home:
+        if account.uid < who.FIRST_PERSON or is_of_the_system(account.home):
             return wanted
         if wish.present:
             mode = None if self._root.lstat(home) else HOME_MODE
@@ -225,7 +254,11 @@ class _Settlement:
         return (user_tmp.present if wish.present else user_tmp.absent)(self._jail, owner, check)
 
     def _warnings(self) -> list[str]:
-        warnings = []
+        warnings = [
+            f"the home of {wish.account.name} is said to be {show(wish.account.home)}, a directory of macOS: it is left"
+            for wish in self._wishes
+            if wish.remove and not wish.present and wish.own and is_of_the_system(wish.account.home)
+        ]
         shells = {(wish.account.shell, wish.account.name) for wish in self._wishes if wish.present and wish.own}
         for shell, name in sorted(shells):
             if self._root.lstat(canonical(os.fsencode(shell))) is None:

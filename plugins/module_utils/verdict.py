@@ -14,7 +14,7 @@ from typing import Any
 
 from ._sys.enter import Report
 from ._sys.process import Ended
-from .errors import OperationError
+from .errors import InputError, OperationError
 from .result import Result
 
 # macOS: "Bad CPU type in executable" (xnu bsd/sys/errno.h); other systems have no such errno.
@@ -32,8 +32,13 @@ SIP = (
 
 
 def refuse(report: Report, program: str, search: str, jail: str, user: str) -> None:
-    """OperationError when a step before the program failed."""
+    """JailError when a step before the program failed."""
     reason = os.strerror(report.errno)
+    if report.event == "others":
+        raise InputError(
+            f"cannot enter {jail}: others than root can change {report.path}: make it root's alone (chown root, chmod "
+            "go-w), or move the jail, to /private/var/jails for example"
+        )
     if report.event == "enter":
         raise OperationError("enter", jail, reason, report.errno, SIP if report.errno == errno.EPERM else "")
     if report.event in ("groups", "user"):

@@ -14,11 +14,10 @@ knows what to say when a visit fails.
 from __future__ import annotations
 
 import binascii
-import os
 import posixpath
 import shlex
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ._sys import threshold, visitor, who
 from ._sys.source import program
@@ -40,20 +39,33 @@ exit; fi; done
 
 # For chroot(8), which leaves the environment as it is. A name that sh could take for more than a name is refused.
 WITHOUT_PYTHON = """\
-no() { printf '%s %s %s %s\\n' "$token" "$1" "$2" "$3" >&2; exit 125; }
+for open in 3 4 5 6 7 8 9; do eval "exec $open>&-"; done
+no() { printf '%s %s %s %s\\n' "$failed" "$1" "$2" "$3" >&2; exit 125; }
 first=${jail#/}
 first=${first%%/*}
 case $first in etc|tmp|var) [ ! -h "/$first" ] || jail=/private$jail ;; esac
 [ -d "$jail" ] || no open ENOENT "$jail"
 [ "$(cd "$jail" && pwd -P)" = "$jail" ] || no open ELOOP "$jail"
-[ -f "$jail/$marker" ] || no marker ENOENT "$jail"
+kept=$jail/${marker%/*}
+[ "$(cd "$kept" 2>/dev/null && pwd -P)" = "$kept" ] || no marker ENOENT "$jail"
+[ -n "$(find "$jail/$marker" -prune -type f -user 0 2>/dev/null)" ] || no marker ENOENT "$jail"
+place=$kept
+while :; do
+    [ -n "$(find "${place:-/}" -prune $roots)" ] || no others 0 "${place:-/}"
+    [ -n "$place" ] || break
+    place=${place%/*}
+done
 name=$(id -un "$user" 2>/dev/null) || no account 0 "$user"
 case $name in *[!A-Za-z0-9._-]*) no account 0 "$user" ;; esac
 eval "home=~$name"
 groups=$(id -G "$name" | cut -d ' ' -f 1-16 | tr ' ' ,)
 set -- /usr/sbin/chroot -u "$name" -g "$(id -g "$name")" -G "$groups" "$jail" "$@"
+case $(/usr/sbin/chroot "$jail" '' 2>&1 </dev/null) in *'Operation not permitted'*) no enter EPERM "$jail" ;; esac
 set -- HOME="$home" LOGNAME="$name" PATH="$path" SHELL=/bin/sh TMPDIR="$tmp" USER="$name" "$@"
 """
+
+# find(1): root alone can change the directory, as visitor.refuse_others says it.
+ROOTS = "-user 0 ( -perm -1000 -o ! -perm -0002 ( ! -perm -0020 -o -group 0 ) )"
 
 # What /bin/sh does in the jail then, for each act; the words come behind it.
 SHELLS = {
@@ -76,8 +88,6 @@ class Visit:
     """Whether anything comes in."""
     pythons: tuple[str, ...] = PYTHONS
     """Where Python may be on the Mac."""
-    token: str = field(default_factory=lambda: f"darwin.jail-{os.urandom(8).hex()}")
-    """What a line of stderr begins with that is not the program's."""
 
     def __post_init__(self) -> None:
         if not self.jail.startswith("/") or ".." in self.jail.split("/"):
@@ -90,7 +100,7 @@ class Visit:
     @property
     def command(self) -> str:
         """For /bin/sh, as root. It ends as the program does, with 128 and its number after a signal."""
-        call = f"visit({self.jail!a}, {self.user!a}, {self.act!a}, {self.words!a}, {self.stdin}, {self.token!a})"
+        call = f"visit({self.jail!a}, {self.user!a}, {self.act!a}, {self.words!a}, {self.stdin})"
         text = program(threshold, who, visitor, call=call).encode()
         packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
         with_python = WITH_PYTHON.format(pythons=shlex.join(self.pythons), packed=packed)
@@ -101,7 +111,9 @@ class Visit:
         values = {
             "jail": posixpath.normpath("/" + self.jail.strip("/")),
             "user": self.user,
-            "token": self.token,
+            "failed": visitor.FAILED,
+            "entered": visitor.ENTERED.rstrip(),
+            "roots": ROOTS,
             "marker": visitor.MARKER,
             "path": threshold.PATH,
             "tmp": threshold.TMP,
@@ -112,4 +124,18 @@ class Visit:
 
     @property
     def _start(self) -> str:
-        return '/usr/bin/env -i "$@"; exit' if self.stdin else '/usr/bin/env -i "$@" </dev/null; exit'
+        start = 'echo "$entered" >&2; /usr/bin/env -i "$@"'
+        return f"{start}; exit" if self.stdin else f"{start} </dev/null; exit"
+
+
+def entered(said: bytes) -> bool:
+    """Whether a program of the jail got control, by what the command of a visit said."""
+    return visitor.ENTERED.encode() in said.replace(b"\r\n", b"\n")
+
+
+def without_ours(rc: int, stdout: bytes, stderr: bytes, terminal: bool) -> tuple[int, bytes, bytes]:
+    """The answer of a visit as its program gave it, without the line before. At a terminal all is standard output."""
+    line = visitor.ENTERED.encode()
+    if terminal:
+        return rc, stdout.replace(line.replace(b"\n", b"\r\n"), b"", 1), stderr
+    return rc, stdout, stderr.replace(line, b"", 1)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from . import property_list
-from ._sys import host
+from ._sys import host, runs
 from ._sys.process import run
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
@@ -181,7 +181,7 @@ def _refuse_elsewhere(name: str, volume: Volume) -> None:
 
 def _add(name: str, quota: str | None) -> None:
     host.make_dirs(os.path.join(TOP, NOTES))
-    with Root(TOP) as root:
+    with runs.on_the_mac(TOP, TOP) as root:
         root.write(_note(name), b"", mode=0o600)
         try:
             _diskutil("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))

@@ -44,7 +44,8 @@ options:
     description:
       - Name or number of the user to run it as. Users are those of the Mac, and the jail sees the same ones
         (apple-oss-distributions Libinfo, C(lookup.subproj/search_module.c)). Of users that the Mac does not know, those
-        are found that the jail's own files name, see M(darwin.jail.darwin_jail_users).
+        are found that the jail's own files name, unless with a number or a group of the Mac, see
+        M(darwin.jail.darwin_jail_users).
     type: str
     default: root
   group:
@@ -108,7 +109,7 @@ options:
       - Run the program in a copy-on-write clone of the jail that is made for this run and thrown away afterwards, with
         all that the program wrote. The jail stays as it is. The volume must be able to clone, as APFS is.
       - It is thrown away also when the program fails or runs out of O(timeout). What a run left that was itself killed
-        is removed by the next one of the same jail. Several runs can be at work at once.
+        is removed by the next one of a jail beside it. Several runs can be at work at once.
       - Mounts of the jail are not in it. Names resolve in it when the jail is on the volume of C(/private/var/run). The
         playbook C(darwin.jail.ephemeral_run) makes a clone that has all of it.
     type: bool

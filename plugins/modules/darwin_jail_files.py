@@ -31,6 +31,7 @@ options:
         description:
           - Absolute path as seen in the jail. C(/etc), C(/tmp) and C(/var) at its start lead into C(/private). Any
             other symbolic link in it is refused.
+          - What leads to C(/private/var/db/darwin.jail) cannot be removed, nor given to others than root.
         type: str
         required: true
       state:
@@ -42,7 +43,10 @@ options:
         choices: [file, directory, link, absent]
         default: file
       content:
-        description: What a file is to hold. When left out, it keeps what it holds, and a new one is empty.
+        description:
+          - What a file is to hold. When left out, it keeps what it holds, and a new one is empty.
+          - A file that keeps what it holds, or a part of it, is refused when it has another name (a hard link). What it
+            holds may be somebody else's then.
         type: str
       block:
         description:
@@ -51,7 +55,7 @@ options:
           - For files in which C(#) starts a comment.
         type: str
       name:
-        description: What the comments around O(files[].block) say.
+        description: What the comments around O(files[].block) say, in one line of printed characters.
         type: str
         default: darwin.jail
       target:
@@ -60,7 +64,7 @@ options:
       mode:
         description:
           - Octal, in quotes. V(0644) for files and V(0755) for directories when left out. With O(files[].block), a file
-            that is there keeps its mode then.
+            that is there keeps its mode then. Setuid and setgid bits are never kept.
         type: str
       owner:
         description: Name or number of the user who owns it, a user of the Mac or of the jail alone.

@@ -22,8 +22,9 @@ description:
   - The other way round, an image becomes a jail. It is untrusted. All of it is read before anything is made, and
     refused when a digest is wrong, when a name in it is absolute, holds C(..), or lies below a link or a file; when a
     hard link names anything but a file of the image; when a symbolic link climbs out of the jail; when it holds devices
-    that a jail has no use for; when a file in it is sparse, or has an owner, a size or a time that is not possible; and
-    when it unpacks to far more than files do. A run that is killed is finished by the next one.
+    that a jail has no use for; when a whiteout in it hides no name; when two names in it are one on the volume of the
+    jail; when a file in it is sparse, or has an owner, a size or a time that is not possible; and when it unpacks to
+    far more than files do. A run that is killed is finished by the next one.
   - An image holds what Apple licenses for Macs. Keep it in a registry of your own.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -40,7 +41,8 @@ options:
   beside:
     description:
       - With O(state=present), where the jail is made when there is a jail of something else in O(jail), which stays. A
-        jail of another image that is there is removed first. M(darwin.jail.darwin_jail_swap) exchanges the two.
+        jail of another image that is there is removed first, one of which this Mac does not know what it is made of is
+        refused. M(darwin.jail.darwin_jail_swap) exchanges the two.
     type: path
   layout:
     description:
@@ -95,7 +97,8 @@ options:
   compression:
     description:
       - What packs the layers of an exported image. V(zstd) takes a fraction of the time, and needs the program C(zstd)
-        on the Mac (C(brew install zstd)), also where the image is unpacked. Its result depends on its version.
+        on the Mac (C(brew install zstd)), also where the image is unpacked. It runs as the user nobody. Its result
+        depends on its version.
       - Who runs the image must be able to read it. containerd does so since 1.5.
     type: str
     choices: [gzip, zstd]
@@ -105,11 +108,14 @@ options:
       - The image in a registry, such as C(registry.example.com/jails/dev:1). What is exported is pushed there; for
         V(present) it is pulled into O(layout) first. Only layers that the other side lacks travel.
       - C(skopeo) does it, or where there is none C(crane). One of them must be on the Mac (C(brew install skopeo)), in
-        C(/opt/homebrew/bin), C(/usr/local/bin) or C(/usr/bin). It uses its own login file unless
-        O(auth_file) or O(username) is given.
+        C(/opt/darwin.jail/bin), C(/opt/homebrew/bin), C(/usr/local/bin) or C(/usr/bin). It runs as the user nobody, who
+        must be able to reach it and O(layout), and is given the login of this registry alone, which is that of
+        O(auth_file), of root's own login file, or of O(username).
     type: str
   auth_file:
-    description: A login file on the Mac, as C(skopeo login), C(crane auth login) or C(docker login) write it.
+    description:
+      - A login file on the Mac, as C(skopeo login), C(crane auth login) or C(docker login) write it. Logins in a
+        keychain are not found.
     type: path
   username:
     description: The user to log in as, instead of with a login file.

@@ -95,6 +95,8 @@ identity:
       description:
         - V(building) until the first build has finished, then V(complete), or V(interrupted) when a later build was
           killed. Build it again to mend it.
+        - V(unknown) when this Mac has no entry of the jail as it is now, because it was moved, copied or restored from
+          a backup. A warning says what to do. What is not read from the files of the jail is null then.
       type: str
       sample: complete
     adopted: {description: Whether something else built it., type: bool, sample: false}
@@ -229,7 +231,7 @@ drift:
         state:
           description:
             - V(same), or V(changed) after it was cloned, by whomever. V(replaced) when another jail is there, V(gone)
-              when none is.
+              when none is, V(unknown) when nobody knows.
           type: str
           sample: changed
         changed:

@@ -28,7 +28,13 @@ options:
       src:
         description:
           - Directory of the Mac, an absolute path without symbolic links. Single files cannot be mounted.
-          - Whoever can rename it can put another directory in its place, which the jail shows from the next boot on.
+          - Whoever can rename it, or a directory above, can put another directory of theirs in its place, which the
+            jail shows from the next boot on. A link is never followed. When it is exchanged in the moment of mounting,
+            the job sees that another directory is mounted, unmounts it at once, and waits an hour.
+          - For that moment the other one can be seen in the jail. Where such people are not trusted, take a directory
+            that they own below one of root's, such as C(/private/var/shared/NAME).
+          - With O(mounts[].user) or O(mounts[].perms), what others put there under another name (a hard link) seems to
+            belong to that user, too.
         type: path
         required: true
       dest:
@@ -61,7 +67,12 @@ options:
         elements: str
         default: []
   bindfs:
-    description: The program. When left out, it is looked for in C(/opt/homebrew/bin) and C(/usr/local/bin).
+    description:
+      - The program. When left out, it is looked for in C(/opt/darwin.jail/bin), C(/opt/homebrew/bin) and
+        C(/usr/local/bin).
+      - It runs as root, so one that others than root can replace is refused, as Homebrew's on a Mac where a person
+        installed it. An administrator who trusts it as it is copies it to C(/opt/darwin.jail/bin), as the message says.
+      - Of the libraries that it names, a warning tells which ones others could replace.
     type: path
   python:
     description:

@@ -28,7 +28,7 @@ options:
     description:
       - V(present) builds or mends the jail.
       - V(absent) removes it with all that is in it. A directory that is not a jail, or has something mounted below it,
-        is refused, see O(unmount).
+        is refused, see O(unmount). An empty directory that never was a jail stays.
     type: str
     choices: [present, absent]
     default: present
@@ -99,6 +99,8 @@ options:
     description:
       - Globs over paths of the jail to leave out. One without a slash matches names anywhere, one with a slash matches
         the whole path. C(*) stops at slashes, C(**) does not.
+      - A letter matches in any Unicode normalization. Case counts on a source whose volume is case-sensitive, and on no
+        other. The same holds for the globs of O(entries) and O(manifests).
       - What a former run put there is removed, see O(prune).
     type: list
     elements: str
@@ -126,6 +128,8 @@ options:
     description:
       - Take over a directory that another tool or hand built. System files that differ are restored to the source,
         all others are kept. Directories at C(/etc), C(/tmp) and C(/var) are moved into C(/private), as macOS has it.
+      - A jail that was moved here or restored from a backup is unknown to this Mac, and is from then on known as built.
+        That it was made of an image or a clone is forgotten.
     type: bool
     default: false
   update_in_place:
@@ -144,7 +148,8 @@ options:
   verify:
     description:
       - How to tell that a file is as it should be. V(quick) compares type, mode, owner, size, modification time, link
-        target and flags; V(full) reads contents, extended attributes and ACLs too.
+        target and flags; V(full) reads contents, ACLs and extended attributes too, but for those that macOS keeps for
+        itself (C(com.apple.rootless), C(com.apple.provenance), C(com.apple.macl), C(com.apple.root.installed)).
     type: str
     choices: [quick, full]
     default: quick
@@ -168,6 +173,8 @@ notes:
     record, which does not tell whether two names still are one file. What is reached through firmlinks and mounts, the
     Data volume above all, is always read.
   - On one Mac one jail is built at a time. Other runs wait for their turn, one hour at most for each that is ahead.
+  - A volume that ignores owners is refused, and one that is mounted C(nodev) or C(nosuid) is warned about, before
+    anything is copied. macOS mounts those of external disks so.
   - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
 seealso:
   - module: darwin.jail.darwin_chroot_exec
@@ -267,6 +274,7 @@ operations:
   description:
     - The first 1000 things done, or to be done in check mode. When there are more, what changes something that was
       there is named rather than what makes something that was missing.
+    - The action C(rename) changes how a name is spelled, on a volume that takes both spellings for one.
   returned: success
   type: list
   elements: dict

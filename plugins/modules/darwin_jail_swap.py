@@ -19,6 +19,8 @@ description:
     is told in RV(left). Do not remove the former jail then before you have seen to it.
   - Sockets are not carried over. Who listens on one makes it anew.
   - When it was interrupted, run it again; it goes on where it was. When all is done it changes nothing.
+  - What the jails are is read from the register of the Mac. A successor that is unknown to it, since it was moved there
+    or restored from a backup, is refused.
   - A jail can also take the place on trial, see O(carry_over) and O(state=restored).
   - The playbooks C(darwin.jail.update_jail) and C(darwin.jail.deploy_jail) do all that is needed around it.
 extends_documentation_fragment:

@@ -19,6 +19,7 @@ description:
     absolute, holds C(..), lies below a link or a file, or comes twice; when a hard link names anything but an earlier
     file; when a symbolic link climbs out of the jail; and when it holds devices. No symbolic link is followed, neither
     in the jail nor in the source.
+  - Two names of the source that are one on the jail's volume are refused before anything is made.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
@@ -50,6 +51,8 @@ options:
     description:
       - Name or number of the user, of the Mac or the jail alone, who owns all of the tree. Setuid and setgid bits
         are taken away then. When left out, owners are those of the source, for an archive the numbers in it.
+      - With it, a file of a directory O(src) that has several names (hard links) is refused, unless O(src) holds all of
+        them and the file belongs to whom its directory belongs. What it holds may be somebody else's.
     type: str
   group:
     description: Name or number of the group of all of the tree. The primary group of O(owner) when left out.

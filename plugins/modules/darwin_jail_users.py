@@ -27,7 +27,8 @@ options:
     required: true
     suboptions:
       name:
-        description: Name of the user.
+        description:
+          - Name of the user. One in capital letters, such as C(ALL), is refused. C(sudo) takes it for more than a name.
         type: str
         required: true
       state:
@@ -39,19 +40,25 @@ options:
         default: present
       uid:
         description:
-          - Number of a user of the jail alone, from 500 on, that no other user has. When left out, the one that the
-            user has, otherwise a free one from 600 on.
+          - Number of a user of the jail alone, from 500 on, that no other user of the jail or the Mac has.
+          - When left out, the one that the user has, otherwise a free one from 600 on.
         type: int
       group:
-        description: Primary group of a user of the jail alone, by name or number. C(staff) when left out.
+        description:
+          - Primary group of a user of the jail alone, by name or number. C(staff) when left out, and no other group of
+            the Mac. A number that no group has keeps the user out of files of the group C(staff).
         type: str
       groups:
-        description: Further groups of a user of the jail alone. The user is in no others.
+        description:
+          - Further groups of a user of the jail alone. The user is in no others. They are groups of the jail's
+            C(/etc/group), never of the Mac. O(users[].sudo) is what C(admin) would be for.
         type: list
         elements: str
         default: []
       home:
-        description: Home of a user of the jail alone. C(/Users/NAME) when left out.
+        description:
+          - Home of a user of the jail alone. C(/Users/NAME) when left out. A directory of macOS is refused, also when
+            the jail's C(/etc/passwd) says it.
         type: str
       shell:
         description: Login shell of a user of the jail alone. C(/bin/zsh) when left out.
@@ -89,8 +96,8 @@ EXAMPLES = r"""
       - name: admin
         sudo: true
       - name: builder
-        groups: [admin]
         shell: /bin/bash
+        sudo: true
   become: true
 
 - name: Remove one with all that is theirs

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -35,17 +37,17 @@ def reason(found: Mapping[str, Any]) -> str:
 def _difference(found: Mapping[str, Any]) -> str:
     """What is unlike it should be: such a task fails without a reason in words."""
     lines = found.get("diff", {}).get("prepared", "").splitlines()
-    return f"is to be: {'; '.join(lines)}" if lines else ""
+    return f"is to be: {'; '.join(map(show, lines))}" if lines else ""
 
 
 def _last_line(text: Any) -> str:
-    """Without passwords of URLs."""
+    """Without passwords of URLs, and without what is not printed."""
     lines = text.strip().splitlines() if isinstance(text, str) else []
-    return PASSWORD.sub("***@", lines[-1].strip()) if lines else ""
+    return show(PASSWORD.sub("***@", lines[-1].strip())) if lines else ""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines with columns, the first one with their names."""
-    lines = [[name.capitalize() for name in columns], *rows]
+    """Lines with columns, the first one with their names. What a jail said cannot move a terminal's cursor."""
+    lines = [[name.capitalize() for name in columns], *([show(word) for word in row] for row in rows)]
     widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
     return ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]

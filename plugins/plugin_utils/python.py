@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS
 # None of these is where Ansible looks by itself, so what it remembers of the Mac is told from what it found in a jail.
 # /usr/bin/python3 only ever starts one of the first two.
 JAIL_PYTHONS = (*PYTHONS, "/opt/homebrew/bin/python3", "/usr/local/bin/python3")
+
+ASKED = re.compile(r"command -v '([^']*)'")
+FOLDERS = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
+"""Where a name alone is looked for in a jail."""
 
 
 def own_python(variables: MutableMapping[str, Any]) -> None:
@@ -26,6 +31,16 @@ def own_python(variables: MutableMapping[str, Any]) -> None:
     implicit = variables.get("inventory_hostname") in constants.LOCALHOST
     if implicit and variables.get("ansible_python_interpreter") == variables.get("ansible_playbook_python"):
         variables.pop("ansible_python_interpreter", None)
+
+
+def found_elsewhere(text: str, stdout: bytes) -> str | None:
+    """What a jail names that Ansible did not look for. It is kept as a fact, and may be run where no jail is."""
+    asked = ASKED.findall(text) if text.startswith("echo FOUND;") else []
+    for line in stdout.decode(errors="replace").splitlines() if asked else []:
+        folder, _slash, name = line.strip().rpartition("/")
+        if line.startswith("/") and line.strip() not in asked and not (name in asked and folder in FOLDERS):
+            return repr(line.strip())
+    return None
 
 
 def is_vain_search(text: str, stdout: bytes) -> bool:

@@ -25,9 +25,12 @@ OURS = {"ansible_connection": "darwin.jail.chroot", "jail_mac": MAC}
 FROM_MAC_TO_JAIL = [
     {
         "hosts": HOST,
-        "connection": "ssh",
         "gather_facts": False,
-        "vars": {"ansible_host": "{{ hostvars[jail_mac].ansible_host }}", "ansible_user": "admin"},
+        "vars": {
+            "ansible_connection": "ssh",
+            "ansible_host": "{{ hostvars[jail_mac].ansible_host }}",
+            "ansible_user": "admin",
+        },
         "tasks": [
             {"ansible.builtin.ping": None},
             {"ansible.builtin.debug": {"msg": "the Mac's is {{ ansible_facts.discovered_interpreter_python }}"}},

@@ -65,7 +65,7 @@ def read_manifest(data: bytes) -> None:
         raise OperationError("read", path, "No such file or directory")
 
     for entry in manifest.read_manifests(["/lists/a"], load):
-        globs.matcher(manifest.canonical(entry.src))
+        globs.Glob(manifest.canonical(entry.src))
 
 
 def read_record(data: bytes) -> None:

@@ -20,7 +20,7 @@ NAME = "darwin.jail"
 MOST_BYTES = 500_000
 
 MAY_BE_IN = re.compile(
-    r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CONTRIBUTING)\.md
+    r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CONTRIBUTING|SECURITY)\.md
       | changelogs/(changelog|config)\.yaml
       | meta/[\w-]+\.(yml|txt)
       | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl)

@@ -10,7 +10,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS
 
 TOP = Path(__file__).parents[2]
 SCRIPT = TOP / "roles/mac/files/enter.sh"
-MODULES = ("threshold", "who", "visitor", "door")
+MODULES = ("threshold", "who", "visitor", "terminal", "door")
 
 HEAD = """\
 #!/bin/sh
@@ -32,9 +32,12 @@ import sys
 
 enter(sys.argv[1:])
 PROGRAM
+# As a word: Python 3.9 would read /dev/fd/3 to its end before it runs it, and macOS opens that as dup(2) does.
+program=$(/bin/cat <&3)
+exec 3<&-
 for python in @PYTHONS@; do
     if [ -x "$python" ]; then
-        exec "$python" -X utf8 -I -S /dev/fd/3 "$@"
+        exec "$python" -X utf8 -I -S -c "$program" "$@"
     fi
 done
 echo "enter: there is no Python on this Mac: install the Command Line Tools" >&2

@@ -33,6 +33,12 @@ OS_CALLS = frozenset(
     sendfile setxattr symlink truncate unlink utime write writev""".split()
 )
 DISK_MODULES = frozenset("ctypes fcntl fileinput pathlib shutil tempfile".split())
+SHOWING = frozenset(("show", "shown", "outside"))
+"""What makes a text for people of a path."""
+MAY_BE_SHOWN = re.compile(
+    "show|shown|failed|refused|Report|append|add|join|parse|descriptor_of|not_opened|remove_directory|key|mounts_below|warn|warning|fail_json|kind|[A-Za-z]*Error"
+)
+"""What takes one: it says it, says where something was, or compares it with the mount table."""
 STAND_IN = re.compile(r"stand[-_ ]?in\b", re.IGNORECASE)
 
 
@@ -154,6 +160,36 @@ def one_place_asks_for_the_platform(file: Source) -> Iterator[Violation]:
             yield file.found(node.lineno, f"only _sys/backend.py may ask for the platform ({ast.unparse(node)})")
 
 
+def _callee(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def what_is_shown_is_no_path(file: Source) -> Iterator[Violation]:
+    """Two paths can be shown alike: a text made for people goes into messages, and nothing is found or opened by it."""
+    if not file.layer:
+        return
+    for scope in ast.walk(file.tree):
+        if not isinstance(scope, ast.FunctionDef):
+            continue
+        inside = list(ast.walk(scope))
+        texts = {
+            target.id
+            for node in inside
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _callee(node.value) in SHOWING
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in inside:
+            if isinstance(node, ast.Call) and not MAY_BE_SHOWN.fullmatch(_callee(node)):
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                if any(
+                    (isinstance(one, ast.Call) and _callee(one) in SHOWING)
+                    or (isinstance(one, ast.Name) and one.id in texts)
+                    for one in given
+                ):
+                    yield file.found(node.lineno, f"{_callee(node)} may not be given a text that is made for people")
+
+
 def modules_are_thin(file: Source) -> Iterator[Violation]:
     """A module is documentation, an argument spec and a main() that reads as a table of contents."""
     if file.layer != "modules":
@@ -189,6 +225,7 @@ RULES = (
     only_the_runner_knows_ansible,
     only_sys_touches_the_disk,
     one_place_asks_for_the_platform,
+    what_is_shown_is_no_path,
     modules_are_thin,
     everything_fits,
 )

@@ -26,6 +26,7 @@ def ask(*words: str) -> Any:
 def inventory(macs: dict[str, Any], entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
     """The Macs as they are, and the jails, which only say on which of them they are."""
     settings = {
+        "ansible_connection": "darwin.jail.chroot",
         "jail_path": f"/private/var/jails/{name}",
         "jail_user": "admin",
         "jail_profile": "standard",

@@ -39,12 +39,19 @@ BROKEN = [
     (UTIL, "import ctypes.util", 1, "may open or change files (ctypes.util)"),
     (SYS, "import sys\nif sys.platform == 'darwin':\n    pass", 2, "may ask for the platform"),
     (CONNECTION, "import os\nos.uname()", 2, "may ask for the platform"),
+    (UTIL, "def f(x):\n    open_jail(show(x))", 2, "open_jail may not be given a text that is made for people"),
+    (UTIL, "def f(x):\n    y = shown(x)\n    Root(path=y)", 3, "Root may not be given a text"),
+    (ENGINE, "def f(root):\n    real_path(root.outside(b'x'))", 2, "real_path may not be given a text"),
     (MODULE, "\n".join(f"x{n} = {n}" for n in range(41)), 1, "at most 40 lines of code"),
     (UTIL, "\n" * 401, 1, "at most 400 lines"),
     (SYS, "\ndef f():\n" + "    x = 1\n" * 60, 2, "at most 60 lines"),
 ]
 
 SOUND = [
+    (
+        UTIL,
+        "def f(x):\n    y = show(x)\n    raise JailError(f'no {y}', show(x))\n    failed('read', x.outside(b''), 1)",
+    ),
     (SYS, "from ..errors import JailError\nfrom .rooted import Root\nimport os\nos.chmod('/x', 0)"),
     ("plugins/module_utils/_sys/backend.py", "import sys\nsys.platform"),
     ("tests/unit/plugins/x.py", f"from {layers.OURS}.modules import x\nfrom {layers.OURS}.module_utils._sys import y"),

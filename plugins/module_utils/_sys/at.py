@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from .backend import Status, backend
-from .rooted import CREATE, DIRECTORY, READ
+from .paths import CREATE, DIRECTORY, READ
 
 CHUNK = 1 << 20
 

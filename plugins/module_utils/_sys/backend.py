@@ -15,6 +15,18 @@ import sys
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+OF_THE_MAC = ("com.apple.macl", "com.apple.provenance", "com.apple.root.installed", "com.apple.rootless")
+
+
+def is_of_the_mac(attribute: str) -> bool:
+    """Whether an extended attribute belongs to the Mac and not to the file.
+
+    System Integrity Protection and macOS's records of who made a file: root may not set or remove them while it is on,
+    macOS adds some by itself, and what they protect is no copy (docs/macos.md, Copying). They are neither copied nor
+    compared, and no image holds them.
+    """
+    return attribute in OF_THE_MAC
+
 
 class Mount(NamedTuple):
     """One line of the mount table."""
@@ -25,6 +37,18 @@ class Mount(NamedTuple):
     """The type of file system, for example apfs, devfs, macfuse, fuse.bindfs."""
     source: bytes
     """What is mounted, as the system names it."""
+
+
+class Volume(NamedTuple):
+    """A mounted volume; by its number, and not by st_dev, two of them can be told apart."""
+
+    number: int
+    nodev: bool
+    """Devices on it cannot be opened."""
+    nosuid: bool
+    """Programs on it run with the rights of who starts them."""
+    noowners: bool
+    """All on it seems to belong to whoever looks."""
 
 
 class Status(Protocol):
@@ -47,6 +71,8 @@ class Backend:
     """Set by who sees to it: then new files have their modes at once."""
     has_flags = False
     """Whether files have BSD flags here."""
+    refusal = 0
+    """Why the last file that was to be a clone became a copy: an errno."""
 
     def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
         """Make the file `name` a copy of the open file `source`, with all its metadata.
@@ -54,6 +80,10 @@ class Backend:
         Returns whether the data is shared (cloned) rather than copied. The
         directory is one of root's that nobody else can enter.
         """
+        raise NotImplementedError
+
+    def volume(self, fd: int) -> Volume:
+        """What an open file lies on."""
         raise NotImplementedError
 
     def bequeath_nothing(self, fd: int) -> None:
@@ -64,11 +94,11 @@ class Backend:
         return False
 
     def copy_xattrs(self, source: int, target: int) -> None:
-        """Make the xattrs and the ACL of `target` those of `source`."""
+        """Make the xattrs and the ACL of `target` those of `source`, but for those of the Mac."""
         raise NotImplementedError
 
     def xattrs(self, fd: int) -> dict[str, bytes]:
-        """All extended attributes and ACLs of an open file, comparable between files."""
+        """All extended attributes of an open file but those of the Mac, and its ACLs, comparable between files."""
         raise NotImplementedError
 
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:
@@ -122,6 +152,13 @@ class Backend:
 
     def lock(self, dir_fd: int, name: bytes, flags: int) -> None:
         """Give back the flags that `unlock` returned."""
+
+    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+        """Whether the volume of an open directory ignores the case of names, and their Unicode normalization.
+
+        None: the system does not tell.
+        """
+        return None, None
 
     def mounts(self) -> list[Mount]:
         """The mount table of this process."""

@@ -17,6 +17,12 @@ mount is seen where it should be, this process looks whether the point is still 
 is not, which ends a mount elsewhere, too: at worst a dead one stays there, which shows nothing. What remains is the
 moment in between: only those can use it who can rename a directory on the way to the mount point, so that is best in
 directories of root's.
+
+SOURCE may be below a directory of a user's, who can put a link in its place, and bindfs takes a path alone. So it is
+opened before, without following a link, and as soon as something is mounted, that must be the directory that was
+opened: a file system of FUSE's has the numbers and the times of what it shows. When it is another one, bindfs is killed
+at once, and nothing is mounted for an hour. What remains is the moment until then: only those can use it who can rename
+a directory on the way to the source.
 """
 
 from __future__ import annotations
@@ -34,13 +40,19 @@ from .daemon import DIRECTORY, Journal, ObstacleError, Sigterm, inside, is_mount
 
 WAIT, LONGEST = 5.0, 60.0
 """Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
-LOOK, TICK = 0.05, 1.0
+LOOK, TICK = 0.001, 1.0
 """Seconds between two looks: whether bindfs has mounted, and whether it is still there."""
+CAUTION = 3600.0
+"""Seconds until it is tried again after somebody exchanged the source."""
 PATIENCE, ENDING = 20.0, 4.0
 """Seconds for bindfs to mount, and to end. launchd gives a job 20 for all that is to be done at its end."""
 
 # What a directory says whose file system has lost its process: macOS the first two, Linux the third.
 DEAD = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
+
+
+class ExchangedError(ObstacleError):
+    """Another directory was mounted than the one that was to be."""
 
 
 class Mount:
@@ -53,9 +65,7 @@ class Mount:
 
     def start(self) -> None:
         """Mount; ObstacleError or OSError when that cannot be."""
-        with opened(self._source):
-            pass
-        with opened(self._folder) as folder:
+        with opened(self._source) as source, opened(self._folder) as folder:
             self._clear(folder, force=False)
             point = os.open(self._name, DIRECTORY, dir_fd=folder)
             try:
@@ -64,6 +74,7 @@ class Mount:
                 with inside(point), self._sigterm.held():
                     self._bindfs = subprocess.Popen([*self._command, "-f", self._source, "."], stdin=subprocess.DEVNULL)
                 self._see_mounted(folder, os.fstat(point))
+                self._see_source(folder, source)
             finally:
                 os.close(point)
 
@@ -100,6 +111,14 @@ class Mount:
             raise ObstacleError("it was replaced while something was mounted on it")
         return False
 
+    def _see_source(self, folder: int, source: int) -> None:
+        """See that what is mounted is the directory that was opened."""
+        if shows(os.stat(self._name, dir_fd=folder, follow_symlinks=False), os.fstat(source)):
+            return
+        if self._bindfs:
+            self._bindfs.kill()  # at once: each moment more, the jail sees it
+        raise ExchangedError(f"somebody exchanged the directory: nothing is mounted for {CAUTION:.0f} seconds")
+
     def wait(self) -> int:
         """How bindfs ended.
 
@@ -125,6 +144,15 @@ class Mount:
             self._clear(folder, force=True)
 
 
+def shows(mounted: os.stat_result, source: os.stat_result) -> bool:
+    """Whether a mount shows a directory. Nobody can choose a number on a volume, or the time of a change.
+
+    One is enough: nothing says that each FUSE for macOS passes both on as they are.
+    """
+    times = (mounted.st_mtime_ns, mounted.st_ctime_ns) == (source.st_mtime_ns, source.st_ctime_ns)
+    return times or mounted.st_ino == source.st_ino
+
+
 def main(words: Sequence[str] | None = None) -> None:
     jail, point, source, *command = words or sys.argv[1:]
     journal, mount = Journal(), Mount(jail, point, source, command, Sigterm())
@@ -138,6 +166,8 @@ def main(words: Sequence[str] | None = None) -> None:
                 journal.say(f"lost {where}: bindfs ended with {mount.wait()}")
             except (ObstacleError, OSError) as exc:
                 journal.say(f"cannot mount {where}: {reason(exc)}")
+                if isinstance(exc, ExchangedError):
+                    wait = CAUTION
             mount.stop()
             time.sleep(wait)
             wait = min(2 * wait, LONGEST)

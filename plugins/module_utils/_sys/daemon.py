@@ -27,6 +27,11 @@ class ObstacleError(Exception):
     """Why there can be no mount now."""
 
 
+def printed(text: str) -> str:
+    """A text as one line that can be printed: people read logs in terminals."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class Journal:
     """Says what happens, to the log that launchd keeps and nobody shortens.
 
@@ -48,7 +53,7 @@ class Journal:
             self._since, self._said, self._left_out = now, 0, 0
         if self._said < LOG_LINES:
             self._said += 1
-            self._write(text[:LOG_LENGTH])
+            self._write(printed(text)[:LOG_LENGTH])
         else:
             self._left_out += 1
 

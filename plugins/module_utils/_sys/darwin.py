@@ -6,10 +6,11 @@
 Facts and their sources (details in docs/macos.md):
 
 - fcopyfile(3) with data and xattrs in one call keeps HFS compression; apart
-  they lose it (apple-oss-distributions/copyfile copyfile.c).
+  they lose it (apple-oss-distributions/copyfile copyfile.c). See copyfile.py.
 - fclonefileat(2) is refused with EXDEV between file systems, and the System
   and Data volumes are two although they report one st_dev; a clone loses
-  setuid and setgid (apple-oss-distributions/xnu bsd/vfs/vfs_syscalls.c).
+  setuid and setgid; macOS 12 answers EINVAL to CLONE_ACL
+  (apple-oss-distributions/xnu bsd/vfs/vfs_syscalls.c).
 - mknodat(2) came with macOS 13, so nodes are made after fchdir(2).
 - ACLs of what cannot be opened are read and set by name, and not of symbolic
   links (apple-oss-distributions/Libc posix1e/acl_file.c).
@@ -22,10 +23,11 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from .backend import Backend, Mount, Status
-from .rooted import CREATE
+from .backend import Backend, Mount, Status, Volume, is_of_the_mac
+from .copyfile import CopyFile
+from .paths import CREATE
 
 O_SYMLINK = 0x200000
 NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC
@@ -37,6 +39,9 @@ COPYFILE_ACL, COPYFILE_XATTR, COPYFILE_DATA = 1 << 0, 1 << 2, 1 << 3
 CLONE_NOFOLLOW, CLONE_ACL = 0x1, 0x4
 # sys/mount.h
 MNT_NOWAIT = 2
+MNT_NOSUID, MNT_NODEV, MNT_IGNORE_OWNERSHIP = 0x8, 0x10, 0x200000
+# aoss/xnu bsd/sys/unistd.h
+PC_CASE_SENSITIVE = 11
 # sys/stdio.h: renamex_np(2)
 RENAME_SWAP = 0x2
 # sys/acl.h
@@ -55,7 +60,12 @@ class StatFs(ctypes.Structure):
     """struct statfs with 64-bit inodes (sys/mount.h)."""
 
     _fields_ = [
-        ("f_head", ctypes.c_uint8 * 72),
+        ("f_sizes", ctypes.c_uint8 * 48),
+        ("f_fsid", ctypes.c_int32 * 2),
+        ("f_owner", ctypes.c_uint32),
+        ("f_type", ctypes.c_uint32),
+        ("f_flags", ctypes.c_uint32),
+        ("f_fssubtype", ctypes.c_uint32),
         ("f_fstypename", ctypes.c_char * 16),
         ("f_mntonname", ctypes.c_char * 1024),
         ("f_mntfromname", ctypes.c_char * 1024),
@@ -71,7 +81,11 @@ class Darwin(Backend):
     def __init__(self, libc: object = None) -> None:
         """`libc` is libSystem unless a test gives another."""
         self._libc: ctypes.CDLL = libc or ctypes.CDLL(None, use_errno=True)  # type: ignore[assignment]
-        self._no_clone: set[int] = set()
+        self._copyfile = CopyFile(self._libc)
+        self._acl_is_cloned = True
+        """macOS 12 knows no CLONE_ACL."""
+        self._refusing: dict[int, set[int]] = {}
+        """Volumes that refused a clone, by the st_dev that they may share with others."""
 
     def _call(self, name: str, *args: object) -> int:
         """A function of libSystem that answers -1 and errno on failure."""
@@ -84,44 +98,75 @@ class Darwin(Backend):
     # -- files -----------------------------------------------------------
 
     def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
-        cloned = bool(status.st_size) and self._clone(source, status.st_dev, dir_fd, name)
+        cloned = bool(status.st_size) and self._may_clone(source, status) and self._clone(source, status, dir_fd, name)
         how = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC if cloned else CREATE
         target = os.open(name, how, 0o600, dir_fd=dir_fd)
         try:
-            if not cloned:
-                what = COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL
-                self._call("fcopyfile", source, target, None, ctypes.c_uint32(what))
+            if cloned:
+                self._drop_xattrs(target, of_the_mac=True)
+                if not self._acl_is_cloned:
+                    self._unlock(target)
+                    self._copyfile.copy(source, target, COPYFILE_ACL)
+            else:
+                self._copyfile.copy(source, target, COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL)
             self.finish(target, status)
         finally:
             os.close(target)
         return cloned
 
-    def _clone(self, source: int, source_dev: int, dir_fd: int, name: bytes) -> bool:
-        """Try; st_dev cannot tell whether it will work. A volume that refused once is not asked again."""
-        if source_dev in self._no_clone:
-            return False
+    def _may_clone(self, source: int, status: os.stat_result) -> bool:
+        """A volume that refused once is not asked again; the System and the Data volume have one st_dev."""
+        refusing = self._refusing.get(status.st_dev)
+        return refusing is None or self.volume(source).number not in refusing
+
+    def _clone(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
+        """Try; st_dev cannot tell whether it will work."""
+        how = CLONE_NOFOLLOW | (CLONE_ACL if self._acl_is_cloned else 0)
         try:
-            self._call("fclonefileat", source, dir_fd, name, ctypes.c_uint32(CLONE_NOFOLLOW | CLONE_ACL))
+            self._call("fclonefileat", source, dir_fd, name, ctypes.c_uint32(how))
             return True
         except OSError as exc:
             if exc.errno not in CANNOT:
                 raise
+            if exc.errno == errno.EINVAL and self._acl_is_cloned:
+                self._acl_is_cloned = False
+                cloned = self._clone(source, status, dir_fd, name)
+                self._acl_is_cloned = not cloned
+                return cloned
             if exc.errno == errno.EXDEV:
-                self._no_clone.add(source_dev)
+                self._refusing.setdefault(status.st_dev, set()).add(self.volume(source).number)
+            self.refusal = exc.errno
             return False
 
+    def volume(self, fd: int) -> Volume:
+        found = StatFs()
+        self._call(self._with_inode64("fstatfs"), fd, ctypes.byref(found))
+        flags = [bool(found.f_flags & flag) for flag in (MNT_NODEV, MNT_NOSUID, MNT_IGNORE_OWNERSHIP)]
+        return Volume(int.from_bytes(bytes(found.f_fsid), "little"), *flags)
+
     def copy_xattrs(self, source: int, target: int) -> None:
-        for key in self._xattr_names(target):
-            self._call("fremovexattr", target, key, 0)
-        self._call("fcopyfile", source, target, None, ctypes.c_uint32(COPYFILE_XATTR | COPYFILE_ACL))
+        self._unlock(target)
+        self._drop_xattrs(target, of_the_mac=False)
+        self._copyfile.copy(source, target, COPYFILE_XATTR | COPYFILE_ACL)
+
+    def _drop_xattrs(self, fd: int, of_the_mac: bool) -> None:
+        """Remove those of the Mac or the others, as far as they may be."""
+        keys = [key for key in self._xattr_names(fd) if is_of_the_mac(os.fsdecode(key)) is of_the_mac]
+        if keys:
+            self._unlock(fd)
+        for key in keys:
+            with suppress(PermissionError):
+                self._call("fremovexattr", fd, key, 0)
 
     def xattrs(self, fd: int) -> dict[str, bytes]:
-        found = {os.fsdecode(key): self._xattr(fd, key) for key in self._xattr_names(fd)}
+        names = [key for key in self._xattr_names(fd) if not is_of_the_mac(os.fsdecode(key))]
+        found = {os.fsdecode(key): self._xattr(fd, key) for key in names}
         acl = self._acl(fd)
         return {**found, "acl": acl} if acl else found
 
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:
-        self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
+        with suppress(PermissionError):
+            self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
 
     def _xattr_names(self, fd: int) -> list[bytes]:
         size = self._call("flistxattr", fd, None, ctypes.c_size_t(0), 0)
@@ -138,18 +183,20 @@ class Darwin(Backend):
         return buffer.raw[:size]
 
     def _acl(self, fd: int) -> bytes:
-        """The ACL in its text form, or nothing."""
+        """The ACL in its external form, or nothing. For its text, which names users, Directory Services are asked."""
         lib = self._libc
-        lib.acl_get_fd_np.restype = lib.acl_to_text.restype = ctypes.c_void_p
-        acl = lib.acl_get_fd_np(fd, ACL_TYPE_EXTENDED)
+        lib.acl_get_fd_np.restype = ctypes.c_void_p
+        lib.acl_size.restype = lib.acl_copy_ext.restype = ctypes.c_ssize_t
+        acl = ctypes.c_void_p(lib.acl_get_fd_np(fd, ACL_TYPE_EXTENDED))
         if not acl:
             return b""
-        text = lib.acl_to_text(ctypes.c_void_p(acl), None)
         try:
-            return ctypes.string_at(text) if text else b""
+            size = self._call("acl_size", acl)
+            buffer = ctypes.create_string_buffer(size)  # of zeros: owner and group are not written
+            self._call("acl_copy_ext", buffer, acl, ctypes.c_ssize_t(size))
+            return buffer.raw
         finally:
-            lib.acl_free(ctypes.c_void_p(text))
-            lib.acl_free(ctypes.c_void_p(acl))
+            lib.acl_free(acl)
 
     # -- metadata --------------------------------------------------------
 
@@ -222,13 +269,24 @@ class Darwin(Backend):
 
     # -- mounts ----------------------------------------------------------
 
+    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+        """APFS and HFS+ ignore the normalization of names always, and their case as they were formatted."""
+        try:
+            return os.fpathconf(fd, PC_CASE_SENSITIVE) == 0, True
+        except OSError:
+            return None, True
+
     def mounts(self) -> list[Mount]:
-        # x86_64 keeps the old structure under the plain name; arm64 never had it.
-        name = "getfsstat$INODE64" if hasattr(self._libc, "getfsstat$INODE64") else "getfsstat"
+        name = self._with_inode64("getfsstat")
         count = self._call(name, None, 0, MNT_NOWAIT) + 8
         table = (StatFs * count)()
         count = self._call(name, table, ctypes.c_int(ctypes.sizeof(table)), MNT_NOWAIT)
         return [_mount(entry) for entry in table[:count]]
+
+    def _with_inode64(self, name: str) -> str:
+        """The name of a function that fills a StatFs: x86_64 keeps the old structure under the plain one."""
+        full = name + "$INODE64"
+        return full if hasattr(self._libc, full) else name
 
 
 @contextmanager

@@ -32,9 +32,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from .daemon import Journal, Sigterm, inside, opened
+from .peer import user_of
 
 SERVER = "/private/var/run/mDNSResponder"
 FOLDER, NAME = "private/var/run", "mDNSResponder"
+TEMPORARY = ".darwin.jail."
 TICK = 2.0
 """How often to see that the socket in the jail is as it should be, in seconds."""
 TRIES, PAUSE = 20, 0.01
@@ -52,9 +54,6 @@ MANY = 10240
 MOST = 512
 """Conversations at once: a jail has a few, and each takes one of the files that the Mac's mDNSResponder can open."""
 NOBODY = pwd.getpwnam("nobody").pw_uid
-# macOS: struct xucred begins with its version and the uid (xnu bsd/sys/ucred.h, bsd/sys/un.h). Linux: the pid and it.
-SOL_LOCAL, LOCAL_PEERCRED, XUCRED = 0, 1, 76
-CREDENTIALS = struct.Struct("iI")
 # Of a link that will never be made here, as opposed to not just now.
 IMPOSSIBLE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 # Of a full queue macOS says the first (xnu bsd/kern/uipc_usrreq.c), Linux the second.
@@ -245,16 +244,6 @@ class Relay:
         self._end(conversation)
 
 
-def user_of(client: socket.socket) -> int:
-    """Who connected; -1 when that is not known, as of one that is gone."""
-    try:
-        if hasattr(socket, "SO_PEERCRED"):
-            return int(CREDENTIALS.unpack_from(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
-        return int(CREDENTIALS.unpack_from(client.getsockopt(SOL_LOCAL, LOCAL_PEERCRED, XUCRED))[1])
-    except OSError:
-        return -1
-
-
 def reach(address: str) -> socket.socket:
     """Connect to a server, whose queue may be full for a moment."""
     for more in reversed(range(TRIES)):
@@ -353,7 +342,11 @@ class Door:
 @contextmanager
 def replacing(folder: int) -> Iterator[str]:
     """A name that nobody can foresee; what has it at the end of the block takes the place of what has the right one."""
-    temporary = ".darwin.jail." + os.urandom(8).hex()
+    for left in os.listdir(folder):  # by one that was killed; there is no other for this jail
+        if left.startswith(TEMPORARY):
+            with suppress(OSError):
+                os.unlink(left, dir_fd=folder)
+    temporary = TEMPORARY + os.urandom(8).hex()
     try:
         yield temporary
         os.rename(temporary, NAME, src_dir_fd=folder, dst_dir_fd=folder)

@@ -3,32 +3,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """enter JAIL USER: a person's way into a jail, by one rule of sudo.
 
-The last part of the program in roles/mac/files/enter.sh, behind threshold.py
-and visitor.py. Whoever may run it chooses nothing but these two words, and
-the rule can say which ones. The shell that it ends as belongs to the user.
+The last part of the program in roles/mac/files/enter.sh, behind the other
+modules that it imports. Whoever may run it chooses nothing but these two
+words, and the rule can say which ones. The shell that it starts belongs to the
+user, and has no terminal but one of its own.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 
-from .threshold import StepError, execute, find
-from .visitor import account, descend, environment, open_jail, step_in
+from .terminal import Terminal, run_apart
+from .threshold import StepError, close_inherited, execute, locate
+from .visitor import account, descend, environment, go_in, join_groups, open_jail
 
 WORDS = 2
-MOST_FILES = 1024
 
 # What goes before the path, and behind it.
 SENTENCES = {
     "open": ("cannot open ", ""),
     "marker": ("", " is not a jail of darwin.jail"),
     "account": ("there is no user ", ""),
+    "others": (
+        "others than root can change ",
+        ": make it root's alone (chown root, chmod go-w), or move the jail, to /private/var/jails for example",
+    ),
+    "number": ("the jail's /etc/passwd gives the user ", ""),
     "groups": ("cannot take the groups of the user", ""),
     "enter": (
         "cannot enter the jail",
         " (System Integrity Protection refuses it while it is on: csrutil status tells)",
     ),
+    "interpreter": ("cannot start the user's shell, its interpreter is ", ""),
     "find": ("cannot start the user's shell, ", ""),
     "execute": ("cannot start the user's shell, ", ""),
 }
@@ -41,19 +49,16 @@ LIKELY = ("xterm-256color", "xterm", "vt100")
 def enter(argv: list[str]) -> None:
     if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
         raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
-    os.closerange(3, MOST_FILES)
+    close_inherited()
     try:
         fd = open_jail(argv[0])
         who, groups = account(fd, argv[1])
-        warning = hand_over_terminal(fd, who.pw_uid) if os.isatty(0) else ""
-        step_in(fd, who, groups)
+        join_groups(who, groups)
+        terminal = Terminal()
+        warning = hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""
         if warning:
             os.write(2, f"enter: {warning}\n".encode())
-        env = environment(who)
-        env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
-        if "TERM" in env:
-            env["TERM"] = known_terminal(env["TERM"], env["HOME"])
-        execute(find(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, who)))
     except StepError as exc:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
@@ -61,20 +66,30 @@ def enter(argv: list[str]) -> None:
         raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
 
 
-def hand_over_terminal(jail: int, uid: int) -> str:
+def start_shell(jail: int, who: pwd.struct_passwd) -> None:
+    """Become the user's shell in the jail."""
+    go_in(jail, who)
+    env = environment(who)
+    env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
+    if "TERM" in env:
+        env["TERM"] = known_terminal(env["TERM"], env["HOME"])
+    execute(locate(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+
+
+def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
     """Give this terminal to the user where the jail sees it, as login(1) does; says why not.
 
-    Each devfs has owners of its own: what sshd gave away on the Mac is root's in the jail, and the user could not
-    open it, as screen does. The node is gone when the terminal is closed (xnu bsd/kern/tty_ptmx.c, ptmx_free_ioctl).
+    Each devfs has owners of its own: what is root's on the Mac is root's in the jail, and the user could not open it,
+    as screen does. The node is gone when the terminal is closed (xnu bsd/kern/tty_ptmx.c, ptmx_free_ioctl).
     """
-    path = os.ttyname(0)
+    path = os.ttyname(terminal)
     try:
         *parents, name = path.strip("/").split("/")
         folder = os.dup(jail)
         for parent in parents:
             folder = descend(folder, parent)
         node = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(0).st_rdev:
+        if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(terminal).st_rdev:
             os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)
             os.close(folder)
             return ""

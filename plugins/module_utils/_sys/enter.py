@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any, NamedTuple
 
 from ..errors import OperationError
-from . import launcher, threshold
+from . import launcher, threshold, visitor
 from .limits import PROGRAM_OUTPUT
 from .process import Channel, Ended, run
 from .rooted import Root
@@ -22,7 +23,7 @@ class Report(NamedTuple):
 
     `event` is ready, when the program took over or in check mode would have;
     creates or removes, when it was not to be run; or the step that failed:
-    groups, enter, user, chdir, find, interpreter, execute.
+    others, groups, enter, user, chdir, find, interpreter, execute.
     """
 
     event: str
@@ -38,6 +39,9 @@ def enter(
     The plan holds check, argv, env, search (a PATH), chdir, creates, removes,
     uid, gid, and login (whose groups to take, or none for exactly `groups`).
     """
+    folder = changed_by_others(root)
+    if folder:
+        return Report("others", folder), Ended(0, b"", b"")
     channel = Channel(json.dumps(plan).encode())
     text = program(threshold, launcher, call=f"launch{(*channel.theirs, root.fd)}")
     argv = [sys.executable, "-I", "-S", "-c", text]
@@ -49,3 +53,13 @@ def enter(
         return Report("timeout"), ended
     said = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
     raise OperationError("enter", root.path, f"the launcher ended with {ended.rc}: {said or 'it said nothing'}")
+
+
+def changed_by_others(root: Root) -> str:
+    """The first directory on the way to the jail that others than root can change."""
+    try:
+        os.close(visitor.open_jail(os.fsdecode(root.path)))
+    except threshold.StepError as exc:
+        step, path, _errno = exc.args
+        return str(path) if step == "others" else ""
+    return ""

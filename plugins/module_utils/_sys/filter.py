@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program that turns a stream into another one, such as a compressor.
+"""A program that turns a stream into another one, such as a compressor. It runs as the user nobody.
 
 A thread moves the one end while the caller has the other, so that neither
 waits for the other for ever.
@@ -16,6 +16,7 @@ from threading import Thread
 from typing import IO, Callable, cast
 
 from ..errors import failed
+from . import nobody
 
 CHUNK = 1 << 18
 
@@ -26,9 +27,11 @@ class Filter:
     def __init__(self, argv: Sequence[str]) -> None:
         pipe = subprocess.PIPE
         try:
-            self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, **nobody.options()
+            )
         except OSError as exc:
-            raise failed("run", argv[0], exc) from exc
+            raise failed("run", argv[0], exc, nobody.HINT) from exc
         self._thread: Thread | None = None
         self._error: BaseException | None = None
 

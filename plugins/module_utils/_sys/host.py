@@ -8,19 +8,25 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, failed, show
-from .backend import backend
-from .rooted import DIRECTORY, open_absolute, split
+from . import at
+from .backend import Volume, backend
+from .names import fold, spelling
+from .paths import DIRECTORY, open_absolute, split
 
 # macOS keeps these in /private and has links in their place
 # (apple-oss-distributions/files Makefile).
 PRIVATE = (b"etc", b"tmp", b"var")
 
+MOST_LINKS = 40
+"""On one way; macOS follows 32."""
+
 
 def real_path(path: AnyPath) -> bytes:
-    """An absolute path with macOS's own /etc, /tmp and /var resolved.
+    """An absolute path with macOS's own /etc, /tmp and /var resolved, spelled as the volume holds it.
 
     InputError for a relative path, "..", or a symbolic link in any other
     component that exists.
@@ -31,27 +37,39 @@ def real_path(path: AnyPath) -> bytes:
     if b"\0" in raw:
         raise InputError(f"{raw!r} holds a NUL byte: give another path")
     parts = split(raw)
-    if parts and parts[0] in PRIVATE and _links_to_private(parts[0]):
-        parts.insert(0, b"private")
+    if parts and fold(parts[0]) in PRIVATE and _links_to_private(parts[0]):
+        parts[:1] = [b"private", fold(parts[0])]
     walked = b""
-    for part in parts:
-        walked += b"/" + part
+    for number, part in enumerate(parts):
+        above, walked = walked or b"/", walked + b"/" + part
         try:
-            mode = os.lstat(walked).st_mode
+            status = os.lstat(walked)
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.ENOTDIR):
                 break
             raise failed("look at", walked, exc) from exc
-        if stat.S_ISLNK(mode):
+        if stat.S_ISLNK(status.st_mode):
             raise InputError(f"{show(raw)}: {show(walked)} is a symbolic link: give the path that it leads to")
+        parts[number] = spelling(above, part, status)
     return b"/" + b"/".join(parts)
 
 
 def _links_to_private(name: bytes) -> bool:
     try:
-        return os.readlink(b"/" + name).strip(b"/") == b"private/" + name
+        return os.readlink(b"/" + name).strip(b"/") == b"private/" + fold(name)
     except OSError:
         return False
+
+
+def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
+    """The Mac's own /dev, open, for the caller to close, and of these names those that are character devices there."""
+    fd = open_absolute(b"/dev")
+    found = {}
+    for name in names:
+        status = at.lstat(name, fd)
+        if status and stat.S_ISCHR(status.st_mode):
+            found[name] = status
+    return fd, found
 
 
 def make_dirs(path: bytes) -> None:
@@ -89,6 +107,43 @@ def writable_ancestors(path: bytes) -> list[bytes]:
         if status.st_uid != 0 or loose:
             found.append(parent)
     return found
+
+
+def replaceable(path: AnyPath) -> bytes | None:
+    """The first thing on the way to a file of which someone other than root decides what it is; None: only root does.
+
+    All directories that lead there are looked at, also those that symbolic links lead through, and the file itself.
+    Each is looked at by its path only when nobody else can exchange what was before it, so that what is found stays.
+    OperationError when there is no such file.
+    """
+    waiting, here = list(reversed(os.fsencode(path).split(b"/"))), b""
+    links = MOST_LINKS
+    try:
+        while True:
+            status = os.lstat(here or b"/")
+            sticky = bool(status.st_mode & stat.S_ISVTX) and stat.S_ISDIR(status.st_mode)
+            if status.st_uid or (status.st_mode & 0o022 and not sticky):
+                return here or b"/"
+            while waiting and waiting[-1] in (b"", b"."):
+                waiting.pop()
+            if not waiting:
+                return None
+            name = waiting.pop()
+            below = os.path.dirname(here).rstrip(b"/") if name == b".." else here + b"/" + name
+            found = os.lstat(below or b"/")
+            if not stat.S_ISLNK(found.st_mode):
+                here = below
+                continue
+            links -= 1
+            if sticky and found.st_uid:
+                return below
+            if links < 0:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = os.readlink(below)
+            here = b"" if target.startswith(b"/") else here
+            waiting += reversed(target.split(b"/"))
+    except OSError as exc:
+        raise failed("look at", path, exc) from exc
 
 
 def names_in(path: bytes) -> list[bytes]:
@@ -160,6 +215,22 @@ def free_bytes(path: bytes) -> int:
             return found.f_bfree * found.f_frsize
         except FileNotFoundError:
             path = os.path.dirname(path)
+
+
+def volume(path: bytes) -> Volume:
+    """What `path` lies on, or its nearest existing parent."""
+    while True:
+        try:
+            fd = os.open(path, DIRECTORY)
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+            continue
+        except OSError as exc:
+            raise failed("open directory", path, exc) from exc
+        try:
+            return backend().volume(fd)
+        finally:
+            os.close(fd)
 
 
 def used_bytes(path: bytes) -> int:

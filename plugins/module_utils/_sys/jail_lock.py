@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import stat
 
 from ..errors import BusyError, OperationError, show
 from . import lock
@@ -32,14 +31,14 @@ class JailLock:
         with Root(lock._home()) as home:
             if home.lstat(FOLDER) is None:
                 home.make_dir(FOLDER, 0o700, os.geteuid(), os.getegid())
-            self._name = _name(jail)
+            own = _name(jail)
             for _look in range(lock.LOOKS):
-                self._fd = _opened(home, self._name)
+                self._fd, name = _opened(home, own)
                 try:
                     lock.take(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-                    if _is_current(home, self._name, self._fd):
+                    if lock.is_at(self._fd, home, name):
                         lock.note(self._fd, holder)
-                        _sweep(home, self._name)
+                        _sweep(home, own)
                         return
                 except BaseException:
                     os.close(self._fd)
@@ -51,15 +50,14 @@ class JailLock:
         os.close(self._fd)
 
 
-def _opened(home: Root, name: bytes) -> int:
+def _opened(home: Root, name: bytes) -> tuple[int, bytes]:
     """The file; on a full volume the directory of all such files, for who wants to remove a jail must be able to."""
     try:
-        return lock.open_lock(home, name, create=True)
+        return lock.open_lock(home, name, create=True), name
     except OperationError as exc:
         if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        with home.directory(FOLDER) as folder:
-            return os.open(b".", lock.FLAGS | os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
+        return home.open_dir(FOLDER), FOLDER
 
 
 def _sweep(home: Root, kept: bytes) -> None:
@@ -75,7 +73,7 @@ def _sweep(home: Root, kept: bytes) -> None:
                 raise
             continue
         try:
-            if lock.locks(fd):
+            if lock.locks(fd) and lock.is_at(fd, home, path):
                 home.unlink(path)
         finally:
             os.close(fd)
@@ -96,17 +94,9 @@ def refuse_if_locked(jail: Root) -> None:
 
 def _name(jail: Root) -> bytes:
     """Below the home directory."""
-    status = os.fstat(jail.fd)
+    status = jail.status()
     return FOLDER + b"/%d-%d" % (status.st_dev, status.st_ino)
 
 
 def path_of_lock(jail: Root) -> bytes:
     return os.path.join(lock._home(), _name(jail))
-
-
-def _is_current(home: Root, name: bytes, fd: int) -> bool:
-    """Whether the open file still has the name; a directory has it always."""
-    there, ours = home.lstat(name), os.fstat(fd)
-    if stat.S_ISDIR(ours.st_mode):
-        return True
-    return there is not None and (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)

@@ -18,7 +18,7 @@ import json
 import os
 from typing import Any
 
-from .threshold import StepError, check_interpreter, cross, execute, find, step
+from .threshold import StepError, close_inherited, cross, execute, locate, step
 
 
 def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
@@ -30,15 +30,14 @@ def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
         return {"event": "creates"}
     if plan["removes"] is not None and not glob.glob(plan["removes"]):
         return {"event": "removes"}
-    path = find(plan["argv"][0], plan["search"])
-    check_interpreter(path)
-    return {"event": "ready", "path": path}
+    return {"event": "ready", "path": locate(plan["argv"][0], plan["search"])}
 
 
 def launch(message: int, report: int, jail: int) -> None:
     def say(what: dict[str, Any]) -> None:
         os.write(report, json.dumps(what).encode() + b"\n")
 
+    close_inherited(message, report, jail)
     os.set_inheritable(report, False)
     with open(message, "rb") as file:
         plan = json.load(file)

@@ -10,8 +10,8 @@ import fcntl
 import os
 import re
 
-from .backend import Backend, Mount
-from .rooted import CREATE
+from .backend import Backend, Mount, Volume
+from .paths import CREATE
 
 FICLONE = 0x40049409
 RENAME_EXCHANGE = 2
@@ -64,7 +64,12 @@ class Linux(Backend):
             if exc.errno not in CANNOT:
                 raise
             self._no_clone.add(source_dev)
+            self.refusal = exc.errno
             return False
+
+    def volume(self, fd: int) -> Volume:
+        found = os.fstatvfs(fd)
+        return Volume(found.f_fsid, bool(found.f_flag & os.ST_NODEV), bool(found.f_flag & os.ST_NOSUID), False)
 
     def bequeath_nothing(self, fd: int) -> None:
         if INHERITED in self._keys(fd):

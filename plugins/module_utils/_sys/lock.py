@@ -35,14 +35,14 @@ LOOKS = 3
 class Lock:
     """Held from creation until `close`."""
 
-    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False) -> None:
+    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False, looks: int | None = None) -> None:
         """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told.
 
         Several can have it shared, who only read.
         """
         self._fd = open_lock(root, rel, create=True)
         try:
-            take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, looks)
         except BaseException:
             os.close(self._fd)
             raise
@@ -50,6 +50,19 @@ class Lock:
 
     def close(self) -> None:
         os.close(self._fd)
+
+    def is_at(self, root: Root, rel: bytes) -> bool:
+        """Whether it is the file that has this name, and was not removed before it was taken."""
+        return is_at(self._fd, root, rel)
+
+
+def is_at(fd: int, root: Root, rel: bytes) -> bool:
+    """Whether something open has this name."""
+    there = root.lstat(rel)
+    try:
+        return there is not None and os.path.samestat(there, os.fstat(fd))
+    except OSError as exc:
+        raise failed("look at the lock", root.outside(rel), exc) from exc
 
 
 def holder(root: Root, rel: bytes) -> str | None:
@@ -70,15 +83,14 @@ def holder(root: Root, rel: bytes) -> str | None:
 
 
 def open_lock(root: Root, rel: bytes, create: bool) -> int:
-    parent, name = os.path.split(rel)
     try:
-        with root.directory(parent) as dir_fd:
+        with root.holder(rel) as (dir_fd, name):
             kind = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
             fd = os.open(name, FLAGS | kind, 0o600, dir_fd=dir_fd)
         status = os.fstat(fd)
     except OSError as exc:
         raise failed("open the lock", root.outside(rel), exc) from exc
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # 0: removed just now
         os.close(fd)
         raise OperationError("use the lock", root.outside(rel), "not a regular file of its own", hint="remove it")
     return fd

@@ -9,21 +9,50 @@ import os
 
 from ..errors import OperationError
 from .backend import Mount, backend
-from .rooted import DIRECTORY, Root
+from .names import fold, names_at
+from .paths import DIRECTORY
+from .rooted import Root
 
 UMOUNT = "/sbin/umount"
 
 
 def mounts_below(path: bytes) -> list[Mount]:
     """Mounts strictly below `path` (absolute, without symbolic links), deepest first."""
-    prefix = path.rstrip(b"/") + b"/"
-    found = [mount for mount in backend().mounts() if mount.point.startswith(prefix)]
+    found = [mount._replace(point=point) for mount in backend().mounts() if (point := _seen_from(path, mount.point))]
     return sorted(found, key=lambda mount: (-mount.point.count(b"/"), mount.point))
+
+
+def _seen_from(path: bytes, point: bytes) -> bytes:
+    """A mount point strictly below `path`, beginning with it as it is spelled here; nothing when it lies elsewhere."""
+    prefix = path.rstrip(b"/") + b"/"
+    if point.startswith(prefix):
+        return point
+    above = b"/".join(point.split(b"/")[: prefix.count(b"/")])
+    return prefix + point[len(above) + 1 :] if above != point and _is_one(above, path) else b""
 
 
 def is_mount(path: bytes) -> bool:
     """Whether something is mounted on `path` itself."""
-    return any(mount.point == path for mount in backend().mounts())
+    return any(_names_one(mount.point, path) for mount in backend().mounts())
+
+
+def _names_one(point: bytes, path: bytes) -> bool:
+    """Whether the two name one mount point: what is mounted there hides what the volume knows of the name."""
+    if point == path or fold(point) != fold(path):
+        return point == path
+    (above, name), (parent, other) = os.path.split(point), os.path.split(path)
+    key = names_at(parent).key
+    return key(name) == key(other) and _is_one(above, parent)
+
+
+def _is_one(one: bytes, other: bytes) -> bool:
+    """Whether two paths are spellings of one directory."""
+    if one == other or fold(one) != fold(other):
+        return one == other
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of the two is gone
+        return False
 
 
 def unmount_below(root: Root) -> None:
@@ -51,10 +80,9 @@ def unmount(root: Root, point: bytes) -> None:
     """
     from .process import run  # noqa: PLC0415 (takes 4 ms, and few runs get here)
 
-    parent, name = os.path.split(point)
     here = os.open(".", DIRECTORY)
     try:
-        with root.directory(parent) as fd:
+        with root.holder(point) as (fd, name):
             os.fchdir(fd)
             ended = run([UMOUNT, os.fsdecode(b"./" + name)])
     finally:

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple
 
 from ..errors import failed
+from . import nobody
 from .limits import PROGRAM_OUTPUT
 from .output import Output
 
@@ -66,14 +67,14 @@ def run(
     timeout: float | None = None,
     channel: Channel | None = None,
     inherited: Sequence[int] = (),
-    grace: float = GRACE,
     settings: Mapping[str, str] | None = None,
+    as_nobody: bool = False,
     limit: int = PROGRAM_OUTPUT,
 ) -> Ended:
     """Run a program to its end, or to the end of its time (seconds). OperationError when it cannot be started.
 
-    `settings` are environment variables besides those of this process. `limit` is how many bytes are kept of each
-    output; it goes on, whatever it writes.
+    `settings` are environment variables besides those of this process. One that runs as the user nobody gets few of
+    these (nobody.py). `limit` is how many bytes are kept of each output; it goes on, whatever it writes.
     """
     streams = _Streams()
     report = Output(0)
@@ -88,12 +89,12 @@ def run(
             stderr=subprocess.PIPE,
             pass_fds=[*inherited, *(channel.theirs if channel else ())],
             start_new_session=True,
-            env={**os.environ, **settings} if settings else None,
             bufsize=0,
+            **(nobody.options(settings) if as_nobody else {"env": {**os.environ, **(settings or {})}}),
         )
     except OSError as exc:
         streams.close()
-        raise failed("run", argv[0], exc) from exc
+        raise failed("run", argv[0], exc, nobody.HINT if as_nobody else "") from exc
     finally:
         for fd in channel.theirs if channel else ():
             os.close(fd)
@@ -103,7 +104,7 @@ def run(
     try:
         in_time = _converse(process, streams, math.inf if timeout is None else time.monotonic() + timeout)
         if not in_time:
-            _end_group(process, streams, grace)
+            _end_group(process, streams)
         streams.read_rest()
     except BaseException:
         _signal(process, signal.SIGKILL)
@@ -209,10 +210,10 @@ def _converse(process: subprocess.Popen[bytes], streams: _Streams, deadline: flo
     return True
 
 
-def _end_group(process: subprocess.Popen[bytes], streams: _Streams, grace: float) -> None:
+def _end_group(process: subprocess.Popen[bytes], streams: _Streams) -> None:
     """End all that is left of a process group: SIGTERM, and after a while SIGKILL."""
     _signal(process, signal.SIGTERM)
-    limit = time.monotonic() + grace
+    limit = time.monotonic() + GRACE
     while _alive(process, streams) and time.monotonic() < limit:
         pass
     # More than once: one that forks just now can slip through (xnu signals the members one by one).

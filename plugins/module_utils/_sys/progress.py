@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from typing import Callable, NoReturn, Optional
 
 from ..errors import JailError
-from .rooted import open_absolute
+from .paths import open_absolute
 
 SLOTS = 4096
 """Each process has the place that its number leads to; those of a run have numbers close to each other."""
@@ -134,9 +134,14 @@ def _watch(progress: Progress, run: int) -> None:
 
 
 def _is_lost(fd: int) -> bool:
-    """Whether the other end of a pipe or socket was closed."""
+    """Whether the other end of a pipe or socket was closed, and not only its writing.
+
+    It asks for POLLOUT alone. To macOS, POLLHUP is a question about reading, and the answer to that is that
+    nothing more comes: sshd shuts down its end of the one socketpair for stdin and stdout as soon as the stdin
+    of the client ends (apple-oss-distributions/xnu bsd/kern/sys_generic.c, OpenSSH nchan.c).
+    """
     poll = select.poll()
-    poll.register(fd, select.POLLOUT | select.POLLHUP)
+    poll.register(fd, select.POLLOUT)
     return any(event & (select.POLLHUP | select.POLLERR) for _fd, event in poll.poll(0))
 
 

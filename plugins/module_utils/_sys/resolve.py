@@ -14,7 +14,8 @@ import os
 import stat
 
 from ..errors import InputError, OperationError, failed, show
-from .rooted import LINK_IN_THE_WAY, Root
+from .paths import LINK_IN_THE_WAY
+from .rooted import Root
 
 MAX_LINKS = 40
 
@@ -60,12 +61,11 @@ class Resolver:
         return self._seen[rel]
 
     def _lstat(self, rel: bytes) -> tuple[bool, bytes]:
-        parent, name = os.path.split(rel)
         try:
             status = self._root.lstat(rel)
             if status is None or not stat.S_ISLNK(status.st_mode):
                 return status is not None, b""
-            with self._root.directory(parent) as fd:
+            with self._root.holder(rel) as (fd, name):
                 return True, os.readlink(name, dir_fd=fd)
         except OperationError as exc:
             if exc.errno not in LINK_IN_THE_WAY:

@@ -9,74 +9,22 @@ host. Each component is opened by openat(2) with O_NOFOLLOW, so that a link,
 absolute or with "..", makes the call fail instead of leading outside.
 
 Paths are bytes, relative to the root, without leading slash; b"" is the root.
+No part of one is empty, ".", ".." or holds a NUL: every method refuses that,
+before it touches anything (paths.py).
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import resource
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from ..errors import AnyPath, InputError, OperationError, failed, show
-from .backend import backend
-
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# O_NONBLOCK: opening a FIFO that was swapped in must not hang.
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-MANY = 10240
-"""The most that macOS gives a process (sys/syslimits.h, OPEN_MAX)."""
-
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-# ELOOP: the last component is a link. ENOTDIR: so it is with O_DIRECTORY on Linux.
-LINK_IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
-
-
-def split(path: AnyPath) -> list[bytes]:
-    """The components of a path; ".." is refused, "." and empty ones vanish."""
-    parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
-    if b".." in parts:
-        raise InputError(f"{show(path)} holds '..', which is not allowed here: give the path without it")
-    return parts
-
-
-def open_absolute(path: AnyPath) -> int:
-    """Open a directory of the host, refusing a symbolic link in any component."""
-    fd = _open_top()
-    walked = b""
-    try:
-        for part in split(path):
-            walked += b"/" + part
-            fd = _step(fd, part, walked)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
-
-
-def _open_top() -> int:
-    try:
-        return os.open("/", DIRECTORY)
-    except OSError as exc:
-        raise failed("open directory", "/", exc) from exc
-
-
-def _step(fd: int, part: bytes, walked: bytes) -> int:
-    """Open `part` below `fd` and close `fd`, which stays open when this fails."""
-    try:
-        deeper = os.open(part, DIRECTORY, dir_fd=fd)
-    except OSError as exc:
-        raise _not_opened(walked, exc) from exc
-    os.close(fd)
-    return deeper
-
-
-def _not_opened(where: bytes, exc: OSError) -> OperationError:
-    hint = "a symbolic link or a file is in the way" if exc.errno in LINK_IN_THE_WAY else ""
-    return failed("open directory", where, exc, hint)
+from ..errors import AnyPath, OperationError, failed
+from .paths import DIRECTORY, NO_NAME, READ, components, no_name, not_opened, open_absolute, parted, step
+from .removal import remove_directory
+from .unfinished import New, NewDirectory, NewFile, NewLink, Owner, Stage, put
 
 
 class Root:
@@ -89,6 +37,8 @@ class Root:
         self.dev = self.status().st_dev
         self._near = b""
         self._near_fd = -1
+        self.stage: Stage | None = None
+        """Where what is new is finished, see unfinished.py."""
         self.moved: dict[bytes, bytes] = {}
         """For check mode: directories that would have been moved before, by the path where they would be."""
 
@@ -98,7 +48,7 @@ class Root:
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
         root._near, root._near_fd = b"", -1
-        root.moved = {}
+        root.stage, root.moved = None, {}
         return root
 
     @property
@@ -132,7 +82,7 @@ class Root:
         if self.moved:
             rel = self._place(rel)
         parent, _slash, name = rel.rpartition(b"/")
-        if not parent or name in (b"", b".", b".."):
+        if not parent or name in NO_NAME:
             return self._descend(rel)
         if parent != self._near or self._near_fd < 0:
             fd = self._enter(parent)
@@ -143,7 +93,7 @@ class Root:
     def _enter(self, rel: bytes) -> int:
         """Open a directory, in one step when it lies right below the one that is kept open."""
         parent, _slash, name = rel.rpartition(b"/")
-        near = parent and parent == self._near and self._near_fd >= 0 and name not in (b"", b".", b"..")
+        near = parent and parent == self._near and self._near_fd >= 0 and name not in NO_NAME
         return self._open_near(name, rel) if near else self._descend(rel)
 
     def _open_near(self, name: bytes, rel: bytes) -> int:
@@ -151,7 +101,9 @@ class Root:
         try:
             return os.open(name, DIRECTORY, dir_fd=self._near_fd)
         except OSError as exc:
-            raise _not_opened(self.outside(rel), exc) from exc
+            raise not_opened(self.outside(rel), exc) from exc
+        except ValueError as exc:  # a NUL
+            raise no_name(rel) from exc
 
     def _place(self, rel: bytes) -> bytes:
         for new, old in self.moved.items():
@@ -166,12 +118,13 @@ class Root:
             self._near_fd = -1
 
     def _descend(self, rel: bytes) -> int:
+        parts = components(rel)
         fd = os.dup(self.fd)
         walked = self.path
         try:
-            for part in split(rel):
+            for part in parts:
                 walked += b"/" + part
-                fd = _step(fd, part, walked)
+                fd = step(fd, part, walked)
         except BaseException:
             os.close(fd)
             raise
@@ -183,6 +136,16 @@ class Root:
         fd = self.open_dir(rel)
         try:
             yield fd
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def holder(self, rel: bytes) -> Iterator[tuple[int, bytes]]:
+        """The directory that something is in, open for the time of the block, and its name there."""
+        parent, name = parted(rel)
+        fd = self.open_dir(parent)
+        try:
+            yield fd, name
         finally:
             os.close(fd)
 
@@ -207,9 +170,8 @@ class Root:
             return None
         if not rel:
             return self.status()
-        parent, name = os.path.split(self._place(rel))
         try:
-            with self.directory(parent) as fd:
+            with self.holder(self._place(rel)) as (fd, name):
                 return os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
@@ -222,9 +184,8 @@ class Root:
 
     def read(self, rel: bytes, limit: int) -> bytes | None:
         """The contents of a regular file; None when there is none; OperationError beyond `limit` bytes."""
-        parent, name = os.path.split(rel)
         try:
-            with self.directory(parent) as dir_fd:
+            with self.holder(rel) as (dir_fd, name):
                 fd = os.open(name, READ, dir_fd=dir_fd)
         except FileNotFoundError:
             return None
@@ -247,154 +208,94 @@ class Root:
             raise OperationError("read", self.outside(rel), f"larger than {limit} bytes")
         return data
 
+    def read_link(self, rel: bytes) -> bytes:
+        """Where a symbolic link points."""
+        try:
+            with self.holder(rel) as (fd, name):
+                return os.readlink(name, dir_fd=fd)
+        except OSError as exc:
+            raise failed("read the link", self.outside(rel), exc) from exc
+
     # -- writing ---------------------------------------------------------
 
     def make_dir(self, rel: bytes, mode: int, uid: int, gid: int) -> None:
         """Make one directory, or give the one that is there this mode and owner."""
-        parent, name = os.path.split(rel)
+        owner = Owner(mode, uid, gid)
         try:
-            with self.directory(parent) as dir_fd:
-                try:
-                    os.mkdir(name, 0o700, dir_fd=dir_fd)
-                except FileExistsError:
-                    pass
-                fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
-            try:
-                os.fchown(fd, uid, gid)
-                os.fchmod(fd, mode)
-            finally:
-                os.close(fd)
+            with self.holder(rel) as (dir_fd, name):
+                if not _give(dir_fd, name, owner):
+                    try:
+                        put(NewDirectory(owner), self.stage, dir_fd, name)
+                    except OSError as exc:  # somebody else made it meanwhile
+                        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _give(dir_fd, name, owner):
+                            raise
         except OSError as exc:
             raise failed("make directory", self.outside(rel), exc) from exc
 
     def write(self, rel: bytes, data: bytes | Iterable[bytes], mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
-        """Put a whole file in place, given at once or in pieces: the old or the new one is there, never a part."""
-        parent, name = os.path.split(rel)
-        temporary = b".darwin.jail." + os.urandom(6).hex().encode()
+        """Put a whole file in place: the old or the new one is there, never a part.
+
+        What is given in pieces may be large, and is made on the volume where it is to be.
+        """
+        pieces, stage = ([data], self.stage) if isinstance(data, bytes) else (data, None)
+        self._put("write", rel, NewFile(pieces, Owner(mode, uid, gid)), stage)
+
+    def write_link(self, rel: bytes, target: bytes, uid: int, gid: int) -> None:
+        """Put a symbolic link in place, instead of any other that is there."""
+        self._put("make the link", rel, NewLink(target, uid, gid), self.stage)
+
+    def _put(self, verb: str, rel: bytes, new: New, stage: Stage | None) -> None:
         try:
-            with self.directory(parent) as dir_fd:
-                with os.fdopen(os.open(temporary, CREATE, 0o600, dir_fd=dir_fd), "wb", 1 << 20) as file:
-                    file.writelines([data] if isinstance(data, bytes) else data)
-                    file.flush()
-                    os.fchown(file.fileno(), uid, gid)
-                    os.fchmod(file.fileno(), mode)
-                    os.fsync(file.fileno())
-                os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+            with self.holder(rel) as (dir_fd, name):
+                put(new, stage, dir_fd, name)
         except OSError as exc:
-            self._forget(parent, temporary)
-            raise failed("write", self.outside(rel), exc) from exc
+            raise failed(verb, self.outside(rel), exc) from exc
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Give something another name below the root; an empty directory or a file there is replaced."""
         self.leave()
-        (old_parent, old_name), (new_parent, new_name) = os.path.split(old), os.path.split(new)
         try:
-            with self.directory(old_parent) as source, self.directory(new_parent) as target:
+            with self.holder(old) as (source, old_name), self.holder(new) as (target, new_name):
                 os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
         except OSError as exc:
             raise failed("rename to", self.outside(new), exc) from exc
 
-    def _forget(self, parent: bytes, temporary: bytes) -> None:
-        """Remove a temporary file whose writing failed, if it was made at all."""
-        try:
-            with self.directory(parent) as dir_fd:
-                os.unlink(temporary, dir_fd=dir_fd)
-        except (OSError, OperationError):
-            pass
-
     def unlink(self, rel: bytes) -> None:
         """Remove what is not a directory; nothing happens when it is not there."""
-        parent, name = os.path.split(rel)
         try:
-            with self.directory(parent) as dir_fd:
+            with self.holder(rel) as (dir_fd, name), suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=dir_fd)
-        except FileNotFoundError:
-            pass
         except OSError as exc:
             raise failed("remove", self.outside(rel), exc) from exc
 
     def remove_tree(self, rel: bytes) -> int:
-        """Remove something and all below it; returns how many things were removed.
+        """Remove something and all below it, at any depth; returns how many things were removed.
 
         Stops with an OperationError at a directory of another file system: a
         mount is never entered, let alone emptied. (One of the same file system
         is the caller's to find in the mount table, see mounts.py.)
         """
         self.leave()
-        parent, name = os.path.split(rel)
         try:
-            with self.directory(parent) as dir_fd:
-                if not stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
-                    os.unlink(name, dir_fd=dir_fd)
-                    return 1
-                removed = _empty(dir_fd, name, self.dev, self.outside(rel))
-                os.rmdir(name, dir_fd=dir_fd)
-            return removed + 1
+            with self.holder(rel) as (dir_fd, name):
+                if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+                    return remove_directory(dir_fd, name, self.dev, self.outside(rel))
+                os.unlink(name, dir_fd=dir_fd)
+                return 1
         except FileNotFoundError:
             return 0
         except OSError as exc:
             raise failed("remove", self.outside(rel), exc) from exc
 
 
-def _empty(dir_fd: int, name: bytes, dev: int, where: bytes) -> int:
-    """Remove all below `name`, depth first: one open descriptor for each level, and no recursion."""
-    allow_many_open_files()
-    removed = 0
-    stack = [_Level(dir_fd, name, dev, where)]
+def _give(dir_fd: int, name: bytes, owner: Owner) -> bool:
+    """Give a directory that is there owner and mode; False when there is none."""
     try:
-        while stack:
-            level = stack[-1]
-            for child in level:
-                removed += 1
-                if not level.unlink(child):
-                    stack.append(_Level(level.fd, child, dev, level.where + b"/" + child))
-                    break
-            else:
-                stack.pop().close()
-                if stack:
-                    os.rmdir(level.name, dir_fd=stack[-1].fd)
+        fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return False
+    try:
+        owner.give(fd)
     finally:
-        for level in stack:
-            level.close()
-    return removed
-
-
-def allow_many_open_files() -> None:
-    """macOS starts programs with 256 (aoss/xnu bsd/sys/resource.h: soft limits); a deep tree needs more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MANY if hard == resource.RLIM_INFINITY else min(MANY, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-class _Level:
-    """One open directory on the way down of a removal."""
-
-    def __init__(self, dir_fd: int, name: bytes, dev: int, where: bytes) -> None:
-        self.name, self.where = name, where
-        self.fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
-        if os.fstat(self.fd).st_dev != dev:
-            os.close(self.fd)
-            raise OperationError("remove", where, "something is mounted there", errno.EBUSY, "unmount it first")
-        with os.scandir(self.fd) as entries:
-            self._names = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries]
-        self._is_dir = dict(self._names)
-
-    def __iter__(self) -> Iterator[bytes]:
-        while self._names:
-            yield self._names.pop()[0]
-
-    def unlink(self, child: bytes) -> bool:
-        """Remove a child that is no directory; False when it is one."""
-        if self._is_dir[child]:
-            return False
-        try:
-            os.unlink(child, dir_fd=self.fd)
-        except PermissionError:
-            if not backend().unlock(self.fd, child):
-                raise
-            os.unlink(child, dir_fd=self.fd)
-        return True
-
-    def close(self) -> None:
-        os.close(self.fd)
+        os.close(fd)
+    return True

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 
-from .rooted import DIRECTORY, Root
+from .paths import DIRECTORY
+from .rooted import Root
 
 PATIENCE = 2.0
 
@@ -19,10 +20,9 @@ def refusal(root: Root, rel: bytes) -> str:
     A socket's address takes no directory descriptor and 104 bytes at most, so
     it is reached from the directory that holds it.
     """
-    parent, name = os.path.split(rel)
     here = os.open(".", DIRECTORY)
     try:
-        with root.directory(parent) as fd, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        with root.holder(rel) as (fd, name), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             os.fchdir(fd)
             sock.settimeout(PATIENCE)
             sock.connect(name)

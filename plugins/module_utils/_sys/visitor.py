@@ -6,8 +6,9 @@
 This runs on the Mac as root, behind the text of threshold.py (visit.py puts
 the two together): nothing of this collection is installed there. Of the jail
 nothing is believed: its directory is opened component by component without
-following links, and files are opened only when this process's root is the
-jail and its user is the jail's.
+following links, root alone must be able to change what lies on that way, and
+files are opened only when this process's root is the jail and its user is the
+jail's. All that is said to the connection is said before ENTERED.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import pwd
 import stat
 
-from .threshold import TMP, StepError, check_interpreter, cross, execute, find, step, surroundings
+from .threshold import TMP, StepError, change_root, close_inherited, execute, locate, step, surroundings, take_groups
 from .who import find_user
 
 # macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
@@ -31,6 +32,12 @@ CHUNK = 1 << 20
 REFUSED = 125
 """The exit code when a step failed, so that nothing was done."""
 
+# The visitor's last line of standard error, before a program of the jail gets control: what comes behind it is the
+# program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
+ENTERED = "darwin.jail: entered\n"
+FAILED = "darwin.jail: failed"
+"""Begins the line about the step that failed: its name, the name of the errno, and a path."""
+
 # The names of the user's directories for temporary files end in the number of the user (user_tmp.py).
 FOLDERS = "/var/folders"
 ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
@@ -38,26 +45,45 @@ TAIL = 6
 
 
 def open_jail(path: str) -> int:
-    """Open a jail's directory; no link is followed but macOS's own at the start of the path."""
+    """Open a jail's directory; no link is followed but macOS's own at the start of the path.
+
+    Whoever can change a directory on that way could put a tree of their own there, and root would run its programs.
+    """
     parts = [part for part in path.split("/") if part]
     if parts[0] in PRIVATE and is_private(parts[0]):
         parts.insert(0, "private")
     fd = os.open("/", DIRECTORY)
+    refuse_others(fd, "/")
     walked = ""
     for part in parts:
         walked += "/" + part
         with step("open", walked):
             fd = descend(fd, part)
+        refuse_others(fd, walked)
     with step("marker", path):
         *parents, name = MARKER.split("/")
         found = os.dup(fd)
         for part in parents:
             found = descend(found, part)
+            walked += "/" + part
+            refuse_others(found, walked)
         marker = os.stat(name, dir_fd=found, follow_symlinks=False)
         os.close(found)
         if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
             raise OSError(errno.EINVAL, "not root's file")
     return fd
+
+
+def refuse_others(fd: int, path: str) -> None:
+    """StepError when others than root can change which names an open directory has.
+
+    In a sticky one they cannot change those of root. In the group 0, which is wheel on macOS, there is but root.
+    """
+    status = os.fstat(fd)
+    mode = status.st_mode
+    shared = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
+    if status.st_uid != 0 or (shared and not mode & stat.S_ISVTX):
+        raise StepError("others", path, 0)
 
 
 def is_private(name: str) -> bool:
@@ -91,8 +117,18 @@ def arrive(jail: str, user: str) -> pwd.struct_passwd:
 
 def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
     """Be the user in the open jail, with these groups, or those that Directory Services says."""
-    login = who.pw_name if groups is None else None
-    cross(jail, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, login, groups or [])
+    join_groups(who, groups)
+    go_in(jail, who)
+
+
+def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
+    with step("groups"):
+        take_groups(who.pw_name if groups is None else None, who.pw_gid & 0xFFFFFFFF, groups or [])
+
+
+def go_in(jail: int, who: pwd.struct_passwd) -> None:
+    """Be the user, whose groups this process has, in the open jail."""
+    change_root(jail, who.pw_uid & 0xFFFFFFFF)
     for place in (who.pw_dir, "/"):  # as sshd does
         try:
             os.chdir(place)
@@ -137,10 +173,14 @@ def is_own_directory(path: str, uid: int) -> bool:
 
 
 def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
-    """Become a program."""
-    path = find(argv[0], "")
-    check_interpreter(path)
-    execute(path, list(argv), environment(who))
+    """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
+    path, env = locate(argv[0], ""), environment(who)
+    os.write(2, ENTERED.encode())
+    try:
+        execute(path, list(argv), env)
+    except StepError as exc:
+        os.write(2, f"{path}: {os.strerror(exc.args[2])}\n".encode("utf-8", "surrogateescape"))
+        raise SystemExit(REFUSED) from None
 
 
 def open_regular(path: str, flags: int, mode: int = 0) -> int:
@@ -194,8 +234,9 @@ def act_out(act: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
         take(*words)
 
 
-def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, token: str) -> None:
-    """Do it. A step that fails is told in one line of stderr that begins with the token."""
+def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
+    """Do it. A step that fails is told in one line of stderr."""
+    close_inherited()
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
@@ -203,5 +244,5 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, t
     except StepError as exc:
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
-        os.write(2, f"{token} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
+        os.write(2, f"{FAILED} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
         raise SystemExit(REFUSED) from None

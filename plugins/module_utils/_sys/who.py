@@ -7,18 +7,26 @@ macOS asks Directory Services first, which a chroot does not hide, and files
 only for whom they do not know (Libinfo lookup.subproj/search_module.c). So it
 is done here, in one place for all that enters a jail.
 
-Of the files nothing is believed but a name, a number that no system user has,
-and a home. Part of programs that source.py puts together, so it imports little.
+Of the files nothing is believed but a name, a home, and numbers that are not
+the Mac's: a user of the jail's own is nobody of the Mac, and in none of its
+groups but staff. The Mac is asked before the root changes. Part of programs
+that source.py puts together, so it imports little.
 """
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import stat
 
+from .threshold import StepError
+
 PASSWD, GROUP = "private/etc/passwd", "private/etc/group"
 FIRST_PERSON = 500
+STAFF = "staff"
+"""The one group of the Mac that users of a jail's own may be in: on macOS every person is."""
+LARGEST_NUMBER = (1 << 32) - 1
 LARGEST = 1 << 20
 """Bytes of a file of users."""
 MOST_GROUPS = 15
@@ -29,13 +37,18 @@ NO_LINK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def find_user(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None] | None:
-    """The entry of a user, by name or number, and the groups of one of the jail's own; None when nobody knows them."""
+    """The entry of a user, by name or number, and the groups of one of the jail's own; None when nobody knows them.
+
+    StepError when the jail gives one of its own a number of the Mac's.
+    """
+    uid = as_number(user)
     try:
-        return (pwd.getpwuid(int(user) & 0xFFFFFFFF) if user.isdecimal() else pwd.getpwnam(user)), None
-    except (KeyError, ValueError, OverflowError):
+        return (pwd.getpwnam(user) if uid is None else pwd.getpwuid(uid)), None
+    except (KeyError, ValueError):  # ValueError: a name with a NUL in it
         pass
     for fields in lines(jail, PASSWD):
         if user in (fields[0], fields[2:3] and fields[2]) and (entry := own_entry(fields)):
+            refuse_numbers_of_the_mac(entry)
             return entry, own_groups(jail, entry.pw_name)
     return None
 
@@ -49,15 +62,50 @@ def own_entry(fields: list[str]) -> pwd.struct_passwd | None:
     return pwd.struct_passwd((*fields[:2], uid, gid, *fields[4:])) if uid >= FIRST_PERSON else None
 
 
+def refuse_numbers_of_the_mac(entry: pwd.struct_passwd) -> None:
+    user, group = user_of_the_mac(entry.pw_uid), group_of_the_mac(entry.pw_gid)
+    if user:
+        raise StepError("number", f"uid {entry.pw_uid}, which is that of {user} on the Mac", 0)
+    if group:
+        raise StepError("number", f"group {entry.pw_gid}, which is {group} on the Mac", 0)
+
+
+def user_of_the_mac(uid: int) -> str:
+    """Whose number it is on the Mac; nothing when it is free."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
+
+
+def group_of_the_mac(gid: int) -> str:
+    """Which group of the Mac has the number; nothing when a user of a jail's own may be in it.
+
+    Numbers of the system are the Mac's also when it has no group for them yet.
+    """
+    try:
+        name = grp.getgrgid(gid).gr_name
+    except KeyError:
+        return "reserved for the system" if gid < FIRST_PERSON else ""
+    return "" if name == STAFF else name
+
+
+def as_number(text: str) -> int | None:
+    """The number of a user or a group; None for what is a name. Nothing is cut off: 2^32 is not root."""
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_NUMBER))
+    return int(text) if digits and int(text) <= LARGEST_NUMBER else None
+
+
 def is_number(text: str) -> bool:
     """Whether it is one that the kernel may take for a user or a group."""
     return text.isascii() and text.isdecimal() and len(text) < len(str(1 << 31))
 
 
 def own_groups(jail: int, name: str) -> list[int]:
-    """The groups that the jail's group(5) has the user in."""
+    """The groups that the jail's group(5) has the user in, without the Mac's."""
     rows = [fields for fields in lines(jail, GROUP) if len(fields) == 4 and name in fields[3].split(",")]
-    return [int(fields[2]) for fields in rows if is_number(fields[2])][:MOST_GROUPS]
+    numbers = dict.fromkeys(int(fields[2]) for fields in rows if is_number(fields[2]))
+    return [gid for gid in numbers if not group_of_the_mac(gid)][:MOST_GROUPS]
 
 
 def lines(jail: int, path: str) -> list[list[str]]:

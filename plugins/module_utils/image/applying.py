@@ -16,10 +16,12 @@ from collections.abc import Iterable
 from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
-from ..errors import failed
-from ..jail import STAGE, STATE
+from ..errors import InputError, failed, show
+from ..jail import STAGE
+from ..protected import guards_state, safe_mode
 from ..rootfs.layout import IMPLIED
 from .content import travels
+from .entry_names import fault_of_entry
 from .unpacking import Entry, Unpacked
 
 TEMPORARY = b"entry"
@@ -38,26 +40,27 @@ class Applier:
         os.umask(self._umask)
         os.close(self._stage)
 
-    def hide(self, path: bytes, contents: bool) -> None:
-        """Remove what a layer hides of those below it."""
-        if not contents:
+    def hide(self, entry: Entry) -> None:
+        """Remove what a whiteout hides of the layers below its own."""
+        _refuse(entry)
+        path = entry.path
+        if entry.kind != "opaque":
             self._root.remove_tree(path)
         elif self._root.lstat(path) is not None:
             for name in self._root.names(path):
-                if not (STATE + b"/").startswith(os.path.join(path, name) + b"/"):
-                    self._root.remove_tree(os.path.join(path, name))
+                self._root.remove_tree(os.path.join(path, name))
 
     def apply(self, found: Iterable[Entry], stream: Unpacked) -> None:
         for entry in found:
             if entry.kind in self.counts:
+                _refuse(entry)
                 self.counts[entry.kind] += 1
                 self._put(entry, stream)
 
     def _put(self, entry: Entry, stream: Unpacked) -> None:
         path = entry.path
-        parent, name = os.path.split(path)
         try:
-            self._imply(parent)
+            self._imply(os.path.dirname(path))
             if entry.kind == "directory":
                 self._directory(path, entry)
                 return
@@ -66,7 +69,7 @@ class Applier:
             there = self._root.lstat(path)
             if there is not None and stat.S_ISDIR(there.st_mode):
                 self._root.remove_tree(path)
-            with self._root.directory(parent) as fd:
+            with self._root.holder(path) as (fd, name):
                 at.rename(TEMPORARY, self._stage, name, fd)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
@@ -84,6 +87,8 @@ class Applier:
         there = self._root.lstat(path)
         if there is not None and not stat.S_ISDIR(there.st_mode):
             self._root.unlink(path)
+        if guards_state(path):
+            entry = entry._replace(st_mode=safe_mode(entry.st_mode), st_uid=0)
         if path:
             self._root.make_dir(path, entry.st_mode & 0o7777, entry.st_uid, entry.st_gid)
         with self._root.directory(path) as fd:
@@ -93,8 +98,7 @@ class Applier:
     def _make(self, entry: Entry, stream: Unpacked) -> None:
         """Make it in the stage."""
         if entry.kind == "hardlink":
-            parent, name = os.path.split(entry.first)
-            with self._root.directory(parent) as fd:
+            with self._root.holder(entry.first) as (fd, name):
                 at.make_hardlink(name, fd, TEMPORARY, self._stage)
         elif entry.kind == "symlink":
             at.make_symlink(entry.link, TEMPORARY, self._stage)
@@ -119,3 +123,10 @@ class Applier:
         for name, value in entry.xattrs.items():
             if travels(name):
                 self._backend.set_xattr(fd, name, value)
+
+
+def _refuse(entry: Entry) -> None:
+    """The image was inspected before; a layer that has become another one since stops here."""
+    wrong = fault_of_entry(entry)
+    if wrong:
+        raise InputError(f"refusing a layer of the image: '{show(entry.raw)}' in it {wrong}")

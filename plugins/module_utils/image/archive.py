@@ -11,7 +11,6 @@ comes into a layout.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -151,18 +150,5 @@ def read(path: str, store: Layout, name: str) -> None:
                 folder, _slash, digest = member.rpartition(b"/")
                 known = DIGEST.fullmatch(f"sha256:{show(digest)}")
                 if folder == BLOBS and known and not store.has(known[0], size):
-                    _bring(store, known[0], data, path)
+                    store.bring(known[0], data, path)
         store.add(name, wanted)
-
-
-def _bring(store: Layout, digest: str, data: Iterable[bytes], path: str) -> None:
-    blob, sum_of_all = store.blob(), hashlib.sha256()
-    try:
-        for piece in data:
-            sum_of_all.update(piece)
-            blob.write(piece)
-        if f"sha256:{sum_of_all.hexdigest()}" != digest:
-            raise InputError(f"{digest} in {path} is not what its digest says: it was damaged or exchanged")
-        blob.keep(digest)
-    finally:
-        blob.drop()

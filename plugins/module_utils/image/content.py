@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import stat
 
+from .._sys.backend import is_of_the_mac
 from ..sizes import group_of
 
 LAYERS = ("shared cache", "system", "Command Line Tools", "Homebrew", "rest")
@@ -40,15 +41,13 @@ APPLE_DOUBLE = b"._"
 ABOUT_THE_MAC = (
     "acl",  # the backend's name for an access control list, which names users by identifiers of this Mac
     "com.apple.lastuseddate",
-    "com.apple.macl",
     "com.apple.metadata:",
-    "com.apple.provenance",
     "com.apple.quarantine",
     "security.",
     "system.",
     "trusted.",
 )
-"""How extended attributes begin that mean something on this Mac only."""
+"""How extended attributes begin that mean something on this Mac only, besides those that belong to it."""
 
 
 def layer_of(directory: bytes) -> int:
@@ -63,4 +62,4 @@ def is_kept(name: bytes, mode: int) -> bool:
 
 def travels(attribute: str) -> bool:
     """Whether an extended attribute goes into an image; PAX has no way to write a name with `=`."""
-    return not attribute.startswith(ABOUT_THE_MAC) and "=" not in attribute
+    return not (is_of_the_mac(attribute) or attribute.startswith(ABOUT_THE_MAC) or "=" in attribute)

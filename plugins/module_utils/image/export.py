@@ -45,7 +45,8 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
     with open_jail(jail) as opened:
         if (place + b"/").startswith(opened.path + b"/"):
             raise InputError(f"{layout} lies in the jail {show(opened.path)}: choose a directory outside of it")
-        if opened.marker.get("state") != "complete":
+        opened.refuse_unknown("make an image of")
+        if opened.entry.get("state") != "complete":
             raise InputError(f"{show(opened.path)} is not complete: let darwin_jail_rootfs finish it first")
         configs.config(opened.root, settings, ())
         opened.lock(check)

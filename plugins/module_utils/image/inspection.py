@@ -7,8 +7,9 @@ All of it is read before anything is written: digests are compared, and every
 entry of every layer is looked at. Names that are absolute, hold `..` or lie
 below a link or a file are refused, and so are hard links to anything but a
 file of the image, links that climb out of the jail, devices that a Mac has not
-in /dev, whatever touches the collection's own directory, and what unpacks to
-more than a layer can hold or the volume has room for.
+in /dev, whatever touches the collection's own directory, whiteouts that hide no
+name, two names that are one on the jail's volume, and what unpacks to more than
+a layer can hold or the volume has room for.
 
 Memory grows with the number of files: a name for each.
 """
@@ -22,19 +23,20 @@ from typing import BinaryIO
 
 from .._sys import host
 from .._sys.limits import IMAGE_ENTRIES
+from .._sys.names import names_at
 from ..errors import InputError, SpaceError, show
-from ..jail import STATE
+from ..protected import STATE
 from ..sizes import size
+from ..spellings import Spellings
 from ..tree.archive import climbs, fault_of_name
 from .config import Layer
+from .entry_names import fault_of_entry
 from .layout import Descriptor, Layout
 from .unpacking import Entry, Unpacked, entries
 from .zstd import MEDIA_TYPE, UnpackedZstd
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
 """Those that a jail may have; they get the numbers that the Mac's own have."""
-CHAIN = tuple(b"/".join(STATE.split(b"/")[:count]) for count in range(STATE.count(b"/") + 1))
-"""The directories that lead to the marker, and the root."""
 LONGEST = 1024
 """PATH_MAX of macOS."""
 
@@ -60,10 +62,14 @@ class Inspection:
         self._layout = layout
         self._free = host.free_bytes(target)
         self.bytes = self.files = self._entries = 0
-        self.hidden: list[list[tuple[bytes, bool]]] = []
-        """For each layer, what of the lower ones it hides: a path, or with True all in a directory."""
+        self.hidden: list[list[Entry]] = []
+        """For each layer, the whiteouts in it."""
+        names = names_at(target)
+        self._key, self._spellings, self._target = names.key, Spellings(names), target
+        self._spellings.add(STATE)
+        self._spellings.end_layer()
         self._kinds: dict[bytes, str] = {}
-        """What is no directory, by path."""
+        """What is no directory, by the key of its path."""
         self._where = ""
 
     def look(self, layers: Sequence[Layer]) -> None:
@@ -80,22 +86,36 @@ class Inspection:
                 digests = stream.digests()
             if digests != (layer.diff_id, layer.blob.digest):
                 raise InputError(f"{self._where} is not what its digest says: it was damaged or exchanged")
+        self._spellings.end_layer()
+        self._refuse_clash()
+
+    def _refuse_clash(self) -> None:
+        if self._spellings.clash:
+            one, other = map(show, self._spellings.clash)
+            raise InputError(
+                f"refusing {self._where}: '{one}' and '{other}' of the image are one name on the volume of "
+                f"{show(self._target)}, and one of the two would be lost: unpack it on a volume that tells them apart"
+            )
 
     def _entry(self, entry: Entry) -> None:
         self._entries += 1
         if self._entries > IMAGE_ENTRIES:
             raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
-        wrong = fault_of_name(entry.raw) or self._fault(entry)
+        wrong = fault_of_entry(entry) or self._fault(entry)
         if wrong:
             raise InputError(f"refusing {self._where}: '{show(entry.raw)}' in it {wrong}")
         path = entry.path
+        key = self._key(path)
         if entry.kind in ("whiteout", "opaque"):
-            self.hidden[-1].append((path, entry.kind == "opaque"))
-            self._kinds.pop(path, None)
-        elif entry.kind == "directory":
-            self._kinds.pop(path, None)
+            self.hidden[-1].append(entry._replace(xattrs={}))
+            self._spellings.hide(path, entry.kind == "opaque")
+            self._kinds.pop(key, None)
+            return
+        self._spellings.add(path)
+        if entry.kind == "directory":
+            self._kinds.pop(key, None)
         else:
-            self._kinds[path] = entry.kind
+            self._kinds[key] = entry.kind
             self._count(entry.size if entry.kind == "file" else 0)
 
     def _count(self, count: int) -> None:
@@ -112,11 +132,7 @@ class Inspection:
         return self._fault_of_place(entry) or getattr(self, f"_fault_of_{entry.kind}", self._none)(entry)
 
     def _fault_of_place(self, entry: Entry) -> str:
-        path = entry.path
-        if (path + b"/").startswith(STATE + b"/"):
-            return "lies where the collection keeps its own files"
-        if path in CHAIN and entry.kind != "directory":
-            return "is a directory that every jail has, and cannot be replaced or hidden"
+        path = self._key(entry.path)
         while path:
             path = os.path.dirname(path)
             if path in self._kinds:
@@ -142,6 +158,6 @@ class Inspection:
         return f"is a link that climbs out of the jail: {show(entry.link)}" if climbs(entry.path, entry.link) else ""
 
     def _fault_of_hardlink(self, entry: Entry) -> str:
-        if fault_of_name(entry.link) or self._kinds.get(entry.first) not in ("file", "hardlink"):
+        if fault_of_name(entry.link) or self._kinds.get(self._key(entry.first)) not in ("file", "hardlink"):
             return f"is a hard link to {show(entry.link)}, which is no earlier file of the image"
         return ""

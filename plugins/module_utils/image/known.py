@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 
-from .._sys import host
+from .._sys import host, runs
 from .._sys.rooted import Root
 from ..errors import InputError
 from ..launchd import slug
@@ -51,7 +51,7 @@ class Known:
             return
         host.make_dirs(DIRECTORY)
         data = {key: [layer.name, layer.diff_id, *layer.blob] for key, layer in layers.items()}
-        with Root(DIRECTORY) as root:
+        with runs.on_the_mac(DIRECTORY) as root:
             root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 

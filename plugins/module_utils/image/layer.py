@@ -18,12 +18,12 @@ import os
 import stat
 from typing import Protocol
 
-from .._sys import at
+from .._sys import at, host
 from .._sys.backend import backend
 from .._sys.limits import EXPANSION, EXPANSION_FREE
 from .._sys.rooted import Root
 from ..errors import failed, show
-from ..rootfs.layout import DIRECTORIES, IMPLIED
+from ..rootfs.layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES
 from . import tar
 from .content import EMPTIED, is_kept, layer_of, travels
 from .scan import LayerPlan, Scan
@@ -54,7 +54,7 @@ class LayerWriter:
         for path in self._plan.directories:
             self._parents_of(path)
             if path in self._scan.mounts:
-                self._write(tar.entry(path + b"/", tar.DIRECTORY, Owned.of(DIRECTORIES.get(path, IMPLIED))))
+                self._mount_point(path)
                 continue
             with self._root.directory(path) as fd:
                 try:
@@ -63,6 +63,19 @@ class LayerWriter:
                 except OSError as exc:
                     raise failed("read", self._root.outside(path), exc) from exc
         self._write(tar.END)
+
+    def _mount_point(self, path: bytes) -> None:
+        """What is beneath a mount cannot be seen; a /dev without the plain nodes would be of no use."""
+        self._write(tar.entry(path + b"/", tar.DIRECTORY, Owned.of(DIRECTORIES.get(path, IMPLIED))))
+        if path == DEV:
+            fd, found = host.devices(PLAIN_NODES)
+            os.close(fd)
+            for name, status in found.items():
+                self._device(path + b"/" + name, status)
+
+    def _device(self, path: bytes, status: os.stat_result) -> None:
+        numbers = os.major(status.st_rdev), os.minor(status.st_rdev)
+        self._write(tar.entry(path, tar.TYPES[stat.S_IFMT(status.st_mode)], Owned.of(status), device=numbers))
 
     # -- directories --------------------------------------------------------------
 
@@ -85,7 +98,7 @@ class LayerWriter:
 
     def _contents(self, path: bytes, fd: int) -> None:
         below = path + b"/" if path else b""
-        if path in EMPTIED:
+        if self._scan.key(path) in EMPTIED:
             return
         with os.scandir(fd) as found:
             names = sorted(os.fsencode(entry.name) for entry in found if not entry.is_dir(follow_symlinks=False))
@@ -113,8 +126,7 @@ class LayerWriter:
             target = os.readlink(name, dir_fd=dir_fd)
             self._write(tar.entry(path, tar.SYMLINK, Owned(0o777, status.st_uid, status.st_gid), link=target))
         elif kind in (stat.S_IFCHR, stat.S_IFBLK):
-            numbers = os.major(status.st_rdev), os.minor(status.st_rdev)
-            self._write(tar.entry(path, tar.TYPES[kind], Owned.of(status), device=numbers))
+            self._device(path, status)
 
     def _is_another_name(self, status: os.stat_result, path: bytes) -> bool:
         """Write a further name of a file; False when this one is to come with its contents."""

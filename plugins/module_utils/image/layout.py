@@ -14,8 +14,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from .._sys import at, host
@@ -105,12 +105,13 @@ class Layout:
     @contextmanager
     def open_blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
         """A blob of the right size, open; whoever reads it compares its digest."""
-        where = self.root.outside(blob_path(descriptor.digest))
+        path = blob_path(descriptor.digest)
+        where = self.root.outside(path)
         if not self.has(descriptor.digest, descriptor.size):
             raise InputError(f"{show(where)} is missing or has not {descriptor.size} bytes: copy the image anew")
         try:
             with self.root.directory(BLOBS) as fd:
-                file = at.open_regular(os.path.basename(where), fd)
+                file = at.open_regular(os.path.basename(path), fd)
         except OSError as exc:
             raise failed("read", where, exc) from exc
         with file:
@@ -173,6 +174,27 @@ class Layout:
         yield found.digest
         for part in (manifest.get("config"), *manifest["layers"]):
             yield descriptor_of(part, where).digest
+
+    def layers(self) -> set[str]:
+        """The layers of all images that are understood."""
+        found: set[str] = set()
+        for image in self.index()["manifests"]:
+            with suppress(InputError, OperationError):
+                found.update(list(self._digests(image))[2:])
+        return found
+
+    def bring(self, digest: str, data: Iterable[bytes], where: str) -> None:
+        """Keep a blob that somebody else has; InputError when it is not what its digest says."""
+        blob, found = self.blob(), hashlib.sha256()
+        try:
+            for piece in data:
+                found.update(piece)
+                blob.write(piece)
+            if f"sha256:{found.hexdigest()}" != digest:
+                raise InputError(f"{digest} in {where} is not what its digest says: it was damaged or exchanged")
+            blob.keep(digest)
+        finally:
+            blob.drop()
 
     def put(self, media_type: str, data: bytes) -> Descriptor:
         """Keep a small blob."""

@@ -3,26 +3,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make a jail out of an image.
 
-    index -> manifest -> config -> all layers inspected -> marker -> layer after layer -> marker complete
+    index -> manifest -> config -> all layers inspected -> entry -> layer after layer -> entry complete
 
 A run that is killed is finished by the next one, from the layer on that was at work.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
 from .. import jail as jails
+from .. import mounted_volume
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, NotAJailError, show
 from ..macos import Release, architecture, release
 from ..result import Result
-from ..rootfs.install import sweep
 from ..rootfs.record import journals
 from ..rootfs.remove import remove
 from ..sizes import size
@@ -30,7 +31,9 @@ from .applying import Applier
 from .config import GO_NAMES, Layer
 from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, open_layout
-from .unpacking import entries
+from .unpacking import Entry, entries
+
+NO_IMAGE = "not made of an image"
 
 
 class Image(NamedTuple):
@@ -56,6 +59,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
         former = place == beside and _is_former(place, image.digest)
         if not former and _is_there(real, image, place):
             return Result(False, values, [], warnings)
+        warnings += mounted_volume.warnings(real)
         inspection = Inspection(store, real)
         inspection.look(image.layers)
         if not check:
@@ -76,7 +80,7 @@ def place_for(path: str, beside: str | None, digest: str) -> str:
     if beside is None or jails.is_vacant(jails.jail_path(path)):
         return path
     with jails.open_jail(path) as jail:
-        return path if jail.marker.get("image") == digest else beside
+        return path if jail.entry.get("image") == digest else beside
 
 
 def _is_former(path: str, digest: str) -> bool:
@@ -85,9 +89,10 @@ def _is_former(path: str, digest: str) -> bool:
     if jails.is_vacant(real):
         return False
     with jails.open_jail(path) as jail:
-        made = jail.marker.get("image")
+        made = jail.entry.get("image")
         if made is None and not _is_untouched(jail):
-            raise InputError(f"the jail {show(real)} was not made of an image: see to what is in it, then remove it")
+            made_of = f"may be anything: {jail.unknown}" if jail.unknown else "was not made of an image"
+            raise InputError(f"the jail {show(real)} {made_of}: see to what is in it, then remove it")
         return made is not None and made != digest
 
 
@@ -95,7 +100,7 @@ def is_made_of(path: str, digest: str) -> bool:
     """Whether there is a complete jail of the image with this digest."""
     try:
         with jails.open_jail(path) as jail:
-            return jail.marker.get("image") == digest and jail.marker.get("state") == "complete"
+            return jail.entry.get("image") == digest and jail.entry.get("state") == "complete"
     except NotAJailError:
         return False
 
@@ -178,12 +183,12 @@ def _is_there(real: bytes, image: Image, path: str) -> bool:
     if jails.is_vacant(real):
         return False
     with jails.open_jail(path) as jail:
-        made = jail.marker.get("image")
+        made = jail.entry.get("image")
         if made == image.digest:
-            return jail.marker.get("state") == "complete"
+            return jail.entry.get("state") == "complete"
         if made is None and _is_untouched(jail):
             return False
-    of = f"of the image {show(made)}" if isinstance(made, str) else "not made of an image"
+        of = f"of the image {made}" if made else f"of an unknown image ({jail.unknown})" if jail.unknown else NO_IMAGE
     raise InputError(
         f"the jail {show(real)} is there and {of}: unpack {image.digest} beside it and exchange the two, "
         "or remove it first"
@@ -192,36 +197,31 @@ def _is_there(real: bytes, image: Image, path: str) -> bool:
 
 def _is_untouched(jail: jails.Jail) -> bool:
     """Whether it has a marker and nothing else: what a run leaves that was killed at its very start."""
-    return jail.marker.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
+    return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
 def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> None:
-    jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(show(real))
+    jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
-        if jail.marker.get("image") != image.digest:
+        jail.refuse_unknown("unpack an image into")
+        if jail.entry.get("image") != image.digest:
             jail.mark(image=image.digest, layers=0)
-        sweep(jail.root)
+        jails.make_stage(jail.root)
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
-                if number >= _layers_done(jail):
+                if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
                     _apply(applier, store, layer, inspection.hidden[number])
                     jail.mark(layers=number + 1)
-        sweep(jail.root)
+        jails.make_stage(jail.root)
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)
 
 
-def _layers_done(jail: jails.Jail) -> int:
-    """How many layers an earlier run put in place."""
-    done = jail.marker.get("layers")
-    return done if isinstance(done, int) else 0
-
-
-def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[tuple[bytes, bool]]) -> None:
-    for path, contents in hidden:
-        applier.hide(path, contents)
+def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:
+    for entry in hidden:
+        applier.hide(entry)
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
         with closing(unpacked(file, layer.blob, where)) as stream:

@@ -16,6 +16,7 @@ import hashlib
 import os
 import time
 
+from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..survey import Directory, walk
 from .content import EMPTIED, LAYERS, is_kept, layer_of
@@ -51,6 +52,7 @@ class Scan:
     def __init__(self, root: Root, mounts: set[bytes]) -> None:
         self.layers = [LayerPlan(number) for number in range(len(LAYERS))]
         self.mounts = mounts
+        self.key = names_of(root).key
         self._status: dict[bytes, bytes] = {}
         """The line of each directory that others lie in: it is in all of their layers."""
         self._seen: set[tuple[int, bytes]] = set()
@@ -69,7 +71,7 @@ class Scan:
 
     def visit(self, directory: Directory) -> None:
         path = directory.path
-        if path in EMPTIED:
+        if self.key(path) in EMPTIED:
             directory.entries.clear()  # nor is anything below it looked at
         number = layer_of(path)
         layer = self.layers[number]
@@ -116,7 +118,7 @@ class Scan:
         """They are directories like others, in the same order, but what is beneath the mount cannot be seen."""
         for point in self.mounts:
             parent = os.path.dirname(point)
-            if parent in self._status and parent not in EMPTIED:
+            if parent in self._status and self.key(parent) not in EMPTIED:
                 layer = self.layers[layer_of(point)]
                 layer.directories.append(point)
                 layer.directories.sort(key=lambda path: path.split(b"/") if path else [])

@@ -15,10 +15,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .._sys import host
+from .. import programs
 from ..errors import InputError
 
-PLACES = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin")
+PLACES = (programs.OWN, *programs.HOMEBREW, "/usr/bin")
 TAG = "image"
 """What the one image in a layout that is carried is called."""
 
@@ -120,7 +120,7 @@ def find_tool() -> tuple[type[Tool], str]:
     """The program that the Mac has, and where; InputError when it has none."""
     tools: Sequence[type[Tool]] = (Skopeo, Crane)
     for tool in tools:
-        for place in PLACES:
-            if host.is_program(f"{place}/{tool.name}"):
-                return tool, f"{place}/{tool.name}"
+        found = programs.find(tool.name, PLACES)
+        if found:
+            return tool, found
     raise InputError(f"there is neither skopeo nor crane in {', '.join(PLACES)}: install one (brew install skopeo)")

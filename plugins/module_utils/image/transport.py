@@ -5,32 +5,52 @@
 
 What it is given is a layout for this one image: an index of its own, and the
 blobs of the real one by a link. So it sends no other image, and leaves the
-real index to us. A password never is among the words of a command, which
+real layout to us. A password never is among the words of a command, which
 everybody can see: it is in a file for the time of the transport.
+
+The program runs as the user nobody, for whoever Homebrew belongs to can replace
+it, and it speaks to strangers. What it fetches is copied, and compared with its
+digests: nobody could change it later.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from typing import Callable, NamedTuple
+from contextlib import closing, contextmanager
+from typing import BinaryIO, Callable, NamedTuple
 
-from .._sys import host, scratch
+from .._sys import host, nobody
 from .._sys.lock import alone_in
 from .._sys.process import Ended, run
+from .._sys.rooted import Root
 from ..errors import InputError, JailError, show
+from . import logins
 from .config import GO_NAMES
-from .layout import INDEX_TYPE, MARKER_TEXT, REF_NAME, Json, digest_of, encode, open_layout, parse
+from .layout import (
+    INDEX_TYPE,
+    MARKER_TEXT,
+    REF_NAME,
+    Json,
+    Layout,
+    blob_path,
+    descriptor_of,
+    digest_of,
+    encode,
+    open_layout,
+)
 from .tools import TAG, Command, Tool, find_tool
 
 REFERENCE = re.compile(
     r"(?P<registry>[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?)/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
 )
+PLACE = b"/private/var/db/darwin.jail/lent"
+"""For what a program is lent: below directories that everybody can pass through."""
+LENT = b".darwin.jail.lent"
+"""The same, in a layout."""
+CHUNK = 1 << 20
 PAUSE = 2.0
 """Seconds before the second attempt; each further one waits twice as long."""
 UNKNOWN = ("manifest unknown", "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "name unknown", "404")
@@ -79,7 +99,7 @@ class Registry:
             entry = store.named(name)
         if entry is None:
             raise InputError(f"{layout} holds no image named {name}")
-        with _lent(layout, [{**entry, "annotations": {REF_NAME: TAG}}]) as lent:
+        with _holding(layout, {**entry, "annotations": {REF_NAME: TAG}}) as lent:
             self._try(lambda tool: tool.push(lent, self.reference))
 
     def pull(self, layout: str, name: str, architecture: str) -> None:
@@ -87,12 +107,28 @@ class Registry:
         platform = f"darwin/{GO_NAMES.get(architecture, architecture)}"
         with closing(open_layout(host.real_path(layout), check=False)) as store, alone_in(store.root):
             store.sweep()
-            with _lent(layout, [], layout) as lent:  # a file is renamed from there to the blobs
+            with _empty(store) as lent:
                 self._try(lambda tool: tool.pull(self.reference, lent, platform))
-                found = parse(host.read_file(f"{lent}/index.json"), f"what {self._kind.name} made").get("manifests")
-            if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
-                raise TransportError(f"cannot carry {self.reference}: {self._kind.name} made no layout of one image")
-            store.add(name, found[0])
+                with closing(Layout(Root(lent))) as made:
+                    entry = self._bring(store, made)
+            store.add(name, entry)
+
+    def _bring(self, store: Layout, made: Layout) -> Json:
+        """Copy what the store lacks of the one image of a layout that somebody else made; returns its entry."""
+        found = made.index()["manifests"]
+        if len(found) != 1:
+            raise TransportError(f"cannot carry {self.reference}: {self._kind.name} made no layout of one image")
+        where = f"what {self._kind.name} made"
+        top = descriptor_of(found[0], where)
+        manifest = made.load(top)
+        layers = manifest.get("layers")
+        if not isinstance(layers, list):
+            raise TransportError(f"cannot carry {self.reference}: {self._kind.name} fetched no single image")
+        for part in (*(descriptor_of(one, where) for one in (manifest.get("config"), *layers)), top):
+            if not store.has(part.digest, part.size):
+                with made.open_blob(part) as file:
+                    store.bring(part.digest, _pieces(file, part.size), where)
+        return top.as_json()
 
     # -- the program ----------------------------------------------------------------
 
@@ -119,29 +155,47 @@ class Registry:
         return said.replace(self._access.password, "********") if self._access.password else said
 
     def _run(self, command: Callable[[Tool], Command]) -> Ended:
-        logins = self._logins()
-        with ExitStack() as stack:
-            folder = None if logins is None else stack.enter_context(scratch.directory({"config.json": logins}))
-            words, settings = command(self._kind(self._path, self._access.plain_http, folder))
-            return run(words, settings=settings)
+        login = self._login()
+        with nobody.directory(PLACE, {} if login is None else {"config.json": login}) as folder:
+            given = None if login is None else folder
+            words, settings = command(self._kind(self._path, self._access.plain_http, given))
+            return run(words, settings={"HOME": folder, **(settings or {})}, as_nobody=True)
 
-    def _logins(self) -> bytes | None:
-        """A login file; None when the tool is to look for its own."""
+    def _login(self) -> bytes | None:
+        """What is known of this registry; None when there is no login at all."""
         access = self._access
         if access.username is not None:
-            login = f"{access.username}:{access.password or ''}".encode()
-            return json.dumps({"auths": {self._host: {"auth": base64.b64encode(login).decode()}}}).encode()
-        return host.read_file(access.auth_file) if access.auth_file else None
+            return logins.of_name(self._host, access.username, access.password)
+        return logins.of_file(self._host, access.auth_file) if access.auth_file else logins.of_root(self._host)
 
 
 @contextmanager
-def _lent(layout: str, images: list[Json], place: str | None = None) -> Iterator[str]:
-    """A layout with these images alone, whose blobs are those of another one."""
-    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": images}
+def _holding(layout: str, image: Json) -> Iterator[str]:
+    """A layout with this image alone, whose blobs are those of another one."""
     blobs = os.path.join(os.fsdecode(host.real_path(layout)), "blobs")
-    files = {"oci-layout": MARKER_TEXT, "index.json": encode(index)}
-    with scratch.directory(files, {"blobs": blobs}, place) as folder:
+    with nobody.directory(PLACE, _files([image]), {"blobs": blobs}) as folder:
         yield folder
+
+
+@contextmanager
+def _empty(store: Layout) -> Iterator[str]:
+    """A layout to be filled, on the same volume, which has the layers that the store has: they are not fetched."""
+    names = [blob_path(digest).decode() for digest in store.layers()]
+    links = {name: os.path.join(os.fsdecode(store.root.path), name) for name in names}
+    with nobody.directory(os.path.join(store.root.path, LENT), _files([]), links, ("blobs", "blobs/sha256")) as folder:
+        yield folder
+
+
+def _files(images: list[Json]) -> dict[str, bytes]:
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": images}
+    return {"oci-layout": MARKER_TEXT, "index.json": encode(index)}
+
+
+def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """As much as was announced, although the file may grow."""
+    while size > 0 and (data := file.read(min(CHUNK, size))):
+        size -= len(data)
+        yield data
 
 
 def _message(stderr: bytes) -> str:

@@ -156,7 +156,7 @@ def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
     for member in tar_reader.members(stream, where):
         yield Entry(
             member.name,
-            _kind(member, os.path.basename(member.name)),
+            _kind(member, os.path.basename(plain_name(member.name))),
             _FORMATS.get(member.type, stat.S_IFREG) | member.mode,
             member.uid,
             member.gid,

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Layers that are packed by zstd, where its program is there: Python 3.9 has none.
 
+It runs as the user nobody, for whoever Homebrew belongs to can replace it: all
+that it can spoil is what comes out, which is compared with its digest.
+
 What comes out depends on the version of zstd and the level, not on the number
 of threads.
 """
@@ -13,13 +16,13 @@ import hashlib
 from collections.abc import Iterator
 from typing import BinaryIO, Callable
 
-from .._sys import host
+from .. import programs
 from .._sys.filter import Filter
 from .._sys.process import run
 from ..errors import InputError, OperationError
 from .unpacking import CHUNK, Unpacked
 
-PLACES = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin")
+PLACES = (programs.OWN, *programs.HOMEBREW, "/usr/bin")
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 LEVEL = 3
 THREADS = 2
@@ -29,15 +32,15 @@ WINDOW = 27
 
 def program() -> str:
     """Where zstd is; InputError when the Mac has none."""
-    for place in PLACES:
-        if host.is_program(f"{place}/zstd"):
-            return f"{place}/zstd"
+    found = programs.find("zstd", PLACES)
+    if found:
+        return found
     raise InputError(f"there is no zstd in {', '.join(PLACES)}: install it (brew install zstd), or take gzip")
 
 
 def recipe() -> str:
     """What the result depends on besides the stream."""
-    return f"zstd {LEVEL} {run([program(), '--version']).stdout.decode('utf-8', 'replace').strip()}"
+    return f"zstd {LEVEL} {run([program(), '--version'], as_nobody=True).stdout.decode('utf-8', 'replace').strip()}"
 
 
 class Zstd:

@@ -17,7 +17,7 @@ import stat
 from .._sys.lock import alone_in
 from .._sys.rooted import Root
 from ..errors import InputError, show
-from ..jail import Jail, mark_adopted, read_marker
+from ..jail import Jail, is_marked, mark_adopted
 from .layout import LINKS
 
 PRIVATE = b"private"
@@ -51,11 +51,8 @@ def move(root: Root) -> None:
 def begin(jail: Jail) -> None:
     """Make a directory a jail of ours. /var goes first, since the marker is to be in it."""
     with alone_in(jail.root):
-        marker = read_marker(jail.root)
-        if marker is None:
+        if not is_marked(jail.root):  # or another run was faster
             is_new = jail.root.lstat(PRIVATE) is None
             move(jail.root)
             mark_adopted(jail)
             jail.nascent = sorted({*jail.nascent, *([PRIVATE] if is_new else [])})
-        else:  # another run was faster
-            jail.marker = marker

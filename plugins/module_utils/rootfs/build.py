@@ -17,15 +17,17 @@ from contextlib import closing, suppress
 from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
+from .. import mounted_volume
 from .._sys import host
 from .._sys.lock import Turn
+from .._sys.names import names_at
 from .._sys.progress import Progress, reported
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, NotAJailError, OperationError, SpaceError, show
 from ..macos import SYSTEM_VERSION, may_hold_macos, release
 from ..result import Result
 from ..sizes import size
-from . import adopt, globs, install, manifest, profiles, record
+from . import adopt, globs, manifest, profiles, record
 from .compare import Comparer
 from .graft import graft
 from .known import Known
@@ -93,6 +95,7 @@ class _Run:
             f"{show(self._path)}: build it below a directory that only root can write to"
             for parent in host.writable_ancestors(self._path)
         ]
+        self.warnings += mounted_volume.warnings(self._path)
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
         if wish.clone_of and wish.adopt:
@@ -101,9 +104,10 @@ class _Run:
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
         self._thin = self._thinner()
-        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude])
+        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude], source.names)
         matches = self._matches()
-        self._grafts = graft(matches, source)
+        self._names = names_at(self._path)
+        self._grafts = graft(matches, source, self._names)
         self._seal = seal
         self._fingerprint = None if wish.clone_of or not wish.prune else self._sealed(matches)
 
@@ -138,15 +142,14 @@ class _Run:
         if self._seal is None:
             return None
         wanted = [(match.source, match.dest) for match in matches]
-        excluded = [pattern.pattern for pattern in self._excluded]
+        excluded = [glob.pattern for glob in self._excluded]
         return self._seal.fingerprint(
             wanted, excluded, self._profile.configuration, sorted(self._wish.architectures), self._wish.rosetta
         )
 
     def _is_jail(self, source: bytes) -> bool:
         """Whether something of the source is the jail itself, or lies in it."""
-        real = os.path.join(self._source.path, source)
-        return (real + b"/").startswith(self._path + b"/")
+        return self._source.names.is_below(os.path.join(self._source.path, source), self._path)
 
     # -- the order of things ------------------------------------------------------
 
@@ -175,8 +178,8 @@ class _Run:
     def _build(self) -> Findings:
         if jails.is_vacant(self._path):
             absent = Root.absent(self._path)
-            if self._check or self._space_in_doubt():
-                findings = self._walk(jails.Jail(self._path, absent, {}), record.Record(), act=False)
+            if self._check or self._in_doubt():
+                findings = self._walk(jails.Jail(self._path, absent), record.Record(), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
                     return findings
@@ -184,9 +187,11 @@ class _Run:
                 return self._act(jail, [])
         with self._open() as jail:
             self._refuse_other_macos(jail)
-            moves = adopt.moves(jail.root) if "adopted" in jail.marker else []
+            if jail.unknown:
+                self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
+            moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
             jail.root.moved = {target: name for name, target in moves}
-            if self._check or self._space_in_doubt():
+            if self._check or self._in_doubt():
                 findings = self._walk(jail, record.Record.load(jail.root), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
@@ -202,13 +207,17 @@ class _Run:
         except NotAJailError:
             if not self._wish.adopt:
                 raise
-            jail = jails.Jail(self._path, Root(self._path), {"adopted": True})
+            jail = jails.Jail(self._path, Root(self._path), entry={"adopted": True})
         jail.lock(self._check or not self.existed)
         return jail
 
+    def _is_adopted(self, jail: jails.Jail) -> bool:
+        """Whether something else built it; of a jail that is unknown only who runs this can say so."""
+        return "adopted" in jail.entry or bool(jail.unknown and self._wish.adopt)
+
     def _refuse_other_macos(self, jail: jails.Jail) -> None:
         """A jail that may be in use never gets another shared cache: programs would start with half of it."""
-        if self._wish.update_in_place or jail.marker.get("state") != "complete":
+        if self._wish.update_in_place or jail.entry.get("state") == "building":
             return
         if not may_hold_macos(jail.root):
             return
@@ -221,9 +230,13 @@ class _Run:
                 "rebuilds it beside and swaps, or set update_in_place when nobody uses the jail"
             )
 
+    def _in_doubt(self) -> bool:
+        """Whether only a look at all of the source can tell that all of it finds room, and names of its own."""
+        return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
+
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
         jail.root.moved = {}
-        adopted = "adopted" in jail.marker
+        adopted = self._is_adopted(jail)
         if adopted and not self.existed:
             adopt.begin(jail)
         if not jail.locked:
@@ -231,7 +244,7 @@ class _Run:
         if adopted:
             adopt.move(jail.root)
         was = record.Record.load(jail.root)
-        if jail.marker.get("fingerprint") not in (None, self._fingerprint):
+        if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
             self._wait(True)
@@ -242,15 +255,15 @@ class _Run:
             findings.adopted(adopted and not self.existed, moves)
             record.finish(jail.root, was, findings.blocks, findings.dropped)
             news: dict[str, Any] = {}
-            if findings.total or jail.marker.get("state") != "complete":
+            if findings.total or jail.entry.get("state") != "complete":
                 news = {"state": "complete", **self._built()}
-            if jail.marker.get("fingerprint") != self._fingerprint and not findings.warnings:
+            if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
                 news["fingerprint"] = self._fingerprint
             if news:
                 jail.mark(**news)
         except BaseException as exc:
             with suppress(JailError):  # the next run sweeps, too
-                install.sweep(jail.root)
+                jails.make_stage(jail.root)
             if isinstance(exc, OperationError) and exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise
@@ -264,11 +277,12 @@ class _Run:
             self._grafts,
             self._excluded,
             (own.st_dev, own.st_ino) if own else (-1, -1),
+            self._names,
             self._thin,
         )
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())
-        same = self._fingerprint is not None and jail.marker.get("fingerprint") == self._fingerprint
+        same = self._fingerprint is not None and jail.entry.get("fingerprint") == self._fingerprint
         seal = self._seal if same and not was.interrupted and self._wish.verify == "quick" else None
         known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
         known.seal, known.source_dev = seal, self._source.root.dev
@@ -280,7 +294,7 @@ class _Run:
             return one.findings(tree)
 
     def _built(self) -> dict[str, Any]:
-        """What the marker says of the last run that changed something."""
+        """What the entry says of the last run that changed something."""
         found: dict[str, Any] = {"built": int(time.time()), "source": show(self._source.path)}
         if self._source.root.lstat(SYSTEM_VERSION) is not None:
             made_from = release(self._source.root)
@@ -301,7 +315,7 @@ class _Run:
                 before = self.progress.total() if self.progress else (0, 0)
                 stats = self._walk(jail, record.Record.load(jail.root), act=False).stats
             else:  # what is still in the stage would be counted a second time
-                nothing = jails.Jail(self._path, Root.absent(self._path), {})
+                nothing = jails.Jail(self._path, Root.absent(self._path))
                 stats = self._walk(nothing, record.Record(), act=False).stats
                 before = 0, 0
         return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1]

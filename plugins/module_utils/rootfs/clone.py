@@ -10,10 +10,10 @@ a killed one is taken up again. When it is complete the record of the base
 takes the place of what the journals say: the same files are ours there and
 here. Where blocks cannot be shared, it is refused unless copies will do.
 
-    marker: clone_of      before anything is cloned
+    entry: clone_of       before anything is cloned
     pass                  journals name what is put there
     record of the base    takes its place, then the journals go
-    marker: cloned        from now on the base is not looked at any more
+    entry: cloned         from now on the base is not looked at any more
 
 Cost: that of a build, without the data. On Btrfs one process at a time makes
 files, which takes longer than two at once but no more space than cp: its trees
@@ -22,13 +22,17 @@ become 2.8 % larger when new files of two processes alternate in them.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import Any
 
 from .. import jail as jails
+from .. import register
 from .._sys import host
+from .._sys.backend import backend
 from .._sys.lock import Turn
+from .._sys.names import names_at, names_of
 from .._sys.rooted import Root
 from ..errors import InputError, RecordError, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
@@ -42,6 +46,9 @@ from .source import Source
 from .walk import Findings
 from .wanted import WantedTree
 
+NOT_ONE_VOLUME = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS)
+"""How a system says that two files do not lie on one volume, or that it cannot clone: Linux in the last two ways."""
+
 INHERITED = ("built", "source", "macos_version", "macos_build")
 """What holds for a clone as for its base."""
 
@@ -51,9 +58,10 @@ def is_clone(path: bytes, of: str) -> bool:
     if jails.is_vacant(path):
         return False
     with jails.open_jail(os.fsdecode(path)) as jail:
-        if jail.marker.get("clone_of") != show(jails.jail_path(of)):
+        jail.refuse_unknown(f"make a clone of {of} at", "remove it first, or leave clone_of out")
+        if jail.entry.get("clone_of") != os.fsdecode(jails.jail_path(of)):
             raise InputError(f"{show(path)} is a jail already and no clone of {of}: remove it, or leave clone_of out")
-        return jail.marker.get("cloned") is True
+        return "cloned" in jail.entry
 
 
 class Base:
@@ -66,7 +74,8 @@ class Base:
         try:
             self.jail.lock_for_reading(check)
             self.record = record.Record.load(self.jail.root)
-            if self.jail.marker.get("state") != "complete" or self.record.interrupted:
+            self.jail.refuse_unknown("clone")
+            if self.jail.entry.get("state") != "complete" or self.record.interrupted:
                 raise InputError(f"cannot clone {show(self.jail.path)}: its last build did not end: run that again")
             self._source = Source(os.fsdecode(self.jail.path))
         except BaseException:
@@ -78,21 +87,25 @@ class Base:
         self._source.close()
         self.jail.close()
 
-    def clone(self, path: bytes, count: int | None, check: bool) -> Findings:
-        """Make the jail at `path` a clone, or say what would be done."""
+    def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> Findings:
+        """Make the jail at `path` a clone, or say what would be done; with `enter`, the Mac is to know it."""
+        if not check and not names_at(path).tells_apart(self._source.names):
+            self._look(Jail(path, Root.absent(path)))  # refuses two names that are one there
         if not jails.is_vacant(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
+                jail.refuse_unknown("make a clone at")
                 return self._fill(jail, count) if not check else self._look(jail)
         if check:
-            return self._look(Jail(path, Root.absent(path), {}))
+            return self._look(Jail(path, Root.absent(path)))
         there = os.path.lexists(path)
-        with jails.create(path, **self._origin()) as jail:  # a run that is killed right then is taken up again
+        with jails.create(path, enter, **self._origin()) as jail:  # a run that is killed right then is taken up again
             jail.lock()
             try:
                 return self._fill(jail, count)
             except NoCloneError:
                 self._undo(jail)
+                register.forget(path)
                 if not there:
                     host.remove_empty(path)
                 raise
@@ -124,7 +137,9 @@ class Base:
         everything = Graft()
         everything.sources = [b""]
         own = jail.root.lstat(b"")
-        return WantedTree(self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1))
+        return WantedTree(
+            self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
+        )
 
     # -- what is special about clones -------------------------------------------------
 
@@ -132,10 +147,14 @@ class Base:
         """Whether blocks can be shared is known by trying; nothing else has been put into the jail yet."""
         name = TEMPORARY + b"try"
         if not self._take(installer, jail, os.path.basename(MARKER), name):
+            code = backend().refusal
+            why, remedy = os.strerror(code), ""
+            if code in NOT_ONE_VOLUME:
+                why = "they do not lie on one volume that lets files share blocks (APFS; on Linux XFS or Btrfs)"
+                remedy = "put the jail on the volume of the other, or "
             raise NoCloneError(
-                f"cannot clone {show(self.jail.path)} to {show(jail.path)}: they do not lie on one volume that lets "
-                "files share blocks (APFS; on Linux XFS or Btrfs): put the jail on the volume of the other, or set "
-                "clone_copies for a plain copy, which takes as much space as the other"
+                f"cannot clone {show(self.jail.path)} to {show(jail.path)}: {why}: {remedy}set clone_copies for a "
+                "plain copy, which takes as much space as the other"
             )
         jail.root.unlink(STATE + b"/" + name)
 
@@ -154,11 +173,11 @@ class Base:
         record.remove_journals(jail.root)
 
     def _origin(self) -> dict[str, Any]:
-        marker = self.jail.marker
-        return {"clone_of": show(self.jail.path), "clone_id": marker.get("id"), "clone_time": time.time()}
+        path, known = os.fsdecode(self.jail.path), self.jail.entry["id"]
+        return {"clone_of": path, "clone_id": known, "clone_time": time.time()}
 
     def _inherited(self) -> dict[str, Any]:
-        return {name: self.jail.marker[name] for name in INHERITED if name in self.jail.marker}
+        return {name: self.jail.entry[name] for name in INHERITED if name in self.jail.entry}
 
     @staticmethod
     def _undo(jail: Jail) -> None:

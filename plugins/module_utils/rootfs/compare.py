@@ -60,7 +60,7 @@ class Comparer:
     def fresh(self, path: bytes, want: WantedDir, listing: Listing) -> Fresh | None:
         """Decide about a directory that is not there; None when it takes more than the short way."""
         known = self.known
-        if want.grafted or path in known.record.blocks or not path or not known.is_plain(path):
+        if want.grafted or known.record.has_directory(path) or not path or not known.is_plain(path):
             return None
         return Fresh(path, want, listing)
 

@@ -47,7 +47,7 @@ class Configuration:
         if not why or (self._is_touched(directory, name, have) and _same_but_time(line, want, have, name, fd)):
             decision.lines[name] = line
             return ""
-        ours = stat.S_ISDIR(have.st_mode) and path in self._known.record.blocks  # what was changed in it is kept
+        ours = stat.S_ISDIR(have.st_mode) and self._known.record.has_directory(path)  # what was changed in it is kept
         if ours or self._known.is_as_installed(directory, name, have, fd):
             decision.lines[name] = line
             return why
@@ -57,7 +57,7 @@ class Configuration:
 
     def _is_touched(self, directory: bytes, name: bytes, have: os.stat_result) -> bool:
         """Whether the time is not the one that was installed. Then it is the jail's own, and no drift by itself."""
-        was = self._known.record.fields(directory).get(name, ())
+        was = self._known.record.was(directory, name)
         return all(fields.st_mtime_ns != have.st_mtime_ns for fields in was)
 
     @staticmethod

@@ -14,8 +14,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Sequence
 
+from .._sys.names import Names
 from ..errors import InputError, show
-from ..jail import STATE
+from ..protected import is_state
 from .layout import DIRECTORIES, IMPLIED, LINK, LINKS, Fixed
 from .source import Match, Source
 
@@ -45,8 +46,11 @@ class Graft:
         return node
 
 
-def graft(matches: Sequence[Match], source: Source) -> Graft:
-    """The trie of all matches on top of macOS's layout; InputError where two contradict each other."""
+def graft(matches: Sequence[Match], source: Source, names: Names) -> Graft:
+    """The trie of all matches on top of macOS's layout; InputError where two contradict each other.
+
+    `names` is how the jail's volume compares them.
+    """
     root = Graft()
     for path, fixed in DIRECTORIES.items():
         root.at(path).fixed = fixed
@@ -55,13 +59,15 @@ def graft(matches: Sequence[Match], source: Source) -> Graft:
         node.fixed, node.target = LINK, target
     for match in matches:
         _add(root, match)
+    if not names.exact:
+        _refuse_clashes(root, names)
     _settle(root, b"", source)
     return root
 
 
 def _add(root: Graft, match: Match) -> None:
     where = f"{match.entry.origin}: {show(match.entry.src)}"
-    if match.dest == STATE or match.dest.startswith(STATE + b"/"):
+    if is_state(match.dest):
         raise InputError(f"{where} would be copied to /{show(match.dest)}, where the collection keeps its own files")
     node = root.at(match.dest)
     if stat.S_ISDIR(match.status.st_mode):
@@ -74,6 +80,29 @@ def _add(root: Graft, match: Match) -> None:
         _refuse(bool(node.sources or node.fixed or not match.dest), where, "is not a directory", match.dest, node)
         node.file = match.source
     node.origin = where
+
+
+def _refuse_clashes(root: Graft, names: Names) -> None:
+    """InputError when two names that entries speak of are one on the jail's volume."""
+    waiting = [(b"", root)]
+    while waiting:
+        path, node = waiting.pop()
+        known: dict[bytes, bytes] = {}
+        for name, child in node.children.items():
+            other = known.setdefault(names.key(name), name)
+            if other != name:
+                raise InputError(
+                    f"{_origin(child)} wants /{show(path + name)}, and {_origin(node.children[other])} wants "
+                    f"/{show(path + other)}: these are one name on the jail's volume: spell both alike"
+                )
+            waiting.append((path + name + b"/", child))
+
+
+def _origin(node: Graft) -> str:
+    """Who speaks of a node, or of the first one below it."""
+    while node.children and not node.sources and node.file is None and node.fixed is None:
+        node = next(iter(node.children.values()))
+    return node.origin
 
 
 def _settle(node: Graft, path: bytes, source: Source) -> None:

@@ -26,20 +26,11 @@ from .._sys.backend import backend
 from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import failed, show
-from ..jail import STAGE, STATE, TEMPORARY
-from .operation import METADATA, REMOVE, Operation
+from ..jail import STAGE
+from .operation import METADATA, REMOVE, RENAME, Operation
 from .wanted import Thin, Wanted, WantedDir, WantedFile
 
 ATTEMPTS = 3
-
-
-def sweep(root: Root) -> None:
-    """Make an empty stage, whatever a killed run left in it and beside it."""
-    root.make_dir(STAGE, 0o700, 0, 0)
-    for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
-        for name in root.names(place):
-            if name.startswith(ours):
-                root.remove_tree(place + b"/" + name)
 
 
 class Target:
@@ -89,6 +80,8 @@ class Installer:
         try:
             if operation.action == REMOVE:
                 self._remove(operation)
+            elif operation.action == RENAME:
+                at.rename(operation.former, target.fd, os.path.basename(operation.path), target.fd)
             elif operation.action == METADATA or isinstance(operation.want, WantedDir):
                 self._set_metadata(operation, target)
             elif operation.want:
@@ -140,7 +133,8 @@ class Installer:
             if self._backend.copy(source, status, fd, name):
                 self.cloned += status.st_size
             elif self._only_clones and status.st_size:
-                raise OSError(errno.EXDEV, "its blocks cannot be shared")
+                code = self._backend.refusal
+                raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
             now = os.fstat(source)
         except OSError:
             if stat.S_ISREG(os.fstat(source).st_mode):
@@ -211,9 +205,8 @@ class Installer:
             os.close(fd)
 
     def _remove(self, operation: Operation) -> None:
-        parent, name = os.path.split(operation.path)
         directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
-        with self._root.directory(parent) as fd:
+        with self._root.holder(operation.path) as (fd, name):
             at.remove(name, fd, directory)
 
     def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
@@ -298,13 +291,12 @@ class Installer:
     def link(self, first: bytes, path: bytes) -> None:
         """Make `path` another name of the file `first`, atomically."""
         temporary = self._temporary()
-        (first_parent, first_name), (parent, name) = os.path.split(first), os.path.split(path)
         try:
-            with self._root.directory(first_parent) as source, self._root.directory(parent) as target:
+            with self._root.holder(first) as (source, first_name), self._root.holder(path) as (target, name):
                 at.make_hardlink(first_name, source, temporary, self._stage)
                 at.rename(temporary, self._stage, name, target)
         except OSError as exc:
             raise failed("link", self._root.outside(path), exc) from exc
 
 
-_VERBS = {REMOVE: "remove", METADATA: "set the metadata of"}
+_VERBS = {REMOVE: "remove", RENAME: "rename to", METADATA: "set the metadata of"}

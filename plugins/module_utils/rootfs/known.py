@@ -71,17 +71,15 @@ class Known:
     def is_kept_away(self, path: bytes) -> bool:
         """Whether a directory of configuration that is not there was removed in the jail, on purpose."""
         below = any(path.startswith(mark + b"/") for mark in self._configuration)
-        return below and path in self.record.blocks and not self.record.interrupted
+        return below and self.record.has_directory(path) and not self.record.interrupted
 
     def lines(self, directory: bytes, name: bytes) -> list[bytes]:
         """What the record says of a name in a directory: several lines only after a killed run."""
-        fields = self.record.fields(directory)
-        return [mtree.line(name, was, was.link, was.digest) for was in fields.get(name, ())]
+        return [mtree.line(name, was, was.link, was.digest) for was in self.record.was(directory, name)]
 
     def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         """Whether the jail has just what was installed, though perhaps touched."""
-        fields = self.record.fields(directory)
-        return any(self._same(was, name, have, fd) for was in fields.get(name, ()))
+        return any(self._same(was, name, have, fd) for was in self.record.was(directory, name))
 
     def _same(self, was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         kind = stat.S_IFMT(have.st_mode)

@@ -70,3 +70,10 @@ DIRECTORIES = {
 }
 
 IMPLIED = directory(0o755)
+
+DEV = b"dev"
+PLAIN_NODES = (b"null", b"random", b"urandom", b"zero")
+"""Devices that work without devfs, and that no jail can do without.
+
+Those beneath a mounted devfs cannot be seen: copies of such a jail get them from the Mac's own /dev.
+"""

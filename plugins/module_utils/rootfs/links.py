@@ -14,7 +14,8 @@ import os
 import stat
 from collections.abc import Iterable
 
-from .._sys.rooted import LINK_IN_THE_WAY, Root
+from .._sys.paths import LINK_IN_THE_WAY
+from .._sys.rooted import Root
 from ..errors import OperationError, failed, show
 from .compare import Comparer
 from .decision import Linked

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._sys.rooted import Root
+from ..jail import make_stage
 from . import install, record, workers
 from .compare import Comparer
 from .walk import Findings, Walker
@@ -23,7 +24,7 @@ class Pass:
         self.installer: install.Installer | None = None
         self._journal: record.Journal | None = None
         if act:
-            install.sweep(root)
+            make_stage(root)
             self.installer = install.Installer(root, source, only_clones)
             self._journal = record.Journal(root)
 

@@ -18,9 +18,9 @@ from ..errors import show
 from ..sizes import Tally
 from .wanted import Wanted
 
-CREATE, REPLACE, LINK, METADATA, REMOVE = "create", "replace", "link", "metadata", "remove"
+CREATE, REPLACE, LINK, METADATA, RENAME, REMOVE = "create", "replace", "link", "metadata", "rename", "remove"
 
-SIGNS = {CREATE: "+", REPLACE: "~", LINK: "=", METADATA: "~", REMOVE: "-"}
+SIGNS = {CREATE: "+", REPLACE: "~", LINK: "=", METADATA: "~", RENAME: "~", REMOVE: "-"}
 
 
 class Operation(NamedTuple):
@@ -34,6 +34,8 @@ class Operation(NamedTuple):
     """What differs, for example `mode 0644, wanted 0755`."""
     have: os.stat_result | None = None
     """What is there now."""
+    former: bytes = b""
+    """How its name was spelled that is to be spelled in another way."""
 
     def kind(self) -> str:
         status = self.want.status if self.want else self.have
@@ -84,7 +86,7 @@ class Stats:
     def count(self, operation: Operation) -> None:
         if operation.action == REMOVE:
             self.counts["removed"] += 1
-        elif operation.action == METADATA:
+        elif operation.action in (METADATA, RENAME):
             self.counts["metadata"] += 1
         elif operation.action == LINK:
             self.counts["hardlinks"] += 1

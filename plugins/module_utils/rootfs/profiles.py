@@ -129,9 +129,8 @@ def _into_cache(path: bytes, optional: bool, origin: str) -> Entry:
 def _subcaches(root: Root, path: bytes, main: str) -> list[str]:
     from ..dyld_cache import subcaches  # noqa: PLC0415 (few runs choose a profile)
 
-    parent, name = os.path.split(path)
     try:
-        with root.directory(parent) as dir_fd:
+        with root.holder(path) as (dir_fd, name):
             fd = at.open_file(name, dir_fd)
         try:
             return [part.name for part in subcaches(lambda offset, size: os.pread(fd, size, offset), main)]

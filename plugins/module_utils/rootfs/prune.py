@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
+from contextlib import closing
 
 from .._sys import at
-from .._sys.rooted import allow_many_open_files
-from ..errors import failed
+from .._sys.descent import Descent
+from ..errors import failed, show
 from .decision import Decision
 from .known import Known
-from .operation import REMOVE, Operation
+from .operation import REMOVE, RENAME, Operation
 from .wanted import Listing
 
 
 class _Level:
     """A directory that is being cleared."""
 
-    def __init__(self, path: bytes, fd: int) -> None:
-        self.path, self.fd = path, fd
-        self.status = os.fstat(fd)
-        self.left = set(at.names(fd))
+    def __init__(self, path: bytes, status: os.stat_result, left: set[bytes]) -> None:
+        self.path, self.status = path, status
+        self.left = left
         """What stays in it, as far as is known."""
         self.mounted = False
         self.subdirs: list[bytes] = []
@@ -32,9 +33,6 @@ class _Level:
     @property
     def goes(self) -> bool:
         return not self.left and not self.mounted
-
-    def close(self) -> None:
-        os.close(self.fd)
 
 
 class Pruner:
@@ -45,10 +43,12 @@ class Pruner:
 
     def files(self, path: bytes, listing: Listing, fd: int | None, decision: Decision) -> None:
         """Recorded files in a directory that is still wanted."""
-        for name in self._known.record.fields(path):
-            if name == b"." or name in listing.files or name in listing.dirs:
-                continue
-            if not self._active:
+        stale = [name for name in self._known.record.fields(path) if not _is_wanted(name, listing) and name != b"."]
+        respelled = self._respelled(stale, listing)
+        for name in stale:
+            if name in respelled:
+                self._rename(path, name, respelled[name], listing, fd, decision)
+            elif not self._active:
                 decision.lines[name] = self._known.lines(path, name)[-1]
             elif fd is not None:
                 self._file(path, name, fd, decision)
@@ -56,11 +56,17 @@ class Pruner:
     def directories(self, path: bytes, listing: Listing, fd: int | None, decision: Decision) -> None:
         """Recorded directories in it that are wanted no longer."""
         below = path + b"/" if path else b""
-        for name in self._known.record.children.get(path, ()):
-            if name in listing.dirs or below + name in self._known.mounts or not self._active:
+        gone = [name for name in self._known.record.subdirectories(path) if name not in listing.dirs]
+        respelled = self._respelled(gone, listing)
+        for name in gone:
+            now = respelled.get(name, name)
+            if now in listing.dirs:
+                self._rename(path, name, now, listing, fd, decision)
+                self._drop(below + name, decision)
+            if now in listing.dirs or below + name in self._known.mounts or not self._active:
                 continue
-            if name in listing.files:  # it was cleared to make room, unless something is in the way
-                if all(path != below + name for path, _why in decision.conflicts):
+            if now in listing.files:  # it was cleared to make room, unless something is in the way
+                if all(path != below + now for path, _why in decision.conflicts):
                     self._drop(below + name, decision)
                 continue
             have = None if fd is None else at.lstat(name, fd)
@@ -68,49 +74,70 @@ class Pruner:
                 self.clear(below + name, fd, decision)
             self._drop(below + name, decision)
 
+    def _respelled(self, names: Sequence[bytes], listing: Listing) -> dict[bytes, bytes]:
+        """Of names that are not wanted, those that are in another spelling, which is the same name to the volume."""
+        key = self._known.record.names.key
+        if not names or self._known.record.names.exact:
+            return {}
+        wanted = {key(name): name for name in (*listing.files, *listing.dirs)}
+        return {name: wanted[key(name)] for name in names if key(name) in wanted and not _is_wanted(name, listing)}
+
+    @staticmethod
+    def _rename(
+        directory: bytes, name: bytes, now: bytes, listing: Listing, fd: int | None, decision: Decision
+    ) -> None:
+        """Let what is there have the spelling that is wanted, if it is to be of the same kind."""
+        have = None if fd is None else at.lstat(name, fd)
+        want = listing.dirs.get(now) or listing.files.get(now)
+        if have is not None and want is not None and stat.S_ISDIR(have.st_mode) == (now in listing.dirs):
+            path = directory + b"/" + now if directory else now
+            decision.operations.append(Operation(RENAME, path, want, f"was {show(name)}", have, name))
+
     def clear(self, path: bytes, parent_fd: int, decision: Decision) -> bool:
         """Remove what the record names in a directory, and it too when nothing is left; False when it stays.
 
-        Depth first, one open descriptor for each level, and no recursion.
+        Depth first, without recursion, and with a bounded number of open descriptors.
         """
-        allow_many_open_files()
-        top = self._open(path, parent_fd)
-        levels = [top]
-        try:
+        with closing(Descent(parent_fd)) as way:
+            top = self._open(path, way)
+            levels = [top]
             while levels:
                 level = levels[-1]
                 if level.subdirs:
                     name = level.subdirs.pop()
-                    status = at.lstat(name, level.fd)
+                    status = at.lstat(name, way.fd)
                     if status and stat.S_ISDIR(status.st_mode):
-                        levels.append(self._open(level.path + b"/" + name, level.fd))
+                        levels.append(self._open(level.path + b"/" + name, way))
                     continue
                 if not level.mounted:
-                    self._clear_files(level, decision)
-                levels.pop().close()
+                    self._clear_files(level, way.fd, decision)
+                levels.pop()
+                self._leave(level, way)
                 if level.goes:
                     decision.operations.append(Operation(REMOVE, level.path, None, "", level.status))
                     if levels:
                         levels[-1].left.discard(os.path.basename(level.path))
-        finally:
-            for level in levels:
-                level.close()
         return top.goes
 
-    def _open(self, path: bytes, parent_fd: int) -> _Level:
+    def _leave(self, level: _Level, way: Descent) -> None:
         try:
-            fd = at.open_dir(os.path.basename(path), parent_fd)
+            way.leave()
+        except OSError as exc:
+            raise failed("open", os.path.join(self._known.where, os.path.dirname(level.path)), exc) from exc
+
+    def _open(self, path: bytes, way: Descent) -> _Level:
+        try:
+            level = _Level(path, way.enter(os.path.basename(path)), set(at.names(way.fd)))
         except OSError as exc:
             raise failed("open", os.path.join(self._known.where, path), exc) from exc
-        level = _Level(path, fd)
         level.mounted = self._known.is_mounted(path, level.status)
         if not level.mounted:
-            level.subdirs = sorted(self._known.record.children.get(path, ()), reverse=True)
+            level.subdirs = sorted(self._known.record.subdirectories(path), reverse=True)
         return level
 
-    def _clear_files(self, level: _Level, decision: Decision) -> None:
+    def _clear_files(self, level: _Level, fd: int, decision: Decision) -> None:
         for name in self._known.record.fields(level.path):
-            if name in level.left and self._file(level.path, name, level.fd, decision):
+            if name in level.left and self._file(level.path, name, fd, decision):
                 level.left.discard(name)
 
     def _file(self, directory: bytes, name: bytes, fd: int, decision: Decision) -> bool:
@@ -133,3 +160,7 @@ class Pruner:
             path = todo.pop()
             decision.dropped.append(path)
             todo += [path + b"/" + name for name in self._known.record.children.get(path, ())]
+
+
+def _is_wanted(name: bytes, listing: Listing) -> bool:
+    return name in listing.files or name in listing.dirs

@@ -32,9 +32,11 @@ from typing import Callable
 
 from .. import mtree
 from .._sys import at, limits
+from .._sys.names import EXACT, names_of
 from .._sys.rooted import Root
 from ..errors import RecordError, failed, show
 from ..jail import STATE
+from ..protected import is_state
 
 RECORD = STATE + b"/record.mtree"
 JOURNAL = b"journal."
@@ -130,6 +132,10 @@ class Record:
         """The recorded directories in each recorded directory."""
         self.interrupted = False
         """Whether the last run did not finish."""
+        self.names = EXACT
+        """How the jail's volume compares names."""
+        self._spellings: dict[bytes, bytes] = {}
+        """By key, how a directory is recorded; made when it is needed."""
         self._where = ""
         """Its path on the host, for messages."""
         self._room = int(limits.RECORD)
@@ -140,6 +146,7 @@ class Record:
         """Read record and journals; RecordError when they make no sense."""
         record = cls()
         record._where = show(root.outside(RECORD))
+        record.names = names_of(root)
         try:
             data = root.read(RECORD, limits.RECORD)
             if data is not None:
@@ -166,12 +173,35 @@ class Record:
     def block(self, path: bytes) -> Block:
         return self.blocks.get(path, EMPTY)
 
+    def spelling(self, path: bytes) -> bytes:
+        """How a directory is recorded that the volume knows by this path; the path itself where it is not."""
+        if path in self.blocks or self.names.exact:
+            return path
+        if not self._spellings:
+            self._spellings = {self.names.key(other): other for other in self.blocks}
+        return self._spellings.get(self.names.key(path), path)
+
+    def has_directory(self, path: bytes) -> bool:
+        return self.spelling(path) in self.blocks
+
+    def subdirectories(self, path: bytes) -> Sequence[bytes]:
+        """The names of the recorded directories in a directory."""
+        return self.children.get(self.spelling(path), ())
+
     def fields(self, path: bytes) -> dict[bytes, list[mtree.Fields]]:
         """What a block says, by name; RecordError when one of its lines makes no sense."""
         try:
-            return self.block(path).fields()
+            return self.block(self.spelling(path)).fields()
         except RecordError as exc:
             raise self._damaged(exc) from exc
+
+    def was(self, directory: bytes, name: bytes) -> Sequence[mtree.Fields]:
+        """What may have been installed under a name, which the record may spell in another way."""
+        fields = self.fields(directory)
+        if name in fields or self.names.exact:
+            return fields.get(name, ())
+        key = self.names.key
+        return next((found for other, found in fields.items() if key(other) == key(name)), ())
 
     def linked(self, path: bytes) -> dict[bytes, int]:
         """The files in a directory that have other names too; those with the same number are one file."""
@@ -210,7 +240,7 @@ class Record:
             raise RecordError("it ends in the middle")
 
     def _add(self, path: bytes, block: Block) -> None:
-        if path.startswith(STATE) and (path + b"/").startswith(STATE + b"/"):
+        if (path[:7].lower() == b"private" or not path.isascii()) and is_state(path):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
             self._refuse_depth(path)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from .._sys import host
 from .._sys.mounts import mounts_below
+from .._sys.names import names_of
 from .._sys.resolve import Resolver
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError, show
@@ -49,6 +50,8 @@ class Source:
         if not os.path.isdir(real):
             raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
         self.root = Root(real)
+        self.names = names_of(self.root)
+        self._never = self.names.key(NEVER)
         self.path = real
         self.is_jail = _is_jail(self.root)
         """Then it is a plain tree, without volumes and links between them, and mounts are left out."""
@@ -59,7 +62,7 @@ class Source:
         self.root.close()
 
     def firmlinks(self) -> frozenset[bytes]:
-        """Directories of the System volume that show the Data volume.
+        """The keys of directories of the System volume that show the Data volume.
 
         Each line of the list is `path<TAB>path on the Data volume`
         (apple-oss-distributions/files usr/share/firmlinks).
@@ -68,11 +71,11 @@ class Source:
             return frozenset()
         text = self.root.read(FIRMLINKS, 1 << 16) or b""
         lines = (line.split(b"\t")[0].strip() for line in text.splitlines())
-        return frozenset(line.strip(b"/") for line in lines if line.startswith(b"/"))
+        return frozenset(self.names.key(line.strip(b"/")) for line in lines if line.startswith(b"/"))
 
     def is_passed_over(self, path: bytes) -> bool:
         """Whether a directory is not copied, whatever names it."""
-        return path == NEVER and not self.is_jail
+        return not self.is_jail and self.names.key(path) == self._never
 
     def is_mounted(self, path: bytes, status: os.stat_result) -> bool:
         """Whether a directory of a jail is, or lies on, another file system."""
@@ -130,7 +133,7 @@ class Source:
         """Names in a directory that match a pattern; `*` matches hidden ones as well."""
         if not globs.MAGIC.search(pattern):
             return [pattern]
-        matches = globs.matcher(pattern).match
+        matches = globs.Glob(pattern, names=self.names).match
         real = self.resolve(base, True)
         status = self.root.lstat(real) if real is not None else None
         if real is None or status is None or not stat.S_ISDIR(status.st_mode):

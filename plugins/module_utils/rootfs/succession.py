@@ -8,8 +8,9 @@ jail ever sees a file of the new one: above all, not half of another shared
 cache. Then what is people's is carried over from the old jail: foreign files
 by rename, configuration that was changed or removed there by a further name.
 
-Killed at any moment, it goes on where it was: the marker of the new jail says
-which jail it replaces. What cannot be carried over, since the new macOS has
+Killed at any moment, it goes on where it was: the entry of the new jail says
+which jail it replaces, and that of the former one by which it was replaced.
+What cannot be carried over, since the new macOS has
 something of its own there, stays in the old jail and is reported.
 """
 
@@ -21,35 +22,37 @@ import stat
 from typing import Any
 
 from .. import jail as jails
+from .. import register
 from .._sys import at, host
 from .._sys.backend import backend
 from .._sys.mounts import is_mount
 from ..drift import Drift
 from ..errors import InputError, failed, show
-from ..jail import STAGE, Jail
+from ..jail import STAGE, Jail, make_stage
 from ..result import Result
 from ..survey import shown, walk
-from .install import sweep
 from .known import Known
 from .record import Record, journals
 
 MOST_REPORTED = 1000
+SEE_FOR_YOURSELF = "see which of the two is to stay, and remove the other"
 NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
 
 
 def succeed(path: str, successor: str, check: bool, carry: bool = True) -> Result:
     """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
     with jails.open_jail(path) as one, jails.open_jail(successor) as other:
+        for jail in (one, other):
+            _refuse(jail)
+        for jail in (one, other):
+            jail.lock(check)
+        other.refuse_unknown("put in the place of another jail", "remove it, and build it again")
         swapped = _has_replaced(one, other)
         old, new = (other, one) if swapped else (one, other)
-        for jail in (old, new):
-            _refuse(jail)
         _refuse_incomplete(new)
-        for jail in (old, new):
-            jail.lock(check)
         if not swapped and not check:
             _refuse_elsewhere(old, new)
-            new.mark(replaces=old.marker.get("id"), inherited=False if carry else None)
+            _begin(old, new, carry)
             _exchange(old, new)
         result = _told(not swapped, old, new)
         if carry:
@@ -66,7 +69,8 @@ def restore(path: str, successor: str, check: bool) -> Result:
     if jails.is_vacant(jails.jail_path(path)):
         return Result(False, {**NOTHING})
     with jails.open_jail(path) as one:
-        if not one.marker.get("replaces") or not os.path.lexists(jails.jail_path(successor)):
+        has_former = one.unknown or "replaces" in one.entry
+        if not has_former or not os.path.lexists(jails.jail_path(successor)):
             return Result(False, {**NOTHING})
         with jails.open_jail(successor) as other:
             if not _has_replaced(one, other):
@@ -78,24 +82,26 @@ def restore(path: str, successor: str, check: bool) -> Result:
                     result.warnings.append(_cannot_move(jail))
                 elif _mounted(jail):
                     raise InputError(_cannot_move(jail))
-            if one.marker.get("inherited") is not None:
+            if "inherited" in one.entry:
                 raise InputError(f"cannot put {show(other.path)} back: what is people's in it was moved to {path}")
             for jail in (one, other):
                 jail.lock(check)
             if not check:
                 _exchange(one, other)
                 one.mark(replaces=None)
+                other.mark(replaced_by=None)
             return result
 
 
 def settle(path: str, check: bool) -> Result:
     """Forget which jail this one replaces: it stays."""
     with jails.open_jail(path) as jail:
-        replaces = jail.marker.get("replaces")
         jail.lock(check)
+        jail.refuse_unknown("tell whether another jail can be put back in the place of", SEE_FOR_YOURSELF)
+        replaces = "replaces" in jail.entry
         if replaces and not check:
             jail.mark(replaces=None)
-        return Result(bool(replaces), {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
+        return Result(replaces, {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
 
 
 def _told(exchanged: bool, one: Jail, other: Jail) -> Result:
@@ -104,7 +110,15 @@ def _told(exchanged: bool, one: Jail, other: Jail) -> Result:
 
 
 def _has_replaced(one: Jail, other: Jail) -> bool:
-    return bool(one.marker.get("replaces")) and one.marker.get("replaces") == other.marker.get("id")
+    """Whether the two have exchanged their names; InputError when nobody knows."""
+    if one.unknown or "replaces" in one.entry:
+        other.refuse_unknown("exchange names with", SEE_FOR_YOURSELF)
+    if one.unknown and "replaced_by" in other.entry:
+        raise InputError(
+            f"cannot tell whether {show(one.path)} is what took the place of {show(other.path)}: {one.unknown} "
+            f"({SEE_FOR_YOURSELF})"
+        )
+    return "replaces" in one.entry and one.entry["replaces"] == other.entry["id"]
 
 
 def _refuse(jail: Jail) -> None:
@@ -127,7 +141,7 @@ def _cannot_move(jail: Jail) -> str:
 
 
 def _refuse_incomplete(jail: Jail) -> None:
-    if jail.marker.get("state") != "complete" or journals(jail.root):
+    if jail.entry.get("state") != "complete" or journals(jail.root):
         raise InputError(f"{show(jail.path)} is not complete: build it again before it takes the place of another jail")
 
 
@@ -136,10 +150,22 @@ def _refuse_elsewhere(old: Jail, new: Jail) -> None:
         raise InputError(f"{show(new.path)} does not lie beside {show(old.path)}: build it in the same directory")
 
 
+def _begin(old: Jail, new: Jail, carry: bool) -> None:
+    if old.unknown:
+        old.mark()
+    new.mark(replaces=old.entry["id"], replaced_by=None, inherited=False if carry else None)
+    old.mark(replaced_by=new.entry["id"])
+
+
 def _exchange(one: Jail, other: Jail) -> None:
+    """Each of the two is known under both names until they have exchanged them."""
+    register.write(one.path, [one.entry, other.entry])
+    register.write(other.path, [one.entry, other.entry])
     host.exchange(one.path, other.path)
     one.path, other.path = other.path, one.path
     one.root.path, other.root.path = one.path, other.path
+    register.write(one.path, [one.entry])
+    register.write(other.path, [other.entry])
 
 
 class Estate:
@@ -169,13 +195,13 @@ class Estate:
         return status is not None and stat.S_ISSOCK(status.st_mode)
 
     def carry_over(self) -> None:
-        if self._new.marker.get("inherited") is None:  # the two were exchanged for a trial
+        if "inherited" not in self._new.entry:  # the two were exchanged for a trial
             self._new.mark(inherited=False)
-        sweep(self._new.root)
+        make_stage(self._new.root)
         todo = list(reversed(self._foreign))
         while todo:
             todo += reversed(self._carry(todo.pop()))
-        if not self._new.marker.get("inherited"):  # afterwards it is the new jail's to change
+        if not self._new.entry["inherited"]:  # afterwards it is the new jail's to change
             for path, why in self._kept:
                 self._keep(path, why)
             self._new.mark(inherited=True)
@@ -236,7 +262,7 @@ class Estate:
 
     def _is_recorded(self, path: bytes) -> bool:
         parent, name = os.path.split(path)
-        return path in self._record.blocks or name in self._record.fields(parent)
+        return self._record.has_directory(path) or bool(self._record.was(parent, name))
 
     def _make_parents(self, parent: bytes) -> bool:
         """Make directories that the new jail has not; False when something else is in their place."""

@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable, NamedTuple, Union
 
-from ..errors import OperationError, failed
-from ..jail import STATE, TEMPORARY
+from .._sys import host
+from .._sys.names import Names
+from ..errors import InputError, OperationError, failed, show
+from ..jail import TEMPORARY
+from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
+from .globs import Glob, comparable
 from .graft import Graft
-from .layout import IMPLIED
+from .layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
 from .source import Source
 
 Status = Any
@@ -64,15 +67,19 @@ class WantedFile:
 class WantedDir:
     """A directory of the jail."""
 
-    __slots__ = ("status", "sources", "grafted")
+    __slots__ = ("status", "sources", "grafted", "plain_nodes")
 
-    def __init__(self, status: Status, sources: Sequence[bytes], grafted: bool = False) -> None:
+    def __init__(
+        self, status: Status, sources: Sequence[bytes], grafted: bool = False, plain_nodes: bool = False
+    ) -> None:
         self.status = status
         self.sources = sources
         """The directories of the source that it is made of."""
         # status is None while nothing but the record was asked about it: list() finds out
         self.grafted = grafted
         """Whether entries want something in it besides."""
+        self.plain_nodes = plain_nodes
+        """Whether it is the /dev of a jail, on which devfs or something else is mounted."""
 
 
 ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
@@ -131,6 +138,15 @@ class Listing:
         else:
             self._statuses, self._scanned = statuses, (fd, source)
 
+    def respell(self, coming: Iterable[bytes], names: Names) -> None:
+        """Give what is here the spelling of names that come, where the jail's volume takes both for one."""
+        spelled = {names.key(name): name for name in coming}
+        for name in [*self.statuses, *self.dirs]:
+            other = spelled.get(names.key(name), name)
+            if other != name:
+                found: dict[bytes, Any] = self.dirs if name in self.dirs else self.files
+                found[other] = found.pop(name)
+
     def leave_out(self, name: bytes) -> None:
         for names in (self._statuses, self._files, self.dirs):
             names.pop(name, None)
@@ -160,8 +176,9 @@ class WantedTree:
         self,
         source: Source,
         grafts: Graft,
-        excluded: Sequence[re.Pattern[bytes]],
+        excluded: Sequence[Glob],
         own: tuple[int, int],
+        names: Names,
         thin: Callable[[bytes, Listing], None] | None = None,
     ) -> None:
         self._source = source
@@ -170,6 +187,8 @@ class WantedTree:
         self._excluded = excluded
         self._own = own
         """Device and inode of the jail, which may lie in what is copied."""
+        self._names, self._may_clash = names, not names.tells_apart(source.names)
+        """How the jail's volume compares names, and whether two of the source can be one there."""
         self._thin = thin
         """Replaces universal files by slices of them, see thin.py."""
 
@@ -177,20 +196,26 @@ class WantedTree:
         """The root directory of the jail."""
         sources = list(self._grafts.sources)
         status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
-        return WantedDir(status, sources, grafted=True)
+        return _protected(b"", WantedDir(status, sources, grafted=True))
 
     def list(self, path: bytes, want: WantedDir) -> Listing:
         """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
         listing = Listing()
         if want.status is None:
             want.status = self._status(want.sources[-1])
+            _protected(path, want)
         try:
             for source in want.sources:
                 self._scan(source, path, listing)
+            if want.plain_nodes:
+                self._add_plain_nodes(listing)
             if want.grafted:
                 self._add_grafts(path, self._grafts.at(path), listing)
             if self._thin:
                 self._thin(path, listing)
+            if guards_state(path):
+                for name, below in listing.dirs.items():
+                    _protected(path + b"/" + name if path else name, below)
         except BaseException:
             listing.close()
             raise
@@ -223,24 +248,47 @@ class WantedTree:
                         statuses[name] = status
         except OSError as exc:
             raise failed("read", self._source.root.outside(source), exc) from exc
+        if not self._names.exact and (listing.statuses or listing.dirs):
+            listing.respell([*statuses, *subdirs], self._names)
         listing.scanned(statuses, fd, source)
         for name, status in subdirs.items():
             self._scan_dir(source, name, status, listing)
         self._leave_out(path, listing)
+        if self._may_clash:
+            self._refuse_clash(path, listing)
 
     def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: Listing) -> None:
         inside = source + b"/" + name if source else name
         if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
             return
         if self._source.is_mounted(inside, status):
-            listing.add_dir(name, WantedDir(IMPLIED, ()))
+            status_there = DIRECTORIES.get(inside, IMPLIED)
+            listing.add_dir(name, WantedDir(status_there, (), plain_nodes=self._source.names.key(inside) == DEV))
         else:  # through a firmlink the Data volume shows: a plain directory in a jail
-            listing.add_dir(name, WantedDir(status, () if inside in self._firmlinks else (inside,)))
+            shows = self._firmlinks and self._source.names.key(inside) in self._firmlinks
+            listing.add_dir(name, WantedDir(status, () if shows else (inside,)))
+
+    def _refuse_clash(self, path: bytes, listing: Listing) -> None:
+        """InputError when two names of a directory are one on the jail's volume."""
+        known: dict[bytes, bytes] = {}
+        for name in (*listing.statuses, *listing.dirs):
+            other = known.setdefault(self._names.key(name), name)
+            if other != name:
+                raise InputError(
+                    f"'{show(other)}' and '{show(name)}', both wanted in /{show(path)}, are one name on the jail's "
+                    "volume, and one of the two would be lost: exclude one, or use a volume that tells them apart"
+                )
+
+    def _add_plain_nodes(self, listing: Listing) -> None:
+        """What is beneath the mount cannot be seen; on it they need not be those of the Mac."""
+        fd, found = host.devices(PLAIN_NODES)
+        listing.scanned(found, listing.keep(fd), DEV)
 
     def _leave_out(self, path: bytes, listing: Listing) -> None:
         below = path + b"/" if path else b""
-        if STATE.startswith(below):
-            listing.leave_out(STATE[len(below) :])
+        if leads_to_state(path):
+            for name in [name for name in (*listing.statuses, *listing.dirs) if is_state(below + name)]:
+                listing.leave_out(name)
         if self._source.is_jail:
             for name in [name for name in listing.statuses if name.startswith(TEMPORARY)]:
                 listing.leave_out(name)
@@ -249,11 +297,14 @@ class WantedTree:
                 listing.leave_out(name)
 
     def is_excluded(self, path: bytes) -> bool:
-        return any(pattern.search(path) for pattern in self._excluded)
+        text = comparable(path)
+        return any(glob.search(text) for glob in self._excluded)
 
     def _add_grafts(self, path: bytes, graft: Graft, listing: Listing) -> None:
         """Add what entries put here by name."""
         below = path + b"/" if path else b""
+        if not self._names.exact:
+            listing.respell(graft.children, self._names)
         for name, node in graft.children.items():
             if node.target is not None:
                 listing.add_file(name, WantedFile(node.fixed, -1, name, b"", node.target))
@@ -288,3 +339,13 @@ class WantedTree:
         inside = inherited.sources if inherited else ()
         sources = [*inside, *(source for source in node.sources if source not in inside)]
         listing.add_dir(name, WantedDir(status, sources, grafted=bool(node.children) or not sources))
+
+
+def _protected(path: bytes, want: WantedDir) -> WantedDir:
+    """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
+    status = want.status
+    if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):
+        want.status = Fixed(*(getattr(status, name, 0) for name in Fixed._fields))._replace(
+            st_mode=safe_mode(status.st_mode), st_uid=0
+        )
+    return want

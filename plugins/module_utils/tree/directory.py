@@ -12,19 +12,25 @@ from collections.abc import Iterator
 from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
-from ..errors import failed
+from ..errors import InputError, failed, show
 from .node import Node
 
 KEPT = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 
 class DirectorySupply:
-    """Files are cloned where the volume allows it. No symbolic link is followed, no other volume entered."""
+    """Files are cloned where the volume allows it. No symbolic link is followed, no other volume entered.
+
+    With `given_away`, what a file holds becomes somebody's. Whoever can write in a directory of the tree can put
+    another name of any file there (macOS lets everybody do that). So all names of a file must be in the tree, and one
+    with several must be of whom its directory is: names can be moved while the tree is walked.
+    """
 
     shares = True
 
-    def __init__(self, path: bytes) -> None:
+    def __init__(self, path: bytes, given_away: bool = False) -> None:
         self._root = Root(path)
+        self._given_away = given_away
         self._fd = -1
         self.skipped = 0
 
@@ -37,22 +43,38 @@ class DirectorySupply:
     def nodes(self) -> Iterator[Node]:
         self.skipped = 0
         names: dict[tuple[int, int], bytes] = {}
+        lacking: dict[tuple[int, int], int] = {}
         waiting = [b""]
         while waiting:
             path = waiting.pop()
             with self._root.directory(path) as fd:
-                yield _node(path, os.fstat(fd))
+                here = os.fstat(fd)
+                yield _node(path, here)
                 inside = []
                 for name, status in self._list(path, fd):
                     below = os.path.join(path, name)
                     if stat.S_ISDIR(status.st_mode):
                         inside.append(below)
                         continue
-                    first = names.setdefault((status.st_dev, status.st_ino), below) if status.st_nlink > 1 else below
+                    key, first = (status.st_dev, status.st_ino), below
+                    if status.st_nlink > 1:
+                        first = names.setdefault(key, below)
+                        lacking[key] = lacking.get(key, status.st_nlink) - 1
+                        if self._given_away and status.st_uid != here.st_uid:
+                            raise self._refused(below, "not of whom its directory is")
                     target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else b""
                     self._fd = fd
                     yield _node(below, status)._replace(target=target, first=None if first == below else first)
                 waiting += reversed(inside)
+        for key, count in lacking.items() if self._given_away else ():
+            if count > 0:
+                raise self._refused(names[key], f"under {count} of them outside of the tree")
+
+    def _refused(self, path: bytes, why: str) -> InputError:
+        return InputError(
+            f"cannot give away {show(self._root.outside(path))}: the file has several names (hard links) and is "
+            f"{why}, so what it holds may be somebody else's: put a copy in its place, or leave out owner"
+        )
 
     def _list(self, path: bytes, fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
         """What is to be copied of a directory, and its status."""
@@ -71,6 +93,9 @@ class DirectorySupply:
     def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:
         source = at.open_file(os.path.basename(node.path), self._fd)
         try:
+            now, seen = os.fstat(source), node.origin
+            if self._given_away and (not os.path.samestat(now, seen) or now.st_nlink != seen.st_nlink):
+                raise OSError(0, "another file was put in its place meanwhile")
             return backend().copy(source, node.origin, dir_fd, name)
         finally:
             os.close(source)

@@ -19,14 +19,16 @@ from contextlib import closing
 from .._sys import at, host
 from .._sys.backend import backend
 from .._sys.lock import Turn
+from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError, SpaceError, failed, show
-from ..jail import STAGE, STATE, Jail, open_jail
+from ..jail import STAGE, Jail, make_stage, open_jail
 from ..jail_users import find_jail_group, find_user
+from ..protected import is_state
 from ..result import Result
-from ..rootfs.install import sweep
 from ..rootfs.manifest import canonical
 from ..sizes import size
+from ..spellings import Spellings
 from .archive import ArchiveSupply
 from .directory import DirectorySupply
 from .node import Node, Supply
@@ -46,9 +48,9 @@ def arrange(
         if _is_filled(opened, path, proof):
             return Result(False)
         remarks: list[str] = []
-        with closing(_supply(src, opened.path, path, proof)) as supply:
+        with closing(_supply(src, opened.path, path, proof, possession is not None)) as supply:
             filling = _Filling(opened.root, supply, possession)
-            filling.look()
+            filling.look(src)
             if not check:
                 with Turn(f"fill {show(opened.root.outside(path))}") as turn:
                     filling.act(path)
@@ -66,7 +68,7 @@ def _below_root(dest: str) -> bytes:
     if not dest.startswith("/") or ".." in dest.split("/"):
         raise InputError(f"dest '{dest}' is not an absolute path without '..': give it as seen in the jail")
     path = canonical(os.fsencode(dest))
-    if not path or (path + b"/").startswith(STATE + b"/"):
+    if not path or is_state(path):
         raise InputError(f"dest '{dest}' is the jail's own: choose a directory below its root")
     return path
 
@@ -90,7 +92,7 @@ def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
     """Whether the tree is there; InputError when something else is."""
     where = show(jail.root.outside(path))
     for point in jail.mounts():
-        if (path + b"/").startswith(point + b"/"):
+        if names_of(jail.root).is_below(path, point):
             raise InputError(f"cannot fill {where}: something is mounted on /{show(point)} of the jail: unmount it")
     status = jail.root.lstat(path)
     if status is None:
@@ -105,14 +107,18 @@ def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
     raise InputError(f"cannot fill {where}: it holds {shown}, but no {show(proof)}: move away what it holds")
 
 
-def _supply(src: str, jail: bytes, path: bytes, proof: bytes) -> Supply:
+def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) -> Supply:
     """The source; InputError when it lacks what the tree must hold."""
     real = host.real_path(src)
     if not os.path.lexists(real):
         raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
     if (jail + b"/").startswith(real.rstrip(b"/") + b"/") or (real + b"/").startswith(jail + b"/"):
         raise InputError(f"{src} and the jail {show(jail)} lie one in the other: choose a source outside of it")
-    supply: Supply = DirectorySupply(real) if os.path.isdir(real) else ArchiveSupply(os.fsdecode(real), path)
+    supply: Supply
+    if os.path.isdir(real):
+        supply = DirectorySupply(real, given_away)
+    else:
+        supply = ArchiveSupply(os.fsdecode(real), path)
     if proof and not supply.holds(proof):
         supply.close()
         hint = f": its names must begin with {show(path)}/ or below" if isinstance(supply, ArchiveSupply) else ""
@@ -134,29 +140,40 @@ class _Filling:
         self.counts = dict.fromkeys(KINDS, 0)
         self.bytes = self.cloned = 0
 
-    def look(self) -> None:
-        """Count what there is to do, which reads all of the source; SpaceError when there is no room for it."""
+    def look(self, src: str) -> None:
+        """Count what there is to do, which reads all of the source; SpaceError when there is no room for it.
+
+        InputError when two names of it are one on the jail's volume.
+        """
+        spellings = Spellings(names_of(self._root))
         for node in self._supply.nodes():
+            spellings.add(node.path)
             self.counts[node.kind] += 1
             self.bytes += node.st_size if node.kind == "files" else 0
+        if spellings.clash:
+            one, other = map(show, spellings.clash)
+            raise InputError(
+                f"cannot fill {show(self._root.path)} from {src}: '{one}' and '{other}' in it are one name on its "
+                "volume, and one of the two would be lost: rename one"
+            )
         free = host.free_bytes(self._root.path)
         if self.bytes > free and not self._supply.shares:
             raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)
 
     def act(self, path: bytes) -> None:
         """Make the tree in the stage, then give it its name."""
-        sweep(self._root)
+        make_stage(self._root)
         staged = STAGE + b"/tree"
         try:
             self._make_all(staged)
             self._place(staged, path)
         except OperationError as exc:
-            sweep(self._root)
+            make_stage(self._root)
             if exc.errno != errno.ENOSPC:
                 raise
             raise self._no_space(str(exc), host.free_bytes(self._root.path)) from exc
         except BaseException:
-            sweep(self._root)
+            make_stage(self._root)
             raise
 
     def _no_space(self, what: str, free: int) -> SpaceError:
@@ -166,7 +183,7 @@ class _Filling:
         """Directories get their metadata last: what is put into them changes their times."""
         top = Node(b"", stat.S_IFDIR | 0o755, 0, 0, time.time_ns()).owned(self._owner)
         directories = {b"": top}
-        self._root.make_dir(staged, 0o700, 0, 0)
+        self._make_dir(staged)
         for node in self._supply.nodes():
             mine = node.owned(self._owner)
             self._imply(staged, os.path.dirname(mine.path), directories)
@@ -185,16 +202,23 @@ class _Filling:
             missing.append(path)
             path = os.path.dirname(path)
         for path in reversed(missing):
-            self._root.make_dir(staged + b"/" + path, 0o700, 0, 0)
+            self._make_dir(staged + b"/" + path)
             directories[path] = directories[b""]._replace(path=path)
 
-    def _make(self, staged: bytes, node: Node) -> None:
-        parent, name = os.path.split(staged + b"/" + node.path)
+    def _make_dir(self, path: bytes) -> None:
+        """In the stage; it gets its metadata later."""
         try:
-            with self._root.directory(parent) as fd:
+            with self._root.holder(path) as (fd, name):
+                os.close(at.make_dir(name, fd))
+        except OSError as exc:
+            raise failed("make directory", self._root.outside(path), exc) from exc
+
+    def _make(self, staged: bytes, node: Node) -> None:
+        path = staged + b"/" + node.path
+        try:
+            with self._root.holder(path) as (fd, name):
                 if node.first is not None:
-                    first_parent, first = os.path.split(staged + b"/" + node.first)
-                    with self._root.directory(first_parent) as first_fd:
+                    with self._root.holder(staged + b"/" + node.first) as (first_fd, first):
                         at.make_hardlink(first, first_fd, name, fd)
                 elif stat.S_ISLNK(node.st_mode):
                     at.make_symlink(node.target, name, fd)
@@ -203,7 +227,7 @@ class _Filling:
                     self.cloned += node.st_size if self._supply.copy(node, fd, name) else 0
                     self._backend.finish_name(fd, name, node)
         except OSError as exc:
-            raise failed("create", self._root.outside(parent + b"/" + name), exc) from exc
+            raise failed("create", self._root.outside(path), exc) from exc
 
     def _finish(self, path: bytes, node: Node) -> None:
         try:

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from .. import kept
 from .._sys import host
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError
@@ -23,6 +24,7 @@ HINT = "install VMware Fusion, or say where it is"
 FOLDER = "Virtual Machines.localized"
 BUNDLE = ".vmwarevm"
 SETTINGS = {"cpu": "numvcpus", "memory": "memsize"}
+LARGEST = 1 << 20
 LINE = re.compile(r'^\s*([\w.:]+)\s*=\s*"(.*)"\s*$')
 
 
@@ -31,7 +33,7 @@ class Fusion:
 
     def __init__(self, user: User, program: str | None = None) -> None:
         self.user = user
-        self.program = find_program("vmrun", (program,) if program else PLACES, HINT)
+        self.program = find_program(user, "vmrun", (program,) if program else PLACES, HINT)
         self.folder = os.path.join(user.home, FOLDER)
 
     def running(self) -> Mapping[str, bool]:
@@ -72,11 +74,13 @@ class Fusion:
     def configure(self, name: str, settings: Mapping[str, int]) -> None:
         path = self._vmx(name)
         wished = {SETTINGS[key]: str(value) for key, value in settings.items()}
-        lines = host.read_file(path).decode("utf-8", "replace").splitlines()
-        kept = [line for line in lines if not ((found := LINE.match(line)) and found[1] in wished)]
-        text = "\n".join([*kept, *(f'{key} = "{value}"' for key, value in sorted(wished.items())), ""])
+        added = [f'{key} = "{value}"' for key, value in sorted(wished.items())]
         with Root(os.path.dirname(path)) as root:
-            root.write(os.fsencode(os.path.basename(path)), text.encode(), 0o644, self.user.uid, self.user.gid)
+            base = os.fsencode(os.path.basename(path))
+            lines = kept.read(root, base, LARGEST)[0].decode("utf-8", "replace").splitlines()
+            others = [line for line in lines if not ((found := LINE.match(line)) and found[1] in wished)]
+            text = "\n".join([*others, *added, ""])
+            root.write(base, text.encode(), 0o644, self.user.uid, self.user.gid)
 
     def job(self, name: str, label: str) -> Job:
         """vmrun goes when the machine runs, which must outlive it; so it is started at load and at boot only."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from .. import programs
 from .._sys import host
 from .._sys.process import Ended, run
 from ..errors import InputError, OperationError
@@ -102,11 +103,13 @@ def user_of(name: str) -> User:
     return User(name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
-def find_program(tool: str, places: Sequence[str], hint: str) -> str:
-    """Where the tool is; InputError when it is nowhere."""
+def find_program(user: User, tool: str, places: Sequence[str], hint: str) -> str:
+    """Where the tool is; InputError when it is nowhere, or the user is root and others could replace it."""
     found = next((place for place in places if host.is_program(place)), None)
     if found is None:
         raise InputError(ABSENT.format(tool=tool, places=" or ".join(places), hint=hint))
+    if user.uid == 0:
+        programs.refuse_writable(found, "let the virtual machines be another user's, or name a program of root's")
     return found
 
 

@@ -26,7 +26,7 @@ class Tart:
 
     def __init__(self, user: User, program: str | None = None) -> None:
         self.user = user
-        self.program = find_program("tart", (program,) if program else PLACES, HINT)
+        self.program = find_program(user, "tart", (program,) if program else PLACES, HINT)
 
     def running(self) -> Mapping[str, bool]:
         return {str(one["Name"]): one.get("Running") is True for one in self._list("local")}

@@ -33,6 +33,11 @@ PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 # What programs take that have no TMPDIR.
 TMP = "/tmp"  # noqa: S108
 
+# Where a process sees its own descriptors, by their numbers (on macOS fdesc_readdir of xnu lists them). The most that a
+# process may have open there is kern.maxfilesperproc, which is below this.
+DESCRIPTORS = "/dev/fd"
+MOST_DESCRIPTORS = 1 << 18
+
 # The most that the kernel looks at to find an interpreter (xnu bsd/sys/imgact.h, IMG_SHSIZE).
 FIRST_LINE = 512
 
@@ -73,10 +78,36 @@ def take_groups(login: str | None, gid: int, groups: list[int]) -> None:
         os.initgroups(login, gid - (1 << 32))
 
 
+def close_inherited(*kept: int) -> None:
+    """Close what this process was given but standard input, output, error and these; for before the root changes.
+
+    What is opened later closes by itself when a program takes over. The list takes 0.1 ms; where there is none that
+    can be believed, which is nowhere on macOS, all numbers are tried, and that takes 0.3 s.
+    """
+    numbers: list[int] | range = range(MOST_DESCRIPTORS)
+    try:
+        own = os.open(DESCRIPTORS, os.O_RDONLY)
+        listed = [int(name) for name in os.listdir(own)]
+        numbers = listed if own in listed else numbers
+    except (OSError, ValueError):
+        pass
+    for number in numbers:
+        if number > 2 and number not in kept:
+            try:
+                os.close(number)
+            except OSError:
+                pass  # a number that is free
+
+
 def cross(jail: int, uid: int, gid: int, login: str | None, groups: list[int]) -> None:
     """Make the open directory this process's root, and become the user."""
     with step("groups"):
         take_groups(login, gid, groups)
+    change_root(jail, uid)
+
+
+def change_root(jail: int, uid: int) -> None:
+    """The same for a process that has the user's groups."""
     with step("enter"):
         os.fchdir(jail)
         os.chroot(".")
@@ -123,6 +154,13 @@ def check_interpreter(path: str) -> None:
             os.stat(interpreter)
 
 
+def locate(program: str, search: str) -> str:
+    """Where execvp(3) would find the program, which can be started as far as files tell."""
+    path = find(program, search)
+    check_interpreter(path)
+    return path
+
+
 def execute(path: str, argv: list[str], env: dict[str, str]) -> None:
     """Give this process to the program. Only what Python changed for itself has to be put back."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
@@ -135,17 +173,24 @@ macOS asks Directory Services first, which a chroot does not hide, and files
 only for whom they do not know (Libinfo lookup.subproj/search_module.c). So it
 is done here, in one place for all that enters a jail.
 
-Of the files nothing is believed but a name, a number that no system user has,
-and a home. Part of programs that source.py puts together, so it imports little.
+Of the files nothing is believed but a name, a home, and numbers that are not
+the Mac's: a user of the jail's own is nobody of the Mac, and in none of its
+groups but staff. The Mac is asked before the root changes. Part of programs
+that source.py puts together, so it imports little.
 """
 
 
+import grp
 import os
 import pwd
 import stat
 
+
 PASSWD, GROUP = "private/etc/passwd", "private/etc/group"
 FIRST_PERSON = 500
+STAFF = "staff"
+"""The one group of the Mac that users of a jail's own may be in: on macOS every person is."""
+LARGEST_NUMBER = (1 << 32) - 1
 LARGEST = 1 << 20
 """Bytes of a file of users."""
 MOST_GROUPS = 15
@@ -156,13 +201,18 @@ NO_LINK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def find_user(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None] | None:
-    """The entry of a user, by name or number, and the groups of one of the jail's own; None when nobody knows them."""
+    """The entry of a user, by name or number, and the groups of one of the jail's own; None when nobody knows them.
+
+    StepError when the jail gives one of its own a number of the Mac's.
+    """
+    uid = as_number(user)
     try:
-        return (pwd.getpwuid(int(user) & 0xFFFFFFFF) if user.isdecimal() else pwd.getpwnam(user)), None
-    except (KeyError, ValueError, OverflowError):
+        return (pwd.getpwnam(user) if uid is None else pwd.getpwuid(uid)), None
+    except (KeyError, ValueError):  # ValueError: a name with a NUL in it
         pass
     for fields in lines(jail, PASSWD):
         if user in (fields[0], fields[2:3] and fields[2]) and (entry := own_entry(fields)):
+            refuse_numbers_of_the_mac(entry)
             return entry, own_groups(jail, entry.pw_name)
     return None
 
@@ -176,15 +226,50 @@ def own_entry(fields: list[str]) -> pwd.struct_passwd | None:
     return pwd.struct_passwd((*fields[:2], uid, gid, *fields[4:])) if uid >= FIRST_PERSON else None
 
 
+def refuse_numbers_of_the_mac(entry: pwd.struct_passwd) -> None:
+    user, group = user_of_the_mac(entry.pw_uid), group_of_the_mac(entry.pw_gid)
+    if user:
+        raise StepError("number", f"uid {entry.pw_uid}, which is that of {user} on the Mac", 0)
+    if group:
+        raise StepError("number", f"group {entry.pw_gid}, which is {group} on the Mac", 0)
+
+
+def user_of_the_mac(uid: int) -> str:
+    """Whose number it is on the Mac; nothing when it is free."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
+
+
+def group_of_the_mac(gid: int) -> str:
+    """Which group of the Mac has the number; nothing when a user of a jail's own may be in it.
+
+    Numbers of the system are the Mac's also when it has no group for them yet.
+    """
+    try:
+        name = grp.getgrgid(gid).gr_name
+    except KeyError:
+        return "reserved for the system" if gid < FIRST_PERSON else ""
+    return "" if name == STAFF else name
+
+
+def as_number(text: str) -> int | None:
+    """The number of a user or a group; None for what is a name. Nothing is cut off: 2^32 is not root."""
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_NUMBER))
+    return int(text) if digits and int(text) <= LARGEST_NUMBER else None
+
+
 def is_number(text: str) -> bool:
     """Whether it is one that the kernel may take for a user or a group."""
     return text.isascii() and text.isdecimal() and len(text) < len(str(1 << 31))
 
 
 def own_groups(jail: int, name: str) -> list[int]:
-    """The groups that the jail's group(5) has the user in."""
+    """The groups that the jail's group(5) has the user in, without the Mac's."""
     rows = [fields for fields in lines(jail, GROUP) if len(fields) == 4 and name in fields[3].split(",")]
-    return [int(fields[2]) for fields in rows if is_number(fields[2])][:MOST_GROUPS]
+    numbers = dict.fromkeys(int(fields[2]) for fields in rows if is_number(fields[2]))
+    return [gid for gid in numbers if not group_of_the_mac(gid)][:MOST_GROUPS]
 
 
 def lines(jail: int, path: str) -> list[list[str]]:
@@ -210,8 +295,9 @@ def lines(jail: int, path: str) -> list[list[str]]:
 This runs on the Mac as root, behind the text of threshold.py (visit.py puts
 the two together): nothing of this collection is installed there. Of the jail
 nothing is believed: its directory is opened component by component without
-following links, and files are opened only when this process's root is the
-jail and its user is the jail's.
+following links, root alone must be able to change what lies on that way, and
+files are opened only when this process's root is the jail and its user is the
+jail's. All that is said to the connection is said before ENTERED.
 """
 
 
@@ -232,6 +318,12 @@ CHUNK = 1 << 20
 REFUSED = 125
 """The exit code when a step failed, so that nothing was done."""
 
+# The visitor's last line of standard error, before a program of the jail gets control: what comes behind it is the
+# program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
+ENTERED = "darwin.jail: entered\n"
+FAILED = "darwin.jail: failed"
+"""Begins the line about the step that failed: its name, the name of the errno, and a path."""
+
 # The names of the user's directories for temporary files end in the number of the user (user_tmp.py).
 FOLDERS = "/var/folders"
 ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
@@ -239,26 +331,45 @@ TAIL = 6
 
 
 def open_jail(path: str) -> int:
-    """Open a jail's directory; no link is followed but macOS's own at the start of the path."""
+    """Open a jail's directory; no link is followed but macOS's own at the start of the path.
+
+    Whoever can change a directory on that way could put a tree of their own there, and root would run its programs.
+    """
     parts = [part for part in path.split("/") if part]
     if parts[0] in PRIVATE and is_private(parts[0]):
         parts.insert(0, "private")
     fd = os.open("/", DIRECTORY)
+    refuse_others(fd, "/")
     walked = ""
     for part in parts:
         walked += "/" + part
         with step("open", walked):
             fd = descend(fd, part)
+        refuse_others(fd, walked)
     with step("marker", path):
         *parents, name = MARKER.split("/")
         found = os.dup(fd)
         for part in parents:
             found = descend(found, part)
+            walked += "/" + part
+            refuse_others(found, walked)
         marker = os.stat(name, dir_fd=found, follow_symlinks=False)
         os.close(found)
         if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
             raise OSError(errno.EINVAL, "not root's file")
     return fd
+
+
+def refuse_others(fd: int, path: str) -> None:
+    """StepError when others than root can change which names an open directory has.
+
+    In a sticky one they cannot change those of root. In the group 0, which is wheel on macOS, there is but root.
+    """
+    status = os.fstat(fd)
+    mode = status.st_mode
+    shared = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
+    if status.st_uid != 0 or (shared and not mode & stat.S_ISVTX):
+        raise StepError("others", path, 0)
 
 
 def is_private(name: str) -> bool:
@@ -292,8 +403,18 @@ def arrive(jail: str, user: str) -> pwd.struct_passwd:
 
 def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
     """Be the user in the open jail, with these groups, or those that Directory Services says."""
-    login = who.pw_name if groups is None else None
-    cross(jail, who.pw_uid & 0xFFFFFFFF, who.pw_gid & 0xFFFFFFFF, login, groups or [])
+    join_groups(who, groups)
+    go_in(jail, who)
+
+
+def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
+    with step("groups"):
+        take_groups(who.pw_name if groups is None else None, who.pw_gid & 0xFFFFFFFF, groups or [])
+
+
+def go_in(jail: int, who: pwd.struct_passwd) -> None:
+    """Be the user, whose groups this process has, in the open jail."""
+    change_root(jail, who.pw_uid & 0xFFFFFFFF)
     for place in (who.pw_dir, "/"):  # as sshd does
         try:
             os.chdir(place)
@@ -338,10 +459,14 @@ def is_own_directory(path: str, uid: int) -> bool:
 
 
 def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
-    """Become a program."""
-    path = find(argv[0], "")
-    check_interpreter(path)
-    execute(path, list(argv), environment(who))
+    """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
+    path, env = locate(argv[0], ""), environment(who)
+    os.write(2, ENTERED.encode())
+    try:
+        execute(path, list(argv), env)
+    except StepError as exc:
+        os.write(2, f"{path}: {os.strerror(exc.args[2])}\n".encode("utf-8", "surrogateescape"))
+        raise SystemExit(REFUSED) from None
 
 
 def open_regular(path: str, flags: int, mode: int = 0) -> int:
@@ -395,8 +520,9 @@ def act_out(act: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
         take(*words)
 
 
-def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, token: str) -> None:
-    """Do it. A step that fails is told in one line of stderr that begins with the token."""
+def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
+    """Do it. A step that fails is told in one line of stderr."""
+    close_inherited()
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
@@ -404,33 +530,261 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool, t
     except StepError as exc:
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
-        os.write(2, f"{token} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
+        os.write(2, f"{FAILED} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
         raise SystemExit(REFUSED) from None
+"""A session of its own for what runs in a jail, at a terminal of its own.
+
+The terminal of the person who enters stays outside. A program that has it open,
+or whose session it controls, can put a command into it, which the person's
+shell runs later (TIOCSTI: xnu asks for no more, bsd/kern/tty.c). One process
+stays with the person and copies bytes both ways; the other becomes the program.
+
+Part of programs that source.py puts together. It uses select(2), for poll(2)
+of macOS does not work on terminals.
+"""
+
+
+import _signal as signal  # type: ignore[import-not-found]
+import fcntl
+import os
+import select
+import termios
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+
+STANDARD = (0, 1, 2)
+BLOCK = 1 << 16
+LAST_BLOCKS = 64
+"""The most that is copied once the program ended: others may go on writing."""
+
+# <sys/ttycom.h>: _IO('t', 97).
+CONTROL = getattr(termios, "TIOCSCTTY", 0x20007461)
+
+PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+NOTED = (*PASSED_ON, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
+
+
+class Terminal:
+    """A new terminal, and the person's. Where there is none, there is none either.
+
+    This process keeps the new one open, so that its controller does not come to an end before the program does:
+    reading it would fail then on Linux, and give nothing on macOS.
+    """
+
+    def __init__(self) -> None:
+        self._mine = [fd for fd in STANDARD if os.isatty(fd)]
+        self.fd = self._controller = -1
+        if not self._mine:
+            return
+        self._controller, self.fd = os.openpty()
+        os.set_blocking(self._controller, False)
+        self._screen = next(fd for fd in (1, 2, 0) if fd in self._mine)
+        self._before = termios.tcgetattr(self._screen)
+        termios.tcsetattr(self.fd, termios.TCSANOW, self._before)
+        self._typed = b""
+        self.copy_size()
+
+    def take(self) -> None:
+        """In the process that becomes the program: have no terminal but this."""
+        os.setsid()
+        if self._mine:
+            fcntl.ioctl(self.fd, CONTROL, 0)
+        for fd in self._mine:
+            os.dup2(self.fd, fd)
+
+    # -- the person's terminal -----------------------------------------------------
+
+    def start(self) -> None:
+        """Keys are for the new terminal to understand."""
+        with suppress(OSError, termios.error):  # it is gone
+            if 0 in self._mine:
+                tty.setraw(0, termios.TCSADRAIN)
+            self.copy_size()
+
+    def stop(self) -> None:
+        """Leave the person's terminal as it was."""
+        with suppress(termios.error):
+            if 0 in self._mine:
+                termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+
+    def copy_size(self) -> None:
+        with suppress(OSError):
+            if self._controller >= 0:
+                size = fcntl.ioctl(self._screen, termios.TIOCGWINSZ, bytes(8))
+                fcntl.ioctl(self._controller, termios.TIOCSWINSZ, size)
+
+    # -- the bytes -------------------------------------------------------------------
+
+    def wait(self, waker: int) -> bool:
+        """Copy what can be until the waker has something to read; False when the person's terminal is gone."""
+        while True:
+            reads, writes = [waker], []
+            if self._controller >= 0:
+                reads.append(self._controller)
+                if self._typed:
+                    writes.append(self._controller)
+                elif 0 in self._mine:
+                    reads.append(0)
+            readable, writable, _ = select.select(reads, writes, [])
+            if self._controller in readable:
+                self.show()
+            if 0 in readable:
+                typed = received(0)
+                if typed == b"":
+                    return False
+                self._typed = typed or b""
+            if writable:
+                self._send()
+            if waker in readable:
+                return True
+
+    def show(self) -> bool:
+        """Copy what the program wrote; False when there will be no more of it, or nobody to see it."""
+        data = received(self._controller)
+        more = data != b""
+        while data:
+            try:
+                data = data[os.write(self._screen, data) :]
+            except BlockingIOError:
+                select.select([], [self._screen], [])
+            except OSError:
+                more, data = False, b""
+        if not more:
+            self.hang_up()
+        return more
+
+    def _send(self) -> None:
+        try:
+            self._typed = self._typed[os.write(self._controller, self._typed) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._typed = b""
+
+    def show_rest(self) -> None:
+        """Copy what is there when the program has ended."""
+        for _ in range(LAST_BLOCKS):
+            if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.show():
+                break
+
+    def hang_up(self) -> None:
+        """Close both ends: the kernel sends SIGHUP to who has this terminal."""
+        if self._controller >= 0:
+            os.close(self._controller)
+            os.close(self.fd)
+        self.fd = self._controller = -1
+
+
+def received(fd: int) -> bytes | None:
+    """What can be read; None when there is nothing yet, no bytes at the end, which Linux tells by an error."""
+    try:
+        return os.read(fd, BLOCK)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
+def note(_number: int, _frame: object) -> None:
+    """The number of the signal comes through the waker."""
+
+
+def run_apart(terminal: Terminal, become: Callable[[], None]) -> int:
+    """Become the program in another process, and stay outside until it ends; its exit status, as a shell says it.
+
+    Whatever asks Directory Services comes before: on macOS a forked process may not.
+    """
+    waker, wake = os.pipe()
+    for fd in (waker, wake):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in NOTED:
+        signal.signal(number, note)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        terminal.take()
+        become()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in STANDARD:
+        if not os.isatty(fd):
+            os.dup2(nothing, fd)  # whoever is at the other end waits for the program alone
+    terminal.start()
+    try:
+        return watch(child, terminal, waker)
+    finally:
+        terminal.stop()
+
+
+def watch(child: int, terminal: Terminal, waker: int) -> int:
+    """Pass on bytes and signals until the process ends."""
+    while True:
+        numbers = received(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
+        for number in numbers or b"":
+            if number == signal.SIGHUP:
+                terminal.hang_up()
+            if number in PASSED_ON:
+                send(child, number)
+            elif number == signal.SIGCONT:
+                terminal.start()
+            elif number == signal.SIGWINCH:
+                terminal.copy_size()
+        found, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
+        if found and os.WIFSTOPPED(status):
+            pause(child, terminal)
+        elif found:
+            terminal.show_rest()
+            return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def pause(child: int, terminal: Terminal) -> None:
+    """Stop as the program did, so that the person's shell goes on, and go on with it."""
+    terminal.stop()
+    os.kill(os.getpid(), signal.SIGTSTP)
+    terminal.start()
+    send(child, signal.SIGCONT)
+
+
+def send(child: int, number: int) -> None:
+    """Send a signal to the program and what runs with it."""
+    with suppress(OSError):
+        try:
+            os.killpg(child, number)
+        except ProcessLookupError:  # it has no group of its own yet
+            os.kill(child, number)
 """enter JAIL USER: a person's way into a jail, by one rule of sudo.
 
-The last part of the program in roles/mac/files/enter.sh, behind threshold.py
-and visitor.py. Whoever may run it chooses nothing but these two words, and
-the rule can say which ones. The shell that it ends as belongs to the user.
+The last part of the program in roles/mac/files/enter.sh, behind the other
+modules that it imports. Whoever may run it chooses nothing but these two
+words, and the rule can say which ones. The shell that it starts belongs to the
+user, and has no terminal but one of its own.
 """
 
 
 import os
+import pwd
 import stat
 
 
 WORDS = 2
-MOST_FILES = 1024
 
 # What goes before the path, and behind it.
 SENTENCES = {
     "open": ("cannot open ", ""),
     "marker": ("", " is not a jail of darwin.jail"),
     "account": ("there is no user ", ""),
+    "others": (
+        "others than root can change ",
+        ": make it root's alone (chown root, chmod go-w), or move the jail, to /private/var/jails for example",
+    ),
+    "number": ("the jail's /etc/passwd gives the user ", ""),
     "groups": ("cannot take the groups of the user", ""),
     "enter": (
         "cannot enter the jail",
         " (System Integrity Protection refuses it while it is on: csrutil status tells)",
     ),
+    "interpreter": ("cannot start the user's shell, its interpreter is ", ""),
     "find": ("cannot start the user's shell, ", ""),
     "execute": ("cannot start the user's shell, ", ""),
 }
@@ -443,19 +797,16 @@ LIKELY = ("xterm-256color", "xterm", "vt100")
 def enter(argv: list[str]) -> None:
     if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
         raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
-    os.closerange(3, MOST_FILES)
+    close_inherited()
     try:
         fd = open_jail(argv[0])
         who, groups = account(fd, argv[1])
-        warning = hand_over_terminal(fd, who.pw_uid) if os.isatty(0) else ""
-        step_in(fd, who, groups)
+        join_groups(who, groups)
+        terminal = Terminal()
+        warning = hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""
         if warning:
             os.write(2, f"enter: {warning}\n".encode())
-        env = environment(who)
-        env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
-        if "TERM" in env:
-            env["TERM"] = known_terminal(env["TERM"], env["HOME"])
-        execute(find(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, who)))
     except StepError as exc:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
@@ -463,20 +814,30 @@ def enter(argv: list[str]) -> None:
         raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
 
 
-def hand_over_terminal(jail: int, uid: int) -> str:
+def start_shell(jail: int, who: pwd.struct_passwd) -> None:
+    """Become the user's shell in the jail."""
+    go_in(jail, who)
+    env = environment(who)
+    env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
+    if "TERM" in env:
+        env["TERM"] = known_terminal(env["TERM"], env["HOME"])
+    execute(locate(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+
+
+def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
     """Give this terminal to the user where the jail sees it, as login(1) does; says why not.
 
-    Each devfs has owners of its own: what sshd gave away on the Mac is root's in the jail, and the user could not
-    open it, as screen does. The node is gone when the terminal is closed (xnu bsd/kern/tty_ptmx.c, ptmx_free_ioctl).
+    Each devfs has owners of its own: what is root's on the Mac is root's in the jail, and the user could not open it,
+    as screen does. The node is gone when the terminal is closed (xnu bsd/kern/tty_ptmx.c, ptmx_free_ioctl).
     """
-    path = os.ttyname(0)
+    path = os.ttyname(terminal)
     try:
         *parents, name = path.strip("/").split("/")
         folder = os.dup(jail)
         for parent in parents:
             folder = descend(folder, parent)
         node = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(0).st_rdev:
+        if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(terminal).st_rdev:
             os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)
             os.close(folder)
             return ""
@@ -500,9 +861,12 @@ import sys
 
 enter(sys.argv[1:])
 PROGRAM
+# As a word: Python 3.9 would read /dev/fd/3 to its end before it runs it, and macOS opens that as dup(2) does.
+program=$(/bin/cat <&3)
+exec 3<&-
 for python in /Library/Developer/CommandLineTools/usr/bin/python3 /Applications/Xcode.app/Contents/Developer/usr/bin/python3; do
     if [ -x "$python" ]; then
-        exec "$python" -X utf8 -I -S /dev/fd/3 "$@"
+        exec "$python" -X utf8 -I -S -c "$program" "$@"
     fi
 done
 echo "enter: there is no Python on this Mac: install the Command Line Tools" >&2

@@ -168,7 +168,10 @@ def group_uuid(gid: int) -> str:
 
 
 def _write_user(root: Path, name: str, uid: int) -> None:
-    home, shell = {"root": ("/var/root", "/bin/sh")}.get(name, ("/var/empty", "/usr/bin/false"))
+    # Two recorded outputs of dscl (fleetdm/fleet, the test of its parser): root has two homes.
+    homes, shell = (
+        (["/var/root", "/private/var/root"], "/bin/sh") if name == "root" else (["/var/empty"], "/usr/bin/false")
+    )
     names = ["root", "BUILTIN\\Local System"] if name == "root" else [name]
     full = "System Administrator" if name == "root" else name.lstrip("_").title()
     gid = uid if name.lstrip("_") == "nobody" or uid in SYSTEM_GROUPS.values() else -2
@@ -180,7 +183,7 @@ def _write_user(root: Path, name: str, uid: int) -> None:
             "uid": [str(uid)],
             "gid": [str(gid)],
             "realname": [full],
-            "home": [home],
+            "home": homes,
             "shell": [shell],
             "generateduid": [f"FFFFEEEE-DDDD-CCCC-BBBB-AAAA{uid & 0xFFFFFFFF:08X}"],
             "passwd": ["*"],

@@ -18,6 +18,8 @@ SHIMS = ("cc", "clang", "gcc", "git", "make")
 GIT_SERVERS = ("daemon", "http-backend", "http-fetch", "http-push", "imap-send", "shell")
 LIBRARIES = ("crt1.o", "crti.o", "crtn.o", "libc.so.6", "libm.so.6")
 PACKAGE = "com.apple.pkg.CLTools_Executables"
+# Where macOS 13 and later keep Apple's receipts (two current programs look there), and where 12 does.
+RECEIPTS, RECEIPTS_OF_12 = "Library/Apple/System/Library/Receipts", "private/var/db/receipts"
 # macOS major release -> what pkgutil says of the tools for it (public transcripts).
 VERSIONS = {12: "14.2.0.0.1.1668646533", 13: "14.3.1.0.1.1683849156", 14: "15.3.0.0.1.1708646388"}
 NEWEST = "16.2.0.0.1.1733547573"
@@ -78,8 +80,8 @@ def _compiler(root: Path, tools: Path, triplet: str) -> None:
 
 def select(root: Path, major: int) -> None:
     """What an installation of the tools leaves besides the tools: the receipt and the selection."""
-    receipts = root / "private/var/db/receipts"
-    receipts.mkdir(exist_ok=True)
+    receipts = root / (RECEIPTS if major >= 13 else RECEIPTS_OF_12)
+    receipts.mkdir(parents=True, exist_ok=True)
     receipt = {
         "PackageIdentifier": PACKAGE,
         "PackageVersion": VERSIONS.get(major, NEWEST),

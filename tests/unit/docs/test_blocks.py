@@ -24,6 +24,7 @@ from ansible.errors import AnsibleUndefinedVariable
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import module_loader
 from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge, known_names
 from documented import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
@@ -112,6 +113,8 @@ def test_inventory(block: Block, tmp_path: Path) -> None:
     assert inventory.get_hosts()
     for host in inventory.get_hosts():
         assert complaints(of_groups(host) | host.vars) == [], host.name
+    for jail in inventory.get_hosts("jails") if "jails" in inventory.groups else []:
+        assert (of_groups(jail) | jail.vars).get("ansible_connection") == "darwin.jail.chroot", jail.name
 
 
 def of_groups(host: Any) -> dict[str, Any]:
@@ -201,6 +204,9 @@ def test_command_plays_what_there_is(command: Command) -> None:
 @pytest.mark.parametrize("command", by("ansible"), ids=placed)
 def test_command_gives_a_module_what_it_takes(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     options = parsed(AdHocCLI, command)
+    if not options.module_name.startswith("darwin.jail."):
+        assert module_loader.find_plugin(options.module_name.removeprefix("ansible.builtin."))
+        return
     assert options.module_name.removeprefix("darwin.jail.") in MODULES
     assert module_complaints(monkeypatch, options.module_name, json.loads(options.module_args)) == []
 

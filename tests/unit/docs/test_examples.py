@@ -42,6 +42,11 @@ def test_each_jail_is_on_a_mac(inventory: InventoryManager) -> None:
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=NAMES)
+def test_what_is_run_on_a_jail_runs_in_it(inventory: InventoryManager) -> None:
+    assert inventory.groups["jails"].vars["ansible_connection"] == "darwin.jail.chroot"
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES, ids=NAMES)
 def test_every_variable_is_one(inventory: InventoryManager) -> None:
     known = known_names(CHECKOUT)
     for host in inventory.get_hosts():

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
+from ansible_collections.darwin.jail.plugins.module_utils import register
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock, runs
+from volumes import folding_volume, lacks
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
-PROGRAMS = ("cat", "env", "id", "ls", "sh", "sleep", "true")
+PROGRAMS = ("cat", "chmod", "env", "id", "ls", "mkdir", "rm", "sh", "sleep", "true")
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +26,24 @@ def own_turn(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """Builds in tests wait for each other, and for nothing else on this machine."""
     home = tmp_path_factory.getbasetemp().resolve()
     monkeypatch.setattr(lock, "_home", lambda: os.fsencode(home))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_register() -> Iterator[None]:
+    """Jails of tests are entered in a register of their own, in memory where there is some."""
+    path = Path(tempfile.mkdtemp(prefix="darwin.jail.register.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(register, "DIRECTORY", os.fsencode(path / "jails"))
+        yield
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What runs in tests need on the Mac for a while lies beside what is the tests' own."""
+    place = tmp_path_factory.getbasetemp().resolve() / "mac/runs"
+    monkeypatch.setattr(runs, "MAC", os.fsencode(place))
+    return place
 
 
 def needs_root() -> None:
@@ -39,6 +59,24 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield path
     monkeypatch.undo()  # a test may have replaced what removes it
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def folding() -> Iterator[Path]:
+    """A volume that compares names as APFS does by default: in any case, and in any normalization."""
+    needs_root()
+    if reason := lacks("folding"):
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="darwin.jail.test.", dir=MEMORY if MEMORY.is_dir() else None)).resolve()
+    with folding_volume(folder) as point:
+        yield point
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folded(folding: Path) -> Path:
+    """An empty directory on it."""
+    return Path(tempfile.mkdtemp(prefix="Place.", dir=folding))
 
 
 @pytest.fixture

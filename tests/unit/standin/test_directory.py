@@ -39,6 +39,12 @@ def test_users_and_groups_for_libc(directory: Directory) -> None:
     assert directory.answer("pwnam nobody-at-all", ADMIN) == ""
 
 
+def test_root_has_two_homes_of_which_libc_tells_one(directory: Directory) -> None:
+    assert directory.answer("pwnam root", ADMIN) == "root:x:0:0:System Administrator:/var/root:/bin/sh\n"
+    record = call(directory, ADMIN, call="read", kind="Users", name="root")["result"]
+    assert record["NFSHomeDirectory"] == ["/var/root", "/private/var/root"]
+
+
 def test_the_administrator_has_more_groups_than_a_list_can_hold(directory: Directory) -> None:
     groups = directory.answer("initgroups admin", ADMIN).split()
     assert groups[0] == "20"

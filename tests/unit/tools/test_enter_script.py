@@ -4,8 +4,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import enter_script
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS
 
 
 def test_the_command_is_up_to_date() -> None:
     assert enter_script.SCRIPT.read_text() == enter_script.script(), "run python tests/tools/enter_script.py"
+
+
+@pytest.mark.parametrize("before", ["", "{ cat <&3 >/dev/null; } 2>/dev/null"], ids=["plain", "read before"])
+def test_the_program_is_there_whatever_was_read_of_its_descriptor(tmp_path: Path, before: str) -> None:
+    """Python 3.9 looks for a zip file first, up to the end, and on macOS /dev/fd/N has one offset for all (dup(2))."""
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\n{before}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    enter = tmp_path / "enter"
+    enter.write_text(enter_script.script().replace(PYTHONS[0], str(python)))
+    ran = subprocess.run(["/bin/sh", enter], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.partition(" (")[0]) == (1, "usage: sudo enter JAIL USER")

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as action
+from ansible_collections.darwin.jail.plugins.filter.shown import shown
 from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import judged, table
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -62,3 +65,24 @@ def test_the_table_has_columns() -> None:
         "mac1  dev   x      left out",
     ]
     assert table(action.COLUMNS, []) == ["Mac  Jail  Check  Result  Detail"]
+
+
+HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x07\x9b\x85\r\n\u2028\u202e\u2066\x7f")))
+
+
+@given(HOSTILE)
+def test_what_a_jail_says_moves_no_cursor_and_makes_no_line(text: str) -> None:
+    results: list[dict[str, Any]] = [
+        {"stdout": text},
+        {"failed": True, "stderr": text, "msg": text},
+        {"failed": True, "diff": {"prepared": text}},
+        {"skipped": True, "skipped_reason": text},
+        {"results": [{"stdout": text}, {"failed": True, "msg": text}]},
+    ]
+    for found in results:
+        assert all(word.isprintable() for word in judged(found))
+    lines = table(action.COLUMNS, [["mac", "jail", "check", "ok", text], [text] * 5])
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+    assert shown(text).isprintable()
+    assert [one.isprintable() for one in shown(iter([text, text]))] == [True, True]

@@ -146,6 +146,9 @@ def test_a_file_that_cannot_be_written_or_read_is_told(link: Link, furnished: Pa
     assert refused(link.put, source, "/secret").endswith(f"in {furnished}: Permission denied (as {user})")
     assert refused(link.fetch, "/secret", tmp_path / "x").endswith(f"in {furnished}: Permission denied (as {user})")
     assert refused(link.fetch, "/scratch", tmp_path / "x").endswith("Is a directory")
+    hostile = "/no\x1b[31m\x9b\nok: [mac]"
+    for act in (lambda: link.put(source, hostile + "/x"), lambda: link.fetch(hostile, tmp_path / "x")):
+        assert refused(act).isprintable()
     assert "no such file" in refused(link.put, tmp_path / "missing", "/scratch/x").lower()
 
 
@@ -200,6 +203,13 @@ def test_a_wrong_password_for_sudo_is_told(connect: Connect, programs: Path) -> 
 def test_what_sudo_in_the_jail_refuses_is_the_task_s_own_failure(connect: Connect) -> None:
     said = "sudo: a password is required"
     assert connect().run(f"echo '{said}' >&2; exit 1") == (1, b"", f"{said}\n".encode())
+
+
+def test_a_program_cannot_say_that_the_jail_is_none(link: Link) -> None:
+    said = "darwin.jail: failed marker ENOENT /x\nchroot: /x: Operation not permitted"
+    for rc in (1, 125):
+        assert link.run(f"echo '{said}' >&2; exit {rc}") == (rc, b"", f"{said}\n".encode())
+    assert link.run("echo 'darwin.jail: entered' >&2; cat /bytes") == (0, bytes(range(256)), b"darwin.jail: entered\n")
 
 
 # -- the way to the Mac ---------------------------------------------------------------

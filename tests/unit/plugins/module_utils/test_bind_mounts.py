@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import bind_mounts, bindfs, launchd
+from ansible_collections.darwin.jail.plugins.module_utils import bind_mounts, bindfs, launchd, programs
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError, OperationError
@@ -51,7 +51,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     fake.install(tmp_path, monkeypatch)
     monkeypatch.setattr(bind_mounts, "program", lambda *_modules, call: PROGRAM)
     monkeypatch.setattr(bind_mounts, "MENDS_ITSELF", 0.6)
-    monkeypatch.setattr(launchd, "refuse_writable", lambda program: None)
+    monkeypatch.setattr(programs, "refuse_writable", lambda program, remedy="": None)
     monkeypatch.setattr(bindfs, "fuses", lambda root: ["macfuse"])
     monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)

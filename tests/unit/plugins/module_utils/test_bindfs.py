@@ -47,6 +47,19 @@ def test_a_library_that_others_can_replace_is_told(tmp_path: Path) -> None:
     assert warning.startswith(f"root runs bindfs with {library}, which others can replace")
 
 
+def test_one_that_others_can_replace_is_refused(tmp_path: Path) -> None:
+    """Homebrew's belongs to a person; a copy that root makes by itself would be that person's program all the same."""
+    if os.geteuid():
+        pytest.skip("only root can give a directory away")
+    program = tmp_path / "homebrew/bindfs"
+    program.parent.mkdir()
+    program.touch(0o755)
+    os.chown(program.parent, 501, 20)
+    with pytest.raises(InputError) as caught:
+        bindfs.find_bindfs(str(program))
+    assert f"others than root can write to {program.parent}; to trust it as it is, make a copy" in str(caught.value)
+
+
 @pytest.mark.parametrize("contents", [b"", b"#!/bin/sh\n", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe" + b"\xff" * 40])
 def test_what_is_no_mach_o_names_no_libraries(contents: bytes) -> None:
     assert bindfs.libraries(contents) == set()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import devfs, launchd
+from ansible_collections.darwin.jail.plugins.module_utils import devfs, launchd, programs
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import daemon, devfs_mount, mounts
 from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
@@ -57,7 +57,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     text = text.replace("TICK = 2.0", "TICK = 0.1")
     monkeypatch.setattr(devfs, "program", lambda *_modules, call: text)
     monkeypatch.setattr(devfs, "MENDS_ITSELF", 0.5)
-    monkeypatch.setattr(launchd, "refuse_writable", lambda program: None)
+    monkeypatch.setattr(programs, "refuse_writable", lambda program: None)
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
     launchctl = Launchctl(tmp_path)
     launchctl.install(tmp_path, monkeypatch)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import dns, launchd
+from ansible_collections.darwin.jail.plugins.module_utils import dns, launchd, programs
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError, OperationError
@@ -38,7 +38,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
         monkeypatch.setattr(dns, "SERVER", str(made.server))
         monkeypatch.setattr(dns, "MENDS_ITSELF", 0.5)
         monkeypatch.setattr(dns, "program", partial(adapted, server=str(made.server)))
-        monkeypatch.setattr(launchd, "refuse_writable", lambda program: None)
+        monkeypatch.setattr(programs, "refuse_writable", lambda program: None)
         yield made
         fake.close()
 
@@ -146,7 +146,7 @@ def test_a_python_that_others_can_replace(mac: Mac, monkeypatch: pytest.MonkeyPa
     def refuse(program: str) -> None:
         raise InputError(f"no {program}")
 
-    monkeypatch.setattr(launchd, "refuse_writable", refuse)
+    monkeypatch.setattr(programs, "refuse_writable", refuse)
     with pytest.raises(InputError):
         arrange(mac)
     assert launchd.labels("darwin.jail.") == []

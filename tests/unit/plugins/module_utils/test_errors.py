@@ -38,6 +38,12 @@ def test_what_is_shown_is_one_line_that_can_be_printed(path: bytes) -> None:
     assert show(path).isprintable()
 
 
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_is_shown_as_one_line_that_can_be_printed(text: str) -> None:
+    assert show(text).isprintable()
+    assert show(show(text)) == show(text)
+
+
 def test_a_failed_call() -> None:
     cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     error = failed("create", b"/jails/a/x", cause, "needs 7.1 GB")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import files
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys import at
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 
@@ -202,3 +203,86 @@ def test_on_a_full_disk_it_says_how_much_is_needed(tmp_path: Path) -> None:
         assert sorted(path.name for path in (small / "jail").iterdir()) == ["private", "x"]
     finally:
         subprocess.check_call(["umount", small])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"path": "/private/var/db", "state": "directory", "owner": "nobody"},
+        {"path": "/private/var", "state": "directory", "mode": "0777"},
+        {"path": "/var/db", "state": "directory", "mode": "0775"},
+        {"path": "/private", "state": "absent"},
+    ],
+)
+def test_what_leads_to_our_own_stays_as_it_is(empty_jail: Path, wrong: dict[str, Any]) -> None:
+    for check in (True, False):
+        with pytest.raises(InputError, match="leads to what the collection keeps in the jail"):
+            arrange(empty_jail, {"path": "/first"}, wrong, check=check)
+    assert not (empty_jail / "first").exists()
+    assert jails.open_jail(str(empty_jail)).root.read(jails.MARKER, 1000)
+    sticky = {"path": "/private/var/db", "state": "directory", "mode": "01777"}  # nobody can rename what is root's
+    assert four_runs(empty_jail, sticky) == ["~ /private/var/db (mode 0755, wanted 1777)"]
+
+
+def test_a_link_cannot_point_to_a_nul(empty_jail: Path) -> None:
+    with pytest.raises(InputError, match="target holds a NUL"):
+        arrange(empty_jail, {"path": "/x", "state": "link", "target": "a\0b"})
+
+
+def test_setuid_goes_when_owner_or_contents_change(empty_jail: Path) -> None:
+    """Or what a user prepared would run as root, with the contents that the user gave it."""
+    home = empty_jail / "Users/eve"
+    home.mkdir(parents=True)
+    home.chmod(0o2770)
+    profile = home / ".zprofile"
+    profile.write_text("#!/bin/sh\n")
+    for name in (home, profile):
+        os.chown(name, 1000, 1000)
+    profile.chmod(0o6755)
+    four_runs(empty_jail, {"path": "/Users/eve/.zprofile", "block": "x\n"})
+    assert (profile.stat().st_uid, stat.S_IMODE(profile.stat().st_mode)) == (0, 0o755)
+    profile.chmod(0o4755)
+    four_runs(empty_jail, {"path": "/Users/eve/.zprofile", "block": "y\n"})
+    assert stat.S_IMODE(profile.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("item", [{"block": "x\n"}, {"owner": "nobody"}, {"mode": "0644", "owner": "nobody"}])
+def test_a_file_with_another_name_is_not_given_away(empty_jail: Path, item: dict[str, Any]) -> None:
+    """A user can have put it there: what it holds is not theirs to read."""
+    secret = empty_jail / "secret"
+    secret.write_text("root only\n")
+    secret.chmod(0o600)
+    os.link(secret, empty_jail / "profile")
+    for check in (True, False):
+        with pytest.raises(InputError, match=r"cannot change .*/profile: the file has 2 names \(hard links\)"):
+            arrange(empty_jail, {"path": "/profile", **item}, check=check)
+    assert (secret.stat().st_uid, stat.S_IMODE(secret.stat().st_mode), secret.read_text()) == (0, 0o600, "root only\n")
+    four_runs(empty_jail, {"path": "/profile", "content": "whole\n", **({} if "block" in item else item)})
+    assert secret.read_text() == "root only\n"
+
+
+def test_what_is_kept_is_of_one_file(empty_jail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever exchanges it between two looks does not get the contents of the one with the mode of the other."""
+    profile, secret = empty_jail / "profile", empty_jail / "secret"
+    profile.write_text("mine\n")
+    secret.write_text("root only\n")
+    secret.chmod(0o600)
+    real = at.open_regular
+
+    def exchanged(name: bytes, dir_fd: int) -> Any:
+        if secret.exists():
+            secret.rename(profile)
+        return real(name, dir_fd)
+
+    monkeypatch.setattr(at, "open_regular", exchanged)
+    arrange(empty_jail, {"path": "/profile", "block": "x\n"})
+    assert stat.S_IMODE(profile.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["a\nb", "", " a", "a\x1b", "a\u2028"])
+def test_a_block_that_could_not_be_found_again(empty_jail: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"files\[0\]: name '.*' is to be one line of printed characters"):
+        arrange(empty_jail, {"path": "/x", "block": "x\n", "name": name})
+    with pytest.raises(InputError, match=r"files\[0\]: block holds a line that marks where 'darwin.jail' begins"):
+        arrange(empty_jail, {"path": "/x", "block": "x\n# END darwin.jail\ny\n"})
+    assert not (empty_jail / "x").exists()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import json
 import os
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils import mounted_volume
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
@@ -26,6 +28,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     OperationError,
     RecordError,
 )
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -44,13 +47,14 @@ def marker(path: bytes) -> Path:
 class TestCreating:
     def test_it_is_marked(self, path: bytes) -> None:
         with jails.create(path) as made:
-            assert made.marker["state"] == "building"
+            assert made.entry["state"] == "building"
         with jails.open_jail(os.fsdecode(path)) as opened:
-            assert opened.marker == made.marker
+            assert opened.entry == made.entry
             opened.lock()
             opened.mark(state="complete", macos_version="15.2")
         with jails.open_jail(os.fsdecode(path)) as again:
-            assert again.marker == {**made.marker, "state": "complete", "macos_version": "15.2"}
+            assert again.entry.pop("stamps")[1:] == made.entry.pop("stamps")
+            assert again.entry == {**made.entry, "state": "complete", "macos_version": "15.2"}
         modes = {name: stat.S_IMODE((Path(os.fsdecode(path)) / name).stat().st_mode) for name in ("", "private/var/db")}
         assert modes == {"": 0o755, "private/var/db": 0o755}
         assert stat.S_IMODE(marker(path).parent.stat().st_mode) == 0o700
@@ -60,7 +64,7 @@ class TestCreating:
         self, place: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         point = place / "Volumes/jails"
-        monkeypatch.setattr(jails, "VOLUMES", os.fsencode(f"{point.parent}/"))
+        monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{point.parent}/"))
         inside = os.fsencode(point / "first")
         with pytest.raises(
             InputError, match=r"cannot make .*/first: no volume is mounted on .*/Volumes/jails, so that"
@@ -88,7 +92,7 @@ class TestCreating:
             if jails.is_vacant(path):
                 jails.create(path).close()
             with jails.open_jail(os.fsdecode(path)) as opened:
-                assert set(opened.marker) == {"format", "id", "state", "created"}
+                assert set(opened.entry) == {"inode", "stamps", "id", "state", "created"}
             assert os.listdir(path) == [b"private"]
             with Root(os.path.dirname(path)) as above:
                 above.remove_tree(b"jail")
@@ -118,6 +122,18 @@ class TestCreating:
         with pytest.raises(NotAJailError):
             jails.create(path)
         assert os.listdir(path) == [b"mine"]
+
+
+@pytest.mark.parametrize("char", ["\x01", "\n", "\x7f", "\x9b", "\udcff", "\u2028"])
+def test_a_path_that_a_property_list_cannot_hold(place: Path, char: str) -> None:
+    """The jobs of a jail hold its path."""
+    path = f"{place}/new{char}"
+    for act in (jails.jail_path, jails.open_jail):
+        with pytest.raises(InputError, match="cannot be the path of a jail: it holds a control character or is not"):
+            act(path)
+    with pytest.raises(InputError, match="cannot be the path of a jail"):
+        build(Wish(jail=path, source="/", entries=[{"src": "/usr/share/"}]), False)
+    assert list(place.iterdir()) == []
 
 
 class TestOpening:
@@ -238,6 +254,30 @@ class TestLocking:
             assert [os.path.exists(file) for file in files] == [False, True]
             assert stat.S_IMODE(os.stat(os.path.dirname(files[0])).st_mode) == 0o700
 
+    def test_files_that_are_removed_at_any_moment_are_made_again(
+        self, path: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who has the lock of a jail is the only one, whenever other runs remove what nobody holds."""
+        monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+        names = [os.fsdecode(path) + suffix for suffix in ("", ".2", ".3")]
+        for name in names:
+            jails.create(os.fsencode(name)).close()
+        for number in itertools.count(1):
+            with jails.open_jail(names[0]) as first, jails.open_jail(names[1]) as second:
+
+                def run_others() -> None:
+                    with jails.open_jail(names[2]) as third:
+                        refusal(third.lock)
+                    refusal(second.lock)
+
+                with before_call(number, run_others) as calls:
+                    first.lock()
+                for held in filter(lambda jail: jail.locked, (first, second)):
+                    with jails.open_jail(os.fsdecode(held.path)) as again:
+                        assert isinstance(refusal(again.lock), BusyError)
+            if calls.count < number:
+                return
+
     def test_on_a_full_volume_a_jail_can_be_removed(self, path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         with jails.create(path) as made:
             made.lock()  # so that the directory of locks is there
@@ -286,10 +326,10 @@ class TestLocking:
 
 def test_adopting_adds_only_what_the_marker_needs(path: bytes) -> None:
     os.makedirs(path + b"/private/var", 0o711)
-    with jails.Jail(path, Root(path), {"adopted": True}) as made:
+    with jails.Jail(path, Root(path), entry={"adopted": True}) as made:
         jails.mark_adopted(made)
         assert made.nascent == [b"private/var/db"]
-        assert made.marker["adopted"] is True
+        assert made.entry["adopted"] is True
     assert stat.S_IMODE(os.stat(path + b"/private/var").st_mode) == 0o711
     jails.open_jail(os.fsdecode(path)).close()
 

@@ -176,23 +176,7 @@ def test_names_are_readable_and_differ() -> None:
     assert launchd.label("/a/b c/grüße %".encode(), "dns").isascii()
 
 
-def test_programs_that_others_can_replace_are_refused(tmp_path: Path) -> None:
-    launchd.refuse_writable("/usr/bin/env")
-    loose = tmp_path / "loose"
-    loose.mkdir()
-    program = loose / "program"
-    with pytest.raises(InputError, match="there is no program"):
-        launchd.refuse_writable(str(program))
-    program.touch(0o755)
-    link = tmp_path / "link"
-    link.symlink_to(program)
-    if os.geteuid() == 0:
-        loose.chmod(0o777)
-        with pytest.raises(InputError, match=f"others than root can write to {loose}"):
-            launchd.refuse_writable(str(program))
-        with pytest.raises(InputError, match=f"others than root can write to {loose}"):
-            launchd.refuse_writable(str(link))
-        loose.chmod(0o755)
-        os.chown(program, 501, 20)
-    with pytest.raises(InputError, match="may not be run as root by launchd"):
-        launchd.refuse_writable(str(program))
+@pytest.mark.parametrize("word", ["/mounts/\x01", "/mounts/\udcff", "/mounts/\n", "/mounts/\r"])
+def test_what_a_property_list_cannot_hold(word: str) -> None:
+    with pytest.raises(InputError, match=r"cannot write the launchd job darwin\.jail\.x: a path or an option"):
+        launchd.plan_present(launchd.Job("darwin.jail.x", ("/bin/true", word)))

@@ -34,7 +34,7 @@ def test_lines_come_back(
         uid,
         gid,
         12345 if is_file else 0,
-        time,
+        None if kind in mtree.WRITTEN_THROUGH else time,
         0,
         target if is_link else None,
         "ab" * 32 if is_file else None,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
-from ansible_collections.darwin.jail.plugins.module_utils.software import RECEIPT, TOOLS, command_line_tools, software
+from ansible_collections.darwin.jail.plugins.module_utils.software import RECEIPTS, TOOLS, command_line_tools, software
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def put(root: Root, *paths: str) -> None:
         (Path(root.path.decode()) / path).touch()
 
 
-def receipt(root: Root, data: bytes) -> None:
-    put(root, RECEIPT.decode())
-    (Path(root.path.decode()) / RECEIPT.decode()).write_bytes(data)
+def receipt(root: Root, data: bytes, place: bytes = RECEIPTS[0]) -> None:
+    put(root, place.decode())
+    (Path(root.path.decode()) / place.decode()).write_bytes(data)
 
 
 def test_an_empty_mac(root: Root) -> None:
@@ -60,6 +60,22 @@ def test_tools_without_a_receipt(root: Root, data: bytes) -> None:
     put(root, f"{TOOLS.decode()}/usr/bin/clang", f"{TOOLS.decode()}/usr/bin/git")
     receipt(root, data)
     assert command_line_tools(root) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "place", [b"Library/Apple/System/Library/Receipts", b"private/var/db/receipts"], ids=["13 and later", "12"]
+)
+def test_the_receipt_is_in_one_of_two_places(root: Root, place: bytes) -> None:
+    put(root, f"{TOOLS.decode()}/usr/bin/clang", f"{TOOLS.decode()}/usr/bin/git")
+    receipt(root, plistlib.dumps({"PackageVersion": "14.2"}), place + b"/com.apple.pkg.CLTools_Executables.plist")
+    assert command_line_tools(root) == "14.2"
+
+
+def test_what_an_update_of_macos_left_is_passed_over(root: Root) -> None:
+    put(root, f"{TOOLS.decode()}/usr/bin/clang", f"{TOOLS.decode()}/usr/bin/git")
+    receipt(root, plistlib.dumps({"PackageVersion": "16.2"}), RECEIPTS[0])
+    receipt(root, plistlib.dumps({"PackageVersion": "14.2"}), RECEIPTS[1])
+    assert command_line_tools(root) == "16.2"
 
 
 def test_a_link_on_the_way(root: Root, tmp_path: Path) -> None:

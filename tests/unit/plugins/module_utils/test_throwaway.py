@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,12 +16,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import throwaway
+from ansible_collections.darwin.jail.plugins.module_utils import register, throwaway
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
 from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from volumes import lacks, volume
+
+RUNS = ".darwin.jail.runs"
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +41,13 @@ def place(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def jail(place: Path) -> Iterator[Path]:
-    before = listing(place)
+    before = listing(place), sorted(os.listdir(register.DIRECTORY))
     yield place / "jail"
-    assert listing(place) == before
+    assert (listing(place), sorted(os.listdir(register.DIRECTORY))) == before
 
 
 def listing(place: Path) -> list[str]:
-    form = ["-name", "lock", "-o", "-type", "d", "-printf", "%P %m %U\n", "-o", "-printf", "%P %s %m %U %T@\n"]
+    form = ["-type", "d", "-printf", "%P %m %U\n", "-o", "-printf", "%P %s %m %U %T@\n"]
     found = subprocess.run(["find", place, *form], check=True, capture_output=True)
     return sorted(found.stdout.decode().splitlines())
 
@@ -72,7 +75,9 @@ def test_in_check_mode_nothing_is_cloned(jail: Path) -> None:
 def begin(jail: Path, *argv: str) -> subprocess.Popen[bytes]:
     module = f"import sys; sys.path[:] = {sys.path!r}; from ansible_collections.darwin.jail.plugins.module_utils.chroot"
     run = f"execute(Command({str(jail)!r}, argv={list(argv)}, ephemeral=True), False)"
-    program = f"{module} import *; print(*{run}.values.items())"
+    place = "from ansible_collections.darwin.jail.plugins.module_utils import register"
+    place += f"; register.DIRECTORY = {register.DIRECTORY!r}"
+    program = f"{module} import *; {place}; print(*{run}.values.items())"
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True)
 
 
@@ -82,7 +87,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(jail: Path) -> None:
         deadline = time.monotonic() + 20
         while not sleeping(killed.pid) and time.monotonic() < deadline:
             time.sleep(0.02)
-        (alive,) = jail.parent.glob("run.jail.*")
+        (alive,) = (path for path in (jail.parent / RUNS).iterdir() if path.is_dir())
         assert run(jail, "true").values["rc"] == 0
         assert alive.exists()
     finally:
@@ -100,21 +105,53 @@ def sleeping(parent: int) -> list[int]:
     return [int(word) for word in said.stdout.split()]
 
 
-@pytest.mark.parametrize("state", ["empty", "unmarked"])
+@pytest.mark.parametrize("state", ["locked", "empty", "unmarked"])
 def test_what_a_run_left_that_was_killed_early_is_removed(jail: Path, state: str) -> None:
-    dead = jail.with_name("run.jail.0123456789ab")
-    dead.mkdir(mode=0o700)
+    place = jail.with_name(RUNS)
+    place.mkdir(mode=0o700)
+    (place / "0123456789ab.lock").touch(mode=0o600)
+    if state != "locked":
+        (place / "0123456789ab").mkdir(mode=0o700)
     if state == "unmarked":
-        (dead / "jail/.darwin.jail.0123").mkdir(parents=True)
+        (place / "0123456789ab/jail/.darwin.jail.0123").mkdir(parents=True)
     run(jail, "true")
-    assert not dead.exists()
+    assert not place.exists()
 
 
-def test_what_others_put_there_is_left(jail: Path) -> None:
-    theirs = jail.with_name("run.jail.theirs")
-    theirs.mkdir(mode=0o755)
-    run(jail, "true")
-    theirs.rmdir()
+def test_what_no_run_made_is_left(jail: Path) -> None:
+    """Neither beside the jail, whatever it is called, nor without a lock of ours."""
+    place = jail.with_name(RUNS)
+    theirs = [jail.with_name("run.jail.backups"), jail.with_name("run.jail.0123456789ab"), place / "0123456789ab"]
+    (jail.parent / RUNS).mkdir(mode=0o700)
+    for path in [*theirs, place / "backups"]:
+        (path / "2026").mkdir(parents=True)
+        path.chmod(0o700)
+    (place / "backups.lock").touch(mode=0o600)
+    (place / "ba98765432ff").mkdir(mode=0o700)
+    (place / "ba98765432ff.lock").touch()
+    (place / "ba98765432ff.lock").chmod(0o644)
+    before = listing(jail.parent)
+    assert run(jail, "true").warnings == []
+    assert listing(jail.parent) == before
+    for path in (place, *theirs[:2]):
+        shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("made", ["mode", "owner", "file", "link"])
+def test_a_place_that_is_not_ours_alone_is_refused(jail: Path, made: str) -> None:
+    place = jail.with_name(RUNS)
+    if made == "link":
+        place.symlink_to(jail)
+    elif made == "file":
+        place.touch()
+    else:
+        place.mkdir(mode=0o755 if made == "mode" else 0o700)
+        os.chown(place, 501 if made == "owner" else 0, 0)
+    before = listing(jail.parent)
+    with pytest.raises(InputError, match=r"runs is no directory that is root's alone: move it away"):
+        run(jail, "true")
+    assert listing(jail.parent) == before
+    place.rmdir() if place.is_dir() and made != "link" else place.unlink()
 
 
 def test_several_at_once(jail: Path) -> None:
@@ -134,12 +171,22 @@ def test_names_resolve_where_the_socket_is_on_the_same_volume(
     server.unlink()
 
 
+def test_it_has_the_plain_devices_though_the_jail_has_its_dev_mounted(jail: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "none", jail / "dev"], check=True)
+    try:
+        result = run(
+            jail, "for name in null random urandom zero; do test -c /dev/$name || echo $name; done; : >/dev/null"
+        )
+    finally:
+        subprocess.run(["umount", jail / "dev"], check=True)
+    assert (result.values["rc"], result.values["stdout"]) == (0, "")
+
+
 def test_a_volume_that_cannot_clone_is_refused(furnished: Path, tmp_path: Path) -> None:
-    subprocess.run(["cp", "-a", furnished, tmp_path / "jail"], check=True)
-    with jails.open_jail(str(tmp_path / "jail")) as opened:
-        opened.mark(state="complete")
     with volume("tmpfs", tmp_path / "volume") as point:
-        subprocess.run(["cp", "-a", tmp_path / "jail", point / "jail"], check=True)
+        subprocess.run(["cp", "-a", furnished, point / "jail"], check=True)
+        with jails.open_jail(str(point / "jail")) as opened:
+            opened.mark(state="complete")
         with pytest.raises(InputError, match="do not lie on one volume that lets files share blocks"):
             run(point / "jail", "true")
         assert os.listdir(point) == ["jail"]

@@ -27,6 +27,12 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 USERS = "# User Database\nroot:*:0:0:System Administrator:/var/root:/bin/sh\n"
 STAFF = grp.getgrnam("staff").gr_gid
 ALL_GROUPS = {group.gr_name for group in grp.getgrall()}
+HOMES = (
+    "/private/var/db/darwin.jail", "/var/db/darwin.jail/x", "/private/var/db", "/private/./var//", "/var", "/private",
+    "/Users", "/usr", "/usr/local", "/usr/bin/x", "/System/Library", "/Library", "/private/tmp/", "/var/root", "/etc/x",
+    "/Private/VAR/db/DARWIN.jail/x", "/USERS", "/users/shared", "/SYSTEM/x", "/usr/LOCAL", "/Etc/x",
+)  # fmt: skip
+"""No homes."""
 ITEM = {"state": "present", "sudo": False, "remove": False}
 
 
@@ -41,7 +47,7 @@ class Bench:
         (self.jail / "bin").mkdir()
         (self.jail / "bin/zsh").touch()
         for name, mode in (("passwd", 0o644), ("master.passwd", 0o600), ("group", 0o644)):
-            self.etc(name).write_text(USERS if name != "group" else "wheel:*:0:root\nadmin:*:80:root\n")
+            self.etc(name).write_text(USERS if name != "group" else "wheel:*:0:root\nadmin:*:80:root\nmakers:*:4711:\n")
             self.etc(name).chmod(mode)
         self.etc("sudoers").write_text("%admin ALL = (ALL) ALL\n#includedir /private/etc/sudoers.d\n")
 
@@ -55,7 +61,6 @@ class Bench:
         return {
             str(path.relative_to(self.jail)): (path.lstat().st_mode, path.is_file() and path.read_bytes())
             for path in self.jail.rglob("*")
-            if path.name != "lock"
         }
 
 
@@ -68,7 +73,7 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_check_real_check_real_and_out_again(bench: Bench) -> None:
     before = bench.snapshot()
-    item = {"name": "builder", "groups": ["admin"] if "admin" in ALL_GROUPS else ["adm"], "sudo": True}
+    item = {"name": "builder", "groups": ["makers"], "sudo": True}
     foreseen = bench.arrange(item, check=True)
     assert bench.snapshot() == before
     done = bench.arrange(item)
@@ -110,10 +115,10 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
     by_name, by_number = pwd.getpwnam, pwd.getpwuid
     monkeypatch.setattr(pwd, "getpwnam", lambda name: person if name == person.pw_name else by_name(name))
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: person if uid == person.pw_uid else by_number(uid))
-    uuid = {"GeneratedUID": "A5C5C2E0-6E5B-4C39-8A35-5D7B3F0C4D11"}
+    uuid = "A5C5C2E0-6E5B-4C39-8A35-5D7B3F0C4D11"
     monkeypatch.setattr(
-        "ansible_collections.darwin.jail.plugins.module_utils.directory.read_record",
-        lambda name: uuid if name == person.pw_name else {},
+        "ansible_collections.darwin.jail.plugins.module_utils.directory.generated_uid",
+        lambda name: uuid if name == person.pw_name else None,
     )
 
 
@@ -135,6 +140,16 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "builder", "comment": "a:b"}], "comment holds a colon"),
         ([{"name": "builder", "group": "no-such-group"}], "no group 'no-such-group'"),
         ([{"name": "good"}, {"name": "builder", "groups": ["no-such-group"]}], "no group 'no-such-group'"),
+        ([{"name": "ALL"}], "name 'ALL' is reserved in sudoers"),
+        ([{"name": "ADMINS_2"}], "name 'ADMINS_2' is reserved in sudoers"),
+        ([{"name": "Defaults"}], "name 'Defaults' is reserved in sudoers"),
+        ([{"name": "User_Alias"}], "name 'User_Alias' is reserved in sudoers"),
+        ([{"name": "builder", "group": "0"}], "group '0' is the Mac's"),
+        ([{"name": "builder", "group": "80"}], "group '80' is the Mac's"),
+        ([{"name": "builder", "groups": [grp.getgrgid(0).gr_name]}], "is the Mac's"),
+        ([{"name": "builder", "groups": ["admin"]}], "its /etc/group gives it the number 80, which is .* on the Mac"),
+        ([{"name": "4294967296"}], "cannot be"),
+        *(([{"name": "builder", "home": home}], f"home '{home}' is or holds a directory of macOS") for home in HOMES),
     ],
 )
 def test_what_cannot_be_meant_is_told_and_nothing_changed(bench: Bench, items: list[dict[str, Any]], says: str) -> None:
@@ -214,16 +229,15 @@ def test_sudo_believes_the_rule(bench: Bench) -> None:
 
 
 def test_they_agree(bench: Bench) -> None:
-    group = "admin" if "admin" in ALL_GROUPS else "adm"
-    bench.arrange({"name": "builder", "uid": 777, "groups": [group]})
+    bench.arrange({"name": "builder", "uid": 777, "groups": ["makers"]})
     with Root(os.fsencode(bench.jail)) as root:
         for name in ("builder", "777"):
             account, groups = find_member(root, name)
             entry, theirs = visitor.account(root.fd, name)
             assert (account.name, account.uid, account.gid, account.home) == tuple(entry[i] for i in (0, 2, 3, 5))
-            assert groups == theirs == [grp.getgrnam(group).gr_gid]
+            assert groups == theirs == [4711]
             assert account.uuid == compatibility_uuid(777)
-        assert find_jail_group(root, "wheel") == 0
+        assert find_jail_group(root, "makers") == 4711
         with pytest.raises(StepError):
             visitor.account(root.fd, "nobody-known")
         with pytest.raises(InputError, match="there is no user 'nobody-known'"):
@@ -254,6 +268,88 @@ def test_lines_that_are_not_believed(bench: Bench, line: str) -> None:
     bench.etc("passwd").write_text(f"{line}\n")
     with Root(os.fsencode(bench.jail)) as root:
         assert [who.find_user(root.fd, name) for name in ("x", "", "600")] == [None] * 3
+
+
+# -- numbers of the Mac ------------------------------------------------------------
+
+
+def ways_in(bench: Bench, user: str) -> list[str]:
+    """What each way to find a user of the jail says against it."""
+    said = []
+    with Root(os.fsencode(bench.jail)) as root:
+        with pytest.raises(InputError) as refused:
+            find_member(root, user)
+        said.append(str(refused.value))
+        with pytest.raises(StepError) as failed:
+            visitor.account(root.fd, user)
+        said.append(str(failed.value.args[1]))
+    return said
+
+
+@pytest.mark.parametrize("user", ["builder", "501"])
+def test_a_user_of_the_jail_is_nobody_of_the_mac(bench: Bench, monkeypatch: pytest.MonkeyPatch, user: str) -> None:
+    know(monkeypatch, pwd.struct_passwd(("dana", "*", 501, STAFF, "Dana", "/Users/dana", "/bin/zsh")))
+    bench.etc("passwd").write_text(f"builder:*:501:{STAFF}:x:/:/bin/sh\n")
+    with Root(os.fsencode(bench.jail)) as root:
+        if user == "501":  # the Mac is asked first, so this is dana
+            assert find_member(root, user)[0].name == visitor.account(root.fd, user)[0].pw_name == "dana"
+            return
+    assert all("uid 501, which is that of dana on the Mac" in said for said in ways_in(bench, user))
+
+
+@pytest.mark.parametrize("gid", [0, 80, 499])
+def test_a_user_of_the_jail_has_no_group_of_the_mac(bench: Bench, gid: int) -> None:
+    bench.etc("passwd").write_text(f"builder:*:600:{gid}:x:/:/bin/sh\n")
+    assert all(f"group {gid}, which is " in said for said in ways_in(bench, "builder"))
+
+
+def test_groups_of_the_mac_are_dropped(bench: Bench) -> None:
+    bench.etc("passwd").write_text(f"builder:*:600:{STAFF}:x:/:/bin/sh\n")
+    numbers = (0, 80, STAFF, 4711, 4711, grp.getgrnam("daemon").gr_gid, 499)
+    bench.etc("group").write_text("".join(f"g{place}:*:{gid}:builder\n" for place, gid in enumerate(numbers)))
+    with Root(os.fsencode(bench.jail)) as root:
+        assert find_member(root, "builder")[1] == visitor.account(root.fd, "builder")[1] == [STAFF, 4711]
+        assert find_jail_group(root, "g3") == 4711
+        with pytest.raises(InputError, match=r"cannot take the group g1 of .*the number 80"):
+            find_jail_group(root, "g1")
+
+
+@pytest.mark.parametrize("user", ["4294967296", "\u0660", "\u00b2", "4294967295" + "0" * 5000, "-1", ""])
+def test_a_number_that_is_none_is_nobody(bench: Bench, user: str) -> None:
+    """2^32 would be root, if it were cut off."""
+    with Root(os.fsencode(bench.jail)) as root:
+        assert who.find_user(root.fd, user) is None
+        with pytest.raises(InputError, match="no user"):
+            find_member(root, user)
+        with pytest.raises(InputError, match="no group"):
+            find_jail_group(root, user)
+
+
+# -- what a jail says about a home ------------------------------------------------------
+
+
+@pytest.mark.parametrize("home", [*HOMES[:3], "/private", "/", "/x/../private", ""])
+def test_the_home_that_a_jail_says_is_neither_given_away_nor_removed(bench: Bench, home: str) -> None:
+    line = f"builder:*:777:{STAFF}:x:{home}:/bin/zsh\n"
+    bench.etc("passwd").write_text(line)
+    before = bench.snapshot()
+    with pytest.raises(InputError, match=r"home '.*' is"):
+        bench.arrange({"name": "builder"})
+    assert bench.snapshot() == before
+    foreseen = bench.arrange({"name": "builder", "state": "absent", "remove": True}, check=True)
+    done = bench.arrange({"name": "builder", "state": "absent", "remove": True})
+    assert "a directory of macOS: it is left" in done.warnings[0]
+    assert (foreseen.diff, foreseen.warnings) == (done.diff, done.warnings)
+    assert (bench.jail / "private/var/db/darwin.jail/jail.json").exists()
+    assert bench.etc("passwd").read_text() == ""
+
+
+def test_a_user_called_all_can_be_taken_out(bench: Bench) -> None:
+    bench.etc("passwd").write_text(f"ALL:*:777:{STAFF}:x:/Users/ALL:/bin/zsh\n")
+    bench.etc("sudoers.d/darwin_jail_ALL").write_text("ALL ALL = (ALL) NOPASSWD: ALL\n")
+    bench.arrange({"name": "ALL", "state": "absent"})
+    assert bench.etc("passwd").read_text() == ""
+    assert not list(bench.etc("sudoers.d").iterdir())
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory", "above"])

@@ -114,16 +114,23 @@ def test_through_ansible(options: dict[str, Any], place: Path) -> None:
     program = shutil.which("ansible", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if program is None:
         pytest.skip("ansible is not installed")
-    command = [program, "localhost", "-m", "darwin.jail.darwin_jail_rootfs", "-a", json.dumps(options)]
-    command += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    command = [program, "localhost", "-e", f"ansible_python_interpreter={sys.executable}"]
+    command += ["-m", "darwin.jail.darwin_jail_rootfs", "-a"]
     environment = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": darwin_jail_rootfs.__file__.partition("/ansible_collections/")[0],
         "PYTHONPATH": "",  # where this Python has a part of Ansible only
     }
-    for word in ("CHANGED", "SUCCESS"):
+
+    def said(**more: str) -> str:
+        words = [*command, json.dumps({**options, **more})]
         ended = subprocess.run(
-            command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+            words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
         )
-        assert ended.stdout.startswith(f"localhost | {word} => {{"), ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    assert said().startswith("localhost | CHANGED => {")
+    assert said().startswith("localhost | SUCCESS => {")
     assert (place / "jail/usr/bin/git").read_text() == "this is usr/bin/git\n"
+    assert said(state="absent").startswith("localhost | CHANGED => {")  # its entry is in the register of this machine
+    assert not (place / "jail").exists()

@@ -221,6 +221,46 @@ def test_a_mount_point_that_is_swapped_under_way_ends_it(
     assert not is_mounted(victim)
 
 
+EXCHANGES = """#!/bin/sh
+# The user whose directory it is exchanges it after the look at it: by a link, or by another directory.
+mv {source} {source}.aside
+{exchange}
+exec {real} "$@"
+"""
+
+
+@pytest.mark.parametrize("exchange", ["ln -s {secret} {source}", "mv {secret} {source}"])
+@pytest.mark.parametrize("options", [(), ("-r", "--force-user=nobody", "--perms=u+rwX")])
+def test_a_source_that_is_exchanged_under_way_ends_it(
+    bench: Bench, tmp_path: Path, exchange: str, options: tuple[str, ...]
+) -> None:
+    """Nothing stays mounted, and it is not tried again soon: the next time the exchange would come at once, too."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "shadow").touch()
+    swap = tmp_path / "swap"
+    told = exchange.format(secret=secret, source=bench.source)
+    swap.write_text(EXCHANGES.format(source=bench.source, exchange=told, real=shutil.which("bindfs")))
+    swap.chmod(0o755)
+    process = bench.start(*options, bindfs=str(swap))
+    until(lambda: bench.says("somebody exchanged the directory: nothing is mounted for 3600 seconds"))
+    until(lambda: not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    assert bench.mounts() == []
+    time.sleep(1)
+    assert len(bench.log.read_text().splitlines()) == 1
+    assert process.poll() is None
+
+
+def test_a_source_that_changes_all_the_time_is_mounted(bench: Bench) -> None:
+    busy = subprocess.Popen(["/bin/sh", "-c", f"while :; do : >{bench.source}/x; rm {bench.source}/x; done"])
+    try:
+        bench.start()
+        until(lambda: bench.mounted and bench.says("mounted"))
+    finally:
+        busy.kill()
+        busy.wait()
+
+
 UNHEEDED = """
 
 # The signal comes in a thread of its own: the first one, which waits for bindfs, is not woken by it.

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import daemon
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("after", range(1, 4))
@@ -76,3 +80,11 @@ def test_nothing_ends_without_a_signal(sigterm: daemon.Sigterm) -> None:
         raise OSError("cannot start")
     with pytest.raises(SystemExit):
         signal.raise_signal(signal.SIGTERM)
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_a_journal_says_what_can_be_printed_in_one_line(text: str) -> None:
+    """Its log is read in terminals, and names in it are a jail's."""
+    with redirect_stderr(io.StringIO()) as said:
+        daemon.Journal().say(text)
+    assert text == "" or said.getvalue().removesuffix("\n").isprintable()

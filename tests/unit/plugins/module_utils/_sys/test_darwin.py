@@ -7,64 +7,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin
-from libsystem import COMPRESSED, RESTRICTED, LibSystem
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
+from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
+from libsystem import RESTRICTED, LibSystem
+from libsystem_attributes import COMPRESSED
 
 UCHG, UAPPND, HIDDEN, SCHG, TRACKED, DATAVAULT = 0x2, 0x4, 0x8000, 0x20000, 0x40, 0x80
 TIME = 1_234_567_890_123_456_789
 
-
-@pytest.fixture
-def lib(place: Path, monkeypatch: pytest.MonkeyPatch) -> LibSystem:
-    return LibSystem(monkeypatch)
-
-
-@pytest.fixture
-def mac(lib: LibSystem) -> darwin.Darwin:
-    return darwin.Darwin(lib)
-
-
-@pytest.fixture
-def folder(place: Path, lib: LibSystem) -> Iterator[int]:
-    fd = os.open(place, os.O_RDONLY)
-    yield fd
-    os.close(fd)
-
-
-@pytest.fixture
-def original(place: Path, lib: LibSystem) -> Path:
-    """A setuid file of somebody's, with an extended attribute and an ACL."""
-    path = place / "original"
-    path.write_bytes(b"contents")
-    os.setxattr(path, "user.note", b"\0x")
-    lib.acls[path.stat().st_ino] = b"!#acl 1\nuser:admin allow read\n"
-    os.chown(path, 501, 20)
-    path.chmod(0o6755)
-    os.utime(path, ns=(1, TIME))
-    lib.calls.clear()
-    return path
-
-
 Copy = Callable[[], bool]
-
-
-@pytest.fixture
-def copy(mac: darwin.Darwin, original: Path, folder: int) -> Copy:
-    """Copy `original` to the name `copy`; says whether it was cloned."""
-
-    def run() -> bool:
-        fd = os.open(original, os.O_RDONLY)
-        try:
-            return mac.copy(fd, os.fstat(fd), folder, b"copy")
-        finally:
-            os.close(fd)
-
-    return run
 
 
 def all_of(lib: LibSystem, path: Path) -> tuple[object, ...]:
@@ -90,7 +47,8 @@ class TestCopying:
     def test_the_owner_comes_before_the_mode_and_the_time_last(self, lib: LibSystem, copy: Copy) -> None:
         """chown(2) clears setuid; whatever is changed after the time changes the time."""
         copy()
-        assert [call for call in lib.calls if call != "fclonefileat"] == ["fchown", "fchmod", "utime"]
+        changes = [call for call in lib.calls if call not in ("fclonefileat", "flistxattr")]
+        assert changes == ["fchown", "fchmod", "utime"]
 
     def test_an_empty_file_is_not_cloned(self, lib: LibSystem, copy: Copy, original: Path) -> None:
         original.write_bytes(b"")
@@ -111,6 +69,55 @@ class TestCopying:
         (place / "copy").unlink()
         lib.clone_error = 0
         assert copy() is True
+
+    def test_macos_12_clones_without_the_acl_which_is_copied(
+        self, lib: LibSystem, copy: Copy, place: Path, original: Path
+    ) -> None:
+        """It answers EINVAL to CLONE_ACL, which came with 13, and is asked for it once."""
+        lib.release = 12
+        for _file in range(2):
+            assert copy() is True
+            assert all_of(lib, place / "copy") == all_of(lib, original)
+            (place / "copy").unlink()
+        assert lib.calls.count("fclonefileat") == 3
+
+    def test_an_invalid_clone_is_a_copy_and_says_nothing_of_others(
+        self, lib: LibSystem, macos: darwin.Darwin, copy: Copy, place: Path
+    ) -> None:
+        lib.clone_error = errno.EINVAL
+        assert copy() is False
+        assert macos.refusal == errno.EINVAL
+        (place / "copy").unlink()
+        lib.clone_error = 0
+        assert copy() is True
+
+    def test_volumes_with_one_st_dev_are_told_apart(
+        self, lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int
+    ) -> None:
+        """As the System and the Data volume are: that the one refused says nothing of the other."""
+        lib.volumes = {str(place / "system"): (2, 0)}
+        answers = []
+        for number, name in enumerate(("system", "data", "system", "data")):
+            (place / name).mkdir(exist_ok=True)
+            (place / name / "file").write_text(name)
+            fd = os.open(place / name / "file", os.O_RDONLY)
+            answers.append((name, macos.copy(fd, os.fstat(fd), folder, b"copy%d" % number)))
+            os.close(fd)
+        assert answers == [("system", False), ("data", True)] * 2
+        assert lib.calls.count("fclonefileat") == 3
+        assert macos.refusal == errno.EXDEV
+
+    @pytest.mark.parametrize(
+        ("flags", "names"),
+        [(0x1001, ()), (0x10, ("nodev",)), (0x8, ("nosuid",)), (0x200018, ("nodev", "nosuid", "noowners"))],
+    )
+    def test_how_a_volume_is_mounted(
+        self, lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int, flags: int, names: tuple[str, ...]
+    ) -> None:
+        lib.volumes = {str(place): (7, flags)}
+        found = macos.volume(folder)._asdict()
+        assert found.pop("number") != 1
+        assert {name for name, is_so in found.items() if is_so} == set(names)
 
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EPERM])
     def test_what_fails_is_not_tried_otherwise(self, lib: LibSystem, copy: Copy, place: Path, code: int) -> None:
@@ -146,16 +153,16 @@ class TestFlags:
         assert lib.calls[-1] == f"fchflags {flags:#x}"
 
     @pytest.mark.parametrize("flags", [RESTRICTED, TRACKED, DATAVAULT, COMPRESSED, 0x100000, 0x800000, 0x40000000])
-    def test_the_others_are_no_difference(self, mac: darwin.Darwin, flags: int) -> None:
-        assert mac.flags(SimpleNamespace(st_flags=flags | HIDDEN)) == HIDDEN
-        assert mac.flags(SimpleNamespace()) == 0
+    def test_the_others_are_no_difference(self, macos: darwin.Darwin, flags: int) -> None:
+        assert macos.flags(SimpleNamespace(st_flags=flags | HIDDEN)) == HIDDEN
+        assert macos.flags(SimpleNamespace()) == 0
 
-    def test_they_are_taken_away_again(self, mac: darwin.Darwin, lib: LibSystem, original: Path) -> None:
+    def test_they_are_taken_away_again(self, macos: darwin.Darwin, lib: LibSystem, original: Path) -> None:
         """The source lost its lock: mended in place, the compression is not touched."""
         lib.set_flags(original, UCHG | COMPRESSED)
         fd = os.open(original, os.O_RDONLY)
         wanted = SimpleNamespace(st_mode=0o100600, st_uid=0, st_gid=0, st_mtime_ns=TIME, st_flags=0)
-        mac.finish(fd, wanted)
+        macos.finish(fd, wanted)
         os.close(fd)
         assert lib.flags_of(original) == COMPRESSED
         assert stat.S_IMODE(original.stat().st_mode) == 0o600
@@ -170,8 +177,8 @@ class TestLockedNames:
     """chflags uchg binds root too; at.py asks the backend when a name may not go."""
 
     @pytest.fixture(autouse=True)
-    def _mac(self, mac: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(at, "backend", lambda: mac)
+    def _mac(self, macos: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(at, "backend", lambda: macos)
 
     @pytest.mark.parametrize("flags", [UCHG, SCHG, UAPPND])
     def test_a_locked_file_is_replaced(self, lib: LibSystem, place: Path, folder: int, flags: int) -> None:
@@ -216,60 +223,23 @@ class TestLockedNames:
         assert lib.flags_of(place) == UCHG
 
 
-class TestExtendedAttributes:
-    def test_they_become_those_of_the_source(
-        self, mac: darwin.Darwin, lib: LibSystem, place: Path, original: Path
-    ) -> None:
-        target = place / "target"
-        target.mkdir()
-        os.setxattr(target, "user.left", b"over")
-        lib.acls[target.stat().st_ino] = b"another"
-        one, two = os.open(original, os.O_RDONLY), os.open(target, os.O_RDONLY)
-        assert mac.xattrs(one) != mac.xattrs(two)
-        mac.copy_xattrs(one, two)
-        assert (
-            mac.xattrs(one)
-            == mac.xattrs(two)
-            == {
-                "user.note": b"\0x",
-                "acl": b"!#acl 1\nuser:admin allow read\n",
-            }
-        )
-        os.close(one)
-        os.close(two)
-        assert "fcopyfile 0x5" in lib.calls
-        assert lib.allocated == {}
-
-    def test_none_and_one(self, mac: darwin.Darwin, place: Path) -> None:
-        (place / "plain").touch()
-        fd = os.open(place / "plain", os.O_RDONLY)
-        assert mac.xattrs(fd) == {}
-        mac.set_xattr(fd, "user.new", b"a\0b")
-        assert mac.xattrs(fd) == {"user.new": b"a\0b"}
-        os.close(fd)
-
-    def test_an_error_is_raised(self, mac: darwin.Darwin) -> None:
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            mac.xattrs(999)
-
-
 def test_nodes_are_made_in_their_directory_and_this_one_is_kept(
-    mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+    macos: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """macOS 12 has no mknodat(2)."""
     (place / "elsewhere").mkdir()
     monkeypatch.chdir(place / "elsewhere")
-    mac.make_node(folder, b"null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
-    mac.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
+    macos.make_node(folder, b"null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    macos.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
     assert (place / "null").stat().st_rdev == os.makedev(1, 3)
     assert stat.S_ISFIFO((place / "fifo").stat().st_mode)
     with pytest.raises(FileExistsError):
-        mac.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
+        macos.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
     assert Path.cwd() == place / "elsewhere"
 
 
 def test_a_node_gets_the_acl_of_the_original_by_name(
-    lib: LibSystem, mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+    lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From one directory to another, and neither is where the process stands; one without an ACL gets none."""
     (place / "elsewhere").mkdir()
@@ -280,7 +250,7 @@ def test_a_node_gets_the_acl_of_the_original_by_name(
     lib.acls[(place / "source/ruled").stat().st_ino] = b"!#acl 1\nuser:admin allow read\n"
     source = os.open(place / "source", os.O_RDONLY)
     for node in (b"ruled", b"plain"):
-        mac.copy_node_acl(source, node, folder, node)
+        macos.copy_node_acl(source, node, folder, node)
     os.close(source)
     assert lib.acls[(place / "ruled").stat().st_ino] == b"!#acl 1\nuser:admin allow read\n"
     assert (place / "plain").stat().st_ino not in lib.acls
@@ -289,29 +259,50 @@ def test_a_node_gets_the_acl_of_the_original_by_name(
 
 
 def test_a_link_gets_its_metadata_by_a_descriptor_of_its_own(
-    mac: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+    macos: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """futimens(2) and fchflags(2) on what O_SYMLINK opens; nothing that follows the link."""
     (place / "link").symlink_to("missing")
     seen = []
-    monkeypatch.setattr(mac, "finish", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status)))
-    mac.finish_symlink(folder, b"link", SimpleNamespace(st_mode=0o120755))
+    monkeypatch.setattr(macos, "finish", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status)))
+    macos.finish_symlink(folder, b"link", SimpleNamespace(st_mode=0o120755))
     assert [(path, status.st_mode) for path, status in seen] == [(str(place / "link"), 0o120755)]
 
 
+def test_two_names_are_exchanged(lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int) -> None:
+    for name in ("one", "other"):
+        (place / name).mkdir()
+        (place / name / name).touch()
+    macos.exchange(folder, b"one", b"other")
+    assert lib.calls[-1] == "renameatx_np"
+    assert (place / "one/other").exists()
+    assert (place / "other/one").exists()
+    with pytest.raises(FileNotFoundError):
+        macos.exchange(folder, b"one", b"none")
+
+
+def test_a_link_in_the_way_is_told_from_others(lib: LibSystem, place: Path) -> None:
+    """It is ELOOP on macOS where Linux has ENOTDIR."""
+    (place / "link").symlink_to(place)
+    for path in (place / "link", place / "link/below"):
+        with pytest.raises(OperationError, match=r"a symbolic link or a file is in the way") as caught:
+            Root(str(path))
+        assert caught.value.errno == errno.ELOOP
+
+
 class TestMounts:
-    def test_the_table(self, mac: darwin.Darwin, lib: LibSystem) -> None:
+    def test_the_table(self, macos: darwin.Darwin, lib: LibSystem) -> None:
         lib.mounted = [
             (b"/", b"apfs", b"/dev/disk3s1s1"),
             (b"/dev", b"devfs", b"devfs"),
             ("/jails/ä b/src".encode(), b"macfuse", b"bindfs@macfuse0"),
             (b"/" + b"x" * 1022, b"nfs", b"host:/"),
         ]
-        assert [tuple(mount) for mount in mac.mounts()] == [
+        assert [tuple(mount) for mount in macos.mounts()] == [
             (point, kind.decode(), source) for point, kind, source in lib.mounted
         ]
 
-    def test_those_that_come_meanwhile_fit(self, mac: darwin.Darwin, lib: LibSystem) -> None:
+    def test_those_that_come_meanwhile_fit(self, macos: darwin.Darwin, lib: LibSystem) -> None:
         lib.mounted = [(b"/", b"apfs", b"/dev/disk3s1s1")]
         original = lib.do_getfsstat
 
@@ -322,7 +313,7 @@ class TestMounts:
 
         type(lib).do_getfsstat, kept = getfsstat, type(lib).do_getfsstat  # type: ignore[method-assign]
         try:
-            assert len(mac.mounts()) == 8
+            assert len(macos.mounts()) == 8
         finally:
             type(lib).do_getfsstat = kept  # type: ignore[method-assign]
 

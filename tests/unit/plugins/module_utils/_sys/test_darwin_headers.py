@@ -18,18 +18,30 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import darwin
+from ansible_collections.darwin.jail.plugins.module_utils._sys import copyfile, darwin
 
 OLDEST = "12.0"
-SOURCE = Path(darwin.__file__).read_text()
+SOURCE = Path(darwin.__file__).read_text() + Path(copyfile.__file__).read_text()
 
 FACTS = {
     "COPYFILE_ACL": darwin.COPYFILE_ACL,
     "COPYFILE_XATTR": darwin.COPYFILE_XATTR,
     "COPYFILE_DATA": darwin.COPYFILE_DATA,
+    "COPYFILE_STATE_STATUS_CB": copyfile.COPYFILE_STATE_STATUS_CB,
+    "COPYFILE_STATE_XATTRNAME": copyfile.COPYFILE_STATE_XATTRNAME,
+    "COPYFILE_COPY_XATTR": copyfile.COPYFILE_COPY_XATTR,
+    "COPYFILE_START": copyfile.COPYFILE_START,
+    "COPYFILE_ERR": copyfile.COPYFILE_ERR,
+    "COPYFILE_CONTINUE": copyfile.COPYFILE_CONTINUE,
+    "COPYFILE_SKIP": copyfile.COPYFILE_SKIP,
+    "COPYFILE_QUIT": copyfile.COPYFILE_QUIT,
     "CLONE_NOFOLLOW": darwin.CLONE_NOFOLLOW,
     "CLONE_ACL": darwin.CLONE_ACL,
     "MNT_NOWAIT": darwin.MNT_NOWAIT,
+    "MNT_NOSUID": darwin.MNT_NOSUID,
+    "MNT_NODEV": darwin.MNT_NODEV,
+    "MNT_IGNORE_OWNERSHIP": darwin.MNT_IGNORE_OWNERSHIP,
+    "_PC_CASE_SENSITIVE": darwin.PC_CASE_SENSITIVE,
     "RENAME_SWAP": darwin.RENAME_SWAP,
     "ACL_TYPE_EXTENDED": darwin.ACL_TYPE_EXTENDED,
     "O_SYMLINK": darwin.O_SYMLINK,
@@ -40,7 +52,7 @@ FACTS = {
     "sizeof(struct statfs)": ctypes.sizeof(darwin.StatFs),
     **{
         f"offsetof(struct statfs, {name})": getattr(darwin.StatFs, name).offset
-        for name in ("f_fstypename", "f_mntonname", "f_mntfromname")
+        for name in ("f_fsid", "f_flags", "f_fstypename", "f_mntonname", "f_mntfromname")
     },
     **{
         f"sizeof(((struct statfs *)0)->{name})": getattr(darwin.StatFs, name).size
@@ -51,24 +63,32 @@ FACTS = {
 # As they are called by ctypes: a plain number is an int, bytes are a char *, None is any pointer.
 PROTOTYPES = {
     "fcopyfile": "int (*)(int, int, copyfile_state_t, uint32_t)",
+    "copyfile_state_alloc": "copyfile_state_t (*)(void)",
+    "copyfile_state_free": "int (*)(copyfile_state_t)",
+    "copyfile_state_set": "int (*)(copyfile_state_t, uint32_t, const void *)",
+    "copyfile_state_get": "int (*)(copyfile_state_t, uint32_t, void *)",
     "fclonefileat": "int (*)(int, int, const char *, uint32_t)",
     "renameatx_np": "int (*)(int, const char *, int, const char *, unsigned int)",
     "fchflags": "int (*)(int, uint32_t)",
     "getfsstat": "int (*)(struct statfs *, int, int)",
+    "fstatfs": "int (*)(int, struct statfs *)",
     "acl_get_fd_np": "acl_t (*)(int, acl_type_t)",
     "acl_get_link_np": "acl_t (*)(const char *, acl_type_t)",
     "acl_set_link_np": "int (*)(const char *, acl_type_t, acl_t)",
-    "acl_to_text": "char *(*)(acl_t, ssize_t *)",
+    "acl_size": "ssize_t (*)(acl_t)",
+    "acl_copy_ext": "ssize_t (*)(void *, acl_t, ssize_t)",
     "acl_free": "int (*)(void *)",
 }
 
-INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h".split()
+STATFS = re.findall(r'_with_inode64\("(\w+)"', SOURCE)
+
+INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")
 
 
 def compile_c(folder: Path, text: str, arch: str) -> subprocess.CompletedProcess[str]:
-    (folder / "facts.c").write_text("".join(f"#include <{name}>\n" for name in INCLUDES) + text)
+    (folder / "facts.c").write_text("".join(f"#include <{name}>\n" for name in INCLUDES.split()) + text)
     command = [sys.executable, "-m", "ziglang", "cc", "-target", f"{arch}-macos.{OLDEST}", "-Werror"]
     command += ["-c", "-o", "facts.o", "facts.c"]
     environment = {**os.environ, **dict.fromkeys(("ZIG_LOCAL_CACHE_DIR", "ZIG_GLOBAL_CACHE_DIR"), str(folder / "zig"))}
@@ -82,6 +102,18 @@ def test_constants_and_structures(tmp_path: Path, arch: str) -> None:
         f'_Static_assert(sizeof(acl_type_t) == sizeof(int) && sizeof(void *) == {ctypes.sizeof(ctypes.c_void_p)}, "");'
     )
     done = compile_c(tmp_path, text, arch)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "x86_64"])
+def test_the_function_that_copyfile_asks(tmp_path: Path, arch: str) -> None:
+    """Two numbers, three pointers and a pointer; it answers a number."""
+    kinds = {ctypes.c_int: "int", ctypes.c_void_p: "void *", ctypes.c_char_p: "const char *"}
+    arguments = [kinds[kind] for kind in copyfile.Callback._argtypes_]
+    assert copyfile.Callback._restype_ is ctypes.c_int
+    arguments[2] = "copyfile_state_t"
+    type_ = f"int (*)({', '.join(arguments)})"
+    done = compile_c(tmp_path, f'_Static_assert(__builtin_types_compatible_p(copyfile_callback_t, {type_}), "");', arch)
     assert done.returncode == 0, done.stderr
 
 
@@ -111,12 +143,12 @@ def exported(arch: str) -> set[str]:
 @pytest.mark.parametrize("arch", ["arm64e", "x86_64"])
 def test_what_is_called_is_exported(arch: str) -> None:
     """By these very names; on Intel getfsstat has its old structure unless it is asked otherwise."""
-    names = {*re.findall(r'_call\("(\w+)"', SOURCE), *re.findall(r"lib\.(acl_\w+)\(", SOURCE)}
-    assert names > set(PROTOTYPES) - {"getfsstat"}
+    names = {*re.findall(r'_call\("(\w+)"', SOURCE), *STATFS, *re.findall(r"libc?\.(\w+)\(", SOURCE)}
+    assert names >= set(PROTOTYPES)
     known = exported(arch)
     assert {f"_{name}" for name in names} - known == set()
-    assert "_getfsstat" in known
-    assert ("_getfsstat$INODE64" in known) == (arch == "x86_64")
+    for name in STATFS:
+        assert (f"_{name}$INODE64" in known) == (arch == "x86_64")
 
 
 def test_a_wrong_fact_is_noticed(tmp_path: Path) -> None:

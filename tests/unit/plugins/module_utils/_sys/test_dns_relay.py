@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import daemon, dns_relay
+from ansible_collections.darwin.jail.plugins.module_utils._sys import daemon, dns_relay, peer
 from libinfo import Libinfo, LookupFailedError
 from relayed import PROGRAM, QUICKLY, Mac, address_of
 from standin import dnssd
@@ -137,6 +137,19 @@ def test_a_server_that_reads_slowly_gets_the_descriptor_with_the_last_byte(mac: 
         server.close()
     assert received == request * 20
     assert came == [len(request) * 20]
+
+
+def test_a_descriptor_goes_with_the_last_byte_of_what_it_came_with() -> None:
+    """Linux reads the bytes before it in one go with it, and would give it to the other side with the first."""
+    source, program = socket.socketpair()
+    target, server = socket.socketpair()
+    with source, program, target, server:
+        send_all_with_descriptor(program, b"request", server.fileno())
+        for sock in (source, target):
+            sock.setblocking(False)
+        dns_relay.Way(source, target, None).pump()
+        came = [(data, len(ancillary)) for data, ancillary, _flags, _from in (server.recvmsg(6, 64) for _ in range(2))]
+    assert came == [(b"reques", 0), (b"t", 1)]
 
 
 def send_all_with_descriptor(sock: socket.socket, data: bytes, fd: int) -> None:
@@ -280,7 +293,7 @@ def test_who_connected_as_macos_says_it(monkeypatch: pytest.MonkeyPatch) -> None
             assert len(answer) == size
             return answer
 
-    assert dns_relay.user_of(Client()) == 501  # type: ignore[arg-type]
+    assert peer.user_of(Client()) == 501  # type: ignore[arg-type]
 
 
 def busy(process: Any) -> int:

@@ -6,45 +6,47 @@ from __future__ import annotations
 
 import os
 import pty
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import door
 
+TERMINAL = -1
+"""Set by the fixture."""
+
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where a jail shows a terminal that is standard input here; nothing is there yet."""
+    """Where a jail shows a terminal that is open here; nothing is there yet."""
     controller, terminal = pty.openpty()
     path = os.ttyname(terminal)
-    before = os.dup(0)
-    os.dup2(terminal, 0)
+    monkeypatch.setattr(sys.modules[__name__], "TERMINAL", terminal)
     made = tmp_path / path.strip("/")
     made.parent.mkdir(parents=True)
     yield made
-    os.dup2(before, 0)
-    for fd in (before, controller, terminal):
+    for fd in (controller, terminal):
         os.close(fd)
 
 
 def hand_over(jail: Path) -> str:
     fd = os.open(jail, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        return door.hand_over_terminal(fd, 501)
+        return door.hand_over_terminal(fd, TERMINAL, 501)
     finally:
         os.close(fd)
 
 
 def test_the_terminal_becomes_the_users_where_the_jail_sees_it(node: Path, tmp_path: Path) -> None:
-    outside = os.stat(0).st_uid
+    outside = os.stat(TERMINAL).st_uid
     try:
-        os.mknod(node, 0o020620, os.fstat(0).st_rdev)
+        os.mknod(node, 0o020620, os.fstat(TERMINAL).st_rdev)
     except PermissionError:
         pytest.skip("only root can make devices")
     assert hand_over(tmp_path) == ""
     assert node.stat().st_uid == 501
-    assert os.stat(0).st_uid == outside, "the Mac's own node is not the jail's to give"
+    assert os.stat(TERMINAL).st_uid == outside, "the Mac's own node is not the jail's to give"
 
 
 @pytest.mark.parametrize("kind", ["nothing", "file", "another device", "link"])
@@ -58,9 +60,9 @@ def test_nothing_else_is_given_away(node: Path, tmp_path: Path, kind: str) -> No
             pytest.skip("only root can make devices")
         os.mknod(node, 0o020620, os.makedev(1, 3))
     elif kind == "link":
-        node.symlink_to(os.ttyname(0))
+        node.symlink_to(os.ttyname(TERMINAL))
     said = hand_over(tmp_path)
-    assert said.startswith(f"{os.ttyname(0)} is not in the jail")
+    assert said.startswith(f"{os.ttyname(TERMINAL)} is not in the jail")
     assert precious.stat().st_uid == os.geteuid()
     assert kind == "nothing" or node.lstat().st_uid == os.geteuid()
 

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys import progress a
 from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import LINE, Progress, reported
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
 from waiting import until
+from xnu_poll import Poll
 
 
 @pytest.fixture
@@ -51,8 +55,13 @@ def test_what_all_processes_copy_is_counted_together() -> None:
     assert set(progress.processes()) == {os.getpid(), *children}
 
 
+def children() -> set[str]:
+    """The processes that this one has started, dead ones too, and that were not waited for."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
 def test_a_long_run_is_reported_on(file: Path) -> None:
-    progress = Progress()
+    progress, before = Progress(), children()
     with reported(str(file), progress, lambda: (4, 1000)):
         progress.waiting = True
         until(lambda: said(file).get("waiting"))
@@ -66,8 +75,7 @@ def test_a_long_run_is_reported_on(file: Path) -> None:
             progress.copied(250)
         assert until(lambda: said(file).get("bytes") == 2500 and said(file))["bytes_total"] == 2500
     assert not file.exists()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children() == before
 
 
 def test_a_short_run_is_not(file: Path) -> None:
@@ -96,8 +104,10 @@ def test_a_file_that_is_there_is_left_alone(file: Path, tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import os, sys, time
+import os, select, sys, time
 from ansible_collections.darwin.jail.plugins.module_utils._sys import progress as module
+from xnu_poll import Poll
+select.poll = Poll
 module.SILENT, module.TICK = float(sys.argv[2]), 0.05
 progress = module.Progress()
 with module.reported(sys.argv[1], progress, lambda: None):
@@ -109,12 +119,16 @@ with module.reported(sys.argv[1], progress, lambda: None):
 """
 
 
-def start(file: Path, silent: float) -> tuple[subprocess.Popen[str], list[int]]:
-    """A run with a worker, whose output somebody reads."""
+def launch(file: Path, silent: float, stdout: int, stdin: int | None = None) -> subprocess.Popen[str]:
     paths = os.pathsep.join(path for path in sys.path if path)
     environment = {**os.environ, "PYTHONPATH": paths}
     command = [sys.executable, "-c", SCRIPT, str(file), str(silent)]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(command, stdin=stdin, stdout=stdout, text=True, env=environment)
+
+
+def start(file: Path, silent: float) -> tuple[subprocess.Popen[str], list[int]]:
+    """A run with a worker, whose output somebody reads."""
+    run = launch(file, silent, subprocess.PIPE)
     assert run.stdout
     return run, [int(word) for word in run.stdout.readline().split()]
 
@@ -137,6 +151,48 @@ def test_a_run_ends_with_the_connection(file: Path, silent: float) -> None:
     assert run.wait(10) == -signal.SIGKILL
     until(lambda: not any(map(lives, pids)))
     until(lambda: not file.exists())
+
+
+def test_a_run_over_ssh_with_pipelining_goes_on(file: Path) -> None:
+    """macOS's sshd has one socketpair for stdin and stdout, and shuts down its half when the client's stdin ends."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        run = launch(file, 0.1, theirs.fileno(), theirs.fileno())
+        theirs.close()
+        ours.shutdown(socket.SHUT_WR)
+        pids = [int(word) for word in ours.recv(100).split()]
+        until(file.exists)
+        time.sleep(0.4)
+        assert run.poll() is None
+    assert run.wait(10) == -signal.SIGKILL
+    until(lambda: not any(map(lives, pids)))
+    until(lambda: not file.exists())
+
+
+@pytest.mark.parametrize("poll", [select.poll, Poll])
+def test_only_a_connection_that_is_gone_is_lost(poll: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(select, "poll", poll)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        assert not progresses._is_lost(theirs.fileno())
+        ours.shutdown(socket.SHUT_WR)
+        assert theirs.recv(1) == b""
+        assert not progresses._is_lost(theirs.fileno())
+        ours.close()
+        assert progresses._is_lost(theirs.fileno())
+
+
+def test_no_poll_asks_for_the_end_of_the_other_side() -> None:
+    """It is told without being asked for; on macOS the question has another meaning."""
+    plugins = Path(progresses.__file__).parents[2]
+    asked = 0
+    for path in plugins.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register":
+                text = ast.unparse(node)
+                asked += "POLL" in text
+                assert "POLLHUP" not in text, path
+    assert asked >= 2
 
 
 def test_a_run_that_is_killed_leaves_no_report(file: Path) -> None:

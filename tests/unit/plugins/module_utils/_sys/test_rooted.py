@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root, open_absolute, split
+from ansible_collections.darwin.jail.plugins.module_utils._sys.paths import open_absolute, split
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
 from hypothesis import given
 from hypothesis import strategies as st

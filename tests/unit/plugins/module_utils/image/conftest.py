@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.image import known
+from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
+from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
 from image_jails import Make, fill
 
 
@@ -28,3 +30,10 @@ def make_jail(place: Path) -> Make:
         return place / name
 
     return make
+
+
+@pytest.fixture
+def image(make_jail: Make, place: Path) -> Path:
+    """The layout with the image of a jail."""
+    export(str(make_jail("jail")), str(place / "image"), "latest", Settings(), False)
+    return place / "image"

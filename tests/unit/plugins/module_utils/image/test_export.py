@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import subprocess
 import tarfile
 import time
@@ -211,6 +212,31 @@ def test_mounts_are_empty_directories(make_jail: Make, place: Path) -> None:
     finally:
         subprocess.run(["umount", jail / "mnt"], check=True)
     assert result.values["digest"] == unmounted
+
+
+def test_the_plain_devices_are_in_it_though_dev_is_mounted(make_jail: Make, place: Path) -> None:
+    """The same as without the mount, whatever lies on that."""
+    jail = make_jail("jail")
+    (jail / "dev").chmod(0o555)
+    for name in ("null", "random", "urandom", "zero"):
+        status = os.stat(f"/dev/{name}")
+        (jail / "dev" / name).unlink(missing_ok=True)
+        os.mknod(jail / "dev" / name, status.st_mode, status.st_rdev)
+        (jail / "dev" / name).chmod(stat.S_IMODE(status.st_mode))
+    unmounted = made(jail, place / "image").values["digest"]
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", jail / "dev"], check=True)
+    try:
+        (jail / "dev/disk0").write_bytes(b"mounted")
+        result = made(jail, place / "image")
+    finally:
+        subprocess.run(["umount", jail / "dev"], check=True)
+    assert result.values["digest"] == unmounted
+    found = {
+        name: member for data in layers(place / "image", result).values() for name, member in members(data).items()
+    }
+    devices = {name for name, member in found.items() if member.ischr()}
+    assert devices == {"dev/null", "dev/random", "dev/urandom", "dev/zero"}
+    assert found["dev"].mode == 0o555
 
 
 def test_how_it_is_run(make_jail: Make, place: Path) -> None:

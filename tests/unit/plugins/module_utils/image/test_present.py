@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
@@ -36,6 +37,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.macos import architect
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents
 from image_jails import Make
+from volumes import volume
 
 STATE = "private/var/db/darwin.jail"
 TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -47,16 +49,14 @@ def unpacked(place: Path, name: str = "new", check: bool = False, image: str = "
     return present.unpack(str(place / name), str(place / "image"), image, check)
 
 
-@pytest.fixture
-def image(make_jail: Make, place: Path) -> Path:
-    """The layout with the image of a jail."""
-    export(str(make_jail("jail")), str(place / "image"), "latest", Settings(), False)
-    return place / "image"
+def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(image: Path, place: Path) -> None:
+    with volume("tmpfs", place / "external", options="nodev,nosuid"):
+        said = unpacked(place, "external/new", check=True).warnings
+    assert ["nodev" in said[0], "nosuid" in said[1]] == [True, True]
 
 
 def marker(jail: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((jail / STATE / "jail.json").read_bytes())
-    return found
+    return dict(json.loads((jail / STATE / "jail.json").read_bytes()))
 
 
 def test_the_same_tree_in_four_runs(image: Path, place: Path) -> None:
@@ -103,6 +103,17 @@ def test_a_killed_run_is_finished(image: Path, place: Path, moment: int, monkeyp
     assert unpacked(place).changed
     assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
     assert os.listdir(place / "new" / STATE / "stage") == []
+
+
+def test_what_is_unpacked_goes_into_the_jail_of_that_path(image: Path, place: Path) -> None:
+    """Not into another one, whose path is what is shown of the first one's."""
+    one, other = "k\u00a0x", "k\\xa0x"
+    for name in (one, other):
+        jails.create(os.fsencode(place / name)).close()
+    unpacked(place, one)
+    assert (place / one / "usr").is_dir()
+    assert marker(place / one)["state"] == "complete"
+    assert (sorted(os.listdir(place / other)), marker(place / other)["state"]) == (["private"], "building")
 
 
 def test_only_one_jail_of_another_image_or_none(image: Path, place: Path, make_jail: Make) -> None:
@@ -369,3 +380,21 @@ def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
         closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
     ):
         stream.digests()
+
+
+@pytest.mark.parametrize("name", ["./", "private/", "private/var/", "private/var/db/"])
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2775])
+def test_what_protects_the_state_stays_roots(place: Path, name: str, mode: int) -> None:
+    """Whatever an image says of it: nobody else can put another directory in its place."""
+    layer = archive(member(name, tarfile.DIRTYPE, mode=mode, uid=501, gid=20), member("usr/", tarfile.DIRTYPE, uid=501))
+    put(place, layer)
+    unpacked(place)
+    status = (place / "new" / name).stat()
+    assert (status.st_uid, status.st_gid) == (0, 20)
+    assert not status.st_mode & 0o022 or status.st_mode & stat.S_ISVTX
+    assert (place / "new/usr").stat().st_uid == 501
+    assert marker(place / "new")["state"] == "complete"
+    mover = ["setpriv", "--reuid", "501", "--regid", "20", "--clear-groups", "mv"]
+    ended = subprocess.run([*mover, place / "new" / STATE, place / "new/x"], check=False, capture_output=True)
+    assert ended.returncode
+    assert not unpacked(place).changed

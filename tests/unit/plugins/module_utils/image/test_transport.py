@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils.image import tools, transport
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
+from ansible_collections.darwin.jail.plugins.module_utils.image import logins, tools, transport
 from ansible_collections.darwin.jail.plugins.module_utils.image.exchange import exchange
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents, environment, program
@@ -36,7 +36,12 @@ HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"
 @pytest.fixture(autouse=True, params=["skopeo", "crane"])
 def tool(place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """A real one, told where Debian keeps what it needs, and what to trust; it notes how it was called."""
-    (place / "bin").mkdir()
+    for folder in (place, place / "bin"):  # the user nobody runs it
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+    (place / "calls").touch()
+    (place / "calls").chmod(0o666)
+    monkeypatch.setattr(transport, "PLACE", os.fsencode(place / "scratch"))
     name = str(request.param)
     if name == "crane" and not shutil.which("crane"):
         pytest.skip("crane is not here, and no package that tests could install has it")
@@ -105,11 +110,8 @@ def test_only_missing_layers_travel(make_jail: Make, place: Path, served: Regist
         assert len(served.requests("GET", "/blobs/")) - len(fetched) == 2
 
 
-def test_a_password_is_nowhere_to_be_seen(make_jail: Make, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_nowhere_to_be_seen(make_jail: Make, place: Path) -> None:
     make_jail("jail")
-    scratches = place / "scratch"
-    scratches.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratches))
     (place / "users").write_text(f"{HASHED}\n")
     auth = f"auth: {{htpasswd: {{realm: jails, path: {place}/users}}}}"
     with registry(place / "registry", auth=auth) as running:
@@ -125,7 +127,7 @@ def test_a_password_is_nowhere_to_be_seen(make_jail: Make, place: Path, monkeypa
     said = (place / "calls").read_text()
     assert PASSWORD not in said
     assert token not in said
-    assert not list(scratches.glob(".darwin.jail.*"))
+    assert not (place / "scratch").exists()
 
 
 def test_tls_unless_told_otherwise(make_jail: Make, place: Path, served: Registry, tool: Path) -> None:
@@ -139,7 +141,10 @@ def test_tls_unless_told_otherwise(make_jail: Make, place: Path, served: Registr
 def test_a_failure_is_tried_again(make_jail: Make, place: Path, served: Registry, tool: Path) -> None:
     make_jail("jail")
     wrapper = tool
-    once = f"if [ ! -e {place}/failed ]; then touch {place}/failed; echo connection reset by peer >&2; exit 1; fi\n"
+    (place / "failed").mkdir()
+    (place / "failed").chmod(0o777)
+    now = place / "failed/now"
+    once = f"if [ ! -e {now} ]; then touch {now}; echo connection reset by peer >&2; exit 1; fi\n"
     wrapper.write_text(wrapper.read_text().replace("export", once + "export", 1))
     result = push(place, f"{served.host}/jails/dev:1", retries=1)
     assert result.changed
@@ -200,3 +205,85 @@ def test_another_image_of_the_layout_does_not_travel(make_jail: Make, place: Pat
     assert sizes[0] == sizes[1]
     pull(place, f"{served.host}/jails/dev:2", jail=str(place / "last"), name="other")
     assert len(list((place / "deep/pulled/blobs/sha256").iterdir())) < sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("mischief", "said"),
+    [
+        ("echo x >>$made/index.json; ln -sf {secret} $made/index.json", "index.json"),
+        ("rm -r $made/blobs; ln -s {blobs} $made/blobs", "symbolic link"),
+        ("for b in $made/blobs/sha256/*; do rm $b; ln -s {secret} $b; done", "blobs/sha256"),
+        ("for b in $made/blobs/sha256/*; do rm $b; mkfifo $b; done", "blobs/sha256"),
+        ("for b in $made/blobs/sha256/*; do chmod u+w $b; sed -i s/a/b/ $b; done", "not what its digest says"),
+        ("rm $made/index.json", "no layout of one image"),
+        (
+            'for b in $made/blobs/sha256/*; do grep -q "^{{" $b || printf damaged | dd of=$b conv=notrunc; done',
+            "in what (skopeo|crane) made is not what its digest says",
+        ),
+    ],
+)
+def test_a_program_that_somebody_replaced_spoils_nothing(
+    make_jail: Make, place: Path, served: Registry, tool: Path, mischief: str, said: str
+) -> None:
+    """It is not root, gets what it needs, and all that it makes is compared with its digests."""
+    make_jail("jail")
+    push(place, f"{served.host}/jails/dev:1")
+    secret = place / "secret"
+    secret.write_text('{"auths": {"other.example": {"auth": "c2VjcmV0"}}}')
+    secret.chmod(0o600)
+    told = mischief.format(secret=secret, blobs=place / "image/blobs")
+    (tool.parent / "real").write_text(tool.read_text())
+    (tool.parent / "real").chmod(0o755)
+    tool.write_text(
+        f'#!/bin/sh\nid -un >>{place}/calls\ncat {secret} >>{place}/calls\n{tool.parent}/real "$@" || exit\n'
+        "for word; do made=$word; done; made=${made#oci:}; made=${made%:image}\n"
+        f"case $made in {place}/deep/*) {told};; esac\n"
+    )
+    os.chown(tool, 1000, 1000)
+    before = sorted((place / "image/blobs/sha256").iterdir())
+    with pytest.raises(JailError, match=said) as caught:
+        pull(place, f"{served.host}/jails/dev:1", auth_file=str(secret))
+    assert "c2VjcmV0" not in str(caught.value)
+    assert sorted((place / "image/blobs/sha256").iterdir()) == before
+    assert not (place / "new").exists()
+    assert "c2VjcmV0" not in (place / "calls").read_text()
+    assert "root" not in (place / "calls").read_text().splitlines()
+    assert not list((place / "deep/pulled").glob(".darwin.jail.*"))
+
+
+def test_what_a_program_made_cannot_be_changed_later(
+    make_jail: Make, place: Path, served: Registry, tool: Path
+) -> None:
+    make_jail("jail")
+    push(place, f"{served.host}/jails/dev:1")
+    pull(place, f"{served.host}/jails/dev:1")
+    for blob in (place / "deep/pulled").rglob("*"):
+        assert (blob.stat().st_uid, blob.stat().st_mode & 0o022) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "registry", "given"),
+    [
+        (["r.example", "other.example"], "r.example", ["r.example"]),
+        (["https://r.example/v/", "r.example:5", "r.example/a"], "r.example", ["https://r.example/v/", "r.example/a"]),
+        (["https://index.docker.io/v1/"], "docker.io", ["https://index.docker.io/v1/"]),
+        (["evil-r.example", "r.example.evil", "x"], "r.example", []),
+    ],
+)  # fmt: skip
+def test_only_the_login_of_the_registry_is_lent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: list[str], registry: str, given: list[str]
+) -> None:
+    file = tmp_path / ".docker/config.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"auths": {key: {"auth": "x"} for key in keys}, "credsStore": "osxkeychain"}))
+    wanted = {"auths": {key: {"auth": "x"} for key in given}}
+    assert json.loads(logins.of_file(registry, str(file))) == wanted
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert json.loads(logins.of_root(registry) or b"") == wanted
+    file.write_text("[]")
+    with pytest.raises(InputError, match="is no login file"):
+        logins.of_file(registry, str(file))
+    file.unlink()
+    assert logins.of_root(registry) is None

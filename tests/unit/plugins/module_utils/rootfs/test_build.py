@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, ManifestError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.sizes import size
 
@@ -262,3 +263,22 @@ def test_a_manifest_line_that_matches_nothing_is_a_warning(make: Make, place: Pa
 )
 def test_sizes_for_people(count: int, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_jail_that_was_moved_is_built_anew_and_known_from_then_on(make: Make, place: Path, adopt: bool) -> None:
+    make("/usr/", jail=str(place / "elsewhere"))
+    (place / "elsewhere").rename(place / "jail")
+    (place / "jail/usr/bin/git").write_text("changed in the jail")
+    said = f"{place}/jail is entered in the register of this Mac: this Mac has no entry of the jail as it is now"
+    foretold = make("/usr/", check=True, adopt=adopt)
+    assert said in foretold.warnings
+    with jails.open_jail(str(place / "jail")) as jail:
+        assert jail.unknown
+    done = make("/usr/", adopt=adopt)
+    assert said in done.warnings
+    assert paths(done) == paths(foretold) == {("replace", "/usr/bin/git")}
+    with jails.open_jail(str(place / "jail")) as jail:
+        assert (jail.unknown, jail.entry["state"]) == ("", "complete")
+    again = make("/usr/", adopt=adopt)
+    assert (again.changed, said in again.warnings) == (False, False)

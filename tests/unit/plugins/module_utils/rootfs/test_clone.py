@@ -7,16 +7,18 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import lineage
+from ansible_collections.darwin.jail.plugins.module_utils import lineage, register
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError
-from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
+from ansible_collections.darwin.jail.plugins.module_utils.jail import create, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.clone import Base
@@ -130,9 +132,29 @@ def test_what_is_left_out(base: Path, place: Path) -> None:
     finally:
         subprocess.run(["umount", mounted, base / "dev"], check=True)
     jail = base.with_name("clone")
-    assert os.listdir(jail / "opt") == os.listdir(jail / "dev") == os.listdir(jail / STATE / "stage") == []
+    assert os.listdir(jail / "opt") == os.listdir(jail / STATE / "stage") == []
     assert not (jail / "usr/socket").exists()
     assert not (jail / ".darwin.jail.0123456789ab").exists()
+
+
+def test_the_plain_devices_come_though_dev_is_mounted(base: Path, place: Path) -> None:
+    """Whatever lies on the mount: those beneath it cannot be seen, and a jail cannot do without."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "none", base / "dev"], check=True)
+    try:
+        (base / "dev/null").write_text("of the jail\n")
+        os.mknod(base / "dev/disk0", 0o600 | stat.S_IFBLK, os.makedev(7, 0))
+        foretold = paths(clone(base, check=True))
+        assert paths(clone(base)) == foretold
+        copies = [base.with_name("clone"), place / "copy"]
+        clone(base, jail=copies[1], clone_copies=True)
+    finally:
+        subprocess.run(["umount", base / "dev"], check=True)
+    for jail in copies:
+        assert stat.S_IMODE((jail / "dev").stat().st_mode) == 0o555
+        assert sorted(os.listdir(jail / "dev")) == ["null", "random", "urandom", "zero"]
+        for name in os.listdir(jail / "dev"):
+            ours, theirs = (jail / "dev" / name).lstat(), Path("/dev", name).lstat()
+            assert (ours.st_rdev, ours.st_mode, ours.st_uid) == (theirs.st_rdev, theirs.st_mode, theirs.st_uid)
 
 
 def test_killed_at_any_call_the_next_run_completes_it(base: Path) -> None:
@@ -172,6 +194,7 @@ def test_between_volumes_it_is_refused_and_nothing_is_left(base: Path, place: Pa
         jail.mkdir()
     with pytest.raises(InputError, match=r"cannot clone .* to .*: they do not lie on one volume .* set clone_copies"):
         clone(base, jail=jail)
+    assert not os.path.lexists(os.path.join(register.DIRECTORY, register._name(os.fsencode(jail))))
     assert jail.exists() == there
     assert not there or os.listdir(jail) == []
 
@@ -210,7 +233,7 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
             return lineage.report(opened)
 
     assert told() == {"path": str(base), "state": "same", "changed": {}, "paths": [], "said": ""}
-    for name in ("private/tmp/new", "private/var/folders/zz/new", f"{STATE}/lock"):
+    for name in ("private/tmp/new", "private/var/folders/zz/new", f"{STATE}/journal.1"):
         (base / name).parent.mkdir(parents=True, exist_ok=True)
         (base / name).write_text("of no interest\n")
     assert told()["state"] == "same"
@@ -230,18 +253,66 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
     assert told()["state"] == "replaced"
 
 
+ODD = {
+    "the Mac": ("/", "belongs to the system"),
+    "relative": ("x", "is not an absolute path"),
+    "no more": ("/nowhere/base", None),
+    "a newline": ("/no\n\x1b[31m", "control character"),
+    "a link": ("{place}/link", "is a symbolic link"),
+    "a file": ("{place}/file", "is not a directory"),
+    "long": ("/" + "a" * 5000, "File name too long"),
+    "NUL": ("/a\0b", "control character"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_base_that_cannot_be_looked_at_is_told_in_one_sentence(empty_jail: Path, place: Path, what: str) -> None:
+    path, why = ODD[what]
+    (place / "link").symlink_to("/")
+    (place / "file").touch()
+    with open_jail(str(empty_jail)) as opened:
+        opened.mark(clone_of=path.format(place=place), clone_id="x", clone_time=0.0, cloned=True)
+    told = gather(str(empty_jail), ["drift"]).values["drift"]["base"]
+    assert told["state"] == ("unknown" if why else "gone")
+    assert (why or "that was cloned is gone") in told["said"]
+    assert told["said"].isprintable()
+    assert told["path"].isprintable()
+
+
+def test_a_base_that_is_unknown_is_not_walked(empty_jail: Path, place: Path) -> None:
+    (empty_jail / "Users/v").mkdir(parents=True)
+    with open_jail(str(empty_jail)) as opened, create(os.fsencode(place / "clone")) as made:
+        made.mark(clone_of=str(empty_jail), clone_id=opened.entry["id"], clone_time=0.0, cloned=True, state="complete")
+    report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
+    assert (report["state"], "/Users" in report["paths"]) == ("changed", True)
+    register.forget(os.fsencode(empty_jail))
+    report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
+    assert (report["state"], report["paths"]) == ("unknown", [])
+    assert report["said"].endswith(" is unknown: this Mac has no entry of the jail as it is now")
+
+
+def test_what_is_unknown_is_not_cloned_and_no_clone(base: Path) -> None:
+    clone(base)
+    register.forget(os.fsencode(base.with_name("clone")))
+    with pytest.raises(InputError, match=f"cannot make a clone of {base} at .*/clone: .*remove it first, or leave"):
+        clone(base)
+    register.forget(os.fsencode(base))
+    with pytest.raises(InputError, match=f"cannot clone {base}: .*build it again with darwin_jail_rootfs"):
+        clone(base, jail=base.with_name("second"))
+    assert not base.with_name("second").exists()
+
+
 def test_what_cannot_be_cloned(base: Path, place: Path, make: Make) -> None:
     with pytest.raises(InputError, match=r"is a jail already and no clone of"):
         clone(base, jail=base)
     make("/usr/", jail=str(place / "other"))
     with pytest.raises(InputError, match="is a jail already and no clone of"):
         clone(base, jail=place / "other")
-    marker = base / STATE / "jail.json"
-    complete = marker.read_text()
-    marker.write_text(complete.replace('"complete"', '"building"'))
-    with pytest.raises(InputError, match="its last build did not end"):
-        clone(base)
-    marker.write_text(complete)
+    with open_jail(str(base)) as opened:
+        opened.mark(state="building")
+        with pytest.raises(InputError, match="its last build did not end"):
+            clone(base)
+        opened.mark(state="complete")
     (base / STATE / "journal.0").write_text("")
     with pytest.raises(InputError, match="its last build did not end"):
         clone(base)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from system_calls import before_call
 
@@ -226,3 +227,42 @@ def test_a_hard_link_that_is_made_while_a_file_is_mended(make: Make, place: Path
         make("/usr/")
         assert words.stat().st_mode & 0o777 == 0o644
     assert len({stat.S_IMODE(mode) for mode in found}) == 2, "before and after it was mended"
+
+
+CHAIN = ("", "private", "private/var", "private/var/db")
+
+
+def expose(top: Path) -> None:
+    """As a source or a jail may have it, whose root nobody could trust."""
+    for rel in CHAIN:
+        (top / rel).mkdir(parents=True, exist_ok=True)
+        (top / rel).chmod(0o777)
+        os.chown(top / rel, 501, 20)
+
+
+def is_exposed(jail: Path) -> list[str]:
+    statuses = {rel: (jail / rel).stat() for rel in CHAIN}
+    loose = {rel: status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX for rel, status in statuses.items()}
+    return [rel for rel, status in statuses.items() if status.st_uid or loose[rel]]
+
+
+def test_what_leads_to_the_state_is_roots_whatever_the_source_has(make: Make, place: Path, source: Path) -> None:
+    expose(source)
+    (source / "private/var/db/theirs").mkdir()
+    os.chown(source / "private/var/db/theirs", 501, 20)
+    for wished in (["/"], ["/private/"], ["/private/var/db/", "/usr/"]):
+        make(*wished)
+        assert is_exposed(place / "jail") == []
+        assert (place / "jail/private/var/db/theirs").stat().st_uid == 501
+        for check in (True, False):
+            assert not make(*wished, check=check).changed
+        shutil.rmtree(place / "jail")
+
+
+def test_a_clone_of_a_jail_that_is_exposed_is_not(make: Make, place: Path) -> None:
+    make("/usr/")
+    expose(place / "jail")
+    wish = Wish(str(place / "clone"), clone_of=str(place / "jail"), clone_copies=True)
+    build(wish, False)
+    assert is_exposed(place / "clone") == []
+    assert not build(wish, False).changed

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
@@ -30,10 +31,12 @@ CHANGED = b"changed in the jail"
 RUN = """
 import sys
 sys.path[:0] = {path!r}
+from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 lock._home, lock.LOOKS = lambda: {home!r}, 1
+register.DIRECTORY = {register!r}
 print("ready", flush=True)
 sys.stdin.readline()
 try:
@@ -54,7 +57,7 @@ class Run:
 
     def __init__(self, wanted: Wish, count: int = 2) -> None:
         fields = {"jail": wanted.jail, "source": wanted.source, "entries": wanted.entries}
-        text = RUN.format(path=sys.path, home=lock._home(), count=count, **fields)
+        text = RUN.format(path=sys.path, home=lock._home(), register=register.DIRECTORY, count=count, **fields)
         self.process = subprocess.Popen(
             [sys.executable, "-c", text],
             start_new_session=True,

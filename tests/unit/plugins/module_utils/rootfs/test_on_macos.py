@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import backend, darwin
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal
-from libsystem import COMPRESSED, RESTRICTED, LibSystem
+from libsystem import RESTRICTED, LibSystem
+from libsystem_attributes import COMPRESSED
 
 from .conftest import Make
 
@@ -59,6 +61,68 @@ def test_what_a_clone_loses_is_restored(make: Make, place: Path, source: Path, l
     assert lib.acls[(jail / "bin/cc").stat().st_ino] == lib.acls[cc.stat().st_ino]
     assert not make("/usr/", workers=1).changed
     assert not make("/usr/", workers=1, verify="full").changed
+
+
+@pytest.mark.parametrize("sip", [False, True], ids=["SIP off", "SIP on"])
+def test_a_build_leaves_the_attributes_of_the_mac_where_they_are(
+    make: Make, place: Path, source: Path, lib: LibSystem, sip: bool
+) -> None:
+    """macOS marks what it protects, and files by what made them; neither ends a run nor is a difference."""
+    for path in (source / "usr", source / "usr/bin", source / "usr/bin/cc"):
+        os.setxattr(path, "user.com.apple.rootless", b"")
+        os.setxattr(path, "user.note", b"x")
+    os.setxattr(source / "usr/bin/git", "user.com.apple.macl", b"x" * 72)
+    lib.sip, lib.adds_provenance, lib.clone_error = sip, True, errno.EXDEV
+    make("/usr/", workers=1)
+    for name in ("usr", "usr/bin", "usr/bin/cc"):
+        assert sorted(os.listxattr(place / "jail" / name)) == ["user.com.apple.provenance", "user.note"]
+    assert os.listxattr(place / "jail/usr/bin/git") == ["user.com.apple.provenance"]
+    assert not make("/usr/", workers=1, verify="full").changed
+    os.setxattr(place / "jail/usr/bin/git", "user.note", b"y")
+    assert make("/usr/", workers=1, verify="full").changed
+    assert not make("/usr/", workers=1, verify="full").changed
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_volume_that_ignores_owners_is_refused(make: Make, place: Path, lib: LibSystem, check: bool) -> None:
+    lib.volumes = {str(place): (2, 0x200018)}
+    with pytest.raises(InputError, match=r"ignores owners \(noowners\).*: run diskutil enableOwnership"):
+        make("/usr/", workers=1, check=check)
+    assert not (place / "jail").exists()
+    lib.volumes = {str(place): (2, 0x18)}
+    said = [text for text in make("/usr/", workers=1).warnings if " is mounted " in text]
+    assert ["nodev" in said[0], "nosuid" in said[1]] == [True, True]
+
+
+@pytest.mark.parametrize("release", [12, 13])
+def test_a_jail_is_cloned_with_its_acls(make: Make, place: Path, source: Path, lib: LibSystem, release: int) -> None:
+    acl = b"!#acl 1\nuser:admin allow read\n"
+    lib.acls[(source / "usr/bin/cc").stat().st_ino] = acl
+    lib.release = release
+    make("/usr/", workers=1)
+    wish = Wish(str(place / "clone"), clone_of=str(place / "jail"), workers=1)
+    stats = build(wish, False).values["stats"]
+    assert stats["bytes_cloned"] == stats["bytes"] > 0
+    assert lib.acls[(place / "clone/usr/bin/cc").stat().st_ino] == acl
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (errno.EXDEV, "do not lie on one volume"),
+        (errno.ENOTSUP, "do not lie on one volume"),
+        (errno.EINVAL, "Invalid argument: set clone_copies"),
+    ],
+)
+def test_only_where_volumes_are_the_reason_they_are_named(
+    make: Make, place: Path, lib: LibSystem, code: int, text: str
+) -> None:
+    make("/usr/", workers=1)
+    lib.clone_error = code
+    with pytest.raises(InputError, match=text) as caught:
+        build(Wish(str(place / "clone"), clone_of=str(place / "jail"), workers=1), False)
+    assert ("volume" in str(caught.value)) == (code != errno.EINVAL)
+    assert not (place / "clone").exists()
 
 
 @pytest.mark.parametrize("name", ["cc", "odd name"])

@@ -14,9 +14,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
+from ansible_collections.darwin.jail.plugins.module_utils import register
+from ansible_collections.darwin.jail.plugins.module_utils._sys import runs
+from ansible_collections.darwin.jail.plugins.module_utils.errors import NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
+from bound import needs_bindfs
 from system_calls import CHANGING, before_call, die, fail, in_child, refusal
+from waiting import until
 
 from .conftest import Make, snapshot
 
@@ -35,6 +39,8 @@ def copies(jail: Path, count: int) -> list[Path]:
     made = [jail.with_name(f"jail{number}") for number in range(count)]
     for path in made:
         subprocess.run(["cp", "-a", jail, path], check=True)
+        with jails.open_jail(str(path)) as copy:
+            copy.mark(state="complete")
     return made
 
 
@@ -49,15 +55,18 @@ def calls_of(jail: Path, names: tuple[str, ...]) -> int:
 def test_killed_at_any_moment_the_next_run_completes(jail: Path) -> None:
     total = calls_of(jail, tuple(CHANGING))
     for number, path in enumerate(copies(jail, total), 1):
+        inode = path.stat().st_ino
 
         def run(number: int = number, path: Path = path) -> None:
             with before_call(number, die, tuple(CHANGING)):
                 remove(str(path), False, False)
 
         assert in_child(run) == -9
-        assert remove(str(path), False, True).changed
-        assert remove(str(path), False, False).changed
+        is_left = path.exists()
+        assert remove(str(path), False, True).changed == is_left
+        assert remove(str(path), False, False).changed == is_left
         assert not path.exists()
+        assert not register.was_jail(os.fsencode(path), inode)
         assert not remove(str(path), False, False).changed
     assert total > 30
 
@@ -95,12 +104,18 @@ def test_a_link_swapped_in_at_any_moment_leads_nowhere(jail: Path, place: Path, 
 
 
 class TestLeftovers:
-    def test_an_empty_directory_goes(self, place: Path) -> None:
-        (place / "jail").mkdir()
+    def test_an_empty_directory_that_was_a_jail_goes(self, jail: Path, place: Path) -> None:
+        subprocess.run(["find", jail, "-mindepth", "1", "-delete"], check=True)
         assert remove(str(place / "jail"), False, True).changed
         assert (place / "jail").exists()
         assert remove(str(place / "jail"), False, False).changed
         assert not (place / "jail").exists()
+
+    def test_an_empty_directory_that_never_was_one_stays(self, place: Path) -> None:
+        (place / "mine").mkdir()
+        for check in (True, False):
+            assert not remove(str(place / "mine"), False, check).changed
+        assert (place / "mine").exists()
 
     def test_what_was_on_its_way_in_or_out_goes(self, place: Path) -> None:
         (place / "jail/.darwin.jail.0123456789ab/var").mkdir(parents=True)
@@ -128,3 +143,31 @@ def test_what_a_killed_run_left_beside_the_stage_is_swept(make: Make, jail: Path
     make("/usr/bin/git", "/etc/hosts")
     assert sorted(os.listdir(state)) == ["jail.json", "record.mtree", "stage"]
     assert os.listdir(state / "stage") == []
+
+
+def test_on_fuse_one_run_is_enough(place: Path, make: Make) -> None:
+    """A file that is open only gets another name there when it is removed, and the lock is open."""
+    needs_bindfs()
+    for name in ("below", "fuse"):
+        (place / name).mkdir()
+    subprocess.run(["bindfs", place / "below", place / "fuse"], check=True)
+    try:
+        make("/usr/", jail=str(place / "fuse/jail"))
+        assert remove(str(place / "fuse/jail"), False, False).changed
+        assert os.listdir(place / "below") == []
+    finally:
+        until(lambda: subprocess.run(["umount", place / "fuse"], check=False).returncode == 0)
+
+
+def test_where_jails_lie_is_no_jail_although_a_run_is_at_work_there(place: Path) -> None:
+    with runs.own_directory(os.fsencode(place / "jails") + b"/" + runs.FOLDER) as path:
+        Path(os.fsdecode(path), "jail").mkdir()
+        before = snapshot(place)
+        for call in (
+            partial(remove, str(place / "jails"), False, False),
+            partial(jails.open_jail, str(place / "jails")),
+        ):
+            with pytest.raises(NotAJailError):
+                call()
+        assert not jails.is_vacant(os.fsencode(place / "jails"))
+        assert snapshot(place) == before

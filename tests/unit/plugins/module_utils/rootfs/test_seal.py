@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils._sys import process
 from ansible_collections.darwin.jail.plugins.module_utils._sys.process import Ended
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
@@ -68,8 +69,10 @@ def test_not_one_system_call_goes_there(run: Run, source: Path, place: Path) -> 
     program = f"""
 import sys
 sys.path[:0] = {sys.path!r}
+from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal
+register.DIRECTORY = {register.DIRECTORY!r}
 entries = [{{"src": entry}} for entry in {ENTRIES!r}]
 assert not build(Wish({str(place / "jail")!r}, {str(source)!r}, entries=entries), False, Seal("A", {EXPOSED!r})).changed
 """
@@ -286,7 +289,7 @@ def test_after_a_warning_it_is_read_again(run: Run, source: Path, place: Path) -
     assert run(identity="B").warnings
     shutil.rmtree(jail / "git")
     marker = json.loads((place / "jail/private/var/db/darwin.jail/jail.json").read_text())
-    assert marker["fingerprint"] is None
+    assert "fingerprint" not in marker
     assert paths(run(identity="B")) == {("create", "/usr/bin/git")}
     assert (jail / "git").read_text() == (source / "usr/bin/git").read_text()
 
@@ -305,7 +308,7 @@ def test_a_run_that_is_killed_leaves_no_false_fingerprint(
     monkeypatch.setattr("ansible_collections.darwin.jail.plugins.module_utils.rootfs.build._Run._walk", die)
     with pytest.raises(KeyboardInterrupt):
         run(identity="B")
-    assert json.loads(marker.read_text())["fingerprint"] is None
+    assert "fingerprint" not in json.loads(marker.read_text())
     monkeypatch.undo()
     run(identity="B")
     assert json.loads(marker.read_text())["fingerprint"] not in (None, first)

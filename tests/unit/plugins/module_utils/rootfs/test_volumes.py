@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import MARGIN, Wish, build
 from pictures import picture, unlike
+from volumes import volume as mounted
 
 MB = 1_000_000
 SPACE = re.compile(r"\(needs ([0-9.]+) (kB|MB), ([0-9.]+) (bytes|kB|MB) free\)")
@@ -51,6 +52,26 @@ def volume(place: Path) -> Iterator[Path]:
     mount(place / "image", point, 40 << 20)
     yield point
     subprocess.run(["umount", point], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [("nodev", ["/dev/null"]), ("nosuid", ["sudo and su"]), ("nosuid,nodev", ["/dev/null", "sudo and su"]), ("rw", [])],
+)
+@pytest.mark.parametrize("there", [False, True])
+def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(
+    place: Path, source: Path, options: str, told: list[str], there: bool
+) -> None:
+    with mounted("tmpfs", place / "external", options=options) as point:
+        wish = Wish(str(point / "jails/jail"), str(source), entries=[{"src": "/usr/"}])
+        if there:
+            build(wish, False)
+        result = build(wish, True)
+    said = [text for text in result.warnings if " is mounted " in text]
+    assert len(said) == len(told)
+    for number, text in enumerate(said):
+        assert told[number] in text
+        assert text.endswith("put the jail on a volume of an internal disk")
 
 
 EVERY = 1 if "DARWIN_JAIL_KILLS" in os.environ else 5

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys import at
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.tree import directory, fill
@@ -199,3 +200,44 @@ def test_a_locked_jail_is_left_alone(empty_jail: Path, prefix: Path) -> None:
         other.lock()
         with pytest.raises(JailError, match="in use by another run"):
             put(empty_jail, prefix)
+
+
+def test_a_file_with_a_name_outside_is_not_given_away(empty_jail: Path, prefix: Path) -> None:
+    """On macOS everybody can put another name of a file of root's into their tree."""
+    secret = prefix.parent / "secret"
+    secret.write_text("root only\n")
+    os.link(secret, prefix / "bin/key")
+    for check in (True, False):
+        with pytest.raises(InputError, match=r"cannot give away .*/bin/key: .*under 1 of them outside of the tree"):
+            put(empty_jail, prefix, owner="nobody", check=check)
+    assert not (empty_jail / "opt").exists()
+    assert put(empty_jail, prefix).changed
+
+
+def test_one_that_is_moved_while_the_tree_is_walked_is_not_given_away(empty_jail: Path, prefix: Path) -> None:
+    """Then it is seen under two names, which are as many as it has."""
+    os.chown(prefix / "bin", 1000, 1000)
+    (prefix / "bin/key").write_text("root only\n")
+    os.link(prefix / "bin/key", prefix / "bin/key too")
+    with pytest.raises(InputError, match=r"cannot give away .*/bin/key: .*not of whom its directory is"):
+        put(empty_jail, prefix, owner="nobody")
+    assert not (empty_jail / "opt").exists()
+
+
+def test_one_that_is_exchanged_after_the_look_is_not_given_away(
+    empty_jail: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = prefix.parent / "secret"
+    secret.write_text("root only\n")
+    real = at.open_file
+
+    def exchanged(name: bytes, dir_fd: int) -> int:
+        if name == b"brew":
+            (prefix / "bin/brew").unlink()
+            os.link(secret, prefix / "bin/brew")
+        return real(name, dir_fd)
+
+    monkeypatch.setattr(at, "open_file", exchanged)
+    with pytest.raises(JailError, match="another file was put in its place meanwhile"):
+        put(empty_jail, prefix, owner="nobody")
+    assert not (empty_jail / "opt/homebrew").exists()

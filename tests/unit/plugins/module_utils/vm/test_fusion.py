@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils.vm.fusion import FOLDER, Fusion
 from ansible_collections.darwin.jail.plugins.module_utils.vm.machine import User, Wish
 
@@ -75,3 +75,27 @@ def test_what_fusion_cannot_do_is_refused(fusion: Fusion) -> None:
         fusion.check(Wish("dev", "ghcr.io/x/y:1"))
     with pytest.raises(InputError, match="there is no vmrun in /nowhere: install VMware Fusion"):
         Fusion(fusion.user, "/nowhere")
+
+
+def test_a_file_that_is_somebody_elses_is_not_read_for_the_user(fusion: Fusion, tmp_path: Path) -> None:
+    """The folder is the user's, who would get what they put there under another name: by a link, or a hard link."""
+    fusion.clone(wish(fusion))
+    vmx = Path(f"{fusion.user.home}/{FOLDER}/dev.vmwarevm/dev.vmx")
+    secret = tmp_path / "secret"
+    secret.write_text("root only\n")
+    for link in (vmx.symlink_to, vmx.hardlink_to):
+        vmx.unlink()
+        link(secret)
+        with pytest.raises(JailError, match=r"cannot (read|change) .*dev\.vmx"):
+            fusion.configure("dev", wish(fusion).settings)
+    assert vmx.read_text() == "root only\n"
+
+
+def test_root_runs_no_program_that_others_can_replace(tmp_path: Path) -> None:
+    """Other users run what they like."""
+    program = tmp_path / "vmrun"
+    program.write_text(VMRUN)
+    program.chmod(0o757)
+    with pytest.raises(InputError, match=r"may not be run as root: others than root can write to .*/vmrun; let the"):
+        Fusion(User("root", 0, 0, str(tmp_path)), str(program))
+    Fusion(User("me", 501, 20, str(tmp_path)), str(program))

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: shown
+short_description: Text of a jail's that a terminal only prints
+version_added: 0.1.0
+description:
+  - Shows as escapes all that is not printed, such as control characters and line breaks. With them a program of a jail
+    could clear the screen, change what was printed before, or feign lines of Ansible's.
+options:
+  _input:
+    description: A text, or a list of texts.
+    type: raw
+    required: true
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Print what a program said
+  ansible.builtin.debug:
+    msg: "{{ ran.stdout_lines | darwin.jail.shown }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The same, with escapes such as C(\\x1b).
+  type: raw
+"""
+
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+
+
+def shown(texts: Any) -> Any:
+    return show(texts) if isinstance(texts, str) else [show(str(text)) for text in texts]
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {"shown": shown}

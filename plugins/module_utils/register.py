@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The register: what this Mac knows of its jails. Whatever decides about a jail is read here.
+
+A jail's own marker is a file that root in the jail can write, so that nothing is decided by it.
+
+    /private/var/db/darwin.jail/jails/      for root only
+        NAME-HASH.json                      NAME is the last part of the jail's path, HASH is of all of it
+
+Each file holds one entry, and two while two jails exchange their names: either is found under both names then, whenever
+the run is killed. An entry is that of a jail when all of these are as it says:
+
+- the path
+- the inode number of the root directory, which root in the jail cannot change. It stays when the volume is mounted
+  again, as the device number does not (docs/macos.md).
+- the id and the stamp in the marker. Every change of the entry gives both a new stamp, so that an entry or a jail
+  that was restored from a backup is told. A jail that forges them is only known no longer.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ._sys import host
+from ._sys.rooted import Root
+from .errors import OperationError, RecordError, show
+
+DIRECTORY = b"/var/db/darwin.jail/jails"
+"""By macOS's link /var, so that nothing makes a /private where there is none."""
+LARGEST = 1 << 16
+
+Entry = dict[str, Any]
+TYPES: dict[str, type] = {
+    "inode": int,
+    "stamps": list,
+    "id": str,
+    "state": str,
+    "created": int,
+    "built": int,
+    "source": str,
+    "macos_version": str,
+    "macos_build": str,
+    "adopted": bool,
+    "fingerprint": str,
+    "image": str,
+    "layers": int,
+    "clone_of": str,
+    "clone_id": str,
+    "clone_time": float,
+    "cloned": bool,
+    "replaces": str,
+    "replaced_by": str,
+    "inherited": bool,
+}
+"""What an entry can hold; `inode`, `stamps` and `id` are always there."""
+
+
+def find(path: bytes, inode: int, marker: dict[str, Any]) -> Entry | None:
+    """The entry of the jail that is at a path now, with this marker; RecordError when the file makes no sense."""
+    for entry in _read(path):
+        if entry["inode"] == inode and entry["id"] == marker.get("id") and marker.get("stamp") in entry["stamps"]:
+            return entry
+    return None
+
+
+def was_jail(path: bytes, inode: int) -> bool:
+    """Whether a directory that has no marker was a jail once."""
+    try:
+        return any(entry["inode"] == inode for entry in _read(path))
+    except RecordError:
+        return False
+
+
+def write(path: bytes, entries: Sequence[Entry]) -> None:
+    """Put these in the place of what is known of the jail at a path, atomically."""
+    place = host.real_path(DIRECTORY)
+    above, name = os.path.split(place)
+    host.make_dirs(above)
+    with Root(above) as root:
+        root.make_dir(name, 0o700, 0, 0)
+    data = {"format": 1, "path": os.fsdecode(path), "jails": entries}
+    with Root(place) as root:
+        root.write(_name(path), json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
+
+
+def forget(path: bytes) -> None:
+    """Remove what is known of the jail at a path."""
+    place = host.real_path(DIRECTORY)
+    if os.path.lexists(place):
+        with Root(place) as root:
+            root.unlink(_name(path))
+
+
+def _name(path: bytes) -> bytes:
+    """The name of the file of a jail, by its real path."""
+    readable = re.sub(rb"[^A-Za-z0-9]+", b"-", os.path.basename(path)).strip(b"-")[:40]
+    return b"%s-%s.json" % (readable, hashlib.sha256(path).hexdigest()[:32].encode())
+
+
+def _read(path: bytes) -> list[Entry]:
+    """What the file of a jail holds; RecordError when it is damaged, or anybody else could have written it."""
+    name, place = _name(path), host.real_path(DIRECTORY)
+    try:
+        with Root(place) as root:
+            status = root.status()
+            if status.st_uid != 0 or status.st_mode & 0o022:
+                raise RecordError(f"{show(place)} is not root's alone")
+            data = root.read(name, LARGEST)
+    except OperationError as exc:
+        if exc.errno == errno.ENOENT:
+            return []
+        if exc.errno:  # a passing failure must not make a known jail an unknown one
+            raise
+        raise RecordError(str(exc)) from exc
+    if data is None:
+        return []
+    try:
+        found = json.loads(data)
+        if found["format"] == 1 and found["path"] == os.fsdecode(path):
+            return [_checked(entry) for entry in found["jails"]]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise RecordError(f"its entry {show(os.path.join(place, name))} is damaged or of a newer version")
+
+
+def _checked(entry: Entry) -> Entry:
+    if not {"inode", "stamps", "id"} <= entry.keys() or not all(isinstance(stamp, str) for stamp in entry["stamps"]):
+        raise ValueError(entry)
+    if any(type(value) is not TYPES[key] for key, value in entry.items()):
+        raise ValueError(entry)
+    return entry

@@ -130,9 +130,14 @@ def _read(path: bytes) -> list[Entry]:
     raise RecordError(f"its entry {show(os.path.join(place, name))} is damaged or of a newer version")
 
 
+def _is_a(kind: type, value: object) -> bool:
+    """Whether a value is of this type; a truth value is no number here."""
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+
+
 def _checked(entry: Entry) -> Entry:
     if not {"inode", "stamps", "id"} <= entry.keys() or not all(isinstance(stamp, str) for stamp in entry["stamps"]):
         raise ValueError(entry)
-    if any(type(value) is not TYPES[key] for key, value in entry.items()):
+    if not all(_is_a(TYPES[key], value) for key, value in entry.items()):
         raise ValueError(entry)
     return entry

@@ -36,7 +36,8 @@ DISK_MODULES = frozenset("ctypes fcntl fileinput pathlib shutil tempfile".split(
 SHOWING = frozenset(("show", "shown", "outside"))
 """What makes a text for people of a path."""
 MAY_BE_SHOWN = re.compile(
-    "show|shown|failed|refused|Report|append|add|join|parse|descriptor_of|not_opened|remove_directory|key|mounts_below|warn|warning|fail_json|kind|[A-Za-z]*Error"
+    "show|shown|failed|refused|Report|append|add|join|parse|descriptor_of|not_opened|remove_directory|key|mounts_below"
+    "|warn|warning|fail_json|kind|[A-Za-z]*Error"
 )
 """What takes one: it says it, says where something was, or compares it with the mount table."""
 STAND_IN = re.compile(r"stand[-_ ]?in\b", re.IGNORECASE)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from .. import jail as jails
@@ -21,7 +21,7 @@ from .. import mounted_volume
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
-from ..errors import InputError, JailError, NotAJailError, show
+from ..errors import BusyError, InputError, JailError, NotAJailError, show
 from ..macos import Release, architecture, release
 from ..result import Result
 from ..rootfs.record import journals
@@ -58,6 +58,8 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
         values["path"], real = place, jails.jail_path(place)
         former = place == beside and _is_former(place, image.digest)
         if not former and _is_there(real, image, place):
+            if not check:
+                _sweep(place)
             return Result(False, values, [], warnings)
         warnings += mounted_volume.warnings(real)
         inspection = Inspection(store, real)
@@ -103,6 +105,13 @@ def is_made_of(path: str, digest: str) -> bool:
             return jail.entry.get("image") == digest and jail.entry.get("state") == "complete"
     except NotAJailError:
         return False
+
+
+def _sweep(path: str) -> None:
+    """Remove what a run left that was killed when the jail was complete; one that is at work does so itself."""
+    with jails.open_jail(path) as jail, suppress(BusyError):
+        if jail.root.lstat(jails.STAGE) and jail.root.names(jails.STAGE):
+            jail.lock()
 
 
 def _shown(layer: Layer) -> dict[str, Any]:

@@ -626,7 +626,7 @@ class Terminal:
                     writes.append(self._controller)
                 elif 0 in self._mine:
                     reads.append(0)
-            readable, writable, _ = select.select(reads, writes, [])
+            readable, writable, _errors = select.select(reads, writes, [])
             if self._controller in readable:
                 self.show()
             if 0 in readable:
@@ -664,7 +664,7 @@ class Terminal:
 
     def show_rest(self) -> None:
         """Copy what is there when the program has ended."""
-        for _ in range(LAST_BLOCKS):
+        for _block in range(LAST_BLOCKS):
             if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.show():
                 break
 

@@ -29,7 +29,7 @@ SOME = int(os.environ.get("DARWIN_JAIL_KILLS", "15"))
 """How many moments of each are tried, evenly spread."""
 UNSET: dict[str, Any] = {"content": None, "block": None, "target": None, "mode": None, "owner": "root", "group": None}
 NEW_USER = {
-    "name": "zed", "state": "present", "uid": None, "group": "0", "groups": ["0"], "home": None, "shell": None,
+    "name": "zed", "state": "present", "uid": None, "group": "4711", "groups": ["makers"], "home": None, "shell": None,
     "comment": None, "sudo": True, "remove": False,
 }  # fmt: skip
 
@@ -113,7 +113,9 @@ def bench(place: Path, request: pytest.FixtureRequest) -> Path:
         (ready / "jail/private" / name).mkdir(parents=True)
     for name, mode in (("passwd", 0o644), ("master.passwd", 0o600), ("group", 0o644), ("conf", 0o604)):
         path = ready / "jail/private/etc" / name
-        path.write_text("root:*:0:0:System Administrator:/var/root:/bin/sh\n")
+        path.write_text(
+            "makers:*:4711:\n" if name == "group" else "root:*:0:0:System Administrator:/var/root:/bin/sh\n"
+        )
         path.chmod(mode)
     (ready / "jail/opt/gone/below").mkdir(parents=True)
     (ready / "jail/usr").mkdir()

@@ -90,7 +90,7 @@ def test_only_the_first_line_is_taken_out(go: Go) -> None:
 
 def test_nothing_that_others_can_read_is_a_secret(furnished: Path) -> None:
     """The words of a process are for all to see."""
-    one, other = (Visit(str(furnished), "nobody", "run", ("true",)) for _ in range(2))
+    one, other = (Visit(str(furnished), "nobody", "run", ("true",)) for _time in range(2))
     assert one.command == other.command
 
 

@@ -148,7 +148,8 @@ def test_a_descriptor_goes_with_the_last_byte_of_what_it_came_with() -> None:
         for sock in (source, target):
             sock.setblocking(False)
         dns_relay.Way(source, target, None).pump()
-        came = [(data, len(ancillary)) for data, ancillary, _flags, _from in (server.recvmsg(6, 64) for _ in range(2))]
+        messages = [server.recvmsg(6, 64), server.recvmsg(6, 64)]
+        came = [(data, len(ancillary)) for data, ancillary, _flags, _from in messages]
     assert came == [(b"reques", 0), (b"t", 1)]
 
 

@@ -38,8 +38,10 @@ notes:
   - Where a host's variables say C(ansible_connection), as those of the implicit C(localhost) do, C(connection) of a
     play has no effect. Set C(ansible_connection) in C(vars) of the play then.
   - An answer of a module in the jail is refused when it would set, as a fact, a variable by which the collection or
-    Ansible decides something, such as C(jail_path), or when it adds hosts, groups or stats. What M(ansible.builtin.raw)
-    and M(ansible.builtin.script) print is no answer. A host among whose facts there is such a variable is refused, too.
+    Ansible decides something, such as C(jail_path), or when it adds hosts, groups or stats. Unless
+    C(inject_facts_as_vars) is false, it is refused, too, when it would set any variable that the inventory, a play or a
+    role has set. What M(ansible.builtin.raw) and M(ansible.builtin.script) print is no answer. A host among whose facts
+    there is a variable by which something is decided is refused, too.
 seealso:
   - plugin: darwin.jail.chroot
     plugin_type: become
@@ -217,6 +219,7 @@ class Connection(ConnectionBase):
         super().__init__(*args, **kwargs)
         self._mac: Mac | None = None
         self._runs_modules = True
+        self._held: frozenset[str] = frozenset()
 
     # -- settings ----------------------------------------------------------------
 
@@ -227,6 +230,7 @@ class Connection(ConnectionBase):
     def _resolve_option_variables(self, variables: Any, templar: Any) -> dict[str, Any]:
         """The values of variables that are options. How to reach it is the Mac's to say, when the jail names it."""
         settings.refuse_facts(str(variables.get("inventory_hostname", "")), variables, self._variables())
+        self._held = settings.no_facts(variables)
         own: dict[str, Any] = super()._resolve_option_variables(variables, templar)
         name = own.get("jail_mac")
         if not name:
@@ -305,7 +309,7 @@ class Connection(ConnectionBase):
                 "ansible_python_interpreter to where it is)"
             )
         if self._runs_modules:
-            settings.refuse_answer(answer[1], visit.jail, self._variables_of_tasks())
+            settings.refuse_answer(answer[1], visit.jail, self._variables_of_tasks(), self._held)
         return answer
 
     def put_file(self, in_path: str, out_path: str) -> None:

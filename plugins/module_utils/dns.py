@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import launchd, programs
-from ._sys import daemon, dns_relay, lookup, peer
+from ._sys import daemon, dns_relay, lookup, nobody, peer, threshold
 from ._sys.process import run
 from ._sys.rooted import Root
 from ._sys.sockets import refusal
@@ -160,7 +160,8 @@ def own_name() -> str:
 
 def look_up(root: Root, names: list[str]) -> dict[str, Any]:
     """The addresses of names, and the errors of those that have none, for programs in a jail that can be entered."""
-    command = [sys.executable, "-I", "-S", "-c", program(lookup, call="main()"), str(root.fd), *names]
+    whoever = map(str, (root.fd, *nobody.ids()))
+    command = [sys.executable, "-I", "-S", "-c", program(threshold, lookup, call="main()"), *whoever, *names]
     ended = run(command, timeout=LOOKUP_TIME, inherited=[root.fd])
     if ended.timed_out:
         late = f"no answer within {LOOKUP_TIME:.0f} seconds"

@@ -24,13 +24,20 @@ from ansible.module_utils.json_utils import _filter_non_json_lines
 
 COLLECTION = Path(__file__).parents[2]
 
-OURS = re.compile(r"jail_\w+", re.ASCII)
+OURS = re.compile(r"jail_\w+|__[a-z0-9]+_check_\w+", re.ASCII)
+"""Variables of jails, and what checks have found, which nobody keeps a list of."""
+
 ANSIBLES = re.compile(
-    r"ansible_(become\w*|connection\w*|delegated_vars|interpreter_python_fallback|\w+_interpreter|remote_tmp|shell_\w+"
-    r"|ssh_(?!host_key_)\w+|sudo_\w+)",
+    r"ansible_(become\w*|connection\w*|delegated_vars|failed_\w+|interpreter_python_fallback|\w+_interpreter|remote_tmp"
+    r"|shell_\w+|ssh_(?!host_key_)\w+|(sudo|su|doas|dzdo|ksu|machinectl|pbrun|pfexec|pmrun|runas|sesu|sudosu)_\w+"
+    r"|(libssh|paramiko|psrp|winrm)_\w+)",
     re.ASCII,
 )
 """Variables by which Ansible decides how to reach a host and what to run there. Keys of a host are facts."""
+
+OF_EVERY_PLAY = frozenset({*constants.INTERNAL_STATIC_VARS, "omit", "vars", "lookup", "query", "q", "now", "undef"})
+"""What Ansible gives to every play, and every template can read. Facts win over most of these, too: `omit`, for
+example, would then be a value for each option that is to be left out, and files would be looked for elsewhere."""
 
 DEFAULT = re.compile(r"^\w+(?=:)", re.ASCII | re.MULTILINE)
 NOTED = re.compile(r"\b__[a-z0-9_]+")
@@ -51,7 +58,7 @@ def is_setting(name: str, read: Iterable[str] = ()) -> bool:
     Facts lose the prefix ansible_ in `ansible_facts`, so that of ours they may have it or not.
     """
     bare = name.removeprefix("ansible_")
-    known = name in read or name in constants.COMMON_CONNECTION_VARS
+    known = name in read or name in constants.COMMON_CONNECTION_VARS or name in OF_EVERY_PLAY
     return known or bool(OURS.fullmatch(bare) or ANSIBLES.fullmatch(name)) or _is_of_roles(bare)
 
 
@@ -102,8 +109,21 @@ def _refuse_fact(name: str, host: str) -> None:
 # -- an answer of a jail --------------------------------------------------------------
 
 
-def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = ()) -> None:
-    """Raise when what a module in a jail says would set a setting, or change the inventory."""
+def no_facts(variables: Mapping[str, Any]) -> frozenset[str]:
+    """Names of variables that are no facts, where a fact of such a name could win over them; else none."""
+    if not constants.config.get_config_value("INJECT_FACTS_AS_VARS"):
+        return frozenset()
+    facts = variables.get("ansible_facts") or {}
+    full = {name: f"ansible_{name}" for name in facts}  # each is a variable by the name that the answer had
+    known = {full[name] if variables.get(full[name], facts) == facts[name] else name for name in facts}
+    return frozenset(variables).difference(known)
+
+
+def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = (), held: frozenset[str] = frozenset()) -> None:
+    """Raise when what a module in a jail says would set a setting, or change the inventory.
+
+    `held`: variables of others, of which a setting may be made.
+    """
     if not HINT.search(stdout):
         return
     for text in _as_read(to_text(stdout, errors="surrogate_then_replace")):
@@ -117,6 +137,12 @@ def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = ()) -> None:
         for name in facts:
             if is_setting(name, read):
                 _refuse(jail, f"it would set {name}, and only the inventory and plays set that")
+            if name in held:
+                _refuse(
+                    jail,
+                    f"it would set {name}, a variable that the inventory, a play or a role has set (with "
+                    "inject_facts_as_vars = false in ansible.cfg, facts are not among the variables)",
+                )
 
 
 def _as_read(text: str) -> Iterator[str]:

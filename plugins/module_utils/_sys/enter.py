@@ -56,9 +56,15 @@ def enter(
 
 
 def changed_by_others(root: Root) -> str:
-    """The first directory on the way to the jail that others than root can change."""
+    """The first thing that others than root can change, of the open directory, or on the way to it.
+
+    Whoever could put it on that way could have taken it away again, so that the way alone proves nothing.
+    """
+    path = os.fsdecode(root.path)
     try:
-        os.close(visitor.open_jail(os.fsdecode(root.path)))
+        with threshold.step("others", path):
+            visitor.refuse_forged(root.fd, path)
+        os.close(visitor.open_jail(path))
     except threshold.StepError as exc:
         step, path, _errno = exc.args
         return str(path) if step == "others" else ""

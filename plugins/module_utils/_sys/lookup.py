@@ -3,25 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Look up names as programs in a jail do: with getaddrinfo(3), and the jail as root directory.
 
-The text of this file is run by dns.py as a program of its own, by `python -I -S -c`, with the descriptor of the jail's
-directory and the names. No program of the jail is started for that.
+The text of this file is run by dns.py as a program of its own, by `python -I -S -c`, behind that of threshold.py, with
+the descriptor of the jail's directory, a user and a group, and the names. No program of the jail is started for that.
+But a C library may load what the jail has, so that this must not be root's process then.
 """
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import socket
 import sys
+
+from .threshold import StepError, cross
 
 
 def main() -> None:
     "".encode("idna")  # which can only be imported before the root changes
-    jail, *names = sys.argv[1:]
-    os.fchdir(int(jail))
+    jail, uid, gid, *names = sys.argv[1:]
     try:
-        os.chroot(".")
-    except PermissionError:
+        cross(int(jail), int(uid), int(gid), None, [])
+    except StepError as exc:
+        if exc.args[2] != errno.EPERM:
+            raise
         answer: dict[str, object] = {"entered": False, "addresses": {}, "errors": {}}
     else:
         answer = {"entered": True, **look_up(names)}

@@ -61,17 +61,23 @@ def open_jail(path: str) -> int:
             fd = descend(fd, part)
         refuse_others(fd, walked)
     with step("marker", path):
-        *parents, name = MARKER.split("/")
-        found = os.dup(fd)
-        for part in parents:
-            found = descend(found, part)
-            walked += "/" + part
-            refuse_others(found, walked)
-        marker = os.stat(name, dir_fd=found, follow_symlinks=False)
-        os.close(found)
-        if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
-            raise OSError(errno.EINVAL, "not root's file")
+        refuse_forged(fd, walked)
     return fd
+
+
+def refuse_forged(jail: int, path: str) -> None:
+    """OSError or StepError unless an open directory is a jail that nobody but root can have made."""
+    refuse_others(jail, path)
+    *parents, name = MARKER.split("/")
+    found = os.dup(jail)
+    for part in parents:
+        found = descend(found, part)
+        path += "/" + part
+        refuse_others(found, path)
+    marker = os.stat(name, dir_fd=found, follow_symlinks=False)
+    os.close(found)
+    if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
+        raise OSError(errno.EINVAL, "not root's file")
 
 
 def refuse_others(fd: int, path: str) -> None:
@@ -191,7 +197,10 @@ def open_regular(path: str, flags: int, mode: int = 0) -> int:
         if exc.errno == errno.ENXIO:  # a FIFO that nobody reads
             raise StepError("irregular", path, 0) from None
         raise
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    found = os.fstat(fd).st_mode
+    if stat.S_ISDIR(found):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found):
         raise StepError("irregular", path, 0)
     return fd
 

@@ -29,6 +29,7 @@ from .._sys.mounts import is_mount
 from ..drift import Drift
 from ..errors import InputError, failed, show
 from ..jail import STAGE, Jail, make_stage
+from ..protected import is_state, leads_to_state
 from ..result import Result
 from ..survey import shown, walk
 from .known import Known
@@ -218,7 +219,12 @@ class Estate:
     # -- foreign files ------------------------------------------------------------------
 
     def _carry(self, path: bytes) -> list[bytes]:
-        """Carry one thing over; of a directory that the new jail has, too, what is in it comes next."""
+        """Carry one thing over; of a directory that the new jail has, too, what is in it comes next.
+
+        What the collection keeps in either jail stays there, whatever the record of the old one calls foreign.
+        """
+        if is_state(path):
+            return []
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
             self.left.append((path, f"{shown(parent)} is no directory in the new macOS"))
@@ -250,7 +256,7 @@ class Estate:
             except OSError as exc:
                 if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-        if not recorded:
+        if not recorded and not leads_to_state(path):
             self._set_metadata(name, target, self._merging.get(path, have))
         names = [path + b"/" + child for child in sorted(self._old.root.names(path))]
         if not names:

@@ -246,6 +246,30 @@ def test_a_report_goes_where_no_jail_says(hostile: Hostile, cache: dict[str, str
     assert not there.exists()
 
 
+def test_no_fact_takes_the_place_of_what_ansible_gives_to_every_play(hostile: Hostile) -> None:
+    """`omit` stands for each option that is to be left out, such as the file that a report goes to."""
+    there = hostile.folder / "there"
+    hostile.says({"ansible_facts": {"omit": str(there)}})
+    role = {"ansible.builtin.import_role": {"name": "darwin.jail.base", "tasks_from": "report"}}
+    assert "it would set omit," in hostile.play({**PING, "ignore_errors": True}, role)
+    assert not there.exists(), there.read_text()
+
+
+@pytest.mark.parametrize("inject", ["true", "false"])
+def test_no_fact_takes_the_place_of_a_variable_of_the_inventory(hostile: Hostile, inject: str) -> None:
+    """Settings are often made of others. Facts that are gathered again stay facts."""
+    hosts = json.loads(hostile.inventory.read_text())
+    hosts["jails"]["hosts"]["dev"]["folder"] = "/mine"
+    hostile.inventory.write_text(json.dumps(hosts))
+    show = {"ansible.builtin.debug": {"msg": "folder is {{ folder }}."}}
+    hostile.says({"ansible_facts": {"packages": {}, "ansible_folder": "/mine"}})
+    assert "folder is /mine." in hostile.play(PING, PING, show, ANSIBLE_INJECT_FACT_VARS=inject)
+    hostile.says({"ansible_facts": {"folder": "/theirs"}})
+    said = hostile.play({**PING, "ignore_errors": True}, show, ANSIBLE_INJECT_FACT_VARS=inject)
+    assert ("it would set folder, a variable that the inventory" in said) == (inject == "true")
+    assert "folder is /mine." in said
+
+
 def test_a_jail_without_a_mac_is_told(hostile: Hostile) -> None:
     task = {"ansible.builtin.command": "true", "delegate_to": "{{ lookup('darwin.jail.mac') }}"}
     said = hostile.play({**task, "vars": {"jail_mac": ""}})

@@ -179,6 +179,16 @@ def test_names_are_looked_up_with_the_jail_as_root(mac: Mac) -> None:
     assert found.values["addresses"] == {"0x7f.1": ["127.0.0.1"]}
 
 
+def test_names_are_not_looked_up_as_root(mac: Mac) -> None:
+    """A C library may load what the jail has for it, on Linux by /etc/nsswitch.conf."""
+    (mac.jail / "etc").mkdir(exist_ok=True)
+    hosts = mac.jail / "etc/hosts"
+    hosts.write_text("192.0.2.1 dev.example\n")
+    assert dns.inspect(str(mac.jail), ["dev.example"]).values["addresses"] == {"dev.example": ["192.0.2.1"]}
+    hosts.chmod(0o600)
+    assert "dev.example" in dns.inspect(str(mac.jail), ["dev.example"]).values["errors"]
+
+
 def test_the_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scutil = tmp_path / "scutil"
     monkeypatch.setattr(dns, "SCUTIL", str(scutil))

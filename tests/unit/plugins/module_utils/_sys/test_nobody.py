@@ -25,7 +25,7 @@ def lending(tmp_path: Path) -> Path:
     """A place that everybody can reach."""
     if os.geteuid():
         pytest.skip("only root gives things away")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)
     return tmp_path / "lending"
 

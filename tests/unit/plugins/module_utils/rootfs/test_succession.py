@@ -352,3 +352,27 @@ def _try(state: str, places: tuple[str, str]) -> Result:
 
 def _killed(*_arguments: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_what_the_collection_keeps_in_the_old_jail_stays_there(pair: Pair) -> None:
+    """Root in it can make a record that does not name the directories above, so that all in them seems foreign."""
+    record = pair.jail / jails.STATE.decode() / "record.mtree"
+    pair.renew()
+    blocks = "db type=dir mode=0755 uid=0 gid=0\n#names 0 00000000\n..\n"
+    text = record.read_text()
+    assert blocks in text
+    record.write_text(text.replace(blocks, ""))
+    record.parent.chmod(0o777)
+    os.chown(record.parent, 501, 20)
+    (record.parent / "theirs").touch()
+    (record.parent.parent / "mine").touch()
+    state = pair.next / jails.STATE.decode()
+    wanted = (state / "record.mtree").read_text()
+    pair.swap()
+    assert (record.parent.parent / "mine").exists()
+    status = record.parent.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o700, 0)
+    assert record.read_text() == wanted
+    assert not (record.parent / "theirs").exists()
+    with jails.open_jail(str(pair.jail)) as jail:
+        assert not jail.unknown

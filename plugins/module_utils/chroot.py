@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from . import verdict
 from ._sys import threshold
 from ._sys.enter import enter
+from ._sys.limits import PROGRAM_OUTPUT
 from ._sys.rooted import Root
 from .directory import Account
 from .errors import InputError
@@ -50,6 +51,7 @@ class Command:
     env: dict[str, Any] = field(default_factory=dict)
     clean_env: bool = True
     timeout: float | None = None
+    output_limit: int = PROGRAM_OUTPUT
     ephemeral: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +64,8 @@ class Command:
             )
         if self.timeout is not None and self.timeout <= 0:
             raise InputError(f"timeout {self.timeout:g} is not possible: give a number of seconds above 0")
+        if self.output_limit <= 0:
+            raise InputError(f"output_limit {self.output_limit} is not possible: give a number of bytes above 0")
         texts = [*self.words, *self.variables.values(), self.chdir, self.creates or "", self.removes or ""]
         if any("\0" in text for text in texts):
             raise InputError("argv, env, chdir, creates and removes cannot hold a NUL character: take it out")
@@ -139,13 +143,19 @@ def _execute(command: Command, who: Identity, place: str, check: bool) -> Result
             "groups": who.groups,
         }
         start = datetime.now().astimezone()
-        report, ended = enter(jail.root, plan, command.input, command.timeout)
+        report, ended = enter(jail.root, plan, command.input, command.timeout, command.output_limit)
     verdict.refuse(report, command.words[0], search, command.jail, command.user)
     if report.event in ("creates", "removes"):
         return verdict.not_needed(report.event, command.creates, command.removes, command.words, check)
     if check and report.event == "ready":
         return verdict.would_run(command.words, decided=bool(command.creates or command.removes))
-    return verdict.ran(command.words, ended, command.strip_empty_ends, command.timeout, start)
+    result = verdict.ran(command.words, ended, command.strip_empty_ends, command.timeout, start)
+    if ended.left_out:
+        result.warnings.append(
+            f"{command.words[0]} wrote {ended.left_out} bytes more than are returned: the beginning and the end of its "
+            f"output are (output_limit is {command.output_limit:d} bytes)"
+        )
+    return result
 
 
 def identify(command: Command, root: Root) -> Identity:

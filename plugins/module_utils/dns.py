@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import launchd, programs
-from ._sys import daemon, dns_relay, lookup, nobody, threshold
+from ._sys import daemon, dns_relay, lookup, nobody, peer, threshold
 from ._sys.process import run
 from ._sys.rooted import Root
 from ._sys.sockets import refusal
@@ -70,7 +70,7 @@ def look(root: Root) -> Way:
 def job(path: bytes, mode: str, python: str) -> Job:
     name = launchd.label(path, "dns")
     words = (python, "-I", "-S", launchd.installed(name, PROGRAM), "--mode", mode, os.fsdecode(path))
-    return Job(name, words, {PROGRAM: program(daemon, dns_relay, call="main()").encode()})
+    return Job(name, words, {PROGRAM: program(daemon, peer, dns_relay, call="main()").encode()})
 
 
 def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> Result:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from ._sys.limits import CACHE_LIBRARIES
 from .errors import FormatError
 from .extent import ReadAt
 
@@ -25,7 +26,6 @@ IMAGES, IMAGES_OLD = 0x1C0, 0x18
 V2_HEADER = 0x1C8
 """A header longer than this has subcache entries with a suffix of their own."""
 MOST_SUBCACHES = 512
-MOST_IMAGES = 1 << 16
 LONGEST_PATH = 1024
 
 
@@ -79,7 +79,7 @@ def images(read_at: ReadAt, name: str) -> list[bytes]:
     place = IMAGES if _length(data) >= IMAGES + 4 else IMAGES_OLD
     if len(data) < place + 8:
         raise FormatError(f"{name} is damaged: it ends in its header")
-    array = _array(read_at, name, data, place, 32, MOST_IMAGES)
+    array = _array(read_at, name, data, place, 32, CACHE_LIBRARIES)
     found = []
     for _address, _time, _inode, offset, _pad in struct.iter_unpack("<QQQII", array):
         path, end, _rest = read_at(offset, LONGEST_PATH).partition(b"\0")

@@ -5,7 +5,7 @@
 
     JailError
     ├── InputError            what was asked for is wrong; nothing was touched
-    │   ├── FormatError       a program, library or shared cache is damaged
+    │   ├── FormatError       a program, library, shared cache or archive is damaged
     │   ├── ManifestError     a line of a manifest, with its file and line number
     │   └── NotAJailError     the directory is not a jail of ours
     ├── BusyError             another run holds the jail
@@ -36,7 +36,7 @@ class InputError(JailError):
 
 
 class FormatError(InputError):
-    """A Mach-O file or a shared cache is not what its header promises."""
+    """A Mach-O file, a shared cache or an archive is not what its header promises."""
 
 
 class ManifestError(InputError):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ._sys.lock import holder
+from ._sys.jail_lock import jail_lock_holder
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
-from .jail import LOCK, Jail
+from .jail import Jail
 from .macos import CACHES, CRYPTEX, Release, architecture, release
 from .rootfs.record import journals
 from .shared_caches import Cache, uuids
@@ -19,7 +19,7 @@ from .shared_caches import Cache, uuids
 
 def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
     """The jail; `found` are its shared caches."""
-    known, holds, worker = jail.entry, _release(jail.root), holder(jail.root, LOCK)
+    known, holds, worker = jail.entry, _release(jail.root), jail_lock_holder(jail.root)
     state = "interrupted" if not worker and _is_interrupted(jail) else known.get("state", "unknown")
     return {
         "path": show(jail.path),

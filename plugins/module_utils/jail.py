@@ -10,7 +10,6 @@ What the collection keeps in a jail lives in one root-only directory of it:
         record.mtree    what was installed, in mtree(5) form (rootfs/record.py)
         journal.*       what an unfinished run may have installed
         stage/          files and directories on their way to their names
-        lock            held by the run that writes
 
 All of it is untrusted input: root in the jail can change it. What decides about a jail is its entry in the
 register of the Mac (register.py), which only the marker's `id` and `stamp` are compared with.
@@ -29,7 +28,8 @@ from typing import Any
 
 from . import mounted_volume, protected, register
 from ._sys import at, host
-from ._sys.lock import Lock, alone_in, refuse_if_locked, this_process
+from ._sys.jail_lock import JailLock, refuse_if_locked
+from ._sys.lock import alone_in, this_process
 from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
 from ._sys.runs import FOLDER
@@ -38,7 +38,6 @@ from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationErr
 
 STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
-LOCK = STATE + b"/lock"
 STAGE = STATE + b"/stage"
 TEMPORARY = PREFIX
 
@@ -95,7 +94,7 @@ class Jail:
         self.is_entered = True
         """Whether it is, or is to be, in the register; a clone for one run is not."""
         root.stage = partial(stage, root)
-        self._lock: Lock | None = None
+        self._lock: JailLock | None = None
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
 
@@ -115,9 +114,9 @@ class Jail:
         With `sweep`, what a killed one left on its way is removed.
         """
         if check:
-            refuse_if_locked(self.root, LOCK)
+            refuse_if_locked(self.root)
             return
-        self._lock = Lock(self.root, LOCK, this_process())
+        self._lock = JailLock(self.root, this_process())
         try:
             self._look_again()
             if sweep:
@@ -129,9 +128,9 @@ class Jail:
     def lock_for_reading(self, check: bool = False) -> None:
         """Keep writers away; BusyError when there is one."""
         if check:
-            refuse_if_locked(self.root, LOCK)
+            refuse_if_locked(self.root)
             return
-        self._lock = Lock(self.root, LOCK, f"{this_process()}, which copies it", shared=True)
+        self._lock = JailLock(self.root, f"{this_process()}, which copies it", shared=True)
         self._look_again()
 
     def _look_again(self) -> None:

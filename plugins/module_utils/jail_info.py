@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Callable
 
 from . import closure, launchd, lineage, signing
 from ._sys.mounts import mounts_below
 from ._sys.resolve import Resolver
 from .binaries import Binaries, Image
 from .drift import Drift
-from .errors import show
+from .errors import JailError, OperationError, show
 from .identity import host, identity
 from .jail import BUILD_AGAIN, Jail, open_jail
 from .library_search import Search
@@ -30,7 +30,7 @@ from .rootfs.known import Known
 from .rootfs.record import Record
 from .shared_caches import Cache, caches
 from .sizes import Sizes
-from .survey import Observer, shown, walk
+from .survey import Directory, Observer, shown, walk
 
 SUBSETS = ("identity", "mounts", "jobs", "sizes", "places", "drift", "closure", "signing")
 MOST_LISTED = 1000
@@ -50,6 +50,7 @@ class _Gatherer:
         self._jail, self._wanted = jail, wanted
         self._mounts = jail.mounts()
         self._caches = caches(jail.root)
+        self._warnings: list[str] = []
 
     def gather(self) -> Result:
         values: dict[str, Any] = {}
@@ -60,24 +61,23 @@ class _Gatherer:
             values["mounts"] = self._mount_table()
         if "jobs" in self._wanted:
             values["jobs"] = [_job(label) for label in launchd.labels(launchd.label(self._jail.path, ""))]
-        sizes, places, drift = self._ask("sizes", Sizes), self._ask("places", Places), self._ask("drift", self._drift)
+        sizes, places, drift = (
+            _Part(name, make, self._warnings) if name in self._wanted else None
+            for name, make in (("sizes", Sizes), ("places", Places), ("drift", self._drift))
+        )
         binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
         observers: list[Observer] = [observer for observer in (sizes, places, drift, binaries) if observer]
-        warnings = walk(self._jail.root, self._mounts, observers) if observers else []
+        self._warnings += walk(self._jail.root, self._mounts, observers) if observers else []
         if self._jail.unknown and {"identity", "drift"} & set(self._wanted):
-            warnings.append(f"{show(self._jail.path)} is unknown: {self._jail.unknown} ({BUILD_AGAIN})")
-        if sizes:
-            values["sizes"] = sizes.report()
-        if places:
-            values["places"] = places.report()
-        if drift:
-            values["drift"] = {**_drift_report(drift), "base": lineage.report(self._jail)}
+            self._warnings.append(f"{show(self._jail.path)} is unknown: {self._jail.unknown} ({BUILD_AGAIN})")
+        for part in (sizes, places):
+            if part and part.observer:
+                values[part.name] = part.observer.report()
+        if drift and drift.observer:
+            values["drift"] = {**_drift_report(drift.observer), "base": lineage.report(self._jail)}
         if binaries:
             values.update(self._audits(binaries))
-        return Result(False, values, warnings=warnings)
-
-    def _ask(self, subset: str, make: Any) -> Any:
-        return make() if subset in self._wanted else None
+        return Result(False, values, warnings=self._warnings)
 
     def _drift(self) -> Drift:
         root = self._jail.root
@@ -103,6 +103,32 @@ class _Gatherer:
         if "signing" in self._wanted:
             values["signing"] = {**_counts(binaries, loadable), **_signing_report(signing.check(loadable))}
         return values
+
+
+class _Part:
+    """An observer for one part of the report. A jail that lies ends this part, with a warning, but no other."""
+
+    def __init__(self, name: str, make: Callable[[], Any], warnings: list[str]) -> None:
+        self.name, self._warnings = name, warnings
+        self.observer: Any = None
+        """None once it has failed."""
+        try:
+            self.observer = make()
+        except JailError as exc:
+            self._fail(exc)
+
+    def visit(self, directory: Directory) -> None:
+        try:
+            if self.observer:
+                self.observer.visit(directory)
+        except OperationError:
+            raise  # about this directory alone
+        except JailError as exc:
+            self._fail(exc)
+
+    def _fail(self, exc: JailError) -> None:
+        self.observer = None
+        self._warnings.append(f"{self.name} is not told: {exc}")
 
 
 def _job(label: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
+from . import property_list
 from ._sys import host, runs
 from ._sys.process import Ended, run
 from ._sys.rooted import Root
@@ -147,8 +148,8 @@ def arguments(name: str) -> list[str]:
     """The program of a job that is written, and its arguments; nothing when it cannot be read."""
     with Root(TOP) as root:
         try:
-            return [str(word) for word in plistlib.loads(root.read(_plist(name), LARGEST) or b"")["ProgramArguments"]]
-        except Exception:  # noqa: BLE001 (plistlib raises expat's errors, and what its own slips raise)
+            return property_list.texts(property_list.load(root.read(_plist(name), LARGEST) or b""), "ProgramArguments")
+        except (ValueError, OperationError):
             return []
 
 

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
+from . import property_list
 from ._sys.backend import machine
+from ._sys.limits import PLIST
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
 
@@ -17,6 +20,8 @@ CACHES = b"System/Library/dyld"
 CRYPTEX = b"System/Volumes/Preboot/Cryptexes/OS/"
 """Where a running macOS 13 and later has its caches, in the same directory."""
 SYSCTL = "/usr/sbin/sysctl"
+_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,4}")
+_BUILD = re.compile(r"[0-9A-Za-z]{1,32}")
 
 
 class Release(NamedTuple):
@@ -34,20 +39,20 @@ class Release(NamedTuple):
 
 def release(root: Root) -> Release:
     """The release in a tree; InputError when it holds no macOS or its plist makes no sense."""
-    data = root.read(SYSTEM_VERSION, 1 << 16)
+    data = root.read(SYSTEM_VERSION, PLIST)
     where = show(root.outside(SYSTEM_VERSION))
     if data is None:
         raise InputError(f"{show(root.path)} holds no macOS: {where} does not exist")
-    import plistlib  # noqa: PLC0415 (takes 3 ms, and not every source is a macOS)
-
     try:
-        values = plistlib.loads(data)
-        version, build = str(values["ProductVersion"]), str(values["ProductBuildVersion"])
-        if not version.split(".", maxsplit=1)[0].isdigit():
-            raise ValueError(version)
-        return Release(version, build)
-    except Exception as exc:  # plistlib raises expat's errors, and what its own slips raise
-        raise InputError(f"{where} does not tell the version of macOS") from exc
+        values = property_list.load(data)
+        found = Release(*(property_list.text(values, key) for key in ("ProductVersion", "ProductBuildVersion")))
+    except ValueError as exc:
+        raise InputError(f"{where} does not tell the version of macOS: {exc}") from exc
+    if not _VERSION.fullmatch(found.version) or not _BUILD.fullmatch(found.build):
+        raise InputError(
+            f"{where} does not tell the version of macOS: {show(found.version[:40])} ({show(found.build[:40])}) is none"
+        )
+    return found
 
 
 def may_hold_macos(root: Root) -> bool:

@@ -18,6 +18,7 @@ import re
 import stat
 from typing import NamedTuple
 
+from ._sys.limits import NAME
 from .errors import RecordError, show
 
 UP = b"..\n"
@@ -69,14 +70,32 @@ def encode(name: bytes) -> bytes:
 
 def decode(text: bytes) -> bytes:
     """The name that `encode` was given; RecordError for what it would not have written."""
-    if b"\\" not in text:
+    if b"\\" not in text and b"\0" not in text:
         return text
     if b"\\" in _ESCAPE.sub(b"", text):
-        raise RecordError(f"'{show(text)}' is not a name as mtree writes it")
+        raise RecordError(f"'{show(text[:80])}' is not a name as mtree writes it")
     try:
-        return _ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), text)
+        found = _ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), text)
     except ValueError as exc:
-        raise RecordError(f"'{show(text)}' is not a name as mtree writes it") from exc
+        raise RecordError(f"'{show(text[:80])}' is not a name as mtree writes it") from exc
+    if b"\0" in found:
+        raise RecordError(f"'{show(text[:80])}' has a NUL byte, which no name has")
+    return found
+
+
+def decode_name(text: bytes) -> bytes:
+    """The same for the name of something in a directory; RecordError for what cannot be one."""
+    name = decode(text)
+    check_name(name)
+    return name
+
+
+def check_name(name: bytes) -> None:
+    """RecordError for what cannot be the name of anything in a directory."""
+    if b"/" in name or name in (b"", b".."):
+        raise RecordError(f"'{show(name[:80])}' is not the name of anything in a directory")
+    if len(name) > NAME and len(name.decode("utf-8", "replace").encode("utf-16-le")) > 2 * NAME:
+        raise RecordError(NAME.exceeded("read", f"the name {show(name[:80])}..."))
 
 
 def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | None = None) -> bytes:
@@ -119,9 +138,7 @@ def parse(text: bytes) -> tuple[bytes, Fields]:
     if not found:
         raise _refused(text)
     name, kind, mode, uid, gid, size, seconds, nanoseconds, link, digest = found.groups()
-    name = decode(name)
-    if b"/" in name or b"\0" in name or name in (b"", b".."):
-        raise _refused(text)
+    name = decode_name(name)
     fits = (mode is None, link is not None, size is not None) == (kind == b"link", kind == b"link", kind == b"file")
     if not fits:
         raise _refused(text)

@@ -51,6 +51,8 @@ def _refuse(visit: Visit, report: Report) -> None:
         verb = "write" if report.event == "put" else "read"
         hint = f"as {visit.user}" if report.errno == errno.EACCES else ""
         raise OperationError(verb, f"{report.path} in {visit.jail}", os.strerror(report.errno), report.errno, hint)
+    if report.event == "irregular":
+        raise OperationError("transfer", f"{report.path} in {visit.jail}", "it is not a regular file")
     if report.event == "short":
         raise OperationError("write", f"{report.path} in {visit.jail}", "the connection broke before its end")
     verdict.refuse(report, visit.words[0], "", visit.jail, visit.user)

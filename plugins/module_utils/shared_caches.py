@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from . import dyld_cache
 from ._sys import at
+from ._sys.limits import CACHES as MOST
 from ._sys.rooted import Root
-from .errors import FormatError, OperationError
+from .errors import FormatError, OperationError, show
 from .macos import CACHES
 
 PREFIX = "dyld_shared_cache_"
@@ -42,9 +43,12 @@ def caches(root: Root, directory: bytes = CACHES) -> list[Cache]:
     """The caches in a directory; none when it is not there."""
     try:
         with root.directory(directory) as fd:
-            names = sorted(os.fsdecode(name) for name in at.names(fd))
-            mains = [name for name in names if name.startswith(PREFIX) and "." not in name]
-            return [_cache(fd, name) for name in mains]
+            mains = _mains(fd)
+            found = [_cache(fd, name) for name in mains[:MOST]]
+            if len(mains) > MOST:
+                surplus, why = mains[MOST], MOST.exceeded("read", f"the directory /{show(directory)}")
+                found.append(Cache(surplus, "", "", (surplus,), frozenset(), (why,)))
+            return found
     except OperationError:
         return []  # there is none, or something else is in its place
 
@@ -54,13 +58,18 @@ def uuids(root: Root, directory: bytes = CACHES) -> dict[str, str]:
     found = {}
     try:
         with root.directory(directory) as fd:
-            for name in (os.fsdecode(name) for name in at.names(fd)):
-                if name.startswith(PREFIX) and "." not in name:
-                    with _File(fd, name) as main:
-                        found[name] = dyld_cache.header(main.read_at, name).uuid
+            for name in _mains(fd)[:MOST]:
+                with _File(fd, name) as main:
+                    found[name] = dyld_cache.header(main.read_at, name).uuid
     except (OperationError, OSError, FormatError):
         pass  # none that could be compared
     return found
+
+
+def _mains(fd: int) -> list[str]:
+    """The names of main files, all others of which have a dot."""
+    names = sorted(os.fsdecode(name) for name in at.names(fd))
+    return [name for name in names if name.startswith(PREFIX) and "." not in name]
 
 
 def _cache(fd: int, name: str) -> Cache:

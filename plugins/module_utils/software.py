@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-import plistlib
 from typing import Any
 
+from . import property_list
+from ._sys.limits import PLIST
 from ._sys.rooted import Root
 from .errors import OperationError
 
@@ -49,8 +50,8 @@ def command_line_tools(root: Root) -> str | None:
         return None
     for receipt in RECEIPTS:
         try:
-            return str(plistlib.loads(root.read(receipt, 1 << 16) or b"")["PackageVersion"])
-        except Exception:  # noqa: BLE001, S112 (plistlib raises expat's errors, and what its own slips raise)
+            return property_list.text(property_list.load(root.read(receipt, PLIST) or b""), "PackageVersion")
+        except (ValueError, OperationError):
             continue
     return "unknown"
 

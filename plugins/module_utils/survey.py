@@ -19,6 +19,7 @@ from contextlib import closing
 from typing import NamedTuple, Protocol
 
 from ._sys.descent import Descent
+from ._sys.limits import DIRECTORY_NAMES
 from ._sys.paths import not_opened
 from ._sys.rooted import Root
 from .errors import OperationError, failed, show
@@ -127,6 +128,8 @@ def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_re
                 entries[name] = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            if len(entries) > DIRECTORY_NAMES:
+                raise OSError(0, DIRECTORY_NAMES.exceeded("look into", "it"))
     hidden = {mount[len(below) :] for mount in mounts if mount.startswith(below)}
     if leads_to_state(path):
         hidden |= {name for name in entries if is_state(below + name)}

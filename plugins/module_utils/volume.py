@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from . import property_list
 from ._sys import host, runs
 from ._sys.process import run
 from ._sys.rooted import Root
@@ -126,14 +127,10 @@ def _find(name: str) -> Volume | None:
 
 
 def _ask(*words: str) -> dict[str, Any]:
-    import plistlib  # noqa: PLC0415 (takes 3 ms)
-
-    said = _said(*words)
     try:
-        values = plistlib.loads(said)
-    except Exception as exc:  # plistlib raises expat's errors, and what its own slips raise
+        return property_list.load(_said(*words))
+    except ValueError as exc:
         raise OperationError("run", f"{DISKUTIL} {' '.join(words)}".encode(), "it gave no property list") from exc
-    return values if isinstance(values, dict) else {}
 
 
 def _diskutil(*words: str) -> None:

@@ -97,6 +97,13 @@ options:
       - Seconds that the program may take. Then it and all of its process group get SIGTERM, what is left of them
         5 seconds later SIGKILL, and the task fails with the output so far.
     type: float
+  output_limit:
+    description:
+      - How many bytes are kept of RV(stdout), and as many of RV(stderr). Of longer output the beginning and the end are
+        returned, with a line between them that says how much is left out, and a warning. The program goes on.
+      - The memory that the module takes is some times as much.
+    type: int
+    default: 16777216
   ephemeral:
     description:
       - Run the program in a copy-on-write clone of the jail that is made for this run and thrown away afterwards, with
@@ -242,6 +249,7 @@ SPEC = {
     "env": {"type": "dict", "default": {}},
     "clean_env": {"type": "bool", "default": True},
     "timeout": {"type": "float"},
+    "output_limit": {"type": "int", "default": 16777216},
     "ephemeral": {"type": "bool", "default": False},
 }
 

@@ -59,6 +59,7 @@ options:
     type: str
 notes:
   - Setuid and setgid bits are never taken from an archive.
+  - Sparse files in an archive are refused by name. Pack them without the option C(--sparse) of GNU tar.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_files

@@ -34,7 +34,7 @@ def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
     try:
         refusal.refuse(visit, rc, said)
     except OperationError as exc:
-        kind = AnsibleError if exc.verb in ("read", "write") else AnsibleConnectionFailure
+        kind = AnsibleError if exc.verb in ("read", "write", "transfer") else AnsibleConnectionFailure
         raise kind(show(str(exc))) from None
     except JailError as exc:
         raise AnsibleConnectionFailure(f"{show(str(exc))} (on {mac})") from None

@@ -8,6 +8,7 @@ It is put into one file with each of them (source.py), and needs nothing but Pyt
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 UMOUNT = "/sbin/umount"
+LOG_LINES, LOG_PERIOD, LOG_LENGTH = 20, 60.0, 500
+"""A program in a jail can make each of its requests a line: 54 GB a day. So they are at most 15 MB a day."""
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -30,14 +33,33 @@ def printed(text: str) -> str:
 
 
 class Journal:
-    """Says what happens, to the log that launchd keeps; what was just said is not said again."""
+    """Says what happens, to the log that launchd keeps and nobody shortens.
+
+    What was just said is not said again, and no program in a jail can fill the log: lines are limited to LOG_LINES in
+    LOG_PERIOD, and their length to LOG_LENGTH.
+    """
 
     _last = ""
+    _since, _said, _left_out = -math.inf, 0, 0
 
     def say(self, text: str) -> None:
-        if text != self._last:
-            sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printed(text)}\n")
+        if text == self._last:
+            return
         self._last = text
+        now = time.monotonic()
+        if now - self._since >= LOG_PERIOD:
+            if self._left_out:
+                self._write(f"{self._left_out} more lines were left out, for at most {LOG_LINES} a minute are written")
+            self._since, self._said, self._left_out = now, 0, 0
+        if self._said < LOG_LINES:
+            self._said += 1
+            self._write(printed(text)[:LOG_LENGTH])
+        else:
+            self._left_out += 1
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def forget(self) -> None:
         """Let the same be said again: it is news."""

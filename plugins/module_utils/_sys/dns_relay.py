@@ -27,10 +27,12 @@ import socket
 import stat
 import struct
 import time
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from .daemon import Journal, Sigterm, inside, opened
+from .peer import user_of
 
 SERVER = "/private/var/run/mDNSResponder"
 FOLDER, NAME = "private/var/run", "mDNSResponder"
@@ -49,6 +51,8 @@ CONTROL = socket.CMSG_SPACE(4 * 512)
 """More than one message can bring on macOS, where what does not fit would stay open, unknown to us."""
 MANY = 10240
 """The most open files that macOS gives a process (sys/syslimits.h, OPEN_MAX)."""
+MOST = 512
+"""Conversations at once: a jail has a few, and each takes one of the files that the Mac's mDNSResponder can open."""
 NOBODY = pwd.getpwnam("nobody").pw_uid
 # Of a link that will never be made here, as opposed to not just now.
 IMPOSSIBLE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
@@ -136,6 +140,7 @@ class Conversation:
     """A program in the jail and the Mac's mDNSResponder."""
 
     def __init__(self, client: socket.socket, server: socket.socket, selector: selectors.BaseSelector) -> None:
+        self.uid = user_of(client)
         self._selector = selector
         self._requests, self._replies = Way(client, server, Frames()), Way(server, client)
         # Each socket, with the way it is read for and the way it is written for.
@@ -174,9 +179,10 @@ class Relay:
 
     def __init__(self, server: str, files: int, journal: Journal) -> None:
         """Each conversation has two files open, and a third on its way; `files` can be open in all."""
-        self._server, self._most, self._journal = server, files // 4, journal
+        self._server, self._most, self._journal = server, min(files // 4, MOST), journal
         self._selector = selectors.DefaultSelector()
-        self._conversations: set[Conversation] = set()
+        self._conversations: OrderedDict[Conversation, None] = OrderedDict()  # the one that was silent longest is first
+        self._users: Counter[int] = Counter()
         self._listener: socket.socket | None = None
 
     def listen(self, listener: socket.socket | None) -> None:
@@ -193,15 +199,12 @@ class Relay:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             for key, _events in self._selector.select(left):
-                if key.data:
-                    self._carry(key.data)
-                else:
+                if not key.data:
                     self._accept()
+                elif key.data in self._conversations:  # it may have ended since
+                    self._carry(key.data)
 
     def _accept(self) -> None:
-        if len(self._conversations) >= self._most:  # programs wait in the queue of the socket, and the others get on
-            time.sleep(PAUSE)
-            return
         try:
             client, _address = self._listener.accept()  # type: ignore[union-attr]
         except OSError:
@@ -212,10 +215,25 @@ class Relay:
             self._journal.say(f"cannot reach {self._server}: {exc.strerror}")
             client.close()
             return
-        self._conversations.add(conversation)
+        self._conversations[conversation] = None
+        self._users[conversation.uid] += 1
         self._carry(conversation)
+        if len(self._conversations) > self._most:
+            self._end_one()
+
+    def _end_one(self) -> None:
+        """Make room: of the user who has the most conversations, the one that was silent longest ends."""
+        greediest = max(self._users, key=self._users.__getitem__)
+        self._end(next(one for one in self._conversations if one.uid == greediest))
+        self._journal.say(f"user {greediest} has too many connections: those that were silent longest were ended")
+
+    def _end(self, conversation: Conversation) -> None:
+        conversation.close()
+        del self._conversations[conversation]
+        self._users -= Counter((conversation.uid,))
 
     def _carry(self, conversation: Conversation) -> None:
+        self._conversations.move_to_end(conversation)
         try:
             if conversation.carry():
                 return
@@ -223,8 +241,7 @@ class Relay:
             pass  # one of the two is gone
         except ValueError as exc:
             self._journal.say(str(exc))
-        conversation.close()
-        self._conversations.discard(conversation)
+        self._end(conversation)
 
 
 def reach(address: str) -> socket.socket:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..errors import OperationError
 from . import launcher, threshold, visitor
+from .limits import PROGRAM_OUTPUT
 from .process import Channel, Ended, run
 from .rooted import Root
 from .source import program
@@ -30,7 +31,9 @@ class Report(NamedTuple):
     errno: int = 0
 
 
-def enter(root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None) -> tuple[Report, Ended]:
+def enter(
+    root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None, limit: int = PROGRAM_OUTPUT
+) -> tuple[Report, Ended]:
     """Do what `plan` says in the directory `root`, with its open descriptor: no path is looked up again.
 
     The plan holds check, argv, env, search (a PATH), chdir, creates, removes,
@@ -42,7 +45,7 @@ def enter(root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None)
     channel = Channel(json.dumps(plan).encode())
     text = program(threshold, launcher, call=f"launch{(*channel.theirs, root.fd)}")
     argv = [sys.executable, "-I", "-S", "-c", text]
-    ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd])
+    ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd], limit=limit)
     lines = ended.report.splitlines()
     if lines:
         return Report(**json.loads(lines[-1])), ended

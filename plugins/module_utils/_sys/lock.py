@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One writer: an advisory lock on a file of the jail. One build at a time: another one for the whole Mac.
+"""Advisory locks on files; and one build at a time for the whole Mac.
+
+That of a jail is in jail_lock.py.
 
 flock(2) locks belong to the open file, so worker processes inherit it and it
 ends with the last of them, however they end.
@@ -38,34 +40,35 @@ class Lock:
 
         Several can have it shared, who only read.
         """
-        self._fd = _open(root, rel, create=True)
+        self._fd = open_lock(root, rel, create=True)
         try:
-            _take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, looks)
+            take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, looks)
         except BaseException:
             os.close(self._fd)
             raise
-        _note(self._fd, holder)
+        note(self._fd, holder)
 
     def close(self) -> None:
         os.close(self._fd)
 
     def is_at(self, root: Root, rel: bytes) -> bool:
         """Whether it is the file that has this name, and was not removed before it was taken."""
-        there = root.lstat(rel)
-        return there is not None and os.path.samestat(there, os.fstat(self._fd))
+        return is_at(self._fd, root, rel)
 
 
-def refuse_if_locked(root: Root, rel: bytes) -> None:
-    """For check mode, which writes nothing: BusyError when another run holds the lock."""
-    who = holder(root, rel)
-    if who:
-        raise _busy(root, who)
+def is_at(fd: int, root: Root, rel: bytes) -> bool:
+    """Whether something open has this name."""
+    there = root.lstat(rel)
+    try:
+        return there is not None and os.path.samestat(there, os.fstat(fd))
+    except OSError as exc:
+        raise failed("look at the lock", root.outside(rel), exc) from exc
 
 
 def holder(root: Root, rel: bytes) -> str | None:
     """Who holds the lock, as they put it; None when nobody does."""
     try:
-        fd = _open(root, rel, create=False)
+        fd = open_lock(root, rel, create=False)
     except OperationError as exc:
         if isinstance(exc.__cause__, FileNotFoundError):
             return None
@@ -79,7 +82,7 @@ def holder(root: Root, rel: bytes) -> str | None:
         os.close(fd)
 
 
-def _open(root: Root, rel: bytes, create: bool) -> int:
+def open_lock(root: Root, rel: bytes, create: bool) -> int:
     try:
         with root.holder(rel) as (dir_fd, name):
             kind = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
@@ -87,21 +90,21 @@ def _open(root: Root, rel: bytes, create: bool) -> int:
         status = os.fstat(fd)
     except OSError as exc:
         raise failed("open the lock", root.outside(rel), exc) from exc
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # 0: removed just now
         os.close(fd)
         raise OperationError("use the lock", root.outside(rel), "not a regular file of its own", hint="remove it")
     return fd
 
 
-def _take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
+def take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
     for _look in range(looks or LOOKS):
-        if _locks(fd, how):
+        if locks(fd, how):
             return
         time.sleep(0.05)
-    raise _busy(root, _holder(fd))
+    raise busy(root, _holder(fd))
 
 
-def _locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
+def locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
         fcntl.flock(fd, how | fcntl.LOCK_NB)
         return True
@@ -114,7 +117,7 @@ def this_process() -> str:
     return f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
 
-def _note(fd: int, holder: str) -> None:
+def note(fd: int, holder: str) -> None:
     line = holder.encode("utf-8", "replace") + b"\n"
     try:
         os.pwrite(fd, line, 0)  # first, so that those who look never find nothing
@@ -131,14 +134,14 @@ def _holder(fd: int) -> str:
     return "".join(char for char in text if char.isprintable()) or "unknown process"
 
 
-def _busy(root: Root, who: str) -> BusyError:
+def busy(root: Root, who: str) -> BusyError:
     return BusyError(f"{show(root.path)} is in use by another run ({who}): wait for it to end, or stop it")
 
 
 @contextmanager
 def alone_in(root: Root, looks: int | None = None) -> Iterator[None]:
     """For a directory that has no lock file yet, it is locked itself; BusyError when another run has done that."""
-    _take(root.fd, root, looks=looks)
+    take(root.fd, root, looks=looks)
     try:
         yield
     finally:
@@ -166,7 +169,7 @@ class Turn:
     def __enter__(self) -> Turn:
         root = Root(_home())
         try:
-            self._fd = _open(root, TURN, create=True)
+            self._fd = open_lock(root, TURN, create=True)
         finally:
             root.close()
         try:
@@ -174,7 +177,7 @@ class Turn:
         except BaseException:
             os.close(self._fd)
             raise
-        _note(self._fd, f"{this_process()}: {self._work}")
+        note(self._fd, f"{this_process()}: {self._work}")
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -184,7 +187,7 @@ class Turn:
         """Each of those ahead may take its time; BusyError when a single one takes more than PATIENCE."""
         started = since = time.monotonic()
         ahead, pause = "", 0.05
-        while not _locks(self._fd):
+        while not locks(self._fd):
             now, who = time.monotonic(), _holder(self._fd)
             if who != ahead:
                 ahead, since = who, now

@@ -21,6 +21,8 @@ from typing import IO, NamedTuple
 
 from ..errors import failed
 from . import nobody
+from .limits import PROGRAM_OUTPUT
+from .output import Output
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -40,6 +42,8 @@ class Ended(NamedTuple):
     report: bytes = b""
     """What came back through the channel."""
     timed_out: bool = False
+    left_out: int = 0
+    """How many bytes of both outputs were beyond the limit."""
 
 
 class Channel:
@@ -63,20 +67,20 @@ def run(
     timeout: float | None = None,
     channel: Channel | None = None,
     inherited: Sequence[int] = (),
-    grace: float = GRACE,
     settings: Mapping[str, str] | None = None,
     as_nobody: bool = False,
+    limit: int = PROGRAM_OUTPUT,
 ) -> Ended:
     """Run a program to its end, or to the end of its time (seconds). OperationError when it cannot be started.
 
     `settings` are environment variables besides those of this process. One that runs as the user nobody gets few of
-    these (nobody.py).
+    these (nobody.py). `limit` is how many bytes are kept of each output; it goes on, whatever it writes.
     """
     streams = _Streams()
-    report = bytearray()
+    report = Output(0)
     if channel:
         streams.feed(channel.ours_out, channel.message)
-        report = streams.drain(channel.ours_in)
+        report = streams.drain(channel.ours_in, PROGRAM_OUTPUT)
     try:
         process = subprocess.Popen(
             argv,
@@ -94,13 +98,13 @@ def run(
     finally:
         for fd in channel.theirs if channel else ():
             os.close(fd)
-    stdout, stderr = streams.drain(_take(process.stdout)), streams.drain(_take(process.stderr))
+    stdout, stderr = (streams.drain(_take(pipe), limit) for pipe in (process.stdout, process.stderr))
     if process.stdin:
         streams.feed(_take(process.stdin), stdin)
     try:
         in_time = _converse(process, streams, math.inf if timeout is None else time.monotonic() + timeout)
         if not in_time:
-            _end_group(process, streams, grace)
+            _end_group(process, streams)
         streams.read_rest()
     except BaseException:
         _signal(process, signal.SIGKILL)
@@ -108,7 +112,8 @@ def run(
     finally:
         streams.close()
     rc = -signal.SIGKILL if process.returncode is None else process.returncode
-    return Ended(rc, bytes(stdout), bytes(stderr), bytes(report), not in_time)
+    (out, more), (err, more_errors) = stdout.finish(), stderr.finish()
+    return Ended(rc, out, err, report.finish()[0], not in_time, more + more_errors)
 
 
 def _take(pipe: IO[bytes] | None) -> int:
@@ -131,9 +136,9 @@ class _Streams:
         os.set_blocking(fd, False)
         self._selector.register(fd, selectors.EVENT_WRITE, memoryview(data))
 
-    def drain(self, fd: int) -> bytearray:
+    def drain(self, fd: int, limit: int) -> Output:
         """Read from it to its end, into what is returned."""
-        buffer = bytearray()
+        buffer = Output(limit)
         self._selector.register(fd, selectors.EVENT_READ, buffer)
         return buffer
 
@@ -145,15 +150,15 @@ class _Streams:
         """Read and write what can be, waiting for it at most this long; False when there was nothing."""
         ready = self._selector.select(seconds)
         for key, _events in ready:
-            if isinstance(key.data, bytearray):
+            if isinstance(key.data, Output):
                 self._read(key.fd, key.data)
             else:
                 self._write(key.fd, key.data)
         return bool(ready)
 
-    def _read(self, fd: int, buffer: bytearray) -> None:
+    def _read(self, fd: int, buffer: Output) -> None:
         data = os.read(fd, 1 << 16)
-        buffer += data
+        buffer.add(data)
         if not data:
             self._close(fd)
 
@@ -205,10 +210,10 @@ def _converse(process: subprocess.Popen[bytes], streams: _Streams, deadline: flo
     return True
 
 
-def _end_group(process: subprocess.Popen[bytes], streams: _Streams, grace: float) -> None:
+def _end_group(process: subprocess.Popen[bytes], streams: _Streams) -> None:
     """End all that is left of a process group: SIGTERM, and after a while SIGKILL."""
     _signal(process, signal.SIGTERM)
-    limit = time.monotonic() + grace
+    limit = time.monotonic() + GRACE
     while _alive(process, streams) and time.monotonic() < limit:
         pass
     # More than once: one that forks just now can slip through (xnu signals the members one by one).

@@ -13,30 +13,31 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from .._sys import host
+from .._sys.limits import IMAGE_JSON
 from .._sys.lock import alone_in
 from .._sys.rooted import Root
 from ..errors import InputError, show
 from ..tree.archive import plain_name
+from . import tar, tar_reader
 from .layout import (
     BLOBS,
     DIGEST,
     INDEX,
     INDEX_TYPE,
-    LARGEST,
     MARKER,
     MARKER_TEXT,
-    REF_NAME,
     Descriptor,
     Json,
     Layout,
     blob_path,
     descriptor_of,
     encode,
+    name_of,
     parse,
 )
 
@@ -52,7 +53,7 @@ def write(path: str, store: Layout, name: str, check: bool) -> bool:
     parts = [(MARKER, len(MARKER_TEXT)), (INDEX, len(index))]
     blobs = _blobs(store, entry)
     parts += [(BLOBS + b"/" + blob.digest.partition(":")[2].encode(), blob.size) for blob in blobs]
-    size = sum(512 + -(-length // 512) * 512 for _name, length in parts) + 1024
+    size = sum(len(_header(part, length)) + length + len(tar.padding(length)) for part, length in parts) + len(tar.END)
     real = host.real_path(path)
     if _is_there(real, index, size):
         return False
@@ -83,7 +84,7 @@ def _is_there(path: bytes, index: bytes, size: int) -> bool:
 def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[bytes]:
     for name, data in ((MARKER, MARKER_TEXT), (INDEX, index)):
         yield _header(name, len(data))
-        yield data + _padding(len(data))
+        yield data + tar.padding(len(data))
     for blob in blobs:
         yield _header(BLOBS + b"/" + blob.digest.partition(":")[2].encode(), blob.size)
         found = hashlib.sha256()
@@ -94,19 +95,13 @@ def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[by
         if f"sha256:{found.hexdigest()}" != blob.digest:
             damaged = show(store.root.outside(blob_path(blob.digest)))
             raise InputError(f"{damaged} is not what its digest says: remove it, and run again")
-        yield _padding(blob.size)
-    yield bytes(1024)
+        yield tar.padding(blob.size)
+    yield tar.END
 
 
 def _header(name: bytes, size: int) -> bytes:
-    """Nothing in it tells when or by whom it was made; sizes from 8 GB on are in base 256."""
-    member = tarfile.TarInfo(name.decode())
-    member.size, member.mode = size, 0o644
-    return member.tobuf(tarfile.GNU_FORMAT)
-
-
-def _padding(size: int) -> bytes:
-    return bytes(-size % 512)
+    """Nothing in it tells when or by whom it was made."""
+    return tar.entry(name, tar.FILE, tar.Owned(0o644, 0, 0), size)
 
 
 # -- reading ------------------------------------------------------------------------
@@ -116,20 +111,19 @@ def _padding(size: int) -> bytes:
 def _opened(path: bytes) -> Iterator[Iterator[tuple[bytes, int, Iterable[bytes]]]]:
     """The files in an archive, each with its size and, to be read before the next one is asked for, its contents."""
     with host.open_file(path) as file:
-        try:
-            with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
-                yield _members(archive)
-        except (tarfile.TarError, EOFError, ValueError) as exc:
-            raise InputError(f"{show(path)} is no archive of an image, or damaged: {exc}") from exc
+        yield _files(file, f"the archive {show(path)}")
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tuple[bytes, int, Iterable[bytes]]]:
-    while (member := archive.next()) is not None:
-        archive.members = []  # type: ignore[attr-defined]  # or they are all kept
-        file = archive.extractfile(member) if member.isreg() and not member.issparse() else None
-        if file:
-            name = plain_name(os.fsencode(member.name))
-            yield name, member.size, iter(lambda file=file: file.read(CHUNK), b"")  # type: ignore[misc]
+def _files(file: BinaryIO, where: str) -> Iterator[tuple[bytes, int, Iterable[bytes]]]:
+    for member in tar_reader.members(file, where):
+        if member.type == tar.FILE:
+            yield plain_name(member.name), member.size, _data(file, member.size)
+
+
+def _data(file: BinaryIO, left: int) -> Iterator[bytes]:
+    while data := file.read(min(left, CHUNK)):
+        left -= len(data)
+        yield data
 
 
 def entry(path: str, name: str) -> Json:
@@ -138,14 +132,14 @@ def entry(path: str, name: str) -> Json:
     with _opened(real) as members:
         for member, size, data in members:
             if member == INDEX:
-                return _entry(b"".join(data) if size <= LARGEST else b"", path, name)
+                return _entry(b"".join(data) if size <= IMAGE_JSON else b"", path, name)
     raise InputError(f"{path} has no index, and so is no archive of an image")
 
 
 def _entry(index: bytes, path: str, name: str) -> Json:
     found = parse(index, f"the index of {path}").get("manifests")
     entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    named = [one for one in entries if (one.get("annotations") or {}).get(REF_NAME) == name]
+    named = [one for one in entries if name_of(one) == name]
     for choice in (named, entries):
         if len(choice) == 1:
             descriptor_of(choice[0], f"the index of {path}")

@@ -22,6 +22,7 @@ from contextlib import closing
 from typing import BinaryIO
 
 from .._sys import host
+from .._sys.limits import IMAGE_ENTRIES
 from .._sys.names import names_at
 from ..errors import InputError, SpaceError, show
 from ..protected import STATE
@@ -38,7 +39,6 @@ DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty pt
 """Those that a jail may have; they get the numbers that the Mac's own have."""
 LONGEST = 1024
 """PATH_MAX of macOS."""
-NUMBERS = 1 << 32
 
 
 GZIPPED = (
@@ -61,7 +61,7 @@ class Inspection:
     def __init__(self, layout: Layout, target: bytes) -> None:
         self._layout = layout
         self._free = host.free_bytes(target)
-        self.bytes = self.files = 0
+        self.bytes = self.files = self._entries = 0
         self.hidden: list[list[Entry]] = []
         """For each layer, the whiteouts in it."""
         names = names_at(target)
@@ -98,6 +98,9 @@ class Inspection:
             )
 
     def _entry(self, entry: Entry) -> None:
+        self._entries += 1
+        if self._entries > IMAGE_ENTRIES:
+            raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
         wrong = fault_of_entry(entry) or self._fault(entry)
         if wrong:
             raise InputError(f"refusing {self._where}: '{show(entry.raw)}' in it {wrong}")
@@ -124,8 +127,6 @@ class Inspection:
     def _fault(self, entry: Entry) -> str:
         if len(entry.path) > LONGEST or len(entry.link) > LONGEST:
             return "is longer than a path can be"
-        if not (0 <= entry.st_uid < NUMBERS and 0 <= entry.st_gid < NUMBERS and entry.size >= 0):
-            return "has an owner or a size that nothing can have"
         if any(fault in key for key in entry.xattrs for fault in ("\0", "/")):
             return "has an extended attribute without a proper name"
         return self._fault_of_place(entry) or self._fault_of_first(entry) or self.fault_alone(entry)

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from .._sys import at, host
 from .._sys.backend import backend
+from .._sys.limits import EXPANSION, SPARSE_FREE
 from .._sys.rooted import Root
 from ..errors import failed, show
 from ..rootfs.layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES
@@ -116,6 +117,11 @@ class LayerWriter:
         if path in self._scan.refused:
             return
         kind = status.st_mode & 0o170000
+        if kind == stat.S_IFREG and _is_bomb(status):
+            self.left_out.add(
+                path, f"takes {status.st_blocks * 512} bytes on the volume and stands for {status.st_size}"
+            )
+            return
         if kind == stat.S_IFREG and status.st_nlink > 1 and self._is_another_name(status, path):
             return
         if kind == stat.S_IFREG:
@@ -181,3 +187,8 @@ class LayerWriter:
     def _xattrs(self, fd: int) -> dict[str, bytes]:
         found = self._backend.xattrs(fd)
         return {key: value for key, value in found.items() if travels(key)} if found else {}
+
+
+def _is_bomb(status: os.stat_result) -> bool:
+    """Whether a file is so sparse that whoever unpacks its layer would fill the volume with nothing."""
+    return status.st_size > SPARSE_FREE and status.st_size > status.st_blocks * 512 * EXPANSION

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from .._sys import at, host
+from .._sys.limits import DIGITS, IMAGE_JSON
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError, failed, show
 
@@ -32,8 +33,6 @@ BLOBS = b"blobs/sha256"
 MARKER_TEXT = b'{"imageLayoutVersion":"1.0.0"}'
 TEMPORARY = b".darwin.jail."
 CHUNK = 1 << 20
-LARGEST = 4 << 20
-"""What registries take for a manifest (the distribution specification asks for 4 MiB)."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 Json = dict[str, Any]
@@ -57,6 +56,13 @@ def descriptor_of(entry: Any, where: str) -> Descriptor:
         if isinstance(kind, str) and isinstance(digest, str) and isinstance(size, int) and DIGEST.fullmatch(digest):
             return Descriptor(kind, digest, size)
     raise InputError(f"{where} does not name its parts by type, sha256 digest and size")
+
+
+def name_of(entry: Json) -> str | None:
+    """The name that an index gives an image; None when it gives none, or one that is no text."""
+    annotations = entry.get("annotations")
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def encode(value: Json) -> bytes:
@@ -132,14 +138,14 @@ class Layout:
     def load(self, descriptor: Descriptor) -> Json:
         """A blob that is JSON, its digest verified."""
         where = show(self.root.outside(blob_path(descriptor.digest)))
-        data = self.root.read(blob_path(descriptor.digest), LARGEST)
+        data = self.root.read(blob_path(descriptor.digest), IMAGE_JSON)
         if data is None or digest_of(data) != descriptor.digest:
             raise InputError(f"{where} is missing or not what its digest says: copy the image anew")
         return parse(data, where)
 
     def index(self) -> Json:
         """The index; InputError when it cannot be one."""
-        data = self.root.read(INDEX, LARGEST) if self.root.exists else None
+        data = self.root.read(INDEX, IMAGE_JSON) if self.root.exists else None
         if data is None:
             return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": []}
         found = parse(data, show(self.root.outside(INDEX)))
@@ -149,20 +155,16 @@ class Layout:
 
     def named(self, name: str) -> Json | None:
         """The entry of an image in the index."""
-        for entry in self.index()["manifests"]:
-            if (entry.get("annotations") or {}).get(REF_NAME) == name:
-                return dict(entry)
-        return None
+        return next((dict(entry) for entry in self.index()["manifests"] if name_of(entry) == name), None)
 
     def names(self) -> list[str]:
         """The names of all images."""
-        found = [(entry.get("annotations") or {}).get(REF_NAME) for entry in self.index()["manifests"]]
-        return [name for name in found if isinstance(name, str)]
+        return [name for name in map(name_of, self.index()["manifests"]) if name is not None]
 
     def add(self, name: str, manifest: Json) -> None:
         """Give an image this name in the index, and take it from the one that had it."""
         index = self.index()
-        others = [e for e in index["manifests"] if (e.get("annotations") or {}).get(REF_NAME) != name]
+        others = [e for e in index["manifests"] if name_of(e) != name]
         former = [e for e in index["manifests"] if e not in others]
         index["manifests"] = [*others, {**manifest, "annotations": {REF_NAME: name}}]
         if self.root.read(MARKER, 1 << 16) is None:
@@ -314,10 +316,16 @@ def open_layout(path: bytes, check: bool) -> Layout:
     return Layout(root)
 
 
+def _integer(digits: str) -> int:
+    if len(digits) > DIGITS:
+        raise ValueError(DIGITS.exceeded("read", "a number"))
+    return int(digits)
+
+
 def parse(data: bytes, where: str) -> Json:
     """A JSON object that somebody else wrote; InputError when it is none."""
     try:
-        found = json.loads(data)
+        found = json.loads(data, parse_int=_integer)
     except (ValueError, RecursionError) as exc:
         raise InputError(f"{where} is damaged: it is not JSON") from exc
     if not isinstance(found, dict):

@@ -164,19 +164,22 @@ def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:
     for number, (layer, diff_id) in enumerate(zip(found, diff_ids)):
         blob = descriptor_of(layer, where)
         if blob.media_type not in PACKED:
-            raise InputError(f"{where} has a layer of type {show(blob.media_type)}: only gzip and zstd are read")
+            raise InputError(f"{where} has a layer of type {show(blob.media_type)[:80]}: only gzip and zstd are read")
         layers.append(Layer(f"layer {number + 1}", str(diff_id), blob))
     return layers
 
 
 def _refuse_others(image: Image, layout: str) -> list[str]:
     """InputError for an image that no jail here can be made of; warnings about one that may not run here."""
-    found, here = (image.config.get("os"), image.config.get("architecture")), ("darwin", GO_NAMES.get(architecture()))
+    told, here = (image.config.get(key) for key in ("os", "architecture")), ("darwin", GO_NAMES.get(architecture()))
+    found = tuple(show(text)[:40] if isinstance(text, str) else "unknown" for text in told)
     if found != here:
         raise InputError(f"the image in {layout} is for {found[0]}/{found[1]}, this Mac is {here[0]}/{here[1]}")
     runs, version = _release("/"), image.config.get("os.version")
-    if runs and version and str(version).partition(".")[0] != str(runs.major):
-        return [f"the image holds macOS {version}, this Mac runs {runs.version}: its programs may not start here"]
+    if runs and isinstance(version, str) and version and version.partition(".")[0] != str(runs.major):
+        return [
+            f"the image holds macOS {show(version)[:40]}, this Mac runs {runs.version}: its programs may not start here"
+        ]
     return []
 
 

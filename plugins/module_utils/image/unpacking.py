@@ -14,24 +14,18 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tarfile
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from .._sys.limits import EXPANSION, EXPANSION_FREE
 from ..errors import InputError
 from ..tree.archive import plain_name
+from . import tar, tar_reader
+from .tar_reader import SECOND
 
 CHUNK = 1 << 18
-HEADERS = 1 << 21
-"""The most that the headers of one entry may take: attributes of files are small."""
-INFLATION = 120
-"""How many times its size a layer may unpack to, beyond SLACK: system files give 2 to 5, and a bomb 1000."""
-SLACK = 64 << 20
-LATEST = 1 << 33
-"""In seconds: some hundred years from now."""
 WHITEOUT, OPAQUE = b".wh.", b".wh..wh..opq"
-XATTR = "SCHILY.xattr."
 
 
 class Entry(NamedTuple):
@@ -71,44 +65,47 @@ class Unpacked:
 
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
         self._file, self._where = file, where
-        self._limit = packed_size * INFLATION + SLACK
+        self._limit = packed_size * EXPANSION + EXPANSION_FREE
         self._inflate = zlib.decompressobj(31)
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
         self._input = self._buffer = b""
-        self._position = 0
+        self._start = self._position = 0
         self.size = 0
 
     def close(self) -> None:
         """Let go of what unpacks it."""
 
     def read(self, count: int) -> bytes:
-        """tarfile asks for headers through this, and for contents `contents` does."""
-        if count > HEADERS:
-            raise InputError(f"refusing {self._where}: a header in it claims {count} bytes")
-        while len(self._buffer) < count and self._more():
+        """The next bytes; fewer at the end alone. What is read so is kept in memory: it is for headers."""
+        while len(self._buffer) - self._start < count and self._more():
             pass
         return self._take(count)
 
     def _take(self, count: int) -> bytes:
-        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        data = self._buffer[self._start : self._start + count]
+        self._start += len(data)
         self._position += len(data)
         return data
+
+    def _is_empty(self) -> bool:
+        """Whether there is nothing more."""
+        return self._start == len(self._buffer) and not self._more()
 
     def tell(self) -> int:
         return self._position
 
     def seek(self, position: int) -> int:
         """Forwards only."""
-        while self._position < position and (self._buffer or self._more()):
+        while self._position < position and not self._is_empty():
             self._take(position - self._position)
         return self._position
 
     def contents(self, size: int) -> Iterator[bytes]:
         """The next bytes, in pieces; InputError when there are fewer."""
         while size > 0:
-            if not self._buffer and not self._more():
+            if self._is_empty():
                 raise InputError(f"{self._where} is damaged: it ends in the middle of a file")
-            data = self._take(min(size, len(self._buffer)))
+            data = self._take(size)
             size -= len(data)
             yield data
 
@@ -140,9 +137,9 @@ class Unpacked:
     def _count(self, piece: bytes) -> None:
         self._plain.update(piece)
         self.size += len(piece)
-        self._buffer += piece
+        self._buffer, self._start = self._buffer[self._start :] + piece, 0
         if self.size > self._limit:
-            raise InputError(f"refusing {self._where}: it unpacks to more than {INFLATION} times its size")
+            raise InputError(EXPANSION.exceeded("unpack", self._where, "expands to"))
 
     def digests(self) -> tuple[str, str]:
         """Of what it unpacks to and of the file, both read to their ends."""
@@ -156,53 +153,31 @@ class Unpacked:
 
 def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
     """One after the other; the contents of a file are to be read before the next one is asked for."""
-    try:
-        with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:  # type: ignore[call-overload]
-            while (member := archive.next()) is not None:
-                archive.members = []
-                yield _entry(member)
-    except (tarfile.TarError, EOFError, ValueError, OSError) as exc:
-        raise InputError(f"{where} is no tar archive, or damaged: {exc}") from exc
+    for member in tar_reader.members(stream, where):
+        yield Entry(
+            member.name,
+            _kind(member, os.path.basename(plain_name(member.name))),
+            _FORMATS.get(member.type, stat.S_IFREG) | member.mode,
+            member.uid,
+            member.gid,
+            member.mtime_ns // SECOND * SECOND,
+            member.size,
+            member.link,
+            member.xattrs,
+        )
 
 
-def _entry(member: tarfile.TarInfo) -> Entry:
-    raw = _bytes(member.name)
-    return Entry(
-        raw,
-        _kind(member, os.path.basename(plain_name(raw))),
-        _FORMATS.get(member.type, stat.S_IFREG) | member.mode & 0o7777,
-        member.uid,
-        member.gid,
-        _seconds(member.mtime) * 1_000_000_000,
-        member.size,
-        _bytes(member.linkname),
-        {key[len(XATTR) :]: _bytes(value) for key, value in member.pax_headers.items() if key.startswith(XATTR)},
-    )
+_FORMATS = {tar.DIRECTORY: stat.S_IFDIR, tar.SYMLINK: stat.S_IFLNK, tar.CHAR: stat.S_IFCHR}
+_KINDS = {
+    tar.FILE: "file",
+    tar.DIRECTORY: "directory",
+    tar.SYMLINK: "symlink",
+    tar.HARDLINK: "hardlink",
+    tar.CHAR: "device",
+}
 
 
-_FORMATS = {tarfile.DIRTYPE: stat.S_IFDIR, tarfile.SYMTYPE: stat.S_IFLNK, tarfile.CHRTYPE: stat.S_IFCHR}
-
-
-def _kind(member: tarfile.TarInfo, name: bytes) -> str:
+def _kind(member: tar_reader.Member, name: bytes) -> str:
     if name == OPAQUE:
         return "opaque"
-    if name.startswith(WHITEOUT):
-        return "whiteout"
-    if member.isreg() and not member.issparse():
-        return "file"
-    kinds = {
-        tarfile.DIRTYPE: "directory",
-        tarfile.SYMTYPE: "symlink",
-        tarfile.LNKTYPE: "hardlink",
-        tarfile.CHRTYPE: "device",
-    }
-    return kinds.get(member.type, "other")
-
-
-def _seconds(time: float) -> int:
-    """A time that a file can have; what is none, such as infinity, becomes one."""
-    return int(time) if 0 <= time < LATEST else 0
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return "whiteout" if name.startswith(WHITEOUT) else _KINDS.get(member.type, "other")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from .. import mtree
 from .._sys import at
+from .._sys.limits import CONFIGURATION as CONFIGURATION_BYTES
 from .record import Record
 from .seal import Seal
 
@@ -43,6 +44,7 @@ class Known:
         """What of the source is as it was when the record was written; None: nothing of it."""
         self.source_dev = -1
         """The device of what is sealed."""
+        self._unread = int(CONFIGURATION_BYTES)
         self.began = time.time_ns()
         """When the run began: what it has done itself is newer."""
         self._configuration = () if all_system else (*CONFIGURATION, *configuration)
@@ -77,17 +79,24 @@ class Known:
 
     def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         """Whether the jail has just what was installed, though perhaps touched."""
-        return any(_same(was, name, have, fd) for was in self.record.was(directory, name))
+        return any(self._same(was, name, have, fd) for was in self.record.was(directory, name))
 
+    def _same(self, was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
+        kind = stat.S_IFMT(have.st_mode)
+        if kind != stat.S_IFMT(was.st_mode) or (was.st_uid, was.st_gid) != (have.st_uid, have.st_gid):
+            return False
+        if kind == stat.S_IFLNK:
+            return was.link == os.readlink(name, dir_fd=fd)
+        if was.st_mode != have.st_mode:
+            return False
+        if kind == stat.S_IFREG and fd is not None:
+            same = was.st_size == have.st_size and was.digest is not None
+            return same and was.digest == self._digest(name, fd, have.st_size)
+        return True
 
-def _same(was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
-    kind = stat.S_IFMT(have.st_mode)
-    if kind != stat.S_IFMT(was.st_mode) or (was.st_uid, was.st_gid) != (have.st_uid, have.st_gid):
-        return False
-    if kind == stat.S_IFLNK:
-        return was.link == os.readlink(name, dir_fd=fd)
-    if was.st_mode != have.st_mode:
-        return False
-    if kind == stat.S_IFREG and fd is not None:
-        return was.st_size == have.st_size and was.digest == at.digest(name, fd)
-    return True
+    def _digest(self, name: bytes, fd: int, size: int) -> str:
+        """Of a file of the jail, which may be sparse and larger than the Mac; empty when too much was read already."""
+        if size > self._unread:
+            return ""
+        self._unread -= size
+        return at.digest(name, fd, size)

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable
 
 from .. import mtree
-from .._sys import at
+from .._sys import at, limits
 from .._sys.names import EXACT, names_of
 from .._sys.rooted import Root
 from ..errors import RecordError, failed, show
@@ -40,7 +40,6 @@ from ..protected import is_state
 
 RECORD = STATE + b"/record.mtree"
 JOURNAL = b"journal."
-LIMIT = 1 << 28
 OVERHEAD = 100
 """What a directory takes besides its path and its text, in bytes, about."""
 HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
@@ -102,7 +101,9 @@ class Block:
         if not text:
             return {}
         words = text.split()[1:]
-        inodes = {mtree.decode(name): int(inode) for inode, name in zip(words[::2], words[1::2]) if _INODE.match(inode)}
+        inodes = {
+            mtree.decode_name(name): int(inode) for inode, name in zip(words[::2], words[1::2]) if _INODE.match(inode)
+        }
         if linked_line(inodes.items()) != text:
             raise RecordError(f"'{show(text.strip()[:80])}' does not tell files that have several names")
         return inodes
@@ -137,7 +138,7 @@ class Record:
         """By key, how a directory is recorded; made when it is needed."""
         self._where = ""
         """Its path on the host, for messages."""
-        self._room = LIMIT
+        self._room = int(limits.RECORD)
         """How many bytes paths may take yet: they are longer than their text in nested directories."""
 
     @classmethod
@@ -147,11 +148,13 @@ class Record:
         record._where = show(root.outside(RECORD))
         record.names = names_of(root)
         try:
-            data = root.read(RECORD, LIMIT)
+            data = root.read(RECORD, limits.RECORD)
             if data is not None:
                 record._index(data)
-            left = LIMIT
-            for name in journals(root):
+            left = int(limits.RECORD)
+            for number, name in enumerate(journals(root)):
+                if number >= limits.JOURNALS:
+                    raise RecordError(limits.JOURNALS.exceeded("read", "the jail"))
                 record.interrupted = True
                 record._where = show(root.outside(STATE + b"/" + name))
                 data = root.read(STATE + b"/" + name, left) or b""
@@ -240,6 +243,7 @@ class Record:
         if (path[:7].lower() == b"private" or not path.isascii()) and is_state(path):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
+            self._refuse_depth(path)
             self._room -= len(path) + OVERHEAD
             if self._room < 0:
                 raise RecordError("it names more directories than a system has, or deeper ones")
@@ -247,14 +251,20 @@ class Record:
             self.children.setdefault(parent, []).append(name)
         self.blocks[path] = block
 
+    @staticmethod
+    def _refuse_depth(path: bytes) -> None:
+        if path.count(b"/") > limits.RECORD_DEPTH:
+            raise RecordError(limits.RECORD_DEPTH.exceeded("read", f"the path {show(path[:80])}..."))
+
     def _replay(self, data: bytes) -> None:
         """Add the blocks of a journal to those of the record: what they name may be there or not."""
         parts = _JOURNAL_HEAD.split(data)[1:]
         texts: dict[bytes, list[bytes]] = {}
         for encoded, text in zip(parts[::2], parts[1::2]):
             path = mtree.decode(encoded).strip(b"/")
-            if b"\0" in path or (path and not {b"", b".", b".."}.isdisjoint(path.split(b"/"))):
-                raise RecordError(f"'{show(path)}' is no path of a directory")
+            self._refuse_depth(path)
+            for part in path.split(b"/") if path else ():
+                mtree.check_name(part if part != b"." else b"..")
             whole = text[: text.rfind(b"\n") + 1]
             if path not in texts:
                 former = self.blocks.get(path)
@@ -286,8 +296,8 @@ def _openings(data: bytes) -> Iterator[int]:
 
 
 def _component(encoded: bytes, nested: bool) -> bytes:
-    name = mtree.decode(encoded)
-    if (name == b".") == nested or b"/" in name or b"\0" in name or name in (b"", b".."):
+    name = mtree.decode_name(encoded)
+    if (name == b".") == nested:
         raise RecordError(f"'{show(name)}' cannot be a directory there")
     return name
 
@@ -341,7 +351,7 @@ def finish(root: Root, record: Record, written: Written, dropped: Sequence[bytes
     if written or dropped or record.interrupted:
         paths = (record.blocks.keys() | written.keys()) - (set(dropped) - written.keys())
         texts = {
-            name: root.read(STATE + b"/" + name, LIMIT) or b""
+            name: root.read(STATE + b"/" + name, limits.RECORD) or b""
             for name in {name for name, _start, _size in written.values()}
         }
 

@@ -12,6 +12,7 @@ Cost: one fstatat and 0.8 microseconds for each file.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any, NamedTuple
 
@@ -52,12 +53,12 @@ def linked(record: Record, path: bytes, source: bytes, dev: int) -> list[Linked]
 def holds_all(block: Block, fd: int) -> bool:
     """Whether all files of a block are in an open directory just so; False, too, when that takes a closer look."""
     text = block.files()
-    odd = b"/" in text or b"\\" in text
+    odd = b"/" in text or b"\\" in text or b"\0" in text
     flags = backend().flags if backend().has_flags else None
     lstat, owned, common = os.stat, None, ""
     try:
         for line in str(text, "latin-1").split("\n")[:-1]:
-            if odd and ("/" in line or "\\" in line):
+            if odd and ("/" in line or "\\" in line or "\0" in line):
                 if not _holds(line, fd):
                     return False
                 continue
@@ -74,9 +75,16 @@ def holds_all(block: Block, fd: int) -> bool:
                     return False
             elif not _holds(line, fd):
                 return False
-    except FileNotFoundError:
-        return False
+    except OSError as exc:
+        return _is_there(exc)
     return True
+
+
+def _is_there(exc: OSError) -> bool:
+    """False for a name that nothing has, or can have; otherwise the error itself."""
+    if exc.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+        raise exc
+    return False
 
 
 def _holds(line: str, fd: int) -> bool:

@@ -17,6 +17,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .. import property_list
 from .._sys.mounts import mounts_below
 from ..errors import OperationError
 from .source import NEVER, Source
@@ -65,15 +66,9 @@ def seal_of(source: Source) -> Seal | None:
 
 
 def _ask(argv: Sequence[str]) -> dict[str, Any]:
-    import plistlib  # noqa: PLC0415 (takes 3 ms, and few runs get here)
-
     from .._sys.process import run  # noqa: PLC0415 (takes 4 ms)
 
     try:
-        ended = run(argv, timeout=10)
-        values = plistlib.loads(ended.stdout)
-    except OperationError:
+        return property_list.load(run(argv, timeout=10).stdout)
+    except (OperationError, ValueError):
         return {}
-    except Exception:  # noqa: BLE001 (plistlib raises expat's errors, and what its own slips raise)
-        return {}
-    return values if isinstance(values, dict) else {}

@@ -13,20 +13,21 @@ kept as they are: nobody follows them while the tree is unpacked.
 
 from __future__ import annotations
 
-import lzma
 import os
 import stat
-import tarfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .._sys import at, host
-from ..errors import InputError, show
+from .._sys.limits import TREE_MEMBERS
+from ..errors import FormatError, InputError, show
+from ..image import tar
+from ..image.tar_reader import Member, members
+from .decompression import opened
 from .node import SETUID_SETGID, Node
 
 CHUNK = 1 << 20
-DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 APPLE_DOUBLE = b"._"
+_NONE: dict[str, bytes] = {}
 
 
 class ArchiveSupply:
@@ -39,21 +40,18 @@ class ArchiveSupply:
         self.skipped = 0
         self._file = host.open_file(path)
         try:
-            self._tar = tarfile.open(fileobj=self._file, mode="r:*", encoding="utf-8", errors="surrogateescape")
-            members = self._tar.getmembers()
-        except DAMAGE as exc:
-            self._file.close()
+            self._stream = opened(self._file, f"the archive {path}")
+            self._nodes = self._checked(self._limited(members(self._stream, f"the archive {path}")))
+        except FormatError as exc:
+            self.close()
             raise InputError(
                 f"cannot read the archive {path}: {exc}: give a whole tar archive, plain or packed by gzip, bzip2 or xz"
             ) from exc
-        try:
-            self._nodes = self._checked(members)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        self._tar.close()
         self._file.close()
 
     def nodes(self) -> Iterator[Node]:
@@ -66,22 +64,29 @@ class ArchiveSupply:
         """Always a copy. OSError when the archive turns out damaged."""
         fd = at.open_new(name, dir_fd)
         try:
-            contents = self._tar.extractfile(node.origin)
-            if contents is None:
-                raise OSError(0, f"{self._path} holds no contents for it")
-            while data := contents.read(CHUNK):
+            self._stream.seek(node.origin)
+            for left in range(node.st_size, 0, -CHUNK):
+                data = self._stream.read(min(left, CHUNK))
+                if len(data) < min(left, CHUNK):
+                    raise OSError(0, f"{self._path} is damaged: it ends too early")
                 at.append(fd, data)
-        except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as exc:
-            raise OSError(0, f"{self._path} is damaged: {exc}") from exc
+        except FormatError as exc:
+            raise OSError(0, str(exc)) from exc
         finally:
             os.close(fd)
         return False
 
     # -- checks -----------------------------------------------------------------
 
-    def _checked(self, members: list[tarfile.TarInfo]) -> dict[bytes, Node]:
+    def _limited(self, found: Iterable[Member]) -> Iterator[Member]:
+        for count, member in enumerate(found):
+            if count >= TREE_MEMBERS:
+                raise InputError(TREE_MEMBERS.exceeded("read", f"the archive {self._path}"))
+            yield member._replace(xattrs=_NONE)  # they are not taken, and must not fill the memory
+
+    def _checked(self, found: Iterable[Member]) -> dict[bytes, Node]:
         """The nodes of the tree, by path; InputError when the archive cannot be trusted."""
-        named = [(self._name(member), member) for member in members]
+        named = [(self._name(member), member) for member in found]
         start = _start([name for name, _member in named], self._dest)
         every = {name for name, _member in named}
         nodes: dict[bytes, Node] = {}
@@ -101,26 +106,25 @@ class ArchiveSupply:
             raise InputError(f"the archive {self._path} is empty")
         return nodes
 
-    def _name(self, member: tarfile.TarInfo) -> bytes:
+    def _name(self, member: Member) -> bytes:
         """The name of a member; b"" is the top of the archive."""
-        raw = member.name.encode("utf-8", "surrogateescape")
-        wrong = fault_of_name(raw)
+        wrong = fault_of_name(member.name)
         if wrong:
-            raise self._refused(raw, wrong)
-        return plain_name(raw)
+            raise self._refused(member.name, wrong)
+        return plain_name(member.name)
 
-    def _node(self, path: bytes, member: tarfile.TarInfo, start: bytes, nodes: dict[bytes, Node]) -> Node:
-        mode = member.mode & 0o7777 & ~SETUID_SETGID
-        meta = (member.uid, member.gid, int(member.mtime * 1_000_000_000))
-        if member.isdir():
+    def _node(self, path: bytes, member: Member, start: bytes, nodes: dict[bytes, Node]) -> Node:
+        mode = member.mode & ~SETUID_SETGID
+        meta = (member.uid, member.gid, member.mtime_ns)
+        if member.type == tar.DIRECTORY:
             return Node(path, stat.S_IFDIR | mode, *meta)
-        if member.isreg():
-            return Node(path, stat.S_IFREG | mode, *meta, member.size, origin=member)
-        target = member.linkname.encode("utf-8", "surrogateescape")
-        if member.issym():
+        if member.type == tar.FILE:
+            return Node(path, stat.S_IFREG | mode, *meta, member.size, origin=member.offset)
+        target = member.link
+        if member.type == tar.SYMLINK:
             self._refuse_climbing(path, target)
             return Node(path, stat.S_IFLNK | 0o755, *meta, target=target)
-        if member.islnk():
+        if member.type == tar.HARDLINK:
             first = self._first(path, target, start, nodes)
             return nodes[first]._replace(path=path, st_size=0, first=first)
         raise self._refused(path, "is a device or a FIFO")

@@ -475,10 +475,26 @@ def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
         raise SystemExit(REFUSED) from None
 
 
+def open_regular(path: str, flags: int, mode: int = 0) -> int:
+    """Open a file. A FIFO would be waited for, and a device may give without end."""
+    try:
+        fd = os.open(path, flags | os.O_NONBLOCK, mode)
+    except OSError as exc:
+        if exc.errno == errno.ENXIO:  # a FIFO that nobody reads
+            raise StepError("irregular", path, 0) from None
+        raise
+    found = os.fstat(fd).st_mode
+    if stat.S_ISDIR(found):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found):
+        raise StepError("irregular", path, 0)
+    return fd
+
+
 def leave(path: str, mode: str, size: str) -> None:
     """Write what comes in to a file, as sftp-server(8) would."""
     with step("put", path):
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, int(mode, 8))
+        fd = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, int(mode, 8))
         there = 0
         while True:
             data = os.read(0, CHUNK)
@@ -495,7 +511,7 @@ def leave(path: str, mode: str, size: str) -> None:
 def take(path: str) -> None:
     """Write a file to what goes out."""
     with step("get", path):
-        fd = os.open(path, os.O_RDONLY)
+        fd = open_regular(path, os.O_RDONLY)
         while True:
             data = os.read(fd, CHUNK)
             if not data:

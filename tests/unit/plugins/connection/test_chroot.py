@@ -146,6 +146,10 @@ def test_a_file_that_cannot_be_written_or_read_is_told(link: Link, furnished: Pa
     assert refused(link.put, source, "/secret").endswith(f"in {furnished}: Permission denied (as {user})")
     assert refused(link.fetch, "/secret", tmp_path / "x").endswith(f"in {furnished}: Permission denied (as {user})")
     assert refused(link.fetch, "/scratch", tmp_path / "x").endswith("Is a directory")
+    os.mkfifo(furnished / "fifo")
+    said = refused(link.fetch, "/fifo", tmp_path / "x")
+    (furnished / "fifo").unlink()
+    assert said == f"AnsibleError: cannot transfer /fifo in {furnished}: it is not a regular file"
     hostile = "/no\x1b[31m\x9b\nok: [mac]"
     for act in (lambda: link.put(source, hostile + "/x"), lambda: link.fetch(hostile, tmp_path / "x")):
         assert refused(act).isprintable()

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import itertools
 import json
 import os
 import stat
@@ -14,15 +17,19 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import mounted_volume
+from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
+from ansible_collections.darwin.jail.plugins.module_utils._sys.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     BusyError,
     InputError,
     JailError,
     NotAJailError,
+    OperationError,
     RecordError,
 )
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from system_calls import before_call, die, in_child, refusal, start
@@ -201,7 +208,7 @@ class TestLocking:
         with jails.create(path) as first:
             first.lock(check=True)
             assert not first.locked
-            assert not (marker(path).parent / "lock").exists()
+            assert not os.path.lexists(path_of_lock(first.root))
 
     def test_a_process_that_was_forked_holds_it_on(self, path: bytes) -> None:
         """Workers of a killed run may still write."""
@@ -217,11 +224,93 @@ class TestLocking:
         os.close(reader)
         os.close(writer)
 
+    def test_nothing_in_the_jail_is_locked(self, path: bytes) -> None:
+        """Root in the jail can hold whatever is in it, for ever: the directory and all files."""
+        with jails.create(path) as made:
+            (marker(path).parent / "lock").write_text("process 1 since ever: it is nearly done\n")
+            held = [os.open(name, os.O_RDONLY) for name in (path, marker(path), marker(path).parent / "lock")]
+            for fd in held:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            made.lock()
+            assert made.locked
+        with jails.open_jail(os.fsdecode(path)) as other:
+            other.lock()
+        for fd in held:
+            os.close(fd)
+        assert remove(os.fsdecode(path), False, False).changed
+        assert not os.path.lexists(path)
+
+    def test_files_that_nobody_holds_are_removed_by_the_next_run(self, path: bytes) -> None:
+        with jails.create(path) as first:
+            with jails.create(path + b".other") as other:
+                files = [path_of_lock(one.root) for one in (first, other)]
+                first.lock_for_reading()
+                with jails.open_jail(os.fsdecode(path)) as again:
+                    again.lock_for_reading()
+                other.lock()
+                assert all(map(os.path.exists, files))
+        with jails.open_jail(os.fsdecode(path + b".other")) as other:
+            other.lock()
+            assert [os.path.exists(file) for file in files] == [False, True]
+            assert stat.S_IMODE(os.stat(os.path.dirname(files[0])).st_mode) == 0o700
+
+    def test_files_that_are_removed_at_any_moment_are_made_again(
+        self, path: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who has the lock of a jail is the only one, whenever other runs remove what nobody holds."""
+        monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+        names = [os.fsdecode(path) + suffix for suffix in ("", ".2", ".3")]
+        for name in names:
+            jails.create(os.fsencode(name)).close()
+        for number in itertools.count(1):
+            with jails.open_jail(names[0]) as first, jails.open_jail(names[1]) as second:
+
+                def run_others() -> None:
+                    with jails.open_jail(names[2]) as third:
+                        refusal(third.lock)
+                    refusal(second.lock)
+
+                with before_call(number, run_others) as calls:
+                    first.lock()
+                for held in filter(lambda jail: jail.locked, (first, second)):
+                    with jails.open_jail(os.fsdecode(held.path)) as again:
+                        assert isinstance(refusal(again.lock), BusyError)
+            if calls.count < number:
+                return
+
+    def test_on_a_full_volume_a_jail_can_be_removed(self, path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        with jails.create(path) as made:
+            made.lock()  # so that the directory of locks is there
+        with jails.create(path + b".other") as other:
+            other.lock()  # so that the file of the first one is not
+
+        def full(home: Root, rel: bytes, create: bool) -> int:
+            if create and not os.path.exists(os.path.join(home.path, rel)):
+                raise OperationError("open the lock", rel, "No space left on device", errno.ENOSPC)
+            return opened(home, rel, create)
+
+        opened = lock.open_lock
+        monkeypatch.setattr(lock, "open_lock", full)
+        with jails.open_jail(os.fsdecode(path)) as first, jails.open_jail(os.fsdecode(path)) as second:
+            first.lock()
+            assert isinstance(refusal(second.lock), BusyError)
+        assert remove(os.fsdecode(path), False, False).changed
+
+    def test_it_stays_with_a_jail_that_is_renamed(self, path: bytes) -> None:
+        with jails.create(path) as made:
+            made.lock()
+            os.rename(path, path + b".other")
+            with jails.open_jail(os.fsdecode(path + b".other")) as other:
+                assert isinstance(refusal(other.lock), BusyError)
+
     @pytest.mark.parametrize("kind", ["link", "fifo", "hard link"])
     def test_a_lock_that_is_something_else(self, place: Path, path: bytes, kind: str) -> None:
-        victim, lock = place / "victim", marker(path).parent / "lock"
-        victim.write_text("not ours")
         with jails.create(path) as made:
+            lock = Path(os.fsdecode(path_of_lock(made.root)))
+            lock.parent.mkdir(exist_ok=True)
+            victim = lock.parent.parent / "victim"
+            victim.write_text("not ours")
+            lock.unlink(missing_ok=True)
             if kind == "link":
                 lock.symlink_to(victim)
             elif kind == "fifo":
@@ -231,6 +320,7 @@ class TestLocking:
             for check in (False, True):
                 with pytest.raises(JailError, match=f"the lock {lock}: "):
                     made.lock(check)
+            lock.unlink()
         assert victim.read_text() == "not ours"
 
 

@@ -47,7 +47,7 @@ def jail(place: Path) -> Iterator[Path]:
 
 
 def listing(place: Path) -> list[str]:
-    form = ["-name", "lock", "-o", "-type", "d", "-printf", "%P %m %U\n", "-o", "-printf", "%P %s %m %U %T@\n"]
+    form = ["-type", "d", "-printf", "%P %m %U\n", "-o", "-printf", "%P %s %m %U %T@\n"]
     found = subprocess.run(["find", place, *form], check=True, capture_output=True)
     return sorted(found.stdout.decode().splitlines())
 

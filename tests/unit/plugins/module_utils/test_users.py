@@ -26,7 +26,6 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 
 USERS = "# User Database\nroot:*:0:0:System Administrator:/var/root:/bin/sh\n"
 STAFF = grp.getgrnam("staff").gr_gid
-LOCK = "private/var/db/darwin.jail/lock"
 ALL_GROUPS = {group.gr_name for group in grp.getgrall()}
 HOMES = (
     "/private/var/db/darwin.jail", "/var/db/darwin.jail/x", "/private/var/db", "/private/./var//", "/var", "/private",
@@ -62,7 +61,6 @@ class Bench:
         return {
             str(path.relative_to(self.jail)): (path.lstat().st_mode, path.is_file() and path.read_bytes())
             for path in self.jail.rglob("*")
-            if path.name != "lock"
         }
 
 

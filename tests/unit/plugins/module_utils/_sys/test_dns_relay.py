@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import dns_relay
+from ansible_collections.darwin.jail.plugins.module_utils._sys import daemon, dns_relay, peer
 from libinfo import Libinfo, LookupFailedError
 from relayed import PROGRAM, QUICKLY, Mac, address_of
 from standin import dnssd
@@ -234,6 +234,67 @@ def test_more_programs_than_files_can_be_open(mac: Mac, responder: Responder) ->
         sock.close()
     with Libinfo(mac.socket) as program:
         assert program.address("n4.test") == "0.0.0.4"
+
+
+def test_idle_connections_keep_nobody_out(mac: Mac, responder: Responder) -> None:
+    """Those of one user end when he has too many of them; the others stay, however long they are silent."""
+    if os.geteuid():
+        pytest.skip("only root can connect as several users")
+    process = mac.relay("--mode", "relay", text=QUICKLY.replace("MOST = 512", "MOST = 8"))
+    until(mac.is_relayed)
+    os.seteuid(dns_relay.NOBODY)
+    try:
+        patient = Libinfo(mac.socket)
+    finally:
+        os.seteuid(0)
+    with patient, contextlib.ExitStack() as stack:
+        assert patient.address("n3.test") == "0.0.0.3"
+        for _number in range(40):
+            stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)).connect(str(mac.socket))
+        with Libinfo(mac.socket) as program:
+            assert program.address("n4.test") == "0.0.0.4"
+        assert patient.address("n5.test") == "0.0.0.5"
+        assert descriptors(process) < 30
+    assert mac.says("user 0 has too many connections")
+
+
+def test_no_program_fills_the_log(mac: Mac, relay: Any) -> None:
+    for version in range(2, 200):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as program:
+            program.connect(str(mac.socket))
+            program.sendall(dnssd.HEADER.pack(version, 0, 0, 1, 0, 0))
+            assert program.recv(1) == b""
+    assert mac.says("a program speaks version 10 of the protocol")
+    assert len(mac.log.read_text().splitlines()) <= daemon.LOG_LINES
+
+
+def test_what_the_log_lacks_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    journal = daemon.Journal()
+    for number in range(daemon.LOG_LINES + 5):
+        journal.say(f"line {number} {'x' * 5000}")
+    now += daemon.LOG_PERIOD
+    journal.say("news")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == daemon.LOG_LINES + 2
+    assert max(map(len, lines)) < daemon.LOG_LENGTH + 30
+    assert "5 more lines were left out" in lines[-2]
+    assert lines[-1].endswith(" news")
+
+
+def test_who_connected_as_macos_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """struct xucred: version, uid, number of groups, 16 groups (xnu bsd/sys/ucred.h)."""
+    monkeypatch.delattr(socket, "SO_PEERCRED", raising=False)
+
+    class Client:
+        def getsockopt(self, level: int, name: int, size: int) -> bytes:
+            assert (level, name) == (0, 1)
+            answer = struct.pack("IIh2x16I", 0, 501, 2, 20, 12, *[0] * 14)
+            assert len(answer) == size
+            return answer
+
+    assert peer.user_of(Client()) == 501  # type: ignore[arg-type]
 
 
 def busy(process: Any) -> int:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import process
 from ansible_collections.darwin.jail.plugins.module_utils._sys.process import Channel, Ended, run
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
 
@@ -47,6 +48,35 @@ def test_output_and_exit_code_arrive() -> None:
 
 def test_every_byte_arrives() -> None:
     assert run(python("import sys; sys.stdout.buffer.write(bytes(range(256)) * 999)")).stdout == bytes(range(256)) * 999
+
+
+def test_of_endless_output_the_beginning_and_the_end_are_kept() -> None:
+    """Memory does not grow with it, and the program is not disturbed."""
+    ended = run(python("print('first'); [print('line', i) for i in range(300_000)]; print('last')"), limit=1000)
+    lines = ended.stdout.decode().splitlines()
+    assert (lines[0], lines[-1], ended.rc) == ("first", "last", 0)
+    assert "[... " in ended.stdout.decode()
+    assert all(line.startswith(("first", "line ", "last", "[... ")) or not line for line in lines)
+    assert len(ended.stdout) < 1100
+    total = len("first\nlast\n") + sum(len(f"line {i}\n") for i in range(300_000))
+    mark = ended.stdout.index(b"\n[... "), ended.stdout.index(b"...]\n") + 5
+    assert ended.left_out == total - len(ended.stdout) + mark[1] - mark[0]
+    assert f"[... {ended.left_out} bytes are left out here ...]" in lines
+
+
+@pytest.mark.parametrize("size", [999, 1000, 1001])
+def test_output_up_to_the_limit_is_whole(size: int) -> None:
+    ended = run(python(f"import os; os.write(1, b'x' * {size})"), limit=1000)
+    assert (ended.stdout == b"x" * size) is (size <= 1000)
+    assert ended.left_out == max(0, size - 1000)
+
+
+def test_a_loud_program_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.1)
+    loud = run(python("import os\nwhile True: os.write(1, bytes(1 << 16))"), timeout=1.0, limit=1 << 20)
+    assert loud.timed_out
+    assert len(loud.stdout) <= (1 << 20) + 100
+    assert loud.left_out > 10 << 20
 
 
 def test_death_by_a_signal_is_negative() -> None:
@@ -96,10 +126,11 @@ def test_a_chatty_background_process_does_not_hold_us() -> None:
     assert time.monotonic() - start < 10
 
 
-def test_the_end_of_time_ends_the_whole_group() -> None:
+def test_the_end_of_time_ends_the_whole_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.5)
     text = "sleep 60 & echo $!; (trap '' TERM; sleep 60; sleep 60) & echo $!; wait"
     start = time.monotonic()
-    ended = run(shell(text), timeout=0.5, grace=0.5)
+    ended = run(shell(text), timeout=0.5)
     assert time.monotonic() - start < 5
     assert ended.timed_out
     assert ended.rc == -signal.SIGTERM
@@ -110,6 +141,7 @@ def test_the_end_of_time_ends_the_whole_group() -> None:
 
 def test_a_group_of_which_only_zombies_are_left_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS refuses to signal one (xnu bsd/kern/kern_sig.c), where Linux has nobody to signal."""
+    monkeypatch.setattr(process, "GRACE", 5)
     killpg = os.killpg
 
     def refuse(pid: int, number: int) -> None:
@@ -119,27 +151,30 @@ def test_a_group_of_which_only_zombies_are_left_is_gone(monkeypatch: pytest.Monk
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM)) from exc
 
     monkeypatch.setattr(os, "killpg", refuse)
-    ended = run(shell("sleep 60"), timeout=0.2, grace=5)
+    ended = run(shell("sleep 60"), timeout=0.2)
     assert (ended.rc, ended.timed_out) == (-signal.SIGTERM, True)
 
 
-def test_a_program_may_end_in_order_when_it_is_told_to() -> None:
+def test_a_program_may_end_in_order_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 30)
     start = time.monotonic()
-    ended = run(shell("trap 'echo bye; exit 9' TERM; echo hello; sleep 60 & wait"), timeout=0.5, grace=30)
+    ended = run(shell("trap 'echo bye; exit 9' TERM; echo hello; sleep 60 & wait"), timeout=0.5)
     assert (ended.rc, ended.stdout, ended.timed_out) == (9, b"hello\nbye\n", True)
     assert time.monotonic() - start < 10
 
 
-def test_one_that_ignores_the_first_signal_gets_the_second() -> None:
+def test_one_that_ignores_the_first_signal_gets_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.3)
     text = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-    ended = run(python(text), timeout=0.5, grace=0.3)
+    ended = run(python(text), timeout=0.5)
     assert (ended.rc, ended.stdout, ended.timed_out) == (-signal.SIGKILL, b"deaf\n", True)
 
 
-def test_one_that_left_the_group_with_our_pipes_does_not_hold_us() -> None:
+def test_one_that_left_the_group_with_our_pipes_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.3)
     text = "import os, time; os.fork() or (os.setsid(), print(os.getpid(), flush=True), time.sleep(60)); time.sleep(60)"
     start = time.monotonic()
-    ended = run(python(text), timeout=0.5, grace=0.3)
+    ended = run(python(text), timeout=0.5)
     assert ended.timed_out
     assert time.monotonic() - start < 5
     os.kill(int(ended.stdout), signal.SIGKILL)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -75,7 +74,7 @@ def test_it_is_the_same_with_shared_blocks_and_a_second_run_does_not_look(base: 
     assert stats["bytes_cloned"] == stats["bytes"] > 0
     assert (jail / "usr/bin/git").stat().st_ino == (jail / "usr/share/git").stat().st_ino
     assert os.getxattr(jail / "Users/admin/.zshrc", "user.tag") == b"x"
-    assert sorted(os.listdir(jail / STATE)) == ["jail.json", "lock", "record.mtree", "stage"]
+    assert sorted(os.listdir(jail / STATE)) == ["jail.json", "record.mtree", "stage"]
     ours, theirs = (json.loads((path / STATE / "jail.json").read_text()) for path in (jail, base))
     assert ours["clone_of"] == str(base)
     assert ours["clone_id"] == theirs["id"] != ours["id"]
@@ -172,7 +171,7 @@ def test_killed_at_any_call_the_next_run_completes_it(base: Path) -> None:
         assert in_child(run) == -9
         clone(base, workers=1)
         assert look(jail) == theirs, f"call {number}"
-        assert sorted(os.listdir(jail / STATE)) == ["jail.json", "lock", "record.mtree", "stage"]
+        assert sorted(os.listdir(jail / STATE)) == ["jail.json", "record.mtree", "stage"]
         assert not clone(base).changed
 
 
@@ -234,7 +233,7 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
             return lineage.report(opened)
 
     assert told() == {"path": str(base), "state": "same", "changed": {}, "paths": [], "said": ""}
-    for name in ("private/tmp/new", "private/var/folders/zz/new", f"{STATE}/lock"):
+    for name in ("private/tmp/new", "private/var/folders/zz/new", f"{STATE}/journal.1"):
         (base / name).parent.mkdir(parents=True, exist_ok=True)
         (base / name).write_text("of no interest\n")
     assert told()["state"] == "same"
@@ -322,10 +321,11 @@ def test_what_cannot_be_cloned(base: Path, place: Path, make: Make) -> None:
 
 @pytest.mark.parametrize("check", [False, True])
 def test_a_base_that_is_being_built(base: Path, check: bool) -> None:
-    with (base / STATE / "lock").open("r+") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with open_jail(str(base)) as held:
+        held.lock()
         with pytest.raises(BusyError, match="is in use by another run"):
             clone(base, check=check)
-        fcntl.flock(held, fcntl.LOCK_SH)
+    with open_jail(str(base)) as held:
+        held.lock_for_reading()
         clone(base, check=check)
     assert base.with_name("clone").exists() != check

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import signal
@@ -13,8 +12,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError, SpaceError
+from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import team
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, _Run, build
 from system_calls import before_call, fail
@@ -45,11 +46,9 @@ def visible(jail: Path) -> dict[str, bytes]:
 
 def test_a_second_run_says_who_holds_the_jail(make: Make, place: Path) -> None:
     make("/usr/")
-    lock = place / "jail/private/var/db/darwin.jail/lock"
-    with lock.open("r+") as held:
-        held.write("process 4711 since yesterday\n\x1b[31m")
-        held.flush()
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with open_jail(str(place / "jail")) as held:
+        held.lock()
+        Path(os.fsdecode(path_of_lock(held.root))).write_text("process 4711 since yesterday\n\x1b[31m")
         before = snapshot(place / "jail")
         for check in (True, False):
             with pytest.raises(

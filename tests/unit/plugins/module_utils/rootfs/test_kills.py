@@ -186,7 +186,7 @@ def test_every_next_run_completes(place: Path, large: Path) -> None:
             assert not said or "died before its work was done" in said, said
             when_free(wish(jail, large, WISHES[which]))
             assert unlike(look(jail), ends[which]) == [], f"after kill {number} of {part}"
-            assert sorted(os.listdir(jail / STATE)) == ["jail.json", "lock", "record.mtree", "stage"]
+            assert sorted(os.listdir(jail / STATE)) == ["jail.json", "record.mtree", "stage"]
             assert os.listdir(jail / STATE / "stage") == []
     build(wish(jail, large, []), False)
     build(wish(place / "empty", large, []), False)

@@ -69,5 +69,5 @@ def whats(result: Result) -> list[str]:
 
 
 def only_time(line: str) -> bool:
-    """Of a directory: whoever adds a file changes it."""
-    return line.startswith(".d..t......")
+    """Of a directory: whoever adds a file changes it. Of FIFOs and devices it says nothing."""
+    return line.startswith((".d..t......", ".D..t......", ".S..t......"))

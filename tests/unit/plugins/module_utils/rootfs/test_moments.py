@@ -99,7 +99,7 @@ class Stage:
     def assert_completes(self) -> None:
         self.run()
         assert self.look() == self.end
-        assert sorted(os.listdir(self.jail / STATE)) == ["jail.json", "lock", "record.mtree", "stage"]
+        assert sorted(os.listdir(self.jail / STATE)) == ["jail.json", "record.mtree", "stage"]
         assert os.listdir(self.jail / STATE / "stage") == []
         assert not self.run()
 

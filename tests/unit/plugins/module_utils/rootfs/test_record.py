@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import limits
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, RecordError
 from ansible_collections.darwin.jail.plugins.module_utils.jail import STATE
@@ -92,6 +93,8 @@ def test_what_is_in_a_directory_comes_before_names_that_only_begin_like_it(make:
         HEAD + b". type=dir mode=0755 uid=0 gid=0\n..\n..\n",
         HEAD + b"x type=dir mode=0755 uid=0 gid=0\n..\n..\ntail",
         b"usr type=dir mode=0755 uid=0 gid=0\n..\n",
+        HEAD + b"a\0b type=dir mode=0755 uid=0 gid=0\n..\n..\n",
+        HEAD + b"n" * 300 + b" type=dir mode=0755 uid=0 gid=0\n..\n..\n",
         HEAD + nested(b"private", b"var", b"db", b"darwin.jail") + b"..\n",
     ],
 )
@@ -101,7 +104,7 @@ def test_a_damaged_record_is_refused_with_the_remedy(place: Path, text: bytes) -
 
 
 def test_a_huge_record_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "LIMIT", 1000)
+    monkeypatch.setattr(limits, "RECORD", 1000)
     with pytest.raises(Exception, match="larger than 1000 bytes"):
         load(place, HEAD + b"#" * 1000 + b"\n..\n")
 
@@ -111,6 +114,7 @@ BOMBS = {
     "one long line": (None, HEAD + b" type=dir " * 2_000_000 + b"\n"),
     "a very deep tree": (None, HEAD + b"a type=dir mode=0755 uid=0 gid=0\n" * 40_000 + b"..\n" * 40_001),
     "one directory again and again": (b"journal.1", (b"#dir /usr\n" + BLOCKS) * 10_000),
+    "one long path": (b"journal.1", b"#dir /" + b"a/" * 60_000 + b"a\n. type=dir mode=0755 uid=0 gid=0\n"),
     "a long path again and again": (b"journal.1", (b"#dir " + b"/a" * 8_000 + b"\n") * 2_000),
 }
 
@@ -227,7 +231,17 @@ class TestJournals:
             assert set(load(place, HEAD + b"..\n").fields(b"usr")) <= {b".", b"git"}
 
     @pytest.mark.parametrize(
-        "path", [b"/..", b"/usr/../..", b"/a//b", b"/usr/.", b"/a\\000b", b"/private/var/db/darwin.jail"]
+        "path",
+        [
+            b"/a\\000b",
+            b"/a/" + b"n" * 300,
+            b"/a" * 5000,
+            b"/..",
+            b"/usr/../..",
+            b"/a//b",
+            b"/usr/.",
+            b"/private/var/db/darwin.jail",
+        ],
     )
     def test_other_paths_are_refused(self, place: Path, path: bytes) -> None:
         journal(place, b"#dir " + path + b"\n" + BLOCK)

@@ -141,7 +141,7 @@ def test_what_a_killed_run_left_beside_the_stage_is_swept(make: Make, jail: Path
     (state / ".darwin.jail.0123456789ab").write_text("half a record")
     (state / "stage/4711.1/deep").mkdir(parents=True)
     make("/usr/bin/git", "/etc/hosts")
-    assert sorted(os.listdir(state)) == ["jail.json", "lock", "record.mtree", "stage"]
+    assert sorted(os.listdir(state)) == ["jail.json", "record.mtree", "stage"]
     assert os.listdir(state / "stage") == []
 
 

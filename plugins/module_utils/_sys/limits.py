@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The limits on what a jail, an image, an archive or a registry says.
+
+All of these are untrusted input. Each limit is well above what honest input
+needs, and low enough that input that lies costs seconds and megabytes. Whoever
+reads such input takes the limit from here, and says `exceeded` in the error.
+
+What programs that are installed on the Mac allow has its place in those, for
+each of them is one file: daemon.py (lines of a log), dns_relay.py (connections).
+"""
+
+from __future__ import annotations
+
+MEBI = 1 << 20
+
+
+class Limit(int):
+    """The highest number that is accepted, what it counts, and the reason for it."""
+
+    unit: str
+    reason: str
+
+    def __new__(cls, value: int, unit: str, reason: str) -> Limit:
+        limit = super().__new__(cls, value)
+        limit.unit, limit.reason = unit, reason
+        return limit
+
+    @property
+    def text(self) -> str:
+        """The number with its unit."""
+        if self.unit == "bytes" and self >= MEBI and not self % MEBI:
+            return f"{self // MEBI} MiB"
+        return f"{self:d} {self.unit}"
+
+    def exceeded(self, verb: str, subject: str, does: str = "has", hint: str = "") -> str:
+        """The message for input that is beyond the limit."""
+        text = f"cannot {verb} {subject}: it {does} more than {self.text}, which is the limit: {self.reason}"
+        return f"{text} ({hint})" if hint else text
+
+
+TAR_HEADERS = Limit(2 * MEBI, "bytes", "the names and extended attributes of one file are small")
+"""The extended headers (long names, pax records) of one member of a tar archive."""
+DIGITS = Limit(32, "digits", "no number that is read has more than 20")
+"""A number in a pax record or in JSON. Python converts longer texts in quadratic time."""
+TAR_SIZE = Limit(1 << 43, "bytes", "no archive holds a larger file")
+"""The size that a header of a tar archive gives for one member."""
+OWNER = Limit((1 << 32) - 2, "as its number", "it is the highest uid of macOS, and chown(2) takes the next for none")
+"""A uid or gid."""
+TIME = Limit((1 << 33) - 1, "seconds after 1970", "it is the last second that a tar header holds")
+"""A time of modification."""
+EXPANSION = Limit(120, "times its size", "system files give 2 to 5, and a decompression bomb gives 1000")
+"""What a compressed layer or archive may expand to, beyond EXPANSION_FREE."""
+EXPANSION_FREE = 64 * MEBI
+"""What any compressed layer or archive may expand to, however small it is."""
+SPARSE_FREE = 1024 * MEBI
+"""Up to this size a sparse file goes into an image, however little it takes on its volume."""
+IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
+"""All layers of one image together. The inspection takes about 300 bytes of memory for each."""
+TREE_MEMBERS = Limit(1_000_000, "members", "each takes memory, and a large Homebrew has less than half as many")
+"""An archive for darwin_jail_tree, which takes about 700 bytes of memory for each."""
+XZ_MEMORY = Limit(256 * MEBI, "bytes", "xz -9 takes 65 MiB")
+"""The memory that an archive compressed by xz asks for."""
+PROGRAM_OUTPUT = Limit(16 * MEBI, "bytes", "the log of a long build has a few MiB")
+"""What is kept of the output, and of the errors, of one program. darwin_chroot_exec has an option for it."""
+RECORD = Limit(256 * MEBI, "bytes", "the record of 1,000,000 files has 100 MiB")
+"""The record of a jail, all journals of it, and the paths that they make of nested names."""
+JOURNALS = Limit(10_000, "journals", "a run has one for each of its processes")
+"""The journals that killed runs left in a jail."""
+RECORD_DEPTH = Limit(4096, "levels", "macOS resolves no path of more than 512")
+"""The directories above a recorded one: the paths that one short line implies grow with the square of them."""
+NAME = Limit(255, "UTF-16 units", "it is the longest name of APFS")
+"""One name in a record. Volumes refuse to look up longer ones."""
+CONFIGURATION = Limit(256 * MEBI, "bytes", "/private/etc has a few MiB")
+"""The files of configuration whose contents one process compares with the record. Others count as changed."""
+PLIST = Limit(64 << 10, "bytes", "those that are read have less than 4 KiB")
+"""A property list in a jail or an image."""
+PLIST_TEXT = Limit(1024, "characters", "it is the longest path")
+"""A text in a property list."""
+CACHES = Limit(8, "shared caches", "a Mac has one for each of three processors at most")
+"""The shared caches (of dyld) in one directory."""
+CACHE_LIBRARIES = Limit(1 << 14, "libraries", "that of macOS 15 has 3,500")
+"""The libraries in one shared cache, each with a path of at most 1024 bytes."""
+DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a report")
+"""One directory of a jail in a report. Building and removing take 0.1 kB a name, and have no limit."""
+IMAGE_JSON = Limit(4 * MEBI, "bytes", "it is what registries take for a manifest (OCI distribution specification)")
+"""An index, manifest or configuration of an image."""

@@ -310,6 +310,7 @@ class Connection(ConnectionBase):
             )
         if self._runs_modules:
             settings.refuse_answer(answer[1], visit.jail, self._variables_of_tasks(), self._held)
+            return answer[0], settings.printable(answer[1]), answer[2]
         return answer
 
     def put_file(self, in_path: str, out_path: str) -> None:

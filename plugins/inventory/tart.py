@@ -206,8 +206,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self.display.warning(f"the virtual machines of {name} are not known: {show(str(answer))}")
         return {name: answer for name, answer in answers.items() if not isinstance(answer, NoAnswerError)}
 
+    def _is_another(self, name: str) -> bool:
+        """Whether a host is a Mac, or is somewhere, by another source: whoever names machines cannot change that."""
+        host = self.inventory.hosts.get(name)
+        if host is None or "vm_mac" in host.get_vars():
+            return False
+        is_mac = "macs" in (group.name for group in host.get_groups())
+        return is_mac or not host.get_vars().keys().isdisjoint(("ansible_host", "ansible_connection", "jail_path"))
+
     def _add(self, mac: dict[str, Any], vm: dict[str, Any]) -> None:
         name = str(mac["inventory_hostname"])
+        if self._is_another(host_name(vm["name"], name)):
+            self.display.warning(
+                f"the virtual machine {show(vm['name'])} of {name} is left out: another host of the inventory is "
+                "called as it would be (rename one of the two)"
+            )
+            return
         settings = {option: self.get_option(option) for option in ("login", "password", "ssh_args")}
         group = safe(f"vms_on_{name}")
         for one in ("macs", "vms", group):

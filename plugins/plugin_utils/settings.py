@@ -168,6 +168,35 @@ def _unwrapped(value: dict[str, Any]) -> Any:
     return value["value"] if "__ansible_type" in value and "value" in value else value
 
 
+PRINTED = ("msg", "warnings", "deprecations", "exception", "diff")
+"""What Ansible prints of an answer as it is. All else it prints as JSON or YAML, which have escapes."""
+
+CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\\u00|\\[bfr]|\xc2[\x80-\x9f]")
+"""What holds none of these has no control characters but tabs and line breaks."""
+
+
+def printable(stdout: bytes) -> bytes:
+    """An answer whose words move no cursor of a terminal; all that is data in it stays as it is."""
+    if not CONTROL.search(stdout):
+        return stdout
+    try:
+        answer = json.loads(_filter_non_json_lines(to_text(stdout, errors="surrogate_then_replace"), True)[0])
+    except (ValueError, RecursionError):
+        return stdout  # Ansible takes it for no answer, and prints it as JSON
+    words = {key: _escaped(answer[key]) for key in PRINTED if key in answer}
+    return json.dumps({**answer, **words}).encode()
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in value)
+
+
 def _refuse(jail: str, why: str) -> None:
     raise AnsibleError(
         f"cannot take the answer of the jail {jail}: {why} (nothing was set; see which program of the jail says so, "

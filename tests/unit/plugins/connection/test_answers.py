@@ -270,6 +270,19 @@ def test_no_fact_takes_the_place_of_a_variable_of_the_inventory(hostile: Hostile
     assert "folder is /mine." in said
 
 
+def test_the_words_of_an_answer_move_no_cursor(hostile: Hostile) -> None:
+    words = {"warnings": ["first\x1b[2J"], "deprecations": [{"msg": "old\x1b[2J", "version": "9"}]}
+    hostile.says({**words, "diff": {"before": "x\x1b[2J", "after": "y"}, "data": "\x1b[2J", "changed": True})
+    show = {"ansible.builtin.debug": {"msg": "data is {{ 'exact' if got.data == '\x1b[2J' else got }}."}}
+    said = hostile.play({**PING, "register": "got", "diff": True}, show, ANSIBLE_DEPRECATION_WARNINGS="true")
+    assert "data is exact." in said
+    hostile.says({"failed": True, "msg": "failed\x1b[2J"})
+    said += hostile.play(PING)
+    assert "\x1b" not in said
+    for word in ("first", "old", "x", "failed"):
+        assert f"{word}\\x1b[2J" in said
+
+
 def test_a_jail_without_a_mac_is_told(hostile: Hostile) -> None:
     task = {"ansible.builtin.command": "true", "delegate_to": "{{ lookup('darwin.jail.mac') }}"}
     said = hostile.play({**task, "vars": {"jail_mac": ""}})

@@ -59,7 +59,9 @@ def test_hosts_of_a_mac_that_answers_and_a_warning_for_one_that_does_not(tmp_pat
         "'ip dev') echo 192.168.64.6;; *) exit 1;; esac\n"
     )
     program.chmod(0o755)
-    macs = {"here": {"ansible_connection": "local"}, "away": {"ansible_host": "127.0.0.1", "ansible_port": 1}}
+    program.write_text(program.read_text().replace("'ip dev'", "'ip new') echo 192.168.64.66;; 'ip dev'"))
+    macs = {"new-here": {"ansible_host": "192.0.2.7", "ansible_port": 1}}
+    macs |= {"here": {"ansible_connection": "local"}, "away": {"ansible_host": "127.0.0.1", "ansible_port": 1}}
     (tmp_path / "a.json").write_text(json.dumps({"macs": {"hosts": macs}}))
     (tmp_path / "zz.yml").write_text(
         "{plugin: darwin.jail.tart, timeout: 5, keyed_groups: [{prefix: behind, key: vm_mac}]}"
@@ -72,3 +74,5 @@ def test_hosts_of_a_mac_that_answers_and_a_warning_for_one_that_does_not(tmp_pat
     found = json.loads(ended.stdout)
     assert found["vms"]["hosts"] == found["vms_on_here"]["hosts"] == found["behind_here"]["hosts"] == ["dev-here"]
     assert "the virtual machines of away are not known" in " ".join(ended.stderr.split())
+    assert found["_meta"]["hostvars"]["new-here"]["ansible_host"] == "192.0.2.7"
+    assert "the virtual machine new of here is left out" in " ".join(ended.stderr.split())

@@ -188,3 +188,15 @@ def test_what_cannot_be_read_is_refused_without_a_traceback() -> None:
 def test_what_ansible_drops_from_answers_is_refused() -> None:
     """Facts and stats are what it acts on besides. Since 2.21 it has no such list, and acts on these alone."""
     assert set(getattr(constants, "INTERNAL_RESULT_KEYS", ())) <= set(settings.ACTED_ON)
+
+
+@pytest.mark.parametrize("text", ["", "no JSON \x1b", '{"msg": "plain\\n", "stdout": "ü"}'])
+def test_what_moves_no_cursor_or_is_no_answer_stays_as_it_is(text: str) -> None:
+    assert settings.printable(text.encode()) == text.encode()
+
+
+def test_only_what_is_printed_as_it_is_gets_escapes() -> None:
+    answer = {"msg": "a\x1b[2J\nb\x9b", "stdout": "\x1b[2J", "number": 1.5, "warnings": ["w\r"], "diff": {"x": "\x00"}}
+    told = json.loads(settings.printable(b"noise\n" + json.dumps(answer).encode() + b"\n"))
+    words = {"msg": "a\\x1b[2J\nb\\x9b", "warnings": ["w\\r"], "diff": {"x": "\\x00"}}
+    assert told == {**answer, **words}

@@ -118,9 +118,8 @@ class LayerWriter:
             return
         kind = status.st_mode & 0o170000
         if kind == stat.S_IFREG and _is_bomb(status):
-            self.left_out.add(
-                path, f"takes {status.st_blocks * 512} bytes on the volume and stands for {status.st_size}"
-            )
+            taken = status.st_blocks * 512
+            self.left_out.add(path, f"takes {taken} bytes on the volume and would take {status.st_size} in the image")
             return
         if kind == stat.S_IFREG and status.st_nlink > 1 and self._is_another_name(status, path):
             return

@@ -31,8 +31,10 @@ def put(place: Path, value: Any) -> dict[str, Any]:
     return {"mediaType": layout.MANIFEST_TYPE, "digest": digest, "size": len(data)}
 
 
-def image(place: Path, config: Any = CONFIG, **manifest: Any) -> dict[str, Any]:
-    return put(place, {"config": put(place, config), "layers": [LAYER], **manifest})
+def image(place: Path, *config: Any, **manifest: Any) -> dict[str, Any]:
+    """With this configuration, or with a right one when none is given."""
+    (configuration,) = config or (CONFIG,)
+    return put(place, {"config": put(place, configuration), "layers": [LAYER], **manifest})
 
 
 def unpacked(place: Path, *manifests: Any) -> str:

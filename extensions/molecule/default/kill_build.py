@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import signal
 import sys
@@ -16,12 +17,13 @@ import time
 from pathlib import Path
 
 STATE = "private/var/db/darwin.jail"
+LOCKS = Path(pwd.getpwuid(0).pw_dir, ".darwin.jail.locks")
 FIRST = ("System", "bin", "sbin", "usr")
 
 
 def main(jail: Path) -> None:
     deadline = time.monotonic() + 30
-    while not (match := re.search(r"process (\d+)", text(jail / STATE / "lock"))):
+    while not (match := re.search(r"process (\d+)", text(lock_of(jail)))):
         if time.monotonic() > deadline:
             sys.exit(f"no build of {jail} has begun")
         time.sleep(0.001)
@@ -29,6 +31,12 @@ def main(jail: Path) -> None:
         time.sleep(0.001)
     os.kill(int(match[1]), signal.SIGKILL)
     print(json.loads(text(jail / STATE / "jail.json"))["state"])
+
+
+def lock_of(jail: Path) -> Path:
+    """The file of the Mac that is locked; it has the numbers of the jail's directory for a name."""
+    status = jail.stat() if jail.exists() else None
+    return LOCKS / (f"{status.st_dev}-{status.st_ino}" if status else "none")
 
 
 def text(path: Path) -> str:

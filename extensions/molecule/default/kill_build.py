@@ -23,13 +23,13 @@ FIRST = ("System", "bin", "sbin", "usr")
 
 def main(jail: Path) -> None:
     deadline = time.monotonic() + 30
-    while not (match := re.search(r"process (\d+)", text(lock_of(jail)))):
+    while not (process := holder(lock_of(jail))):
         if time.monotonic() > deadline:
             sys.exit(f"no build of {jail} has begun")
         time.sleep(0.001)
     while not any((jail / name).exists() for name in FIRST) and time.monotonic() < deadline:
         time.sleep(0.001)
-    os.kill(int(match[1]), signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
     print(json.loads(text(jail / STATE / "jail.json"))["state"])
 
 
@@ -37,6 +37,12 @@ def lock_of(jail: Path) -> Path:
     """The file of the Mac that is locked; it has the numbers of the jail's directory for a name."""
     status = jail.stat() if jail.exists() else None
     return LOCKS / (f"{status.st_dev}-{status.st_ino}" if status else "none")
+
+
+def holder(lock: Path) -> int:
+    """The process that has the lock; 0 when there is none. A file of a former jail with these numbers may be there."""
+    match = re.search(r"process (\d+)", text(lock))
+    return int(match[1]) if match and Path("/proc", match[1]).exists() else 0
 
 
 def text(path: Path) -> str:

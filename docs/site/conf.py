@@ -21,6 +21,7 @@ include_patterns = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/*.md",
     "roles/*/README.md",
     "tests/*/README.md",

@@ -165,9 +165,9 @@ def test_what_macos_refuses_is_told(place: Place) -> None:
     """The first program of the jail ends so; what it says is not taken for the Mac's, so this is but a warning."""
     link = visit(place)
     before = place.on_mac("cat", "/proc/sys/kernel/domainname").strip()
-    arch, _sip, root = before.split(",")
+    arch, _sip, rest = before.split(",", 2)
     try:
-        place.on_mac("sh", "-c", f"echo {arch},on,{root} >/proc/sys/kernel/domainname")
+        place.on_mac("sh", "-c", f"echo {arch},on,{rest} >/proc/sys/kernel/domainname")
         assert link.run("id").rc == 134
     finally:
         place.on_mac("sh", "-c", f"echo {before} >/proc/sys/kernel/domainname")

@@ -5,9 +5,9 @@
 # First process of a host's namespaces: mounts its root, moves into it, waits for the word that its own
 # files are written, then becomes launchd.
 #
-# Arguments: lower root, host directory, architecture, SIP state, host name.
+# Arguments: lower root, host directory, architecture, SIP state, host name, what its kernel does as macOS does.
 set -eu
-lower=$1 dir=$2 arch=$3 sip=$4 name=$5
+lower=$1 dir=$2 arch=$3 sip=$4 name=$5 xnu=$6
 root=$dir/root
 mount --make-rprivate /
 mkdir -p "$dir/upper" "$dir/work" "$root"
@@ -49,7 +49,7 @@ pivot_root . .
 /usr/lib/standin/bin/umount -l .
 cd /
 echo "$name" > /proc/sys/kernel/hostname
-echo "$arch,$sip,$(stat -c %d:%i /)" > /proc/sys/kernel/domainname
+echo "$arch,$sip,$(stat -c %d:%i /)$xnu" > /proc/sys/kernel/domainname
 echo ready
 read -r _go
 exec < /dev/null > /private/var/log/launchd.log 2>&1

@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--sip", default="off", help="on, off, custom, custom-fs (file system protection on)")
     create.add_argument("--bare", action="store_true", help="without Command Line Tools and Python")
     create.add_argument("--vms", action="store_true", help="its tart can run virtual machines, called NAME-VM")
+    create.add_argument("--xnu", action="store_true", help="system calls and sshd behave as on macOS, see README.md")
     listing = verbs.add_parser("list", help="the hosts of this checkout")
     listing.add_argument("--json", action="store_true")
     enter = verbs.add_parser("enter", help="a root shell or a command in a host")
@@ -58,9 +59,8 @@ def do_create(arguments: argparse.Namespace) -> int:
         raise StandinError("create: name a host, or --pair")
     prepare.setup()
     for name, arch in wanted:
-        host = lifecycle.create(
-            name, arch, arguments.macos, arguments.cpu, arguments.sip, arguments.bare, arguments.vms
-        )
+        traits = [trait for trait in lifecycle.TRAITS if getattr(arguments, trait)]
+        host = lifecycle.create(name, arch, arguments.macos, arguments.cpu, arguments.sip, traits)
         print(describe(host))
     return 0
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+from collections.abc import Collection
 
 from host import lower, namespaces, network, personal, releases, volume
 from host.state import Host, StandinError, checkout_directory, hosts, load, locked, names, state_directory
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 SIP = ("on", "off", "custom", "custom-fs")
+TRAITS = ("bare", "vms", "xnu")
+"""What a host has besides, when it is made with it."""
 PAIR = (("mac-arm64", "arm64"), ("mac-x86", "x86_64"))
 
 
@@ -27,8 +30,7 @@ def create(
     macos: str | None,
     cpu: str | None,
     sip: str,
-    bare: bool = False,
-    runs_vms: bool = False,
+    traits: Collection[str] = (),
 ) -> Host:
     """Make the host, or start it again; a host that runs is left as it is."""
     default_macos, default_cpu = releases.DEFAULTS[arch]
@@ -51,7 +53,8 @@ def create(
         if host is None or not host.personal:
             _remove(name)  # whatever an interrupted create left
             index = network.free_index()
-            host = Host(name, *wanted, index=index, address=network.address(index), bare=bare, vms=runs_vms)
+            bare, vms, xnu = (trait in traits for trait in TRAITS)
+            host = Host(name, *wanted, index=index, address=network.address(index), bare=bare, vms=vms, xnu=xnu)
             host.lower = lower.ensure().name
             host.save()
             host.volume = volume.make(host)

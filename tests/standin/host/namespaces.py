@@ -18,7 +18,15 @@ from host.state import HERE, Host, StandinError, start_time, state_directory
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
+FIRST_WITH_PROVENANCE = 13
 NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
+
+
+def as_xnu(host: Host) -> str:
+    """What its kernel does as macOS does, as native/kernel.h reads it."""
+    if not host.xnu:
+        return ""
+    return ",xnu,provenance" if int(host.macos.split(".")[0]) >= FIRST_WITH_PROVENANCE else ",xnu"
 
 
 class Booting:
@@ -43,7 +51,8 @@ def boot(host: Host) -> Booting:
     log = host.directory / "console.log"
     word_read, word_write = os.pipe()
     ready_read, ready_write = os.pipe()
-    argv = [str(HERE / "host" / "boot.sh"), str(root), str(host.directory), host.arch, host.sip, host.hostname]
+    facts = [host.arch, host.sip, host.hostname, as_xnu(host)]
+    argv = [str(HERE / "host" / "boot.sh"), str(root), str(host.directory), *facts]
     host.pid = _spawn(argv, word_read, ready_write, log)
     host.started = start_time(host.pid)
     os.close(word_read)

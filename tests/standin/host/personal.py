@@ -17,6 +17,8 @@ from host.shell import run
 from host.state import Host, checkout_directory
 
 CRYPTEX = "System/Volumes/Preboot/Cryptexes/OS/System/Library/dyld"
+# What System Integrity Protection marks, by an attribute without a value; Linux has another name for it.
+PROTECTED, ROOTLESS = ("bin", "sbin", "usr", "System"), "user.com.apple.rootless"
 ARCHES = {"arm64": ("arm64e", "x86_64"), "x86_64": ("x86_64", "x86_64h")}
 
 
@@ -26,6 +28,9 @@ def write(host: Host, root: Path) -> None:
     accounts.write(root, host.name)
     _homes(root)
     _keys(root, host)
+    if host.xnu:
+        for name in PROTECTED:
+            os.setxattr(root / name, ROOTLESS, b"")
     if host.bare:
         clt.take_away(root)
         _take_fuse_away(root)

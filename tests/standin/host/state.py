@@ -59,6 +59,7 @@ class Host:
     address: str
     bare: bool = False  # without the Command Line Tools, and so without Python
     vms: bool = False  # its tart can start machines
+    xnu: bool = False  # its system calls are answered as macOS answers them
     volume: str = ""  # xfs, or why not
     lower: str = ""
     pid: int = 0

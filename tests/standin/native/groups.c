@@ -12,15 +12,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
-#include <string.h>
 #include <unistd.h>
 
-#define DARWIN_NGROUPS_MAX 16
+#include "kernel.h"
 
-static int program_is(const char *name)
-{
-    return strcmp(program_invocation_short_name, name) == 0;
-}
+#define DARWIN_NGROUPS_MAX 16
 
 int setgroups(size_t count, const gid_t *list)
 {

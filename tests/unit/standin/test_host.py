@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from host import inventory, prepare, state
+from stand_ins import ssh, standin
 
-STANDIN = Path(__file__).parents[2] / "standin/standin"
 NAME = f"unit-{os.getpid()}"
 JAIL = "/private/var/jails/unit"
 JAIL_PATHS = (
@@ -28,10 +28,6 @@ JAIL_PATHS = (
 )
 
 pytestmark = pytest.mark.skipif(prepare.missing_for_hosts() is not None, reason=str(prepare.missing_for_hosts()))
-
-
-def standin(*argv: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([STANDIN, *argv], check=False, capture_output=True, input=stdin, text=True)
 
 
 def inside(script: str) -> subprocess.CompletedProcess[str]:
@@ -57,14 +53,6 @@ def jail(host: state.Host) -> str:
     done = inside(script)
     assert done.returncode == 0, done.stderr
     return JAIL
-
-
-def ssh(host: state.Host, command: str, user: str = "admin") -> str:
-    folder = state.checkout_directory()
-    options = ("-F", "/dev/null", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={folder / 'known_hosts'}")
-    argv = ["ssh", *options, "-i", str(folder / "id_ed25519"), f"{user}@{host.address}", command]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    return done.stdout + done.stderr + (f"[{done.returncode}]" if done.returncode else "")
 
 
 def test_it_says_that_it_is_a_mac(host: state.Host) -> None:

@@ -23,7 +23,7 @@ def domain() -> tuple[str, str, str]:
     text = create_string_buffer(65)
     if CDLL(None).getdomainname(text, 65) != 0:
         raise OSError("getdomainname failed")
-    arch, sip, root = text.value.decode().split(",")
+    arch, sip, root, *_as_xnu = text.value.decode().split(",")
     return arch, sip, root
 
 

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--bare", action="store_true", help="without Command Line Tools and Python")
     create.add_argument("--vms", action="store_true", help="its tart can run virtual machines, called NAME-VM")
     create.add_argument("--xnu", action="store_true", help="system calls and sshd behave as on macOS, see README.md")
+    create.add_argument("--folding", action="store_true", help="its volume of jails compares names as APFS does")
     listing = verbs.add_parser("list", help="the hosts of this checkout")
     listing.add_argument("--json", action="store_true")
     enter = verbs.add_parser("enter", help="a root shell or a command in a host")

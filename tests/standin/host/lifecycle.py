@@ -10,12 +10,12 @@ import re
 import shutil
 from collections.abc import Collection
 
-from host import lower, namespaces, network, personal, releases, volume
+from host import folding, lower, namespaces, network, personal, releases, volume
 from host.state import Host, StandinError, checkout_directory, hosts, load, locked, names, state_directory
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 SIP = ("on", "off", "custom", "custom-fs")
-TRAITS = ("bare", "vms", "xnu")
+TRAITS = ("bare", "vms", "xnu", "folding")
 """What a host has besides, when it is made with it."""
 PAIR = (("mac-arm64", "arm64"), ("mac-x86", "x86_64"))
 
@@ -37,6 +37,8 @@ def create(
     wanted = (arch, macos or default_macos, cpu or default_cpu, sip)
     if not NAME.fullmatch(name):
         raise StandinError(f"{name}: not a host name (lower case letters, digits, dashes)")
+    if "folding" in traits and (reason := folding.missing()):
+        raise StandinError(reason)
     if sip not in SIP:
         raise StandinError(f"--sip {sip}: one of {', '.join(SIP)}")
     try:
@@ -53,8 +55,9 @@ def create(
         if host is None or not host.personal:
             _remove(name)  # whatever an interrupted create left
             index = network.free_index()
-            bare, vms, xnu = (trait in traits for trait in TRAITS)
-            host = Host(name, *wanted, index=index, address=network.address(index), bare=bare, vms=vms, xnu=xnu)
+            host = Host(name, *wanted, index=index, address=network.address(index))
+            for trait in traits:
+                setattr(host, trait, True)
             host.lower = lower.ensure().name
             host.save()
             host.volume = volume.make(host)
@@ -75,6 +78,8 @@ def _start(host: Host) -> None:
         elif host.macos != host.written:
             personal.write_release(host, booting.root)
         host.written = host.macos
+        if host.folding:
+            folding.serve(host, booting.root)
         if host.vms:
             from host import vms  # noqa: PLC0415 (its server makes hosts)
 

@@ -60,6 +60,7 @@ class Host:
     bare: bool = False  # without the Command Line Tools, and so without Python
     vms: bool = False  # its tart can start machines
     xnu: bool = False  # its system calls are answered as macOS answers them
+    folding: bool = False  # its jails are on a volume that compares names as APFS does
     volume: str = ""  # xfs, or why not
     lower: str = ""
     pid: int = 0

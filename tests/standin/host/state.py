@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -101,8 +101,10 @@ def load(name: str) -> Host | None:
 
 
 def _read(path: Path) -> Host | None:
+    """Another checkout may know more of its hosts, and needs what this one takes for unused all the same."""
     try:
-        return Host(**json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Host(**{field.name: found[field.name] for field in fields(Host) if field.name in found})
     except (OSError, ValueError, TypeError):
         return None
 

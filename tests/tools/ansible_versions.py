@@ -3,8 +3,8 @@
 """Run what tests the plugins of the controller with other releases of ansible-core than that of .venv.
 
 ansible_versions.py [SERIES[:PYTHON] ...], by default the newest series that is released, on the newest Python here that
-it runs on. ansible_versions.py --matrix prints all pairs as JSON, for a workflow. Series are those of the index, and not
-older than meta/runtime.yml allows; the Pythons of one are those that it names itself. Its environment is
+it runs on. ansible_versions.py --matrix prints all pairs as JSON, for a workflow. Series are those of the index, from
+the oldest that meta/runtime.yml allows; the Pythons of one are those that it names itself. Its environment is
 .cache/ansible-SERIES-PYTHON. The suite of the connection needs a stand-in Mac.
 """
 

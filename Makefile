@@ -106,5 +106,5 @@ $(VENV)/bin/python:
 
 $(VENV)/%.stamp: tests/requirements/%.txt tests/requirements/run.txt | $(VENV)/bin/python
 	@echo "installing $< into $(VENV)"
-	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --upgrade -r $<
 	@touch $@

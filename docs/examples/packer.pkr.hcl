@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
 #
-# An image for tart with a jail in it. On a Mac with Apple silicon, tart, Ansible and this collection:
+# An image for tart with a jail in it. On a Mac with Apple silicon, tart (brew install openai/tools/tart), Ansible and this
+# collection; from Terminal or by ssh, or Local Network privacy may keep Packer from the machine (docs/messages.md):
 #
 #   packer init packer.pkr.hcl
 #   packer build packer.pkr.hcl

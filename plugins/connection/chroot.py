@@ -361,7 +361,7 @@ class Connection(ConnectionBase):
         try:
             answer = how(visit.command, what)
         except AnsibleConnectionFailure as exc:
-            raise type(exc)(f"cannot reach {name}, the Mac of the jail {visit.jail}") from exc
+            raise type(exc)(entry.unreached(name, visit, str(exc))) from exc
         except AnsibleError as exc:
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise

@@ -82,6 +82,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.darwin.jail.plugins.module_utils.errors import show
 from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe
+from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
 from ansible_collections.darwin.jail.plugins.plugin_utils.vms import host_name, is_local, variables, way_through
 
 MARK = "=addresses="
@@ -203,7 +204,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             answers = dict(zip(macs, pool.map(one, macs.values()), strict=True))
         for name, answer in answers.items():
             if isinstance(answer, NoAnswerError):
-                self.display.warning(f"the virtual machines of {name} are not known: {show(str(answer))}")
+                self.display.warning(f"the virtual machines of {name} are not known: {show(advised(str(answer)))}")
         return {name: answer for name, answer in answers.items() if not isinstance(answer, NoAnswerError)}
 
     def _is_another(self, name: str) -> bool:

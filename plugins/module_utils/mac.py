@@ -19,15 +19,16 @@ from .software import software
 
 def survey(users: Sequence[str]) -> Result:
     """Look at this Mac; InputError when it runs no macOS or does not know one of the users."""
+    processor = architecture()
     with Root("/") as root:
         system = release(root)
-        installed = software(root, architecture())
+        installed = software(root, processor, system.major)
     protection = sip.status()
     return Result(
         False,
         {
             "macos": {"version": system.version, "build": system.build},
-            "architecture": architecture(),
+            "architecture": processor,
             "root": os.geteuid() == 0,
             "sip": protection.status,
             "can_enter": not protection.protects_files,

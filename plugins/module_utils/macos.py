@@ -14,6 +14,11 @@ from ._sys.limits import PLIST
 from ._sys.rooted import Root
 from .errors import InputError, OperationError, show
 
+BOTH = ("arm64", "x86_64")
+RELEASES = {12: BOTH, 13: BOTH, 14: BOTH, 15: BOTH, 26: BOTH, 27: ("arm64",)}
+"""The releases of macOS that this collection knows, and their processors. Nothing else says which one is the newest."""
+OLDEST, NEWEST = min(RELEASES), max(RELEASES)
+
 SYSTEM_VERSION = b"System/Library/CoreServices/SystemVersion.plist"
 CACHES = b"System/Library/dyld"
 """Where programs look for the shared caches of their libraries (apple-oss-distributions/dyld)."""
@@ -53,6 +58,11 @@ def release(root: Root) -> Release:
             f"{where} does not tell the version of macOS: {show(found.version[:40])} ({show(found.build[:40])}) is none"
         )
     return found
+
+
+def processors(major: int) -> tuple[str, ...]:
+    """Those that a release runs on, as far as is known: one that is newer than all is taken for the newest."""
+    return next((RELEASES[known] for known in sorted(RELEASES, reverse=True) if known <= major), ())
 
 
 def may_hold_macos(root: Root) -> bool:

@@ -23,15 +23,22 @@ RECEIPTS = tuple(
 # Homebrew's own default for each architecture (Homebrew/install install.sh).
 PREFIXES = {"arm64": "/opt/homebrew", "x86_64": "/usr/local"}
 
+BOTTLES_SINCE = 15
+"""The oldest macOS that Homebrew makes bottles for, on Apple silicon; none for Intel (docs/macos.md, Homebrew)."""
+
 FUSES = {"macfuse": b"Library/Filesystems/macfuse.fs", "fuse-t": b"Library/Application Support/fuse-t"}
 
 
-def software(root: Root, architecture: str) -> dict[str, Any]:
+def software(root: Root, architecture: str, major: int) -> dict[str, Any]:
     """Return values of darwin_mac_info."""
     prefix = PREFIXES.get(architecture, "/usr/local")
     return {
         "command_line_tools": command_line_tools(root),
-        "homebrew": {"prefix": prefix, "installed": _exists(root, prefix[1:].encode() + b"/bin/brew")},
+        "homebrew": {
+            "prefix": prefix,
+            "installed": _exists(root, prefix[1:].encode() + b"/bin/brew"),
+            "bottles": architecture == "arm64" and major >= BOTTLES_SINCE,
+        },
         "fuse": fuses(root),
     }
 

@@ -81,7 +81,8 @@ options:
     description:
       - With a profile on Apple silicon, have what programs for Intel need, too. That is Rosetta, and a shared cache of
         some gigabytes.
-      - A Mac without Rosetta is refused. Nobody has reported yet whether Rosetta works in a jail.
+      - A Mac without Rosetta is refused. An update to macOS 27 removes it, and later ones have it for old games only.
+      - Nobody has reported yet whether Rosetta works in a jail.
     type: bool
     default: false
   architectures:

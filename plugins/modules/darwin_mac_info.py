@@ -94,7 +94,11 @@ homebrew:
   contains:
     prefix: {description: Its prefix., type: str, sample: /opt/homebrew}
     installed: {description: Whether there is a brew., type: bool, sample: true}
-  sample: {prefix: /opt/homebrew, installed: true}
+    bottles:
+      description: Whether Homebrew makes bottles for such a Mac. Where it makes none, C(brew) compiles.
+      type: bool
+      sample: true
+  sample: {prefix: /opt/homebrew, installed: true, bottles: true}
 fuse:
   description: The installed ones of V(macfuse) and V(fuse-t). Whether macOS lets them work is not known.
   returned: success

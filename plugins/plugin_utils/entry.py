@@ -44,6 +44,13 @@ def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
             raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {words}: {advice}")
 
 
+def unreached(mac: str, visit: Visit, cause: str) -> str:
+    """What is said when there is no way to the Mac. Why not follows."""
+    from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised  # noqa: PLC0415 (few tasks need it)
+
+    return advised(f"cannot reach {mac}, the Mac of the jail {visit.jail}", cause)
+
+
 def explain(visit: Visit, answer: Answer) -> None:
     """Say what is known of programs that were killed."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)

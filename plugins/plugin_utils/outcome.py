@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
 
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -31,7 +32,8 @@ def judged(found: Mapping[str, Any]) -> tuple[str, str]:
 
 def reason(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
-    return _last_line(found.get("stderr")) or _difference(found) or _last_line(found.get("msg"))
+    why = _last_line(found.get("stderr")) or _difference(found) or _last_line(found.get("msg"))
+    return advised(why) if found.get("unreachable") else why
 
 
 def _difference(found: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.sizes import GROUPS
+from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
 
 COLUMNS = (
     "mac", "jail", "path", "macos", "build", "built", "age_days", "size", "drift", "health", "said", "host_drift",
@@ -77,7 +78,7 @@ def _nothing() -> dict[str, Any]:
 
 def _why(told: Mapping[str, Any]) -> str:
     words = str(told.get("msg") or "").strip() or "the Mac said nothing"
-    return f"the Mac could not be reached: {words}" if told.get("unreachable") else words
+    return f"the Mac could not be reached: {advised(words)}" if told.get("unreachable") else words
 
 
 def _broken(told: Mapping[str, Any]) -> list[str]:

@@ -2,67 +2,147 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Run what tests the plugins of the controller with other releases of ansible-core than that of .venv.
 
-ansible_versions.py [SERIES[:PYTHON] ...], by default the newest on the first Python found of those that it runs on.
-Its environment is .cache/ansible-SERIES-PYTHON. The suite of the connection needs a stand-in Mac.
+ansible_versions.py [SERIES[:PYTHON] ...], by default the newest series that is released, on the newest Python here that
+it runs on. ansible_versions.py --matrix prints all pairs as JSON, for a workflow. Series are those of the index, from
+the oldest that meta/runtime.yml allows; the Pythons of one are those that it names itself. Its environment is
+.cache/ansible-SERIES-PYTHON. The suite of the connection needs a stand-in Mac.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pythons
+import yaml
 from check import no_stand_in
 
 CHECKOUT = Path(__file__).parents[2]
-PYTHONS = {"2.19": ("3.11", "3.12", "3.13"), "2.20": ("3.12", "3.13", "3.14"), "2.21": ("3.12", "3.13", "3.14")}
-"""Those that each series runs on."""
-NEWEST = "2.21"
-
 NEEDED = ("pytest ~= 9.2", "hypothesis ~= 6.170")
 UNIT = [
     f"tests/unit/plugins/{name}"
     for name in ("action", "become", "callback", "connection", "doc_fragments", "inventory", "lookup", "plugin_utils")
 ]
+PACKAGE = "ansible-core"
+VERSION = re.compile(r"(\d+)\.(\d+)\.\d+((?:a|b|rc)\d+)?")
 
 
-def wanted(word: str) -> tuple[str, tuple[str, ...]]:
+class Series(NamedTuple):
+    """Releases that have the first two numbers in common."""
+
+    name: str
+    release: str
+    """Its newest one: one before the first, such as 2.30.0rc1, when there is no other."""
+    pythons: tuple[str, ...]
+    """Those of ours that it runs on, the newest first."""
+
+    @property
+    def preview(self) -> bool:
+        return not self.release.replace(".", "").isdigit()
+
+
+def pip(*words: str) -> str:
+    argv = [sys.executable, "-m", "pip", *words, "--disable-pip-version-check"]
+    ended = subprocess.run(argv, check=False, capture_output=True, text=True)
+    if ended.returncode:
+        sys.exit(f"cannot ask the package index for {PACKAGE}: {ended.stderr.strip()}")
+    return ended.stdout
+
+
+def oldest() -> tuple[int, int]:
+    """The oldest series that the collection allows."""
+    allowed = str(yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())["requires_ansible"])
+    major, minor = re.findall(r"\d+", allowed)[:2]
+    return int(major), int(minor)
+
+
+def newest_of_each() -> dict[tuple[int, int], str]:
+    """The newest release of each series that is on the index, and no preview where there is another one."""
+    listed = pip("index", "versions", PACKAGE, "--pre", "--python-version", pythons.known()[0])
+    versions = re.findall(r"[^,\s]+", listed.partition("Available versions:")[2].partition("\n")[0])
+    matches = [match for version in reversed(versions) if (match := VERSION.fullmatch(version))]
+    # The newest is the last. A preview counts where there is nothing else.
+    matches.sort(key=lambda match: not match[3])
+    return {(int(match[1]), int(match[2])): match[0] for match in matches}
+
+
+def runs_on(release: str) -> tuple[str, ...]:
+    """Those of our Pythons that a release names."""
+    target = ("--target", str(CHECKOUT / ".cache/none"), "--only-binary=:all:", "--ignore-requires-python")
+    told = pip("install", "-qq", "--dry-run", "--no-deps", "--report=-", *target, f"{PACKAGE}=={release}")
+    (package,) = json.loads(told)["install"]
+    return tuple(
+        version
+        for version in pythons.known()
+        if f"Programming Language :: Python :: {version}" in package["metadata"]["classifier"]
+    )
+
+
+def all_series() -> dict[str, Series]:
+    """Those that the collection is for, the newest last."""
+    found = [(key, release) for key, release in sorted(newest_of_each().items()) if key >= oldest()]
+    names = {f"{major}.{minor}": release for (major, minor), release in found}
+    return {name: Series(name, release, runs_on(release)) for name, release in names.items()}
+
+
+def wanted(word: str, known: dict[str, Series]) -> tuple[Series, tuple[str, ...]]:
     """A series, and the Pythons of which one will do."""
-    series, _colon, version = word.partition(":")
-    if series not in PYTHONS:
-        sys.exit(f"unknown: ansible-core {series}; known are {', '.join(PYTHONS)}")
-    if version and version not in PYTHONS[series]:
-        sys.exit(f"ansible-core {series} runs on Python {', '.join(PYTHONS[series])}, not on {version}")
-    return series, (version,) if version else PYTHONS[series]
+    name, _colon, version = word.partition(":")
+    if name not in known:
+        sys.exit(f"unknown: {PACKAGE} {name}; known are {', '.join(known)}")
+    series = known[name]
+    if version and version not in series.pythons:
+        sys.exit(f"{PACKAGE} {name} runs on Python {', '.join(series.pythons)}, not on {version}")
+    return series, (version,) if version else series.pythons
 
 
-def environment(series: str, versions: tuple[str, ...]) -> str:
+def newest(known: dict[str, Series]) -> str:
+    """The one that people have."""
+    return [series.name for series in known.values() if not series.preview][-1]
+
+
+def matrix(known: dict[str, Series]) -> list[dict[str, str | bool]]:
+    return [
+        {"series": series.name, "python": version, "preview": series.preview}
+        for series in known.values()
+        for version in series.pythons
+    ]
+
+
+def environment(series: Series, versions: tuple[str, ...]) -> str:
     """The Python of an environment with it."""
     name, found = next(((name, path) for name in versions if (path := pythons.find(name))), ("", None))
     if not found:
-        sys.exit(f"ansible-core {series} needs Python {' or '.join(versions)}, which is not on this machine")
-    folder = CHECKOUT / ".cache" / f"ansible-{series}-{name}"
+        sys.exit(f"{PACKAGE} {series.name} needs Python {' or '.join(versions)}, which is not on this machine")
+    folder = CHECKOUT / ".cache" / f"ansible-{series.name}-{name}"
     python = folder / "bin/python"
     if not python.exists():
         subprocess.check_call([found, "-m", "venv", folder])
-    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    subprocess.check_call([*pip, f"ansible-core ~= {series}.0", *NEEDED])
+    install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    subprocess.check_call([*install, f"{PACKAGE}=={series.release}", *NEEDED])
     return str(python)
 
 
 def main(words: list[str]) -> int:
-    chosen = [wanted(word) for word in words or [NEWEST]]
+    known = all_series()
+    if words == ["--matrix"]:
+        print(json.dumps({"include": matrix(known)}))
+        return 0
+    chosen = [wanted(word, known) for word in words or [newest(known)]]
     if reason := no_stand_in():
         sys.exit(f"stand-in Macs cannot run here: {reason}")
     failed = []
     for series, versions in chosen:
         python = environment(series, versions)
         for tests in (UNIT, ["tests/connection"]):
-            print(f"ansible-core {series}: {' '.join(tests)}", flush=True)
-            command = [python, "-m", "pytest", "--quiet", "-o", f"cache_dir=.cache/pytest-{series}", *tests]
+            print(f"{PACKAGE} {series.release}: {' '.join(tests)}", flush=True)
+            command = [python, "-m", "pytest", "--quiet", "-o", f"cache_dir=.cache/pytest-{series.name}", *tests]
             if subprocess.call(command, cwd=CHECKOUT):
-                failed.append(f"{series}: {' '.join(tests)}")
+                failed.append(f"{series.name}: {' '.join(tests)}")
     print("\n".join(["failed:", *failed] if failed else ["all passed"]))
     return int(bool(failed))
 

@@ -15,6 +15,12 @@ print("%d.%d" % sys.version_info[:2], getattr(sys, "_base_executable", sys.execu
 COMMAND_LINE_TOOLS = Path("/Library/Developer/CommandLineTools/usr/bin/python3")
 
 
+def known() -> tuple[str, ...]:
+    """Versions of Python on which Ansible is run, the newest first."""
+    program = Path(__file__).with_name("find-python")
+    return tuple(subprocess.run([program, "--known"], check=True, capture_output=True, text=True).stdout.split())
+
+
 def find(version: str) -> Path | None:
     """The program of Python `version` ("3.9"), if it is here and can make virtual environments."""
     pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))

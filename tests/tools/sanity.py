@@ -81,7 +81,8 @@ def link_pythons() -> None:
     """The Pythons that are here; the newest that this ansible-test knows may well be missing."""
     shutil.rmtree(PYTHONS, ignore_errors=True)
     PYTHONS.mkdir(parents=True)
-    for version in (f"3.{minor}" for minor in range(9, 15)):
+    newest = max(int(version.partition(".")[2]) for version in pythons.known())
+    for version in (f"3.{minor}" for minor in range(9, newest + 1)):
         if found := pythons.find(version):
             (PYTHONS / f"python{version}").symlink_to(found)
 

@@ -15,14 +15,12 @@ from typing import NamedTuple
 from .._sys import at
 from .._sys.rooted import Root
 from ..errors import InputError, failed, show
-from ..macos import CACHES, CRYPTEX, architecture, is_haswell, release
+from ..macos import CACHES, CRYPTEX, NEWEST, OLDEST, architecture, is_haswell, processors, release
 from .manifest import Entry, checked, read_list
 from .profile_lists import ACTING_ON_THE_MAC, CHOSEN_FOR_THE_MAC, PROFILES, ROSETTA, WITHOUT_ROSETTA
 from .source import Source
 
 DEFAULT = "standard"
-OLDEST, NEWEST = 12, 26
-"""The releases of macOS that the profiles were written for."""
 
 ARM, HASWELL, INTEL = "dyld_shared_cache_arm64e", "dyld_shared_cache_x86_64h", "dyld_shared_cache_x86_64"
 
@@ -71,7 +69,7 @@ def chosen(name: str | None, source: Source, nothing_named: bool, rosetta: bool 
 def _known(source: Source) -> tuple[int, str]:
     """The release and the architecture; InputError when there is no profile for them."""
     found, arch = release(source.root), architecture()
-    if found.major < OLDEST or arch not in ("arm64", "x86_64"):
+    if arch not in processors(found.major):
         raise InputError(
             f"there is no profile for macOS {found.version} on {arch}: name what to copy with manifests or entries"
         )

@@ -14,7 +14,7 @@ from ..launchd import Job
 from .machine import LONG, User, Wish, demand, find_program, run_as, said
 
 PLACES = ("/opt/homebrew/bin/tart", "/usr/local/bin/tart", "/Applications/tart.app/Contents/MacOS/tart")
-HINT = "install it on this Mac, which must have Apple silicon (brew install cirruslabs/cli/tart), or say where it is"
+HINT = "install it on this Mac, which must have Apple silicon (brew install openai/tools/tart), or say where it is"
 KEYCHAIN = "unlock it, or let the user log in at start: security unlock-keychain login.keychain"
 SECURITY = "/usr/bin/security"
 SETTINGS = {"cpu": "--cpu", "memory": "--memory", "disk": "--disk-size"}

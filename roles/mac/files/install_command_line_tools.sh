@@ -56,9 +56,9 @@ list() {
         "restarted: restart the Mac, or allow more time with jail_mac_clt_list_timeout"
 }
 
-# The labels of all Command Line Tools that are offered, the newest last.
+# The labels of all Command Line Tools that are offered, the newest last: "... for Xcode-16.4", "... for Xcode 26.2-26.2".
 labels() {
-    sed -n 's/^ *\* Label: \(Command Line Tools.*\)$/\1/p' "$folder/said" | sort -V
+    sed -n 's/^ *\* Label: \(Command Line Tools.*-\)\([^-]*\)$/\2 \1\2/p' "$folder/said" | sort -V | sed 's/^[^ ]* //'
 }
 
 # That of the version that is wanted, or of the newest that is no beta.

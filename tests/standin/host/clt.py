@@ -21,7 +21,12 @@ PACKAGE = "com.apple.pkg.CLTools_Executables"
 # Where macOS 13 and later keep Apple's receipts (two current programs look there), and where 12 does.
 RECEIPTS, RECEIPTS_OF_12 = "Library/Apple/System/Library/Receipts", "private/var/db/receipts"
 # macOS major release -> what pkgutil says of the tools for it (public transcripts).
-VERSIONS = {12: "14.2.0.0.1.1668646533", 13: "14.3.1.0.1.1683849156", 14: "15.3.0.0.1.1708646388"}
+VERSIONS = {
+    12: "14.2.0.0.1.1668646533",
+    13: "14.3.1.0.1.1683849156",
+    14: "15.3.0.0.1.1708646388",
+    27: "27.0.0.0.1788430756",
+}
 NEWEST = "16.2.0.0.1.1733547573"
 
 

@@ -84,6 +84,14 @@ RELEASES = {
                 "arm64": _kernel("25.6.0", "Sat Jul 11 15:27:04 PDT 2026; root:xnu-12377.161.13~4/RELEASE_ARM64_T6050"),
             },
         ),
+        Release(
+            "27.0",
+            "26A428",
+            "27.0.0",
+            {
+                "arm64": _kernel("27.0.0", "Tue Aug 11 21:05:27 PDT 2026; root:xnu-13432.1.9~1/RELEASE_ARM64_T8103"),
+            },
+        ),
     )
 }
 

@@ -106,4 +106,4 @@ def _copy_files(root: Path) -> None:
 def _python(root: Path) -> None:
     """Stand-in commands run on a Python of their own, so that the host's can be taken away."""
     (root / "usr/lib/standin/bin/python3").symlink_to("../../../bin/python3.11")
-    run("python3", "-m", "compileall", "-q", "-s", str(root), str(root / "usr/lib/python3.11/standin"))
+    run("chroot", str(root), "/usr/bin/python3.11", "-m", "compileall", "-q", "/usr/lib/python3.11/standin")

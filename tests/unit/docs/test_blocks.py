@@ -259,8 +259,11 @@ def test_the_configuration_of_ansible_is_heeded(tmp_path: Path) -> None:
         ansible("config", "dump", "--only-changed", *which, folder=tmp_path)
         for which in ((), ("--type", "connection", "ssh"))
     ]
-    heeded = sum(dump.count(f"({path}) = ") for dump in dumps)
-    assert heeded == len(re.findall(r"^\w+ = ", path.read_text(), re.MULTILINE))
+    # Since 2.22 the first one has what the second one has, too.
+    heeded = {
+        name for dump in dumps for name in re.findall(rf"^(\w+)\({re.escape(str(path))}\) = ", dump, re.MULTILINE)
+    }
+    assert len(heeded) == len(re.findall(r"^\w+ = ", path.read_text(), re.MULTILINE))
 
 
 def test_commands_are_found_in_both_forms() -> None:

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
             {"failed": True, "msg": "Unknown error.", "diff": {"prepared": "+ a\n- b\n"}},
             ("failed", "is to be: + a; - b"),
         ),
-        ({"unreachable": True, "changed": False, "msg": "no route to host"}, ("failed", "no route to host")),
+        ({"unreachable": True, "changed": False, "msg": "Connection refused"}, ("failed", "Connection refused")),
         ({"skipped": True, "false_condition": "clt_wanted | bool"}, ("left out", "needs clt_wanted | bool")),
         ({"skipped": True}, ("left out", "")),
         (

@@ -64,12 +64,12 @@ def test_hosts_of_a_mac_that_answers_and_a_warning_for_one_that_does_not(tmp_pat
     macs |= {"here": {"ansible_connection": "local"}, "away": {"ansible_host": "127.0.0.1", "ansible_port": 1}}
     (tmp_path / "a.json").write_text(json.dumps({"macs": {"hosts": macs}}))
     (tmp_path / "zz.yml").write_text(
-        "{plugin: darwin.jail.tart, timeout: 5, keyed_groups: [{prefix: behind, key: vm_mac}]}"
+        "{plugin: darwin.jail.tart, timeout: 120, keyed_groups: [{prefix: behind, key: vm_mac}]}"
     )
     sources = ["-i", str(tmp_path / "a.json"), "-i", str(tmp_path / "zz.yml")]
     environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
     ended = subprocess.run(
-        [PROGRAM, *sources, "--list"], capture_output=True, text=True, env=environment, check=True, timeout=60
+        [PROGRAM, *sources, "--list"], capture_output=True, text=True, env=environment, check=True, timeout=300
     )
     found = json.loads(ended.stdout)
     assert found["vms"]["hosts"] == found["vms_on_here"]["hosts"] == found["behind_here"]["hosts"] == ["dev-here"]

@@ -31,21 +31,30 @@ def receipt(root: Root, data: bytes, place: bytes = RECEIPTS[0]) -> None:
 
 
 def test_an_empty_mac(root: Root) -> None:
-    found = software(root, "arm64")
+    found = software(root, "arm64", 15)
     assert found["command_line_tools"] is None
-    assert found["homebrew"] == {"prefix": "/opt/homebrew", "installed": False}
+    assert found["homebrew"] == {"prefix": "/opt/homebrew", "installed": False, "bottles": True}
     assert found["fuse"] == []
 
 
 @pytest.mark.parametrize(("arch", "prefix"), [("arm64", "/opt/homebrew"), ("x86_64", "/usr/local")])
 def test_homebrew_of_the_architecture(root: Root, arch: str, prefix: str) -> None:
     put(root, f"{prefix[1:]}/bin/brew")
-    assert software(root, arch)["homebrew"] == {"prefix": prefix, "installed": True}
+    found = software(root, arch, 15)["homebrew"]
+    assert (found["prefix"], found["installed"]) == (prefix, True)
+
+
+@pytest.mark.parametrize(
+    ("arch", "major", "made"),
+    [("arm64", 14, False), ("arm64", 15, True), ("arm64", 27, True), ("x86_64", 12, False), ("x86_64", 26, False)],
+)
+def test_what_homebrew_makes_bottles_for(root: Root, arch: str, major: int, made: bool) -> None:
+    assert software(root, arch, major)["homebrew"]["bottles"] is made
 
 
 def test_fuse(root: Root) -> None:
     put(root, "Library/Application Support/fuse-t/uninstall.sh", "Library/Filesystems/macfuse.fs/Contents/Info.plist")
-    assert software(root, "arm64")["fuse"] == ["macfuse", "fuse-t"]
+    assert software(root, "arm64", 15)["fuse"] == ["macfuse", "fuse-t"]
 
 
 def test_the_version_of_the_tools(root: Root) -> None:
@@ -82,4 +91,4 @@ def test_a_link_on_the_way(root: Root, tmp_path: Path) -> None:
     put(root, "elsewhere/bin/brew")
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt/homebrew").symlink_to("../elsewhere")
-    assert not software(root, "arm64")["homebrew"]["installed"]
+    assert not software(root, "arm64", 15)["homebrew"]["installed"]

@@ -18,9 +18,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import macos
 from ansible_collections.darwin.jail.plugins.module_utils._sys import copyfile, darwin
 
-OLDEST = "12.0"
+OLDEST = f"{macos.OLDEST}.0"
 SOURCE = Path(darwin.__file__).read_text() + Path(copyfile.__file__).read_text()
 
 FACTS = {

@@ -134,7 +134,8 @@ def test_keys_are_for_the_new_terminal(person: Person) -> None:
 
 def test_it_follows_the_size_of_the_window(person: Person) -> None:
     person.resize(41, 97)
-    person.type("stty size", "41 97")
+    # The keys may come there before the size does.
+    person.type("until [ \"$(stty size)\" = '41 97' ]; do sleep 0.05; done; echo sized-$((1+1))", "sized-2")
     wait = "trap 'echo now $(stty size); exit' WINCH; echo go-$((1+1)); while :; do sleep 0.05; done"
     person.type(f'sh -c "{wait}"'.replace("$", "\\$"), "go-2")
     person.resize(42, 98)

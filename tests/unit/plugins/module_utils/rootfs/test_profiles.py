@@ -20,9 +20,9 @@ from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gathe
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import profile_lists, profiles
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-from macos_trees import CRYPTEX, DYLD, MACS, ROSETTA, TRANSLATED, Mac, make
+from macos_trees import BUILDS, CRYPTEX, DYLD, MACS, ROSETTA, TRANSLATED, Mac, mac, make
 
-ARM, INTEL = MACS[6], MACS[7]
+ARM, NEWER, INTEL = mac(15), mac(26), mac(15, "x86_64")
 EACH = pytest.mark.parametrize("mac", MACS, ids=lambda mac: f"{mac.version}-{mac.arch}")
 EVERY_PROFILE = pytest.mark.parametrize("profile", profile_lists.PROFILES)
 
@@ -162,7 +162,7 @@ def test_a_haswell_whose_macos_has_no_cache_for_it(jail: Jail) -> None:
     assert jail.caches() == files_of(INTEL, "x86_64")
 
 
-@pytest.mark.parametrize("mac", MACS[::2], ids=lambda mac: mac.version)
+@pytest.mark.parametrize("mac", [mac for mac in MACS if mac.arch == "arm64"], ids=lambda mac: mac.version)
 def test_rosetta(jail: Jail, mac: Mac) -> None:
     jail.build(mac, "minimal", rosetta=True)
     assert jail.caches() == files_of(mac, "arm64e") | files_of(mac, "x86_64") | {TRANSLATED}
@@ -189,8 +189,16 @@ def test_rosetta_where_it_cannot_be(jail: Jail) -> None:
 def test_releases_without_a_profile(jail: Jail) -> None:
     with pytest.raises(InputError, match=r"there is no profile for macOS 11\.7 on arm64"):
         jail.build(Mac("11.7", "20G817", "arm64"), "standard")
+    jail.source = jail.source.with_name("apple")
+    with pytest.raises(InputError, match=r"there is no profile for macOS 27\.0 on x86_64"):
+        jail.build(Mac("27.0", "26A428", "x86_64"), "standard")
     jail.source = jail.source.with_name("future")
-    assert "macOS 27 is newer than the profiles" in jail.build(Mac("27.0", "26A1", "arm64"), "minimal").warnings[0]
+    later = macos.NEWEST + 1
+    assert f"macOS {later} is newer than" in jail.build(Mac(f"{later}.0", "1A1", "arm64"), "minimal").warnings[0]
+
+
+def test_each_release_is_tried() -> None:
+    assert [int(version.partition(".")[0]) for version in BUILDS] == sorted(macos.RELEASES)
 
 
 def test_a_tree_without_a_cache(jail: Jail) -> None:
@@ -206,10 +214,10 @@ def test_a_jail_of_another_macos_is_not_updated_in_place(jail: Jail, check: bool
     jail.build(ARM, "minimal")
     shutil.rmtree(jail.source)
     with pytest.raises(InputError, match=r"has macOS 26\.6 \(25G72\), the jail 15\.2 \(24C101\): run the playbook"):
-        jail.build(MACS[8], "minimal", check=check)
+        jail.build(NEWER, "minimal", check=check)
     assert jail.caches() == files_of(ARM, "arm64e")
-    assert jail.build(MACS[8], "minimal", check=check, update_in_place=True).changed
-    assert jail.caches() == files_of(ARM if check else MACS[8], "arm64e")
+    assert jail.build(NEWER, "minimal", check=check, update_in_place=True).changed
+    assert jail.caches() == files_of(ARM if check else NEWER, "arm64e")
 
 
 def test_nor_is_one_with_another_cache_of_the_same_build(jail: Jail) -> None:
@@ -228,8 +236,8 @@ def test_a_jail_that_nobody_can_use_yet_is_finished(jail: Jail) -> None:
     with open_jail(str(jail.path)) as killed:
         killed.mark(state="building")
     shutil.rmtree(jail.source)
-    jail.build(MACS[8], "minimal")
-    assert jail.caches() == files_of(MACS[8], "arm64e")
+    jail.build(NEWER, "minimal")
+    assert jail.caches() == files_of(NEWER, "arm64e")
 
 
 @pytest.mark.parametrize(

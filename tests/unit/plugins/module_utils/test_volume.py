@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -95,6 +96,21 @@ def test_it_is_deleted_when_nothing_is_left_in_it(mac: Path) -> None:
     assert changes(mac)[-1] == "apfs deleteVolume disk3s7"
     for check in (True, False):
         assert not arrange("jails", None, "absent", None, check=check).changed
+
+
+def test_what_a_killed_run_left_in_it_does_not_keep_it(mac: Path) -> None:
+    """What has no lock, or one that is held, does."""
+    arrange("jails", None, "present", None, check=False)
+    place = mac / "Volumes/jails/.darwin.jail.runs"
+    (place / "0123456789ab/jail").mkdir(parents=True)
+    lock, stays = place / "0123456789ab.lock", ["the volume jails stays: it holds .darwin.jail.runs"]
+    assert arrange("jails", None, "absent", None, check=False).warnings == stays
+    lock.touch(mode=0o600)
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert arrange("jails", None, "absent", None, check=False).warnings == stays
+    for check in (True, False):
+        assert arrange("jails", None, "absent", None, check=check).changed
 
 
 def test_what_somebody_else_made_stays(mac: Path) -> None:

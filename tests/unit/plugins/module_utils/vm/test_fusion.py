@@ -33,6 +33,13 @@ def test_a_machine_is_cloned_configured_and_deleted(fusion: Fusion) -> None:
     assert fusion.running() == {}
 
 
+def test_a_folder_that_a_killed_run_left_is_no_machine_and_becomes_one(fusion: Fusion) -> None:
+    Path(f"{fusion.user.home}/{FOLDER}/dev.vmwarevm").mkdir(parents=True)
+    assert fusion.running() == {}
+    fusion.clone(wish(fusion))
+    assert fusion.running() == {"dev": False}
+
+
 def test_a_machine_that_runs_is_stopped_politely_then_hard(fusion: Fusion) -> None:
     fusion.clone(wish(fusion))
     vmx = f"{fusion.user.home}/{FOLDER}/dev.vmwarevm/dev.vmx"

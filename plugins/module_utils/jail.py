@@ -111,7 +111,7 @@ class Jail:
     def lock(self, check: bool = False, sweep: bool = True) -> None:
         """Become the one writer (in check mode: see that there is none); BusyError otherwise.
 
-        With `sweep`, what a killed one left on its way is removed.
+        With `sweep`, what a killed one left on its way is removed, or finished.
         """
         if check:
             refuse_if_locked(self.root)
@@ -121,6 +121,7 @@ class Jail:
             self._look_again()
             if sweep:
                 sweep_stage(self.root)
+                self._finish_mark()
         except BaseException:
             self.unlock()
             raise
@@ -136,6 +137,14 @@ class Jail:
     def _look_again(self) -> None:
         """The run that had the lock before may have written another entry."""
         self._marker, self._entry = read_marker(self.root), None
+
+    def _finish_mark(self) -> None:
+        """Of a run that was killed while it changed the entry: there may be another one, or a marker of before."""
+        if not self.unknown:
+            register.finish(self.path, self.entry)
+            if self._marker != marker_of(self.entry):
+                self._marker = marker_of(self.entry)
+                write_marker(self.root, self._marker)
 
     def unlock(self) -> None:
         """Let others write, once there is nothing more to be written."""

@@ -95,7 +95,16 @@ def forget(path: bytes) -> None:
     place = host.real_path(DIRECTORY)
     if os.path.lexists(place):
         with Root(place) as root:
+            root.sweep(_name(path))
             root.unlink(_name(path))
+
+
+def finish(path: bytes, entry: Entry) -> None:
+    """Let nothing but this be known of the jail at a path, and leave nothing of a run that was killed meanwhile."""
+    with Root(host.real_path(DIRECTORY)) as root:
+        root.sweep(_name(path))
+    if _read(path) != [entry]:
+        write(path, [entry])
 
 
 def _name(path: bytes) -> bytes:

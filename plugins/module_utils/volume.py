@@ -221,6 +221,8 @@ def _why_it_stays(volume: Volume, ours: bool, jail: str | None) -> str:
         raise InputError(f"the volume on {volume.device} is not mounted: mount it, to see what is in it")
     with Root(volume.mount_point) as top:
         left = set(top.names(b"")) - MACS_OWN
+    if runs.is_dead(os.path.join(os.fsencode(volume.mount_point), runs.FOLDER)):
+        left.discard(runs.FOLDER)
     if jail and os.path.dirname(jail) == volume.mount_point:
         left.discard(os.fsencode(os.path.basename(jail)))
     return f"it holds {', '.join(show(one) for one in sorted(left)[:5])}" if left else ""

@@ -10,7 +10,9 @@ directory, and raise OSError: callers know the path and translate.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -127,6 +129,10 @@ class Backend:
             os.chmod(name, status.st_mode & 0o7777, dir_fd=dir_fd)
         os.utime(name, ns=(status.st_mtime_ns, status.st_mtime_ns), dir_fd=dir_fd, follow_symlinks=False)
 
+    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+        """Set the owner of a new symbolic link, where others may put something else in its place at any time."""
+        raise NotImplementedError
+
     def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
         """The same for a symbolic link."""
         self.finish_name(dir_fd, name, status)
@@ -163,6 +169,13 @@ class Backend:
     def mounts(self) -> list[Mount]:
         """The mount table of this process."""
         raise NotImplementedError
+
+
+def refuse_other_than_symlink(fd: int) -> None:
+    """OSError when an open name is no symbolic link that nobody else has another name of."""
+    status = os.fstat(fd)
+    if not stat.S_ISLNK(status.st_mode) or status.st_nlink != 1:
+        raise OSError(errno.ELOOP, "somebody put something else in its place")
 
 
 def machine() -> str:

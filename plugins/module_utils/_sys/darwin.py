@@ -25,7 +25,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from .backend import Backend, Mount, Status, Volume, is_of_the_mac
+from .backend import Backend, Mount, Status, Volume, is_of_the_mac, refuse_other_than_symlink
 from .copyfile import CopyFile
 from .paths import CREATE
 
@@ -211,6 +211,14 @@ class Darwin(Backend):
         now = int(getattr(os.fstat(fd), "st_flags", 0))
         if now & COPIED_FLAGS != wanted:
             self._call("fchflags", fd, ctypes.c_uint32((now & ~COPIED_FLAGS) | wanted))
+
+    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+        fd = os.open(name, NAME, dir_fd=dir_fd)
+        try:
+            refuse_other_than_symlink(fd)
+            os.fchown(fd, uid, gid)
+        finally:
+            os.close(fd)
 
     def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
         fd = os.open(name, NAME, dir_fd=dir_fd)

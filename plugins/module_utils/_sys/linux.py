@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 
-from .backend import Backend, Mount, Volume
+from .backend import Backend, Mount, Volume, refuse_other_than_symlink
 from .paths import CREATE
 
 FICLONE = 0x40049409
@@ -104,6 +104,14 @@ class Linux(Backend):
             if exc.errno in CANNOT:
                 return []
             raise
+
+    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+        try:
+            refuse_other_than_symlink(fd)
+            os.chown(b"/proc/self/fd/%d" % fd, uid, gid)
+        finally:
+            os.close(fd)
 
     def copy_node_acl(self, source_fd: int, source: bytes, dir_fd: int, name: bytes) -> None:
         original, copy = (b"/proc/self/fd/%d/%s" % place for place in ((source_fd, source), (dir_fd, name)))

@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from ..errors import AnyPath, OperationError, failed
 from .paths import DIRECTORY, NO_NAME, READ, components, no_name, not_opened, open_absolute, parted, step
 from .removal import remove_directory
-from .unfinished import New, NewDirectory, NewFile, NewLink, Owner, Stage, put
+from .unfinished import New, NewDirectory, NewFile, NewLink, Owner, Stage, put, remove_dead
 
 
 class Root:
@@ -250,6 +250,14 @@ class Root:
                 put(new, stage, dir_fd, name)
         except OSError as exc:
             raise failed(verb, self.outside(rel), exc) from exc
+
+    def sweep(self, rel: bytes) -> None:
+        """Remove what a killed run left that was to get this name."""
+        try:
+            with self.holder(rel) as (dir_fd, name):
+                remove_dead(dir_fd, name)
+        except OSError as exc:
+            raise failed("remove what was to become", self.outside(rel), exc) from exc
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Give something another name below the root; an empty directory or a file there is replaced."""

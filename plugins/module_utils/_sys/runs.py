@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager, suppress
 
 from ..errors import BusyError, InputError, JailError, OperationError, failed, show
 from . import host
-from .lock import Lock, this_process
+from .lock import Lock, holder, this_process
 from .mounts import mounts_below
 from .paths import LINK_IN_THE_WAY
 from .rooted import Root
@@ -65,6 +65,18 @@ def stage(place: bytes) -> Iterator[int]:
     """Such a directory, open: the stage of a tree that no lock is held of."""
     with own_directory(place) as path, Root(path) as root:
         yield root.fd
+
+
+def is_dead(place: bytes) -> bool:
+    """Whether such a directory holds nothing but what killed runs left, so that the next one would remove all of it."""
+    try:
+        with Root(place) as root:
+            names = set(root.names(b""))
+            locks = {name for name in names if LOCK.fullmatch(name) and _is_lock(root.lstat(name))}
+            dead = {name for name in locks if holder(root, name) is None}
+    except OperationError:
+        return False
+    return not (names - dead - {name[: -len(b".lock")] for name in dead} or mounts_below(place))
 
 
 def on_the_mac(path: bytes, top: bytes = b"/") -> Root:

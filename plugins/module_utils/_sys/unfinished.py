@@ -27,6 +27,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Callable, NamedTuple, Protocol
 
 from ..errors import BusyError, OperationError, show
+from .backend import backend
 from .paths import CREATE, DIRECTORY, READ
 from .removal import remove_directory
 
@@ -94,7 +95,7 @@ class NewLink:
 
     def make(self, name: bytes, dir_fd: int) -> int:
         os.symlink(self._target, name, dir_fd=dir_fd)
-        os.chown(name, self._uid, self._gid, dir_fd=dir_fd, follow_symlinks=False)
+        backend().give_symlink(dir_fd, name, self._uid, self._gid)
         return -1
 
     def finish(self, fd: int) -> None:
@@ -112,9 +113,8 @@ def put(new: New, stage: Stage | None, dir_fd: int, name: bytes) -> None:
                 except OSError as exc:
                     if exc.errno != errno.EXDEV:
                         raise
-    temporary = beside(name)
-    _remove_dead(dir_fd, temporary)
-    _make(new, dir_fd, temporary, dir_fd, name)
+    remove_dead(dir_fd, name)
+    _make(new, dir_fd, beside(name), dir_fd, name)
 
 
 def beside(name: bytes) -> bytes:
@@ -152,8 +152,9 @@ def _lock(fd: int, temporary: bytes) -> None:
         pass  # a file system without locks
 
 
-def _remove_dead(dir_fd: int, temporary: bytes) -> None:
-    """Remove what a killed run left; BusyError when its maker lives."""
+def remove_dead(dir_fd: int, name: bytes) -> None:
+    """Remove what a killed run left beside a name; BusyError when its maker lives."""
+    temporary = beside(name)
     try:
         status = os.stat(temporary, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:

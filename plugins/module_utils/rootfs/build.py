@@ -253,14 +253,14 @@ class _Run:
                 findings = self._walk(jail, was, act=True)
             self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
-            record.finish(jail.root, was, findings.blocks, findings.dropped)
             news: dict[str, Any] = {}
-            if findings.total or jail.entry.get("state") != "complete":
+            if findings.total or was.interrupted or jail.entry.get("state") != "complete":
                 news = {"state": "complete", **self._built()}
             if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
                 news["fingerprint"] = self._fingerprint
             if news:
-                jail.mark(**news)
+                jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
+            record.finish(jail.root, was, findings.blocks, findings.dropped)
         except BaseException as exc:
             with suppress(JailError):  # the next run sweeps, too
                 jails.make_stage(jail.root)

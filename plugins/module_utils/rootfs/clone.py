@@ -34,7 +34,7 @@ from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.names import names_at, names_of
 from .._sys.rooted import Root
-from ..errors import InputError, RecordError, show
+from ..errors import InputError, RecordError, failed, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
 from . import record
 from .compare import Comparer
@@ -159,8 +159,11 @@ class Base:
         jail.root.unlink(STATE + b"/" + name)
 
     def _take(self, installer: Installer, jail: Jail, name: bytes, new: bytes) -> bool:
-        with self._source.root.directory(STATE) as base, jail.root.directory(STATE) as target:
-            return installer.take(base, name, target, new)
+        try:
+            with self._source.root.directory(STATE) as base, jail.root.directory(STATE) as target:
+                return installer.take(base, name, target, new)
+        except OSError as exc:
+            raise failed("copy to", jail.root.outside(STATE + b"/" + new), exc) from exc
 
     def _take_over_record(self, installer: Installer, jail: Jail) -> None:
         name = os.path.basename(record.RECORD)

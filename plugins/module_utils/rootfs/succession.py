@@ -70,12 +70,12 @@ def restore(path: str, successor: str, check: bool) -> Result:
     if jails.is_vacant(jails.jail_path(path)):
         return Result(False, {**NOTHING})
     with jails.open_jail(path) as one:
-        has_former = one.unknown or "replaces" in one.entry
+        has_former = one.unknown or "replaces" in one.entry or "replaced_by" in one.entry
         if not has_former or not os.path.lexists(jails.jail_path(successor)):
             return Result(False, {**NOTHING})
         with jails.open_jail(successor) as other:
             if not _has_replaced(one, other):
-                return Result(False, {**NOTHING})
+                return _forget(one, other, check) if _was_put_back(one, other) else Result(False, {**NOTHING})
             result = _told(True, one, other)
             for jail in (one, other):
                 _refuse_volume(jail)
@@ -89,9 +89,28 @@ def restore(path: str, successor: str, check: bool) -> Result:
                 jail.lock(check)
             if not check:
                 _exchange(one, other)
-                one.mark(replaces=None)
-                other.mark(replaced_by=None)
+                _unmark(other, one)
             return result
+
+
+def _was_put_back(one: Jail, other: Jail) -> bool:
+    """Whether a run was killed when the one had its name back, or before it lost that."""
+    return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
+
+
+def _unmark(one: Jail, other: Jail) -> None:
+    """Forget that the one was replaced by the other, which has the other name by now."""
+    other.mark(replaces=None)
+    one.mark(replaced_by=None)
+
+
+def _forget(one: Jail, other: Jail, check: bool) -> Result:
+    """Let the one stay where it is."""
+    for jail in (one, other):
+        jail.lock(check)
+    if not check:
+        _unmark(one, other)
+    return Result(True, {**NOTHING}, [f"> {show(one.path)} stays"])
 
 
 def settle(path: str, check: bool) -> Result:

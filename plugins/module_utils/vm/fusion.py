@@ -37,13 +37,16 @@ class Fusion:
         self.folder = os.path.join(user.home, FOLDER)
 
     def running(self) -> Mapping[str, bool]:
-        """Those in the user's folder; others that run are counted by their path."""
+        """Those in the user's folder; others that run are counted by their path.
+
+        A folder without its .vmx file is what a killed run left that was about to make a machine.
+        """
         printed = demand(self.user, self._vmrun("list"), "list virtual machines of", self.user.name)
         active = [line for line in printed.decode("utf-8", "replace").splitlines() if line.startswith("/")]
         names = host.names_in(os.fsencode(self.folder)) if os.path.isdir(self.folder) else []
-        ours = [os.fsdecode(name)[: -len(BUNDLE)] for name in names if os.fsdecode(name).endswith(BUNDLE)]
-        paths = {self._vmx(name): name for name in ours}
-        return {**dict.fromkeys(ours, False), **{paths.get(path, path): True for path in active}}
+        bundles = [os.fsdecode(name)[: -len(BUNDLE)] for name in names if os.fsdecode(name).endswith(BUNDLE)]
+        paths = {self._vmx(name): name for name in bundles if os.path.isfile(self._vmx(name))}
+        return {**dict.fromkeys(paths.values(), False), **{paths.get(path, path): True for path in active}}
 
     def is_macos(self, name: str) -> bool:
         path = name if name.startswith("/") else self._vmx(name)

@@ -13,21 +13,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import devfs, launchd, programs
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._sys import daemon, devfs_mount, mounts
-from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
+from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from bound import UMOUNT, lazy_unmount
 from launchctl import Launchctl
+from mac_programs import MOUNT, devfs_program
 from waiting import until
-
-MOUNT = ("mount", "-t", "tmpfs", "devfs")
-FAKE = """\
-#!/bin/sh
-[ "$*" = "devfs ." ] || exit 9
-[ ! -e {block} ] || {{ echo "mount_devfs: no" >&2; exit 1; }}
-{mount} .
-"""
 
 
 class Bench:
@@ -50,11 +42,7 @@ class Bench:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     if os.geteuid() != 0:
         pytest.skip("only root can mount")
-    fake = tmp_path / "mount_devfs"
-    fake.write_text(FAKE.format(block=tmp_path / "block", mount=" ".join(MOUNT)))
-    fake.chmod(0o755)
-    text = program(daemon, devfs_mount, call="main()").replace('"/sbin/mount_devfs"', f'"{fake}"')
-    text = text.replace("TICK = 2.0", "TICK = 0.1")
+    text = devfs_program(tmp_path)
     monkeypatch.setattr(devfs, "program", lambda *_modules, call: text)
     monkeypatch.setattr(devfs, "MENDS_ITSELF", 0.5)
     monkeypatch.setattr(programs, "refuse_writable", lambda program: None)

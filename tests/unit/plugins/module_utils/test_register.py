@@ -58,6 +58,32 @@ def test_only_root_can_read_it(jail: Path) -> None:
     assert modes == [0o700, 0o600]
 
 
+def test_the_next_run_that_locks_the_jail_finishes_what_a_killed_one_began(jail: Path) -> None:
+    """The marker is that of the entry, and nothing is left on its way in the register."""
+    number, status = 0, -9
+    while status:
+        number += 1
+
+        def run(number: int = number) -> None:
+            with jails.open_jail(str(jail)) as opened, before_call(number, die, tuple(CHANGING)):
+                opened.mark(source=f"of run {number}")
+
+        status = in_child(run)
+        with jails.open_jail(str(jail)) as opened:
+            opened.lock()
+            assert json.loads(marker(jail).read_text()) == jails.marker_of(opened.entry)
+            assert [*entry(jail).parent.glob(".*")] == []
+    assert number > 10
+
+
+def test_a_second_entry_goes_when_the_jail_is_locked(jail: Path) -> None:
+    """Two jails that exchange their names have both entries under either name, until they have done so."""
+    register.write(os.fsencode(jail), [{**known(jail), "id": "other", "inode": 1}, known(jail)])
+    with jails.open_jail(str(jail)) as opened:
+        opened.lock()
+        assert json.loads(entry(jail).read_text())["jails"] == [opened.entry]
+
+
 # -- whose an entry is ------------------------------------------------------------------
 
 

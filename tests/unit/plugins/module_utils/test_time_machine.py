@@ -10,28 +10,14 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import time_machine
 from ansible_collections.darwin.jail.plugins.module_utils.errors import NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.time_machine import arrange
-
-# Its lines: a transcript of macOS 10.15.3 (apple.stackexchange.com 387003).
-TMUTIL = """#!/bin/sh
-cd "$(dirname "$0")"
-echo "$1" >>calls
-case $1 in
-isexcluded) if [ -e excluded ] || [ -e above ]; then echo "[Excluded]    $2"; else echo "[Included]    $2"; fi;;
-addexclusion) [ -e broken ] && { echo "$2: Error (-43) while attempting to change exclusion setting." >&2; exit 1; }
-    [ -e deaf ] || touch excluded;;
-removeexclusion) rm -f excluded;;
-esac
-"""
+from mac_programs import tmutil
 
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "tmutil"
     folder.mkdir()
-    program = folder / "tmutil"
-    program.write_text(TMUTIL)
-    program.chmod(0o755)
-    monkeypatch.setattr(time_machine, "TMUTIL", str(program))
+    monkeypatch.setattr(time_machine, "TMUTIL", tmutil(folder))
     return folder
 
 

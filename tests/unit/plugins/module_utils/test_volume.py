@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,67 +15,13 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import volume
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.volume import arrange
-
-# Keys and their types: diskutil's lists as published (docs/macos.md). 1g became 1000001536 bytes on a Mac.
-DISKUTIL = """#!{python}
-import json, os, plistlib, subprocess, sys
-from pathlib import Path
-here = Path({here!r})
-state = json.loads((here / "state").read_text())
-words = sys.argv[1:]
-with (here / "calls").open("a") as calls:
-    print(*words, file=calls)
-def say(values):
-    sys.stdout.buffer.write(plistlib.dumps(values))
-def keep():
-    (here / "state").write_text(json.dumps(state))
-def mount(name):
-    point = here / "Volumes" / name
-    point.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", point], check=True)
-    state[name]["mounted"] = str(point)
-by_device = {{found["device"]: name for name, found in state.items()}}
-if (here / "broken").exists() and words[-1] != "/":
-    print("Started\\nError: -69808: Some information was unavailable", file=sys.stderr)
-    sys.exit(1)
-if words == ["info", "-plist", "/"]:
-    say({{"MountPoint": "/", **({{}} if (here / "hfs").exists() else {{"APFSContainerReference": "disk3"}})}})
-elif words[:2] == ["info", "-plist"]:
-    found = state[by_device[words[2]]]
-    say({{"MountPoint": found["mounted"], "GlobalPermissionsEnabled": found["owners"]}})
-elif words == ["apfs", "list", "-plist"]:
-    volumes = [
-        {{"Name": found.get("name", name), "DeviceIdentifier": found["device"], "CapacityQuota": found["quota"]}}
-        for name, found in state.items()
-    ]
-    other = {{"ContainerReference": "disk5", "Volumes": [{{"Name": "jails", "DeviceIdentifier": "disk5s1"}}]}}
-    say({{"Containers": [other, {{"ContainerReference": "disk3", "Volumes": volumes}}]}})
-elif words[:4] == ["apfs", "addVolume", "disk3", "APFS"]:
-    quota = {{(): 0, ("-quota", "1g"): 1000001536}}[tuple(words[5:])]
-    state[words[4]] = {{"device": "disk3s7", "quota": quota, "owners": False}}
-    mount(words[4])
-    keep()
-elif words[0] == "mount":
-    mount(by_device[words[1]])
-    keep()
-elif words[0] == "enableOwnership":
-    state[by_device[words[1]]]["owners"] = not (here / "deaf").exists()
-    keep()
-elif words[:2] == ["apfs", "deleteVolume"]:
-    subprocess.run(["umount", state.pop(by_device[words[2]])["mounted"]], check=True)
-    keep()
-else:
-    sys.exit("unforeseen: " + " ".join(words))
-"""
+from mac_programs import diskutil
 
 
 @pytest.fixture
 def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    program = tmp_path / "diskutil"
-    program.write_text(DISKUTIL.format(python=sys.executable, here=str(tmp_path)))
-    program.chmod(0o755)
     (tmp_path / "state").write_text("{}")
-    monkeypatch.setattr(volume, "DISKUTIL", str(program))
+    monkeypatch.setattr(volume, "DISKUTIL", diskutil(tmp_path))
     monkeypatch.setattr(volume, "MOUNTED_BELOW", str(tmp_path / "Volumes"))
     monkeypatch.setattr(volume, "TOP", os.fsencode(tmp_path))
     yield tmp_path
@@ -150,6 +96,21 @@ def test_it_is_deleted_when_nothing_is_left_in_it(mac: Path) -> None:
     assert changes(mac)[-1] == "apfs deleteVolume disk3s7"
     for check in (True, False):
         assert not arrange("jails", None, "absent", None, check=check).changed
+
+
+def test_what_a_killed_run_left_in_it_does_not_keep_it(mac: Path) -> None:
+    """What has no lock, or one that is held, does."""
+    arrange("jails", None, "present", None, check=False)
+    place = mac / "Volumes/jails/.darwin.jail.runs"
+    (place / "0123456789ab/jail").mkdir(parents=True)
+    lock, stays = place / "0123456789ab.lock", ["the volume jails stays: it holds .darwin.jail.runs"]
+    assert arrange("jails", None, "absent", None, check=False).warnings == stays
+    lock.touch(mode=0o600)
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert arrange("jails", None, "absent", None, check=False).warnings == stays
+    for check in (True, False):
+        assert arrange("jails", None, "absent", None, check=check).changed
 
 
 def test_what_somebody_else_made_stays(mac: Path) -> None:

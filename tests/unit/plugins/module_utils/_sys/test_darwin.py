@@ -269,6 +269,20 @@ def test_a_link_gets_its_metadata_by_a_descriptor_of_its_own(
     assert [(path, status.st_mode) for path, status in seen] == [(str(place / "link"), 0o120755)]
 
 
+def test_a_link_gets_its_owner_by_a_descriptor_and_nothing_else_does(
+    macos: darwin.Darwin, lib: LibSystem, place: Path, folder: int
+) -> None:
+    (place / "link").symlink_to("file")
+    (place / "file").touch()
+    macos.give_symlink(folder, b"link", 501, 20)
+    with pytest.raises(OSError, match="somebody put something else in its place"):
+        macos.give_symlink(folder, b"file", 501, 20)
+    assert [((place / name).lstat().st_uid, (place / name).lstat().st_gid) for name in ("link", "file")] == [
+        (501, 20),
+        (0, 0),
+    ]
+
+
 def test_two_names_are_exchanged(lib: LibSystem, macos: darwin.Darwin, place: Path, folder: int) -> None:
     for name in ("one", "other"):
         (place / name).mkdir()

@@ -187,6 +187,24 @@ def test_a_directory_takes_the_place_of_an_empty_one_only(tree: Path) -> None:
     assert os.listdir(tree.parent / "stage") == []
 
 
+def test_what_takes_the_place_of_a_link_gets_no_other_owner(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns the directory puts a further name of a file of root's there."""
+    secret, beside = tree / "secret", tree / "top" / os.fsdecode(unfinished.beside(b"new"))
+    secret.write_text("root's")
+    honest = os.symlink
+
+    def symlink(*arguments: object, **options: object) -> None:
+        honest(*arguments, **options)  # type: ignore[arg-type]
+        beside.unlink()
+        os.link(secret, beside)
+
+    monkeypatch.setattr(os, "symlink", symlink)
+    with opened(tree, False) as root:
+        error = refusal(lambda: NEW["link"](root))
+    assert "somebody put something else in its place" in str(error)
+    assert (secret.stat().st_uid, secret.stat().st_gid) == (0, 0)
+
+
 @pytest.mark.parametrize("rel", ODD)
 def test_no_part_of_a_path_is_anything_but_a_name(tree: Path, rel: bytes) -> None:
     (tree / "top/kept").write_text("kept")

@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import walk
-from system_calls import before_call, die, in_child
 
 from .conftest import Make, paths, snapshot
 
@@ -53,26 +51,6 @@ def test_real_directories_of_another_tool_move_to_where_macos_has_them(make: Mak
         assert (jail / "private" / name / "mine").read_text() == name
     assert [(jail / name).readlink() for name in LINKS] == [Path(f"private/{name}") for name in LINKS]
     assert not make("/usr/").changed
-
-
-def test_killed_at_any_moment_it_is_adopted_by_the_next_run(make: Make, place: Path) -> None:
-    jail, number, status = place / "jail", 0, -9
-    while status:
-        number += 1
-        subprocess.run(["rm", "-rf", jail], check=True)
-        for name in LINKS:
-            (jail / name).mkdir(parents=True)
-            (jail / name / "mine").write_text(name)
-
-        def run(number: int = number) -> None:
-            with before_call(number, die, ("mkdir", "rename")):
-                make("/usr/bin/git", adopt=True)
-
-        status = in_child(run)
-        make("/usr/bin/git", adopt=True)
-        assert [(jail / "private" / name / "mine").read_text() for name in LINKS] == list(LINKS)
-        assert not make("/usr/bin/git").changed
-    assert number > 10
 
 
 @pytest.mark.parametrize("name", ["etc", "var"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -16,12 +17,13 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import lineage, register
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
-from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.jail import create, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.clone import Base
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.install import Installer
 from system_calls import CHANGING, before_call, die, in_child
 from volumes import lacks, volume
 
@@ -57,6 +59,23 @@ def clone(base: Path, *entries: str, check: bool = False, jail: Path | None = No
     listed = [{"src": entry} for entry in entries]
     path = str(jail or base.with_name("clone"))
     return build(Wish(path, clone_of=str(base), entries=listed, **options), check)
+
+
+@pytest.mark.parametrize("place_of_it", [f"{STATE}/.darwin.jail.try", f"{STATE}/record.mtree"])
+def test_a_fault_of_the_disk_is_told_for_what_is_no_file_of_the_jail(
+    base: Path, monkeypatch: pytest.MonkeyPatch, place_of_it: str
+) -> None:
+    """What is tried first, and the record, which comes last."""
+    honest = Installer.take
+
+    def take(self: Installer, fd: int, name: bytes, dir_fd: int, new: bytes) -> bool:
+        if place_of_it.endswith(os.fsdecode(new)):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return honest(self, fd, name, dir_fd, new)
+
+    monkeypatch.setattr(Installer, "take", take)
+    with pytest.raises(OperationError, match=f"^cannot copy to {base.with_name('clone')}/{place_of_it}: Input/output"):
+        clone(base)
 
 
 def look(jail: Path) -> dict[str, Any]:

@@ -80,6 +80,9 @@ def test_killed_at_any_moment_both_stay_known_and_the_next_run_completes(place: 
         attempt(state, places)
         assert entered(place / "jail")["source"] == ("next.jail" if state == "swapped" else "jail")
         assert not attempt(state, places).changed
+        if state == "restored":  # nothing tells that there was a deployment
+            assert "replaced_by" not in entered(place / "jail")
+            assert "replaces" not in entered(place / "next.jail")
     assert number > 20
 
 

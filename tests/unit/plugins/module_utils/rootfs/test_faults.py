@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyErro
 from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import team
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, _Run, build
-from system_calls import before_call, fail
+from system_calls import before_call, die, fail, in_child
 
 from .conftest import Make, snapshot
 
@@ -96,6 +96,29 @@ def test_the_disk_fills_up_during_a_run(place: Path, large: Path, monkeypatch: p
         assert visible(volume / "jail") == visible(large)
     finally:
         subprocess.run(["umount", str(volume)], check=True)
+
+
+def test_what_a_jail_was_built_from_is_known_although_the_first_build_of_it_was_killed_at_the_end(
+    make: Make, place: Path, source: Path
+) -> None:
+    """A killed run that had installed all left nothing to do for the next one, which took the jail for an old one."""
+    number, status = 0, -9
+    (source / "other").mkdir()
+    while status:
+        number += 1
+        make("/usr/", source=str(source))
+        shutil.copytree(source / "usr", source / "other/usr", dirs_exist_ok=True)
+        (source / "other/usr/bin/git").write_text(f"of run {number}\n")
+
+        def run(number: int = number) -> None:
+            with before_call(number, die, ("rename",)):
+                make("/usr/", source=str(source / "other"))
+
+        status = in_child(run)
+        make("/usr/", source=str(source / "other"))
+        with open_jail(str(place / "jail")) as jail:
+            assert jail.entry["source"] == str(source / "other")
+    assert number > 4
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(

@@ -2,6 +2,8 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Each system call is a moment at which a run can be killed, can fail, or meets a hostile hand.
 
+What the next run makes of it is tried for all modules in tests/unit/plugins/modules/test_faults.py.
+
 `make soak` tries all of them, `make unit` some.
 """
 
@@ -18,7 +20,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-from system_calls import CALLS, CHANGING, before_call, die, fail, in_child, refusal
+from system_calls import CALLS, CHANGING, LOOKING, before_call, die, fail, in_child, refusal
 
 from .conftest import snapshot
 
@@ -120,18 +122,6 @@ def moments(stage: Stage, names: tuple[str, ...], run: Callable[[], object] | No
         yield number
 
 
-def test_killed(stage: Stage) -> None:
-    for number in moments(stage, tuple(CHANGING)):
-
-        def run(number: int = number) -> None:
-            with before_call(number, die, tuple(CHANGING)):
-                stage.run()
-
-        assert in_child(run) == -9
-        stage.assert_nothing_partial()
-        stage.assert_completes()
-
-
 def test_what_a_killed_run_installed_is_ours(stage: Stage) -> None:
     """It goes when nothing wants it any more."""
     for number in moments(stage, tuple(CHANGING)):
@@ -148,7 +138,7 @@ def test_what_a_killed_run_installed_is_ours(stage: Stage) -> None:
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
 def test_a_call_that_fails(stage: Stage, code: int) -> None:
-    names = CALLS if code == errno.EIO else tuple(CHANGING)
+    names = tuple(LOOKING if code == errno.EIO else CHANGING)
     for number in moments(stage, names):
         with before_call(number, fail(code), names):
             error = refusal(stage.run)

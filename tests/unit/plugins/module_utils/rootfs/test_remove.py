@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import register
 from ansible_collections.darwin.jail.plugins.module_utils._sys import runs
 from ansible_collections.darwin.jail.plugins.module_utils.errors import NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from bound import needs_bindfs
-from system_calls import CHANGING, before_call, die, fail, in_child, refusal
+from system_calls import before_call, die, fail, refusal
 from waiting import until
 
 from .conftest import Make, snapshot
@@ -50,25 +49,6 @@ def calls_of(jail: Path, names: tuple[str, ...]) -> int:
         remove(str(spare), False, False)
     assert not spare.exists()
     return calls.count
-
-
-def test_killed_at_any_moment_the_next_run_completes(jail: Path) -> None:
-    total = calls_of(jail, tuple(CHANGING))
-    for number, path in enumerate(copies(jail, total), 1):
-        inode = path.stat().st_ino
-
-        def run(number: int = number, path: Path = path) -> None:
-            with before_call(number, die, tuple(CHANGING)):
-                remove(str(path), False, False)
-
-        assert in_child(run) == -9
-        is_left = path.exists()
-        assert remove(str(path), False, True).changed == is_left
-        assert remove(str(path), False, False).changed == is_left
-        assert not path.exists()
-        assert not register.was_jail(os.fsencode(path), inode)
-        assert not remove(str(path), False, False).changed
-    assert total > 30
 
 
 def test_an_error_at_any_moment_is_told_with_the_path_and_the_next_run_completes(jail: Path) -> None:

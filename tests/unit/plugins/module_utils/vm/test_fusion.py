@@ -11,29 +11,12 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils.vm.fusion import FOLDER, Fusion
 from ansible_collections.darwin.jail.plugins.module_utils.vm.machine import User, Wish
-
-VMRUN = """#!/bin/sh
-echo "$@" >>"$0.asked"
-case $3 in
-list) echo 'Total running VMs: 1'; cat "$0.active";;
-clone) mkdir -p "$(dirname "$5")" && cp "$4" "$5";;
-deleteVM) rm -r "$(dirname "$4")";;
-stop) [ "$5" = hard ];;
-getGuestIPAddress) echo 'Error: The VMware Tools are not running in the virtual machine'; exit 255;;
-esac
-"""
-IMAGE = 'numvcpus = "2"\nmemsize = "4096"\nguestOS = "darwin21-64"\n'
+from mac_programs import vmrun
 
 
 @pytest.fixture
 def fusion(tmp_path: Path) -> Fusion:
-    program = tmp_path / "vmrun"
-    program.write_text(VMRUN)
-    program.chmod(0o755)
-    (tmp_path / "vmrun.active").write_text("")
-    (tmp_path / "image").mkdir()
-    (tmp_path / "image/image.vmx").write_text(IMAGE)
-    return Fusion(User("me", os.geteuid(), os.getegid(), str(tmp_path)), str(program))
+    return Fusion(User("me", os.geteuid(), os.getegid(), str(tmp_path)), vmrun(tmp_path))
 
 
 def wish(fusion: Fusion, disk: int | None = None) -> Wish:
@@ -48,6 +31,13 @@ def test_a_machine_is_cloned_configured_and_deleted(fusion: Fusion) -> None:
     assert fusion.is_macos("dev")
     fusion.delete("dev")
     assert fusion.running() == {}
+
+
+def test_a_folder_that_a_killed_run_left_is_no_machine_and_becomes_one(fusion: Fusion) -> None:
+    Path(f"{fusion.user.home}/{FOLDER}/dev.vmwarevm").mkdir(parents=True)
+    assert fusion.running() == {}
+    fusion.clone(wish(fusion))
+    assert fusion.running() == {"dev": False}
 
 
 def test_a_machine_that_runs_is_stopped_politely_then_hard(fusion: Fusion) -> None:
@@ -93,8 +83,7 @@ def test_a_file_that_is_somebody_elses_is_not_read_for_the_user(fusion: Fusion, 
 
 def test_root_runs_no_program_that_others_can_replace(tmp_path: Path) -> None:
     """Other users run what they like."""
-    program = tmp_path / "vmrun"
-    program.write_text(VMRUN)
+    program = Path(vmrun(tmp_path))
     program.chmod(0o757)
     with pytest.raises(InputError, match=r"may not be run as root: others than root can write to .*/vmrun; let the"):
         Fusion(User("root", 0, 0, str(tmp_path)), str(program))

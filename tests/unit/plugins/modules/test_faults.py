@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Killed, out of space or failed at any call that writes: the next run of a module does all of it, and leaves no more.
+
+`make soak` tries all calls, `make unit` some of each run, chosen by a seed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import bind_mounts, bindfs, devfs, dns, launchd, programs
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils import time_machine as time_machines
+from ansible_collections.darwin.jail.plugins.module_utils import volume as volumes
+from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
+from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
+from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
+from ansible_collections.darwin.jail.plugins.module_utils.image import tools, transport
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import thin
+from ansible_collections.darwin.jail.plugins.module_utils.vm import arrange as vms
+from ansible_collections.darwin.jail.plugins.module_utils.vm.machine import User
+from bound import PROGRAM, UMOUNT, needs_bindfs
+from containers import environment
+from containers import program as peer
+from faults import Module, SmallMac, Trial, went_well
+from launchctl import Launchctl
+from mac_programs import devfs_program, diskutil, tmutil, vmrun
+from registry import registry
+from relayed import Mac
+from volumes import lacks, volume
+from writing_modules import JAIL, RUNS, Run
+
+ALL = "DARWIN_JAIL_KILLS" in os.environ
+SOME, SEED = 100, 20261130
+PLUGINS = Path(__file__).parents[4] / "plugins/modules"
+READING = ("_info", "_report")
+"""How modules are called that write nothing."""
+
+
+@pytest.fixture
+def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallMac]:
+    made = SmallMac(place)
+    for owner, name, value in made.patches():
+        monkeypatch.setattr(owner, name, value)
+    yield made
+    made.rest()
+
+
+# -- what some modules need of a Mac besides ---------------------------------------
+
+
+@pytest.fixture
+def on_a_mac_with_launchd(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    mac.launchctl = Launchctl(mac.top)
+    mac.launchctl.install(mac.top, monkeypatch)
+    monkeypatch.setattr(launchd, "PATIENCE", 5)
+    monkeypatch.setattr(programs, "refuse_writable", lambda program, remedy="": None)
+    monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
+
+
+@pytest.fixture
+def on_a_mac_with_silicon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thin, "architecture", lambda: "arm64")
+
+
+@pytest.fixture
+def on_a_mac_with_diskutil(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    (mac.top / "state").write_text("{}")
+    monkeypatch.setattr(volumes, "DISKUTIL", diskutil(mac.top))
+    monkeypatch.setattr(volumes, "MOUNTED_BELOW", str(mac.top / "Volumes"))
+    monkeypatch.setattr(volumes, "TOP", os.fsencode(mac.top))
+
+
+@pytest.fixture
+def on_a_mac_with_tmutil(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_machines, "TMUTIL", tmutil(mac.top))
+
+
+@pytest.fixture
+def on_a_mac_with_names(
+    mac: SmallMac, place: Path, monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd: None
+) -> Iterator[None]:
+    (place / "names").mkdir()
+    made = Mac(place / "names")
+
+    def adapted(*modules: object, call: str) -> str:
+        text = program(*modules, call=call)  # type: ignore[arg-type]
+        return text.replace("/private/var/run/mDNSResponder", str(made.server)).replace("TICK = 2.0", "TICK = 0.1")
+
+    with made.responder(made.listen()):
+        monkeypatch.setattr(dns, "SERVER", str(made.server))
+        monkeypatch.setattr(dns, "MENDS_ITSELF", 0.5)
+        monkeypatch.setattr(dns, "program", adapted)
+        yield
+        mac.rest()
+    made.close()
+
+
+@pytest.fixture
+def on_a_mac_with_devfs(place: Path, monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd: None) -> None:
+    text = devfs_program(place)
+    monkeypatch.setattr(devfs, "program", lambda *_modules, call: text)
+    monkeypatch.setattr(devfs, "MENDS_ITSELF", 0.5)
+
+
+@pytest.fixture
+def on_a_mac_with_bindfs(monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd: None) -> None:
+    needs_bindfs()
+    monkeypatch.setattr(bind_mounts, "program", lambda *_modules, call: PROGRAM)
+    monkeypatch.setattr(bind_mounts, "MENDS_ITSELF", 0.6)
+    monkeypatch.setattr(bindfs, "fuses", lambda root: ["macfuse"])
+    monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
+
+
+@pytest.fixture
+def on_a_mac_with_vmrun(mac: SmallMac, monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd: None) -> Iterator[None]:
+    """All its machines are at one address, where something answers as an sshd does."""
+    vmrun(mac.top)
+    (mac.top / "vmrun.address").write_text("127.0.0.1\n")
+    monkeypatch.setattr(vms, "user_of", lambda name: User(name, 0, 0, str(mac.top)))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(vms, "SSH", server.getsockname()[1])
+        monkeypatch.setattr(vms, "PAUSE", 0.2)
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _address = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(b"SSH-2.0-x\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.fixture
+def on_a_mac_with_registry(mac: SmallMac, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    skopeo = place / "skopeo"
+    skopeo.write_text(
+        f"#!/bin/sh\nexport LD_LIBRARY_PATH={environment()['LD_LIBRARY_PATH']}\n"
+        f'exec {peer("skopeo")} --insecure-policy "$@"\n'
+    )
+    skopeo.chmod(0o755)
+    monkeypatch.setattr(tools, "PLACES", (str(place),))
+    monkeypatch.setattr(transport, "PAUSE", 0.01)
+    monkeypatch.setenv("HOME", str(place))
+    (mac.top / "registry").mkdir()
+    with registry(place / "registry") as served:
+        (place / "registry/storage").symlink_to(mac.top / "registry")
+        mac.words["registry"] = served.host
+        yield
+
+
+@pytest.fixture
+def on_a_mac_with_programs(mac: SmallMac, furnished: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """On a volume whose files can share blocks."""
+    if reason := lacks("xfs"):
+        pytest.skip(reason)
+    backend.cache_clear()  # it remembers volumes that refused, by numbers that are used again
+    aside = mac.top.with_name("aside")
+    mac.top.rename(aside)
+    with volume("xfs", mac.top) as point:
+        subprocess.run(["cp", "-a", f"{aside}/.", point], check=True)
+        (point / "jails").mkdir()
+        subprocess.run(["cp", "-a", furnished, point / "jails/a"], check=True)
+        with jails.open_jail(str(point / "jails/a")) as jail:
+            jail.mark(state="complete")
+        yield
+
+
+# -- trials ------------------------------------------------------------------------
+
+
+@pytest.fixture(params=RUNS)
+def run(request: pytest.FixtureRequest) -> Run:
+    found = RUNS[request.param]
+    if found.scene:
+        request.getfixturevalue(f"on_a_mac_with_{found.scene}")
+    return found
+
+
+def share(name: str) -> int:
+    """How many cases of a run are tried; all together are SOME."""
+    each, more = divmod(SOME, len(RUNS))
+    return each + (list(RUNS).index(name) < more)
+
+
+def test_the_next_run_does_all_of_it(run: Run, mac: SmallMac, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.params["run"]
+    for step in run.first:
+        step.do(mac.words) if isinstance(step, Module) else step(mac.top)
+    trial = Trial(mac, run.module, partial(_all, run.live, mac), run.settled)
+    cases = trial.cases()
+    some = random.Random(f"{SEED} {name}").sample(cases, min(share(name), len(cases)))  # noqa: S311 (no secret)
+    wrong = []
+    for number, kind in cases if ALL else some:
+        try:
+            trial.judge(number, kind)
+        except AssertionError as exc:
+            wrong.append(f"{kind} before call {number} of {len(trial.calls)}, {trial.calls[number - 1]}: {exc}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _all(modules: Sequence[Module], mac: SmallMac) -> None:
+    for module in modules:
+        module.do(mac.words)
+
+
+def test_all_modules_that_write_are_tried() -> None:
+    there = {path.stem for path in PLUGINS.glob("darwin_*.py") if not path.stem.endswith(READING)}
+    assert {run.module.name for run in RUNS.values()} == there
+
+
+def test_a_module_that_looks_writes_nothing(mac: SmallMac) -> None:
+    for step in RUNS["files"].first:
+        step.do(mac.words) if isinstance(step, Module) else step(mac.top)
+    found, calls = mac.run(Module("darwin_jail_info", {"jail": JAIL, "gather": ["all"]}))
+    went_well(found)
+    assert set(calls) <= {"start", "write"}, "programs are asked, over pipes"

@@ -26,7 +26,7 @@ from ._sys.source import program
 from .bindfs import Bindfs, find_bindfs
 from .directory import find_account, find_group
 from .errors import InputError, OperationError, show
-from .jail import is_vacant, jail_path, not_there_yet, open_jail
+from .jail import is_vacant, jail_path, not_there_yet, open_jail, open_left
 from .launchd import Job, Step
 from .protected import is_state
 from .result import Result
@@ -169,11 +169,10 @@ def arrange(
         programs.refuse_writable(python)
         jobs = {job.label: (wish, job) for wish in wishes for job in (_job(path, wish, tool, python),)}
         warnings += tool.warnings
-    if is_vacant(path) and (check or not wishes):  # not built yet, or what a killed removal left
-        warnings += [not_there_yet(path)] if wishes else []
+    if wishes and check and is_vacant(path):
         with Root.absent(path) as root:
-            return _carry_out(root, jobs, check, timeout, warnings)
-    with open_jail(jail) as opened:
+            return _carry_out(root, jobs, check, timeout, [*warnings, not_there_yet(path)])
+    with open_jail(jail) if wishes else open_left(jail) as opened:
         opened.lock(check)
         return _carry_out(opened.root, jobs, check, timeout, warnings)
 

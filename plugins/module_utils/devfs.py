@@ -19,8 +19,8 @@ from ._sys import daemon, devfs_mount
 from ._sys.mounts import mounts_below, unmount
 from ._sys.rooted import Root
 from ._sys.source import program
-from .errors import InputError, NotAJailError, OperationError, show
-from .jail import jail_path, not_there_yet, open_jail
+from .errors import InputError, OperationError, show
+from .jail import jail_path, not_there_yet, open_jail, open_left
 from .launchd import Job, Step
 from .result import Result
 
@@ -108,13 +108,9 @@ def _wait(root: Root, seconds: float) -> bool:
 def _end(jail: str, path: bytes, check: bool) -> Result:
     """Unmount, and end the job; what is in use stays, and the job with it."""
     name = launchd.label(path, PURPOSE)
-    try:
-        with open_jail(jail) as opened:
-            opened.lock(check)
-            return _take_off(opened.root, name, check)
-    except NotAJailError:  # what a destroyed jail left
-        with Root.absent(path) as root:
-            return _take_off(root, name, check)
+    with open_left(jail) as opened:
+        opened.lock(check)
+        return _take_off(opened.root, name, check)
 
 
 def _take_off(root: Root, name: str, check: bool) -> Result:

@@ -27,8 +27,10 @@ options:
   state:
     description:
       - V(present) builds or mends the jail.
-      - V(absent) removes it with all that is in it. A directory that is not a jail, or has something mounted below it,
-        is refused, see O(unmount). An empty directory that never was a jail stays.
+      - V(absent) removes it with all that is in it, and what the Mac has for it - launchd jobs with their programs and
+        logs, notes about images - at its path, and at paths that it was moved from. What was a jail by the register
+        is removed whatever is left of it. A directory that is not and never was a jail is refused, and so is one with
+        something mounted below it, see O(unmount). An empty directory that never was a jail stays.
     type: str
     choices: [present, absent]
     default: present
@@ -142,7 +144,7 @@ options:
   unmount:
     description:
       - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use
-        stays mounted, and then nothing is removed.
+        stays mounted, and then no file is removed.
     type: bool
     default: false
   verify:

@@ -20,7 +20,8 @@ from ._sys.mounts import mounts_below, unmount
 from ._sys.rooted import Root
 from ._sys.source import program
 from .errors import InputError, OperationError, show
-from .jail import jail_path, not_there_yet, open_jail, open_left
+from .foretold import open_foretold
+from .jail import jail_path, open_left
 from .launchd import Job, Step
 from .result import Result
 
@@ -48,12 +49,11 @@ def arrange(jail: str, state: str, python: str, timeout: float, check: bool) -> 
         return _end(jail, path, check)
     programs.refuse_writable(python)
     wanted = job(path, python)
-    if check and not os.path.isdir(path):
-        diff = [step.describe for step in launchd.plan_present(wanted)]
-        return Result(bool(diff), {"mounted": False, "job": wanted.label}, diff, [not_there_yet(path)])
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) as opened:
         opened.lock(check)
-        return _keep(opened.root, wanted, timeout, check)
+        result = _keep(opened.root, wanted, timeout, check)
+    result.warnings += opened.foretold
+    return result
 
 
 def how_often(root: Root) -> int:

@@ -97,6 +97,7 @@ class Jail:
         """Whether it is, or is to be, in the register; a clone for one run is not."""
         root.stage = partial(stage, root)
         self._lock: JailLock | None = None
+        self.foretold: list[str] = []
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
 
@@ -247,11 +248,6 @@ def foreign(path: AnyPath) -> NotAJailError:
         f"{show(path)} is not a jail of this collection: build it with darwin_jail_rootfs, "
         "or take over what another tool made with its option adopt"
     )
-
-
-def not_there_yet(path: bytes) -> str:
-    """The warning of check mode about a jail whose build, too, is only foretold."""
-    return f"{show(path)} does not exist yet: what is said holds once the jail is built"
 
 
 def read_marker(root: Root) -> dict[str, Any] | None:

@@ -141,6 +141,14 @@ options:
       - The playbook C(darwin.jail.update_jail) rebuilds such a jail beside the old one, and swaps them.
     type: bool
     default: false
+  required:
+    description:
+      - Programs, by their paths in the jail, without which nobody can work in it, such as a shell. When one of them
+        would not be in the jail, the build is refused before anything is copied.
+      - What is there and was put there by nobody of this collection counts. Not looked at with O(clone_of).
+    type: list
+    elements: str
+    default: []
   unmount:
     description:
       - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use
@@ -302,11 +310,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
-ENTRY = {
-    "src": {"type": "str", "required": True},
-    "dest": {"type": "str"},
-    "optional": {"type": "bool", "default": False},
-}
+ENTRY = {"src": {"required": True}, "dest": {}, "optional": {"type": "bool", "default": False}}
 
 SPEC = {
     "jail": {"type": "path", "required": True},
@@ -323,6 +327,7 @@ SPEC = {
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
     "update_in_place": {"type": "bool", "default": False},
+    "required": {"type": "list", "elements": "str", "default": []},
     "unmount": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},

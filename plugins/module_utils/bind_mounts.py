@@ -26,7 +26,8 @@ from ._sys.source import program
 from .bindfs import Bindfs, find_bindfs
 from .directory import find_account, find_group
 from .errors import InputError, OperationError, show
-from .jail import is_vacant, jail_path, not_there_yet, open_jail
+from .foretold import open_foretold
+from .jail import jail_path, open_left
 from .launchd import Job, Step
 from .protected import is_state
 from .result import Result
@@ -169,13 +170,9 @@ def arrange(
         programs.refuse_writable(python)
         jobs = {job.label: (wish, job) for wish in wishes for job in (_job(path, wish, tool, python),)}
         warnings += tool.warnings
-    if is_vacant(path) and (check or not wishes):  # not built yet, or what a killed removal left
-        warnings += [not_there_yet(path)] if wishes else []
-        with Root.absent(path) as root:
-            return _carry_out(root, jobs, check, timeout, warnings)
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) if wishes else open_left(jail) as opened:
         opened.lock(check)
-        return _carry_out(opened.root, jobs, check, timeout, warnings)
+        return _carry_out(opened.root, jobs, check, timeout, [*warnings, *opened.foretold])
 
 
 def _carry_out(root: Root, jobs: Jobs, check: bool, timeout: float, warnings: list[str]) -> Result:

@@ -114,8 +114,12 @@ def execute(command: Command, check: bool) -> Result:
         raise InputError(f"cannot enter {command.jail}: only root can: set become: true")
     with open_jail(command.jail) as jail:
         who = identify(command, jail.root)
+        building = jail.entry.get("state") == "building"
     if not command.ephemeral or check:
-        return _execute(command, who, command.jail, check)
+        result = _execute(command, who, command.jail, check)
+        if building:
+            result.warnings.append(f"{command.jail} is not complete: its build did not end: build it again")
+        return result
     from .throwaway import clone_for_a_run  # noqa: PLC0415 (other runs need not load the engine)
 
     with clone_for_a_run(command.jail, who.account) as (clone, warnings):

@@ -19,8 +19,9 @@ from ._sys import daemon, devfs_mount
 from ._sys.mounts import mounts_below, unmount
 from ._sys.rooted import Root
 from ._sys.source import program
-from .errors import InputError, NotAJailError, OperationError, show
-from .jail import jail_path, not_there_yet, open_jail
+from .errors import InputError, OperationError, show
+from .foretold import open_foretold
+from .jail import jail_path, open_left
 from .launchd import Job, Step
 from .result import Result
 
@@ -48,12 +49,11 @@ def arrange(jail: str, state: str, python: str, timeout: float, check: bool) -> 
         return _end(jail, path, check)
     programs.refuse_writable(python)
     wanted = job(path, python)
-    if check and not os.path.isdir(path):
-        diff = [step.describe for step in launchd.plan_present(wanted)]
-        return Result(bool(diff), {"mounted": False, "job": wanted.label}, diff, [not_there_yet(path)])
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) as opened:
         opened.lock(check)
-        return _keep(opened.root, wanted, timeout, check)
+        result = _keep(opened.root, wanted, timeout, check)
+    result.warnings += opened.foretold
+    return result
 
 
 def how_often(root: Root) -> int:
@@ -108,13 +108,9 @@ def _wait(root: Root, seconds: float) -> bool:
 def _end(jail: str, path: bytes, check: bool) -> Result:
     """Unmount, and end the job; what is in use stays, and the job with it."""
     name = launchd.label(path, PURPOSE)
-    try:
-        with open_jail(jail) as opened:
-            opened.lock(check)
-            return _take_off(opened.root, name, check)
-    except NotAJailError:  # what a destroyed jail left
-        with Root.absent(path) as root:
-            return _take_off(root, name, check)
+    with open_left(jail) as opened:
+        opened.lock(check)
+        return _take_off(opened.root, name, check)
 
 
 def _take_off(root: Root, name: str, check: bool) -> Result:

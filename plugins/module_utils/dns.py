@@ -25,7 +25,8 @@ from ._sys.rooted import Root
 from ._sys.sockets import refusal
 from ._sys.source import program
 from .errors import InputError, OperationError
-from .jail import jail_path, not_there_yet, open_jail
+from .foretold import open_foretold
+from .jail import jail_path, open_jail
 from .launchd import Job, Step
 from .result import Result
 
@@ -82,11 +83,10 @@ def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> R
     programs.refuse_writable(python)
     path = jail_path(jail)
     wanted = job(path, mode, python)
-    if check and not os.path.isdir(path):
-        diff = [step.describe for step in launchd.plan_present(wanted)]
-        return Result(bool(diff), {"mode": "none", "job": wanted.label, "said": ""}, diff, [not_there_yet(path)])
-    with open_jail(jail) as opened:
-        return _keep(opened.root, wanted, mode, timeout, check)
+    with open_foretold(jail, check) as opened:
+        result = _keep(opened.root, wanted, mode, timeout, check)
+    result.warnings += opened.foretold
+    return result
 
 
 def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Result:

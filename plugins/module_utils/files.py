@@ -23,7 +23,8 @@ from ._sys.names import names_of
 from ._sys.rooted import Root
 from .block import Block
 from .errors import InputError, OperationError, SpaceError, failed, show
-from .jail import Jail, open_jail
+from .foretold import open_foretold
+from .jail import Jail
 from .jail_users import find_jail_group, find_user
 from .protected import guards_state, is_safe_guard, is_state
 from .result import Result
@@ -78,7 +79,7 @@ class Step(NamedTuple):
 def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool) -> Result:
     """Make files and directories of a jail what the items say. All of it is looked at before anything is changed."""
     planned: dict[Step, Wanted] = {}
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) as opened:
         wishes = [wanted(number, item, opened.root) for number, item in enumerate(files)]
         asked = sorted(wishes, key=lambda want: want.path)
         opened.lock(check)
@@ -88,7 +89,7 @@ def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool) -> Result:
         if not check:
             carry_out_all(opened.root, planned)
     values = {"operations": [step.report() for step in planned], "operations_total": len(planned)}
-    return Result(bool(planned), values, [step.describe() for step in planned])
+    return Result(bool(planned), values, [step.describe() for step in planned], opened.foretold)
 
 
 def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:

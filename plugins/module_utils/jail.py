@@ -77,6 +77,8 @@ def _refuse_control_characters(path: str) -> None:
 
 
 ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
+UNUSABLE: dict[str, Any] = {}
+"""For the marker of a directory that was a jail."""
 BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it anew"
 
 
@@ -95,6 +97,7 @@ class Jail:
         """Whether it is, or is to be, in the register; a clone for one run is not."""
         root.stage = partial(stage, root)
         self._lock: JailLock | None = None
+        self.foretold: list[str] = []
         self.nascent: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
 
@@ -113,6 +116,8 @@ class Jail:
 
         With `sweep`, what a killed one left on its way is removed, or finished.
         """
+        if not self.root.exists:
+            return
         if check:
             refuse_if_locked(self.root)
             return
@@ -136,7 +141,8 @@ class Jail:
 
     def _look_again(self) -> None:
         """The run that had the lock before may have written another entry."""
-        self._marker, self._entry = read_marker(self.root), None
+        if self._marker is not UNUSABLE:
+            self._marker, self._entry = read_marker(self.root), None
 
     def _finish_mark(self) -> None:
         """Of a run that was killed while it changed the entry: there may be another one, or a marker of before."""
@@ -212,13 +218,38 @@ def open_jail(path: str) -> Jail:
         root.close()
         raise
     if marker is None:
+        was_jail = register.was_jail(real, root.status().st_ino)
         root.close()
-        raise foreign(real)
+        raise left(real) if was_jail else foreign(real)
     return Jail(real, root, marker)
+
+
+def open_left(path: str) -> Jail:
+    """For who ends a jail: it, or the directory that was it; `root.exists` is false where neither is."""
+    real = jail_path(path)
+    try:
+        return open_jail(path)
+    except (NotAJailError, RecordError) as exc:
+        if not os.path.isdir(real):
+            return Jail(real, Root.absent(real), UNUSABLE)
+        root = Root(real)
+        if register.was_jail(real, root.status().st_ino):
+            return Jail(real, root, UNUSABLE)
+        root.close()
+        if isinstance(exc, RecordError):
+            raise
+        return Jail(real, Root.absent(real), UNUSABLE)
 
 
 def missing(path: AnyPath) -> NotAJailError:
     return NotAJailError(f"{show(path)} does not exist: build the jail first, with darwin_jail_rootfs")
+
+
+def left(path: AnyPath) -> NotAJailError:
+    return NotAJailError(
+        f"{show(path)} is what is left of a jail that was removed by other means: remove it with the playbook "
+        "destroy_jail, or take it over with the option adopt of darwin_jail_rootfs"
+    )
 
 
 def foreign(path: AnyPath) -> NotAJailError:
@@ -226,11 +257,6 @@ def foreign(path: AnyPath) -> NotAJailError:
         f"{show(path)} is not a jail of this collection: build it with darwin_jail_rootfs, "
         "or take over what another tool made with its option adopt"
     )
-
-
-def not_there_yet(path: bytes) -> str:
-    """The warning of check mode about a jail whose build, too, is only foretold."""
-    return f"{show(path)} does not exist yet: what is said holds once the jail is built"
 
 
 def read_marker(root: Root) -> dict[str, Any] | None:

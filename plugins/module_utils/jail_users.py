@@ -53,7 +53,7 @@ def find_jail_group(root: Root, group: str) -> int:
     try:
         return find_group(group)
     except InputError:
-        own = [fields for fields in who.lines(root.fd, who.GROUP) if root.exists and fields[0] == group]
+        own = [fields for fields in who.lines(root.fd, who.GROUP) if fields[0] == group] if root.exists else []
         if not own or len(own[0]) != 4 or not who.is_number(own[0][2]):
             raise
     gid = int(own[0][2])

@@ -13,15 +13,22 @@ VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
 
+def unmounted(path: bytes) -> bytes:
+    """Where the volume of a path is to be mounted and is not; empty when it is, or the path names no volume."""
+    if not path.startswith(VOLUMES):
+        return b""
+    point = VOLUMES + path[len(VOLUMES) :].split(b"/")[0]
+    return b"" if is_mount(point) else point
+
+
 def refuse_unmounted(path: bytes) -> None:
     """Directories on the way are made, but not the one that a volume is to be mounted on."""
-    if path.startswith(VOLUMES):
-        point = VOLUMES + path[len(VOLUMES) :].split(b"/")[0]
-        if not is_mount(point):
-            raise InputError(
-                f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
-                "instead: mount the volume, or correct the path"
-            )
+    point = unmounted(path)
+    if point:
+        raise InputError(
+            f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
+            "instead: mount the volume, or correct the path"
+        )
 
 
 def warnings(path: bytes) -> list[str]:

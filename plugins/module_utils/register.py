@@ -26,6 +26,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ._sys import host
@@ -76,6 +77,32 @@ def was_jail(path: bytes, inode: int) -> bool:
         return any(entry["inode"] == inode for entry in _read(path))
     except RecordError:
         return False
+
+
+def all_known() -> dict[bytes, list[Entry]]:
+    """What is known of all jails, by their paths; a file that makes no sense is left out."""
+    place = host.real_path(DIRECTORY)
+    if not os.path.lexists(place):
+        return {}
+    found = {}
+    with Root(place) as root:
+        for name in root.names(b""):
+            with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                path = os.fsencode(json.loads(root.read(name, LARGEST) or b"")["path"])
+                if _name(path) == name:
+                    with suppress(RecordError):
+                        found[path] = _read(path)
+    return found
+
+
+def gone_paths(inode: int, marker: dict[str, Any]) -> list[bytes]:
+    """Where this Mac knew the jail that has this marker before somebody moved it: nothing is there now."""
+    of = inode, marker.get("id")
+    return [
+        path
+        for path, entries in all_known().items()
+        if of in [(entry["inode"], entry["id"]) for entry in entries] and not os.path.lexists(path)
+    ]
 
 
 def write(path: bytes, entries: Sequence[Entry]) -> None:

@@ -14,7 +14,7 @@ import os
 
 from ._sys.process import run
 from .errors import OperationError, show
-from .jail import open_jail
+from .foretold import open_foretold
 from .result import Result
 
 TMUTIL = "/usr/bin/tmutil"
@@ -22,8 +22,11 @@ TMUTIL = "/usr/bin/tmutil"
 
 def arrange(jail: str, excluded: bool, check: bool) -> Result:
     """Leave a jail out of the backups, or take the mark away."""
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) as opened:
         path = opened.path
+        if not opened.root.exists:  # a new directory is included
+            diff = [f"- {show(path)} in Time Machine's backups"] if excluded else []
+            return Result(bool(diff), None, diff, opened.foretold)
     if is_excluded(path) == excluded:
         return Result(False)
     if not check:
@@ -31,7 +34,7 @@ def arrange(jail: str, excluded: bool, check: bool) -> Result:
         if is_excluded(path) != excluded:
             return _in_vain(path, excluded)
     sign = "-" if excluded else "+"
-    return Result(True, diff=[f"{sign} {show(path)} in Time Machine's backups"])
+    return Result(True, diff=[f"{sign} {show(path)} in Time Machine's backups"], warnings=opened.foretold)
 
 
 def _in_vain(path: bytes, excluded: bool) -> Result:

@@ -22,7 +22,8 @@ from ._sys.names import names_of
 from ._sys.rooted import Root
 from .directory import Account, compatibility_uuid, unsigned
 from .errors import InputError, show
-from .jail import Jail, open_jail
+from .foretold import open_foretold
+from .jail import Jail
 from .jail_users import find_user
 from .result import Result
 
@@ -191,6 +192,8 @@ def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
 
 def _refuse_odd_var(root: Root) -> None:
     """In a jail, /var/folders must lead to /private/var/folders."""
+    if b"var" in root.moved.values():
+        return
     status = root.lstat(b"var")
     is_link = status is not None and stat.S_ISLNK(status.st_mode)
     target = os.readlink(b"var", dir_fd=root.fd) if is_link else b""
@@ -205,11 +208,11 @@ def arrange(
     jail: str, user: str, uid: int | None, gid: int | None, uuid: str | None, state: str, check: bool
 ) -> Result:
     """The work of the module."""
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) as opened:
         owner = find_owner(opened.root, user, uid, gid, uuid)
         path = owner.path
         opened.lock(check)
         _refuse_odd_var(opened.root)
         done = (present if state == "present" else absent)(opened, owner, check)
     values = {"path": path, "user_dir": f"{path}/0/", "temp_dir": f"{path}/T/", "cache_dir": f"{path}/C/"}
-    return Result(changed=bool(done), values=values, diff=done)
+    return Result(bool(done), values, done, opened.foretold)

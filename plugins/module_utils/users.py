@@ -25,7 +25,8 @@ from ._sys.rooted import Root
 from .directory import Account, compatibility_uuid, find_account
 from .errors import InputError, show
 from .files import Wanted
-from .jail import STATE, Jail, jail_path, not_there_yet, open_jail
+from .foretold import open_foretold
+from .jail import STATE, Jail
 from .jail_users import find_jail_group
 from .result import Result
 from .rootfs.manifest import canonical
@@ -81,7 +82,7 @@ class Register:
 
     def __init__(self, root: Root) -> None:
         self._root = root
-        rows = who.lines(root.fd, who.PASSWD)
+        rows = who.lines(root.fd, who.PASSWD) if root.exists else ()
         self._own = {entry.pw_name: entry for entry in map(who.own_entry, rows) if entry}
         self._taken = {entry.pw_uid: entry.pw_name for entry in self._own.values()}
 
@@ -166,11 +167,7 @@ def _refuse_text(where: str, option: str, text: str) -> None:
 
 def arrange(jail: str, users: Sequence[dict[str, Any]], check: bool) -> Result:
     """Make the users of a jail what the items say. All of it is looked at before anything is changed."""
-    path = jail_path(jail)
-    if check and not os.path.isdir(path):
-        diff = [f"+ user {item['name']}" for item in users if item["state"] == "present"]
-        return Result(bool(diff), {"users": []}, diff, [not_there_yet(path)])
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) as opened:
         opened.lock(check)
         register = Register(opened.root)
         wishes = [register.user(number, item) for number, item in enumerate(users)]
@@ -209,7 +206,7 @@ class _Settlement:
                 self._temporary(wish, check=False)
         lines = list(dict.fromkeys(lines))  # users share directories above theirs
         report = [wish.report() for wish in self._wishes if wish.present]
-        return Result(bool(lines), {"users": report}, lines, self._warnings())
+        return Result(bool(lines), {"users": report}, lines, self._jail.foretold or self._warnings())
 
     def _files(self) -> list[Wanted]:
         """passwd, master.passwd and group as they are to be, when a user of the jail's own is among the items."""

@@ -61,6 +61,8 @@ def arrange(name: str, quota: str | None, state: str, jail: str | None, check: b
     wanted = _bytes(quota)
     if state == "absent":
         return _remove(name, jail, check)
+    if state == "mounted" and _find(name) is None:
+        return Result(False, _values(name))
     if check:
         steps = [step.describe for step in _missing(name, quota, wanted)]
         return Result(bool(steps), _values(name, wanted), steps)
@@ -202,6 +204,8 @@ def _remove(name: str, jail: str | None, check: bool) -> Result:
     values, volume = _values(name), _find(name)
     with Root(TOP) as root:
         ours = root.lstat(_note(name)) is not None
+        if check and ours and volume and not volume.mount_point:  # an earlier step would have mounted it
+            return Result(False, values, warnings=[f"whether the volume {name} goes is known once it is mounted"])
         why = _why_it_stays(volume, ours, jail if check else None) if volume else ""
         if why:
             return Result(False, values, warnings=[f"the volume {name} stays: {why}"])

@@ -27,8 +27,10 @@ options:
   state:
     description:
       - V(present) builds or mends the jail.
-      - V(absent) removes it with all that is in it. A directory that is not a jail, or has something mounted below it,
-        is refused, see O(unmount). An empty directory that never was a jail stays.
+      - V(absent) removes it with all that is in it, and what the Mac has for it - launchd jobs with their programs and
+        logs, notes about images - at its path, and at paths that it was moved from. What was a jail by the register
+        is removed whatever is left of it. A directory that is not and never was a jail is refused, and so is one with
+        something mounted below it, see O(unmount). An empty directory that never was a jail stays.
     type: str
     choices: [present, absent]
     default: present
@@ -140,10 +142,18 @@ options:
       - The playbook C(darwin.jail.update_jail) rebuilds such a jail beside the old one, and swaps them.
     type: bool
     default: false
+  required:
+    description:
+      - Programs, by their paths in the jail, without which nobody can work in it, such as a shell. When one of them
+        would not be in the jail, the build is refused before anything is copied.
+      - What is there and was put there by nobody of this collection counts. Not looked at with O(clone_of).
+    type: list
+    elements: str
+    default: []
   unmount:
     description:
       - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use
-        stays mounted, and then nothing is removed.
+        stays mounted, and then no file is removed.
     type: bool
     default: false
   verify:
@@ -301,11 +311,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
-ENTRY = {
-    "src": {"type": "str", "required": True},
-    "dest": {"type": "str"},
-    "optional": {"type": "bool", "default": False},
-}
+ENTRY = {"src": {"required": True}, "dest": {}, "optional": {"type": "bool", "default": False}}
 
 SPEC = {
     "jail": {"type": "path", "required": True},
@@ -322,6 +328,7 @@ SPEC = {
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
     "update_in_place": {"type": "bool", "default": False},
+    "required": {"type": "list", "elements": "str", "default": []},
     "unmount": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},

@@ -31,9 +31,10 @@ options:
   state:
     description:
       - V(present) makes it, mounts it, and has its files' owners heeded.
+      - V(mounted) mounts it, if there is one, and makes none.
       - V(absent) deletes it, if this module made it and nothing is left in it. Otherwise it stays, with a warning.
     type: str
-    choices: [present, absent]
+    choices: [present, mounted, absent]
     default: present
   jail:
     description: With O(state=absent) in check mode, a jail in the volume that will have been destroyed by then.
@@ -85,7 +86,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.volume import arrange
 SPEC = {
     "name": {"type": "str", "required": True},
     "quota": {"type": "str"},
-    "state": {"choices": ["present", "absent"], "default": "present"},
+    "state": {"choices": ["present", "mounted", "absent"], "default": "present"},
     "jail": {"type": "path"},
 }
 

@@ -184,6 +184,8 @@ class Root:
 
     def read(self, rel: bytes, limit: int) -> bytes | None:
         """The contents of a regular file; None when there is none; OperationError beyond `limit` bytes."""
+        if not self.exists:
+            return None
         try:
             with self.holder(rel) as (dir_fd, name):
                 fd = os.open(name, READ, dir_fd=dir_fd)

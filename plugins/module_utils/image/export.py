@@ -18,7 +18,8 @@ from typing import Any, Callable, Union
 from .._sys import host
 from .._sys.lock import alone_in
 from ..errors import InputError, show
-from ..jail import Jail, is_vacant, jail_path, not_there_yet, open_jail
+from ..foretold import not_there_yet
+from ..jail import Jail, is_vacant, jail_path, open_jail
 from ..result import Result
 from ..sizes import size
 from . import config as configs

@@ -15,11 +15,11 @@ import os
 from .._sys import host, runs
 from .._sys.rooted import Root
 from ..errors import InputError
-from ..launchd import slug
+from ..on_the_mac import NOTES as DIRECTORY
+from ..on_the_mac import note_of
 from .config import Layer
 from .layout import DIGEST, Descriptor
 
-DIRECTORY = b"/private/var/db/darwin.jail/images"
 LARGEST = 1 << 20
 
 
@@ -27,7 +27,7 @@ class Known:
     """By fingerprint, the layers of one jail."""
 
     def __init__(self, jail: bytes) -> None:
-        self._name = os.fsencode(slug(os.fsdecode(jail))) + b".json"
+        self._name = note_of(jail)
         self._layers = self._load()
 
     def _load(self) -> dict[str, Layer]:

@@ -33,6 +33,7 @@ from .graft import graft
 from .known import Known
 from .mend import Pass
 from .operation import Stats
+from .required import refuse_missing
 from .seal import Seal, seal_of
 from .source import Match, Source
 from .walk import MOST_REPORTED, Findings
@@ -59,6 +60,7 @@ class Wish(NamedTuple):
     adopt: bool = False
     update_in_place: bool = False
     verify: str = "quick"
+    required: Sequence[str] = ()
     workers: int | None = None
     progress_file: str | None = None
 
@@ -108,6 +110,8 @@ class _Run:
         matches = self._matches()
         self._names = names_at(self._path)
         self._grafts = graft(matches, source, self._names)
+        if not wish.clone_of:  # which has what the other one has
+            refuse_missing(wish.required, matches, source, self._excluded, self._path)
         self._seal = seal
         self._fingerprint = None if wish.clone_of or not wish.prune else self._sealed(matches)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 
 from .. import jail as jails
@@ -15,28 +16,36 @@ from .._sys.lock import alone_in
 from .._sys.mounts import is_mount, mounts_below, unmount_below
 from .._sys.names import names_of
 from .._sys.rooted import Root
-from ..errors import InputError, JailError, show
+from ..errors import InputError, JailError, RecordError, show
+from ..launchd import Step
+from ..on_the_mac import plan_removal
 from ..result import Result
 
 
 def remove(path: str, unmount: bool, check: bool) -> Result:
-    """Remove the jail at `path`, foreign files and all; with `unmount`, after what is mounted below it.
+    """Remove the jail at `path`, foreign files and all, and what the Mac has for it: launchd jobs, notes.
 
-    NotAJailError when the directory is not a jail, InputError or
-    OperationError when something is (and stays) mounted below it; nothing is
-    removed then. The marker goes last but for the entry, so that what an
-    interrupted removal leaves is still known as a jail.
+    With `unmount`, what is mounted below it goes before. NotAJailError when the
+    directory is not and never was a jail, InputError or OperationError when
+    something is (and stays) mounted below it; no file is removed then. The marker
+    goes last but for the entry, so that what an interrupted removal leaves is
+    still known as a jail.
     """
     real = jails.jail_path(path)
     if jails.is_vacant(real):
         return _remove_vacant(real, check)
-    with jails.open_jail(path) as jail:
+    with jails.open_left(path) as jail:
+        if not jail.root.exists:
+            raise jails.foreign(real)
         mounted = [mount.point for mount in mounts_below(real)]
         if mounted and not unmount:
             points = ", ".join(map(show, mounted))
             raise InputError(f"cannot remove {show(real)}: mounted below it: {points}: unmount first")
         jail.lock(check, sweep=False)
+        moved = _former_paths(jail)
+        ends = [step for place in (real, *moved) for step in plan_removal(place)]
         if not check:
+            _execute(ends)  # first, or they mount again
             unmount_below(jail.root)
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
@@ -47,23 +56,40 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
                 jails.sweep(jail.root)
     if not check:
         host.remove_empty(real)
-        register.forget(real)
+        for place in (real, *moved):
+            register.forget(place)
     unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
-    return _result([*unmounts, ("remove", b"/", "dir")], real)
+    return _result([*unmounts, ("remove", b"/", "dir")], real, ends)
+
+
+def _execute(steps: list[Step]) -> None:
+    for step in steps:
+        step.execute()
+
+
+def _former_paths(jail: jails.Jail) -> list[bytes]:
+    try:
+        marker = jails.read_marker(jail.root) or {}
+    except RecordError:
+        return []
+    return register.gone_paths(jail.root.status().st_ino, marker)
 
 
 def _remove_vacant(real: bytes, check: bool) -> Result:
-    """What a killed removal left: an empty directory that was a jail, or one with something on its way out."""
-    if not _is_left(real):
-        if not check and os.path.isdir(os.path.dirname(real)):  # or its volume may only not be mounted
-            register.forget(real)
-        return _result([])
+    """What a killed removal left: an empty directory that was a jail, or one with something on its way out.
+
+    Where nothing is left, jobs may be: the jail was removed or moved by other means.
+    """
+    ends, is_left = plan_removal(real), _is_left(real)
     if not check:
-        with Root(real) as root, alone_in(root):
-            jails.sweep(root)
-        host.remove_empty(real)
-        register.forget(real)
-    return _result([("remove", b"/", "dir")], real)
+        _execute(ends)
+        if is_left:
+            with Root(real) as root, alone_in(root):
+                jails.sweep(root)
+            host.remove_empty(real)
+        if is_left or os.path.isdir(os.path.dirname(real)):  # or its volume may only not be mounted
+            register.forget(real)
+    return _result([("remove", b"/", "dir")] if is_left else [], real, ends)
 
 
 def _is_left(real: bytes) -> bool:
@@ -75,13 +101,14 @@ def _is_left(real: bytes) -> bool:
         return not is_mount(real) and register.was_jail(real, root.status().st_ino)
 
 
-def _result(done: list[tuple[str, bytes, str]], jail: bytes = b"") -> Result:
+def _result(done: list[tuple[str, bytes, str]], jail: bytes, ends: Sequence[Step]) -> Result:
     operations = [{"action": action, "path": show(path), "type": kind} for action, path, kind in done]
     lines = [
         f"- {show(jail)} and all below it" if action == "remove" else f"- mount on {show(jail + path)}"
         for action, path, _kind in done
     ]
-    return Result(bool(done), {"operations": operations, "operations_total": len(operations)}, lines)
+    values = {"operations": operations, "operations_total": len(operations)}
+    return Result(bool(done or ends), values, [step.describe for step in ends] + lines)
 
 
 def _empty(jail: jails.Jail) -> None:
@@ -92,9 +119,9 @@ def _empty(jail: jails.Jail) -> None:
         chain.append(os.path.dirname(chain[-1]))
     for keep in reversed(chain):
         parent = os.path.dirname(keep)
-        for name in jail.root.names(parent):
+        for name in jail.root.names(parent) if jail.root.lstat(parent) else ():
             path = os.path.join(parent, name)
             if key(path) != key(keep):
                 jail.root.remove_tree(path)
-    last = jails.TEMPORARY + os.urandom(6).hex().encode()
-    jail.root.rename(b"private", last)
+    if jail.root.lstat(b"private"):
+        jail.root.rename(b"private", jails.TEMPORARY + os.urandom(6).hex().encode())

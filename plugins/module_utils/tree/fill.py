@@ -22,7 +22,8 @@ from .._sys.lock import Turn
 from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError, SpaceError, failed, show
-from ..jail import STAGE, Jail, make_stage, open_jail
+from ..foretold import open_foretold
+from ..jail import STAGE, Jail, make_stage
 from ..jail_users import find_jail_group, find_user
 from ..protected import is_state
 from ..result import Result
@@ -42,12 +43,12 @@ def arrange(
     """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
     started = time.monotonic()
     path, proof = _below_root(dest), _relative(holds)
-    with open_jail(jail) as opened:
+    with open_foretold(jail, check) as opened:
         possession = _owner(opened.root, owner, group)
         opened.lock(check)
         if _is_filled(opened, path, proof):
             return Result(False)
-        remarks: list[str] = []
+        remarks = opened.foretold
         with closing(_supply(src, opened.path, path, proof, possession is not None)) as supply:
             filling = _Filling(opened.root, supply, possession)
             filling.look(src)

@@ -9,8 +9,9 @@ fail() {
     exit 1
 }
 
+[ -c /dev/null ] || fail "there is no /dev/null in the jail: run the role terminal, or build the jail again"
 developer=$(xcode-select -p) || fail "xcode-select finds no tools in the jail: run the roles base and clt with jail_clt"
-getconf DARWIN_USER_CACHE_DIR >/dev/null || fail "$(id -un) has no temporary directories in the jail: run the role base"
+_cache=$(getconf DARWIN_USER_CACHE_DIR) || fail "$(id -un) has no temporary directories in the jail: run the role base"
 [ -r /System/Library/Sandbox/Profiles/system.sb ] ||
     fail "/System/Library/Sandbox/Profiles/system.sb, which swift build needs, is not in the jail: see what it is made of"
 

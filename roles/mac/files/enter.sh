@@ -774,9 +774,20 @@ user, and has no terminal but one of its own.
 import os
 import pwd
 import stat
+import subprocess
 
 
 WORDS = 2
+
+CSRUTIL = "/usr/bin/csrutil"
+PROTECTED = (b"System Integrity Protection status: enabled.", b"Filesystem Protections: enabled")
+"""What it says where no program can start in a jail (docs/macos.md)."""
+NO_ENTRY = (
+    "System Integrity Protection is on, so macOS aborts programs in jails: csrutil disable in recoveryOS turns it off"
+)
+BUILDING = b'"state": "building"'
+INCOMPLETE = "the jail is not complete: its build did not end; build it again"
+LARGEST_MARKER = 1 << 16
 
 # What goes before the path, and behind it.
 SENTENCES = {
@@ -812,8 +823,9 @@ def enter(argv: list[str]) -> None:
         who, groups = account(fd, argv[1])
         join_groups(who, groups)
         terminal = Terminal()
-        warning = hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""
-        if warning:
+        warnings = [hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""]
+        warnings += [INCOMPLETE if is_building(fd) else "", NO_ENTRY if is_protected() else ""]
+        for warning in filter(None, warnings):
             os.write(2, f"enter: {warning}\n".encode())
         raise SystemExit(run_apart(terminal, lambda: start_shell(fd, who)))
     except StepError as exc:
@@ -831,6 +843,33 @@ def start_shell(jail: int, who: pwd.struct_passwd) -> None:
     if "TERM" in env:
         env["TERM"] = known_terminal(env["TERM"], env["HOME"])
     execute(locate(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
+
+
+def is_building(jail: int) -> bool:
+    """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
+    *parents, name = MARKER.split("/")
+    try:
+        folder = os.dup(jail)
+        for parent in parents:
+            folder = descend(folder, parent)
+        marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        os.close(folder)
+        said = os.read(marker, LARGEST_MARKER)
+        os.close(marker)
+        return BUILDING in said
+    except OSError:
+        return False
+
+
+def is_protected() -> bool:
+    """Whether csrutil(8) plainly says that programs will not start."""
+    try:
+        asked = subprocess.run(
+            [CSRUTIL, "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return any(line in asked.stdout for line in PROTECTED)
 
 
 def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:

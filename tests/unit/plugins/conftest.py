@@ -108,7 +108,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A jail in which the programs of this system run, with all libraries that they load."""
     needs_root()
     path = tmp_path_factory.mktemp("furnished") / "jail"
-    jails.create(os.fsencode(path)).close()
+    with jails.create(os.fsencode(path)) as jail:
+        jail.mark(state="complete")
     (path / "var").symlink_to("private/var")
     for name in ("scratch", "dev", "usr/bin"):
         (path / name).mkdir(parents=True)

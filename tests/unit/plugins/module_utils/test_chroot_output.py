@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
+from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 
 
 def test_of_long_output_the_beginning_and_the_end_are_returned(furnished: Path) -> None:
@@ -26,3 +27,16 @@ def test_a_loud_program_ends_at_its_time(furnished: Path) -> None:
     assert result.failed
     assert len(result.values["stdout"]) < 5000
     assert result.warnings
+
+
+def test_a_program_in_a_jail_that_is_not_complete_runs_with_a_warning(furnished: Path) -> None:
+    command = Command(jail=str(furnished), argv=["sh", "-c", ":"])
+    with open_jail(str(furnished)) as jail:
+        jail.mark(state="complete")
+        assert execute(command, False).warnings == []
+        jail.mark(state="building")
+        try:
+            (warning,) = execute(command, False).warnings
+        finally:
+            jail.mark(state="complete")
+    assert warning == f"{furnished} is not complete: its build did not end: build it again"

@@ -52,15 +52,37 @@ def test_it_is_made_once_with_owners_and_a_note(mac: Path) -> None:
     assert len(changes(mac)) == 2
 
 
-def test_one_that_is_not_mounted_is(mac: Path) -> None:
-    arrange("jails", None, "present", None, check=False)
+def unmount(mac: Path) -> None:
+    """As macOS leaves it after a restart in which it was not unlocked, for instance."""
     subprocess.run(["umount", mac / "Volumes/jails"], check=True)
     state = json.loads((mac / "state").read_text())
     state["jails"]["mounted"] = ""
     (mac / "state").write_text(json.dumps(state))
-    assert arrange("jails", None, "present", None, check=True).diff == ["> volume jails (mounted)"]
-    assert arrange("jails", None, "present", None, check=False).diff == ["> volume jails (mounted)"]
+
+
+@pytest.mark.parametrize("state", ["present", "mounted"])
+def test_one_that_is_not_mounted_is(mac: Path, state: str) -> None:
+    arrange("jails", None, "present", None, check=False)
+    unmount(mac)
+    assert arrange("jails", None, state, None, check=True).diff == ["> volume jails (mounted)"]
+    assert arrange("jails", None, state, None, check=False).diff == ["> volume jails (mounted)"]
     assert changes(mac)[-1] == "mount disk3s7"
+    assert not arrange("jails", None, state, None, check=False).changed
+
+
+def test_where_there_is_none_to_mount_none_is_made(mac: Path) -> None:
+    for check in (True, False):
+        assert not arrange("jails", None, "mounted", None, check=check).changed
+    assert changes(mac) == []
+
+
+def test_whether_one_goes_that_is_not_mounted_cannot_be_foretold(mac: Path) -> None:
+    arrange("jails", None, "present", None, check=False)
+    unmount(mac)
+    foretold = arrange("jails", None, "absent", f"{mac}/Volumes/jails/first", check=True)
+    assert foretold.warnings == ["whether the volume jails goes is known once it is mounted"]
+    with pytest.raises(InputError, match="is not mounted: mount it"):
+        arrange("jails", None, "absent", None, check=False)
 
 
 def test_one_that_is_mounted_elsewhere_is_refused(mac: Path) -> None:

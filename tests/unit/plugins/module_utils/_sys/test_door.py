@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import door
 
 TERMINAL = -1
@@ -102,3 +103,61 @@ def test_the_users_own_descriptions_count(tmp_path: Path, monkeypatch: pytest.Mo
     own.parent.mkdir(parents=True)
     own.touch()
     assert door.known_terminal("xterm-kitty", str(tmp_path)) == "xterm-kitty"
+
+
+@pytest.mark.parametrize(
+    ("said", "warns"),
+    [
+        ("System Integrity Protection status: enabled.\n", True),
+        ("System Integrity Protection status: disabled.\n", False),
+        (
+            (
+                "System Integrity Protection status: unknown (Custom Configuration).\n\nConfiguration:\n"
+                "\tApple Internal: disabled\n\tFilesystem Protections: enabled\n"
+            ),
+            True,
+        ),
+        (
+            (
+                "System Integrity Protection status: enabled (Custom Configuration).\n\nConfiguration:\n"
+                "\tKext Signing: enabled\n\tFilesystem Protections: disabled\n"
+            ),
+            False,
+        ),
+        ("", False),
+    ],
+)
+def test_who_enters_is_told_when_csrutil_says_that_no_program_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, warns: bool
+) -> None:
+    program = tmp_path / "csrutil"
+    (tmp_path / "said").write_text(said)
+    program.write_text(f'#!/bin/sh\n[ "$*" = status ] && cat {tmp_path}/said\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(door, "CSRUTIL", str(program))
+    assert door.is_protected() is warns
+
+
+def test_a_mac_that_does_not_say_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "CSRUTIL", "/no/such/csrutil")
+    assert not door.is_protected()
+
+
+def test_a_jail_that_is_not_complete_is_told(tmp_path: Path) -> None:
+    def told() -> bool:
+        fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return door.is_building(fd)
+        finally:
+            os.close(fd)
+
+    assert not told()
+    state = {"building": True, "complete": False}
+    with jails.create(os.fsencode(tmp_path)) as jail:
+        for name, expected in state.items():
+            jail.mark(state=name)
+            assert told() is expected
+    marker = tmp_path / os.fsdecode(jails.MARKER)
+    marker.unlink()
+    os.mkfifo(marker)
+    assert not told(), "nor does it hang"

@@ -30,8 +30,8 @@ SIZE = 1.02
 """The most that the layers may take, against gzip -6."""
 OURS = """
 import json, resource, sys; sys.path.insert(0, sys.argv[1])
-from ansible_collections.darwin.jail.plugins.module_utils.image import config, export, known
-known.DIRECTORY = (sys.argv[2] + "/mac").encode()
+from ansible_collections.darwin.jail.plugins.module_utils.image import config, export
+on_the_mac.NOTES = (sys.argv[2] + "/mac").encode()
 found = export.export(sys.argv[2] + "/jail", sys.argv[2] + "/image", "latest", config.Settings("arm64"), False)
 print(json.dumps({"changed": found.changed, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
                   **found.values["stats"]}))

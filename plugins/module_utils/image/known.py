@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import os
 
+from .. import on_the_mac
 from .._sys import host, runs
 from .._sys.rooted import Root
 from ..errors import InputError
-from ..on_the_mac import NOTES as DIRECTORY
 from ..on_the_mac import note_of
 from .config import Layer
 from .layout import DIGEST, Descriptor
@@ -32,9 +32,9 @@ class Known:
 
     def _load(self) -> dict[str, Layer]:
         """What cannot be read is not known."""
-        if not os.path.isdir(DIRECTORY):
+        if not os.path.isdir(on_the_mac.NOTES):
             return {}
-        with Root(DIRECTORY) as root:
+        with Root(on_the_mac.NOTES) as root:
             data = root.read(self._name, LARGEST) or b"{}"
         try:
             found = json.loads(data)
@@ -49,9 +49,9 @@ class Known:
         """Remember these, and no others."""
         if layers == self._layers:
             return
-        host.make_dirs(DIRECTORY)
+        host.make_dirs(on_the_mac.NOTES)
         data = {key: [layer.name, layer.diff_id, *layer.blob, *layer.left_out] for key, layer in layers.items()}
-        with runs.on_the_mac(DIRECTORY) as root:
+        with runs.on_the_mac(on_the_mac.NOTES) as root:
             root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import register
+from ansible_collections.darwin.jail.plugins.module_utils import on_the_mac, register
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock, runs
-from ansible_collections.darwin.jail.plugins.module_utils.image import known
 from volumes import folding_volume, lacks
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
@@ -44,7 +43,7 @@ def nothing_for_this_machine() -> Iterator[None]:
     """No test leaves anything where the collection keeps what it keeps on a Mac."""
 
     def kept() -> list[Path]:
-        return sorted(Path(os.fsdecode(known.DIRECTORY)).parent.rglob("*"))
+        return sorted(Path(os.fsdecode(on_the_mac.NOTES)).parent.rglob("*"))
 
     before = kept()
     yield
@@ -56,7 +55,7 @@ def own_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """What runs in tests need on the Mac for a while, or note there, lies beside what is the tests' own."""
     place = tmp_path_factory.getbasetemp().resolve() / "mac/runs"
     monkeypatch.setattr(runs, "MAC", os.fsencode(place))
-    monkeypatch.setattr(known, "DIRECTORY", os.fsencode(place.with_name("images")))
+    monkeypatch.setattr(on_the_mac, "NOTES", os.fsencode(place.with_name("images")))
     return place
 
 

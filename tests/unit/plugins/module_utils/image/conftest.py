@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils.image import known
+from ansible_collections.darwin.jail.plugins.module_utils import on_the_mac
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
 from image_jails import Make, fill
@@ -17,7 +17,7 @@ from image_jails import Make, fill
 @pytest.fixture(autouse=True)
 def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where this Mac remembers what it exported."""
-    monkeypatch.setattr(known, "DIRECTORY", os.fsencode(place / "mac"))
+    monkeypatch.setattr(on_the_mac, "NOTES", os.fsencode(place / "mac"))
     return place / "mac"
 
 

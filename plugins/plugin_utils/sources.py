@@ -29,8 +29,8 @@ def remembered(path: str) -> Iterator[None]:
 def given() -> list[str]:
     """What was named with -i or in the configuration; empty when nothing was."""
     sources = list(context.CLIARGS.get("inventory") or ())
-    origin = constants.config.get_config_value_and_origin("DEFAULT_HOST_LIST")[1]
-    return [] if origin == "default" and sources == list(constants.DEFAULT_HOST_LIST) else sources
+    usual, origin = constants.config.get_config_value_and_origin("DEFAULT_HOST_LIST")
+    return [] if origin == "default" and sources == list(usual) else sources
 
 
 def problem() -> str:

@@ -130,6 +130,7 @@ from ansible.plugins.loader import cache_loader, connection_loader
 from ansible.template import trust_as_template
 from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe, suggestion
 from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import CHROOT
+from ansible_collections.darwin.jail.plugins.plugin_utils.sources import remembered
 
 Entry = Mapping[str, Any]
 
@@ -287,6 +288,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        with remembered(path):
+            self._parse(path, cache)
+
+    def _parse(self, path: str, cache: bool) -> None:
         check_keys(self._read_config_data(path), self.option_definitions, path)
         # All is checked before anything is added, since Ansible goes on with what was.
         macs, jails = self._read()

@@ -83,6 +83,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.darwin.jail.plugins.module_utils.errors import show
 from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe
 from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
+from ansible_collections.darwin.jail.plugins.plugin_utils.sources import remembered
 from ansible_collections.darwin.jail.plugins.plugin_utils.vms import host_name, is_local, variables, way_through
 
 MARK = "=addresses="
@@ -155,6 +156,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        with remembered(path):
+            self._parse(path, cache)
+
+    def _parse(self, path: str, cache: bool) -> None:
         check_keys(self._read_config_data(path), self.option_definitions, path)
         macs = self._macs()
         use, key = self.get_option("cache"), self.get_cache_key(path)

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: hosts
+short_description: The hosts of a play, or an error when there are none
+version_added: 0.1.0
+description:
+  - Returns the first pattern as it is, for the keyword C(hosts) of a play. Ansible skips a play for which there are no
+    hosts, and ends with 0.
+  - Fails when a source of the inventory is not there or could not be read by a plugin of this collection, when no
+    source has a host, and when no host of any of the patterns is left by C(--limit).
+options:
+  _terms:
+    description: The pattern of the play, and those of plays behind it in the same playbook.
+    type: list
+    elements: raw
+    required: true
+author:
+  - darwin.jail contributors (@darwin-jail)
+"""
+
+EXAMPLES = r"""
+- name: Run a command in jails
+  hosts: "{{ lookup('darwin.jail.hosts', 'jails') }}"
+  gather_facts: false
+  tasks:
+    - name: Run it
+      ansible.builtin.raw: sw_vers
+"""
+
+RETURN = r"""
+_raw:
+  description: The first pattern.
+  type: list
+  elements: raw
+  sample: [jails]
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.darwin.jail.plugins.plugin_utils import sources
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[Any]:
+        known = variables or {}
+        if context.CLIARGS.get("syntax") or "groups" not in known:  # nothing is known of hosts
+            return [terms[0]]
+        problem = sources.problem()
+        if problem:
+            raise AnsibleError(problem)
+        everybody = known["groups"]["all"]
+        if not everybody and sources.given():
+            raise AnsibleError(f"the inventory {', '.join(sources.given())} has no hosts: see the warnings above")
+        patterns = [pattern for pattern in terms if pattern]
+        # Of a play whose hosts are a template, these are all that --limit leaves.
+        left = {*known.get("ansible_play_hosts_all", ()), *([] if everybody else ["localhost"])}
+        if not any(left.intersection(self._matching(pattern, known["groups"])) for pattern in patterns):
+            raise AnsibleError(_nobody(patterns, known.get("ansible_limit")))
+        return [terms[0]]
+
+    def _matching(self, pattern: Any, groups: Mapping[str, list[str]]) -> set[str]:
+        """The names of all hosts of a pattern, as Ansible reads it."""
+        manager = InventoryManager(loader=self._loader, sources=[], parse=False)
+        for group, names in groups.items():
+            if group not in ("all", "ungrouped"):
+                manager.add_group(group)
+            for name in names:
+                manager.add_host(name, group)
+        return {host.name for host in manager.get_hosts(pattern)}
+
+
+def _nobody(patterns: list[Any], limit: str | None) -> str:
+    wanted = " or ".join(map(str, patterns)) or "macs"
+    if limit:
+        return f"nothing would be done: --limit {limit} leaves no host of {wanted}: correct it"
+    return f"nothing would be done: the inventory has no host of {wanted}: add one, or correct the name of the group"

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""A playbook that has nothing to do fails, and says why: Ansible ends with 0, or takes the controller for the Mac."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PLAYBOOKS = sorted((Path(__file__).parents[3] / "playbooks").glob("*.yml"))
+FLEET: dict[str, Any] = {
+    "plugin": "darwin.jail.jails",
+    "macs": [{"name": "studio", "vars": {"ansible_connection": "local"}}],
+    "jails": [{"name": "base", "mac": "studio", "vars": {"jail_user": "admin"}}],
+}
+BROKEN = {**FLEET, "jails": [{"name": "base", "mac": "studoi"}]}
+OTHER = {"all": {"hosts": {"else": {"ansible_connection": "local"}}}}
+
+
+def listed(folder: Path, playbook: str, *words: str) -> tuple[int, str]:
+    """What the playbook would run on, without running it."""
+    command = [sys.executable, "-m", "ansible", "playbook", f"darwin.jail.{playbook}", "--list-hosts", *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env={**os.environ})
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in (("fleet", FLEET), ("broken", BROKEN), ("other", OTHER)):
+        (tmp_path / f"{name}.yml").write_text(json.dumps(content))
+    return tmp_path
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: str(path.stem))
+def test_each_playbook_begins_with_the_question_whether_there_is_something_to_do(playbook: Path) -> None:
+    first, *_others = yaml.safe_load(playbook.read_text())
+    assert first["hosts"].startswith("{{ lookup('darwin.jail.hosts',")
+
+
+@pytest.mark.parametrize(
+    ("playbook", "words", "said"),
+    [
+        ("check_jail", "-i none.yml", "there is no inventory .*/none.yml: correct the path"),
+        ("check_jail", "-i broken.yml", "cannot read the inventory .*/broken.yml: the jail 'base' is on 'studoi'"),
+        ("build_jail", "-i fleet.yml -i broken.yml", "cannot read the inventory .*/broken.yml"),
+        ("destroy_jail", "-i fleet.yml --limit studio", "--limit studio leaves no host of jails"),
+        ("build_jail", "-i other.yml", "the inventory has no host of jails"),
+        ("deploy_jail", "-i fleet.yml -e jail_hosts=base:!jails", "the inventory has no host of base:!jails"),
+    ],
+)
+def test_nothing_to_do_is_an_error_with_a_sentence(folder: Path, playbook: str, words: str, said: str) -> None:
+    rc, text = listed(folder, playbook, *words.split())
+    assert rc != 0
+    assert re.search(said, text), text
+
+
+@pytest.mark.parametrize(
+    ("playbook", "words"),
+    [
+        ("check_jail", "-i fleet.yml"),
+        ("build_jail", "-i fleet.yml --limit studio"),
+        ("run_in_jail", "-i fleet.yml --limit base"),
+        ("check_jail", ""),
+    ],
+)
+def test_something_to_do_is_none(folder: Path, playbook: str, words: str) -> None:
+    rc, text = listed(folder, playbook, *words.split())
+    assert rc == 0, text

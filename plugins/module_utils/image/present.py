@@ -5,7 +5,8 @@
 
     index -> manifest -> config -> all layers inspected -> entry -> layer after layer -> entry complete
 
-A run that is killed is finished by the next one, from the layer on that was at work.
+A run that is killed is finished by the next one, from the layer on that was at work, or from the first one on when
+that layer replaces what it needs itself.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .._sys.lock import Turn
 from .._sys.rooted import Root
 from ..errors import BusyError, InputError, JailError, NotAJailError, show
 from ..macos import Release, architecture, release
+from ..protected import STATE
 from ..result import Result
 from ..rootfs.record import journals
 from ..rootfs.remove import remove
@@ -164,7 +166,8 @@ def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:
     for number, (layer, diff_id) in enumerate(zip(found, diff_ids)):
         blob = descriptor_of(layer, where)
         if blob.media_type not in PACKED:
-            raise InputError(f"{where} has a layer of type {show(blob.media_type)[:80]}: only gzip and zstd are read")
+            kind = show(blob.media_type)[:80]
+            raise InputError(f"{where} has a layer of type {kind}: only tar, plain or packed by gzip or zstd, is read")
         layers.append(Layer(f"layer {number + 1}", str(diff_id), blob))
     return layers
 
@@ -223,6 +226,9 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         jail.refuse_unknown("unpack an image into")
         if jail.entry.get("image") != image.digest:
             jail.mark(image=image.digest, layers=0)
+        elif False in inspection.repeatable[jail.entry.get("layers", 0) :][:1]:
+            _empty(jail.root)
+            jail.mark(layers=0)
         jails.make_stage(jail.root)
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
@@ -233,6 +239,16 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)
+
+
+def _empty(root: Root) -> None:
+    """Remove what a killed run made of an image."""
+    parts = STATE.split(b"/")
+    for depth, kept in enumerate(parts):
+        directory = b"/".join(parts[:depth])
+        for name in root.names(directory):
+            if name != kept:
+                root.remove_tree(os.path.join(directory, name))
 
 
 def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:

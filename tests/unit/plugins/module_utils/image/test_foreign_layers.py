@@ -280,3 +280,14 @@ def test_what_protects_the_state_stays_roots(place: Path, name: str, mode: int) 
     ended = subprocess.run([*mover, place / "new" / STATE, place / "new/x"], check=False, capture_output=True)
     assert ended.returncode
     assert not unpacked(place).changed
+
+
+@pytest.mark.parametrize("said", [{"os": "", "architecture": ""}, {"os": None, "architecture": None}, {"os": ""}])
+def test_an_image_that_does_not_say_for_what_it_is(place: Path, said: dict[str, str | None]) -> None:
+    """As crane append makes one without a base; what is said must be right."""
+    put(place, archive(member("a")), says=said)
+    assert "does not say for which system and processor it is" in unpacked(place, check=True).warnings[0]
+    assert unpacked(place).changed
+    put(place, archive(member("a")), says={**said, "architecture": "s390x"})
+    with pytest.raises(InputError, match=r"is for (unknown|darwin)/s390x, this Mac is darwin/"):
+        unpacked(place, "other")

@@ -21,10 +21,11 @@ description:
     sockets, FIFOs, C(._) files and what Finder and Spotlight leave behind.
   - The other way round, an image becomes a jail. It is untrusted. All of it is read before anything is made, and
     refused when a digest is wrong, when a name in it is absolute, holds C(..), or lies below a link or a file; when a
-    hard link names anything but a file of the image; when a symbolic link climbs out of the jail; when it holds devices
-    that a jail has no use for; when a whiteout in it hides no name; when two names in it are one on the volume of the
-    jail; when a file in it is sparse, or has an owner, a size or a time that is not possible; and when it unpacks to
-    far more than files do. A run that is killed is finished by the next one.
+    hard link names anything but an earlier file or link of the image; when a symbolic link climbs out of the jail;
+    when it holds devices that a jail has no use for; when a whiteout in it hides no name; when two names in it are
+    one on the volume of the jail, or cannot be names there; when a file in it is sparse, or has an owner, a size or a
+    time that is not possible; and when it unpacks to far more than files do. A run that is killed is finished by the
+    next one.
   - An image holds what Apple licenses for Macs. Keep it in a registry of your own.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -54,6 +55,7 @@ options:
     description:
       - A file that holds the image and its layers, for a Mac that reaches no registry. What is exported is written to
         it, as a tar archive of a layout with this image alone; for O(state=present) it is brought into O(layout) first.
+      - Of images for several platforms in it, the one for this Mac is taken.
       - C(skopeo) calls that C(oci-archive). For O(state=present) give this or O(reference).
     type: path
   name:

@@ -20,7 +20,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache" / "collections"))
 
-from ansible_collections.darwin.jail.plugins.module_utils import on_the_mac
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from rows import HEAD, Contender, Row, machine
 

@@ -23,7 +23,18 @@ REQUIREMENTS = CHECKOUT / "tests/requirements/target.txt"
 TESTS = [f"tests/unit/plugins/{name}" for name in ("module_utils", "modules")]
 
 # Long trials of what happens in which order, which does not hang on the version of Python.
-TRIALS = ("exactness", "faults", "history", "hostility", "kills", "mending", "moments", "outside", "volumes")
+TRIALS = (
+    "exactness",
+    "faults",
+    "generated_layers",
+    "history",
+    "hostility",
+    "kills",
+    "mending",
+    "moments",
+    "outside",
+    "volumes",
+)
 
 
 def make_environment() -> None:

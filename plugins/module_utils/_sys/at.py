@@ -8,6 +8,7 @@ All raise OSError: callers know the path and translate.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from .backend import Status, backend
 from .paths import CREATE, DIRECTORY, READ
 
 CHUNK = 1 << 20
+NO_HARDLINK = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL)
+"""What is said of a hard link to a symbolic one where there are none: ENOTSUP by HFS+."""
 
 
 def lstat(name: bytes, dir_fd: int) -> os.stat_result | None:
@@ -81,6 +84,18 @@ def set_link_owner(name: bytes, dir_fd: int, uid: int, gid: int) -> None:
 
 def make_hardlink(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None:
     os.link(first, name, src_dir_fd=first_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
+
+
+def make_another_name(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None:
+    """The same, also of a symbolic link: an equal one is made where a volume has no second names for such (HFS+)."""
+    try:
+        make_hardlink(first, first_fd, name, dir_fd)
+    except OSError as exc:
+        status = os.stat(first, dir_fd=first_fd, follow_symlinks=False)
+        if exc.errno not in NO_HARDLINK or not stat.S_ISLNK(status.st_mode):
+            raise
+        make_symlink(os.readlink(first, dir_fd=first_fd), name, dir_fd)
+        backend().finish_symlink(dir_fd, name, status)
 
 
 def set_time(fd: int, mtime_ns: int) -> None:

@@ -165,9 +165,7 @@ def _without_waiting(path: str, flags: int) -> int:
 def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
     """A file of the host that the user named; OperationError when it cannot be read or is too large."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OperationError("read", path, "not a regular file")
+        with open_file(path) as file:
             data = file.read(limit + 1)
     except OSError as exc:
         raise failed("read", path, exc) from exc
@@ -177,11 +175,18 @@ def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
 
 
 def open_file(path: AnyPath) -> BinaryIO:
-    """Open a file of the host that the user named; the caller closes it."""
+    """Open a file of the host that the user named, perhaps by a link; the caller closes it.
+
+    OperationError for anything but a regular file: of a FIFO nobody may ever write into, or a device, there is no end.
+    """
     try:
-        return open(path, "rb")
+        file = open(path, "rb", opener=_without_waiting)
     except OSError as exc:
         raise failed("read", path, exc) from exc
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OperationError("read", path, "not a regular file")
 
 
 def is_program(path: AnyPath) -> bool:

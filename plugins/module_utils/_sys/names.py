@@ -24,6 +24,7 @@ from weakref import WeakKeyDictionary
 
 from ..errors import failed
 from .backend import backend
+from .limits import NAME
 from .paths import DIRECTORY, open_absolute
 from .rooted import Root
 
@@ -47,6 +48,22 @@ class Names:
     def tells_apart(self, other: Names) -> bool:
         """Whether names that are two on the other volume are two on this one."""
         return self.ignore_case <= other.ignore_case and self.ignore_form <= other.ignore_form
+
+    def fault_of(self, path: bytes) -> str:
+        """Why the volume cannot hold a path; empty when it can.
+
+        One that compares bytes counts them. All others are Apple's, where names are UTF-8 and UTF-16 units count.
+        """
+        if len(path) <= NAME and path.isascii():
+            return ""
+        if self.exact:
+            longest, unit = max(map(len, path.split(b"/"))), "bytes"
+        else:
+            try:
+                longest, unit = max(len(name.encode("utf-16-le")) // 2 for name in path.decode().split("/")), NAME.unit
+            except UnicodeDecodeError:
+                return "has a name that is not UTF-8"
+        return f"has a name of more than {int(NAME)} {unit}" if longest > NAME else ""
 
     def is_below(self, path: bytes, top: bytes) -> bool:
         """Whether a path is another one or lies below it."""

@@ -44,11 +44,22 @@ class Applier:
         """Remove what a whiteout hides of the layers below its own."""
         _refuse(entry)
         path = entry.path
-        if entry.kind != "opaque":
+        if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
+            return  # a killed run had put something else there
+        if entry.kind == "whiteout":
             self._root.remove_tree(path)
-        elif self._root.lstat(path) is not None:
-            for name in self._root.names(path):
-                self._root.remove_tree(os.path.join(path, name))
+            return
+        for name in self._root.names(path):
+            self._root.remove_tree(os.path.join(path, name))
+
+    def _is_directory(self, path: bytes) -> bool:
+        """Whether a path leads to a directory, by directories alone."""
+        parts = path.split(b"/") if path else []
+        for count in range(1, len(parts) + 1):
+            status = self._root.lstat(b"/".join(parts[:count]))
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                return False
+        return True
 
     def apply(self, found: Iterable[Entry], stream: Unpacked) -> None:
         for entry in found:
@@ -70,6 +81,8 @@ class Applier:
             if there is not None and stat.S_ISDIR(there.st_mode):
                 self._root.remove_tree(path)
             with self._root.holder(path) as (fd, name):
+                if entry.kind == "hardlink":
+                    at.remove(name, fd)  # rename(2) does nothing when that is the same file already
                 at.rename(TEMPORARY, self._stage, name, fd)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
@@ -99,7 +112,7 @@ class Applier:
         """Make it in the stage."""
         if entry.kind == "hardlink":
             with self._root.holder(entry.first) as (fd, name):
-                at.make_hardlink(name, fd, TEMPORARY, self._stage)
+                at.make_another_name(name, fd, TEMPORARY, self._stage)
         elif entry.kind == "symlink":
             at.make_symlink(entry.link, TEMPORARY, self._stage)
             self._backend.finish_symlink(self._stage, TEMPORARY, entry)

@@ -23,12 +23,12 @@ from .._sys.lock import alone_in
 from .._sys.rooted import Root
 from ..errors import InputError, show
 from ..tree.archive import plain_name
-from . import tar, tar_reader
+from . import platforms, tar, tar_reader
 from .layout import (
     BLOBS,
-    DIGEST,
     INDEX,
     INDEX_TYPE,
+    INDEX_TYPES,
     MARKER,
     MARKER_TEXT,
     Descriptor,
@@ -36,12 +36,20 @@ from .layout import (
     Layout,
     blob_path,
     descriptor_of,
+    digest_of,
     encode,
     name_of,
     parse,
 )
 
 CHUNK = 1 << 20
+
+
+def refuse_others(path: str) -> None:
+    """InputError when what is there is no file, and so no archive that could be replaced."""
+    real = host.real_path(path)
+    if os.path.lexists(real) and not os.path.isfile(real):
+        raise InputError(f"cannot write the archive {show(real)}: what is there is no file (give another path)")
 
 
 def write(path: str, store: Layout, name: str, check: bool) -> bool:
@@ -126,36 +134,57 @@ def _data(file: BinaryIO, left: int) -> Iterator[bytes]:
         yield data
 
 
-def entry(path: str, name: str) -> Json:
-    """What the index of an archive says of an image: that of this name, or its only one."""
+def entry(path: str, name: str) -> Descriptor:
+    """The manifest of an image of an archive, that of this name or its only one; of several platforms, this Mac's."""
     real = host.real_path(path)
     with _opened(real) as members:
         for member, size, data in members:
             if member == INDEX:
-                return _entry(b"".join(data) if size <= IMAGE_JSON else b"", path, name)
-    raise InputError(f"{path} has no index, and so is no archive of an image")
+                found = _entry(b"".join(data) if size <= IMAGE_JSON else b"", path, name)
+                break
+        else:
+            raise InputError(f"{path} has no index, and so is no archive of an image")
+    if found.media_type in INDEX_TYPES:
+        return platforms.for_this_mac(_json(real, found), f"the image in {path}")
+    return found
 
 
-def _entry(index: bytes, path: str, name: str) -> Json:
+def _entry(index: bytes, path: str, name: str) -> Descriptor:
     found = parse(index, f"the index of {path}").get("manifests")
     entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     named = [one for one in entries if name_of(one) == name]
     for choice in (named, entries):
-        if len(choice) == 1:
-            descriptor_of(choice[0], f"the index of {path}")
-            return choice[0]
+        picked = choice[0] if len(choice) == 1 else platforms.fitting(choice)
+        if picked:
+            return descriptor_of(picked, f"the index of {path}")
     raise InputError(f"{path} holds {len(entries)} images, and not one that is named {name}: give its name")
+
+
+def _json(path: bytes, blob: Descriptor) -> Json:
+    """A blob of an archive that is JSON, its digest verified."""
+    with _opened(path) as members:
+        for member, size, data in members:
+            if member == blob_path(blob.digest):
+                text = b"".join(data) if size <= IMAGE_JSON else b""
+                if digest_of(text) != blob.digest:
+                    break
+                return parse(text, f"{blob.digest} in {show(path)}")
+    raise InputError(f"{blob.digest} in {show(path)} is missing or not what its digest says: copy the archive anew")
 
 
 def read(path: str, store: Layout, name: str) -> None:
     """Bring the image of an archive into a layout under this name, each blob compared with its digest."""
-    wanted = entry(path, name)
+    real, wanted = host.real_path(path), entry(path, name)
+    manifest = _json(real, wanted)
+    layers = manifest.get("layers")
+    parts = (manifest.get("config"), *(layers if isinstance(layers, list) else ()))
+    needed = {wanted.digest, *(descriptor_of(part, f"the manifest {wanted.digest}").digest for part in parts)}
     with alone_in(store.root):
         store.sweep()
-        with _opened(host.real_path(path)) as members:
+        with _opened(real) as members:
             for member, size, data in members:
-                folder, _slash, digest = member.rpartition(b"/")
-                known = DIGEST.fullmatch(f"sha256:{show(digest)}")
-                if folder == BLOBS and known and not store.is_sound(Descriptor("", known[0], size)):
-                    store.bring(known[0], data, path)
-        store.add(name, wanted)
+                folder, _slash, hexadecimal = member.rpartition(b"/")
+                digest = f"sha256:{show(hexadecimal)}"
+                if folder == BLOBS and digest in needed and not store.is_sound(Descriptor("", digest, size)):
+                    store.bring(digest, data, path)
+        store.add(name, wanted.as_json())

@@ -17,7 +17,8 @@ from . import archive
 from .config import Settings
 from .export import export
 from .layout import open_layout
-from .present import digest_for_this_mac, is_made_of, place_for, unpack
+from .platforms import digest_for_this_mac
+from .present import is_made_of, place_for, unpack
 from .transport import Access, Registry
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -26,12 +27,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 def exchange(params: dict[str, Any], check: bool) -> Result:
     """Export and push, or pull and unpack."""
     place = params["jail"], params["layout"], params["name"]
-    if not NAME.fullmatch(params["name"]):
-        raise InputError(f"name '{show(params['name'])}' cannot be the name of an image: give one such as latest")
-    if params["reference"] and ":" in params["layout"]:
-        raise InputError(f"{show(params['layout'])} holds a colon, which skopeo takes for the end of the path")
-    if params["state"] == "present" and params["archive"] and params["reference"]:
-        raise InputError("archive and reference each say where the image is: give one of them")
+    _refuse_wrong(params)
     registry = _registry(params)
     if params["state"] == "exported":
         result = export(*place, Settings.of(params), check)
@@ -49,6 +45,17 @@ def exchange(params: dict[str, Any], check: bool) -> Result:
         result.values["reference"] = registry.reference
         result.warnings += registry.warnings
     return result
+
+
+def _refuse_wrong(params: dict[str, Any]) -> None:
+    if not NAME.fullmatch(params["name"]):
+        raise InputError(f"name '{show(params['name'])}' cannot be the name of an image: give one such as latest")
+    if params["reference"] and ":" in params["layout"]:
+        raise InputError(f"{show(params['layout'])} holds a colon, which skopeo takes for the end of the path")
+    if params["state"] == "present" and params["archive"] and params["reference"]:
+        raise InputError("archive and reference each say where the image is: give one of them")
+    if params["state"] == "exported" and params["archive"]:
+        archive.refuse_others(params["archive"])
 
 
 def _registry(params: dict[str, Any]) -> Registry | None:
@@ -75,7 +82,7 @@ def _write_archive(result: Result, params: dict[str, Any], check: bool) -> None:
 def _read_archive(params: dict[str, Any], check: bool) -> Result:
     """Nothing but the index is read for a jail that is made of what the archive has."""
     place = params["jail"], params["layout"], params["name"]
-    digest = str(archive.entry(params["archive"], params["name"])["digest"])
+    digest = archive.entry(params["archive"], params["name"]).digest
     target = place_for(params["jail"], params["beside"], digest)
     values = {"digest": digest, "path": target}
     if is_made_of(target, digest):

@@ -6,12 +6,15 @@
 All of it is read before anything is written: digests are compared, and every
 entry of every layer is looked at. Names that are absolute, hold `..` or lie
 below a link or a file are refused, and so are hard links to anything but a
-file of the image, links that climb out of the jail, devices that a Mac has not
-in /dev, whatever touches the collection's own directory, whiteouts that hide no
-name, two names that are one on the jail's volume, and what unpacks to more than
-a layer can hold or the volume has room for.
+file or link of the image, links that climb out of the jail, devices that a Mac
+has not in /dev, whatever touches the collection's own directory, whiteouts that
+hide no name, names that the jail's volume cannot hold or takes for one, and what
+unpacks to more than a layer can hold or the volume has room for.
 
-Memory grows with the number of files: a name for each.
+What is accepted here can be unpacked.
+
+Memory grows with the number of files: a name for each, and for those of one
+layer a second one.
 """
 
 from __future__ import annotations
@@ -32,27 +35,31 @@ from ..tree.archive import climbs, fault_of_name
 from .config import Layer
 from .entry_names import fault_of_entry
 from .layout import Descriptor, Layout
-from .unpacking import Entry, Unpacked, entries
+from .merging import Merged
+from .unpacking import Entry, PlainTar, Unpacked, entries
 from .zstd import MEDIA_TYPE, UnpackedZstd
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
 """Those that a jail may have; they get the numbers that the Mac's own have."""
-LONGEST = 1024
-"""PATH_MAX of macOS."""
+LONGEST = 1023
+"""PATH_MAX of macOS, without the NUL."""
+LONGEST_XATTR = 127
+"""XATTR_MAXNAMELEN of macOS."""
 
-
-GZIPPED = (
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
-)
-PACKED = (*GZIPPED, MEDIA_TYPE)
+PACKED: dict[str, type[Unpacked]] = {
+    "application/vnd.oci.image.layer.v1.tar": PlainTar,
+    "application/vnd.oci.image.layer.v1.tar+gzip": Unpacked,
+    MEDIA_TYPE: UnpackedZstd,
+    "application/vnd.docker.image.rootfs.diff.tar": PlainTar,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": Unpacked,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": UnpackedZstd,
+}
 """The types of layers that are read."""
 
 
 def unpacked(file: BinaryIO, blob: Descriptor, where: str) -> Unpacked:
     """What a layer holds, whichever way it is packed."""
-    kind = UnpackedZstd if blob.media_type == MEDIA_TYPE else Unpacked
-    return kind(file, blob.size, where)
+    return PACKED[blob.media_type](file, blob.size, where)
 
 
 class Inspection:
@@ -63,13 +70,17 @@ class Inspection:
         self._free = host.free_bytes(target)
         self.bytes = self.files = self._entries = 0
         self.hidden: list[list[Entry]] = []
-        """For each layer, the whiteouts in it."""
-        names = names_at(target)
-        self._key, self._spellings, self._target = names.key, Spellings(names), target
+        """For each layer, the whiteouts in it that hide something."""
+        self.repeatable: list[bool] = []
+        """For each layer, whether a run after a killed one may go on with it."""
+        self._names = names_at(target)
+        self._spellings, self._target = Spellings(self._names), target
         self._spellings.add(STATE)
         self._spellings.end_layer()
-        self._kinds: dict[bytes, str] = {}
-        """What is no directory, by the key of its path."""
+        self._merged = Merged(self._names.key)
+        self._whiteouts: list[Entry] = []
+        self._others: list[tuple[bytes, str, bytes]] = []
+        """The rest of a layer: paths, kinds, and what hard links lead to."""
         self._where = ""
 
     def look(self, layers: Sequence[Layer]) -> None:
@@ -78,7 +89,7 @@ class Inspection:
 
     def _layer(self, layer: Layer) -> None:
         self._where = f"the layer {layer.blob.digest}"
-        self.hidden.append([])
+        self._whiteouts, self._others = [], []
         with self._layout.open_blob(layer.blob) as file:
             with closing(unpacked(file, layer.blob, self._where)) as stream:
                 for entry in entries(stream, self._where):
@@ -86,8 +97,24 @@ class Inspection:
                 digests = stream.digests()
             if digests != (layer.diff_id, layer.blob.digest):
                 raise InputError(f"{self._where} is not what its digest says: it was damaged or exchanged")
+        self._merge()
         self._spellings.end_layer()
         self._refuse_clash()
+
+    def _merge(self) -> None:
+        """Put the layer upon the lower ones, as it will be applied."""
+        self._merged.begin_layer()
+        self.hidden.append([one for one in self._whiteouts if self._merged.hide(one.path, one.kind == "opaque")])
+        for path, kind, first in self._others:
+            self._refuse(path, self._merged.add(path, kind, first))
+        self.repeatable.append(self._merged.repeatable)
+        for whiteout in self._whiteouts:
+            directory = whiteout.path if whiteout.kind == "opaque" else os.path.dirname(whiteout.path)
+            self._refuse(whiteout.raw, self._merged.fault_of_whiteout(directory))
+
+    def _refuse(self, name: bytes, wrong: str) -> None:
+        if wrong:
+            raise InputError(f"refusing {self._where}: '{show(name)}' in it {wrong}")
 
     def _refuse_clash(self) -> None:
         if self._spellings.clash:
@@ -101,21 +128,15 @@ class Inspection:
         self._entries += 1
         if self._entries > IMAGE_ENTRIES:
             raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
-        wrong = fault_of_entry(entry) or self._fault(entry)
-        if wrong:
-            raise InputError(f"refusing {self._where}: '{show(entry.raw)}' in it {wrong}")
+        self._refuse(entry.raw, fault_of_entry(entry) or self._fault(entry))
         path = entry.path
-        key = self._key(path)
         if entry.kind in ("whiteout", "opaque"):
-            self.hidden[-1].append(entry._replace(xattrs={}))
+            self._whiteouts.append(entry._replace(link=b"", xattrs={}))
             self._spellings.hide(path, entry.kind == "opaque")
-            self._kinds.pop(key, None)
             return
         self._spellings.add(path)
-        if entry.kind == "directory":
-            self._kinds.pop(key, None)
-        else:
-            self._kinds[key] = entry.kind
+        self._others.append((path, entry.kind, entry.first if entry.kind == "hardlink" else b""))
+        if entry.kind != "directory":
             self._count(entry.size if entry.kind == "file" else 0)
 
     def _count(self, count: int) -> None:
@@ -127,22 +148,19 @@ class Inspection:
     def _fault(self, entry: Entry) -> str:
         if len(entry.path) > LONGEST or len(entry.link) > LONGEST:
             return "is longer than a path can be"
-        if any(fault in key for key in entry.xattrs for fault in ("\0", "/")):
+        wrong = self._names.fault_of(entry.path)
+        if wrong:
+            return f"{wrong}, which the volume of {show(self._target)} cannot hold"
+        if any(map(_is_no_xattr, entry.xattrs)):
             return "has an extended attribute without a proper name"
-        return self._fault_of_place(entry) or self._fault_of_first(entry) or self.fault_alone(entry)
+        if entry.kind == "hardlink" and fault_of_name(entry.link):
+            return f"is a hard link to {show(entry.link)}, which is no earlier file of the image"
+        return self.fault_alone(entry)
 
     @classmethod
     def fault_alone(cls, entry: Entry) -> str:
         """What is wrong with an entry for what it is, whatever else the image holds."""
         return str(getattr(cls, f"_fault_of_{entry.kind}", cls._none)(entry))
-
-    def _fault_of_place(self, entry: Entry) -> str:
-        path = self._key(entry.path)
-        while path:
-            path = os.path.dirname(path)
-            if path in self._kinds:
-                return f"lies below {show(path)}, which is no directory"
-        return ""
 
     @staticmethod
     def _none(entry: Entry) -> str:
@@ -164,9 +182,10 @@ class Inspection:
             return "is a link to nowhere"
         return f"is a link that climbs out of the jail: {show(entry.link)}" if climbs(entry.path, entry.link) else ""
 
-    def _fault_of_first(self, entry: Entry) -> str:
-        if entry.kind != "hardlink":
-            return ""
-        if fault_of_name(entry.link) or self._kinds.get(self._key(entry.first)) not in ("file", "hardlink"):
-            return f"is a hard link to {show(entry.link)}, which is no earlier file of the image"
-        return ""
+
+def _is_no_xattr(name: str) -> bool:
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        return True
+    return "\0" in name or "/" in name or not 0 < length <= LONGEST_XATTR

@@ -24,6 +24,7 @@ from .._sys.rooted import Root
 from ..errors import InputError, OperationError, failed, show
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+INDEX_TYPES = (INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 REF_NAME = "org.opencontainers.image.ref.name"

@@ -5,7 +5,8 @@
 
     index -> manifest -> config -> all layers inspected -> entry -> layer after layer -> entry complete
 
-A run that is killed is finished by the next one, from the layer on that was at work.
+A run that is killed is finished by the next one, from the layer on that was at work, or from the first one on when
+that layer replaces what it needs itself.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
 from ..errors import BusyError, InputError, JailError, NotAJailError, show
-from ..macos import Release, architecture, release
+from ..macos import Release, release
+from ..protected import STATE
 from ..result import Result
 from ..rootfs.record import journals
 from ..rootfs.remove import remove
 from ..sizes import size
+from . import platforms
 from .applying import Applier
-from .config import GO_NAMES, Layer
+from .config import Layer
 from .inspection import PACKED, Inspection, unpacked
-from .layout import INDEX_TYPE, Descriptor, Json, Layout, descriptor_of, digest_of, open_layout, parse
+from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
 from .unpacking import Entry, entries
 
 NO_IMAGE = "not made of an image"
@@ -52,7 +55,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
     started = time.monotonic()
     with closing(open_layout(host.real_path(layout), check=True)) as store:
         image = _image(store, name, layout)
-        warnings = _refuse_others(image, layout)
+        warnings = platforms.refuse_others(image.config, layout, _release("/"))
         values: dict[str, Any] = {"digest": image.digest, "layers": [_shown(layer) for layer in image.layers]}
         place = place_for(path, beside, image.digest)
         values["path"], real = place, jails.jail_path(place)
@@ -122,36 +125,19 @@ def _shown(layer: Layer) -> dict[str, Any]:
 
 
 def _image(store: Layout, name: str, layout: str) -> Image:
-    entry = store.named(name)
+    entries = [one for one in store.index()["manifests"] if name_of(one) == name]
+    entry = platforms.fitting(entries) or store.named(name)
     if entry is None:
         names = ", ".join(store.names()) or "none"
         raise InputError(f"{layout} holds no image named {name} (it holds {names}): correct name")
     descriptor = descriptor_of(entry, f"the index of {layout}")
     manifest = store.load(descriptor)
-    if descriptor.media_type == INDEX_TYPE:
-        descriptor = _for_this_mac(manifest, f"the index of {layout}")
+    if descriptor.media_type in INDEX_TYPES:
+        descriptor = platforms.for_this_mac(manifest, f"the index of {layout}")
         manifest = store.load(descriptor)
     where = f"the manifest {descriptor.digest}"
     config = store.load(descriptor_of(manifest.get("config"), where))
     return Image(descriptor.digest, config, _layers(manifest, config, where))
-
-
-def digest_for_this_mac(manifest: bytes, reference: str) -> str:
-    """Of a manifest; of a list of images for several platforms, that of the one for this Mac."""
-    where = f"what the registry has for {reference}"
-    found = parse(manifest, where)
-    return _for_this_mac(found, where).digest if "manifests" in found else digest_of(manifest)
-
-
-def _for_this_mac(index: Json, where: str) -> Descriptor:
-    """One of the images of several platforms."""
-    wanted = {"os": "darwin", "architecture": GO_NAMES.get(architecture())}
-    entries = index.get("manifests")
-    for entry in entries if isinstance(entries, list) else ():
-        platform = entry.get("platform") if isinstance(entry, dict) else None
-        if isinstance(platform, dict) and wanted.items() <= platform.items():
-            return descriptor_of(entry, where)
-    raise InputError(f"{where} has no image for darwin/{wanted['architecture']}")
 
 
 def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:
@@ -164,23 +150,10 @@ def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:
     for number, (layer, diff_id) in enumerate(zip(found, diff_ids)):
         blob = descriptor_of(layer, where)
         if blob.media_type not in PACKED:
-            raise InputError(f"{where} has a layer of type {show(blob.media_type)[:80]}: only gzip and zstd are read")
+            kind = show(blob.media_type)[:80]
+            raise InputError(f"{where} has a layer of type {kind}: only tar, plain or packed by gzip or zstd, is read")
         layers.append(Layer(f"layer {number + 1}", str(diff_id), blob))
     return layers
-
-
-def _refuse_others(image: Image, layout: str) -> list[str]:
-    """InputError for an image that no jail here can be made of; warnings about one that may not run here."""
-    told, here = (image.config.get(key) for key in ("os", "architecture")), ("darwin", GO_NAMES.get(architecture()))
-    found = tuple(show(text)[:40] if isinstance(text, str) else "unknown" for text in told)
-    if found != here:
-        raise InputError(f"the image in {layout} is for {found[0]}/{found[1]}, this Mac is {here[0]}/{here[1]}")
-    runs, version = _release("/"), image.config.get("os.version")
-    if runs and isinstance(version, str) and version and version.partition(".")[0] != str(runs.major):
-        return [
-            f"the image holds macOS {show(version)[:40]}, this Mac runs {runs.version}: its programs may not start here"
-        ]
-    return []
 
 
 def _release(path: str | bytes) -> Release | None:
@@ -223,6 +196,9 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         jail.refuse_unknown("unpack an image into")
         if jail.entry.get("image") != image.digest:
             jail.mark(image=image.digest, layers=0)
+        elif False in inspection.repeatable[jail.entry.get("layers", 0) :][:1]:
+            _empty(jail.root)
+            jail.mark(layers=0)
         jails.make_stage(jail.root)
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
@@ -233,6 +209,16 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)
+
+
+def _empty(root: Root) -> None:
+    """Remove what a killed run made of an image."""
+    parts = STATE.split(b"/")
+    for depth, kept in enumerate(parts):
+        directory = b"/".join(parts[:depth])
+        for name in root.names(directory):
+            if name != kept:
+                root.remove_tree(os.path.join(directory, name))
 
 
 def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:

@@ -151,6 +151,16 @@ class Unpacked:
         return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
 
 
+class PlainTar(Unpacked):
+    """A layer that is not packed at all."""
+
+    def _more(self) -> bool:
+        piece = self._next()
+        if piece:
+            self._count(piece)
+        return bool(piece)
+
+
 def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
     """One after the other; the contents of a file are to be read before the next one is asked for."""
     for member in tar_reader.members(stream, where):

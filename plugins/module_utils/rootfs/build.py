@@ -291,7 +291,7 @@ class _Run:
         known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
         known.seal, known.source_dev = seal, self._source.root.dev
         prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
-        comparer = Comparer(known, self._wish.verify == "full", prune)
+        comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
             if one.installer:
                 one.installer.progress = self.progress

@@ -24,6 +24,7 @@ from typing import Any
 from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
+from .._sys.rooted import Root
 from ..errors import failed
 from .configuration import Configuration
 from .decision import Decision, Linked, inode
@@ -39,7 +40,8 @@ from .wanted import Listing, WantedDir, WantedFile
 class Comparer:
     """Decides, directory by directory."""
 
-    def __init__(self, known: Known, full: bool = False, prune: bool = True) -> None:
+    def __init__(self, known: Known, full: Root | None = None, prune: bool = True) -> None:
+        """`full` is the source when what it holds is to be read, and not only looked at."""
         self.known = known
         self.full = full
         self._configuration = Configuration(known, full)

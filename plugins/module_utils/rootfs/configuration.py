@@ -10,6 +10,7 @@ import stat
 
 from .. import mtree
 from .._sys import at
+from .._sys.rooted import Root
 from .decision import Decision
 from .difference import difference
 from .known import Known
@@ -20,7 +21,7 @@ from .wanted import WantedFile
 class Configuration:
     """Decides about one file of configuration at a time."""
 
-    def __init__(self, known: Known, full: bool) -> None:
+    def __init__(self, known: Known, full: Root | None) -> None:
         self._known, self._full = known, full
 
     def decide(

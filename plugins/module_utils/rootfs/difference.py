@@ -12,16 +12,18 @@ from typing import Any
 from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
+from .._sys.rooted import Root
 from ..errors import show
+from .readable import refuse_unreadable
 from .wanted import Thin, WantedFile
 
 
-def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full: bool) -> str:
-    """In a few words; empty when nothing differs. `full` reads contents, xattrs and ACLs too."""
+def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
+    """In a few words; empty when nothing differs. With the source, contents, xattrs and ACLs are read too."""
     status = want.status
     if stat.S_IFMT(status.st_mode) != stat.S_IFMT(have.st_mode):
         return f"is a {mtree.type_name(have.st_mode)}"
-    why = _contents(want, have, name, fd, full) or metadata(status, have)
+    why = _contents(want, have, name, fd, source) or metadata(status, have)
     if not why and status.st_mtime_ns not in (None, have.st_mtime_ns):
         why = "" if stat.S_IFMT(status.st_mode) in mtree.WRITTEN_THROUGH else "time"
     return why
@@ -54,14 +56,14 @@ def metadata_only(want: WantedFile, have: os.stat_result, why: str, began: int) 
     return alone and bool(status.st_size == have.st_size and status.st_mtime_ns == have.st_mtime_ns)
 
 
-def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full: bool) -> str:
+def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
     status = want.status
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFREG:
         if status.st_size != have.st_size:
             return f"size {have.st_size}, wanted {status.st_size}"
         part = (status.offset, status.st_size) if isinstance(status, Thin) else None
-        if full and not at.equal(want.name, want.dir_fd, name, fd, part):
+        if source and not _equal(want, name, fd, part, source):
             return "contents or extended attributes"
     elif kind == stat.S_IFLNK:
         target = os.readlink(name, dir_fd=fd)
@@ -70,3 +72,11 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, full
     elif kind in (stat.S_IFCHR, stat.S_IFBLK) and status.st_rdev != have.st_rdev:
         return f"device {os.major(have.st_rdev)},{os.minor(have.st_rdev)}"
     return ""
+
+
+def _equal(want: WantedFile, name: bytes, fd: int, part: tuple[int, int] | None, source: Root) -> bool:
+    try:
+        return at.equal(want.name, want.dir_fd, name, fd, part)
+    except OSError:
+        refuse_unreadable(source, os.path.join(want.parent, want.name), want.dir_fd)
+        raise

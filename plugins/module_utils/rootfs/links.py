@@ -84,10 +84,10 @@ class Linker:
         try:
             with self._root.directory(os.path.dirname(name.path)) as fd:
                 if not self._full:
-                    return difference(want, have, os.path.basename(name.path), fd, full=False)
+                    return difference(want, have, os.path.basename(name.path), fd, None)
                 with self._source.directory(name.parent) as source:
                     want.dir_fd = source
-                    return difference(want, have, os.path.basename(name.path), fd, full=True)
+                    return difference(want, have, os.path.basename(name.path), fd, self._source)
         except OSError as exc:
             raise failed("compare", self._root.outside(name.path), exc) from exc
 

@@ -13,6 +13,7 @@ from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
 from ..errors import InputError, failed, show
+from ..rootfs.readable import FULL_DISK_ACCESS, REFUSED
 from .node import Node
 
 KEPT = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
@@ -91,7 +92,11 @@ class DirectorySupply:
             raise failed("read", self._root.outside(path), exc) from exc
 
     def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:
-        source = at.open_file(os.path.basename(node.path), self._fd)
+        try:
+            source = at.open_file(os.path.basename(node.path), self._fd)
+        except OSError as exc:
+            hint = FULL_DISK_ACCESS if exc.errno in REFUSED else ""
+            raise failed("read", self._root.outside(node.path), exc, hint) from exc
         try:
             now, seen = os.fstat(source), node.origin
             if self._given_away and (not os.path.samestat(now, seen) or now.st_nlink != seen.st_nlink):

@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import launchd, leftovers, mounted_volume, on_the_mac, register
+from ansible_collections.darwin.jail.plugins.module_utils import (
+    launchd,
+    leftovers,
+    mounted_volume,
+    on_the_mac,
+    register,
+)
 from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils.launchd import Job

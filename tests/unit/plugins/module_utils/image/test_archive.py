@@ -5,15 +5,21 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
+import stat
 import tarfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
+from ansible_collections.darwin.jail.plugins.module_utils.image.config import GO_NAMES
 from ansible_collections.darwin.jail.plugins.module_utils.image.exchange import exchange
+from ansible_collections.darwin.jail.plugins.module_utils.image.layout import INDEX_TYPES, digest_of
+from ansible_collections.darwin.jail.plugins.module_utils.macos import architecture
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents, run
 from image_jails import OLD, Make
@@ -111,3 +117,79 @@ def test_a_damaged_blob_of_the_layout_is_replaced(make_jail: Make, place: Path) 
     os.utime(jail / "private/etc/hosts", (OLD, OLD))
     assert [layer["new"] for layer in work(place, "exported", "jail", "image", "file.tar").values["layers"]][-1]
     assert blob.read_bytes() == sound
+
+
+def of_several_platforms(place: Path, nested: bool, kind: str = INDEX_TYPES[0]) -> tuple[str, set[str]]:
+    """Makes file.tar of images for two processors; returns the digest of the one for this Mac, and the others' blobs.
+
+    They are in an index of their own, as skopeo and docker have them, or side by side in the archive's.
+    """
+    entries, blobs = [], []
+    for name in ("arm64", "amd64"):
+        options = {**OPTIONS, "name": name, "architecture": name, "labels": {"for": name}, "archive": None}
+        exchange({**options, "jail": str(place / "jail"), "layout": str(place / name), "state": "exported"}, False)
+        index = json.loads((place / name / "index.json").read_bytes())["manifests"]
+        entries.append({**index[0], "platform": {"os": "darwin", "architecture": name}, "annotations": {}})
+        blobs.append(set(os.listdir(place / name / "blobs/sha256")))
+        shutil.copytree(place / name, place / "both", dirs_exist_ok=True)
+    if nested:
+        data = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).encode()
+        digest = digest_of(data)
+        (place / "both/blobs/sha256" / digest.partition(":")[2]).write_bytes(data)
+        tops = [{"mediaType": kind, "digest": digest, "size": len(data)}]
+    else:
+        tops = entries
+    (place / "both/index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": tops}))
+    with tarfile.open(place / "file.tar", "w") as made:
+        for path in sorted((place / "both").rglob("*"), reverse=True):
+            made.add(path, path.relative_to(place / "both"), recursive=False)
+    ours = 0 if GO_NAMES[architecture()] == "arm64" else 1
+    return entries[ours]["digest"], blobs[1 - ours] - blobs[ours]
+
+
+@pytest.mark.parametrize(("nested", "kind"), [(False, ""), (True, INDEX_TYPES[0]), (True, INDEX_TYPES[1])])
+def test_images_for_several_platforms(make_jail: Make, place: Path, nested: bool, kind: str) -> None:
+    """A run and its check say the same, twice, and nothing of the others comes into the layout."""
+    make_jail("jail")
+    digest, others = of_several_platforms(place, nested, kind)
+    runs = [work(place, "present", "new", "second", "file.tar", check) for check in (True, False, True, False)]
+    assert [one.changed for one in runs] == [True, True, False, False]
+    assert {one.values["digest"] for one in runs} == {digest}
+    assert others
+    assert not others & set(os.listdir(place / "second/blobs/sha256"))
+    shutil.rmtree(place / "both/blobs")
+    with tarfile.open(place / "file.tar", "w") as made:
+        made.add(place / "both/index.json", "index.json")
+    with pytest.raises(InputError, match=r"sha256:.* in .*/file.tar is missing or not what its digest says"):
+        work(place, "present", "other", "third", "file.tar")
+    assert not (place / "other").exists()
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "directory", "link", "device"])
+def test_an_archive_that_is_no_file(make_jail: Make, place: Path, kind: str) -> None:
+    make_jail("jail")
+    path = place / "odd.tar"
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "device":
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        work(place, "exported", "jail", "image", "file.tar")
+        path.symlink_to("file.tar")
+    read, wrote = {
+        "FIFO": ("cannot read .*odd.tar: not a regular file", "no file"),
+        "device": ("cannot read .*odd.tar: not a regular file", "no file"),
+        "directory": ("cannot read .*odd.tar: Is a directory", "no file"),
+        "link": ("odd.tar is a symbolic link: give the path that it leads to",) * 2,
+    }[kind]
+    before = path.lstat()
+    for check in (True, False):
+        with pytest.raises(JailError, match=read):
+            work(place, "present", "new", "second", "odd.tar", check)
+        with pytest.raises(JailError, match=wrote):
+            work(place, "exported", "jail", "other", "odd.tar", check)
+    assert not (place / "new").exists()
+    assert not (place / "other").exists()
+    assert path.lstat() == before

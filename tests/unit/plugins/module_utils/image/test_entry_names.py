@@ -18,9 +18,10 @@ from ansible_collections.darwin.jail.plugins.module_utils.image.config import Se
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Entry
 from containers import contents
+from foreign_images import Members, archive, member, put
 from image_jails import fill
 
-from .test_present import STATE, Members, archive, marker, member, put, unpacked
+from .test_present import STATE, marker, unpacked
 from .test_present import test_a_killed_run_is_finished as a_killed_run
 from .test_present import test_the_same_tree_in_four_runs as four_runs
 
@@ -127,7 +128,7 @@ def test_a_whiteout_in_any_spelling_makes_room_for_another(folded: Path) -> None
 
 def test_a_link_in_another_spelling_is_not_gone_through(folded: Path) -> None:
     put(folded, archive(member("a", tarfile.SYMTYPE, "/etc"), member("A/passwd", data=b"x")))
-    with pytest.raises(InputError, match="lies below a, which is no directory"):
+    with pytest.raises(InputError, match="lies below A, which is no directory"):
         unpacked(folded)
 
 
@@ -153,3 +154,19 @@ def test_what_is_left_out_of_an_image_is_left_out_in_any_spelling(folded: Path) 
     unpacked(folded)
     assert os.listdir(folded / "new/private/Tmp") == os.listdir(folded / "new/private/var/FOLDERS") == []
     assert marker(folded / "new")["id"] != marker(folded / "jail")["id"]
+
+
+TOO_LONG = "has a name of more than 255 UTF-16 units, which the volume of .*/new cannot hold"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("d/" + "\U0001f600" * 128, TOO_LONG), (b"d/\xff", "has a name that is not UTF-8, which the volume")],
+)
+def test_names_that_a_volume_of_apple_cannot_hold(folded: Path, name: str | bytes, why: str) -> None:
+    """They are refused before anything is made, not when the volume refuses them."""
+    put(folded, archive(member("a"), member(os.fsdecode(name))))
+    for check in (True, False):
+        with pytest.raises(InputError, match=why):
+            unpacked(folded, check=check)
+    assert os.listdir(folded) == ["image"]

@@ -24,15 +24,20 @@ def protected(source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As privacy protection does: to open it is refused, its status is not."""
     path = source / "usr/share/dict/TCC.db"
     path.write_text("protected")
+    refuse(monkeypatch, by=None)
+    return path
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, by: os.stat_result | None) -> None:
+    """Refuse to open it: in the directory `by`, or in any."""
     real = at.open_file
 
     def open_file(name: bytes, dir_fd: int) -> int:
-        if name == b"TCC.db":
+        if name == b"TCC.db" and (by is None or os.path.samestat(by, os.fstat(dir_fd))):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         return real(name, dir_fd)
 
     monkeypatch.setattr(at, "open_file", open_file)
-    return path
 
 
 def refusal(path: Path) -> str:
@@ -70,6 +75,24 @@ def test_with_several_names(make: Make, protected: Path, check: bool) -> None:
     os.link(protected, protected.with_name("TCC.zdb"))
     with pytest.raises(OperationError, match=refusal(protected)):
         make(ENTRY, check=check)
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("names", [1, 2])
+@pytest.mark.parametrize("folder", ["usr/share/dict", "private/etc"])
+def test_where_contents_are_compared(
+    make: Make, source: Path, monkeypatch: pytest.MonkeyPatch, check: bool, names: int, folder: str
+) -> None:
+    """A file that is in the jail already, and was protected since; configuration, too."""
+    path = source / folder / "TCC.db"
+    path.write_text("protected")
+    if names > 1:
+        os.link(path, path.with_name("TCC.zdb"))
+    make(ENTRY, "/private/etc")
+    refuse(monkeypatch, by=os.stat(path.parent))
+    with pytest.raises(OperationError, match=refusal(path)):
+        make(ENTRY, "/private/etc", check=check, verify="full")
+    assert not make(ENTRY, "/private/etc", check=check).changed
 
 
 def test_what_is_not_copied_is_not_opened(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,3 +241,26 @@ def test_one_that_is_exchanged_after_the_look_is_not_given_away(
     with pytest.raises(JailError, match="another file was put in its place meanwhile"):
         put(empty_jail, prefix, owner="nobody")
     assert not (empty_jail / "opt/homebrew").exists()
+
+
+def test_a_file_that_may_not_be_read_is_named_by_its_own_path(
+    empty_jail: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = at.open_file
+
+    def open_file(name: bytes, dir_fd: int) -> int:
+        if name == b"brew":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return real(name, dir_fd)
+
+    monkeypatch.setattr(at, "open_file", open_file)
+    with pytest.raises(JailError, match=f"^cannot read {prefix}/bin/brew: Operation not permitted .*Full Disk Access"):
+        put(empty_jail, prefix)
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "device"])
+def test_an_archive_that_is_no_file_is_not_waited_for(empty_jail: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "tree.tar"
+    os.mknod(path, *{"FIFO": (0o600 | stat.S_IFIFO,), "device": (0o600 | stat.S_IFCHR, os.makedev(1, 5))}[kind])
+    with pytest.raises(JailError, match=f"^cannot read {path}: not a regular file$"):
+        put(empty_jail, path)

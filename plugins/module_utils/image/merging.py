@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is where once the layers of an image lie upon each other, known before anything is made.
+
+A layer is merged as it is applied (applying.py): first its whiteouts hide what the lower layers hold, wherever they
+are in its archive, then its entries follow in their order. So whatever could be in the way then is found here.
+
+Memory: the names of the image, each once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+from ..errors import show
+
+LINKED = ("file", "symlink")
+"""What a hard link may be another name of."""
+
+
+class Leaf(NamedTuple):
+    """What is no directory."""
+
+    kind: str
+    """file, symlink or device."""
+    layer: int
+
+
+Tree = dict[bytes, Any]
+"""A directory: by the key of a name, a Tree or a Leaf."""
+
+
+class Merged:
+    """The layers that lie upon each other so far, the one at hand included."""
+
+    def __init__(self, key: Callable[[bytes], bytes]) -> None:
+        self._key = key
+        self._tree: Tree = {}
+        self._layer = 0
+        self._leaves: dict[str, Leaf] = {}
+        self.repeatable = True
+        """Whether the layer at hand makes the same once more, upon what a killed run made of it."""
+        self._linked: set[bytes] = set()
+        """By their keys, what hard links of this layer lead to in lower ones, and the directories that it lies in."""
+
+    def begin_layer(self) -> None:
+        self._layer += 1
+        self._leaves = {kind: Leaf(kind, self._layer) for kind in ("file", "symlink", "device")}
+        self.repeatable, self._linked = True, set()
+
+    def hide(self, path: bytes, contents: bool) -> bool:
+        """Take away what a whiteout hides, with `contents` all in a directory; whether there was anything.
+
+        Whiteouts come before the entries of their layer.
+        """
+        *above, name = self._names(path)
+        here = self._find(above)
+        found = here.get(name) if isinstance(here, dict) else None
+        if not isinstance(here, dict) or found is None or (contents and (isinstance(found, Leaf) or not found)):
+            return False
+        if contents:
+            found.clear()
+        else:
+            del here[name]
+        return True
+
+    def add(self, path: bytes, kind: str, first: bytes = b"") -> str:
+        """Put an entry of the layer in its place; why it cannot be made there, empty when it can.
+
+        `first` is what a hard link is another name of.
+        """
+        if not path:
+            return ""  # the top of the tree, which is a directory
+        if kind == "hardlink":
+            found = self._find(self._names(first))
+            if not isinstance(found, Leaf) or found.kind not in LINKED or self._key(path) == self._key(first):
+                return f"is a hard link to {show(first)}, which is no earlier file of the image, or one that is hidden"
+            if found.layer < self._layer:
+                self._note(self._key(first))
+            kind = found.kind
+        *above, name = self._names(path)
+        here = self._tree
+        for depth, part in enumerate(above, 1):
+            below = here.setdefault(part, {})
+            if isinstance(below, Leaf):
+                return _below(path, depth)
+            here = below
+        there = here.get(name)
+        if kind == "directory" and isinstance(there, dict):
+            return ""
+        if isinstance(there, dict) or (there is not None and self._key(path) in self._linked):
+            self.repeatable = False  # what comes first in the layer may need what is not there any more
+        here[name] = {} if kind == "directory" else self._leaves[kind]
+        return ""
+
+    def fault_of_whiteout(self, directory: bytes) -> str:
+        """Why there can be no whiteout in a directory, now that all of its layer is in place; empty when there can."""
+        names = self._names(directory)
+        for depth in range(1, len(names) + 1):
+            if isinstance(self._find(names[:depth]), Leaf):
+                return _below(directory + b"/", depth)
+        return ""
+
+    def _note(self, key: bytes) -> None:
+        while key and key not in self._linked:
+            self._linked.add(key)
+            key = key.rpartition(b"/")[0]
+
+    def _find(self, names: list[bytes]) -> Any:
+        """A Tree, a Leaf, or None."""
+        here: Any = self._tree
+        for name in names:
+            here = here.get(name) if isinstance(here, dict) else None
+        return here
+
+    def _names(self, path: bytes) -> list[bytes]:
+        return self._key(path).split(b"/") if path else []
+
+
+def _below(path: bytes, depth: int) -> str:
+    return f"lies below {show(b'/'.join(path.split(b'/')[:depth]))}, which is no directory"

@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 
-from .backend import Backend, Mount, Volume, refuse_other_than_symlink
+from .backend import Backend, Mount, Volume, is_of_the_mac, refuse_other_than_symlink
 from .paths import CREATE
 
 FICLONE = 0x40049409
@@ -99,7 +99,7 @@ class Linux(Backend):
     @staticmethod
     def _keys(fd: int) -> list[str]:
         try:
-            return os.listxattr(fd)
+            return [key for key in os.listxattr(fd) if not is_of_the_mac(key)]
         except OSError as exc:
             if exc.errno in CANNOT:
                 return []

@@ -10,8 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import user_variable
 
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+SILENT = re.compile("non-zero return code")
+"""What Ansible says of a command that failed, whatever the command said."""
+MOST_LINES = 6
+"""Of what a failed command said, the last ones."""
+MEANT = {"ansible_check_mode": "is not tried in check mode"}
+VARIABLE = re.compile(r"\b[a-z][a-z0-9]*_[a-z0-9_]+\b")
 
 
 def judged(found: Mapping[str, Any]) -> tuple[str, str]:
@@ -25,13 +34,44 @@ def judged(found: Mapping[str, Any]) -> tuple[str, str]:
         return "failed", reason(found)
     if found.get("skipped"):
         needed = found.get("false_condition")
-        return "left out", f"needs {needed}" if needed else _last_line(found.get("skipped_reason"))
+        return "left out", condition(needed) if needed else _last_line(found.get("skipped_reason"))
     return "ok", _last_line(found.get("stdout")) or _last_line(found.get("msg"))
+
+
+def condition(text: Any) -> str:
+    """Why a task was left out, in words of who runs it: a condition of a role is in words of the role."""
+    for name in VARIABLE.findall(str(text)):
+        if name in MEANT:
+            return MEANT[name]
+        variable = user_variable(name)
+        if variable:
+            return f"needs {variable}"
+    return "could not be tried, because of what is above"
 
 
 def reason(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
-    return _last_line(found.get("stderr")) or _difference(found) or _last_line(found.get("msg"))
+    if found.get("argument_errors"):
+        return "; ".join(show(VARIABLE.sub(_for_users, str(error))) for error in found["argument_errors"])
+    msg = _last_line(found.get("msg"))
+    said = _last_line(found.get("stderr")) or _difference(found)
+    return said or (_last_line(found.get("stdout")) if SILENT.match(msg) else "") or msg
+
+
+def _for_users(found: re.Match[str]) -> str:
+    return user_variable(found[0]) or found[0]
+
+
+def cause(found: Mapping[str, Any]) -> list[str]:
+    """Why a task failed, in as many lines as it takes."""
+    msg = found.get("msg")
+    if found.get("argument_errors") or _difference(found) or not isinstance(msg, str) or not msg.strip():
+        return [reason(found)]
+    lines = msg.strip().removeprefix("Task failed: ").splitlines()
+    if SILENT.match(lines[0]) and len(lines) == 1:
+        said = next((text for text in (found.get("stderr"), found.get("stdout")) if text and str(text).strip()), msg)
+        lines = [line for line in str(said).splitlines() if line.strip()][-MOST_LINES:]
+    return [show(PASSWORD.sub("***@", line)) for line in lines]
 
 
 def _difference(found: Mapping[str, Any]) -> str:

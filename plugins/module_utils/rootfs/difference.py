@@ -13,6 +13,7 @@ from .. import mtree
 from .._sys import at
 from .._sys.backend import backend
 from ..errors import show
+from .operation import TIME
 from .wanted import Thin, WantedFile
 
 
@@ -23,7 +24,7 @@ def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, ful
         return f"is a {mtree.type_name(have.st_mode)}"
     why = _contents(want, have, name, fd, full) or metadata(status, have)
     if not why and status.st_mtime_ns not in (None, have.st_mtime_ns):
-        why = "" if stat.S_IFMT(status.st_mode) in mtree.WRITTEN_THROUGH else "time"
+        why = "" if stat.S_IFMT(status.st_mode) in mtree.WRITTEN_THROUGH else TIME
     return why
 
 

@@ -18,7 +18,7 @@ from ..errors import OperationError, failed
 REFUSED = (errno.EPERM, errno.EACCES)
 GONE = (errno.ENOENT, errno.ELOOP)
 """It vanished, or became a link, while the run went on."""
-HINT = "give what runs Ansible on this Mac Full Disk Access, or leave it out with exclude"
+HINT = "give what runs Ansible on this Mac Full Disk Access, or leave it out with the option exclude"
 
 
 def unreadable(source: Root, path: bytes, exc: OSError) -> OperationError:

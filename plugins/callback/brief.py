@@ -12,7 +12,7 @@ short_description: Changes, messages and failures, a line each
 version_added: 0.1.0
 description:
   - Prints a line for each change, each message of M(ansible.builtin.debug), and each failure with its reason.
-  - Tasks that changed nothing, that were skipped, or whose failure is ignored are not shown.
+  - Tasks that changed nothing, that were skipped, or whose failure is ignored or rescued are not shown.
   - With C(-v) or more, it prints everything that P(ansible.builtin.default#callback) prints.
   - Control characters are shown as escapes.
 extends_documentation_fragment:
@@ -65,7 +65,7 @@ class CallbackModule(Default):
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not self._brief:
             super().v2_runner_on_failed(result, ignore_errors)
-        elif not ignore_errors:
+        elif not ignore_errors and not _is_rescued(result.task):
             self._handle_warnings(result.result)
             in_items = result.task.loop and "results" in result.result
             self._fail(result, "failed", [] if in_items else cause(result.result))
@@ -73,7 +73,7 @@ class CallbackModule(Default):
     def v2_runner_item_on_failed(self, result: Any) -> None:
         if not self._brief:
             super().v2_runner_item_on_failed(result)
-        elif not result.task.ignore_errors:
+        elif not result.task.ignore_errors and not _is_rescued(result.task):
             self._handle_warnings(result.result)
             self._fail(result, f"failed with {self._get_item_label(result.result)}", cause(result.result))
 
@@ -105,6 +105,20 @@ class CallbackModule(Default):
     def _say(self, result: Any, color: str, lines: list[str], stderr: bool = False) -> None:
         for line in lines:
             self._display.display(f"{result.host.get_name()}: {show(line)}", color=_color(color), stderr=stderr)
+
+
+def _is_rescued(task: Any) -> bool:
+    """Whether a block deals with the failure of the task: what became of it is said there."""
+    block = task._parent
+    while block is not None:
+        if getattr(block, "rescue", None) and _holds(block.block, task):
+            return True
+        block = block._parent
+    return False
+
+
+def _holds(tasks: list[Any], task: Any) -> bool:
+    return any(one._uuid == task._uuid or _holds(getattr(one, "block", None) or [], task) for one in tasks)
 
 
 def _color(name: str) -> Any:

@@ -46,13 +46,20 @@ class OnMac(normal.ActionModule):
         with StillAtWork("" if hidden else f"{host}: {self._task.get_name()}"):
             result: dict[str, Any] = super().run(tmp, task_vars)
         if result.get("failed") and isinstance(result.get("msg"), str) and not result.get("cmd"):
-            self._speak_of_variables(result)
+            self._explain(result)
         return result
 
-    def _speak_of_variables(self, result: dict[str, Any]) -> None:
-        """Who runs a role of the collection knows no options of modules. (What programs say stays as it is.)"""
-        from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import for_playbooks  # noqa: PLC0415 (few fail)
+    def _explain(self, result: dict[str, Any]) -> None:
+        """Say why the module did not come to an answer, which Ansible leaves to what was printed.
 
+        Who runs a role of the collection knows no options of modules. (What programs say stays as it is.)
+        """
+        # Few tasks fail.
+        from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import reason  # noqa: PLC0415
+        from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import for_playbooks  # noqa: PLC0415
+
+        if "module_stdout" in result:
+            result["msg"] = reason(result)
         role = self._task._role
         if role and role._role_collection == COLLECTION:
             result["msg"] = for_playbooks(result["msg"], role.get_name().rpartition(".")[2])

@@ -15,8 +15,10 @@ from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import user
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 
-SILENT = re.compile("non-zero return code")
-"""What Ansible says of a command that failed, whatever the command said."""
+SILENT = re.compile("non-zero return code|MODULE FAILURE|Module result deserialization failed")
+"""What Ansible says of a command or module that failed, whatever that said."""
+NOISE = re.compile(r"Shared connection to .* closed[.]")
+"""What ssh says at the end of each session with a terminal."""
 MOST_LINES = 6
 """Of what a failed command said, the last ones."""
 MEANT = {"ansible_check_mode": "is not tried in check mode"}
@@ -53,9 +55,19 @@ def reason(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
     if found.get("argument_errors"):
         return "; ".join(show(VARIABLE.sub(_for_users, str(error))) for error in found["argument_errors"])
-    msg = _last_line(found.get("msg"))
-    said = _last_line(found.get("stderr")) or _difference(found)
-    return said or (_last_line(found.get("stdout")) if SILENT.match(msg) else "") or msg
+    said = _said(found)
+    if said and (found.get("stderr") or SILENT.match(str(found.get("msg", "")))):
+        return _last_line(said[-1])
+    return _difference(found) or _last_line(found.get("msg"))
+
+
+def _said(found: Mapping[str, Any]) -> list[str]:
+    """The lines that a command or a module wrote, to standard error if there were any."""
+    for name in ("stderr", "module_stderr", "stdout", "module_stdout"):
+        lines = [line for line in str(found.get(name) or "").splitlines() if line.strip() and not NOISE.match(line)]
+        if lines:
+            return lines
+    return []
 
 
 def _for_users(found: re.Match[str]) -> str:
@@ -68,9 +80,8 @@ def cause(found: Mapping[str, Any]) -> list[str]:
     if found.get("argument_errors") or _difference(found) or not isinstance(msg, str) or not msg.strip():
         return [reason(found)]
     lines = msg.strip().removeprefix("Task failed: ").splitlines()
-    if SILENT.match(lines[0]) and len(lines) == 1:
-        said = next((text for text in (found.get("stderr"), found.get("stdout")) if text and str(text).strip()), msg)
-        lines = [line for line in str(said).splitlines() if line.strip()][-MOST_LINES:]
+    if SILENT.match(lines[0]):
+        lines = _said(found)[-MOST_LINES:] or lines
     return [show(PASSWORD.sub("***@", line)) for line in lines]
 
 

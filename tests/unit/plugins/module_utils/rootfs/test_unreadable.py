@@ -36,9 +36,7 @@ def protected(source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refusal(path: Path) -> str:
-    reason = (
-        "Operation not permitted (give what runs Ansible on this Mac Full Disk Access, or leave it out with exclude)"
-    )
+    reason = "Operation not permitted (give what runs Ansible on this Mac Full Disk Access, or leave it out with the option exclude)"
     return f"^{re.escape(f'cannot read {path}: {reason}')}$"
 
 

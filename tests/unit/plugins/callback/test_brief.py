@@ -126,3 +126,27 @@ def test_a_wrong_argument_of_a_role_takes_a_line(tmp_path: Path) -> None:
     assert "jail_mounts" in run.said
     assert "bindfs_mounts" not in run.said
     assert len(run.said) < 1200
+
+
+IN_A_ROLE = {"ansible.builtin.import_role": {"name": "darwin.jail.base", "tasks_from": "run"}}
+IN_A_TASK = {"darwin.jail.darwin_chroot_exec": {"jail": "{{ jail_path }}", "argv": ["id"]}}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can enter a jail")
+@pytest.mark.parametrize(
+    ("task", "advice"), [(IN_A_ROLE, "with the playbook build_jail"), (IN_A_TASK, "with darwin_jail_rootfs")]
+)
+def test_a_module_speaks_of_playbooks_in_a_role_and_of_modules_in_a_task(
+    tmp_path: Path, task: dict[str, Any], advice: str
+) -> None:
+    run = Run(tmp_path, {**task, "vars": {"jail_path": str(tmp_path / "none"), "jail_command": "id"}}, hosts="one")
+    assert run.code == 2
+    assert f"does not exist: build the jail first, {advice}\n" in run.said
+
+
+def test_what_a_rescue_deals_with_is_not_printed_twice(tmp_path: Path) -> None:
+    again = {"name": "Say why", "ansible.builtin.fail": {"msg": "{{ ansible_failed_result.msg }}"}}
+    block = {"block": [{"name": "Try it", "ansible.builtin.fail": {"msg": "the cause"}}], "rescue": [again]}
+    said = Run(tmp_path, block, hosts="one").said
+    assert said.count("the cause") == 1
+    assert "one: failed: Say why" in said

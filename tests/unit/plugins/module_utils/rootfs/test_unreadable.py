@@ -36,7 +36,8 @@ def protected(source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refusal(path: Path) -> str:
-    reason = "Operation not permitted (give what runs Ansible on this Mac Full Disk Access, or leave it out with the option exclude)"
+    hint = "give what runs Ansible on this Mac Full Disk Access, or leave it out with the option exclude"
+    reason = f"Operation not permitted ({hint})"
     return f"^{re.escape(f'cannot read {path}: {reason}')}$"
 
 

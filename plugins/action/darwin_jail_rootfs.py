@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the module of this name, and show how far it is while it runs.
 
-The module runs as any other. When it has not come back after a few seconds, a
+The module runs as any other. When it has not come back after a second, a
 thread begins to read the file in which it says how far it is, over the same
 connection as Ansible's own commands (with ssh's multiplexing: without logging
 in again). So a short run costs nothing more, and what cannot be read is not
@@ -24,9 +24,11 @@ from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import OnMac
 
 DIRECTORY = "/private/var/run"
 """Of root, on every Mac, and emptied when it starts."""
-SILENT, EVERY = 4.0, 5.0
-"""Seconds before the first look, and between two of them."""
-MOST_FAILURES = 3
+SILENT, EVERY, LATER = 1.0, 5.0, 30.0
+"""Seconds between looks until there is something to show, then between two of them, in the end."""
+SLOWER = 1.2
+"""How much longer each time is than the one before it."""
+MOST_FAILURES = 10
 NOTHING_TO_SHOW = {"absent"}
 
 
@@ -34,25 +36,28 @@ class ActionModule(OnMac):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if not self._shows(self._task.args):
             return super().run(tmp, task_vars)
+        self.shows_progress = True
         path, given = f"{DIRECTORY}/darwin.jail.{secrets.token_hex(8)}", self._task.args
         self._task.args = {**given, "progress_file": path}
         try:
-            with _Watch(self._connection, path, (task_vars or {}).get("inventory_hostname", "")):
+            host = (task_vars or {}).get("inventory_hostname", "")
+            with _Watch(self._connection, path, host, self._task.check_mode):
                 return super().run(tmp, task_vars)
         finally:
             self._task.args = given  # it may be tried again
 
     def _shows(self, arguments: dict[str, Any]) -> bool:
-        hidden = self._task.check_mode or self._task.async_val or self._task.no_log
+        hidden = self._task.async_val or self._task.no_log
         return not hidden and "progress_file" not in arguments and arguments.get("state") not in NOTHING_TO_SHOW
 
 
 class _Watch:
     """Shows, from a thread, what the file says, until the block ends."""
 
-    def __init__(self, connection: Any, path: str, host: str) -> None:
+    def __init__(self, connection: Any, path: str, host: str, check: bool = False) -> None:
         # A copy, for a plugin keeps in itself what belongs to the command that it runs.
-        self._connection, self._path, self._host = copy.copy(connection), path, host
+        self._connection, self._path, self._host, self._check = copy.copy(connection), path, host, check
+        self._announced = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
 
@@ -64,30 +69,45 @@ class _Watch:
         self._thread.join(EVERY)
 
     def _show(self) -> None:
-        failures, wait = 0, SILENT
+        failures, wait, then = 0, SILENT, EVERY
         while failures < MOST_FAILURES and not self._ended.wait(wait):
-            wait = EVERY
-            text = self._read()
-            if text and not self._ended.is_set():
-                Display().display(f"{self._host}: {text}")
-            failures = 0 if text else failures + 1
+            lines = self._read()
+            for line in [] if self._ended.is_set() else lines:
+                Display().display(f"{self._host}: {line}")
+            wait = then if lines else SILENT
+            then = min(then * SLOWER, LATER) if lines else then
+            failures = 0 if lines else failures + 1
 
-    def _read(self) -> str:
+    def _read(self) -> list[str]:
         """What to show; empty when there is nothing, or it cannot be had."""
         try:
             rc, out, _err = self._connection.exec_command(f"cat {shlex.quote(self._path)}", sudoable=False)
-            return described(json.loads(out)) if not rc else ""
+            if rc:
+                return []
+            report = json.loads(out)
+            lines = [described(report, self._check)]
+            if report.get("bytes_total") and not self._announced:
+                lines.insert(0, announced(report))
+                self._announced = True
+            return lines
         except Exception:  # noqa: BLE001 (connection plugins raise anything, and the run matters more)
-            return ""
+            return []
 
 
-def described(report: dict[str, Any]) -> str:
+def announced(report: dict[str, Any]) -> str:
+    """What is to be copied, and how much room there is."""
+    whole, files, free = (int(report[name]) for name in ("bytes_total", "files_total", "free"))
+    return f"{_size(whole)} in {files} files to copy, {_size(free)} free"
+
+
+def described(report: dict[str, Any], check: bool = False) -> str:
     """A report of the module in words: 1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left."""
     if report.get("waiting"):
         return "waiting for another build on this Mac"
     size, files, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
-    if not files:
-        return f"comparing, nothing copied yet after {seconds:.0f} s"
+    if check or not files:
+        found = f"{_size(size)} in {files} files to copy so far" if check else "nothing copied yet"
+        return f"comparing, {int(report['directories'])} directories after {seconds:.0f} s, {found}"
     rate = size / seconds if seconds else 0.0
     rest = f"{_size(rate)}/s"
     if not report.get("bytes_total"):

@@ -9,11 +9,13 @@ name: misspelt
 short_description: Find misspelt variables of this collection
 version_added: 0.1.0
 description:
-  - Users of this collection set variables whose names begin with C(jail_). Ansible ignores variables that nobody reads,
-    so that a typing error would build another jail than was meant.
+  - Users of this collection set variables whose names begin with C(jail_). Ansible ignores variables that nobody
+    reads, so that a typing error would build another jail than was meant.
   - Returns one sentence for each variable of the current host whose name begins with C(jail_), is none that the roles
     and playbooks of this collection read, and resembles one. Others that they do not read are only warned of, since
     they may be the user's own.
+  - Returns one sentence for each key that an item of a variable such as C(jail_mounts) cannot have, too. Which keys
+    there are is in the argument specifications of the roles.
 options: {}
 author:
   - darwin.jail contributors (@darwin-jail)
@@ -36,28 +38,21 @@ _raw:
   sample: ["jail_mainfests is not a variable of darwin.jail: did you mean jail_manifests?"]
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
+from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import PREFIX, item_keys, known_names
 
-PREFIX = "jail_"
-NAME = re.compile(rf"\b{PREFIX}([a-z0-9_]+)")
 TYPING_ERROR = 0.8
 """How alike two names are, from 0 to 1, when one of them is probably the other."""
+ALIKE_KEYS = 0.6
+"""The same for keys, which are short, and of which there are few."""
 
 
-def known_names(collection: Path) -> set[str]:
-    """The names that roles and playbooks read, without their prefix: what they say themselves is the only list."""
-    readers = [*collection.glob("roles/*/defaults/main.yml"), *collection.glob("playbooks/*.yml")]
-    return {name for reader in readers for name in NAME.findall(reader.read_text())}
-
-
-def judge(names: Iterable[str], known: set[str]) -> tuple[list[str], list[str]]:
+def judge(names: Iterable[str], known: Collection[str]) -> tuple[list[str], list[str]]:
     """Sentences about misspelt names, and about names that are nobody's."""
     misspelt, strange = [], []
     for name in sorted(name for name in names if name.startswith(PREFIX)):
@@ -72,9 +67,23 @@ def judge(names: Iterable[str], known: set[str]) -> tuple[list[str], list[str]]:
     return misspelt, strange
 
 
+def judge_keys(variable: str, items: Any, known: Collection[str]) -> Iterator[str]:
+    """Sentences about keys that the items of a variable cannot have."""
+    for number, item in enumerate(items if isinstance(items, list) else []):
+        for key in sorted(set(map(str, item)) - set(known)) if isinstance(item, dict) else []:
+            meant = get_close_matches(key, known, 1, ALIKE_KEYS)
+            advice = f"did you mean {meant[0]}?" if meant else f"it can have {', '.join(sorted(known))}"
+            yield f"{variable}[{number}] has the unknown key {key}: {advice}"
+
+
 class LookupModule(LookupBase):
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[str]:
-        misspelt, strange = judge(variables or {}, known_names(Path(__file__).parents[2]))
+        given = variables or {}
+        misspelt, strange = judge(given, known_names())
         for sentence in strange:
             Display().warning(sentence)
+        for variable, keys in item_keys().items():
+            if variable in given:
+                items = given[variable]
+                misspelt += judge_keys(variable, self._templar.template(items) if self._templar else items, keys)
         return misspelt

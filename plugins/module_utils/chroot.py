@@ -28,6 +28,10 @@ from .jail_users import find_jail_group, find_member
 from .result import Result
 from .user_tmp import Owner, uuid_of
 
+# Shells that take -l -c and give words as "$@"; and those of macOS, for a user who has none of them.
+LOGIN_SHELLS = ("bash", "dash", "ksh", "sh", "zsh")
+OTHER_SHELLS = ("/bin/zsh", "/bin/sh")
+
 # setgroups(2) takes 16 (xnu bsd/sys/syslimits.h, NGROUPS_MAX), and the first is the group of the process itself.
 MOST_GROUPS = 15
 
@@ -50,6 +54,7 @@ class Command:
     strip_empty_ends: bool = True
     env: dict[str, Any] = field(default_factory=dict)
     clean_env: bool = True
+    login: bool = False
     timeout: float | None = None
     output_limit: int = PROGRAM_OUTPUT
     ephemeral: bool = False
@@ -131,11 +136,12 @@ def execute(command: Command, check: bool) -> Result:
 def _execute(command: Command, who: Identity, place: str, check: bool) -> Result:
     """Run it in the jail at `place`; errors name the jail that the user named."""
     with open_jail(place) as jail:
-        environment = {**surroundings(who.account, jail.root, command.clean_env), **command.variables}
+        environment = {**surroundings(command.jail, who.account, jail.root, command.clean_env), **command.variables}
         search = environment.get("PATH", threshold.PATH)
         plan = {
             "check": check,
             "argv": command.words,
+            "shells": login_shells(who.account.shell) if command.login else [],
             "env": environment,
             "search": search,
             "chdir": command.chdir,
@@ -154,6 +160,8 @@ def _execute(command: Command, who: Identity, place: str, check: bool) -> Result
     if check and report.event == "ready":
         return verdict.would_run(command.words, decided=bool(command.creates or command.removes))
     result = verdict.ran(command.words, ended, command.strip_empty_ends, command.timeout, start)
+    if command.login and ended.rc == verdict.NOT_FOUND:
+        result.values["msg"] += f" (looked for as {command.user} after a login, in {command.jail})"
     if ended.left_out:
         result.warnings.append(
             f"{command.words[0]} wrote {ended.left_out} bytes more than are returned: the beginning and the end of its "
@@ -171,11 +179,17 @@ def identify(command: Command, root: Root) -> Identity:
     return Identity(account, gid, groups)
 
 
-def surroundings(account: Account, root: Root, clean: bool) -> dict[str, str]:
+def login_shells(shell: str) -> list[str]:
+    """The user's own, and those that are taken in its place when it is not in the jail, or takes other options."""
+    own = [shell] if os.path.basename(shell) in LOGIN_SHELLS else []
+    return [*own, *OTHER_SHELLS]
+
+
+def surroundings(jail: str, account: Account, root: Root, clean: bool) -> dict[str, str]:
     """The environment that the program starts from, without what the user adds."""
     if not clean:
         return dict(os.environ)
-    return threshold.surroundings(account.name, account.home, account.shell, temporary_directory(account, root))
+    return threshold.surroundings(jail, account.name, account.home, account.shell, temporary_directory(account, root))
 
 
 def temporary_directory(account: Account, root: Root) -> str:

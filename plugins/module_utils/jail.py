@@ -255,7 +255,7 @@ def left(path: AnyPath) -> NotAJailError:
 def foreign(path: AnyPath) -> NotAJailError:
     return NotAJailError(
         f"{show(path)} is not a jail of this collection: build it with darwin_jail_rootfs, "
-        "or take over what another tool made with its option adopt"
+        "or take over what another tool made with the option adopt"
     )
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+MOST_LINES = 50
+"""How many changes are listed without -v."""
+
 
 class Result:
     """Returned by the work of a module; the runner gives it to Ansible."""
@@ -27,3 +30,20 @@ class Result:
         self.warnings = warnings or []
         self.failed = failed
         """Whether the task fails although it has values to show; `msg` among them says why."""
+        self.brief: list[str] | None = None
+        """The lines of `diff` that are shown without -v, when some are only counted there."""
+        self.unlisted = 0
+        """Changes that are not in `diff`, since there are too many."""
+        self.trifles, self.trifle = 0, ""
+        """How many of the changes are only counted, and what they have in common."""
+
+    def lines(self, everything: bool) -> list[str]:
+        """The diff as it is shown: all of it, or the first changes and the number of the others."""
+        if everything:
+            return self.diff + ([f"... and {self.unlisted} changes more"] if self.unlisted else [])
+        shown = (self.diff if self.brief is None else self.brief)[:MOST_LINES]
+        rest = len(self.diff) + self.unlisted - len(shown) - self.trifles
+        counted = [f"... and {rest} changes more (-v lists them)"] if rest > 0 else []
+        return (
+            shown + counted + ([f"... and {self.trifles} that {self.trifle} (-v lists them)"] if self.trifles else [])
+        )

@@ -41,7 +41,8 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     if isinstance(values.get("msg"), str):
         values["msg"] = show(values["msg"])
     if module._diff and result.diff:
-        values["diff"] = {"prepared": "".join(f"{show(line)}\n" for step in result.diff for line in step.split("\n"))}
+        steps = result.lines(everything=module._verbosity > 0)
+        values["diff"] = {"prepared": "".join(f"{show(line)}\n" for step in steps for line in step.split("\n"))}
     if result.failed:
         module.fail_json(changed=result.changed, **values)
     module.exit_json(changed=result.changed, **values)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ._sys.enter import Report
 from ._sys.process import Ended
-from .errors import InputError, OperationError
+from .errors import InputError, JailError, OperationError
 from .result import Result
 
 # macOS: "Bad CPU type in executable" (xnu bsd/sys/errno.h); other systems have no such errno.
@@ -27,6 +27,12 @@ SIP = (
     "System Integrity Protection refuses it while it is on: csrutil status tells, and csrutil disable in recoveryOS "
     "turns it off"
 )
+
+# The exit code of a shell that does not find the program.
+NOT_FOUND = 127
+
+# Bytes at the end of the output of a program among which the last line is.
+MOST_SAID = 500
 
 # -- it could not be run -------------------------------------------------------
 
@@ -81,6 +87,11 @@ def _execute(report: Report, _program: str, _search: str, _user: str) -> str:
     }.get(report.errno, os.strerror(report.errno))
 
 
+def not_run(why: JailError) -> Result:
+    """It did not come to a program. The values of one are there, so that conditions can ask for them."""
+    return Result(False, {"rc": None, "stdout": "", "stderr": "", "msg": str(why)}, failed=True)
+
+
 # -- it was not to be run --------------------------------------------------------
 
 
@@ -133,8 +144,15 @@ def _complaint(ended: Ended, timeout: float | None) -> str:
         return f"timed out: still running after {timeout:g} seconds, so it was ended with all it had started"
     if not ended.rc:
         return ""
-    hint = explain(ended.rc, ended.stderr)
-    return f"non-zero return code: {hint}" if hint else "non-zero return code"
+    how = f"signal {-ended.rc}" if ended.rc < 0 else f"exit code {ended.rc}"
+    why = explain(ended.rc, ended.stderr) or _last_line(ended.stderr) or _last_line(ended.stdout)
+    return f"ended with {how}: {why}" if why else f"ended with {how}, and said nothing"
+
+
+def _last_line(said: bytes) -> str:
+    """The last line that says something."""
+    lines = said[-MOST_SAID:].decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def explain(rc: int, stderr: bytes) -> str:

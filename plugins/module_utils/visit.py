@@ -61,7 +61,7 @@ eval "home=~$name"
 groups=$(id -G "$name" | cut -d ' ' -f 1-16 | tr ' ' ,)
 set -- /usr/sbin/chroot -u "$name" -g "$(id -g "$name")" -G "$groups" "$jail" "$@"
 case $(/usr/sbin/chroot "$jail" '' 2>&1 </dev/null) in *'Operation not permitted'*) no enter EPERM "$jail" ;; esac
-set -- HOME="$home" LOGNAME="$name" PATH="$path" SHELL=/bin/sh TMPDIR="$tmp" USER="$name" "$@"
+set -- JAIL_NAME="${jail##*/}" HOME="$home" LOGNAME="$name" PATH="$path" SHELL=/bin/sh TMPDIR="$tmp" USER="$name" "$@"
 """
 
 # find(1): root alone can change the directory, as visitor.refuse_others says it.

@@ -81,7 +81,7 @@ def _bytes(quota: str | None) -> int:
         return 0
     found = _QUOTA.fullmatch(quota)
     if not found or not int(found[1]):
-        raise InputError(f"quota '{quota}' is no size: give a number and k, m, g or t, such as 60g")
+        raise InputError(f"the option quota '{quota}' is no size: give a number and k, m, g or t, such as 60g")
     return -(-int(found[1]) * UNITS[found[2].lower()] // BLOCK) * BLOCK
 
 

@@ -87,11 +87,20 @@ options:
   clean_env:
     description:
       - V(true) gives the program C(HOME), C(USER), C(LOGNAME) and C(SHELL) of the user, C(PATH) of
-        C(/usr/bin:/bin:/usr/sbin:/sbin), and C(TMPDIR), and nothing else. C(TMPDIR) is the directory that
-        M(darwin.jail.darwin_jail_user_tmp) made when it is there, otherwise C(/tmp).
+        C(/usr/bin:/bin:/usr/sbin:/sbin), C(JAIL_NAME), the last part of the path of O(jail), and C(TMPDIR), and nothing
+        else. C(TMPDIR) is the directory that M(darwin.jail.darwin_jail_user_tmp) made when it is there, otherwise
+        C(/tmp).
       - V(false) gives it the environment that this module has, which is that of the user Ansible logs in as or becomes.
     type: bool
     default: true
+  login:
+    description:
+      - Have the user's login shell start the program, so that it is found where a login finds it, such as a program of
+        Homebrew, and has the environment of a login. What the files of the shell print is part of the output.
+      - Words are given to the program as they are. A user whose shell is none of bash, dash, ksh, sh and zsh, or is not
+        in the jail, gets C(/bin/zsh) or C(/bin/sh).
+    type: bool
+    default: false
   timeout:
     description:
       - Seconds that the program may take. Then it and all of its process group get SIGTERM, what is left of them
@@ -178,8 +187,10 @@ cmd:
   elements: str
   sample: [/usr/bin/sw_vers, -productVersion]
 rc:
-  description: The exit code of the program, or the number of the signal it died of, negative.
-  returned: always but for errors before it was run
+  description:
+    - The exit code of the program, or the number of the signal it died of, negative.
+    - Null when the program could not be run.
+  returned: always
   type: int
   sample: 0
 stdout:
@@ -187,12 +198,12 @@ stdout:
     - What the program wrote, as text.
     - Ansible refuses text that is not UTF-8. Bytes that are not become escapes such as C(\xff), and RV(stdout_base64)
       has the exact output.
-  returned: always but for errors before it was run
+  returned: always
   type: str
   sample: '15.2'
 stderr:
   description: What the program wrote to its standard error. See RV(stdout).
-  returned: always but for errors before it was run
+  returned: always
   type: str
   sample: ''
 stdout_base64:
@@ -221,7 +232,10 @@ delta:
   type: str
   sample: '0:00:00.002773'
 msg:
-  description: Why the task failed or the program was not run. Empty otherwise.
+  description:
+    - Why the task failed or the program was not run. Empty otherwise.
+    - Of a program that failed, it has the exit code, and the cause when it is known, or the last line that the program
+      wrote.
   returned: always
   type: str
   sample: ''
@@ -230,8 +244,10 @@ msg:
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils.verdict import not_run
 
 SPEC = {
     "jail": {"type": "path", "required": True},
@@ -248,6 +264,7 @@ SPEC = {
     "strip_empty_ends": {"type": "bool", "default": True},
     "env": {"type": "dict", "default": {}},
     "clean_env": {"type": "bool", "default": True},
+    "login": {"type": "bool", "default": False},
     "timeout": {"type": "float"},
     "output_limit": {"type": "int", "default": 16777216},
     "ephemeral": {"type": "bool", "default": False},
@@ -255,7 +272,10 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return execute(Command(**params), check)
+    try:
+        return execute(Command(**params), check)
+    except JailError as exc:
+        return not_run(exc)
 
 
 def main() -> None:

@@ -170,19 +170,22 @@ options:
     type: int
   progress_file:
     description:
-      - A file on the managed Mac that must not exist yet, in which a run of more than three seconds says each second
+      - A file on the managed Mac that must not exist yet, in which a run of more than a second says each second
         how far it is, as a line of JSON. It goes when the run ends.
       - The collection sets it by itself where a playbook shows the progress, see the notes. Then a run also ends when
         the connection does, so that it does not keep the jail locked for nobody; run it again.
     type: path
 notes:
-  - A run of more than three seconds shows every few seconds how many files and bytes are copied, how fast, and how
-    long it will take. One in check mode, in the background (C(async)) or with C(no_log) does not.
+  - A run of more than a second shows what is to be copied and how much is free, and then, every few seconds at first,
+    how many files and bytes are copied, how fast, and how long it will take. One in check mode shows what it has
+    found so far. One in the background (C(async)) or with C(no_log) shows nothing.
+  - With C(--diff) the first 50 changes are listed, and the number of the others. Changes of nothing but a time are
+    only counted. With C(-v) all RV(operations) are listed.
   - Run it as root (C(become)).
   - When O(source) is a sealed system volume, as that of a running Mac is, and the same snapshot as in the last run,
     with the same wishes and O(verify=quick), what lies on it is not read again. The jail is then compared with its
-    record, which does not tell whether two names still are one file. What is reached through firmlinks and mounts, the
-    Data volume above all, is always read.
+    record, which does not tell whether two names still are one file. What is reached through firmlinks and mounts,
+    the Data volume above all, is always read.
   - On one Mac one jail is built at a time. Other runs wait for their turn, one hour at most for each that is ahead.
   - A volume that ignores owners is refused, and one that is mounted C(nodev) or C(nosuid) is warned about, before
     anything is copied. macOS mounts those of external disks so.
@@ -258,6 +261,7 @@ stats:
     removed: {description: Files and directories removed., type: int, sample: 0}
     kept: {description: Configuration left as it was changed in the jail., type: int, sample: 1}
     sockets: {description: Sockets of the source that were skipped., type: int, sample: 0}
+    times: {description: Of all these changes, those for which nothing but a time differed., type: int, sample: 0}
     bytes: {description: Size of the files copied., type: int, sample: 555985197}
     bytes_cloned: {description: How much of that shares its blocks with the source., type: int, sample: 0}
     seconds: {description: How long it took., type: float, sample: 0.61}

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
@@ -14,6 +16,11 @@ from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer
 
 display = Display()
 
+# How a module says that it misses a library of Python, in an answer of the jail: no more is taken of it than two words.
+LACKING = re.compile(
+    rb"Failed to import the required Python library \(([\w.-]{1,60})\) "
+    rb"on [\w.-]{1,99}'s Python (/[\w./+-]{1,200})\. "
+)
 # How sudo tells that it will not, and what can be done about it.
 GIVE_IT = (
     "give the password of the user there with --ask-become-pass or ansible_become_password, or a sudo rule that asks "
@@ -52,10 +59,17 @@ def unreached(mac: str, visit: Visit, cause: str) -> str:
 
 
 def explain(visit: Visit, answer: Answer) -> None:
-    """Say what is known of programs that were killed."""
+    """Say what is known of programs that were killed, and of a library that a module misses."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
 
-    rc, _stdout, stderr = answer
+    rc, stdout, stderr = answer
     why = refusal.killed(visit, rc, stderr)
     if why:
         display.warning(show(why))
+    lacking = LACKING.search(stdout)
+    if lacking:
+        library, python = (word.decode() for word in lacking.groups())
+        display.warning(
+            f"Python in the jail {show(visit.jail)} has no {library}, which the module needs: bring it there by "
+            f"running in the jail, as its user: {python} -m pip install --user {library}"
+        )

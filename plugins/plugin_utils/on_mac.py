@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import normal
+from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.plugin_utils.settings import refuse_facts
 
 CHROOT = "darwin.jail.chroot"
+COLLECTION = "darwin.jail"
+STILL = 60.0
+"""Seconds after which a task that has not ended is said to be at work, again and again."""
 
 
 def refuse_jail(connection: str, host: str) -> None:
@@ -28,13 +34,35 @@ def refuse_jail(connection: str, host: str) -> None:
 class OnMac(normal.ActionModule):
     """As for any module, when it may run."""
 
+    shows_progress = False
+    """Whether what is shown meanwhile is more than that the task is at work."""
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         host = str(variables.get("inventory_hostname", ""))
         self.refuse(host, variables)
         refuse_jail(self._connection.transport, host)
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        hidden = self.shows_progress or bool(self._task.async_val or self._task.no_log)
+        with StillAtWork("" if hidden else f"{host}: {self._task.get_name()}"):
+            result: dict[str, Any] = super().run(tmp, task_vars)
+        if result.get("failed") and isinstance(result.get("msg"), str) and not result.get("cmd"):
+            self._explain(result)
         return result
+
+    def _explain(self, result: dict[str, Any]) -> None:
+        """Say why the module did not come to an answer, which Ansible leaves to what was printed.
+
+        Who runs a role of the collection knows no options of modules. (What programs say stays as it is.)
+        """
+        # Few tasks fail.
+        from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import reason  # noqa: PLC0415
+        from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import for_playbooks  # noqa: PLC0415
+
+        if "module_stdout" in result:
+            result["msg"] = reason(result)
+        role = self._task._role
+        if role and role._role_collection == COLLECTION:
+            result["msg"] = for_playbooks(result["msg"], role.get_name().rpartition(".")[2])
 
     def refuse(self, host: str, variables: Mapping[str, Any]) -> None:
         """Raise when a setting of the host, or of the one that the task is delegated to, is among its facts."""
@@ -42,3 +70,23 @@ class OnMac(normal.ActionModule):
         refuse_facts(host, variables, read)
         for other, theirs in (variables.get("ansible_delegated_vars") or {}).items():
             refuse_facts(other, theirs, read)
+
+
+class StillAtWork:
+    """Says each minute, until the block ends, that the task is still at work; nothing without a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ended = threading.Event()
+
+    def __enter__(self) -> None:
+        if self._text:
+            threading.Thread(target=self._say, daemon=True).start()
+
+    def __exit__(self, *_exc: object) -> None:
+        self._ended.set()
+
+    def _say(self) -> None:
+        began = time.monotonic()
+        while not self._ended.wait(STILL):
+            Display().display(f"{self._text}: still at work after {(time.monotonic() - began) / 60:.0f} min")

@@ -11,8 +11,17 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils.errors import show
 from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
+from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import user_variable
 
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+SILENT = re.compile("non-zero return code|MODULE FAILURE|Module result deserialization failed")
+"""What Ansible says of a command or module that failed, whatever that said."""
+NOISE = re.compile(r"Shared connection to .* closed[.]")
+"""What ssh says at the end of each session with a terminal."""
+MOST_LINES = 6
+"""Of what a failed command said, the last ones."""
+MEANT = {"ansible_check_mode": "is not tried in check mode"}
+VARIABLE = re.compile(r"\b[a-z][a-z0-9]*_[a-z0-9_]+\b")
 
 
 def judged(found: Mapping[str, Any]) -> tuple[str, str]:
@@ -26,14 +35,55 @@ def judged(found: Mapping[str, Any]) -> tuple[str, str]:
         return "failed", reason(found)
     if found.get("skipped"):
         needed = found.get("false_condition")
-        return "left out", f"needs {needed}" if needed else _last_line(found.get("skipped_reason"))
+        return "left out", condition(needed) if needed else _last_line(found.get("skipped_reason"))
     return "ok", _last_line(found.get("stdout")) or _last_line(found.get("msg"))
+
+
+def condition(text: Any) -> str:
+    """Why a task was left out, in words of who runs it: a condition of a role is in words of the role."""
+    for name in VARIABLE.findall(str(text)):
+        if name in MEANT:
+            return MEANT[name]
+        variable = user_variable(name)
+        if variable:
+            return f"needs {variable}"
+    return "could not be tried, because of what is above"
 
 
 def reason(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
-    why = _last_line(found.get("stderr")) or _difference(found) or _last_line(found.get("msg"))
+    if found.get("argument_errors"):
+        return "; ".join(show(VARIABLE.sub(_for_users, str(error))) for error in found["argument_errors"])
+    said = _said(found)
+    if said and (found.get("stderr") or SILENT.match(str(found.get("msg", "")))):
+        return _last_line(said[-1])
+    why = _difference(found) or _last_line(found.get("msg"))
     return advised(why) if found.get("unreachable") else why
+
+
+def _said(found: Mapping[str, Any]) -> list[str]:
+    """The lines that a command or a module wrote, to standard error if there were any."""
+    for name in ("stderr", "module_stderr", "stdout", "module_stdout"):
+        lines = [line for line in str(found.get(name) or "").splitlines() if line.strip() and not NOISE.match(line)]
+        if lines:
+            return lines
+    return []
+
+
+def _for_users(found: re.Match[str]) -> str:
+    return user_variable(found[0]) or found[0]
+
+
+def cause(found: Mapping[str, Any]) -> list[str]:
+    """Why a task failed, in as many lines as it takes."""
+    msg = found.get("msg")
+    if found.get("argument_errors") or _difference(found) or not isinstance(msg, str) or not msg.strip():
+        return [reason(found)]
+    lines = msg.strip().removeprefix("Task failed: ").splitlines()
+    if SILENT.match(lines[0]):
+        lines = _said(found)[-MOST_LINES:] or lines
+    shown = [show(PASSWORD.sub("***@", line)) for line in lines]
+    return [advised(line) for line in shown] if found.get("unreachable") else shown
 
 
 def _difference(found: Mapping[str, Any]) -> str:

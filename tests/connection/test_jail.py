@@ -38,6 +38,7 @@ def test_the_user_has_all_groups_and_an_environment_of_its_own(place: Place, jai
     said = dict(line.split("=", 1) for line in jail.text("env").splitlines())
     assert (said["HOME"], said["USER"], said["PATH"]) == ("/Users/admin", "admin", "/usr/bin:/bin:/usr/sbin:/sbin")
     assert said["TMPDIR"].startswith("/var/folders/")
+    assert said["JAIL_NAME"] == os.path.basename(place.jail)
     assert not [name for name in said if name.startswith(("SSH", "SUDO"))]
     assert jail.text("pwd") == "/Users/admin"
 

@@ -52,6 +52,9 @@ SENTENCES = {
     "execute": ("cannot start the user's shell, ", ""),
 }
 
+# The shells of macOS read /etc/zshrc_NAME or /etc/bashrc_NAME for it, which the role base puts there for the prompt.
+TERM_PROGRAM = "darwin.jail"
+
 # Where descriptions of terminals are, below a home and the system's, and what most terminals are like.
 TERMINFO = (".terminfo", "/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 LIKELY = ("xterm-256color", "xterm", "vt100")
@@ -70,7 +73,7 @@ def enter(argv: list[str]) -> None:
         warnings += [INCOMPLETE if is_building(fd) else "", NO_ENTRY if is_protected() else ""]
         for warning in filter(None, warnings):
             os.write(2, f"enter: {warning}\n".encode())
-        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, who)))
+        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, argv[0], who)))
     except StepError as exc:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
@@ -78,10 +81,11 @@ def enter(argv: list[str]) -> None:
         raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
 
 
-def start_shell(jail: int, who: pwd.struct_passwd) -> None:
+def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
     """Become the user's shell in the jail."""
     go_in(jail, who)
-    env = environment(who)
+    env = environment(path, who)
+    env["TERM_PROGRAM"] = TERM_PROGRAM
     env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
     if "TERM" in env:
         env["TERM"] = known_terminal(env["TERM"], env["HOME"])

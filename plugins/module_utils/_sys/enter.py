@@ -36,8 +36,9 @@ def enter(
 ) -> tuple[Report, Ended]:
     """Do what `plan` says in the directory `root`, with its open descriptor: no path is looked up again.
 
-    The plan holds check, argv, env, search (a PATH), chdir, creates, removes,
-    uid, gid, and login (whose groups to take, or none for exactly `groups`).
+    The plan holds check, argv, shells (the first that is there starts argv, as
+    after a login), env, search (a PATH), chdir, creates, removes, uid, gid, and
+    login (whose groups to take, or none for exactly `groups`).
     """
     folder = changed_by_others(root)
     if folder:

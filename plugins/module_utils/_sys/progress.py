@@ -5,7 +5,7 @@
 
 All processes of a run count in one piece of memory that they share. A process
 of its own, forked before the others, reads it: when the run takes longer than
-a few seconds it writes a line of JSON to a file, again each second. It also
+a second it writes a line of JSON to a file, again each second. It also
 sees when the other end of the run's output is gone, which is the connection
 of Ansible: then it ends the run, which would otherwise go on for nobody and
 keep the jail locked. What a killed run leaves, the next one mends.
@@ -29,46 +29,75 @@ from .paths import open_absolute
 SLOTS = 4096
 """Each process has the place that its number leads to; those of a run have numbers close to each other."""
 
-SILENT = 3.0
+SILENT = 1.0
 """Seconds that a run may take before it is reported on."""
 TICK = 0.5
 LINE = 256
 """Bytes of a report: always as many, so that it is written and read as a whole."""
 OUTPUT = 1
 
-Estimate = Callable[[], Optional[tuple[int, int]]]
-"""Says how many files and bytes a run has to copy in all; None when that cannot be said."""
+Estimate = Callable[[], Optional[tuple[int, int, int]]]
+"""Says how many files and bytes a run has to copy in all, and how many bytes are free; None: nobody can say."""
+
+PID, FILES, BYTES, DIRECTORIES = range(4)
+"""What is counted at the place of a process."""
+WIDTH = 4
+WAITING = WIDTH * SLOTS
+"""Where it says that the run waits for others."""
 
 
 class Progress:
-    """What the processes of a run have copied."""
+    """What the processes of a run have compared and copied."""
 
     def __init__(self) -> None:
-        self._counts = memoryview(mmap.mmap(-1, (3 * SLOTS + 1) * 8)).cast("Q")
+        self._counts = memoryview(mmap.mmap(-1, (WIDTH * SLOTS + 1) * 8)).cast("Q")
+
+    def restart(self) -> None:
+        """Forget what was counted: a look at what is to be copied has ended, and copying begins."""
+        self._counts[:WAITING] = memoryview(bytes(WAITING * 8)).cast("Q")
 
     def copied(self, size: int) -> None:
         """Count a file."""
+        slot = self._slot()
+        self._counts[slot + FILES] += 1
+        self._counts[slot + BYTES] += size
+
+    def compared(self, would_copy: tuple[int, int] | None) -> None:
+        """Count a directory; where nothing is copied, what this process has found to copy so far, too."""
+        slot = self._slot()
+        self._counts[slot + DIRECTORIES] += 1
+        if would_copy:
+            self._counts[slot + FILES], self._counts[slot + BYTES] = would_copy
+
+    def _slot(self) -> int:
         pid = os.getpid()
-        slot = 3 * (pid % SLOTS)
-        self._counts[slot] = pid
-        self._counts[slot + 1] += 1
-        self._counts[slot + 2] += size
+        slot = WIDTH * (pid % SLOTS)
+        self._counts[slot + PID] = pid
+        return slot
 
     def total(self) -> tuple[int, int]:
         """Files and bytes."""
-        return sum(self._counts[1 : 3 * SLOTS : 3]), sum(self._counts[2 : 3 * SLOTS : 3])
+        return sum(self._each(FILES)), sum(self._each(BYTES))
+
+    @property
+    def directories(self) -> int:
+        """How many were compared."""
+        return sum(self._each(DIRECTORIES))
 
     def processes(self) -> list[int]:
-        return [pid for pid in self._counts[0 : 3 * SLOTS : 3] if pid]
+        return [pid for pid in self._each(PID) if pid]
+
+    def _each(self, count: int) -> memoryview:
+        return self._counts[count:WAITING:WIDTH]
 
     @property
     def waiting(self) -> bool:
         """Whether the run waits for other runs."""
-        return bool(self._counts[3 * SLOTS])
+        return bool(self._counts[WAITING])
 
     @waiting.setter
     def waiting(self, waits: bool) -> None:
-        self._counts[3 * SLOTS] = waits
+        self._counts[WAITING] = waits
 
 
 @contextmanager
@@ -114,7 +143,7 @@ def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoRet
         os._exit(0)
 
 
-def _estimated(estimate: Estimate) -> tuple[int, int] | None:
+def _estimated(estimate: Estimate) -> tuple[int, int, int] | None:
     try:
         return estimate()
     except (JailError, OSError):
@@ -166,11 +195,12 @@ def _remove(path: str) -> None:
             os.close(dir_fd)
 
 
-def _report(fd: int, progress: Progress, total: tuple[int, int] | None, started: float) -> None:
+def _report(fd: int, progress: Progress, total: tuple[int, int, int] | None, started: float) -> None:
     files, size = progress.total()
     values = {"files": files, "bytes": size, "seconds": round(time.monotonic() - started, 1)}
+    values["directories"] = progress.directories
     if total:
-        values.update(files_total=max(total[0], files), bytes_total=max(total[1], size))
+        values.update(files_total=max(total[0], files), bytes_total=max(total[1], size), free=total[2])
     if progress.waiting:
         values["waiting"] = True
     os.pwrite(fd, json.dumps(values).encode().ljust(LINE - 1) + b"\n", 0)

@@ -105,9 +105,10 @@ def change_root(jail: int, uid: int) -> None:
         os.setuid(uid)
 
 
-def surroundings(name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
+def surroundings(jail: str, name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
     """The environment that a user's programs start from."""
-    return {"HOME": home, "LOGNAME": name, "PATH": PATH, "SHELL": shell, "TMPDIR": tmp, "USER": name}
+    known = {"HOME": home, "LOGNAME": name, "PATH": PATH, "SHELL": shell, "TMPDIR": tmp, "USER": name}
+    return {**known, "JAIL_NAME": os.path.basename(jail.rstrip("/"))}
 
 
 def find(program: str, search: str) -> str:

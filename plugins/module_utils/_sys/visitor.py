@@ -143,9 +143,9 @@ def go_in(jail: int, who: pwd.struct_passwd) -> None:
             continue
 
 
-def environment(who: pwd.struct_passwd) -> dict[str, str]:
+def environment(jail: str, who: pwd.struct_passwd) -> dict[str, str]:
     home, shell = who.pw_dir or "/", who.pw_shell or "/bin/sh"
-    return surroundings(who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
+    return surroundings(jail, who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
 
 
 def temporary_directory(uid: int) -> str:
@@ -178,9 +178,9 @@ def is_own_directory(path: str, uid: int) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
 
 
-def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
+def run(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
     """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
-    path, env = locate(argv[0], ""), environment(who)
+    path, env = locate(argv[0], ""), environment(jail, who)
     os.write(2, ENTERED.encode())
     try:
         execute(path, list(argv), env)
@@ -234,9 +234,9 @@ def take(path: str) -> None:
                 data = data[os.write(1, data) :]
 
 
-def act_out(act: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
+def act_out(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
     if act == "run":
-        run(who, words)
+        run(jail, who, words)
     elif act == "put":
         leave(*words)
     elif act == "get":
@@ -249,7 +249,7 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        act_out(act, arrive(jail, user), words)
+        act_out(act, jail, arrive(jail, user), words)
     except StepError as exc:
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere

@@ -32,7 +32,7 @@ from .compare import Comparer
 from .graft import graft
 from .known import Known
 from .mend import Pass
-from .operation import Stats
+from .operation import CREATE, TIME, Stats
 from .required import refuse_missing
 from .seal import Seal, seal_of
 from .source import Match, Source
@@ -89,7 +89,7 @@ class _Run:
     def __init__(self, wish: Wish, source: Source, check: bool, seal: Seal | None) -> None:
         self._wish, self._source, self._check = wish, source, check
         self._path = jails.jail_path(wish.jail)
-        self.progress = Progress() if wish.progress_file and not check else None
+        self.progress = Progress() if wish.progress_file else None
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
         self.warnings = [
@@ -293,8 +293,9 @@ class _Run:
         prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
-            if one.installer:
-                one.installer.progress = self.progress
+            one.progress = self.progress
+            if act and self.progress:
+                self.progress.restart()
             return one.findings(tree)
 
     def _built(self) -> dict[str, Any]:
@@ -311,18 +312,21 @@ class _Run:
         if self.progress:
             self.progress.waiting = waits
 
-    def estimate(self) -> tuple[int, int] | None:
-        """How many files and bytes are copied in all, asked by another process while the run goes on."""
+    def estimate(self) -> tuple[int, int, int] | None:
+        """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
+        if self._check:
+            return None  # that is what the run itself finds out
         self._wish = self._wish._replace(workers=1)
+        free = host.free_bytes(self._path)
+        before = self.progress.total() if self.progress and self.existed else (0, 0)
+        self.progress = None  # this look is not the run's
         with jails.open_jail(self._wish.jail) as jail:
             if self.existed:  # an interrupted build has copied some of it
-                before = self.progress.total() if self.progress else (0, 0)
                 stats = self._walk(jail, record.Record.load(jail.root), act=False).stats
             else:  # what is still in the stage would be counted a second time
                 nothing = jails.Jail(self._path, Root.absent(self._path))
                 stats = self._walk(nothing, record.Record(), act=False).stats
-                before = 0, 0
-        return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1]
+        return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1], free
 
     # -- space --------------------------------------------------------------------
 
@@ -360,4 +364,9 @@ def _result(findings: Findings, seconds: float, warnings: list[str]) -> Result:
         "operations_total": findings.total,
         "kept": [{"path": "/" + show(path), "why": why} for path, why in sorted(findings.kept)[:MOST_REPORTED]],
     }
-    return Result(findings.total > 0, values, [line for _report, line in reported], warnings + findings.warnings)
+    result = Result(findings.total > 0, values, [line for _report, line in reported], warnings + findings.warnings)
+    listed = [(report["action"] == CREATE, line) for report, line in reported if report.get("why") != TIME]
+    result.brief = [line for _is_new, line in sorted(listed, key=lambda pair: pair[0])]  # what was there comes first
+    result.unlisted = findings.total - len(reported)
+    result.trifles, result.trifle = findings.stats.counts["times"], "differ in nothing but their time"
+    return result

@@ -31,7 +31,7 @@ from .decision import Decision, Linked, inode
 from .difference import difference, metadata, metadata_only
 from .fresh import Fresh
 from .known import Known
-from .operation import CREATE, METADATA, REPLACE, Operation
+from .operation import CREATE, METADATA, REPLACE, TIME, Operation
 from .prune import Pruner
 from .recorded import holds_all, linked
 from .wanted import Listing, WantedDir, WantedFile
@@ -242,7 +242,7 @@ class Comparer:
         # again only when the source's has changed since it was set, or may never have been set.
         news = decision.own != former or self.known.record.interrupted
         if news and status.st_mtime_ns not in (None, have.st_mtime_ns):
-            why = why or "time"
+            why = why or TIME
         if why:
             decision.operations.append(Operation(METADATA, path, want, why, have))
 

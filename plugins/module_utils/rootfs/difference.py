@@ -14,6 +14,7 @@ from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
 from ..errors import show
+from .operation import TIME
 from .readable import refuse_unreadable
 from .wanted import Thin, WantedFile
 
@@ -25,7 +26,7 @@ def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, sou
         return f"is a {mtree.type_name(have.st_mode)}"
     why = _contents(want, have, name, fd, source) or metadata(status, have)
     if not why and status.st_mtime_ns not in (None, have.st_mtime_ns):
-        why = "" if stat.S_IFMT(status.st_mode) in mtree.WRITTEN_THROUGH else "time"
+        why = "" if stat.S_IFMT(status.st_mode) in mtree.WRITTEN_THROUGH else TIME
     return why
 
 

@@ -20,6 +20,9 @@ from .wanted import Wanted
 
 CREATE, REPLACE, LINK, METADATA, RENAME, REMOVE = "create", "replace", "link", "metadata", "rename", "remove"
 
+TIME = "time"
+"""Why something is to be done for which nothing but its time differs."""
+
 SIGNS = {CREATE: "+", REPLACE: "~", LINK: "=", METADATA: "~", RENAME: "~", REMOVE: "-"}
 
 
@@ -72,7 +75,19 @@ class Stats:
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(
-            ("files", "directories", "symlinks", "hardlinks", "devices", "metadata", "removed", "kept", "sockets"), 0
+            (
+                "files",
+                "directories",
+                "symlinks",
+                "hardlinks",
+                "devices",
+                "metadata",
+                "removed",
+                "kept",
+                "sockets",
+                "times",
+            ),
+            0,
         )
         self.bytes_cloned = 0
         self.sizes = Tally()
@@ -84,6 +99,8 @@ class Stats:
         return self.sizes.total()[2]
 
     def count(self, operation: Operation) -> None:
+        if operation.why == TIME:
+            self.counts["times"] += 1
         if operation.action == REMOVE:
             self.counts["removed"] += 1
         elif operation.action in (METADATA, RENAME):

@@ -42,7 +42,9 @@ def chosen(name: str | None, source: Source, nothing_named: bool, rosetta: bool 
     """The profile that applies: the one named, or `standard` when the user names nothing at all."""
     if name is None and not nothing_named:
         if rosetta:
-            raise InputError("rosetta is part of a profile: set profile, too, or name the files of Rosetta yourself")
+            raise InputError(
+                "rosetta is part of a profile: set the option profile, too, or name the files of Rosetta yourself"
+            )
         return Profile()
     major, arch = _known(source)
     if rosetta:

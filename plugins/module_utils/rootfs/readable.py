@@ -19,7 +19,7 @@ REFUSED = (errno.EPERM, errno.EACCES)
 GONE = (errno.ENOENT, errno.ELOOP)
 """It vanished, or became a link, while the run went on."""
 FULL_DISK_ACCESS = "give what runs Ansible on this Mac Full Disk Access"
-HINT = f"{FULL_DISK_ACCESS}, or leave it out with exclude"
+HINT = f"{FULL_DISK_ACCESS}, or leave it out with the option exclude"
 
 
 def unreadable(source: Root, path: bytes, exc: OSError) -> OperationError:

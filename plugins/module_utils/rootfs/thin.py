@@ -39,7 +39,9 @@ def thinner(architectures: Sequence[str], rosetta: bool) -> Thinner | None:
     if architectures[0] != runs:
         raise InputError(f"architectures: this Mac is {runs}, and no program could start in a jail that has not that")
     if rosetta:
-        raise InputError("architectures: with rosetta a jail runs x86_64, too: name both, or leave architectures out")
+        raise InputError(
+            "architectures: with rosetta a jail runs x86_64, too: name both, or leave the option architectures out"
+        )
     return Thinner(macho.FAMILIES[runs])
 
 

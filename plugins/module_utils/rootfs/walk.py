@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from .._sys import at
+from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import OperationError, failed, show
 from ..jail import STATE
@@ -28,7 +29,7 @@ from .compare import Comparer
 from .decision import Decision, Linked
 from .fresh import Fresh
 from .install import Installer, Target
-from .operation import CREATE, REPLACE, Operation, Stats
+from .operation import CREATE, REPLACE, TIME, Operation, Stats
 from .record import Journal, Written
 from .wanted import Listing, WantedDir, WantedFile, WantedTree
 
@@ -58,6 +59,8 @@ class Findings:
         """The first ones that are about what was there: as reported, and as described."""
         self.created: list[tuple[dict[str, Any], str]] = []
         """The first ones that make what was missing. In a jail to be adopted they would hide the others."""
+        self.timed: list[tuple[dict[str, Any], str]] = []
+        """The first ones for which nothing but a time differed. They would hide the others, too."""
         self.linked: list[Linked] = []
         self.kept: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
@@ -68,6 +71,8 @@ class Findings:
         self.total += 1
         self.stats.count(operation)
         reported = self.created if operation.action == CREATE else self.operations
+        if operation.why == TIME:
+            reported = self.timed
         if len(reported) < MOST_REPORTED:
             reported.append((operation.report(), operation.describe()))
 
@@ -89,7 +94,8 @@ class Findings:
 
     def reported(self) -> list[tuple[dict[str, Any], str]]:
         """At most 1000 operations, as reported and as described, in the order of paths."""
-        return sorted((self.operations + self.created)[:MOST_REPORTED], key=lambda pair: str(pair[0]["path"]))
+        found = (self.operations + self.created + self.timed)[:MOST_REPORTED]
+        return sorted(found, key=lambda pair: str(pair[0]["path"]))
 
     def take(self, installer: Installer) -> None:
         """Take over what an installer noted."""
@@ -102,6 +108,7 @@ class Findings:
         self.total += other.total
         self.operations = (self.operations + other.operations)[:MOST_REPORTED]
         self.created = (self.created + other.created)[:MOST_REPORTED]
+        self.timed = (self.timed + other.timed)[:MOST_REPORTED]
         self.linked += other.linked
         self.kept += other.kept
         self.warnings += other.warnings
@@ -123,13 +130,16 @@ class Walker:
         self._root, self._tree, self._comparer = root, tree, comparer
         self._installer, self._journal = installer, journal
         self.findings = Findings()
+        self.progress: Progress | None = None
 
     def for_worker(self) -> Walker:
         """The same, with findings and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
             Findings().take(self._installer)  # what was noted before the fork is told by the parent
-        return Walker(self._root, self._tree, self._comparer, self._installer, journal)
+        walker = Walker(self._root, self._tree, self._comparer, self._installer, journal)
+        walker.progress = self.progress
+        return walker
 
     def finish(self) -> Findings:
         """What was found and done, when all tasks are carried out."""
@@ -155,6 +165,9 @@ class Walker:
         try:
             for name in sorted(task.subdirs):
                 found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
+                if self.progress:
+                    stats = self.findings.stats
+                    self.progress.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
                 touched = touched or made
                 tasks += found
             if touched and fd is not None and self._installer:

@@ -116,9 +116,10 @@ def change_root(jail: int, uid: int) -> None:
         os.setuid(uid)
 
 
-def surroundings(name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
+def surroundings(jail: str, name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
     """The environment that a user's programs start from."""
-    return {"HOME": home, "LOGNAME": name, "PATH": PATH, "SHELL": shell, "TMPDIR": tmp, "USER": name}
+    known = {"HOME": home, "LOGNAME": name, "PATH": PATH, "SHELL": shell, "TMPDIR": tmp, "USER": name}
+    return {**known, "JAIL_NAME": os.path.basename(jail.rstrip("/"))}
 
 
 def find(program: str, search: str) -> str:
@@ -429,9 +430,9 @@ def go_in(jail: int, who: pwd.struct_passwd) -> None:
             continue
 
 
-def environment(who: pwd.struct_passwd) -> dict[str, str]:
+def environment(jail: str, who: pwd.struct_passwd) -> dict[str, str]:
     home, shell = who.pw_dir or "/", who.pw_shell or "/bin/sh"
-    return surroundings(who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
+    return surroundings(jail, who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
 
 
 def temporary_directory(uid: int) -> str:
@@ -464,9 +465,9 @@ def is_own_directory(path: str, uid: int) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
 
 
-def run(who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
+def run(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
     """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
-    path, env = locate(argv[0], ""), environment(who)
+    path, env = locate(argv[0], ""), environment(jail, who)
     os.write(2, ENTERED.encode())
     try:
         execute(path, list(argv), env)
@@ -520,9 +521,9 @@ def take(path: str) -> None:
                 data = data[os.write(1, data) :]
 
 
-def act_out(act: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
+def act_out(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
     if act == "run":
-        run(who, words)
+        run(jail, who, words)
     elif act == "put":
         leave(*words)
     elif act == "get":
@@ -535,7 +536,7 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        act_out(act, arrive(jail, user), words)
+        act_out(act, jail, arrive(jail, user), words)
     except StepError as exc:
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
@@ -809,6 +810,9 @@ SENTENCES = {
     "execute": ("cannot start the user's shell, ", ""),
 }
 
+# The shells of macOS read /etc/zshrc_NAME or /etc/bashrc_NAME for it, which the role base puts there for the prompt.
+TERM_PROGRAM = "darwin.jail"
+
 # Where descriptions of terminals are, below a home and the system's, and what most terminals are like.
 TERMINFO = (".terminfo", "/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 LIKELY = ("xterm-256color", "xterm", "vt100")
@@ -827,7 +831,7 @@ def enter(argv: list[str]) -> None:
         warnings += [INCOMPLETE if is_building(fd) else "", NO_ENTRY if is_protected() else ""]
         for warning in filter(None, warnings):
             os.write(2, f"enter: {warning}\n".encode())
-        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, who)))
+        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, argv[0], who)))
     except StepError as exc:
         event, path, number = exc.args
         before, behind = SENTENCES.get(event, (f"{event} ", ""))
@@ -835,10 +839,11 @@ def enter(argv: list[str]) -> None:
         raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
 
 
-def start_shell(jail: int, who: pwd.struct_passwd) -> None:
+def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
     """Become the user's shell in the jail."""
     go_in(jail, who)
-    env = environment(who)
+    env = environment(path, who)
+    env["TERM_PROGRAM"] = TERM_PROGRAM
     env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})
     if "TERM" in env:
         env["TERM"] = known_terminal(env["TERM"], env["HOME"])

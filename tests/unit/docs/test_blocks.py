@@ -26,7 +26,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import module_loader
 from ansible.template import Templar
-from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge, known_names
+from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge
+from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import known_names
 from documented import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
 from templates import trusted
 

@@ -30,7 +30,18 @@ from hypothesis import strategies as st
             ("failed", "is to be: + a; - b"),
         ),
         ({"unreachable": True, "changed": False, "msg": "Connection refused"}, ("failed", "Connection refused")),
-        ({"skipped": True, "false_condition": "clt_wanted | bool"}, ("left out", "needs clt_wanted | bool")),
+        ({"skipped": True, "false_condition": "clt_wanted | bool"}, ("left out", "needs jail_clt")),
+        ({"skipped": True, "false_condition": "home_dotfiles | length > 0"}, ("left out", "needs jail_dotfiles")),
+        ({"skipped": True, "false_condition": "not ansible_check_mode"}, ("left out", "is not tried in check mode")),
+        (
+            {"skipped": True, "false_condition": "__base_mac.can_enter"},
+            ("left out", "could not be tried, because of what is above"),
+        ),
+        ({"failed": True, "rc": 1, "stdout": "no\n", "stderr": "", "msg": "non-zero return code"}, ("failed", "no")),
+        (
+            {"failed": True, "argument_errors": ["a is wrong", "b\x1b[2J too"], "msg": "Validation failed:\n"},
+            ("failed", "a is wrong; b\\x1b[2J too"),
+        ),
         ({"skipped": True}, ("left out", "")),
         (
             {"skipped": True, "results": [], "skipped_reason": "No items in the list"},

@@ -24,12 +24,22 @@ WHOLE = {"files_total": 46396, "bytes_total": 4_900_000_000}
         ({**HALF, **WHOLE, "seconds": 100.0}, "1.2 GB of 4.9 GB, 6000 of 46396 files, 12.0 MB/s, 5 min left"),
         ({**HALF, **WHOLE, "seconds": 5000.0}, "1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 kB/s, 4.3 h left"),
         ({**HALF, "waiting": True}, "waiting for another build on this Mac"),
-        ({"files": 0, "bytes": 0, "seconds": 7.2}, "comparing, nothing copied yet after 7 s"),
+        (
+            {"files": 0, "bytes": 0, "seconds": 7.2, "directories": 812},
+            "comparing, 812 directories after 7 s, nothing copied yet",
+        ),
         ({"files": 1, "bytes": 0, "seconds": 7.2, **WHOLE}, "0 bytes of 4.9 GB, 1 of 46396 files, 0 bytes/s"),
     ],
 )
 def test_words(report: dict[str, Any], text: str) -> None:
     assert action.described(report) == text
+
+
+def test_words_of_check_mode() -> None:
+    report = {**HALF, "directories": 812}
+    assert action.described(report, check=True) == (
+        "comparing, 812 directories after 5 s, 1.2 GB in 6000 files to copy so far"
+    )
 
 
 class Connection:
@@ -49,10 +59,27 @@ class Connection:
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
-    monkeypatch.setattr(action, "SILENT", 0.1)
+    monkeypatch.setattr(action, "SILENT", 0.05)
     monkeypatch.setattr(action, "EVERY", 0.05)
+    monkeypatch.setattr(action, "SLOWER", 1.0)
     monkeypatch.setattr(Display, "display", lambda _self, text: lines.append(text))
     return lines
+
+
+def test_lines_come_less_often_later_but_more_than_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    look = action._Watch(Connection((0, json.dumps(HALF).encode(), b"")), "/run/a b", "first")
+    monkeypatch.setattr(Display, "display", lambda _self, _text: None)
+
+    def ended(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) > 20
+
+    monkeypatch.setattr(look._ended, "wait", ended)
+    look._show()
+    assert waits[:2] == [1.0, 5.0]
+    assert waits == sorted(waits)
+    assert waits[-1] == action.LATER < 60
 
 
 def watch(connection: Connection, seconds: float) -> None:
@@ -61,10 +88,13 @@ def watch(connection: Connection, seconds: float) -> None:
 
 
 def test_lines_come_until_the_end(shown: list[str]) -> None:
-    connection = Connection((0, json.dumps({**HALF, **WHOLE}).encode().ljust(255) + b"\n", b""))
+    connection = Connection(
+        (0, json.dumps({**HALF, **WHOLE, "free": 120_000_000_000}).encode().ljust(255) + b"\n", b"")
+    )
     watch(connection, 0.5)
-    assert set(shown) == {"first: 1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left"}
-    assert 3 <= len(shown) <= connection.asked[0]
+    assert shown[0] == "first: 4.9 GB in 46396 files to copy, 120.0 GB free"
+    assert set(shown[1:]) == {"first: 1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left"}
+    assert 3 <= len(shown) - 1 <= connection.asked[0]
     count = len(shown)
     time.sleep(0.2)
     assert len(shown) == count
@@ -81,5 +111,5 @@ def test_a_short_run_is_not_looked_at(shown: list[str]) -> None:
 )
 def test_what_cannot_be_read_is_given_up(shown: list[str], answer: Any) -> None:
     connection = Connection(answer)
-    watch(connection, 0.6)
+    watch(connection, 1.2)
     assert (connection.asked[0], shown) == (action.MOST_FAILURES, [])

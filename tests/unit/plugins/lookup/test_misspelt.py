@@ -5,16 +5,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.lookup import misspelt
+from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import known_names
 
 CHECKOUT = Path(__file__).parents[4]
 KNOWN = {"path", "user", "manifests", "mac"}
 
 
 def test_the_names_that_the_collection_reads_are_known() -> None:
-    known = misspelt.known_names(CHECKOUT)
+    known = known_names(CHECKOUT)
     assert {"path", "user", "mac", "hosts", "command", "destroy_confirm", "time_machine"} <= known
 
 
@@ -22,7 +26,7 @@ def test_nothing_but_variables_is_taken_for_one() -> None:
     """What the files say is the list, so that a name in a comment of theirs would hide a typing error."""
     specs = (CHECKOUT / "roles").glob("*/meta/argument_specs.yml")
     documented = "".join(path.read_text() for path in specs) + (CHECKOUT / "docs/inventory.md").read_text()
-    assert {name for name in misspelt.known_names(CHECKOUT) if f"jail_{name}" not in documented} == set()
+    assert {name for name in known_names(CHECKOUT) if f"jail_{name}" not in documented} == set()
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,30 @@ def test_names_of_others_are_only_strange() -> None:
 def test_variables_of_the_host_are_looked_at() -> None:
     found = misspelt.LookupModule().run([], {"jail_pth": "/x", "other": 1})
     assert found == ["jail_pth is not a variable of darwin.jail: did you mean jail_path?"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "item", "said"),
+    [
+        (
+            "jail_mounts",
+            {"src": "/a", "dst": "/b"},
+            "jail_mounts[1] has the unknown key dst: did you mean dest?",
+        ),
+        ("jail_users", {"nmae": "dana"}, "jail_users[1] has the unknown key nmae: did you mean name?"),
+        ("jail_entries", {"zzz": 1}, "jail_entries[1] has the unknown key zzz: it can have dest, optional, src"),
+    ],
+)
+def test_a_key_is_looked_at_too(variable: str, item: dict[str, Any], said: str) -> None:
+    assert misspelt.LookupModule().run([], {variable: [{}, item]}) == [said]
+
+
+@pytest.mark.parametrize("value", ["text", None, ["text"], {"dst": 1}, [{"src": "/a", "dest": "/b"}]])
+def test_what_has_no_wrong_key_is_left_alone(value: Any) -> None:
+    assert misspelt.LookupModule().run([], {"jail_mounts": value}) == []
+
+
+def test_keys_are_looked_at_when_the_variable_is_a_template() -> None:
+    variables = {"jail_mounts": trust_as_template("{{ mine }}"), "mine": [{"dst": "/b"}]}
+    lookup = misspelt.LookupModule(templar=Templar(DataLoader(), variables))
+    assert lookup.run([], variables) == ["jail_mounts[0] has the unknown key dst: did you mean dest?"]

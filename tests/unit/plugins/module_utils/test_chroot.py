@@ -139,6 +139,7 @@ def test_a_clean_environment(furnished: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SSH_AUTH_SOCK", "/somewhere")
     assert environment(perform(furnished, "env", user="nobody")) == {
         "HOME": NOBODY.pw_dir,
+        "JAIL_NAME": furnished.name,
         "LOGNAME": "nobody",
         "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
         "SHELL": NOBODY.pw_shell,
@@ -219,14 +220,14 @@ def test_words_in_another_encoding_arrive_as_they_are(furnished: Path, monkeypat
 def test_its_own_exit_code(furnished: Path, rc: int) -> None:
     result = shell(furnished, f"echo said; exit {rc}")
     assert (result.failed, result.changed, result.values["rc"]) == (True, True, rc)
-    assert (result.values["msg"], result.values["stdout"]) == ("non-zero return code", "said")
+    assert (result.values["msg"], result.values["stdout"]) == (f"ended with exit code {rc}: said", "said")
 
 
 def test_death_by_a_signal(furnished: Path) -> None:
     result = shell(furnished, "kill -KILL $$")
     assert (result.failed, result.values["rc"]) == (True, -signal.SIGKILL)
-    assert result.values["msg"].startswith("non-zero return code: killed: if nobody sent it SIGKILL, macOS refused")
-    assert shell(furnished, "kill -TERM $$").values["msg"] == "non-zero return code"
+    assert result.values["msg"].startswith("ended with signal 9: killed: if nobody sent it SIGKILL, macOS refused")
+    assert shell(furnished, "kill -TERM $$").values["msg"] == "ended with signal 15, and said nothing"
 
 
 def test_signals_are_as_usual(furnished: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_failure_has_its_values(furnished: Path, capsys: pytest.CaptureFixture
     found = answer(capsys, jail=str(furnished), cmd="sh -c 'echo said; exit 3'")
     assert (found["failed"], found["changed"], found["rc"]) == (True, True, 3)
     assert (found["msg"], found["stdout"], found["cmd"]) == (
-        "non-zero return code",
+        "ended with exit code 3: said",
         "said",
         ["sh", "-c", "echo said; exit 3"],
     )

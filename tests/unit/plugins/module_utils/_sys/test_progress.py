@@ -55,6 +55,21 @@ def test_what_all_processes_copy_is_counted_together() -> None:
     assert set(progress.processes()) == {os.getpid(), *children}
 
 
+def test_what_all_processes_compare_is_counted_together() -> None:
+    progress = Progress()
+    progress.compared(None)
+    pid = os.fork()
+    if not pid:
+        progress.compared((1, 10))
+        progress.compared((3, 40))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    progress.compared((2, 5))
+    assert (progress.directories, progress.total()) == (4, (5, 45))
+    progress.restart()
+    assert (progress.directories, progress.total()) == (0, (0, 0))
+
+
 def children() -> set[str]:
     """The processes that this one has started, dead ones too, and that were not waited for."""
     return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
@@ -62,13 +77,14 @@ def children() -> set[str]:
 
 def test_a_long_run_is_reported_on(file: Path) -> None:
     progress, before = Progress(), children()
-    with reported(str(file), progress, lambda: (4, 1000)):
+    with reported(str(file), progress, lambda: (4, 1000, 9000)):
         progress.waiting = True
         until(lambda: said(file).get("waiting"))
         progress.waiting = False
         progress.copied(250)
         found = until(lambda: said(file).get("files") and said(file))
         assert (found["files"], found["bytes"], found["files_total"], found["bytes_total"]) == (1, 250, 4, 1000)
+        assert found["free"] == 9000
         assert "waiting" not in found
         assert file.stat().st_mode & 0o777 == 0o644
         for _number in range(9):

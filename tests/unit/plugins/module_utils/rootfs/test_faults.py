@@ -145,7 +145,7 @@ def test_an_interrupted_build_foretells_only_what_is_missing(
     make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is shown of the progress: files and bytes in all."""
-    foretold: list[tuple[int, int] | None] = []
+    foretold: list[tuple[int, int, int] | None] = []
     for number in range(200):
         path = source / f"usr/lib/{number % 50}/{number}"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -41,9 +41,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch, by: os.stat_result | None) -> None:
 
 
 def refusal(path: Path) -> str:
-    reason = (
-        "Operation not permitted (give what runs Ansible on this Mac Full Disk Access, or leave it out with exclude)"
-    )
+    hint = "give what runs Ansible on this Mac Full Disk Access, or leave it out with the option exclude"
+    reason = f"Operation not permitted ({hint})"
     return f"^{re.escape(f'cannot read {path}: {reason}')}$"
 
 

@@ -36,9 +36,9 @@ class Run:
         (folder / "build.yml").write_text(json.dumps(plays))
         environment = {
             **os.environ,
-            "ANSIBLE_CALLBACKS_ENABLED": "darwin.jail.failures",
+            "ANSIBLE_CALLBACKS_ENABLED": "darwin.jail.summary",
             "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
-            "DARWIN_JAIL_FAILURES_DIRECTORY": str(folder / "kept"),
+            "DARWIN_JAIL_SUMMARY_DIRECTORY": str(folder / "kept"),
         }
         words = [str(PROGRAM), "-i", f"{folder}/hosts.json", "-c", "local", "--limit", limit, f"{folder}/build.yml"]
         ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tasks of a run did to one host, in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils.sizes import size
+
+FILES = ("files", "symlinks", "hardlinks")
+BASE, COMMAND = "darwin.jail.base", "command"
+"""The role that runs a command in a jail, and what that is called."""
+GONE = ("remove", "/")
+MOST_NAMES = 2
+"""Paths that are named; of others only the number is."""
+
+
+class Totals:
+    """Counts the results of the tasks of a host."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._changed: dict[str, list[str]] = {}
+        """By role, or by task where there is none: what is known in figures."""
+        self._kept: dict[str, None] = {}
+        self._copied = 0
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._changed)
+
+    def count(self, name: str, found: Mapping[str, Any]) -> None:
+        if found.get("changed"):
+            what = COMMAND if name == BASE and "cmd" in found else name.removeprefix("darwin.jail.")
+            figures = self._changed.setdefault(what, [])
+            figures += _figures(found.get("stats"))
+            if any((one.get("action"), one.get("path")) == GONE for one in _dicts(found.get("operations"))):
+                figures.append("jail removed")
+        for kept in _dicts(found.get("kept")):
+            self._kept[str(kept.get("path"))] = None
+        total = found["sizes"].get("total") if isinstance(found.get("sizes"), Mapping) else None
+        if isinstance(total, Mapping) and isinstance(total.get("bytes"), int):
+            self._copied += total["bytes"]
+
+    def row(self, check: bool, then: str) -> tuple[str, ...]:
+        """What changed, what was kept, how much was copied, how long it took, and what to do next."""
+        changed = ", ".join(
+            f"{name} ({', '.join(figures)})" if figures else name for name, figures in self._changed.items()
+        )
+        kept = ", ".join([*self._kept][:MOST_NAMES])
+        if len(self._kept) > MOST_NAMES:
+            kept += f" and {len(self._kept) - MOST_NAMES} more"
+        if check:
+            then = "run it without --check" if changed else ""
+        copied = size(self._copied) if self._copied else ""
+        return changed or "nothing", kept, copied, f"{self.seconds:.0f} s", then
+
+
+def _figures(stats: Any) -> list[str]:
+    """What a build counted, without what there was none of."""
+    if not isinstance(stats, Mapping):
+        return []
+    counts = {name: count for name, count in stats.items() if isinstance(count, int)}
+    figures = {
+        "files": sum(counts.get(name, 0) for name in FILES),
+        "corrected": counts.get("metadata", 0),
+        "removed": counts.get("removed", 0),
+    }
+    return [f"{count} {name}" for name, count in figures.items() if count]
+
+
+def _dicts(found: Any) -> list[Mapping[str, Any]]:
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What a build says of many changes, and while it looks and copies."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import progress as progresses
+from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import Progress
+from ansible_collections.darwin.jail.plugins.module_utils.result import MOST_LINES
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import build
+
+from .conftest import Make
+
+FILES = 3 * MOST_LINES
+
+
+@pytest.fixture
+def many(source: Path) -> Path:
+    folder = source / "usr/many"
+    for number in range(FILES):
+        path = folder / f"{number % 10}/{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 100)
+    return folder
+
+
+def test_files_of_another_time_are_counted_and_others_listed(make: Make, place: Path, many: Path) -> None:
+    make("/usr/")
+    for path in (place / "jail/usr/many").glob("*/*"):
+        os.utime(path, (1, 1))
+    (place / "jail/usr/many/1/1").write_bytes(b"other")
+    (place / "jail/usr/many/2/2").unlink()
+    result = make("/usr/", check=True)
+    assert result.values["stats"]["times"] == FILES - 2
+    lines = result.lines(everything=False)
+    changed = [line for line in lines if "/usr/many/1/1 " in line or "/usr/many/2/2 " in line]
+    assert len(changed) == 2
+    assert lines[-1] == f"... and {FILES - 2} that differ in nothing but their time (-v lists them)"
+    assert not any("(time)" in line for line in lines)
+    assert sum("(time)" in line for line in result.lines(everything=True)) == FILES - 2
+
+
+def test_a_name_that_looks_like_a_time_is_listed(make: Make, many: Path) -> None:
+    make("/usr/")
+    (many / "1/a (time)").touch()
+    assert any("/a (time) file" in line for line in make("/usr/", check=True).lines(everything=False))
+
+
+def test_what_was_there_is_listed_before_what_is_new(make: Make, place: Path, many: Path) -> None:
+    make("/usr/many/9")
+    (place / "jail/usr/many/9/9").write_bytes(b"other")
+    lines = make("/usr/", check=True).lines(everything=False)
+    assert lines[0].startswith("~ /usr/many/9/9 ")
+    assert lines[MOST_LINES].startswith("... and ")
+    assert not any("/usr/many/9/9 " in line for line in lines[1:])
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_build_counts_what_it_compares_and_copies(
+    make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    kept: list[Progress] = []
+
+    def keep() -> Progress:
+        kept.append(Progress())
+        return kept[0]
+
+    monkeypatch.setattr(build, "Progress", keep)
+    result = make("/usr/", check=check, progress_file=str(place / "progress"))
+    (progress,) = kept
+    assert progress.directories >= 11
+    assert progress.total() == (result.values["stats"]["files"], result.values["stats"]["bytes"])
+
+
+def test_check_mode_is_reported_on_after_a_second(
+    make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progresses, "TICK", 0.1)
+    found: list[dict[str, Any]] = []
+    walked = build._Run._walk
+
+    def walk(self: build._Run, *given: Any, **named: Any) -> Any:
+        result = walked(self, *given, **named)
+        time.sleep(1.5)
+        found.append(json.loads((place / "progress").read_bytes()))
+        return result
+
+    monkeypatch.setattr(build._Run, "_walk", walk)
+    result = make("/usr/", check=True, progress_file=str(place / "progress"))
+    assert found[0]["files"] == result.values["stats"]["files"]
+    assert found[0]["directories"] >= 11
+    assert not (place / "progress").exists()

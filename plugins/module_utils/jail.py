@@ -17,28 +17,24 @@ register of the Mac (register.py), which only the marker's `id` and `stamp` are 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from . import mounted_volume, protected, register
-from ._sys import at, host
+from . import mounted_volume, protected, register, stage
+from ._sys import host
 from ._sys.jail_lock import JailLock, refuse_if_locked
 from ._sys.lock import alone_in, this_process
 from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
 from ._sys.runs import FOLDER
 from ._sys.unfinished import PREFIX
-from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationError, RecordError, failed, show
+from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, RecordError, show
 
 STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
-STAGE = STATE + b"/stage"
 TEMPORARY = PREFIX
 
 
@@ -95,7 +91,7 @@ class Jail:
         self._unknown = ""
         self.is_entered = True
         """Whether it is, or is to be, in the register; a clone for one run is not."""
-        root.stage = partial(stage, root)
+        root.stage = partial(stage.opened, root)
         self._lock: JailLock | None = None
         self.foretold: list[str] = []
         self.nascent: list[bytes] = []
@@ -125,7 +121,7 @@ class Jail:
         try:
             self._look_again()
             if sweep:
-                sweep_stage(self.root)
+                stage.sweep(self.root)
                 self._finish_mark()
         except BaseException:
             self.unlock()
@@ -350,46 +346,6 @@ def sweep(root: Root) -> None:
     """Remove what a run left that was killed at the very start, or the very end, of a jail."""
     for name in filter(_is_temporary, root.names(b"")):
         root.remove_tree(name)
-
-
-# -- the stage, and what protects it and the rest ---------------------------------------
-
-
-@contextmanager
-def stage(root: Root) -> Iterator[int]:
-    """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
-    try:
-        with root.directory(STATE) as state:
-            if at.lstat(name := os.path.basename(STAGE), state) is None:
-                os.close(at.make_dir(name, state))
-            fd = at.open_dir(name, state)
-    except OperationError as exc:
-        if exc.errno != errno.ENOENT:
-            raise
-        fd = -1
-    except OSError as exc:
-        raise failed("make directory", root.outside(STAGE), exc) from exc
-    try:
-        yield fd
-    finally:
-        if fd >= 0:
-            os.close(fd)
-
-
-def make_stage(root: Root) -> None:
-    """See that there is an empty stage."""
-    with stage(root):
-        pass
-    root.make_dir(STAGE, 0o700, 0, 0)
-    sweep_stage(root)
-
-
-def sweep_stage(root: Root) -> None:
-    """Remove what a killed run left in the stage, and beside what is kept."""
-    for place, ours in ((STAGE, b""), (STATE, TEMPORARY)):
-        for name in root.names(place) if root.lstat(place) else ():
-            if name.startswith(ours):
-                root.remove_tree(place + b"/" + name)
 
 
 def mark_adopted(jail: Jail) -> None:

@@ -17,9 +17,9 @@ from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
 from ..errors import InputError, failed, show
-from ..jail import STAGE
 from ..protected import guards_state, safe_mode
 from ..rootfs.layout import IMPLIED
+from ..stage import STAGE
 from .content import travels
 from .entry_names import fault_of_entry
 from .unpacking import Entry, Unpacked

@@ -18,7 +18,7 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from .. import jail as jails
-from .. import mounted_volume
+from .. import mounted_volume, stage
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
@@ -113,7 +113,7 @@ def is_made_of(path: str, digest: str) -> bool:
 def _sweep(path: str) -> None:
     """Remove what a run left that was killed when the jail was complete; one that is at work does so itself."""
     with jails.open_jail(path) as jail, suppress(BusyError):
-        if jail.root.lstat(jails.STAGE) and jail.root.names(jails.STAGE):
+        if jail.root.lstat(stage.STAGE) and jail.root.names(stage.STAGE):
             jail.lock()
 
 
@@ -199,13 +199,13 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         elif False in inspection.repeatable[jail.entry.get("layers", 0) :][:1]:
             _empty(jail.root)
             jail.mark(layers=0)
-        jails.make_stage(jail.root)
+        stage.make(jail.root)
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
                 if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
                     _apply(applier, store, layer, inspection.hidden[number])
                     jail.mark(layers=number + 1)
-        jails.make_stage(jail.root)
+        stage.make(jail.root)
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)

@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
-from .. import mounted_volume
+from .. import mounted_volume, stage
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.names import names_at
@@ -267,7 +267,7 @@ class _Run:
             record.finish(jail.root, was, findings.blocks, findings.dropped)
         except BaseException as exc:
             with suppress(JailError):  # the next run sweeps, too
-                jails.make_stage(jail.root)
+                stage.make(jail.root)
             if isinstance(exc, OperationError) and exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise

@@ -26,7 +26,7 @@ from .._sys.backend import backend
 from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import failed, show
-from ..jail import STAGE
+from ..stage import STAGE
 from .operation import METADATA, REMOVE, RENAME, Operation
 from .readable import GONE, unreadable
 from .wanted import Thin, Wanted, WantedDir, WantedFile

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .._sys.progress import Progress
 from .._sys.rooted import Root
-from ..jail import make_stage
+from ..stage import make as make_stage
 from . import install, record, workers
 from .compare import Comparer
 from .walk import Findings, Walker

@@ -28,9 +28,11 @@ from .._sys.backend import backend
 from .._sys.mounts import is_mount
 from ..drift import Drift
 from ..errors import InputError, failed, show
-from ..jail import STAGE, Jail, make_stage
+from ..jail import Jail
 from ..protected import is_state, leads_to_state
 from ..result import Result
+from ..stage import STAGE
+from ..stage import make as make_stage
 from ..survey import shown, walk
 from .known import Known
 from .record import Record, journals

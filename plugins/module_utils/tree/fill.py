@@ -23,13 +23,15 @@ from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError, SpaceError, failed, show
 from ..foretold import open_foretold
-from ..jail import STAGE, Jail, make_stage
+from ..jail import Jail
 from ..jail_users import find_jail_group, find_user
 from ..protected import is_state
 from ..result import Result
 from ..rootfs.manifest import canonical
 from ..sizes import size
 from ..spellings import Spellings
+from ..stage import STAGE
+from ..stage import make as make_stage
 from .archive import ArchiveSupply
 from .directory import DirectorySupply
 from .node import Node, Supply

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils import stage
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image.applying import Applier
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
@@ -73,7 +74,7 @@ def test_a_layer_that_became_another_one_since_it_was_inspected(place: Path, nam
     kind = "opaque" if base.endswith(".opq") else "whiteout" if base.startswith(".wh.") else "file"
     entry = Entry(os.fsencode(name), kind, 0o100644, 0, 0, 0, 0, b"", {})
     with jails.create(os.fsencode(place / "new")) as jail:
-        jails.make_stage(jail.root)
+        stage.make(jail.root)
         with closing(Applier(jail.root)) as applier:
             act: Callable[..., None] = applier.apply if kind == "file" else hide_all(applier)
             with pytest.raises(InputError, match=f"refusing a layer of the image: .*{REFUSED[name]}"):

@@ -59,8 +59,8 @@ leftovers:
     kind:
       description: V(job), V(mount), V(entry), V(note), V(directory) or V(jail).
       type: str
-    name: {description: "The path of it, or the label of a job.", type: str}
-    jail: {description: "The path of the jail that is gone; empty when nothing tells.", type: str}
+    name: {description: The path of it; of a job its label., type: str}
+    jail: {description: The path of the jail that is gone; empty when nothing tells., type: str}
     removed: {description: Whether it was removed., type: bool}
   sample:
     - {kind: job, name: darwin.jail.dev-1a2b3c4d.dns, jail: /private/var/jails/dev, removed: true}

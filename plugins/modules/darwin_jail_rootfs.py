@@ -261,7 +261,7 @@ stats:
     removed: {description: Files and directories removed., type: int, sample: 0}
     kept: {description: Configuration left as it was changed in the jail., type: int, sample: 1}
     sockets: {description: Sockets of the source that were skipped., type: int, sample: 0}
-    times: {description: Of all these changes, those for which nothing but a time differed., type: int, sample: 0}
+    times: {description: How many of all these changes are of nothing but a time., type: int, sample: 0}
     bytes: {description: Size of the files copied., type: int, sample: 555985197}
     bytes_cloned: {description: How much of that shares its blocks with the source., type: int, sample: 0}
     seconds: {description: How long it took., type: float, sample: 0.61}

@@ -46,6 +46,7 @@ from typing import Any
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.darwin.jail.plugins.plugin_utils import sources
 
@@ -70,7 +71,7 @@ class LookupModule(LookupBase):
 
     def _matching(self, pattern: Any, groups: Mapping[str, list[str]]) -> set[str]:
         """The names of all hosts of a pattern, as Ansible reads it."""
-        manager = InventoryManager(loader=self._loader, sources=[], parse=False)
+        manager = InventoryManager(loader=self._loader or DataLoader(), sources=[], parse=False)
         for group, names in groups.items():
             if group not in ("all", "ungrouped"):
                 manager.add_group(group)

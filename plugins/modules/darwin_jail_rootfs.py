@@ -120,6 +120,7 @@ options:
     description:
       - With O(clone_of), copy files that cannot share their blocks, such as those of a jail on another volume. The jail
         then takes as much space as the other one.
+      - A file of more than 1 GiB that is nearly all holes is refused then, because its copy could fill the volume.
     type: bool
     default: false
   prune:

@@ -13,6 +13,8 @@ each of them is one file: daemon.py (lines of a log), dns_relay.py (connections)
 
 from __future__ import annotations
 
+import os
+
 MEBI = 1 << 20
 
 
@@ -55,7 +57,7 @@ EXPANSION = Limit(120, "times its size", "system files give 2 to 5, and a decomp
 EXPANSION_FREE = 64 * MEBI
 """What any compressed layer or archive may expand to, however small it is."""
 SPARSE_FREE = 1024 * MEBI
-"""Up to this size a sparse file goes into an image, however little it takes on its volume."""
+"""Up to this size a sparse file goes into an image and into a plain copy of a jail, however little it takes."""
 IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
 """All layers of one image together. The inspection takes about 300 bytes of memory for each."""
 TREE_MEMBERS = Limit(1_000_000, "members", "each takes memory, and a large Homebrew has less than half as many")
@@ -86,3 +88,8 @@ DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a repo
 """One directory of a jail in a report. Building and removing take 0.1 kB a name, and have no limit."""
 IMAGE_JSON = Limit(4 * MEBI, "bytes", "it is what registries take for a manifest (OCI distribution specification)")
 """An index, manifest or configuration of an image."""
+
+
+def is_hollow(status: os.stat_result) -> bool:
+    """Whether a file is so sparse that whoever writes it with its holes fills a volume with nothing."""
+    return status.st_size > SPARSE_FREE and status.st_size > status.st_blocks * 512 * EXPANSION

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from .._sys import at, host
 from .._sys.backend import backend
-from .._sys.limits import EXPANSION, SPARSE_FREE
+from .._sys.limits import is_hollow
 from .._sys.rooted import Root
 from ..errors import failed, show
 from ..rootfs.layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES
@@ -117,7 +117,7 @@ class LayerWriter:
         if path in self._scan.refused:
             return
         kind = status.st_mode & 0o170000
-        if kind == stat.S_IFREG and _is_bomb(status):
+        if kind == stat.S_IFREG and is_hollow(status):
             taken = status.st_blocks * 512
             self.left_out.add(path, f"takes {taken} bytes on the volume and would take {status.st_size} in the image")
             return
@@ -186,8 +186,3 @@ class LayerWriter:
     def _xattrs(self, fd: int) -> dict[str, bytes]:
         found = self._backend.xattrs(fd)
         return {key: value for key, value in found.items() if travels(key)} if found else {}
-
-
-def _is_bomb(status: os.stat_result) -> bool:
-    """Whether a file is so sparse that whoever unpacks its layer would fill the volume with nothing."""
-    return status.st_size > SPARSE_FREE and status.st_size > status.st_blocks * 512 * EXPANSION

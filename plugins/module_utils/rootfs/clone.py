@@ -117,8 +117,8 @@ class Base:
     def _fill(self, jail: Jail, count: int | None) -> Findings:
         jail.mark(**self._origin())
         with Turn(f"clone {show(jail.path)}") as turn, self._pass(jail, count, act=True) as one:
-            if one.installer and not self._copies:
-                self._try(one.installer, jail)
+            if one.installer:
+                one.installer.refuses_hollow = not self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))
             if one.installer:
                 self._take_over_record(one.installer, jail)
@@ -143,10 +143,11 @@ class Base:
 
     # -- what is special about clones -------------------------------------------------
 
-    def _try(self, installer: Installer, jail: Jail) -> None:
+    def _try(self, installer: Installer, jail: Jail) -> bool:
         """Whether blocks can be shared is known by trying; nothing else has been put into the jail yet."""
         name = TEMPORARY + b"try"
-        if not self._take(installer, jail, os.path.basename(MARKER), name):
+        shared = self._take(installer, jail, os.path.basename(MARKER), name)
+        if not shared and not self._copies:
             code = backend().refusal
             why, remedy = os.strerror(code), ""
             if code in NOT_ONE_VOLUME:
@@ -157,6 +158,7 @@ class Base:
                 "plain copy, which takes as much space as the other"
             )
         jail.root.unlink(STATE + b"/" + name)
+        return shared
 
     def _take(self, installer: Installer, jail: Jail, name: bytes, new: bytes) -> bool:
         try:
@@ -169,7 +171,7 @@ class Base:
         name = os.path.basename(record.RECORD)
         if self._source.root.lstat(record.RECORD) is None:
             jail.root.unlink(record.RECORD)
-        elif not self._take(installer, jail, name, name):
+        elif not self._take(installer, jail, name, name) and not self._copies:
             raise RecordError(
                 f"{show(self._source.root.outside(record.RECORD))} changed while it was cloned: run again"
             )

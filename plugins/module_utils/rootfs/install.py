@@ -23,9 +23,10 @@ from contextlib import nullcontext
 from .._sys import at
 from .._sys.alone import Alone
 from .._sys.backend import backend
+from .._sys.limits import is_hollow
 from .._sys.progress import Progress
 from .._sys.rooted import Root
-from ..errors import failed, show
+from ..errors import InputError, failed, show
 from ..stage import STAGE
 from .operation import METADATA, REMOVE, RENAME, Operation
 from .readable import GONE, unreadable
@@ -59,6 +60,8 @@ class Installer:
         self._count = 0
         self.progress: Progress | None = None
         """Where each file that is copied is counted; None: nowhere."""
+        self.refuses_hollow = False
+        """Whether the source may have made sparse files to fill the volume with their copies."""
         self.cloned = 0
         """Bytes that are shared with the source."""
         self.warnings: list[str] = []
@@ -131,11 +134,7 @@ class Installer:
                 return self._slice(source, fd, name, want, path)
             if attempt > 1:
                 status = os.fstat(source)
-            if self._backend.copy(source, status, fd, name):
-                self.cloned += status.st_size
-            elif self._only_clones and status.st_size:
-                code = self._backend.refusal
-                raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
+            self._copy(source, want, status, fd, name)
             now = os.fstat(source)
         except OSError:
             if stat.S_ISREG(os.fstat(source).st_mode):
@@ -147,6 +146,18 @@ class Installer:
         if now.st_mtime_ns == status.st_mtime_ns and now.st_size == status.st_size:
             return True
         return self._again(fd, name, want, path, attempt)
+
+    def _copy(self, source: int, want: WantedFile, status: os.stat_result, fd: int, name: bytes) -> None:
+        if self.refuses_hollow and is_hollow(status):
+            raise InputError(
+                f"cannot copy {show(self._in_source(want))}: it takes {status.st_blocks * 512} bytes, and its copy "
+                f"could take {status.st_size} (remove it, or put the copy on the same volume, where files share blocks)"
+            )
+        if self._backend.copy(source, status, fd, name):
+            self.cloned += status.st_size
+        elif self._only_clones and status.st_size:
+            code = self._backend.refusal
+            raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
 
     def _again(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int) -> bool:
         """Read a file again that changed while it was read, and say so when it never stops."""
@@ -211,17 +222,18 @@ class Installer:
             at.remove(name, fd, directory)
 
     def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
-        """Give the jail a file of the source, atomically; False when only a clone will do, and cannot be."""
+        """Give the jail a file of the source, atomically, unless only a clone will do; whether it is one."""
         temporary = self._temporary()
         source = at.open_file(name, parent)
         try:
-            if not self._backend.copy(source, os.fstat(source), self._stage, temporary) and self._only_clones:
+            cloned = self._backend.copy(source, os.fstat(source), self._stage, temporary)
+            if not cloned and self._only_clones:
                 at.remove(temporary, self._stage)
                 return False
         finally:
             os.close(source)
         at.rename(temporary, self._stage, new, target)
-        return True
+        return cloned
 
     # -- directories ------------------------------------------------------------
 

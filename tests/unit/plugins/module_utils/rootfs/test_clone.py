@@ -229,6 +229,18 @@ def test_a_plain_copy_of_a_jail(base: Path, place: Path) -> None:
     assert not clone(base, jail=copy, clone_copies=True).changed
 
 
+def test_a_sparse_file_fills_no_other_volume(base: Path, place: Path) -> None:
+    """Whoever can write in the base makes one in no time, and a copy takes all of its size where holes are lost."""
+    (base / "private/tmp/hollow").touch()
+    os.truncate(base / "private/tmp/hollow", 1 << 40)
+    assert clone(base, clone_copies=True).changed, "on one volume it takes nothing"
+    said = rf"cannot copy {base}/private/tmp/hollow: it takes 0 bytes, and its copy could take {1 << 40} \(remove it"
+    with pytest.raises(InputError, match=said):
+        clone(base, jail=place / "copy", clone_copies=True)
+    os.truncate(base / "private/tmp/hollow", 1 << 20)
+    assert clone(base, jail=place / "copy", clone_copies=True).changed
+
+
 def test_a_clone_of_a_clone(base: Path) -> None:
     """It shares its blocks with both, and outlives them."""
     clone(base)

@@ -9,6 +9,7 @@
 #   make engines  what is released, under ansible-runner and Packer, against a stand-in Mac
 #   make release-check   what is released, as Galaxy judges it, and its release notes
 #   make ansible-versions   the plugins of the controller with the newest ansible-core
+#   make mac-proof   judges on this Mac what is taken for granted of macOS, and writes .cache/proof/selftest.md
 #   make docs     the site of the documentation, at .cache/docs/html/index.html
 #   make format   lets ruff put the sources in order
 #   make clean    removes what the others made
@@ -21,7 +22,7 @@ SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py tests/
 	tests/unit/plugins/module_utils/image/test_generated_layers.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
 
-.PHONY: help ready jail shell test bench soak engines release-check ansible-versions docs format clean $(PARTS)
+.PHONY: help ready jail shell test bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -67,7 +68,7 @@ soak: $(VENV)/test.stamp $(COLLECTION)
 	@$(MAKE) --no-print-directory $(VENV)/fuzz.stamp || echo "atheris does not install here: its tests are skipped"
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 $(SOAKED)
 	@DARWIN_JAIL_ATTACKS=$${DARWIN_JAIL_ATTACKS:-5000} $(VENV)/bin/pytest --quiet tests/attack
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet many vm
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet many selftest_kills vm
 
 engines: .cache/engines/stamp
 	@.cache/engines/bin/python -m pytest --quiet --durations=5 tests/engines
@@ -77,6 +78,11 @@ release-check: .cache/release/stamp $(VENV)/test.stamp $(COLLECTION)
 
 ansible-versions: $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/ansible_versions.py $(SERIES)
+
+# The password of sudo is asked for unless sudo needs none; SELFTEST holds further words, such as --inventory hosts.yml.
+mac-proof: ready
+	@$(VENV)/bin/ansible-playbook playbooks/selftest.yml --extra-vars '{"jail_selftest_report": "$(CURDIR)/.cache/proof"}' \
+		$$(sudo -n true 2>/dev/null || echo --ask-become-pass) $(SELFTEST)
 
 docs: .cache/docs/stamp $(COLLECTION)
 	@.cache/docs/bin/python tests/tools/site.py

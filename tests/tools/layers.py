@@ -41,6 +41,8 @@ MAY_BE_SHOWN = re.compile(
 )
 """What takes one: it says it, says where something was, or compares it with the mount table."""
 STAND_IN = re.compile(r"stand[-_ ]?in\b", re.IGNORECASE)
+TELLS_THEM_APART = "plugins/plugin_utils/proof.py"
+"""What is written of a run on a stand-in must not be taken for a proof."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,7 @@ def violations(top: Path) -> list[Violation]:
             found += inspect(Source(str(path.relative_to(top)), path.read_text()))
     for folder in ("plugins", "roles", "playbooks"):
         for path in sorted((top / folder).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
+            if path.is_file() and path.suffix != ".pyc" and str(path.relative_to(top)) != TELLS_THEM_APART:
                 found += mentions_of_the_stand_in(str(path.relative_to(top)), path.read_text(errors="replace"))
     return found
 

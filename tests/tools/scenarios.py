@@ -17,9 +17,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 OUTPUT = CHECKOUT / "tests/output"
 AT_A_TIME = 3
-LONGEST = ("default", "dns", "homebrew")
+LONGEST = ("default", "selftest", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
-SOAKED = ("fleet", "many", "vm")
+SOAKED = ("fleet", "many", "selftest_kills", "vm")
 """Not worth their minutes in each `make test`."""
 
 

@@ -183,6 +183,11 @@ def machine() -> str:
     return os.uname().machine
 
 
+def system() -> str:
+    """The operating system that this Python was made for, whatever uname(3) says: darwin for macOS."""
+    return sys.platform
+
+
 @lru_cache(maxsize=1)
 def backend() -> Backend:
     """The backend of this operating system."""

@@ -79,6 +79,19 @@ def _sweep(home: Root, kept: bytes) -> None:
             os.close(fd)
 
 
+def folder_of_locks() -> bytes:
+    return os.path.join(lock._home(), FOLDER)
+
+
+def forget_locks() -> None:
+    """Remove the locks that nobody holds, and their directory when it is empty then."""
+    with Root(lock._home()) as home:
+        if home.lstat(FOLDER) is not None:
+            _sweep(home, b"")
+            if not home.names(FOLDER):
+                home.remove_tree(FOLDER)
+
+
 def jail_lock_holder(jail: Root) -> str | None:
     """Who has the lock of a jail, as they put it; None when nobody has."""
     with Root(lock._home()) as home:

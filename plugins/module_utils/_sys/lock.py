@@ -153,6 +153,23 @@ def _home() -> bytes:
     return os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir))
 
 
+def turn_file() -> bytes:
+    """What is locked for a turn, see below."""
+    return os.path.join(_home(), TURN)
+
+
+def forget_turn() -> None:
+    """Remove that file, when nobody holds it."""
+    with Root(_home()) as home:
+        if home.lstat(TURN) is not None:
+            fd = open_lock(home, TURN, create=False)
+            try:
+                if locks(fd):
+                    home.unlink(TURN)
+            finally:
+                os.close(fd)
+
+
 class Turn:
     """One build at a time on this Mac, whatever jails there are: the others wait, for they would share its disk.
 

@@ -45,7 +45,7 @@ DIRECTORIES = {
     b"": directory(0o1775, ADMIN),
     b"Applications": directory(0o775, ADMIN),
     b"Library": directory(0o755),
-    b"Library/Caches": directory(0o1777),
+    b"Library/Caches": directory(0o1777, ADMIN),
     b"Library/Preferences": directory(0o755),
     b"System": directory(0o755),
     b"Users": directory(0o755, ADMIN),

@@ -12,7 +12,7 @@ mkdir -p "$out/usr/lib/standin" "$out/usr/lib/$triplet" "$out/usr/sbin"
 cd "$here"
 set -- -std=c11 -O2 -Wall -Wextra -Werror
 gcc "$@" -shared -fPIC -o "$out/usr/lib/standin/libstandin.so" uname.c groups.c dyld.c kernel.c \
-    open.c attributes.c poll.c sshd.c bash.c
+    open.c attributes.c poll.c sshd.c bash.c volumes.c
 gcc "$@" -shared -fPIC -Wl,-soname,libnss_opendirectory.so.2 \
     -o "$out/usr/lib/$triplet/libnss_opendirectory.so.2" nss_opendirectory.c
 gcc "$@" -shared -fPIC -Wl,-soname,libnss_mdnsresponder.so.2 \

@@ -33,7 +33,8 @@ from templates import trusted
 
 ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections")}
 KNOWN = known_names(CHECKOUT)
-MODULES = sorted(path.stem for path in CHECKOUT.glob("plugins/modules/*.py") if path.stem != "darwin_jail_report")
+ON_THE_CONTROLLER = ("darwin_jail_report", "darwin_selftest_report")
+MODULES = sorted(path.stem for path in CHECKOUT.glob("plugins/modules/*.py") if path.stem not in ON_THE_CONTROLLER)
 """Those that have an argument spec: the report is an action alone."""
 ROLES = sorted(path.name for path in CHECKOUT.glob("roles/*/"))
 TAGS = {

@@ -54,6 +54,8 @@ def _translate(line: str) -> Mount | None:
         return Mount("devfs", path, ("devfs", "local", "nobrowse"), "devfs")
     if kind.startswith("fuse"):
         return _fuse(source, path, options.split(","), rest[-1] if rest else "")
+    if kind == "tmpfs" and source.startswith("/dev/disk"):  # attached by hdiutil
+        return Mount(source, path, ("apfs", "local", "nodev", "nosuid", "journaled", "noowners"), "apfs")
     return _apfs(path, device) if kind != "tmpfs" else Mount("tmpfs", path, ("tmpfs", "local"), "tmpfs")
 
 

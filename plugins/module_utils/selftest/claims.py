@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection takes for granted of macOS, and how one Mac is asked whether it is so.
+
+A claim is written once, at the function that judges it, in the file of its subject.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+from ..errors import JailError
+from .scene import NotTriedError, Scene
+
+PROVEN, DISPROVEN, NOT_TRIED = "proven", "disproven", "not tried"
+
+
+class Verdict(NamedTuple):
+    """What came of a claim on this Mac."""
+
+    verdict: str
+    seen: str
+    """What was seen; of one that was not tried: why not."""
+
+
+class Claim(NamedTuple):
+    id: str
+    says: str
+    source: str
+    """Where it is said in docs/macos.md, and by whom."""
+    judged: str
+    """By which program or call."""
+    needs: tuple[str, ...]
+    """Words of NEEDS, or a range of releases: ">=13" or "<13"."""
+    judge: Callable[[Scene], Verdict]
+
+    @property
+    def waits(self) -> bool:
+        """Whether there must have been a jail first."""
+        return any(need in AFTERWARDS for need in self.needs)
+
+
+NEEDS: dict[str, tuple[Callable[[Scene], bool], str]] = {
+    "SIP off": (lambda scene: not scene.protected, "System Integrity Protection is on"),
+    "SIP on": (lambda scene: scene.protected, "System Integrity Protection is off"),
+    "arm64": (lambda scene: scene.arm64, "this Mac has no Apple silicon"),
+    "Intel": (lambda scene: not scene.arm64, "this Mac has Apple silicon"),
+    "network": (lambda scene: scene.network, "no network"),
+    "FUSE": (lambda scene: scene.fuse, "no FUSE"),
+    "tart": (lambda scene: scene.tart, "no tart"),
+    "ssh": (lambda scene: scene.over_ssh, "not over ssh"),
+    "restart": (lambda _scene: False, "it takes a restart of the Mac"),
+    "steps": (lambda scene: bool(scene.steps), "the run did not come to it"),
+    "jail": (lambda scene: scene.has("build"), "no jail was built"),
+    "clone": (lambda scene: scene.has("clone"), "no clone was made"),
+    "image": (lambda scene: scene.has("image"), "no image was made"),
+}
+AFTERWARDS = ("steps", "jail", "clone", "image", "ssh", "FUSE", "tart")
+"""What is known once the jails are there; all the rest can be judged before."""
+
+CLAIMS: list[Claim] = []
+
+
+def claim(
+    name: str, says: str, *, source: str, judged: str, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Scene], Verdict]], Callable[[Scene], Verdict]]:
+    """Have a claim judged by a function."""
+
+    def enter(judge: Callable[[Scene], Verdict]) -> Callable[[Scene], Verdict]:
+        CLAIMS.append(Claim(name, says, source, judged, needs, judge))
+        return judge
+
+    return enter
+
+
+def found(holds: bool, seen: str) -> Verdict:
+    """As claimed or not, by what was seen."""
+    return Verdict(PROVEN if holds else DISPROVEN, seen)
+
+
+def missing(needs: tuple[str, ...], scene: Scene) -> str:
+    """Why a claim cannot be tried here; empty when it can."""
+    for need in needs:
+        if need[0] in "<>":
+            number = int(need.lstrip("<>="))
+            if (scene.major >= number) is need.startswith("<"):
+                return f"it is about macOS {'before ' + str(number) if need[0] == '<' else str(number) + ' and later'}"
+        elif not NEEDS[need][0](scene):
+            return NEEDS[need][1]
+    return ""
+
+
+def judge(claim_: Claim, scene: Scene) -> Verdict:
+    """Whatever happens, the other claims are judged as well."""
+    why = missing(claim_.needs, scene)
+    if why:
+        return Verdict(NOT_TRIED, why)
+    try:
+        return claim_.judge(scene)
+    except NotTriedError as exc:
+        return Verdict(NOT_TRIED, str(exc))
+    except (JailError, OSError, ValueError, KeyError) as exc:
+        return Verdict(NOT_TRIED, f"it could not be judged: {exc}")
+
+
+def as_values(claim_: Claim, verdict: Verdict) -> dict[str, Any]:
+    return {"id": claim_.id, "verdict": verdict.verdict, "seen": verdict.seen}

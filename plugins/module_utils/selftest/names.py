@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Host names, by way of mDNSResponder's socket."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import dns
+from .._sys import trial
+from .claims import Verdict, claim, found
+from .reruns import step
+from .scene import NotTriedError, Scene
+
+
+@claim(
+    "M-DNS-1",
+    "The socket of mDNSResponder has mode 0666 and is root's or of its own user",
+    source="Names: com.apple.mDNSResponder.plist, Sockets",
+    judged="stat(2)",
+)
+def for_all(_scene: Scene) -> Verdict:
+    mode = os.stat(dns.SERVER).st_mode & 0o777
+    return found(mode == 0o666, f"its mode is {mode:04o}")
+
+
+@claim(
+    "M-DNS-2",
+    "A hard link to the socket of mDNSResponder reaches the same socket",
+    source="Names: aoss/xnu uipc_usrreq.c",
+    judged="link(2), connect(2)",
+)
+def linked(scene: Scene) -> Verdict:
+    server = os.path.realpath(os.fsencode(dns.SERVER))
+    try:
+        trial.reached_by_another_name(server, scene.place("scratch", "socket"))
+    except OSError as exc:
+        if exc.errno == errno.EXDEV:
+            raise NotTriedError("the run's directory is on another volume than the socket") from exc
+        return found(False, errno.errorcode.get(exc.errno or 0, "no errno"))
+    return found(True, "it answers")
+
+
+@claim(
+    "M-DNS-3",
+    "The relay, as nobody, reaches mDNSResponder from outside of a jail",
+    source="Names: uds_daemon.c; Programs: cpython _posixsubprocess.c",
+    judged="the role dns, connect(2)",
+    needs=("jail",),
+)
+def relayed(scene: Scene) -> Verdict:
+    relay = step(scene, "relay")
+    return found(bool(relay["ok"]), str(relay["said"]) or "it does")
+
+
+@claim(
+    "M-DNS-4",
+    "A program in a jail finds the address of a name over the relay",
+    source="Names: aoss/Libinfo mdns_module.c",
+    judged="getaddrinfo(3)",
+    needs=("SIP off", "jail"),
+)
+def resolved(scene: Scene) -> Verdict:
+    names = step(scene, "resolved")
+    return found(bool(names["ok"]), str(names["said"]) or "it does")

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is seen on a Mac is published: names, numbers and paths of whoever it belongs to are taken out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+HIDDEN = "[…]"
+LONGEST = 240
+
+PATTERNS = (
+    re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"),
+    re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{1,2}[:-]){5}[0-9A-Fa-f]{1,2}(?![0-9A-Fa-f:])"),
+    re.compile(r"(?<![0-9A-Za-z:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:%\w+)?(?![0-9A-Za-z:])"),
+    re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])"),
+    re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    re.compile(r"(?<=/Users/)[^/\s]+|(?<=/home/)[^/\s]+|(?<=/Volumes/)[^/\s]+"),
+    re.compile(r"(?<=/var/folders/)\S+"),
+    re.compile(r"[\w-]+\.(?:local|lan|home|internal|localdomain)\b"),
+    re.compile(r"\b(?=[A-Z0-9]*[0-9])(?=[A-Z0-9]*[A-Z])[A-Z0-9]{10,18}\b"),
+)
+"""UUIDs, addresses of networks and mail, homes, volumes, temporary directories, names of hosts, serial numbers."""
+
+
+class Cleaner:
+    """Takes these words out of texts, in any case, and what looks like the name or the number of somebody."""
+
+    def __init__(self, words: Iterable[str], places: Iterable[str] = ()) -> None:
+        """`places` are paths that are shown as a word of their own."""
+        known = sorted({word.strip() for word in words if word.strip()}, key=lambda word: (-len(word), word))
+        self._words = [_pattern(word) for word in known]
+        self._places = sorted({place.rstrip("/") for place in places if place.strip("/")}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for place in self._places:
+            text = text.replace(place, "DIRECTORY")
+        for pattern in (*self._words, *PATTERNS):
+            text = pattern.sub(HIDDEN, text)
+        text = "".join(char if char.isprintable() else " " for char in text)
+        return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    """A word that stands alone; one that is no word, such as a path, wherever it stands."""
+    before = r"(?<!\w)" if word[0].isalnum() else ""
+    after = r"(?!\w)" if word[-1].isalnum() else ""
+    return re.compile(before + re.escape(word) + after, re.IGNORECASE)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""A Mac that is not as claimed is told: this machine, which is none, is one, and others are made of trees and steps.
+
+The scenario selftest judges a stand-in as it is, and one with planted faults.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import dns
+from ansible_collections.darwin.jail.plugins.module_utils._sys import trial
+from ansible_collections.darwin.jail.plugins.module_utils.selftest import reruns, volumes
+from ansible_collections.darwin.jail.plugins.module_utils.selftest.claims import DISPROVEN, NOT_TRIED, PROVEN, judge
+from scenes import CLAIMS, OK, scene
+
+
+@pytest.fixture
+def directory(place: Path) -> Path:
+    (place / "scratch").mkdir()
+    (place / "passage").mkdir()
+    return place
+
+
+def verdict(name: str, directory: Path, **changes: Any) -> tuple[str, str]:
+    return judge(CLAIMS[name], scene(directory, **changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("M-POLL-1", "nothing"),
+        ("M-FD-1", "reading begins at 0, not at 10"),
+        ("M-DEVICE-1", "it did not change"),
+    ],
+)
+def test_linux_is_not_as_macos(directory: Path, name: str, seen: str) -> None:
+    assert verdict(name, directory) == (DISPROVEN, seen)
+
+
+@pytest.mark.parametrize("name", ["M-POLL-2", "M-POLL-3", "M-LINK-1", "M-SWAP-1", "M-GROUP-2", "M-USER-2"])
+def test_what_is_alike_on_both_is_proven(directory: Path, name: str) -> None:
+    if name == "M-USER-2":  # root has another home here
+        assert verdict(name, directory)[0] == DISPROVEN
+        return
+    for folder in (directory, directory / "passage"):
+        folder.chmod(0o711)
+    assert verdict(name, directory)[0] == PROVEN, verdict(name, directory)
+
+
+@pytest.mark.parametrize("name", ["M-RERUN-1", "M-RERUN-2", "M-RERUN-3"])
+def test_a_second_build_that_changes_something_is_told(directory: Path, name: str) -> None:
+    assert verdict(name, directory)[0] == PROVEN
+    step = {"M-RERUN-1": "again", "M-RERUN-2": "full", "M-RERUN-3": "with_devfs"}[name]
+    steps = {"build": OK, step: {**OK, "changed": True}}
+    assert verdict(name, directory, steps=steps) == (DISPROVEN, "something changed")
+    assert verdict(name, directory, steps={"build": OK})[0] == NOT_TRIED
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("M-CLONE-5", "clone"), ("M-LAUNCHD-5", "relay"), ("M-CHROOT-3", "enter"), ("M-DNS-3", "relay")]
+)
+def test_a_step_that_failed_is_told(directory: Path, name: str, step: str) -> None:
+    steps = {**scene(directory).steps, step: {"ok": False, "changed": True, "said": "cannot clone x: why"}}
+    assert verdict(name, directory)[0] == PROVEN
+    found = verdict(name, directory, steps=steps)
+    assert found[0] == DISPROVEN
+    assert found[1].endswith("cannot clone x: why")
+
+
+def test_a_clone_without_its_devices_is_told(directory: Path) -> None:
+    dev = directory / "clone/dev"
+    dev.mkdir(parents=True)
+    for name in reruns.PLAIN[:3]:
+        os.mknod(dev / name, stat.S_IFCHR | 0o666, os.stat("/dev/null").st_rdev)
+    (dev / "urandom").write_text("no device")
+    assert verdict("M-DEVICE-2", directory) == (DISPROVEN, "without urandom")
+    (dev / "urandom").unlink()
+    assert verdict("M-DEVICE-2", directory) == (DISPROVEN, "without urandom")
+    os.mknod(dev / "urandom", stat.S_IFCHR | 0o666, os.stat("/dev/urandom").st_rdev)
+    assert verdict("M-DEVICE-2", directory) == (PROVEN, "all four are there")
+
+
+def test_an_image_that_became_another_jail_is_told(directory: Path) -> None:
+    for jail in ("small", "unpacked"):
+        (directory / jail / "bin").mkdir(parents=True)
+        (directory / jail / "bin/sh").write_text("one")
+    assert verdict("M-IMAGE-1", directory)[0] == PROVEN
+    (directory / "unpacked/bin/sh").write_text("two")
+    assert verdict("M-IMAGE-1", directory)[0] == DISPROVEN
+
+
+def test_a_socket_that_is_another_one_is_told(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = directory / "server"
+    monkeypatch.setattr(dns, "SERVER", str(server))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(server))
+        listener.listen()
+        os.chmod(server, 0o600)
+        assert verdict("M-DNS-1", directory) == (DISPROVEN, "its mode is 0600")
+        assert verdict("M-DNS-2", directory) == (PROVEN, "it answers")
+    (directory / "scratch/socket").unlink()
+    assert verdict("M-DNS-2", directory) == (DISPROVEN, "ECONNREFUSED")
+
+
+def test_modes_that_are_others_are_told(directory: Path) -> None:
+    found = verdict("M-LAYOUT-1", directory)
+    assert found[0] == DISPROVEN
+    assert "/ " in found[1]
+
+
+def test_a_volume_of_which_mount_says_something_else_is_told(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volumes, "options_of", lambda _path: ["apfs", "local"])
+    assert verdict("M-VOLUME-3", directory)[0] == (DISPROVEN if lacks_rights(directory) else PROVEN)
+    monkeypatch.setattr(volumes, "options_of", lambda _path: ["apfs", "noowners"])
+    assert verdict("M-VOLUME-3", directory)[0] == DISPROVEN
+
+
+def lacks_rights(directory: Path) -> bool:
+    return bool(os.statvfs(directory).f_flag & (os.ST_NODEV | os.ST_NOSUID))
+
+
+def test_what_is_tried_stays_in_the_directory(directory: Path) -> None:
+    before = sorted(os.listdir(directory))
+    trial.link_with(os.fsencode(directory / "scratch/one"), trial.Metadata(stat.S_IFLNK | 0o755, 1, 2, 10**18))
+    assert sorted(os.listdir(directory)) == before

@@ -100,7 +100,7 @@ def test_what_is_done_outside_is_noticed(mac: macs.Mac, deed: str) -> None:
 @pytest.mark.parametrize(
     ("weakness", "entry", "first"),
     [
-        ("links are followed", "files", 0),
+        ("links are followed", "rootfs", 0),
         ("texts are shown as they are", "dns", 10),
         ("damaged JSON is not expected", "settled", 47),
     ],

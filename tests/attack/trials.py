@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import faulthandler
 import importlib
-import io
 import json
 import os
 import random
 import re
-import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import images
 import states
@@ -48,91 +45,15 @@ from entries import (
     Entry,
     entry_of,
 )
+from limited import OUTPUT, SECONDS, Ended, run
+from meanwhile import meanwhile
 from outside import LOGS, SECRET, Outside, leaks
 
-SECONDS = 45
-"""For one trial, which takes 6 at most on a machine that does nothing else: jobs are waited for."""
-MEMORY = 1 << 30
-"""Address space of one process: Python takes 60 MiB, and the largest record that is read a few times 256."""
-OUTPUT = 8 << 20
-"""Bytes that one answer may have."""
 VOLUME = b"/private/var/jails"
 TEMPLATES = "/private/var/jails/templates"
 LINGER = 0.7
 """Seconds for a job to do what it does."""
 PACKAGE = "ansible_collections.darwin.jail.plugins"
-
-
-class Ended(NamedTuple):
-    """How the process of an entry ended."""
-
-    status: int
-    out: bytes
-    err: bytes
-    seconds: float
-    peak: int
-
-
-def run(work: Callable[[], Any]) -> Ended:
-    """Do something in a process of its own, with limits; whatever it leaves running is ended."""
-    files, others = [os.memfd_create(name) for name in ("out", "err")], _children()
-    start = time.monotonic()
-    pid = os.fork()
-    if not pid:
-        _child(work, files)
-    deadline, usage = start + SECONDS, None
-    while usage is None:
-        done, status, found = os.wait4(pid, os.WNOHANG)
-        if done:
-            usage = found
-        elif time.monotonic() > deadline:
-            os.killpg(pid, signal.SIGKILL)
-            _pid, status, usage = os.wait4(pid, 0)
-            status = signal.SIGALRM
-        else:
-            time.sleep(0.002)
-    while left := [child for child in _children() if child not in others]:
-        for child in left:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-    texts = []
-    for fd in files:
-        os.lseek(fd, 0, os.SEEK_SET)
-        texts.append(os.read(fd, OUTPUT + 1))
-        os.close(fd)
-    return Ended(status, texts[0], texts[1], time.monotonic() - start, usage.ru_maxrss)
-
-
-def _children() -> list[int]:
-    """The processes of this one; those whose parent has ended are its, too."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        return [int(pid) for pid in file.read().split()]
-
-
-def _child(work: Callable[[], Any], files: list[int]) -> None:
-    status = 70
-    try:
-        os.setpgid(0, 0)
-        null = os.open(os.devnull, os.O_RDONLY)
-        for target, fd in enumerate((null, *files)):
-            os.dup2(fd, target)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "surrogateescape")
-        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "surrogateescape")
-        os.chdir("/")
-        os.umask(0o022)
-        work()
-        status = 0
-    except SystemExit as exc:
-        status = exc.code if isinstance(exc.code, int) else 1
-    except BaseException:  # noqa: BLE001 (it is judged by what it says)
-        traceback.print_exc()
-    finally:
-        with suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
 
 
 # -- the Mac ------------------------------------------------------------------------------
@@ -298,7 +219,7 @@ class Trial:
             _command("tar", "-czf", ARCHIVE, "-C", JAIL, "private/etc")
 
     def act(self) -> Ended:
-        with states.meanwhile(self.rng, JAIL, NEIGHBOUR, self.entry.through if self.hostile else ()) as going_on:
+        with meanwhile(self.rng, JAIL, NEIGHBOUR, self.entry.through if self.hostile else ()) as going_on:
             self.steps += [going_on] if going_on else []
             return self._act()
 

@@ -55,15 +55,6 @@ class Known:
             root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
-def forget(jail: bytes) -> None:
-    """Remember nothing of a jail that is gone."""
-    if os.path.isdir(DIRECTORY):
-        with Root(DIRECTORY) as root:
-            name = os.fsencode(slug(os.fsdecode(jail))) + b".json"
-            if root.lstat(name) is not None:
-                root.unlink(name)
-
-
 def _layer(fields: list[object]) -> Layer:
     name, diff_id, media_type, digest, size, *left_out = fields
     texts = name, diff_id, media_type, digest, *left_out

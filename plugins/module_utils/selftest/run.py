@@ -24,7 +24,6 @@ from .._sys.mounts import mounts_below, unmount_below
 from .._sys.process import run
 from .._sys.rooted import Root
 from ..errors import BusyError, InputError, OperationError, SpaceError, show
-from ..image import known
 from ..jail import jail_path
 from ..result import Result
 from . import jobs, volumes
@@ -174,8 +173,6 @@ def end(directory: str, owner: str, check: bool) -> Result:
 def _clear(root: Root) -> None:
     """What claims were judged with: a job, a disk image that is attached, mounts, files."""
     jobs.remove()
-    for jail in JAILS:
-        known.forget(os.path.join(root.path, os.fsencode(jail)))
     for mount in mounts_below(os.path.join(root.path, SCRATCH)):
         if os.path.exists(volumes.HDIUTIL):
             run([volumes.HDIUTIL, "detach", "-quiet", "-force", os.fsdecode(mount.point)], timeout=60)

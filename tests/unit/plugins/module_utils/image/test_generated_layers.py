@@ -220,6 +220,9 @@ def comparable(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[dict[str, 
         else:
             mode, _uid, *rest = theirs[path]
             theirs[path] = (oct(safe_mode(int(mode, 8))), 0, *rest)
+    for path, found in theirs.items():
+        if path != "names of one" and found[0].startswith("0o100"):  # a file: what is before 1970 becomes 1970
+            theirs[path] = (*found[:3], max(0, found[3]), *found[4:])
     return ours, theirs
 
 

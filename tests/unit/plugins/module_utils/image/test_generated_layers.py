@@ -64,7 +64,6 @@ REASONS = {
     r"longer than a path|has a name of more than": "path of more than 1023 bytes, or a name that the volume",
     r"is sparse": "sparse file",
     r"an? (owner|group|size|time) that is not": "owner, a group, a size or a time that is not possible",
-    r"has a number that is not octal": "number that is not octal",
 }
 """By what is told when we refuse, what the page says."""
 

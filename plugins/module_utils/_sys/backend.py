@@ -107,6 +107,10 @@ class Backend:
         """Give an open file an extended attribute."""
         raise NotImplementedError
 
+    def remove_xattr(self, fd: int, name: str) -> None:
+        """Take an extended attribute that it has from an open file."""
+        raise NotImplementedError
+
     def flags(self, status: object) -> int:
         """The BSD file flags of a status that a copy is expected to carry; 0 where there are none."""
         return 0

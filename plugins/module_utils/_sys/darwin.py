@@ -168,6 +168,10 @@ class Darwin(Backend):
         with suppress(PermissionError):
             self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
 
+    def remove_xattr(self, fd: int, name: str) -> None:
+        with suppress(PermissionError):
+            self._call("fremovexattr", fd, os.fsencode(name), 0)
+
     def _xattr_names(self, fd: int) -> list[bytes]:
         size = self._call("flistxattr", fd, None, ctypes.c_size_t(0), 0)
         if not size:

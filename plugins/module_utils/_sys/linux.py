@@ -96,6 +96,9 @@ class Linux(Backend):
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:
         os.setxattr(fd, name, value)
 
+    def remove_xattr(self, fd: int, name: str) -> None:
+        os.removexattr(fd, name)
+
     @staticmethod
     def _keys(fd: int) -> list[str]:
         try:

@@ -105,6 +105,8 @@ class Applier:
         if path:
             self._root.make_dir(path, entry.st_mode & 0o7777, entry.st_uid, entry.st_gid)
         with self._root.directory(path) as fd:
+            for name in filter(travels, self._backend.xattrs(fd).keys() - entry.xattrs.keys()):
+                self._backend.remove_xattr(fd, name)  # of a lower layer
             self._set_xattrs(fd, entry)
             self._backend.finish(fd, entry, times=False)
 

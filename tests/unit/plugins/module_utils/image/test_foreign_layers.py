@@ -185,6 +185,18 @@ def test_a_hard_link_to_a_symbolic_one_is_another_name_of_the_link(
         assert (place / "equal" / name).lstat().st_nlink == 1
 
 
+def test_a_directory_that_comes_again_has_the_attributes_of_the_last_entry(place: Path) -> None:
+    lower = member(
+        "d", tarfile.DIRTYPE, mode=0o755, pax_headers={"SCHILY.xattr.user.a": "1", "SCHILY.xattr.user.b": "1"}
+    )
+    upper = member("d", tarfile.DIRTYPE, mode=0o700, pax_headers={"SCHILY.xattr.user.b": "2"})
+    put(place, archive(lower, member("d/f")), archive(upper))
+    unpacked(place)
+    assert {key: os.getxattr(place / "new/d", key) for key in os.listxattr(place / "new/d")} == {"user.b": b"2"}
+    assert stat.S_IMODE((place / "new/d").stat().st_mode) == 0o700
+    assert (place / "new/d/f").exists()
+
+
 UNREPEATABLE = {
     "a directory": [member("d/new"), member("d", data=b"file")],
     "what is linked to": [member("new", tarfile.LNKTYPE, "d/low"), member("d/low", data=b"other")],

@@ -64,7 +64,6 @@ REASONS = {
     r"longer than a path|has a name of more than": "path of more than 1023 bytes, or a name that the volume",
     r"is sparse": "sparse file",
     r"an? (owner|group|size|time) that is not": "owner, a group, a size or a time that is not possible",
-    r"has a number that is not octal": "number that is not octal",
 }
 """By what is told when we refuse, what the page says."""
 
@@ -220,6 +219,9 @@ def comparable(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[dict[str, 
         else:
             mode, _uid, *rest = theirs[path]
             theirs[path] = (oct(safe_mode(int(mode, 8))), 0, *rest)
+    for path, found in theirs.items():
+        if path != "names of one" and found[0].startswith("0o100"):  # a file: what is before 1970 becomes 1970
+            theirs[path] = (*found[:3], max(0, found[3]), *found[4:])
     return ours, theirs
 
 

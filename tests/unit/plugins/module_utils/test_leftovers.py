@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import launchd, leftovers, on_the_mac, register
+from ansible_collections.darwin.jail.plugins.module_utils import (
+    launchd,
+    leftovers,
+    mounted_volume,
+    on_the_mac,
+    register,
+)
 from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils.launchd import Job
@@ -243,7 +249,7 @@ def test_jails_that_were_made_for_one_that_is_gone_go_only_when_that_is_asked_fo
 
 def test_what_lies_on_a_volume_that_is_not_mounted_is_left_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     path = bench.jail("one")
-    monkeypatch.setattr(leftovers.mounted_volume, "VOLUMES", os.fsencode(f"{path.parent}/"))
+    monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{path.parent}/"))
     shutil.rmtree(path)
     assert not looked(jails_too=True).changed
     assert bench.of(path) == ALL

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 
 def main(task: str, seconds: str, *command: str) -> None:
@@ -26,7 +27,8 @@ def main(task: str, seconds: str, *command: str) -> None:
         if run.poll() is not None:
             sys.exit(f"it ended with {run.returncode} during {task}")
         for process in members(run.pid):
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
     print(f"killed during {task}")
 
 

@@ -15,7 +15,7 @@
 #
 # and each part of `make test` by its name (the quick ones, then those that take long, so that the machine is never idle):
 
-PARTS := lint types layers unit connection sanity target-python ansible-lint docs-lint changelog-lint collection molecule
+PARTS := lint types layers unit connection attack sanity target-python ansible-lint docs-lint changelog-lint collection molecule
 
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py $(addprefix \
 	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
@@ -65,6 +65,7 @@ bench: ready
 soak: $(VENV)/test.stamp $(COLLECTION)
 	@$(MAKE) --no-print-directory $(VENV)/fuzz.stamp || echo "atheris does not install here: its tests are skipped"
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 $(SOAKED)
+	@DARWIN_JAIL_ATTACKS=$${DARWIN_JAIL_ATTACKS:-5000} $(VENV)/bin/pytest --quiet tests/attack
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet many vm
 
 engines: .cache/engines/stamp

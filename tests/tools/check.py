@@ -134,6 +134,7 @@ PARTS = (
     ),
     Part("collection", (tool("artifact.py"),)),
     Part("connection", (("pytest", "--quiet", "tests/connection"),), no_stand_in),
+    Part("attack", (("pytest", "--quiet", "tests/attack"),), no_stand_in),
     Part("molecule", (tool("scenarios.py"),), no_stand_in, alone=True),
 )
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What a process of a hostile jail does while a trial goes on."""
+"""What a process of the jail does while a trial goes on."""
 
 from __future__ import annotations
 

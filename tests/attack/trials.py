@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import faulthandler
 import importlib
+import io
 import json
 import os
 import random
-import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import images
 import states
 import weaknesses
+from answers import MEMORY, OUTPUT, SECONDS, Ended, beyond_limits, wrong_answer
 from entries import (
     ALL,
     ARCHIVE,
@@ -45,7 +48,6 @@ from entries import (
     Entry,
     entry_of,
 )
-from limited import OUTPUT, SECONDS, Ended, run
 from meanwhile import meanwhile
 from outside import LOGS, SECRET, Outside, leaks
 
@@ -54,6 +56,68 @@ TEMPLATES = "/private/var/jails/templates"
 LINGER = 0.7
 """Seconds for a job to do what it does."""
 PACKAGE = "ansible_collections.darwin.jail.plugins"
+
+
+def run(work: Callable[[], Any]) -> Ended:
+    """Do something in a process of its own, with limits; whatever it leaves running is ended."""
+    files, others = [os.memfd_create(name) for name in ("out", "err")], _children()
+    start = time.monotonic()
+    pid = os.fork()
+    if not pid:
+        _child(work, files)
+    deadline, usage = start + SECONDS, None
+    while usage is None:
+        done, status, found = os.wait4(pid, os.WNOHANG)
+        if done:
+            usage = found
+        elif time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            _pid, status, usage = os.wait4(pid, 0)
+            status = signal.SIGALRM
+        else:
+            time.sleep(0.002)
+    while left := [child for child in _children() if child not in others]:
+        for child in left:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    texts = []
+    for fd in files:
+        os.lseek(fd, 0, os.SEEK_SET)
+        texts.append(os.read(fd, OUTPUT + 1))
+        os.close(fd)
+    return Ended(status, texts[0], texts[1], time.monotonic() - start, usage.ru_maxrss)
+
+
+def _children() -> list[int]:
+    """The processes of this one; those whose parent has ended are its, too."""
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+def _child(work: Callable[[], Any], files: list[int]) -> None:
+    status = 70
+    try:
+        os.setpgid(0, 0)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for target, fd in enumerate((null, *files)):
+            os.dup2(fd, target)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "surrogateescape")
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "surrogateescape")
+        os.chdir("/")
+        os.umask(0o022)
+        work()
+        status = 0
+    except SystemExit as exc:
+        status = exc.code if isinstance(exc.code, int) else 1
+    except BaseException:  # noqa: BLE001 (it is judged by what it says)
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
 
 
 # -- the Mac ------------------------------------------------------------------------------
@@ -230,7 +294,7 @@ class Trial:
 
     def judge(self, ended: Ended) -> list[str]:
         """What is wrong; nothing when all is well."""
-        return [*self.outside_changed(), *_limits(ended), *_answer(ended, self.entry)]
+        return [*self.outside_changed(), *beyond_limits(ended), *wrong_answer(ended, self.entry)]
 
     def outside_changed(self) -> list[str]:
         places = [JAIL, NEW, LAYOUT, f"{FOLDER}/written"]
@@ -259,57 +323,6 @@ def _program(name: str, words: list[str], rng: random.Random) -> None:
     time.sleep(LINGER / 2)
     started.terminate()
     started.wait(25)
-
-
-def _limits(ended: Ended) -> Iterator[str]:
-    if ended.status == signal.SIGALRM:
-        yield f"it took more than {SECONDS} seconds"
-    elif os.WIFSIGNALED(ended.status) and os.WTERMSIG(ended.status) not in (0,):
-        yield f"it ended by signal {os.WTERMSIG(ended.status)}"
-    if len(ended.out) > OUTPUT or len(ended.err) > OUTPUT:
-        yield f"it said more than {OUTPUT} bytes"
-
-
-def _answer(ended: Ended, entry: Entry) -> Iterator[str]:
-    if SECRET in ended.out + ended.err:
-        yield "it told a secret of the Mac"
-    if b"Traceback" in ended.out + ended.err or b"MemoryError" in ended.out + ended.err:
-        yield f"it is a traceback: {(ended.err or ended.out)[-3000:].decode(errors='replace')}"
-    elif entry.module.startswith("darwin_"):
-        try:
-            found = json.loads(ended.out)
-        except ValueError:
-            yield f"it is no answer: {ended.out[-500:]!r} {ended.err[-500:]!r}"
-            return
-        yield from _texts(found)
-        if ended.err:
-            yield f"it said besides: {ended.err[:500]!r}"
-    elif entry.module != "enter":
-        yield from _lines(ended.err.decode(errors="replace"))
-
-
-def _texts(found: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with what people are told."""
-    message = found.get("msg", "")
-    if found.get("failed") and not message:
-        yield "it failed without a word"
-    warnings = [text if isinstance(text, str) else str(text) for text in found.get("warnings", [])]
-    for text in [str(message), *warnings]:
-        if not text.isprintable():
-            yield f"it shows what is not printed: {text[:500]!r}"
-        if len(text) > 20000:
-            yield f"it says {len(text)} characters: {text[:500]!r}"
-    yield from _lines(found.get("diff", {}).get("prepared", ""))
-    if "exception" in found:
-        yield f"it is an exception: {found['exception']}"
-    if re.search(r"[A-Z]\w+Error\b|object has no attribute|unexpected keyword", str(message)):
-        yield f"it speaks of Python: {str(message)[:500]}"
-
-
-def _lines(text: str) -> Iterator[str]:
-    for line in text.split("\n"):
-        if not line.isprintable():
-            yield f"it shows what is not printed: {line[:500]!r}"
 
 
 def answer(words: dict[str, Any], kept: dict[int, Trial]) -> dict[str, Any]:

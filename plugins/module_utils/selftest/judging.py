@@ -83,7 +83,7 @@ def judged(directory: str, whose: str, when: str, steps: Mapping[str, Any], over
 def look(path: bytes, steps: Mapping[str, Any], over_ssh: bool) -> Scene:
     with Root("/") as root:
         release = macos.release(root)
-        installed = software(root, macos.architecture())
+        installed = software(root, macos.architecture(), release.major)
     return Scene(
         directory=path,
         version=release.version,

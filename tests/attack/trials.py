@@ -29,7 +29,6 @@ from typing import Any
 import images
 import states
 import weaknesses
-from answers import MEMORY, OUTPUT, SECONDS, Ended, beyond_limits, wrong_answer
 from entries import (
     ALL,
     ARCHIVE,
@@ -50,6 +49,7 @@ from entries import (
 )
 from meanwhile import meanwhile
 from outside import LOGS, SECRET, Outside, leaks
+from replies import MEMORY, OUTPUT, SECONDS, Ended, beyond_limits, wrong_answer
 
 VOLUME = b"/private/var/jails"
 TEMPLATES = "/private/var/jails/templates"

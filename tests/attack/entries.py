@@ -150,7 +150,7 @@ def _image(rng: random.Random) -> Options:
 
 
 MODULES = [
-    Entry("rootfs", "darwin_jail_rootfs", _build, [*PLACES, *RECORDED, *RECORDED], turns=9),
+    Entry("rootfs", "darwin_jail_rootfs", _build, [*PLACES, *RECORDED, *RECORDED], turns=8),
     Entry(
         "rootfs absent",
         "darwin_jail_rootfs",
@@ -177,7 +177,7 @@ MODULES = [
         "darwin_jail_files",
         _files,
         [*HOMES, *HOMES, "private/etc/hosts", "private/tmp", STATE, f"{STATE}/stage"],
-        turns=6,
+        turns=5,
     ),
     Entry("users", "darwin_jail_users", _users, [*USERS, *USERS, *HOMES, "private/etc", f"{STATE}/stage"], turns=6),
     Entry(
@@ -202,7 +202,7 @@ MODULES = [
         ["index.json", "oci-layout", "blobs", "blobs/sha256"],
         (NEW, f"{STATE_OF_MAC}/jails/new-*", f"{LAYOUT}/.darwin.jail*"),
         "layout",
-        turns=9,
+        turns=8,
     ),
     Entry(
         "tree",
@@ -291,6 +291,14 @@ MODULES = [
         (f"{FOLDER}/.darwin.jail.runs*",),
         turns=2,
     ),
+    Entry(
+        "leftovers",
+        "darwin_jail_leftovers",
+        lambda rng: {"jails": _pick(rng, True, False)},
+        RECORDED,
+        (JAIL, *JOBS),
+        turns=3,
+    ),
 ]
 PROGRAMS_RUN = [
     Entry(
@@ -326,6 +334,8 @@ ALL = [*MODULES, *PROGRAMS_RUN, CONNECTION, REPORT]
 NO_JAIL = {
     "darwin_mac_info": "looks at the Mac alone",
     "darwin_mac_vm": "works on virtual machines of a Mac",
+    "darwin_selftest": "works in a directory of its own, with jails that it built",
+    "darwin_selftest_report": "writes what the former said, on the controller",
 }
 """Modules that take no jail."""
 

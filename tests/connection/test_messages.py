@@ -16,6 +16,7 @@ PAGE = (TOP / "docs/messages.md").read_text()
 LISTED = dict(re.findall(r"^\| \[(.*?)\]\(#.*?\) \| (.*) \|$", PAGE, re.MULTILINE))
 TOLD_ELSEWHERE = {
     "`cannot read ...: Operation not permitted`": "Linux refuses root no file so: rootfs/test_unreadable.py",
+    "`No route to host`": "no host of these tests is without a route: plugin_utils/test_reach.py",
 }
 SWITCH = "/proc/sys/kernel/domainname"
 SIP_ON = f"cat {SWITCH} >/tmp/sip; sed s/,off,/,on,/ /tmp/sip >/tmp/on; cat /tmp/on >{SWITCH}"

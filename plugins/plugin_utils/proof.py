@@ -83,7 +83,7 @@ def complaints(found: Any) -> list[str]:
 def _fits(value: object, kind: object) -> bool:
     if isinstance(kind, re.Pattern):
         return isinstance(value, str) and bool(kind.fullmatch(value))
-    return type(value) is kind and not (kind is int and isinstance(value, int) and value < 0)
+    return value.__class__ is kind and not (kind is int and isinstance(value, int) and value < 0)
 
 
 def _wrong_in_claim(one: Any) -> list[str]:

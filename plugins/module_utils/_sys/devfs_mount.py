@@ -18,12 +18,11 @@ it. So the directory is opened without following any, and mount_devfs is started
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
-from .daemon import DIRECTORY, Journal, ObstacleError, Sigterm, inside, is_mounted, opened, reason
+from .daemon import DIRECTORY, Journal, ObstacleError, Sigterm, inside, is_mounted, opened, reason, run
 
 MOUNT = "/sbin/mount_devfs"
 POINT = "dev"
@@ -39,7 +38,7 @@ def keep(jail: str) -> bool:
         point = os.open(POINT, DIRECTORY, dir_fd=folder)
         try:
             with inside(point):
-                done = subprocess.run([MOUNT, "devfs", "."], capture_output=True, check=False, text=True)
+                done = run([MOUNT, "devfs", "."])
         finally:
             os.close(point)
         if not is_mounted(folder, POINT):

@@ -100,10 +100,10 @@ def _was_put_back(one: Jail, other: Jail) -> bool:
     return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
 
 
-def _unmark(one: Jail, other: Jail) -> None:
-    """Forget that the one was replaced by the other, which has the other name by now."""
-    other.mark(replaces=None)
-    one.mark(replaced_by=None)
+def _unmark(former: Jail, successor: Jail) -> None:
+    """Forget that the former was replaced by the successor, which has the other name by now."""
+    successor.mark(replaces=None)
+    former.mark(replaced_by=None)
 
 
 def _forget(one: Jail, other: Jail, check: bool) -> Result:

@@ -30,6 +30,7 @@ EXAMPLES = r"""
   tasks:
     - name: Run it
       ansible.builtin.raw: sw_vers
+      changed_when: false
 """
 
 RETURN = r"""

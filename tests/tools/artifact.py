@@ -17,7 +17,8 @@ CHECKOUT = Path(__file__).parents[2]
 FOLDER = CHECKOUT / ".cache/artifact"
 COLLECTIONS = FOLDER / "collections"
 NAME = "darwin.jail"
-MOST_BYTES = 600_000
+MOST_BYTES = 650_000
+"""A download of a second or two; the documentation travels with it."""
 
 MAY_BE_IN = re.compile(
     r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CONTRIBUTING|SECURITY)\.md

@@ -85,13 +85,12 @@ def all_known() -> dict[bytes, list[Entry]]:
     if not os.path.lexists(place):
         return {}
     found = {}
-    with Root(place) as root:
+    with Root(place) as root, suppress(RecordError):
+        _refuse_writable(root)
         for name in root.names(b""):
-            with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                path = os.fsencode(json.loads(root.read(name, LARGEST) or b"")["path"])
-                if _name(path) == name:
-                    with suppress(RecordError):
-                        found[path] = _read(path)
+            path, entries = _parsed(root.read(name, LARGEST) or b"")
+            if path is not None and _name(path) == name:
+                found[path] = entries
     return found
 
 
@@ -145,9 +144,7 @@ def _read(path: bytes) -> list[Entry]:
     name, place = _name(path), host.real_path(DIRECTORY)
     try:
         with Root(place) as root:
-            status = root.status()
-            if status.st_uid != 0 or status.st_mode & 0o022:
-                raise RecordError(f"{show(place)} is not root's alone")
+            _refuse_writable(root)
             data = root.read(name, LARGEST)
     except OperationError as exc:
         if exc.errno == errno.ENOENT:
@@ -157,13 +154,27 @@ def _read(path: bytes) -> list[Entry]:
         raise RecordError(str(exc)) from exc
     if data is None:
         return []
+    found, entries = _parsed(data)
+    if found != path:
+        raise RecordError(f"its entry {show(os.path.join(place, name))} is damaged or of a newer version")
+    return entries
+
+
+def _refuse_writable(root: Root) -> None:
+    status = root.status()
+    if status.st_uid != 0 or status.st_mode & 0o022:
+        raise RecordError(f"{show(root.path)} is not root's alone")
+
+
+def _parsed(data: bytes) -> tuple[bytes | None, list[Entry]]:
+    """The path of a jail and what is known of it; no path when the data makes no sense."""
     try:
         found = json.loads(data)
-        if found["format"] == 1 and found["path"] == os.fsdecode(path):
-            return [_checked(entry) for entry in found["jails"]]
+        if found["format"] == 1:
+            return os.fsencode(found["path"]), [_checked(entry) for entry in found["jails"]]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
-    raise RecordError(f"its entry {show(os.path.join(place, name))} is damaged or of a newer version")
+    return None, []
 
 
 def _is_a(kind: type, value: object) -> bool:

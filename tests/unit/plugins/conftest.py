@@ -38,6 +38,16 @@ def own_register() -> Iterator[None]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def own_entries(own_register: None) -> Iterator[None]:
+    """A removal reads all entries: those that a test made are gone after it."""
+    place = Path(os.fsdecode(register.DIRECTORY))
+    before = set(place.iterdir()) if place.exists() else set()
+    yield
+    for entry in set(place.iterdir()) - before if place.exists() else ():
+        entry.unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_for_this_machine() -> Iterator[None]:
     """No test leaves anything where the collection keeps what it keeps on a Mac."""

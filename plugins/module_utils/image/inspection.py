@@ -31,7 +31,7 @@ from ..errors import InputError, SpaceError, show
 from ..protected import STATE
 from ..sizes import size
 from ..spellings import Spellings
-from ..tree.archive import climbs, fault_of_name, plain_name
+from ..tree.archive import LONGEST, climbs, fault_of_name, plain_name
 from .config import Layer
 from .entry_names import fault_of_entry
 from .layout import Descriptor, Layout
@@ -41,8 +41,6 @@ from .zstd import MEDIA_TYPE, UnpackedZstd
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
 """Those that a jail may have; they get the numbers that the Mac's own have."""
-LONGEST = 1023
-"""PATH_MAX of macOS, without the NUL."""
 LONGEST_XATTR = 127
 """XATTR_MAXNAMELEN of macOS."""
 
@@ -119,7 +117,7 @@ class Inspection:
 
     def _refuse(self, name: bytes, wrong: str) -> None:
         if wrong:
-            raise InputError(f"refusing {self._where}: '{show(name)}' in it {wrong}")
+            raise InputError(f"refusing {self._where}: '{show(name[:LONGEST])}' in it {wrong}")
 
     def _refuse_clash(self) -> None:
         if self._spellings.clash:

@@ -70,12 +70,12 @@ def find(jails_too: bool, hosts: Collection[str]) -> list[Leftover]:
     places = sorted({*entries, *(path for path in jobs.values() if path)})
     gone = [path for path in places if _is_gone(path)]
     found = [_job(label, path) for label, path in jobs.items() if not path or path in gone]
-    for path in gone:
-        found += _of_gone(path, entries.get(path, []), jails_too)
     left = [path for path in places if path not in gone]
-    found += _notes(left)
-    found += [one for path in left for one in _beside(path, entries.get(path, []), jails_too)]
-    return found + _of_hosts(hosts)
+    beside = [one for path in left for one in _beside(path, entries.get(path, []), places, jails_too)]
+    needed = {one.jail for one in beside if not one.steps}  # a later run knows by their entries what was beside them
+    for path in gone:
+        found += _of_gone(path, entries.get(path, []), jails_too, path in needed)
+    return [*found, *_notes(left), *beside, *_of_hosts(hosts)]
 
 
 def _is_gone(path: bytes) -> bool:
@@ -94,7 +94,7 @@ def _job(label: str, path: bytes) -> Leftover:
     return Leftover("job", os.fsencode(label), path, launchd.plan_absent(label) if path else [], why)
 
 
-def _of_gone(path: bytes, entries: list[register.Entry], jails_too: bool) -> list[Leftover]:
+def _of_gone(path: bytes, entries: list[register.Entry], jails_too: bool, needed: bool) -> list[Leftover]:
     """What else there is for a jail that is gone: jobs have ended by then."""
     was_jail = bool(entries) and os.path.isdir(path) and register.was_jail(path, os.lstat(path).st_ino)
     found = [
@@ -103,7 +103,7 @@ def _of_gone(path: bytes, entries: list[register.Entry], jails_too: bool) -> lis
     ]
     if was_jail:
         return [*found, _jail("directory", path, path, "part of a jail that was removed by other means", jails_too)]
-    if entries:
+    if entries and not needed:
         step = Step(f"- entry of {show(path)} in the register", lambda: register.forget(path))
         found.append(Leftover("entry", path, path, [step]))
     return found
@@ -140,19 +140,24 @@ def _notes(left: list[bytes]) -> list[Leftover]:
     return [Leftover("note", place, b"", [plan_unlink(place)]) for place in places]
 
 
-def _beside(path: bytes, entries: list[register.Entry], jails_too: bool) -> list[Leftover]:
+def _beside(path: bytes, entries: list[register.Entry], known: Collection[bytes], jails_too: bool) -> list[Leftover]:
     """A jail that a playbook made for another one, which is gone."""
     folder, name = os.path.split(path)
     match = BESIDE.fullmatch(name)
     if not match:
         return []
+    is_made = True
     if match[1] == b"next":
         of, what = folder + b"/" + match[2], "the jail that an update or a deployment left beside"
+        is_made = of in known or any("replaced_by" in entry for entry in entries)
     else:
         made_of = [entry["clone_of"] for entry in entries if "clone_of" in entry]
         of, what = os.fsencode(made_of[0]) if made_of else b"", "the clone of a run that was killed, made of"
     if not of or not _is_gone(of):
         return []
+    if not is_made:  # the name alone says nothing: next.js is a name that people give
+        why = f"nothing is known of a jail {show(of)} that it was made for: if it was, remove it with destroy_jail"
+        return [Leftover("jail", path, of, [], why)]
     return [_jail("jail", path, of, f"{what} {show(of)}, which is gone", jails_too)]
 
 

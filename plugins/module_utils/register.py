@@ -30,6 +30,7 @@ from contextlib import suppress
 from typing import Any
 
 from ._sys import host
+from ._sys.mounts import is_mount
 from ._sys.rooted import Root
 from .errors import OperationError, RecordError, show
 
@@ -72,9 +73,12 @@ def find(path: bytes, inode: int, marker: dict[str, Any]) -> Entry | None:
 
 
 def was_jail(path: bytes, inode: int) -> bool:
-    """Whether a directory that has no marker was a jail once."""
+    """Whether a directory that has no marker was a jail once.
+
+    Never that of the top of a volume: all tops have one number, and another volume may be mounted there now.
+    """
     try:
-        return any(entry["inode"] == inode for entry in _read(path))
+        return any(entry["inode"] == inode for entry in _read(path)) and not is_mount(path)
     except RecordError:
         return False
 

@@ -28,6 +28,8 @@ class Spellings:
         self._layer: Tree = {}
         self._near: tuple[bytes, Tree] = b"", self._layer
         self._hidden: list[tuple[bytes, bool]] = []
+        self.size = 0
+        """How many names are kept of all layers, those of directories that are only implied included."""
         self.clash: tuple[bytes, bytes] | None = None
         """The first two names that are one."""
 
@@ -44,8 +46,12 @@ class Spellings:
         self._below(self._near[1], name, parent)
 
     def _below(self, tree: Tree, name: bytes, parent: bytes) -> Tree:
-        found = tree.setdefault(self._key(name), [name, {}])
-        if found[0] != name:
+        key = self._key(name)
+        found = tree.get(key)
+        if found is None:
+            self.size += 1
+            found = tree[key] = [name, {}]
+        elif found[0] != name:
             self._note(parent, found[0], name)
         below: Tree = found[1]
         return below

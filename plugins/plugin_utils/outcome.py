@@ -20,14 +20,16 @@ NOISE = re.compile(r"Shared connection to .* closed[.]")
 """What ssh says at the end of each session with a terminal."""
 MOST_LINES = 6
 """Of what a failed command said, the last ones."""
+LONGEST = 1000
+"""Characters of a cell of a table. All lines are as wide as the widest."""
 MEANT = {"ansible_check_mode": "is not tried in check mode"}
 VARIABLE = re.compile(r"\b[a-z][a-z0-9]*_[a-z0-9_]+\b")
 
 
 def judged(found: Mapping[str, Any]) -> tuple[str, str]:
     """The result of a task in a word, and what it says in one line. In a loop, each says something until one fails."""
-    if found.get("results"):
-        each = [judged(one) for one in found["results"]]
+    each = [judged(one) for one in _listed(found, "results") if isinstance(one, Mapping)]
+    if each:
         return next(
             (verdict for verdict in each if verdict[0] != "ok"), ("ok", ", ".join(detail for _ok, detail in each))
         )
@@ -52,8 +54,9 @@ def condition(text: Any) -> str:
 
 def reason(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
-    if found.get("argument_errors"):
-        return "; ".join(show(VARIABLE.sub(_for_users, str(error))) for error in found["argument_errors"])
+    wrong = _listed(found, "argument_errors")
+    if wrong:
+        return "; ".join(show(VARIABLE.sub(_for_users, str(error))) for error in wrong)
     said = _said(found)
     if said and (found.get("stderr") or SILENT.match(str(found.get("msg", "")))):
         return _last_line(said[-1])
@@ -77,7 +80,7 @@ def _for_users(found: re.Match[str]) -> str:
 def cause(found: Mapping[str, Any]) -> list[str]:
     """Why a task failed, in as many lines as it takes."""
     msg = found.get("msg")
-    if found.get("argument_errors") or _difference(found) or not isinstance(msg, str) or not msg.strip():
+    if _listed(found, "argument_errors") or _difference(found) or not isinstance(msg, str) or not msg.strip():
         return [reason(found)]
     lines = msg.strip().removeprefix("Task failed: ").splitlines()
     if SILENT.match(lines[0]):
@@ -88,8 +91,16 @@ def cause(found: Mapping[str, Any]) -> list[str]:
 
 def _difference(found: Mapping[str, Any]) -> str:
     """What is unlike it should be: such a task fails without a reason in words."""
-    lines = found.get("diff", {}).get("prepared", "").splitlines()
+    diff = found.get("diff")  # of some modules a list
+    prepared = diff.get("prepared") if isinstance(diff, Mapping) else None
+    lines = prepared.splitlines() if isinstance(prepared, str) else []
     return f"is to be: {'; '.join(map(show, lines))}" if lines else ""
+
+
+def _listed(found: Mapping[str, Any], name: str) -> list[Any]:
+    """A list that Ansible itself makes; a module, in a jail too, can return anything by this name."""
+    value = found.get(name)
+    return value if isinstance(value, list) else []
 
 
 def _last_line(text: Any) -> str:
@@ -100,6 +111,6 @@ def _last_line(text: Any) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines with columns, the first one with their names. What a jail said cannot move a terminal's cursor."""
-    lines = [[name.capitalize() for name in columns], *([show(word) for word in row] for row in rows)]
+    lines = [[name.capitalize() for name in columns], *([show(word[:LONGEST]) for word in row] for row in rows)]
     widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
     return ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]

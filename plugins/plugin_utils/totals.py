@@ -42,7 +42,7 @@ class Totals:
         for kept in _dicts(found.get("kept")):
             self._kept[str(kept.get("path"))] = None
         total = found["sizes"].get("total") if isinstance(found.get("sizes"), Mapping) else None
-        if isinstance(total, Mapping) and isinstance(total.get("bytes"), int):
+        if isinstance(total, Mapping) and _is_count(total.get("bytes")):
             self._copied += total["bytes"]
 
     def row(self, check: bool, then: str) -> tuple[str, ...]:
@@ -63,13 +63,18 @@ def _figures(stats: Any) -> list[str]:
     """What a build counted, without what there was none of."""
     if not isinstance(stats, Mapping):
         return []
-    counts = {name: count for name, count in stats.items() if isinstance(count, int)}
+    counts = {name: count for name, count in stats.items() if _is_count(count)}
     figures = {
         "files": sum(counts.get(name, 0) for name in FILES),
         "corrected": counts.get("metadata", 0),
         "removed": counts.get("removed", 0),
     }
     return [f"{count} {name}" for name, count in figures.items() if count]
+
+
+def _is_count(value: Any) -> bool:
+    """A jail can answer with numbers that nothing can be done with."""
+    return isinstance(value, int) and 0 <= value < 1 << 63
 
 
 def _dicts(found: Any) -> list[Mapping[str, Any]]:

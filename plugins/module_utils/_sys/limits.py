@@ -59,7 +59,7 @@ EXPANSION_FREE = 64 * MEBI
 SPARSE_FREE = 1024 * MEBI
 """Up to this size a sparse file goes into an image and into a plain copy of a jail, however little it takes."""
 IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
-"""All layers of one image together. The inspection takes about 300 bytes of memory for each."""
+"""All layers of one image together, and directories that they imply. The inspection takes about 300 bytes for each."""
 TREE_MEMBERS = Limit(1_000_000, "members", "each takes memory, and a large Homebrew has less than half as many")
 """An archive for darwin_jail_tree, which takes about 700 bytes of memory for each."""
 XZ_MEMORY = Limit(256 * MEBI, "bytes", "xz -9 takes 65 MiB")

@@ -31,7 +31,7 @@ from ..errors import InputError, SpaceError, show
 from ..protected import STATE
 from ..sizes import size
 from ..spellings import Spellings
-from ..tree.archive import climbs, fault_of_name
+from ..tree.archive import LONGEST, climbs, fault_of_name, plain_name
 from .config import Layer
 from .entry_names import fault_of_entry
 from .layout import Descriptor, Layout
@@ -41,8 +41,6 @@ from .zstd import MEDIA_TYPE, UnpackedZstd
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
 """Those that a jail may have; they get the numbers that the Mac's own have."""
-LONGEST = 1023
-"""PATH_MAX of macOS, without the NUL."""
 LONGEST_XATTR = 127
 """XATTR_MAXNAMELEN of macOS."""
 
@@ -107,14 +105,19 @@ class Inspection:
         self.hidden.append([one for one in self._whiteouts if self._merged.hide(one.path, one.kind == "opaque")])
         for path, kind, first in self._others:
             self._refuse(path, self._merged.add(path, kind, first))
+            self._refuse_many(self._merged.size)
         self.repeatable.append(self._merged.repeatable)
         for whiteout in self._whiteouts:
             directory = whiteout.path if whiteout.kind == "opaque" else os.path.dirname(whiteout.path)
             self._refuse(whiteout.raw, self._merged.fault_of_whiteout(directory))
 
+    def _refuse_many(self, count: int) -> None:
+        if count > IMAGE_ENTRIES:
+            raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
+
     def _refuse(self, name: bytes, wrong: str) -> None:
         if wrong:
-            raise InputError(f"refusing {self._where}: '{show(name)}' in it {wrong}")
+            raise InputError(f"refusing {self._where}: '{show(name[:LONGEST])}' in it {wrong}")
 
     def _refuse_clash(self) -> None:
         if self._spellings.clash:
@@ -126,15 +129,15 @@ class Inspection:
 
     def _entry(self, entry: Entry) -> None:
         self._entries += 1
-        if self._entries > IMAGE_ENTRIES:
-            raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
+        self._refuse_many(self._entries)
         self._refuse(entry.raw, fault_of_entry(entry) or self._fault(entry))
         path = entry.path
         if entry.kind in ("whiteout", "opaque"):
-            self._whiteouts.append(entry._replace(link=b"", xattrs={}))
+            self._whiteouts.append(entry._replace(raw=plain_name(entry.raw), link=b"", xattrs={}))
             self._spellings.hide(path, entry.kind == "opaque")
             return
         self._spellings.add(path)
+        self._refuse_many(self._spellings.size)
         self._others.append((path, entry.kind, entry.first if entry.kind == "hardlink" else b""))
         if entry.kind != "directory":
             self._count(entry.size if entry.kind == "file" else 0)

@@ -12,7 +12,8 @@ import os
 
 from ..errors import show
 from ..protected import is_state, leads_to_state
-from .inspection import LONGEST, Inspection
+from ..tree.archive import LONGEST
+from .inspection import Inspection
 from .unpacking import WHITEOUT, Entry
 
 NAMED = 10

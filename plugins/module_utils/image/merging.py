@@ -6,7 +6,7 @@
 A layer is merged as it is applied (applying.py): first its whiteouts hide what the lower layers hold, wherever they
 are in its archive, then its entries follow in their order. So whatever could be in the way then is found here.
 
-Memory: the names of the image, each once.
+Memory: the names of the image, each once, those of directories that it only implies included; `size` counts them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Merged:
     def __init__(self, key: Callable[[bytes], bytes]) -> None:
         self._key = key
         self._tree: Tree = {}
+        self.size = 0
+        """How many names all layers had place for. One short entry can imply hundreds of directories."""
         self._layer = 0
         self._leaves: dict[str, Leaf] = {}
         self.repeatable = True
@@ -82,13 +84,17 @@ class Merged:
         *above, name = self._names(path)
         here = self._tree
         for depth, part in enumerate(above, 1):
-            below = here.setdefault(part, {})
+            below = here.get(part)
+            if below is None:
+                self.size += 1
+                below = here[part] = {}
             if isinstance(below, Leaf):
                 return _below(path, depth)
             here = below
         there = here.get(name)
         if kind == "directory" and isinstance(there, dict):
             return ""
+        self.size += there is None
         if isinstance(there, dict) or (there is not None and self._key(path) in self._linked):
             self.repeatable = False  # what comes first in the layer may need what is not there any more
         here[name] = {} if kind == "directory" else self._leaves[kind]
@@ -96,10 +102,13 @@ class Merged:
 
     def fault_of_whiteout(self, directory: bytes) -> str:
         """Why there can be no whiteout in a directory, now that all of its layer is in place; empty when there can."""
-        names = self._names(directory)
-        for depth in range(1, len(names) + 1):
-            if isinstance(self._find(names[:depth]), Leaf):
+        here: Any = self._tree
+        for depth, name in enumerate(self._names(directory), 1):
+            here = here.get(name)
+            if isinstance(here, Leaf):
                 return _below(directory + b"/", depth)
+            if here is None:
+                break
         return ""
 
     def _note(self, key: bytes) -> None:

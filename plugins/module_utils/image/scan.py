@@ -19,8 +19,8 @@ import time
 from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..survey import Directory, walk
+from ..tree.archive import LONGEST
 from .content import EMPTIED, LAYERS, is_kept, layer_of
-from .inspection import LONGEST
 from .left_out import STATE_DEPTH, LeftOut, fault_of_path
 from .unpacking import WHITEOUT
 

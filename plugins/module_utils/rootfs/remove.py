@@ -13,7 +13,7 @@ from .. import jail as jails
 from .. import register
 from .._sys import host
 from .._sys.lock import alone_in
-from .._sys.mounts import is_mount, mounts_below, unmount_below
+from .._sys.mounts import mounts_below, unmount_below
 from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, RecordError, show
@@ -98,7 +98,7 @@ def _is_left(real: bytes) -> bool:
     if host.names_in(real):
         return True
     with Root(real) as root:
-        return not is_mount(real) and register.was_jail(real, root.status().st_ino)
+        return register.was_jail(real, root.status().st_ino)
 
 
 def _result(done: list[tuple[str, bytes, str]], jail: bytes, ends: Sequence[Step]) -> Result:

@@ -14,15 +14,17 @@ from .._sys.process import run
 from ..errors import OperationError
 
 FIRST_PERSON = 500
+VOLUMES, USUAL = "/Volumes", "Macintosh HD"
 SERIAL = re.compile(rb'"(?:IOPlatformSerialNumber|IOPlatformUUID)" = "([^"]+)"')
 
 
 def words() -> list[str]:
-    """Names of the Mac and its people, homes, and the Mac's numbers."""
+    """Names of the Mac, its volumes and its people, homes, and the Mac's numbers."""
     found = [*_names(socket.gethostname())]
     for key in ("ComputerName", "LocalHostName", "HostName"):
         found += _names(_said("/usr/sbin/scutil", "--get", key).decode("utf-8", "replace"))
     found += [number.decode("ascii", "replace") for number in SERIAL.findall(_said(*IOREG))]
+    found += [name for name in _volumes() if name != USUAL]
     for entry in pwd.getpwall():
         if entry.pw_uid >= FIRST_PERSON and not entry.pw_name.startswith("_") and entry.pw_name != "nobody":
             full = entry.pw_gecos.split(",")[0]
@@ -38,6 +40,10 @@ def _names(name: str) -> list[str]:
     """A name of a host, and its first part."""
     name = name.strip()
     return [name, name.split(".")[0]] if name else []
+
+
+def _volumes() -> list[str]:
+    return os.listdir(VOLUMES) if os.path.isdir(VOLUMES) else []
 
 
 def _said(*argv: str) -> bytes:

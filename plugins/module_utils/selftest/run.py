@@ -66,6 +66,7 @@ def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool
     except InputError as exc:
         raise InputError(f"cannot start the selftest: {exc} (run it on a Mac)") from exc
     path = place(directory)
+    _refuse_loose(path)
     there = os.path.isdir(path)
     try:
         left = _left(path, owner, replaces) if there else None
@@ -89,6 +90,16 @@ def place(directory: str) -> bytes:
         return os.path.dirname(jail_path(os.path.join(directory, JAILS[0])))
     except InputError as exc:
         raise InputError(f"cannot use the directory {show(directory)} for the selftest: {exc}") from exc
+
+
+def _refuse_loose(path: bytes) -> None:
+    """InputError for a place in which others could exchange what root makes, or write whose run it is."""
+    loose = host.writable_ancestors(os.path.join(path, MARK))
+    if loose:
+        raise InputError(
+            f"cannot use {show(path)} for the selftest: others than root can change {show(loose[0])} "
+            "(name another one with jail_selftest_directory)"
+        )
 
 
 def _left(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
@@ -120,7 +131,8 @@ def read_mark(root: Root) -> dict[str, Any] | None:
         mark = json.loads(data) if data else None
         if not isinstance(mark, dict) or not isinstance(mark["owner"], str):
             return None
-        return {"owner": mark["owner"], "began": float(mark["began"]), "before": [str(one) for one in mark["before"]]}
+        began = min(float(mark["began"]), time.time())
+        return {"owner": mark["owner"], "began": began, "before": [str(one) for one in mark["before"]]}
     except (ValueError, TypeError, KeyError, OperationError):
         return None
 

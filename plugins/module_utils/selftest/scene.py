@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from .._sys.process import Ended, run
 
+MOST = 160
+"""Characters of what a program said that are told."""
+LONGEST = 1 << 16
 PATIENCE = 60.0
 """Seconds for a program that is asked."""
 
@@ -65,5 +68,10 @@ def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | Non
 
 def said(ended: Ended) -> str:
     """What a program said, in one line, and how it ended if not well."""
-    text = " ".join((ended.stdout + b" " + ended.stderr).decode("utf-8", "replace").split())
-    return f"{text[:160]} (exit status {ended.rc})" if ended.rc else text[:160]
+    words = (ended.stdout + b" " + ended.stderr)[:LONGEST].decode("utf-8", "replace").split()
+    text = ""
+    for word in words:  # whole ones: a part of a name would not be known for a name, and be published
+        if len(text) + len(word) > MOST:
+            break
+        text += f" {word}" if text else word
+    return f"{text} (exit status {ended.rc})" if ended.rc else text

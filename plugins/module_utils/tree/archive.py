@@ -26,6 +26,8 @@ from .decompression import opened
 from .node import SETUID_SETGID, Node
 
 CHUNK = 1 << 20
+LONGEST = 1023
+"""PATH_MAX of macOS, without the NUL."""
 APPLE_DOUBLE = b"._"
 _NONE: dict[str, bytes] = {}
 
@@ -82,6 +84,8 @@ class ArchiveSupply:
         for count, member in enumerate(found):
             if count >= TREE_MEMBERS:
                 raise InputError(TREE_MEMBERS.exceeded("read", f"the archive {self._path}"))
+            if max(len(member.name), len(member.link)) > LONGEST:
+                raise self._refused(member.name[:LONGEST], "is longer than a path can be, or links to what is")
             yield member._replace(xattrs=_NONE)  # they are not taken, and must not fill the memory
 
     def _checked(self, found: Iterable[Member]) -> dict[bytes, Node]:

@@ -150,3 +150,14 @@ def test_what_a_rescue_deals_with_is_not_printed_twice(tmp_path: Path) -> None:
     said = Run(tmp_path, block, hosts="one").said
     assert said.count("the cause") == 1
     assert "one: failed: Say why" in said
+
+
+def test_a_failure_is_printed_whatever_the_module_returned(tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    answer = {"failed": True, "msg": "no space left", "diff": [], "sizes": {"total": {"bytes": 10**400}}}
+    (tmp_path / "library/hurt.py").write_text(f"#!/usr/bin/python\n# WANT_JSON\nprint({json.dumps(answer)!r})\n")
+    run = Run(tmp_path, {"name": "Hurt", "hurt": {}}, hosts="one")
+    assert "one: failed: Hurt" in run.tasks
+    assert "    no space left" in run.tasks
+    assert "HOSTS THAT ARE NOT DONE" in run.said
+    assert "callback plugin" not in run.said

@@ -20,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils import (
     register,
 )
 from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, NotAJailError, RecordError
 from ansible_collections.darwin.jail.plugins.module_utils.launchd import Job
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
@@ -140,6 +140,31 @@ def test_a_directory_that_never_was_a_jail_is_refused_although_one_was_there_bef
     assert (path / "mine").exists()
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_another_volume_that_is_mounted_where_a_jail_was_is_not_what_is_left_of_it(bench: Bench, damaged: bool) -> None:
+    """The tops of all volumes have one inode number."""
+    path = bench.folder / "jails/one"
+    path.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "none", str(path)]
+    subprocess.check_call(mount)
+    try:
+        bench.jail("one")
+        (known,) = register.all_known()[os.fsencode(path)]
+        subprocess.check_call(["umount", path])
+        subprocess.check_call(mount)
+        assert path.stat().st_ino == known["inode"]
+        (path / "mine").write_text("mine")
+        if damaged:
+            (path / os.fsdecode(jails.STATE)).mkdir(parents=True)
+            with_a_damaged_marker(path)
+        with pytest.raises((NotAJailError, RecordError)):
+            remove(str(path), True, False)
+        looked(jails_too=True)
+        assert (path / "mine").read_text() == "mine"
+    finally:
+        lazy_unmount(path)
+
+
 def test_who_opens_what_is_left_of_a_jail_is_told_so(bench: Bench) -> None:
     path = bench.jail("one")
     without_private(path)
@@ -245,6 +270,14 @@ def test_jails_that_were_made_for_one_that_is_gone_go_only_when_that_is_asked_fo
     looked(jails_too=True)
     assert [path.exists() for path in made] == [False, False]
     assert all(bench.of(path) == ALL for path in kept)
+
+
+def test_a_jail_whose_name_begins_with_next_is_a_persons_unless_more_tells(bench: Bench) -> None:
+    mine, former = bench.jail("next.js"), bench.jail("next.one", replaced_by="1")
+    found = looked(jails_too=True)
+    (warning,) = found.warnings
+    assert warning.startswith(f"{mine} is left: nothing is known of a jail {mine.with_name('js')}")
+    assert (bench.of(mine), (mine / "opt/mine").exists(), former.exists()) == (ALL, True, False)
 
 
 def test_what_lies_on_a_volume_that_is_not_mounted_is_left_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,9 +38,9 @@ def told(tmp_path: Path, *words: str) -> str:
     environment = {
         **os.environ,
         **QUIET,
-        "ANSIBLE_CALLBACKS_ENABLED": "darwin.jail.failures",
+        "ANSIBLE_CALLBACKS_ENABLED": "darwin.jail.summary",
         "ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"),
-        "DARWIN_JAIL_FAILURES_DIRECTORY": str(tmp_path),
+        "DARWIN_JAIL_SUMMARY_DIRECTORY": str(tmp_path),
     }
     (tmp_path / "hosts.json").write_text(json.dumps(INVENTORY))
     argv = ["unshare", "--net", "sh", "-c", NETWORK, "sh", words[0], "-i", f"{tmp_path}/hosts.json", *words[1:]]

@@ -54,6 +54,7 @@ def test_a_command_and_a_removal() -> None:
     "wrong",
     [
         {"stats": 3, "sizes": [], "kept": "x", "operations": 7},
+        {"stats": {"files": 9 * 10**4299, "symlinks": -1}, "sizes": {"total": {"bytes": 10**400}}},
         {"stats": {"files": "many"}, "sizes": {"total": {"bytes": "x"}}, "kept": [1], "operations": [1]},
     ],
 )

@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, unpacking
+from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present, unpacking
 from containers import contents
 from foreign_images import archive, member, put
 
@@ -101,6 +102,37 @@ def test_entries_without_end(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(InputError, match="it has more than 3 entries, which is the limit: of a test"):
         unpacked(place)
     assert not (place / "new").exists()
+
+
+@pytest.mark.parametrize("volume", ["exact", "folding"])
+def test_directories_without_end_that_entries_only_imply(
+    place: Path, request: pytest.FixtureRequest, volume: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "IMAGE_ENTRIES", Limit(30, "entries", "of a test"))
+    put(place, archive(member("a/b/c/d"), member("a/b/c/e"), *(member(f"a/b/{name}") for name in "cdefg")))
+    unpacked(place, check=True)
+    put(place, archive(*(member(f"{number}/" + "x/" * 9) for number in range(4))))
+    where = (request.getfixturevalue("folded") if volume == "folding" else place) / "new"
+    with pytest.raises(InputError, match="it has more than 30 entries, which is the limit: of a test"):
+        present.unpack(str(where), str(place / "image"), "latest", False)
+    assert not where.exists()
+
+
+def test_long_names_of_whiteouts_are_not_kept(place: Path) -> None:
+    """A name of 1 MB that says ./ again and again takes 1 kB in a layer."""
+    longest = [member("./" * (1 << 19) + f"d/.wh.{number}") for number in range(40)]
+    put(
+        place,
+        archive(member("d", tarfile.DIRTYPE), *(member(f"d/{number}") for number in range(40))),
+        archive(*longest),
+    )
+    tracemalloc.start()
+    try:
+        unpacked(place)
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    finally:
+        tracemalloc.stop()
+    assert not any((place / "new/d").iterdir())
 
 
 def test_no_room(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

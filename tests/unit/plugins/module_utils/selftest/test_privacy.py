@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.process import Ended
 from ansible_collections.darwin.jail.plugins.module_utils.selftest import owner
 from ansible_collections.darwin.jail.plugins.module_utils.selftest.privacy import HIDDEN, LONGEST, Cleaner
+from ansible_collections.darwin.jail.plugins.module_utils.selftest.scene import said
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,10 +77,10 @@ def test_the_directory_of_the_run_is_a_word() -> None:
 
 
 def test_homes_and_volumes_of_nobody_who_is_known_are_taken_out() -> None:
-    said = Cleaner([])("/Users/erika/x, /home/erika, /Volumes/Secret/y, /var/folders/zz/zyx/T/")
-    assert "erika" not in said
-    assert "Secret" not in said
-    assert "zyx" not in said
+    text = Cleaner([])("/Users/erika/x, /home/erika, /Volumes/Secret/y, /var/folders/zz/zyx/T/")
+    assert "erika" not in text
+    assert "Secret" not in text
+    assert "zyx" not in text
 
 
 def test_a_short_name_takes_no_part_of_a_word() -> None:
@@ -85,9 +89,26 @@ def test_a_short_name_takes_no_part_of_a_word() -> None:
 
 @given(st.text(max_size=2000), st.lists(st.text(max_size=20), max_size=5))
 def test_any_text_becomes_one_short_line(text: str, names: list[str]) -> None:
-    said = Cleaner(names)(text)
-    assert len(said) <= LONGEST
-    assert said.isprintable()
+    told = Cleaner(names)(text)
+    assert len(told) <= LONGEST
+    assert told.isprintable()
+
+
+def test_the_name_of_a_volume_is_taken_out_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Plan of Erika").mkdir()
+    (tmp_path / "Macintosh HD").mkdir()
+    monkeypatch.setattr(owner, "VOLUMES", str(tmp_path))
+    assert "Macintosh HD" not in owner.words()
+    told = Cleaner(owner.words())("cannot open /Volumes/Plan of Erika/x: no")
+    assert told == f"cannot open /Volumes/{HIDDEN}/x: no"
+
+
+def test_what_a_program_said_is_cut_between_words() -> None:
+    """What is left of a name that was cut would not be known for one."""
+    name = "danas-macbook-pro"
+    ended = Ended(1, f"{'x ' * 75}{name} said more".encode(), b"")
+    assert "danas" not in Cleaner([name])(said(ended))
+    assert said(ended).endswith(" (exit status 1)")
 
 
 def test_the_words_are_those_of_this_machine() -> None:

@@ -93,6 +93,27 @@ def test_a_directory_of_others_is_refused(mac: Path) -> None:
     assert (mac / "thesis.tex").exists()
 
 
+@pytest.mark.parametrize("loose", ["selftest", "."])
+def test_a_place_where_others_can_write_is_refused(mac: Path, loose: str) -> None:
+    """They could say of a run that it is dead, and put links in the place of what root writes."""
+    mac.mkdir()
+    (mac / "run.json").write_text(json.dumps({"owner": OTHER, "began": 0, "before": []}))
+    folder = mac.parent / loose
+    for uid, mode in ((501, 0o755), (0, 0o777)):
+        os.chown(folder, uid, 0)
+        folder.chmod(mode)
+        with pytest.raises(InputError, match=f"others than root can change {folder} .name another one"):
+            begin(mac)
+    assert os.listdir(mac) == ["run.json"]
+
+
+@pytest.mark.parametrize("began", ["Infinity", "NaN", "1e400", "4000000000"])
+def test_a_run_that_says_nonsense_of_its_beginning_is_no_traceback(mac: Path, began: str) -> None:
+    mac.mkdir()
+    (mac / "run.json").write_text(f'{{"owner": "{OTHER}", "began": {began}, "before": []}}')
+    assert begin(mac, check=True).values.keys() & {"busy_with", "left"}
+
+
 @pytest.mark.parametrize("path", ["/System/x", "/usr/bin", "relative"])
 def test_a_place_that_could_not_hold_jails_is_refused(mac: Path, path: str) -> None:
     with pytest.raises((InputError, OperationError), match=r"cannot|absolute"):

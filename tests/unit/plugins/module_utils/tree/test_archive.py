@@ -97,6 +97,8 @@ def test_files_of_the_finder_are_left_out(empty_jail: Path, pack: Callable[..., 
 
 HOSTILE: dict[str, tuple[list[Member], str]] = {
     "absolute name": ([("/etc/x", FILE, "")], "'/etc/x' in it is an absolute path"),
+    "long name": ([("x/" * 500 + "x" * 99, FILE, "")], "is longer than a path can be"),
+    "long target": ([("x", SYMLINK, "x" * 1024)], "is longer than a path can be, or links to what is"),
     "dots": ([("bin/../../x", FILE, "")], r"holds '\.\.'"),
     "below a link": ([("l", SYMLINK, "/etc"), ("l/passwd", FILE, "")], "lies below l, which is no directory"),
     "below a file": ([("f", FILE, ""), ("f/g", FILE, "")], "lies below f, which is no directory"),

@@ -14,7 +14,9 @@ from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
 from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import user_variable
 
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
-SILENT = re.compile("(The command exited with a )?non-zero return code|MODULE FAILURE|Module result deserialization failed")
+SILENT = re.compile(
+    "(The command exited with a )?non-zero return code|MODULE FAILURE|Module result deserialization failed"
+)
 """What Ansible says of a command or module that failed, whatever that said."""
 NOISE = re.compile(r"Shared connection to .* closed[.]")
 """What ssh says at the end of each session with a terminal."""

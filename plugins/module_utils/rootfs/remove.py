@@ -18,6 +18,7 @@ from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, RecordError, show
 from ..launchd import Step
+from ..mounted_volume import unmounted
 from ..on_the_mac import plan_removal
 from ..result import Result
 
@@ -87,7 +88,7 @@ def _remove_vacant(real: bytes, check: bool) -> Result:
             with Root(real) as root, alone_in(root):
                 jails.sweep(root)
             host.remove_empty(real)
-        if is_left or os.path.isdir(os.path.dirname(real)):  # or its volume may only not be mounted
+        if is_left or (os.path.isdir(os.path.dirname(real)) and not unmounted(real)):
             register.forget(real)
     return _result([("remove", b"/", "dir")] if is_left else [], real, ends)
 

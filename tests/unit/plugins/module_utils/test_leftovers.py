@@ -288,6 +288,27 @@ def test_what_lies_on_a_volume_that_is_not_mounted_is_left_alone(bench: Bench, m
     assert bench.of(path) == ALL
 
 
+def test_a_jail_in_a_copy_of_a_volume_takes_nothing_along_of_the_volume_that_is_not_mounted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy made of blocks has the inode numbers, too."""
+    path = bench.jail("one")
+    copy = path.rename(bench.folder / "copy")
+    monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{path.parent}/"))
+    remove(str(copy), False, False)
+    assert (copy.exists(), bench.of(path)) == (False, ALL)
+
+
+def test_a_jail_that_is_a_volume_is_known_although_it_is_not_mounted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bench.jail("one")
+    shutil.rmtree(path)
+    monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{path.parent}/"))
+    remove(str(path), False, False)
+    assert "entry" in bench.of(path)
+
+
 def test_what_has_the_name_of_an_unknown_host_is_named_and_stays(bench: Bench) -> None:
     for name in ("mine", "another"):
         (bench.hosts / name).mkdir(parents=True)

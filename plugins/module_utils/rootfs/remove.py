@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -120,7 +121,10 @@ def _empty(jail: jails.Jail) -> None:
         chain.append(os.path.dirname(chain[-1]))
     for keep in reversed(chain):
         parent = os.path.dirname(keep)
-        for name in jail.root.names(parent) if jail.root.lstat(parent) else ():
+        status = jail.root.lstat(parent)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            break  # what root in the jail put in its place goes as it is
+        for name in jail.root.names(parent):
             path = os.path.join(parent, name)
             if key(path) != key(keep):
                 jail.root.remove_tree(path)

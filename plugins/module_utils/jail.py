@@ -17,6 +17,7 @@ register of the Mac (register.py), which only the marker's `id` and `stamp` are 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -31,7 +32,7 @@ from ._sys.mounts import mounts_below
 from ._sys.rooted import Root
 from ._sys.runs import FOLDER
 from ._sys.unfinished import PREFIX
-from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, RecordError, show
+from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationError, RecordError, show
 
 STATE = protected.STATE
 MARKER = STATE + b"/jail.json"
@@ -73,6 +74,8 @@ def _refuse_control_characters(path: str) -> None:
 
 
 ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
+NO_FILE = (0, errno.ELOOP, errno.ENOTDIR)
+"""Why a marker cannot be read that something else is in the place of, or of a directory that leads to it."""
 UNUSABLE: dict[str, Any] = {}
 """For the marker of a directory that was a jail."""
 BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it anew"
@@ -257,7 +260,12 @@ def foreign(path: AnyPath) -> NotAJailError:
 
 def read_marker(root: Root) -> dict[str, Any] | None:
     """The marker of a jail; None when there is none; RecordError when it makes no sense."""
-    data = root.read(MARKER, 65536)
+    try:
+        data = root.read(MARKER, 65536)
+    except OperationError as exc:
+        if exc.errno not in NO_FILE:
+            raise
+        raise RecordError(f"{exc} ({ADOPT})") from exc
     if data is None:
         return None
     where = show(root.outside(MARKER))

@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from . import mounted_volume
 from ._sys import host
 from ._sys.mounts import is_mount
 from ._sys.rooted import Root
@@ -99,12 +100,17 @@ def all_known() -> dict[bytes, list[Entry]]:
 
 
 def gone_paths(inode: int, marker: dict[str, Any]) -> list[bytes]:
-    """Where this Mac knew the jail that has this marker before somebody moved it: nothing is there now."""
+    """Where this Mac knew the jail that has this marker before somebody moved it: nothing is there now.
+
+    What was on a volume that is not mounted may be there. This jail may be in a copy of that volume.
+    """
     of = inode, marker.get("id")
     return [
         path
         for path, entries in all_known().items()
-        if of in [(entry["inode"], entry["id"]) for entry in entries] and not os.path.lexists(path)
+        if of in [(entry["inode"], entry["id"]) for entry in entries]
+        and not os.path.lexists(path)
+        and not mounted_volume.unmounted(path)
     ]
 
 

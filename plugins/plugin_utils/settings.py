@@ -168,7 +168,7 @@ def _unwrapped(value: dict[str, Any]) -> Any:
     return value["value"] if "__ansible_type" in value and "value" in value else value
 
 
-PRINTED = ("msg", "warnings", "deprecations", "exception", "diff")
+PRINTED = ("msg", "warnings", "deprecations", "exception", "diff", "ansible_job_id", "started", "finished")
 """What Ansible prints of an answer as it is. All else it prints as JSON or YAML, which have escapes."""
 
 CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\\u00|\\[bfr]|\xc2[\x80-\x9f]")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from .._sys.names import names_of
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, RecordError, show
 from ..launchd import Step
+from ..mounted_volume import unmounted
 from ..on_the_mac import plan_removal
 from ..result import Result
 
@@ -87,7 +89,7 @@ def _remove_vacant(real: bytes, check: bool) -> Result:
             with Root(real) as root, alone_in(root):
                 jails.sweep(root)
             host.remove_empty(real)
-        if is_left or os.path.isdir(os.path.dirname(real)):  # or its volume may only not be mounted
+        if is_left or (os.path.isdir(os.path.dirname(real)) and not unmounted(real)):
             register.forget(real)
     return _result([("remove", b"/", "dir")] if is_left else [], real, ends)
 
@@ -119,7 +121,10 @@ def _empty(jail: jails.Jail) -> None:
         chain.append(os.path.dirname(chain[-1]))
     for keep in reversed(chain):
         parent = os.path.dirname(keep)
-        for name in jail.root.names(parent) if jail.root.lstat(parent) else ():
+        status = jail.root.lstat(parent)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            break  # what root in the jail put in its place goes as it is
+        for name in jail.root.names(parent):
             path = os.path.join(parent, name)
             if key(path) != key(keep):
                 jail.root.remove_tree(path)

@@ -288,6 +288,27 @@ def test_what_lies_on_a_volume_that_is_not_mounted_is_left_alone(bench: Bench, m
     assert bench.of(path) == ALL
 
 
+def test_a_jail_in_a_copy_of_a_volume_takes_nothing_along_of_the_volume_that_is_not_mounted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy made of blocks has the inode numbers, too."""
+    path = bench.jail("one")
+    copy = path.rename(bench.folder / "copy")
+    monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{path.parent}/"))
+    remove(str(copy), False, False)
+    assert (copy.exists(), bench.of(path)) == (False, ALL)
+
+
+def test_a_jail_that_is_a_volume_is_known_although_it_is_not_mounted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bench.jail("one")
+    shutil.rmtree(path)
+    monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{path.parent}/"))
+    remove(str(path), False, False)
+    assert "entry" in bench.of(path)
+
+
 def test_what_has_the_name_of_an_unknown_host_is_named_and_stays(bench: Bench) -> None:
     for name in ("mine", "another"):
         (bench.hosts / name).mkdir(parents=True)
@@ -305,3 +326,43 @@ def test_an_entry_that_makes_no_sense_hinders_nothing(bench: Bench) -> None:
     shutil.rmtree(path)
     looked()
     assert bench.of(path) == set()
+
+
+def with_a_fifo(path: Path) -> None:
+    (path / os.fsdecode(jails.MARKER)).unlink()
+    os.mkfifo(path / os.fsdecode(jails.MARKER))
+
+
+def with_a_link(path: Path) -> None:
+    (path / os.fsdecode(jails.MARKER)).unlink()
+    (path / os.fsdecode(jails.MARKER)).symlink_to("/etc/passwd")
+
+
+def with_a_directory(path: Path) -> None:
+    (path / os.fsdecode(jails.MARKER)).unlink()
+    (path / os.fsdecode(jails.MARKER)).mkdir()
+
+
+def with_a_large_marker(path: Path) -> None:
+    (path / os.fsdecode(jails.MARKER)).write_text("x" * 70000)
+
+
+def with_a_link_above(path: Path) -> None:
+    shutil.rmtree(path / "private/var/db")
+    (path / "private/var/db").symlink_to("/private/var/db")
+
+
+def with_a_file_above(path: Path) -> None:
+    shutil.rmtree(path / "private")
+    (path / "private").write_text("x")
+
+
+@pytest.mark.parametrize(
+    "happened", [with_a_fifo, with_a_link, with_a_directory, with_a_large_marker, with_a_link_above, with_a_file_above]
+)
+def test_whatever_is_in_the_place_of_the_marker_a_jail_is_removed(bench: Bench, happened: object) -> None:
+    """root in the jail can put anything there."""
+    path = bench.jail("one")
+    happened(path)  # type: ignore[operator]
+    remove(str(path), True, False)
+    assert (bench.of(path), path.exists()) == (set(), False)

@@ -196,7 +196,16 @@ def test_what_moves_no_cursor_or_is_no_answer_stays_as_it_is(text: str) -> None:
 
 
 def test_only_what_is_printed_as_it_is_gets_escapes() -> None:
-    answer = {"msg": "a\x1b[2J\nb\x9b", "stdout": "\x1b[2J", "number": 1.5, "warnings": ["w\r"], "diff": {"x": "\x00"}}
+    """The last of them are what is printed of a task that runs in the background."""
+    job = dict.fromkeys(("ansible_job_id", "started", "finished"), "\x1b[2J")
+    answer = {
+        **job,
+        "msg": "a\x1b[2J\nb\x9b",
+        "stdout": "\x1b[2J",
+        "number": 1.5,
+        "warnings": ["w\r"],
+        "diff": {"x": "\x00"},
+    }
     told = json.loads(settings.printable(b"noise\n" + json.dumps(answer).encode() + b"\n"))
     words = {"msg": "a\\x1b[2J\nb\\x9b", "warnings": ["w\\r"], "diff": {"x": "\\x00"}}
-    assert told == {**answer, **words}
+    assert told == {**answer, **words, **dict.fromkeys(job, "\\x1b[2J")}

@@ -44,6 +44,8 @@ class Limit(int):
 
 TAR_HEADERS = Limit(2 * MEBI, "bytes", "the names and extended attributes of one file are small")
 """The extended headers (long names, pax records) of one member of a tar archive."""
+TAR_GLOBAL = Limit(4096, "bytes", "what is the same for all members is a few words")
+"""What the global headers of a tar archive say, which each member is given."""
 DIGITS = Limit(32, "digits", "no number that is read has more than 20")
 """A number in a pax record or in JSON. Python converts longer texts in quadratic time."""
 TAR_SIZE = Limit(1 << 43, "bytes", "no archive holds a larger file")

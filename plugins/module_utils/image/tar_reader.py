@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, Protocol
 
-from .._sys.limits import DIGITS, OWNER, TAR_HEADERS, TAR_SIZE, TIME, Limit
+from .._sys.limits import DIGITS, OWNER, TAR_GLOBAL, TAR_HEADERS, TAR_SIZE, TIME, Limit
 from ..errors import FormatError, InputError, show
 from .tar import BLOCK, CHAR, DEVICE, DIRECTORY, FILE, HARDLINK, SYMLINK, XATTR
 
@@ -133,9 +133,9 @@ class _Reader:
         elif kind == PAX:
             extended[kind] = dict(self._records(data))
         else:
-            self._global.update(self._records(data))
-            if sum(map(len, self._global.values())) > TAR_HEADERS:
-                raise InputError(TAR_HEADERS.exceeded("read", f"the global headers of {self._where}"))
+            self._global.update(record for record in self._records(data) if _says_something(record[0]))
+            if sum(len(key) + len(value) for key, value in self._global.items()) > TAR_GLOBAL:
+                raise InputError(TAR_GLOBAL.exceeded("read", f"the global headers of {self._where}"))
 
     def _records(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The records of a pax header: "LENGTH KEY=VALUE\\n", the length being that of the whole record."""
@@ -224,6 +224,11 @@ class _Reader:
 
     def _damaged(self, why: str) -> FormatError:
         return FormatError(f"{self._where} is no tar archive, or damaged: {why}")
+
+
+def _says_something(key: bytes) -> bool:
+    """Whether a record is one that is read. Others, such as a comment, would be carried from member to member."""
+    return key in (b"path", b"linkpath", b"uid", b"gid", b"size", b"mtime") or key.startswith((XATTR, _PAX_SPARSE))
 
 
 def _text(field: bytes) -> bytes:

@@ -258,6 +258,16 @@ def test_digits_and_long_names_take_neither_time_nor_memory() -> None:
     assert time.process_time() - started < 5
 
 
+def test_global_headers_cost_the_members_that_follow_nothing() -> None:
+    data = header(kind=b"g", data=b"".join(b"9 %05x=\n" % number for number in range(230_000))) + header() * 500
+    started = time.process_time()
+    assert len(read(data)) == 500
+    assert time.process_time() - started < 2
+    attributes = b"".join(b"25 SCHILY.xattr.user%03x=\n" % number for number in range(300))
+    with pytest.raises(InputError, match=r"global headers .* more than 4096 bytes, which is the limit"):
+        read(header(kind=b"g", data=attributes) + header())
+
+
 def test_damage_is_told_from_what_is_refused() -> None:
     with pytest.raises(FormatError):
         read(b"x" * 512)

@@ -65,7 +65,9 @@ class LookupModule(LookupBase):
             raise AnsibleError(f"the inventory {', '.join(sources.given())} has no hosts: see the warnings above")
         patterns = [pattern for pattern in terms if pattern]
         # Of a play whose hosts are a template, these are all that --limit leaves.
-        left = {*known.get("ansible_play_hosts_all", ()), *([] if everybody else ["localhost"])}
+        left = {*known.get("ansible_play_hosts_all", ())}
+        if not (everybody and known.get("ansible_limit")):
+            left.add("localhost")  # no inventory need name it, and no other pattern than its own name matches it then
         if not any(left.intersection(self._matching(pattern, known["groups"])) for pattern in patterns):
             raise AnsibleError(_nobody(patterns, known.get("ansible_limit")))
         return [terms[0]]

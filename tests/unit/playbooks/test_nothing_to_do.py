@@ -69,6 +69,7 @@ def test_nothing_to_do_is_an_error_with_a_sentence(folder: Path, playbook: str, 
         ("build_jail", "-i fleet.yml --limit studio"),
         ("run_in_jail", "-i fleet.yml --limit base"),
         ("check_jail", ""),
+        ("selftest", "-i fleet.yml -e jail_selftest_mac=localhost"),
     ],
 )
 def test_something_to_do_is_none(folder: Path, playbook: str, words: str) -> None:

@@ -115,7 +115,7 @@ def test_it_is_the_jail_s_user_with_an_environment_of_its_own(connect: Connect) 
         "SHELL": SOMEBODY.pw_shell,
         "TMPDIR": "/tmp",  # noqa: S108
     }
-    assert set(said) - {"HOME", "LOGNAME", "USER", "PATH", "SHELL", "TMPDIR"} <= {"PWD", "OLDPWD", "_"}
+    assert set(said) - {"HOME", "LOGNAME", "USER", "PATH", "SHELL", "TMPDIR", "JAIL_NAME"} <= {"PWD", "OLDPWD", "_"}
     assert link.text("id -u; id -g").split() == [str(SOMEBODY.pw_uid), str(SOMEBODY.pw_gid)]
     assert link.text("pwd") == "/", "there is no home in this jail"
 

@@ -23,6 +23,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/*.md",
+    "docs/proofs/README.md",
     "roles/*/README.md",
     "tests/*/README.md",
     "collection/*.rst",

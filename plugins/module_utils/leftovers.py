@@ -17,12 +17,12 @@ from functools import partial
 from typing import NamedTuple
 
 from . import jail as jails
-from . import launchd, mounted_volume, register
+from . import launchd, mounted_volume, on_the_mac, register
 from ._sys.mounts import mounts_below, unmount_below
 from ._sys.rooted import Root
 from .errors import InputError, show
 from .launchd import Step
-from .on_the_mac import NOTES, OF_HOSTS, note_of, plan_unlink
+from .on_the_mac import note_of, plan_unlink
 from .result import Result
 from .rootfs.remove import remove
 
@@ -131,12 +131,12 @@ def _remove(path: bytes) -> None:
 
 def _notes(left: list[bytes]) -> list[Leftover]:
     """Notes of images whose jail is not among these; without one all layers are made again, and are the same."""
-    if not os.path.isdir(NOTES):
+    if not os.path.isdir(on_the_mac.NOTES):
         return []
     needed = {note_of(path) for path in left}
-    with Root(NOTES) as root:
+    with Root(on_the_mac.NOTES) as root:
         names = [name for name in root.names(b"") if name not in needed]
-    places = [NOTES + b"/" + name for name in names]
+    places = [on_the_mac.NOTES + b"/" + name for name in names]
     return [Leftover("note", place, b"", [plan_unlink(place)]) for place in places]
 
 
@@ -164,7 +164,7 @@ def _beside(path: bytes, entries: list[register.Entry], known: Collection[bytes]
 def _of_hosts(hosts: Collection[str]) -> list[Leftover]:
     """What has the name of a host that the inventory does not have; another inventory may."""
     found = []
-    for place in OF_HOSTS if hosts else ():
+    for place in on_the_mac.OF_HOSTS if hosts else ():
         if os.path.isdir(place):
             with Root(place) as root:
                 names = [os.fsdecode(name) for name in root.names(b"")]

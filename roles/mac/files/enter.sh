@@ -869,7 +869,7 @@ def is_building(jail: int) -> bool:
 def is_protected() -> bool:
     """Whether csrutil(8) plainly says that programs will not start."""
     try:
-        asked = subprocess.run(  # pylint: disable=ansible-bad-function (it is not run by Ansible)
+        asked = subprocess.run(  # pylint: disable=ansible-bad-function # no module
             [CSRUTIL, "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=False
         )
     except (OSError, subprocess.SubprocessError):

@@ -71,9 +71,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     launchctl = Launchctl(tmp_path)
     launchctl.install(tmp_path, monkeypatch)
     monkeypatch.setattr(register, "DIRECTORY", os.fsencode(tmp_path / "register"))
-    for module in (on_the_mac, leftovers):
-        monkeypatch.setattr(module, "NOTES", os.fsencode(tmp_path / "images"))
-    monkeypatch.setattr(leftovers, "OF_HOSTS", (os.fsencode(tmp_path / "layouts"),))
+    monkeypatch.setattr(on_the_mac, "NOTES", os.fsencode(tmp_path / "images"))
+    monkeypatch.setattr(on_the_mac, "OF_HOSTS", (os.fsencode(tmp_path / "layouts"),))
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
     made = Bench(tmp_path, launchctl)
     yield made

@@ -19,7 +19,7 @@ OUTPUT = CHECKOUT / "tests/output"
 AT_A_TIME = 3
 LONGEST = ("default", "selftest", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
-SOAKED = ("fleet", "many", "selftest_kills", "vm")
+SOAKED = ("fleet", "folding", "many", "selftest_kills", "vm", "walk")
 """Not worth their minutes in each `make test`."""
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Run Molecule's scenarios: scenarios.py [NAME ...], without a name all but those of many Macs, which `make soak` runs.
+"""Run Molecule's scenarios: scenarios.py [NAME ...], without a name all but those that `make soak` runs.
 
 Three at a time, since each has stand-in Macs of its own and often waits for ssh. What
 a scenario says is kept in tests/output/molecule-<name>.log and shown when it failed.

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import subprocess
 import uuid
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import OnMac
+
+NUMBER = re.compile("[0-9]{1,10}")
 
 
 class ActionModule(OnMac):
@@ -49,4 +52,4 @@ def is_dead(former: str) -> bool:
     """Whether a run was one of this machine, and has ended."""
     machine, _dot, rest = former.partition(".")
     process, _dot, began = rest.partition(".")
-    return machine == controller() and process.isdigit() and started(int(process)) != began
+    return machine == controller() and bool(NUMBER.fullmatch(process)) and started(int(process)) != began

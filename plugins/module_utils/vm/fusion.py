@@ -25,6 +25,7 @@ FOLDER = "Virtual Machines.localized"
 BUNDLE = ".vmwarevm"
 SETTINGS = {"cpu": "numvcpus", "memory": "memsize"}
 LARGEST = 1 << 20
+DIGITS = re.compile("[0-9]{1,10}")
 LINE = re.compile(r'^\s*([\w.:]+)\s*=\s*"(.*)"\s*$')
 
 
@@ -54,7 +55,7 @@ class Fusion:
 
     def settings(self, name: str) -> Mapping[str, int]:
         found = self._read(self._vmx(name))
-        return {key: int(found[word]) for key, word in SETTINGS.items() if found.get(word, "").isdigit()}
+        return {key: int(found[word]) for key, word in SETTINGS.items() if DIGITS.fullmatch(found.get(word, ""))}
 
     def growth(self, wish: Wish) -> int | None:
         """A whole copy of the image."""

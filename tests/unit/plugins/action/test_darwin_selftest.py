@@ -26,6 +26,11 @@ def test_a_run_of_this_machine_lives_as_long_as_its_process() -> None:
         assert action.is_dead(mine)
 
 
+@pytest.mark.parametrize("process", ["", "\u00b2", "9" * 5000, "-1"])
+def test_what_is_no_process_is_not_dead(process: str) -> None:
+    assert not action.is_dead(f"{action.controller()}.{process}.x")
+
+
 def test_a_process_with_the_number_of_a_dead_one_is_another() -> None:
     mine = action.owner(os.getpid())
     assert not action.is_dead(mine)

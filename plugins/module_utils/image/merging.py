@@ -37,6 +37,8 @@ class Merged:
     def __init__(self, key: Callable[[bytes], bytes]) -> None:
         self._key = key
         self._tree: Tree = {}
+        self._near, self._here = b"", self._tree
+        """The key of the directory that the last entry lies in, and what is in it: the next one is often there, too."""
         self.size = 0
         """How many names all layers had place for. One short entry can imply hundreds of directories."""
         self._layer = 0
@@ -45,6 +47,10 @@ class Merged:
         """Whether the layer at hand makes the same once more, upon what a killed run made of it."""
         self._linked: set[bytes] = set()
         """By their keys, what hard links of this layer lead to in lower ones, and the directories that it lies in."""
+
+    def _leave(self) -> None:
+        """Forget where the last entry lies: that may go."""
+        self._near, self._here = b"", self._tree
 
     def begin_layer(self) -> None:
         self._layer += 1
@@ -56,6 +62,7 @@ class Merged:
 
         Whiteouts come before the entries of their layer.
         """
+        self._leave()
         *above, name = self._names(path)
         here = self._find(above)
         found = here.get(name) if isinstance(here, dict) else None
@@ -81,24 +88,37 @@ class Merged:
             if found.layer < self._layer:
                 self._note(self._key(first))
             kind = found.kind
-        *above, name = self._names(path)
+        parent, _slash, name = self._key(path).rpartition(b"/")
+        if parent != self._near:
+            depth = self._enter(parent)
+            if depth:
+                return _below(path, depth)
+        here = self._here
+        there = here.get(name)
+        if kind == "directory" and isinstance(there, dict):
+            return ""
+        if there is None:
+            self.size += 1
+        else:
+            self._leave()
+        if isinstance(there, dict) or (there is not None and self._key(path) in self._linked):
+            self.repeatable = False  # what comes first in the layer may need what is not there any more
+        here[name] = {} if kind == "directory" else self._leaves[kind]
+        return ""
+
+    def _enter(self, parent: bytes) -> int:
+        """Go to a directory, which may be implied; at which depth something else is in the way, 0 when nothing is."""
         here = self._tree
-        for depth, part in enumerate(above, 1):
+        for depth, part in enumerate(parent.split(b"/") if parent else (), 1):
             below = here.get(part)
             if below is None:
                 self.size += 1
                 below = here[part] = {}
             if isinstance(below, Leaf):
-                return _below(path, depth)
+                return depth
             here = below
-        there = here.get(name)
-        if kind == "directory" and isinstance(there, dict):
-            return ""
-        self.size += there is None
-        if isinstance(there, dict) or (there is not None and self._key(path) in self._linked):
-            self.repeatable = False  # what comes first in the layer may need what is not there any more
-        here[name] = {} if kind == "directory" else self._leaves[kind]
-        return ""
+        self._near, self._here = parent, here
+        return 0
 
     def fault_of_whiteout(self, directory: bytes) -> str:
         """Why there can be no whiteout in a directory, now that all of its layer is in place; empty when there can."""

@@ -90,20 +90,12 @@ class UnpackedZstd(Unpacked):
             self._packed.update(data)
             yield data
 
-    def _more(self) -> bool:
-        piece = self._filter.read()
-        if piece:
-            self._count(piece)
-            return True
+    def _inflated(self) -> Iterator[bytes]:
+        yield from iter(self._filter.read, b"")
         if self._filter.wait():
             raise InputError(f"{self._where} is damaged, or not packed by zstd")
-        return False
-
-    def digests(self) -> tuple[str, str]:
-        self._buffer = b""
-        while self._more():
-            self._buffer = b""
-        return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
 
     def close(self) -> None:
+        self._filter.kill()
+        super().close()
         self._filter.close()

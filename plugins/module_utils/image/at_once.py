@@ -34,11 +34,11 @@ class AtOnce(Inspection):
         super().__init__(layout, target)
         self._applier = applier
         self._touched: dict[bytes, bool] = {}
-        """Above the lowest layer: the keys of what the layer made or linked to, False, and of what that lies in, True."""
+        """Above the lowest layer: keys of what the layer made or linked to, False, and of what that lies in, True."""
         self._number = 0
 
     def take(self, layer: Layer) -> None:
-        """Put the next layer upon the others; InputError, SpaceError or GivenUpError at the first entry that is wrong."""
+        """Put the next layer upon the others; InputError, SpaceError or GivenUpError at an entry that is wrong."""
         self._number += 1
         self._touched = {}
         self._merged.begin_layer()

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Walk the way of a page as its reader does, on a stand-in Mac: walk.py PAGE STAND-IN
 
-Files are those that the page shows. Commands are typed on a terminal as they are printed, in their order: each with --check
-before, unless the page does so itself, which must foretell whether it changes something, and a second time after, which
-must change nothing. What is seen is kept in tests/output/walk-PAGE.log.
+Files are those that the page shows. Commands are typed on a terminal as they are printed, in their order: each with
+--check before, unless the page does so itself, which must foretell whether it changes something, and a second time
+after, which must change nothing. What is seen is kept in tests/output/walk-PAGE.log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 CHECKOUT = Path(__file__).parents[2]
 sys.path.insert(0, str(CHECKOUT / "tests/fixtures"))
@@ -39,7 +38,8 @@ CHANGED = re.compile(r" changed=(\d+)")
 LONGEST = 600
 """Seconds that a command may say nothing."""
 
-WALKED = ("ansible", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "sudo")
+TYPED = ("ansible", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "command=", "sudo")
+"""How commands begin that a reader types, or a runner of a workflow."""
 NO_REPEAT = ("darwin.jail.run_in_jail", "darwin.jail.ephemeral_run", "darwin.jail.report")
 """They do what they do each time, and check mode leaves it out."""
 LOOKING = ("--check", "--diff")
@@ -55,8 +55,10 @@ class Way:
     """The page that has the inventory which the page supposes; the page itself shows it without a name otherwise."""
     prepared: str = ""
     """What is on the Mac before, as the page says; a script."""
+    first: tuple[str, ...] = ()
+    """What its reader did by other pages."""
     before: dict[str, list[str]] = field(default_factory=dict)
-    """By what a command begins with: the words of "standin" for what happens before it, with MAC in place of the stand-in."""
+    """By what a command begins with, what happens before it: words of "standin", with MAC in place of the stand-in."""
     left_out: tuple[str, ...] = ()
     """What a stand-in cannot show."""
 
@@ -67,14 +69,17 @@ cp -a /bin /private/etc "$0"
 cp -a /usr/bin "$0/usr"
 echo "# by hand" >>"$0/etc/hosts"
 """
-BUILD = "ansible-playbook darwin.jail.build_jail -i inventory.yml"
 
 
 def accounts(*names: str) -> str:
     return "".join(
-        f"dscl . -create /Users/{name} UniqueID {510 + number}; dscl . -create /Users/{name} PrimaryGroupID 20\n"
-        f"dscl . -create /Users/{name} NFSHomeDirectory /Users/{name}; dscl . -create /Users/{name} UserShell /bin/zsh\n"
-        f"install -d -o {510 + number} -g staff /Users/{name}\n"
+        f"""
+        dscl . -create /Users/{name} UniqueID {510 + number}
+        dscl . -create /Users/{name} PrimaryGroupID 20
+        dscl . -create /Users/{name} NFSHomeDirectory /Users/{name}
+        dscl . -create /Users/{name} UserShell /bin/zsh
+        install -d -o {510 + number} -g staff /Users/{name}
+        """
         for number, name in enumerate(names)
     )
 
@@ -85,7 +90,7 @@ WAYS = {
         user="operator",  # whose sudo asks for a password
         left_out=("$ csrutil status", "System Integrity Protection status: disabled.", "pipx install ansible-core"),
         before={
-            f"{BUILD} -K --limit first -e jail_adopt=true --check": [
+            "ansible-playbook darwin.jail.build_jail -i inventory.yml -K --limit first -e jail_adopt=true --check": [
                 "enter", "MAC", "/bin/sh", "-exc", BY_HAND, "/private/var/jails/first",
             ]
         },
@@ -103,11 +108,11 @@ WAYS = {
     "docs/guide-update.md": Way(
         mac="mac1",
         inventory_from="README.md",
+        first=("ansible-playbook -i inventory.yml darwin.jail.build_jail",),
         before={"ansible mac1": ["update", "MAC", "--macos", "15.2"]},
     ),
 }  # fmt: skip
-LATER_BUILT = "docs/guide-update.md"
-"""It begins with a jail that was built before."""
+INSTALLED = "ansible-galaxy collection install darwin-jail-0.1.0.tar.gz"
 
 
 def line_of(place: str) -> int:
@@ -122,6 +127,10 @@ def printed(page: str) -> list[str]:
             steps = [step for job in block.data["jobs"].values() for step in job["steps"]]
             found += [(line_of(block.place), step["run"]) for step in steps if "run" in step]
     return [line for _number, line in sorted(found, key=lambda pair: pair[0])]
+
+
+def typed(line: str) -> bool:
+    return line.startswith(TYPED)
 
 
 def on_page(page: str) -> list[Block]:
@@ -149,13 +158,18 @@ class Walk:
         of_a_runner = {"RUNNER_NAME": "runner-1", "GITHUB_WORKSPACE": "/Users/ci/runner-1/_work/project/project"}
         self.environment = {**kept, **of_a_runner, "HOME": str(home), "ANSIBLE_NOCOLOR": "1", "TERM": "dumb"}
         macs = ask("inventory", stand_in)["macs"]
-        self.ssh = {**macs["vars"], **macs["hosts"][stand_in], "ansible_connection": "ssh", "ansible_user": self.way.user}
+        self.ssh = {
+            **macs["vars"],
+            **macs["hosts"][stand_in],
+            "ansible_connection": "ssh",
+            "ansible_user": self.way.user,
+        }
 
     def prepare(self, page: str) -> None:
         for name, text in files(page):
             (self.home / name).parent.mkdir(parents=True, exist_ok=True)
             (self.home / name).write_text(text)
-            # What is beside an inventory counts for more than what is in it. It says where the Mac is, and what Linux programs need.
+            # What is beside an inventory counts for more than what is in it: here is where the Mac is.
             if "inventory" in name or "fleet" in name:
                 self.beside((self.home / name).parent)
         built = ["ansible-galaxy", "collection", "build", "--output-path", str(self.home)]
@@ -245,9 +259,9 @@ def main(page: str, stand_in: str) -> None:
         walk = Walk(page, stand_in, home)
         walk.prepare(page)
         lines = [line for line in printed(page) if line not in walk.way.left_out]
-        installed = "ansible-galaxy collection install darwin-jail-0.1.0.tar.gz"
-        first: list[Any] = [] if installed in lines else [installed]
-        for line in [*first, *([BUILD] if page == LATER_BUILT else []), *lines]:
+        for line in (*(() if INSTALLED in lines else (INSTALLED,)), *walk.way.first):
+            walk.type(line)
+        for line in lines:
             walk.command(line)
     finally:
         shutil.rmtree(home)

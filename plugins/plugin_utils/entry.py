@@ -62,6 +62,13 @@ def unreached(mac: str, visit: Visit, cause: str) -> str:
     return advised(f"cannot reach {mac}, the Mac of the jail {visit.jail}", cause)
 
 
+def unfinished(visit: Visit) -> str:
+    """What is said of a jail whose build did not end."""
+    from ansible_collections.darwin.jail.plugins.module_utils.jail import incomplete  # noqa: PLC0415 (few tasks need it)
+
+    return incomplete(visit.jail)
+
+
 def explain(visit: Visit, answer: Answer) -> None:
     """Say what is known of programs that were killed, and of a library that a module misses."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)

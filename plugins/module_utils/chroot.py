@@ -23,7 +23,7 @@ from ._sys.limits import PROGRAM_OUTPUT
 from ._sys.rooted import Root
 from .directory import Account
 from .errors import InputError
-from .jail import open_jail
+from .jail import incomplete, open_jail
 from .jail_users import find_jail_group, find_member
 from .result import Result
 from .user_tmp import Owner, uuid_of
@@ -123,7 +123,7 @@ def execute(command: Command, check: bool) -> Result:
     if not command.ephemeral or check:
         result = _execute(command, who, command.jail, check)
         if building:
-            result.warnings.append(f"{command.jail} is not complete: its build did not end: build it again")
+            result.warnings.append(incomplete(command.jail))
         return result
     from .throwaway import clone_for_a_run  # noqa: PLC0415 (other runs need not load the engine)
 

@@ -182,6 +182,8 @@ INPUTS = [
     (links, 50),
     (links_far_down, 100),
     (one_directory, 100),
+    (nested_directories_pruned, 100),
+    (pruned, 100),
 ]
 
 

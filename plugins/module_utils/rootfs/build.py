@@ -106,7 +106,7 @@ class _Run:
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
         self._thin = self._thinner()
-        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude], source.names)
+        self._excluded = globs.Excluding([*wish.exclude, *self._profile.exclude], source.names)
         matches = self._matches()
         self._names = names_at(self._path)
         self._grafts = graft(matches, source, self._names)
@@ -146,9 +146,12 @@ class _Run:
         if self._seal is None:
             return None
         wanted = [(match.source, match.dest) for match in matches]
-        excluded = [glob.pattern for glob in self._excluded]
         return self._seal.fingerprint(
-            wanted, excluded, self._profile.configuration, sorted(self._wish.architectures), self._wish.rosetta
+            wanted,
+            self._excluded.patterns,
+            self._profile.configuration,
+            sorted(self._wish.architectures),
+            self._wish.rosetta,
         )
 
     def _is_jail(self, source: bytes) -> bool:

@@ -38,6 +38,7 @@ from ..errors import InputError, RecordError, failed, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
 from . import record
 from .compare import Comparer
+from .globs import Excluding
 from .graft import Graft
 from .install import Installer
 from .known import Known
@@ -138,7 +139,7 @@ class Base:
         everything.sources = [b""]
         own = jail.root.lstat(b"")
         return WantedTree(
-            self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
+            self._source, everything, Excluding(), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
         )
 
     # -- what is special about clones -------------------------------------------------

@@ -83,7 +83,8 @@ class Installer:
         """Carry out one operation; OperationError names the path when it fails."""
         try:
             if operation.action == REMOVE:
-                self._remove(operation)
+                directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
+                at.remove(operation.path[operation.path.rfind(b"/") + 1 :], target.fd, directory)
             elif operation.action == RENAME:
                 at.rename(operation.former, target.fd, os.path.basename(operation.path), target.fd)
             elif operation.action == METADATA or isinstance(operation.want, WantedDir):
@@ -215,11 +216,6 @@ class Installer:
                 self._backend.finish(fd, want.status)
         finally:
             os.close(fd)
-
-    def _remove(self, operation: Operation) -> None:
-        directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
-        with self._root.holder(operation.path) as (fd, name):
-            at.remove(name, fd, directory)
 
     def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
         """Give the jail a file of the source, atomically, unless only a clone will do; whether it is one."""

@@ -30,6 +30,7 @@ from .jail import jail_path, open_jail
 from .launchd import Job, Step
 from .result import Result
 
+PURPOSE = "dns"
 MODES = ("auto", "link", "relay", "none")
 SERVER = dns_relay.SERVER
 SOCKET = f"{dns_relay.FOLDER}/{dns_relay.NAME}".encode()
@@ -69,7 +70,7 @@ def look(root: Root) -> Way:
 
 
 def job(path: bytes, mode: str, python: str) -> Job:
-    name = launchd.label(path, "dns")
+    name = launchd.label(path, PURPOSE)
     words = (python, "-I", "-S", launchd.installed(name, PROGRAM), "--mode", mode, os.fsdecode(path))
     return Job(name, words, {PROGRAM: program(daemon, peer, dns_relay, call="main()").encode()})
 
@@ -109,7 +110,7 @@ def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Re
 def _end(jail: str, check: bool) -> Result:
     """Remove the job and what it made; a way that something else made is left."""
     path = jail_path(jail)
-    name = launchd.label(path, "dns")
+    name = launchd.label(path, PURPOSE)
     steps = launchd.plan_absent(name)
     if steps and os.path.isdir(path):
         with Root(path) as root:

@@ -63,6 +63,10 @@ class Way:
     """What a stand-in cannot show."""
 
 
+BINDFS = """
+install -d -o root -g wheel -m 0755 /opt/darwin.jail/bin
+install -o root -g wheel -m 0755 /usr/local/bin/bindfs /opt/darwin.jail/bin/bindfs
+"""
 BY_HAND = """
 mkdir -p "$0/usr" "$0/var/db" "$0/opt/mine"
 cp -a /bin /private/etc "$0"
@@ -95,10 +99,10 @@ WAYS = {
             ]
         },
     ),
-    "docs/guide-many-jails.md": Way(mac="studio", prepared=f"{accounts('dana', 'robin')} mkdir /Users/Shared/cache"),
+    "docs/guide-many-jails.md": Way(mac="studio", prepared=f"{accounts('dana', 'robin')}{BINDFS}mkdir /Users/Shared/cache"),
     "docs/guide-ci.md": Way(
         mac="this-mac",
-        prepared=f"""{accounts('ci')}
+        prepared=f"""{accounts('ci')}{BINDFS}
         for runner in runner-1 runner-2; do
             mkdir -p /Users/ci/$runner/_work/project/project
             printf 'test:\\n\\techo tested >tested\\n' >/Users/ci/$runner/_work/project/project/Makefile

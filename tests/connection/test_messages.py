@@ -35,7 +35,8 @@ while True:
     os.write(watch, struct.pack("iI", opened, 2))  # FAN_DENY
     os.close(opened)
 EOF
-(trap "" HUP; exec /usr/lib/standin/bin/python3 /tmp/guard.py >/tmp/guard.log 2>&1 </dev/null) & echo $! >/tmp/guard.pid; sleep 1"""
+(trap "" HUP; exec /usr/lib/standin/bin/python3 /tmp/guard.py >/tmp/guard.log 2>&1 </dev/null) &
+echo $! >/tmp/guard.pid; sleep 1"""
 
 # What is listed: the program or the task, what is done on the Mac before and after it, and the message.
 PROVOKED: dict[str, tuple[list[str] | dict[str, Any], str, str, str]] = {

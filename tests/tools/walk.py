@@ -99,7 +99,9 @@ WAYS = {
             ]
         },
     ),
-    "docs/guide-many-jails.md": Way(mac="studio", prepared=f"{accounts('dana', 'robin')}{BINDFS}mkdir /Users/Shared/cache"),
+    "docs/guide-many-jails.md": Way(
+        mac="studio", prepared=f"{accounts('dana', 'robin')}{BINDFS}mkdir /Users/Shared/cache"
+    ),
     "docs/guide-ci.md": Way(
         mac="this-mac",
         prepared=f"""{accounts('ci')}{BINDFS}

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
 
 CHECKOUT = Path(__file__).parents[2]
 sys.path.insert(0, str(CHECKOUT / "tests/fixtures"))
@@ -80,6 +81,7 @@ def accounts(*names: str) -> str:
         f"""
         dscl . -create /Users/{name} UniqueID {510 + number}
         dscl . -create /Users/{name} PrimaryGroupID 20
+        dscl . -create /Users/{name} GeneratedUID {uuid5(NAMESPACE_DNS, name)}
         dscl . -create /Users/{name} NFSHomeDirectory /Users/{name}
         dscl . -create /Users/{name} UserShell /bin/zsh
         install -d -o {510 + number} -g staff /Users/{name}
@@ -100,7 +102,7 @@ WAYS = {
         },
     ),
     "docs/guide-many-jails.md": Way(
-        mac="studio", prepared=f"{accounts('dana', 'robin')}{BINDFS}mkdir /Users/Shared/cache"
+        mac="studio", prepared=f"{accounts('dana', 'robin')}{BINDFS}mkdir -p /Users/Shared/cache"
     ),
     "docs/guide-ci.md": Way(
         mac="this-mac",

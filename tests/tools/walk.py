@@ -64,6 +64,7 @@ class Way:
     """What a stand-in cannot show."""
 
 
+ADOPT = "ansible-playbook darwin.jail.build_jail -i inventory.yml -K --limit this-mac,first -e jail_adopt=true"
 BINDFS = """
 install -d -o root -g wheel -m 0755 /opt/darwin.jail/bin
 install -o root -g wheel -m 0755 /usr/local/bin/bindfs /opt/darwin.jail/bin/bindfs
@@ -96,7 +97,7 @@ WAYS = {
         user="operator",  # whose sudo asks for a password
         left_out=("$ csrutil status", "System Integrity Protection status: disabled.", "pipx install ansible-core"),
         before={
-            "ansible-playbook darwin.jail.build_jail -i inventory.yml -K --limit first -e jail_adopt=true --check": [
+            f"{ADOPT} --check": [
                 "enter", "MAC", "/bin/sh", "-exc", BY_HAND, "/private/var/jails/first",
             ]
         },

@@ -27,6 +27,7 @@ from ..rootfs.layout import IMPLIED
 from ..stage import STAGE
 from .content import travels
 from .entry_names import fault_of_entry
+from .left_out import LeftOut
 from .unpacking import Entry, Unpacked
 
 TEMPORARY = b"entry"
@@ -43,6 +44,7 @@ class Applier:
         self._umask = os.umask(0)
         self._near, self._near_fd = b"", -1
         """The directory of the last entry."""
+        self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
         self._leave()
@@ -204,8 +206,9 @@ class Applier:
 
     def _set_xattrs(self, fd: int, entry: Entry) -> None:
         for name, value in entry.xattrs.items():
-            if travels(name):
-                self._backend.set_xattr(fd, name, value)
+            why = self._backend.set_xattr(fd, name, value) if travels(name) else ""
+            if why:
+                self.left_out.add(entry.path, f"is refused on this volume, {show(name)} ({why})")
 
 
 def _guarded(entry: Entry) -> Entry:

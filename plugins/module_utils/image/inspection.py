@@ -72,13 +72,15 @@ class Inspection:
         """For each layer, the whiteouts in it that hide something."""
         self.repeatable: list[bool] = []
         """For each layer, whether a run after a killed one may go on with it."""
+        self.lacking: list[str] = []
+        """What the volume refused of it, once it is unpacked."""
         self.top: Entry | None = None
         """What the layers say last of the directory that becomes the jail."""
         self._names = names_at(target)
         self._spellings, self._target = Spellings(self._names), target
         self._spellings.add(STATE)
         self._spellings.end_layer()
-        self._merged = Merged(self._names.key)
+        self._merged = Merged(self._names.key, host.most_links(target))
         self._whiteouts: list[Entry] = []
         self._others: list[tuple[bytes, str, bytes]] = []
         """The rest of a layer: paths, kinds, and what hard links lead to."""

@@ -37,7 +37,7 @@ from .at_once import AtOnce, GivenUpError
 from .config import Layer
 from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
-from .unpacking import Entry, entries
+from .unpacking import entries
 
 NO_IMAGE = "not made of an image"
 
@@ -68,19 +68,12 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
                 _sweep(place)
             return Result(False, values, [], warnings)
         warnings += mounted_volume.warnings(real)
-        inspection = None
-        if not check and not os.path.lexists(real):
-            with Turn(f"unpack {show(real)}") as turn:
-                inspection = _make_at_once(real, image, store)
-            warnings += turn.remarks
-        if inspection is None:
+        if check:
             inspection = _inspect(real, image, store, check)
-            if not check:
-                with Turn(f"unpack {show(real)}") as turn:
-                    if former:
-                        remove(place, unmount=False, check=False)
-                    _make(real, image, store, inspection)
-                warnings += turn.remarks
+        else:
+            with closing(Turn(f"unpack {show(real)}")) as turn:
+                inspection = _make(real, image, store, turn, place if former else None)
+                warnings += [*inspection.lacking, *turn.remarks]
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
     removed = [f"- {show(real)} (of another image)"] if former else []
@@ -197,6 +190,17 @@ def _is_untouched(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
+def _make(real: bytes, image: Image, store: Layout, turn: Turn, former: str | None) -> Inspection:
+    """Make it in one pass, or else in two, instead of the jail `former`; what was found out."""
+    found = None if os.path.lexists(real) else _make_at_once(real, image, store, turn)
+    if found is None:
+        found = _inspect(real, image, store, check=False)
+        if former is not None:
+            remove(former, unmount=False, check=False)
+        _make_inspected(real, image, store, found, turn)
+    return found
+
+
 def _inspect(real: bytes, image: Image, store: Layout, check: bool) -> Inspection:
     """Inspect all layers; what a killed run made of an image that is refused goes."""
     inspection = Inspection(store, real)
@@ -212,7 +216,7 @@ def _inspect(real: bytes, image: Image, store: Layout, check: bool) -> Inspectio
     return inspection
 
 
-def _make_at_once(real: bytes, image: Image, store: Layout) -> Inspection | None:
+def _make_at_once(real: bytes, image: Image, store: Layout, turn: Turn) -> Inspection | None:
     """Make it in one pass; None when that cannot be, and nothing is there, or another run's jail."""
     above = host.missing_dirs(os.path.dirname(real))
     with jails.create(real, image=image.digest, layers=0, closed=True) as jail:
@@ -220,7 +224,7 @@ def _make_at_once(real: bytes, image: Image, store: Layout) -> Inspection | None
             return None
         jail.lock()
         try:
-            return _unpack_at_once(jail, image, store)
+            return _unpack_at_once(jail, image, store, turn)
         except (InputError, SpaceError, GivenUpError):
             take_back(jail)
     for path in above:
@@ -228,12 +232,13 @@ def _make_at_once(real: bytes, image: Image, store: Layout) -> Inspection | None
     return None
 
 
-def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout) -> Inspection:
+def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: Turn) -> Inspection:
     with closing(Applier(jail.root)) as applier:
         applier.close_to_others()
         inspection = AtOnce(store, jail.path, applier)
         for number, layer in enumerate(image.layers):
-            inspection.take(layer)
+            with turn:
+                inspection.take(layer)
             jail.mark(layers=number + 1)
         _complete(jail, applier, inspection)
     return inspection
@@ -242,12 +247,13 @@ def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout) -> Inspection
 def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> None:
     stage.make(jail.root)
     applier.finish(inspection.top, jail.entry.get("closed", False))
+    inspection.lacking = applier.left_out.warnings
     holds = _release(jail.path)
     known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
     jail.mark(state="complete", closed=None, built=int(time.time()), **known)
 
 
-def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> None:
+def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> None:
     jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
@@ -261,7 +267,10 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
                 if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
-                    _apply(applier, store, layer, inspection.hidden[number])
+                    for entry in inspection.hidden[number]:
+                        applier.hide(entry)
+                    with turn:
+                        _apply(applier, store, layer)
                     jail.mark(layers=number + 1)
             _complete(jail, applier, inspection)
 
@@ -276,9 +285,7 @@ def _empty(root: Root) -> None:
                 root.remove_tree(os.path.join(directory, name))
 
 
-def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:
-    for entry in hidden:
-        applier.hide(entry)
+def _apply(applier: Applier, store: Layout, layer: Layer) -> None:
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
         with closing(unpacked(file, layer.blob, where)) as stream:

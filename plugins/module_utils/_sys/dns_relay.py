@@ -168,7 +168,7 @@ class Conversation:
         for sock in self._watched:
             sock.setblocking(False)
 
-    def carry(self, ready: socket.socket | None = None) -> bool:
+    def carry(self, ready: object = None) -> bool:
         """Move what can be moved, and wait for what cannot; False when the conversation is over.
 
         When only one of the two sockets is `ready`, nothing is tried with the other one's requests or replies that the
@@ -261,7 +261,7 @@ class Relay:
         del self._conversations[conversation]
         self._users -= Counter((conversation.uid,))
 
-    def _carry(self, conversation: Conversation, ready: socket.socket | None = None) -> None:
+    def _carry(self, conversation: Conversation, ready: object = None) -> None:
         self._conversations.move_to_end(conversation)
         try:
             if conversation.carry(ready):

@@ -44,7 +44,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The layers that are unpacked, each time."""
     found: list[str] = []
     for module in (inspection, present):
-        original = module.unpacked  # type: ignore[attr-defined]
+        original = module.unpacked
 
         def count(file: Any, blob: Any, where: str, original: Any = original) -> Any:
             found.append(blob.digest)

@@ -171,6 +171,7 @@ class _Run:
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
             with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
+                base.progress = self.progress
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._wish.workers, self._check)
@@ -298,8 +299,8 @@ class _Run:
         comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
             one.progress = self.progress
-            if act and self.progress:
-                self.progress.restart()
+            if self.progress:
+                (self.progress.restart if act else self.progress.look)()
             return one.findings(tree)
 
     def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
@@ -333,10 +334,10 @@ class _Run:
 
     def estimate(self) -> tuple[int, int, int] | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
-        if self._check:
-            return None  # that is what the run itself finds out
-        self._wish = self._wish._replace(workers=1)
         free = host.free_bytes(self._path)
+        if self._check or self._wish.clone_of or self._in_doubt():
+            return 0, 0, free  # the rest is what the run itself finds out
+        self._wish = self._wish._replace(workers=1)
         before = self.progress.total() if self.progress and self.existed else (0, 0)
         self.progress = None  # this look is not the run's
         with jails.open_jail(self._wish.jail) as jail:
@@ -361,6 +362,8 @@ class _Run:
 
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN
+        if self.progress:
+            self.progress.foresee(stats.counts["files"], stats.sizes.total()[1], free)
         if stats.needed and needed > free:
             raise SpaceError(
                 f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "

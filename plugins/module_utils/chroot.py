@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from ._sys.enter import enter
 from ._sys.limits import PROGRAM_OUTPUT
 from ._sys.rooted import Root
 from .directory import Account
-from .errors import InputError
+from .errors import InputError, JailError, show
 from .jail import incomplete, open_jail
 from .jail_users import find_jail_group, find_member
 from .result import Result
@@ -111,6 +112,29 @@ class Identity(NamedTuple):
     gid: int
     groups: list[int] | None
     """Exactly these besides `gid`; None: those that Directory Services says."""
+
+
+def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: bool) -> Result:
+    """Run the program of the module, then each of `also`, whatever became of those before it."""
+    if also and params["ephemeral"]:
+        raise InputError("also goes on in the jail when the clone is gone: give each program of it an ephemeral task")
+    result = _attempt(params, check)
+    answers = {}
+    for one in [] if check else also:
+        given = {name: value for name, value in one.items() if name != "name"}
+        answer = _attempt({"jail": params["jail"], **given}, check)
+        answers[one["name"]] = {**answer.values, "msg": show(answer.values["msg"]), "failed": answer.failed}
+        result.warnings += [said for said in answer.warnings if said not in result.warnings]
+    if answers:
+        result.values["also"] = answers
+    return result
+
+
+def _attempt(options: dict[str, Any], check: bool) -> Result:
+    try:
+        return execute(Command(**options), check)
+    except JailError as exc:
+        return verdict.not_run(exc)
 
 
 def execute(command: Command, check: bool) -> Result:

@@ -42,7 +42,8 @@ class Totals:
                 figures.append("jail removed")
         for kept in _dicts(found.get("kept")):
             self._kept[str(kept.get("path"))] = None
-        total = found["sizes"].get("total") if isinstance(found.get("sizes"), Mapping) else None
+        sizes = found.get("sizes") if found.get("changed") else None
+        total = sizes.get("total") if isinstance(sizes, Mapping) else None
         if isinstance(total, Mapping) and _is_count(total.get("bytes")):
             self._copied += total["bytes"]
         if _is_count(found.get("jail_bytes")):

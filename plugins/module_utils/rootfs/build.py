@@ -13,7 +13,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
@@ -110,7 +110,7 @@ class _Run:
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
         self._thin = self._thinner()
-        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude], source.names)
+        self._excluded = globs.Excluding([*wish.exclude, *self._profile.exclude], source.names)
         matches = self._matches()
         self._names = names_at(self._path)
         self._grafts = graft(matches, source, self._names)
@@ -150,9 +150,12 @@ class _Run:
         if self._seal is None:
             return None
         wanted = [(match.source, match.dest) for match in matches]
-        excluded = [glob.pattern for glob in self._excluded]
         return self._seal.fingerprint(
-            wanted, excluded, self._profile.configuration, sorted(self._wish.architectures), self._wish.rosetta
+            wanted,
+            self._excluded.patterns,
+            self._profile.configuration,
+            sorted(self._wish.architectures),
+            self._wish.rosetta,
         )
 
     def _is_jail(self, source: bytes) -> bool:
@@ -196,7 +199,7 @@ class _Run:
                 if self._check:
                     return findings
             with jails.create(self._path) as jail:
-                return self._act(jail, [])
+                return self._act(jail, [], new=True)
         with self._open() as jail:
             self._refuse_other_macos(jail)
             if jail.unknown:
@@ -247,7 +250,7 @@ class _Run:
         """Whether only a look at all of the source can tell that all of it finds room, and names of its own."""
         return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
 
-    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
+    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> Findings:
         jail.root.moved = {}
         adopted = self._is_adopted(jail)
         if adopted and not self.existed:
@@ -260,11 +263,10 @@ class _Run:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            self._wait(True)
-            with Turn(f"build {show(self._path)}") as turn:
-                self._wait(False)
-                findings = self._walk(jail, was, act=True)
-            self.warnings += turn.remarks
+            with closing(Turn(f"build {show(self._path)}", self._wait)) as turn:
+                with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
+                    findings = self._walk(jail, was, act=True, turn=turn)
+                self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
             news = self._news(jail, was, findings)
             if news:
@@ -278,7 +280,7 @@ class _Run:
             raise
         return findings
 
-    def _walk(self, jail: jails.Jail, was: record.Record, act: bool) -> Findings:
+    def _walk(self, jail: jails.Jail, was: record.Record, act: bool, turn: Turn | None = None) -> Findings:
         root = jail.root
         own = root.lstat(b"")
         tree = WantedTree(
@@ -299,6 +301,8 @@ class _Run:
         comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
             one.progress = self.progress
+            if one.installer and turn:
+                one.installer.turn = turn
             if self.progress:
                 (self.progress.restart if act else self.progress.look)()
             return one.findings(tree)

@@ -25,6 +25,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import closing
 from typing import Any
 
 from .. import jail as jails
@@ -39,6 +40,7 @@ from ..errors import InputError, RecordError, failed, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
 from . import record
 from .compare import Comparer
+from .globs import Excluding
 from .graft import Graft
 from .install import Installer
 from .known import Known
@@ -118,13 +120,13 @@ class Base:
 
     def _fill(self, jail: Jail, count: int | None) -> Findings:
         jail.mark(**self._origin())
-        with Turn(f"clone {show(jail.path)}") as turn, self._pass(jail, count, act=True) as one:
+        with self._pass(jail, count, act=True) as one, closing(Turn(f"clone {show(jail.path)}")) as turn, turn:
             if one.installer:
                 one.installer.refuses_hollow = not self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))
             if one.installer:
                 self._take_over_record(one.installer, jail)
-        self.remarks += turn.remarks
+            self.remarks += turn.remarks
         jail.mark(state="complete", cloned=True, **self._inherited())
         return findings
 
@@ -142,7 +144,7 @@ class Base:
         everything.sources = [b""]
         own = jail.root.lstat(b"")
         return WantedTree(
-            self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
+            self._source, everything, Excluding(), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
         )
 
     # -- what is special about clones -------------------------------------------------

@@ -46,6 +46,11 @@ def test_nothing() -> None:
     assert not found.changed
 
 
+def test_what_was_only_tried_is_not_copied() -> None:
+    found = totals(("darwin.jail.base", {**BUILT, "changed": False, "kept": []}))
+    assert found.row(check=False, then="")[2] == ""
+
+
 def test_a_command_and_a_removal() -> None:
     gone = {"changed": True, "operations": [{"action": "remove", "path": "/", "type": "dir"}]}
     found = totals(("darwin.jail.base", {"changed": True, "cmd": ["id"]}), ("darwin.jail.base", gone))

@@ -75,7 +75,9 @@ def job(path: bytes, mode: str, python: str) -> Job:
     return Job(name, words, {PROGRAM: program(daemon, peer, dns_relay, call="main()").encode()})
 
 
-def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> Result:
+def arrange(
+    jail: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
+) -> Result:
     """Make names resolve in a jail, or with mode none take that back."""
     if os.geteuid() != 0:
         raise InputError(f"cannot arrange names in {jail}: launchd takes jobs from root only: set become: true")
@@ -86,6 +88,8 @@ def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> R
     wanted = job(path, mode, python)
     with open_foretold(jail, check) as opened:
         result = _keep(opened.root, wanted, mode, timeout, check)
+        if names is not None and not check:
+            result.values.update(_found(opened.root, names), problem="")
     result.warnings += opened.foretold
     return result
 
@@ -146,8 +150,12 @@ def inspect(jail: str, names: Sequence[str]) -> Result:
     """The way that there is, and what names resolve to over it."""
     with open_jail(jail) as opened:
         way = look(opened.root)
-        found = look_up(opened.root, list(names) or [own_name()])
+        found = _found(opened.root, names)
     return Result(False, {"mode": way.mode, "problem": way.problem, **found})
+
+
+def _found(root: Root, names: Sequence[str]) -> dict[str, Any]:
+    return look_up(root, list(names) or [own_name()])
 
 
 def own_name() -> str:

@@ -35,7 +35,8 @@ while True:
     os.write(watch, struct.pack("iI", opened, 2))  # FAN_DENY
     os.close(opened)
 EOF
-/usr/lib/standin/bin/python3 /tmp/guard.py >/dev/null 2>&1 </dev/null & echo $! >/tmp/guard.pid; sleep 1"""
+(trap "" HUP; exec /usr/lib/standin/bin/python3 /tmp/guard.py >/tmp/guard.log 2>&1 </dev/null) &
+echo $! >/tmp/guard.pid; sleep 1"""
 
 # What is listed: the program or the task, what is done on the Mac before and after it, and the message.
 PROVOKED: dict[str, tuple[list[str] | dict[str, Any], str, str, str]] = {
@@ -49,7 +50,7 @@ PROVOKED: dict[str, tuple[list[str] | dict[str, Any], str, str, str]] = {
         {"ansible.builtin.raw": "true", "delegate_to": FAR, "ignore_unreachable": True},
         ":",
         ":",
-        "No route to host.*see that it runs; macOS 15 and later answers so, too",
+        "cannot reach far-mac, .*see that it runs; macOS 15 and later answers so, too, .*port 22: No route to host",
     ),
     "`confstr() failed with code 5`": (
         ["getconf", "DARWIN_USER_CACHE_DIR"],

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
 
 CHECKOUT = Path(__file__).parents[2]
 sys.path.insert(0, str(CHECKOUT / "tests/fixtures"))
@@ -63,6 +64,11 @@ class Way:
     """What a stand-in cannot show."""
 
 
+ADOPT = "ansible-playbook darwin.jail.build_jail -i inventory.yml -K --limit this-mac,first -e jail_adopt=true"
+BINDFS = """
+install -d -o root -g wheel -m 0755 /opt/darwin.jail/bin
+install -o root -g wheel -m 0755 /usr/local/bin/bindfs /opt/darwin.jail/bin/bindfs
+"""
 BY_HAND = """
 mkdir -p "$0/usr" "$0/var/db" "$0/opt/mine"
 cp -a /bin /private/etc "$0"
@@ -76,6 +82,7 @@ def accounts(*names: str) -> str:
         f"""
         dscl . -create /Users/{name} UniqueID {510 + number}
         dscl . -create /Users/{name} PrimaryGroupID 20
+        dscl . -create /Users/{name} GeneratedUID {uuid5(NAMESPACE_DNS, name)}
         dscl . -create /Users/{name} NFSHomeDirectory /Users/{name}
         dscl . -create /Users/{name} UserShell /bin/zsh
         install -d -o {510 + number} -g staff /Users/{name}
@@ -90,15 +97,17 @@ WAYS = {
         user="operator",  # whose sudo asks for a password
         left_out=("$ csrutil status", "System Integrity Protection status: disabled.", "pipx install ansible-core"),
         before={
-            "ansible-playbook darwin.jail.build_jail -i inventory.yml -K --limit first -e jail_adopt=true --check": [
+            f"{ADOPT} --check": [
                 "enter", "MAC", "/bin/sh", "-exc", BY_HAND, "/private/var/jails/first",
             ]
         },
     ),
-    "docs/guide-many-jails.md": Way(mac="studio", prepared=f"{accounts('dana', 'robin')} mkdir /Users/Shared/cache"),
+    "docs/guide-many-jails.md": Way(
+        mac="studio", prepared=f"{accounts('dana', 'robin')}{BINDFS}mkdir -p /Users/Shared/cache"
+    ),
     "docs/guide-ci.md": Way(
         mac="this-mac",
-        prepared=f"""{accounts('ci')}
+        prepared=f"""{accounts('ci')}{BINDFS}
         for runner in runner-1 runner-2; do
             mkdir -p /Users/ci/$runner/_work/project/project
             printf 'test:\\n\\techo tested >tested\\n' >/Users/ci/$runner/_work/project/project/Makefile

@@ -71,7 +71,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
             if former:
                 remove(place, unmount=False, check=False)
             with closing(Turn(f"unpack {show(real)}")) as turn:
-                _make(real, image, store, inspection, turn)
+                warnings += _make(real, image, store, inspection, turn)
                 warnings += turn.remarks
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
@@ -189,7 +189,8 @@ def _is_untouched(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _make(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> None:
+def _make(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> list[str]:
+    """Make it; what the volume refused of it."""
     jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
@@ -212,6 +213,7 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection, turn
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)
+    return applier.left_out.warnings
 
 
 def _empty(root: Root) -> None:

@@ -27,7 +27,7 @@ from ..errors import InputError, JailError, NotAJailError, OperationError, Space
 from ..macos import SYSTEM_VERSION, may_hold_macos, release
 from ..result import Result
 from ..sizes import size
-from . import adopt, globs, manifest, profiles, record
+from . import adopt, globs, manifest, profiles, record, total
 from .compare import Comparer
 from .graft import graft
 from .known import Known
@@ -78,6 +78,8 @@ def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
     seconds = round(time.monotonic() - started, 3)
     result = _result(findings, seconds, run.warnings)
     result.values["existed"] = run.existed
+    if run.bytes is not None:
+        result.values["jail_bytes"] = run.bytes
     if check:
         result.values["space"] = run.space(findings.stats)
     return result
@@ -92,6 +94,8 @@ class _Run:
         self.progress = Progress() if wish.progress_file else None
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
+        self.bytes: int | None = None
+        """How many the files of the jail have, as far as that is known."""
         self.warnings = [
             f"someone other than root can write to {show(parent)}, and so put something else in the place of the jail "
             f"{show(self._path)}: build it below a directory that only root can write to"
@@ -179,6 +183,9 @@ class _Run:
                 applied = applied and not self._check
         if applied:
             findings.add(self._build())
+        elif before or not self._check:
+            with jails.open_jail(self._wish.jail) as jail:
+                self.bytes = jail.entry.get("bytes")
         self.existed = before
         return findings
 
@@ -196,6 +203,7 @@ class _Run:
             self._refuse_other_macos(jail)
             if jail.unknown:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
+            self.bytes = jail.entry.get("bytes")
             moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
             jail.root.moved = {target: name for name, target in moves}
             if self._check or self._in_doubt():
@@ -259,11 +267,7 @@ class _Run:
                     findings = self._walk(jail, was, act=True, turn=turn)
                 self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
-            news: dict[str, Any] = {}
-            if findings.total or was.interrupted or jail.entry.get("state") != "complete":
-                news = {"state": "complete", **self._built()}
-            if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
-                news["fingerprint"] = self._fingerprint
+            news = self._news(jail, was, findings)
             if news:
                 jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
             record.finish(jail.root, was, findings.blocks, findings.dropped)
@@ -301,6 +305,21 @@ class _Run:
             if act and self.progress:
                 self.progress.restart()
             return one.findings(tree)
+
+    def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
+        """What the entry says of the jail after this run, as far as it did not before."""
+        news: dict[str, Any] = {}
+        if findings.total or was.interrupted or jail.entry.get("state") != "complete":
+            news = {"state": "complete", **self._built()}
+        if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
+            news["fingerprint"] = self._fingerprint
+        if not self.existed and not self._is_adopted(jail):  # all that is there was copied now
+            self.bytes = findings.stats.sizes.total()[1]
+        elif findings.blocks or findings.dropped or was.interrupted:
+            self.bytes = total.after(jail.root, was, findings.blocks, findings.dropped, self.bytes)
+        if self.bytes != jail.entry.get("bytes"):
+            news["bytes"] = self.bytes
+        return news
 
     def _built(self) -> dict[str, Any]:
         """What the entry says of the last run that changed something."""

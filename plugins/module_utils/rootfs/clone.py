@@ -51,7 +51,7 @@ from .wanted import WantedTree
 NOT_ONE_VOLUME = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS)
 """How a system says that two files do not lie on one volume, or that it cannot clone: Linux in the last two ways."""
 
-INHERITED = ("built", "source", "macos_version", "macos_build")
+INHERITED = ("built", "bytes", "source", "macos_version", "macos_build")
 """What holds for a clone as for its base."""
 
 

@@ -47,6 +47,7 @@ TYPES: dict[str, type] = {
     "state": str,
     "created": int,
     "built": int,
+    "bytes": int,
     "source": str,
     "macos_version": str,
     "macos_build": str,

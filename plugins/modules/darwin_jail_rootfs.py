@@ -278,6 +278,13 @@ sizes:
   sample:
     shared_cache: {files: 6, bytes: 3419111424, disk: 3419111424}
     total: {files: 46396, bytes: 5033985197, disk: 4204412928}
+jail_bytes:
+  description:
+    - How many bytes the files have that were copied into the jail, by all runs together. What others put there is not
+      among them. Left out where it is not known.
+  returned: when O(state=present), for a jail that is there
+  type: int
+  sample: 5033985197
 space:
   description: Whether it fits. C(needed) and C(free) are bytes on the volume of the jail.
   returned: when O(state=present), in check mode

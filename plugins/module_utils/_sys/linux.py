@@ -17,6 +17,10 @@ FICLONE = 0x40049409
 RENAME_EXCHANGE = 2
 BTRFS_IOC_FS_INFO = 0x8400941F
 INHERITED = "system.posix_acl_default"
+LINKS = 65000
+"""How many names a file can have on ext4, fewer than on Btrfs and XFS."""
+ENOUGH = 1 << 20
+"""Free bytes of a volume that is not full."""
 CHUNK = 1 << 20
 SMALL = 1 << 16
 """Up to here holes are not looked for: it takes longer than to write them."""
@@ -93,8 +97,18 @@ class Linux(Backend):
     def xattrs(self, fd: int) -> dict[str, bytes]:
         return {key: os.getxattr(fd, key) for key in self._keys(fd)}
 
-    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+    def _set_xattr(self, fd: int, name: str, value: bytes) -> None:
         os.setxattr(fd, name, value)
+
+    @staticmethod
+    def _is_too_big(fd: int, value: bytes, exc: OSError) -> bool:
+        """Ext4 says ENOSPC when the attributes of one file do not fit into its block for them."""
+        free = os.fstatvfs(fd)
+        return exc.errno == errno.ENOSPC and free.f_bavail * free.f_frsize > ENOUGH + len(value)
+
+    def most_links(self, path: bytes) -> int:
+        """Of volumes that it does not know glibc says 127."""
+        return max(LINKS, super().most_links(path))
 
     def remove_xattr(self, fd: int, name: str) -> None:
         os.removexattr(fd, name)

@@ -45,7 +45,7 @@ class Comparer:
         self.known = known
         self.full = full
         self._configuration = Configuration(known, full)
-        self._pruner = Pruner(known, prune)
+        self.pruner = Pruner(known, prune)
         self._has_flags = backend().has_flags
 
     def directory(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None) -> Decision:
@@ -54,9 +54,9 @@ class Comparer:
         self._own(path, want, listing, fd, decision)
         names = sorted(listing.files)
         self._files(path, names, listing, fd, decision, self.known.is_plain(path))
-        self._pruner.files(path, listing, fd, decision)
+        self.pruner.files(path, listing, fd, decision)
         self._set_linked_aside(path, names, listing, decision)
-        self._pruner.directories(path, listing, fd, decision)
+        self.pruner.directories(path, listing, fd, decision)
         return decision
 
     def fresh(self, path: bytes, want: WantedDir, listing: Listing) -> Fresh | None:
@@ -200,7 +200,7 @@ class Comparer:
 
     def _make_room(self, path: bytes, fd: int, decision: Decision) -> bool:
         """Take away a directory where something else is wanted; False when it stays."""
-        cleared = self._pruner.clear(path, fd, decision)
+        cleared = self.pruner.make_room(path, fd, decision)
         if not cleared:
             text = "a directory with files that were not installed by this collection is in the way"
             decision.conflicts.append((path, text))

@@ -18,7 +18,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from .._sys import at
 from .._sys.alone import Alone
@@ -55,6 +55,8 @@ class Installer:
             os.close(self._stage)
             raise failed("prepare", root.outside(STAGE), exc) from exc
         self._alone = Alone() if only_clones and self._backend.packs_badly(self._stage) else None
+        self.turn: AbstractContextManager[object] = nullcontext()
+        """What is entered to copy."""
         self._umask = os.umask(0)
         self._backend.umask_is_zero = True
         self._count = 0
@@ -83,7 +85,8 @@ class Installer:
         """Carry out one operation; OperationError names the path when it fails."""
         try:
             if operation.action == REMOVE:
-                self._remove(operation)
+                directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
+                at.remove(operation.path[operation.path.rfind(b"/") + 1 :], target.fd, directory)
             elif operation.action == RENAME:
                 at.rename(operation.former, target.fd, os.path.basename(operation.path), target.fd)
             elif operation.action == METADATA or isinstance(operation.want, WantedDir):
@@ -97,7 +100,9 @@ class Installer:
     def _put(self, path: bytes, want: WantedFile, target: Target) -> None:
         name = path[path.rfind(b"/") + 1 :]
         temporary = self._temporary()
-        if self._make(self._stage, temporary, want, path):
+        with self.turn:
+            made = self._make(self._stage, temporary, want, path)
+        if made:
             at.rename(temporary, self._stage, name, target.fd)
             if self.progress and want.status.st_mode & 0o170000 == 0o100000:
                 self.progress.copied(want.status.st_size)
@@ -216,11 +221,6 @@ class Installer:
         finally:
             os.close(fd)
 
-    def _remove(self, operation: Operation) -> None:
-        directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
-        with self._root.holder(operation.path) as (fd, name):
-            at.remove(name, fd, directory)
-
     def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
         """Give the jail a file of the source, atomically, unless only a clone will do; whether it is one."""
         temporary = self._temporary()
@@ -239,7 +239,7 @@ class Installer:
 
     def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
-        with self._alone or nullcontext():
+        with self.turn, self._alone or nullcontext():
             self._fill(fd, path, files)
 
     def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:

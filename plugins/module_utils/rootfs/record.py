@@ -108,6 +108,12 @@ class Block:
             raise RecordError(f"'{show(text.strip()[:80])}' does not tell files that have several names")
         return inodes
 
+    def names(self) -> Iterator[bytes]:
+        """The names of all in it that is no directory, one by one; RecordError for a line that makes no sense."""
+        for text in self.files().splitlines(True):
+            if text.endswith(b"\n") and not text.startswith(b"#"):
+                yield mtree.name_of(text)
+
     def fields(self) -> dict[bytes, list[mtree.Fields]]:
         """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
         if self._fields is None:
@@ -192,6 +198,13 @@ class Record:
         """What a block says, by name; RecordError when one of its lines makes no sense."""
         try:
             return self.block(self.spelling(path)).fields()
+        except RecordError as exc:
+            raise self._damaged(exc) from exc
+
+    def files(self, path: bytes) -> Iterator[bytes]:
+        """The names in a block, without what it says of them, of which nothing is kept."""
+        try:
+            yield from self.block(self.spelling(path)).names()
         except RecordError as exc:
             raise self._damaged(exc) from exc
 

@@ -16,7 +16,7 @@ from .._sys.names import Names
 from ..errors import InputError, OperationError, failed, show
 from ..jail import TEMPORARY
 from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
-from .globs import Glob, comparable
+from .globs import Excluding
 from .graft import Graft
 from .layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
 from .readable import refuse_unreadable
@@ -177,7 +177,7 @@ class WantedTree:
         self,
         source: Source,
         grafts: Graft,
-        excluded: Sequence[Glob],
+        excluded: Excluding,
         own: tuple[int, int],
         names: Names,
         thin: Callable[[bytes, Listing], None] | None = None,
@@ -294,12 +294,8 @@ class WantedTree:
             for name in [name for name in listing.statuses if name.startswith(TEMPORARY)]:
                 listing.leave_out(name)
         if self._excluded:
-            for name in [name for name in (*listing.statuses, *listing.dirs) if self.is_excluded(below + name)]:
+            for name in [name for name in (*listing.statuses, *listing.dirs) if self._excluded.match(below + name)]:
                 listing.leave_out(name)
-
-    def is_excluded(self, path: bytes) -> bool:
-        text = comparable(path)
-        return any(glob.search(text) for glob in self._excluded)
 
     def refuse_unreadable(self, wants: Iterable[WantedFile]) -> None:
         """OperationError for a file that could not be copied; a copy finds that out by itself."""
@@ -315,7 +311,7 @@ class WantedTree:
         for name, node in graft.children.items():
             if node.target is not None:
                 listing.add_file(name, WantedFile(node.fixed, -1, name, b"", node.target))
-            elif self.is_excluded(below + name):
+            elif self._excluded.match(below + name):
                 continue
             elif node.file is not None:
                 self._add_file(name, node.file, listing)

@@ -17,6 +17,8 @@ from ansible_versions import Series
 from documented import CHECKOUT
 
 NEWEST, SECOND, *_OTHERS, OLDEST = pythons.known()
+TO_COME = "3.99"
+"""A Python that nothing here names."""
 BEFORE = "{}.{}".format(*(number - (place == 1) for place, number in enumerate(ansible_versions.oldest())))
 WHEELS = {
     f"{BEFORE}.9": (OLDEST,),
@@ -26,12 +28,12 @@ WHEELS = {
     "7.1.3rc1": (OLDEST, SECOND),
     "7.10.0": (SECOND, NEWEST),
     "7.11.0b2": (NEWEST,),
-    "7.11.0rc1": (NEWEST,),
+    "7.11.0rc1": ("3.10", NEWEST, TO_COME),
 }
 
 
 def wheel(path: Path, version: str, runs_on: tuple[str, ...]) -> None:
-    lines = ["Metadata-Version: 2.1", "Name: ansible-core", f"Version: {version}", "Requires-Python: >=3.9"]
+    lines = ["Metadata-Version: 2.1", "Name: ansible-core", f"Version: {version}", f"Requires-Python: >={runs_on[-1]}"]
     lines += [f"Classifier: Programming Language :: Python :: {one}" for one in ("3", "3 :: Only", *runs_on)]
     info = f"ansible_core-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as file:
@@ -55,7 +57,7 @@ def test_series_and_their_pythons_are_those_of_the_index(known: dict[str, Series
     assert known == {
         "7.1": Series("7.1", "7.1.2", (SECOND, OLDEST)),
         "7.10": Series("7.10", "7.10.0", (NEWEST, SECOND)),
-        "7.11": Series("7.11", "7.11.0rc1", (NEWEST,)),
+        "7.11": Series("7.11", "7.11.0rc1", (TO_COME, NEWEST)),
     }
 
 
@@ -72,6 +74,7 @@ def test_a_workflow_gets_all_pairs(known: dict[str, Series]) -> None:
         ("7.1", OLDEST, False),
         ("7.10", NEWEST, False),
         ("7.10", SECOND, False),
+        ("7.11", TO_COME, True),
         ("7.11", NEWEST, True),
     ]
 
@@ -105,6 +108,8 @@ def test_no_pin_keeps_a_newer_one_away_and_each_says_the_same_oldest() -> None:
         for line in path.read_text().splitlines()
         if line.startswith("ansible-core")
     ]
+    example = yaml.safe_load((CHECKOUT / "docs/examples/execution-environment.yml").read_text())["dependencies"]
+    assert example["ansible_core"]["package_pip"] == pins[0]
     assert pins == [f"ansible-core {allowed.replace('>=', '>= ')}"]
     series = allowed.removeprefix(">=").removesuffix(".0")
     told = {path: yaml.safe_load(path.read_text())["galaxy_info"] for path in CHECKOUT.glob("roles/*/meta/main.yml")}

@@ -207,8 +207,7 @@ class Comparer:
         """Take away a directory where something else is wanted; False when it stays."""
         cleared = self.pruner.make_room(path, fd, decision)
         if not cleared:
-            text = "a directory with files that were not installed by this collection is in the way"
-            decision.conflicts.append((path, text))
+            decision.conflicts[path] = "a directory with files that were not installed by this collection is in the way"
         return cleared
 
     def _set_linked_aside(self, path: bytes, names: list[bytes], listing: Listing, decision: Decision) -> None:
@@ -221,9 +220,8 @@ class Comparer:
                 decision.linked.append(Linked(below + name, want.parent, want.name, status))
 
     def _can_link(self, path: bytes, decision: Decision) -> bool:
-        if self.known.is_configuration(path) or path in self.known.mounts:
-            return False
-        return all(path != where for where, _why in decision.conflicts)
+        known = self.known
+        return not known.is_configuration(path) and path not in known.mounts and path not in decision.conflicts
 
     def _own(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None, decision: Decision) -> None:
         """The directory itself."""

@@ -82,7 +82,7 @@ class Pruner:
             if now in listing.dirs or below + name in self._known.mounts or not self._active:
                 continue
             if now in listing.files:  # it was cleared to make room, unless something is in the way
-                if all(path != below + now for path, _why in decision.conflicts):
+                if below + now not in decision.conflicts:
                     self._drop(below + name, decision)
                 continue
             have = None if fd is None else at.lstat(name, fd)

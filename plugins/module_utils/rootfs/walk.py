@@ -331,7 +331,7 @@ class Walker:
         findings.linked += decision.linked
         findings.kept += decision.kept
         findings.stats.counts["kept"] += len(decision.kept)
-        for where, why in decision.conflicts:
+        for where, why in decision.conflicts.items():
             findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
         findings.dropped += decision.dropped
         if self._journal:

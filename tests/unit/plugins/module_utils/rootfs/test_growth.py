@@ -182,6 +182,9 @@ INPUTS = [
     (links, 50),
     (links_far_down, 100),
     (one_directory, 100),
+    (merges_with_excludes, 50),
+    (conflicts, 50),
+    (carried_over, 100),
     (nested_directories_pruned, 100),
     (pruned, 100),
 ]

@@ -71,12 +71,12 @@ def _add(root: Graft, match: Match, merged: set[tuple[bytes, bytes]]) -> None:
     if is_state(match.dest):
         raise InputError(f"{where} would be copied to /{show(match.dest)}, where the collection keeps its own files")
     node = root.at(match.dest)
-    if stat.S_ISDIR(match.status.st_mode):
+    if stat.S_ISDIR(match.mode):
         _refuse(node.file is not None or node.target is not None, where, "is a directory", match.dest, node)
         if (match.dest, match.source) not in merged:
             merged.add((match.dest, match.source))
             node.sources.append(match.source)
-    elif match.dest in LINKS and stat.S_ISLNK(match.status.st_mode):
+    elif match.dest in LINKS and stat.S_ISLNK(match.mode):
         return  # macOS's own three links are always made
     else:
         _refuse(bool(node.sources or node.fixed or not match.dest), where, "is not a directory", match.dest, node)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, OperationError, failed, show
 from . import at
 from .backend import Volume, backend
+from .limits import Limit
 from .names import fold, spelling
 from .paths import DIRECTORY, open_absolute, split
 
@@ -172,6 +173,18 @@ def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
     if len(data) > limit:
         raise InputError(f"cannot read {show(path)}: larger than {limit} bytes")
     return data
+
+
+def read_lines(path: AnyPath, longest: Limit) -> Iterator[bytes]:
+    """The lines of a file of the host that the user named, one by one; OperationError when it cannot be read."""
+    with open_file(path) as file:
+        try:
+            while line := file.readline(longest + 1):
+                if len(line) > longest:
+                    raise InputError(longest.exceeded("read", show(path), "has a line of"))
+                yield line
+        except OSError as exc:
+            raise failed("read", path, exc) from exc
 
 
 def open_file(path: AnyPath) -> BinaryIO:

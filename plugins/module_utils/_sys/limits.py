@@ -88,6 +88,10 @@ CACHE_LIBRARIES = Limit(1 << 14, "libraries", "that of macOS 15 has 3,500")
 """The libraries in one shared cache, each with a path of at most 1024 bytes."""
 DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a report")
 """One directory of a jail in a report. Building and removing take 0.1 kB a name, and have no limit."""
+MANIFEST = Limit(1_000_000, "lines", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
+"""All manifests of a jail together, with what they include, comments left out. Each takes about 1.5 kB of memory."""
+MANIFEST_LINE = Limit(8192, "bytes", "two paths have at most 2046")
+"""One line of a manifest."""
 IMAGE_JSON = Limit(4 * MEBI, "bytes", "it is what registries take for a manifest (OCI distribution specification)")
 """An index, manifest or configuration of an image."""
 

@@ -87,8 +87,10 @@ def why_unread(path: str, is_inventory: bool) -> str:
     except (UnicodeDecodeError, yaml.YAMLError) as exc:
         mark, what = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
         return f"it is no YAML{f': {what} in line {mark.line + 1}' if mark else ''}: correct it"
-    if text.startswith(NOT_FOR_US) or isinstance(top, yaml.MappingNode):
-        return _no_group(top) if is_inventory and top else ""
+    if isinstance(top, yaml.MappingNode):
+        return _no_group(top) if is_inventory else ""
+    if text.startswith(NOT_FOR_US):
+        return ""
     if top is None or top.value == "":
         return "it is empty: fill or remove it" if is_inventory else ""
     held = "a list" if isinstance(top, yaml.SequenceNode) else "text"

@@ -180,6 +180,7 @@ class _Run:
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
             with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
+                base.progress = self.progress
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._wish.workers, self._check)
@@ -308,8 +309,8 @@ class _Run:
             one.progress = self.progress
             if one.installer and turn:
                 one.installer.turn = turn
-            if act and self.progress:
-                self.progress.restart()
+            if self.progress:
+                (self.progress.restart if act else self.progress.look)()
             return one.findings(tree)
 
     def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
@@ -343,10 +344,10 @@ class _Run:
 
     def estimate(self) -> tuple[int, int, int] | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
-        if self._check:
-            return None  # that is what the run itself finds out
-        self._wish = self._wish._replace(workers=1)
         free = host.free_bytes(self._path)
+        if self._check or self._wish.clone_of or self._in_doubt():
+            return 0, 0, free  # the rest is what the run itself finds out
+        self._wish = self._wish._replace(workers=1)
         before = self.progress.total() if self.progress and self.existed else (0, 0)
         self.progress = None  # this look is not the run's
         with jails.open_jail(self._wish.jail) as jail:
@@ -371,6 +372,8 @@ class _Run:
 
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN
+        if self.progress:
+            self.progress.foresee(stats.counts["files"], stats.sizes.total()[1], free)
         if stats.needed and needed > free:
             raise SpaceError(
                 f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "

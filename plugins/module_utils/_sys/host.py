@@ -242,6 +242,14 @@ def free_bytes(path: bytes) -> int:
             path = os.path.dirname(path)
 
 
+def born(path: bytes) -> float | None:
+    """When what has a path now was made; None when nobody can tell."""
+    try:
+        return backend().born(path)
+    except OSError:
+        return None
+
+
 def most_links(path: bytes) -> int:
     """How many names a file can have on the volume of `path`, or of its nearest existing parent; 0: any number."""
     while not os.path.lexists(path):

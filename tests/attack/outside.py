@@ -25,7 +25,7 @@ LOGS = tuple(
 UNSTABLE = (b"/proc", b"/sys", b"/dev", b"/System/Volumes/Data", *LOGS)
 """What changes by itself, and what shows the rest a second time."""
 DEEPEST = 4096 - 256 - 1
-"""Directories with a longer path are not looked into: the names in them may be too long. Only a trial makes such ones."""
+"""Directories with a longer path are not looked into: names in them may be too long. Only trials make such ones."""
 LARGEST = 1 << 20
 """Files that were made in the jail and are larger are not searched for the secret."""
 

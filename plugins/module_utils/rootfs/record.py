@@ -142,6 +142,8 @@ class Record:
         """How the jail's volume compares names."""
         self._spellings: dict[bytes, bytes] = {}
         """By key, how a directory is recorded; made when it is needed."""
+        self._keyed: tuple[dict[bytes, list[mtree.Fields]], dict[bytes, list[mtree.Fields]]] | None = None
+        """What a directory had by name, and the same by key; of the directory that was asked about last."""
         self._where = ""
         """Its path on the host, for messages."""
         self._room = int(limits.RECORD)
@@ -214,7 +216,12 @@ class Record:
         if name in fields or self.names.exact:
             return fields.get(name, ())
         key = self.names.key
-        return next((found for other, found in fields.items() if key(other) == key(name)), ())
+        if self._keyed is None or self._keyed[0] is not fields:
+            by_key: dict[bytes, list[mtree.Fields]] = {}
+            for other, found in fields.items():
+                by_key.setdefault(key(other), found)
+            self._keyed = fields, by_key
+        return self._keyed[1].get(key(name), ())
 
     def linked(self, path: bytes) -> dict[bytes, int]:
         """The files in a directory that have other names too; those with the same number are one file."""

@@ -110,7 +110,10 @@ def test_runs_are_in_turn_and_the_first_is_not_timed(tmp_path: Path) -> None:
 
 
 def test_processor_time_and_memory_are_those_of_all_processes() -> None:
-    spend = "data = bytearray(40 << 20)\nimport time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    spend = (
+        "data = bytearray(40 << 20)\nimport time\n"
+        "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    )
     one = Contender("ours", ["sh", "-c", f"'{sys.executable}' -c '{spend}' & '{sys.executable}' -c '{spend}'; wait"])
     one.warm()
     one.run()

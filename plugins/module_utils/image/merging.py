@@ -121,8 +121,9 @@ class Merged:
             return None
         if found.layer < self._layer:
             self._note(self._key(first))
-        directory[name] = found._replace(links=found.links or [1])
-        return directory[name]
+        found = found._replace(links=found.links or [1])
+        directory[name] = found
+        return found
 
     def fault_of_whiteout(self, directory: bytes) -> str:
         """Why there can be no whiteout in a directory, now that all of its layer is in place; empty when there can."""

@@ -49,26 +49,21 @@ test: $(VENV)/test.stamp $(COLLECTION)
 $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/check.py $@
 
+# In at most 25 minutes, with what is left out said; FILES holds further words, such as --trees large.
 bench: ready
-	@$(VENV)/bin/python tests/bench/rootfs.py
-	@$(VENV)/bin/python tests/bench/large.py
-	@$(VENV)/bin/python tests/bench/module.py
-	@$(VENV)/bin/python tests/bench/clone.py
-	@$(VENV)/bin/python tests/bench/audit.py
-	@$(VENV)/bin/python tests/bench/dns.py
-	@$(VENV)/bin/python tests/bench/connection.py
-	@$(VENV)/bin/python tests/bench/image.py
-	@$(VENV)/bin/python tests/bench/rerun.py
-	@$(VENV)/bin/python tests/bench/fleet.py
-	@$(VENV)/bin/python tests/bench/fleet_macs.py
-	@$(VENV)/bin/python tests/bench/report.py
+	@tests/tools/peers
+	@$(VENV)/bin/python tests/bench/files.py $(FILES)
+	@$(VENV)/bin/python tests/bench/images.py
+	@$(VENV)/bin/python tests/bench/macs.py
+	@$(VENV)/bin/python tests/bench/page.py
 
 # Fuzzing with coverage is left out where atheris cannot be installed.
 soak: $(VENV)/test.stamp $(COLLECTION)
 	@$(MAKE) --no-print-directory $(VENV)/fuzz.stamp || echo "atheris does not install here: its tests are skipped"
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 $(SOAKED)
 	@DARWIN_JAIL_ATTACKS=$${DARWIN_JAIL_ATTACKS:-5000} $(VENV)/bin/pytest --quiet tests/attack
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet folding many selftest_kills vm walk
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet folding many selftest_kills vm \
+		walk walk_ci walk_first walk_many walk_update
 
 engines: .cache/engines/stamp
 	@.cache/engines/bin/python -m pytest --quiet --durations=5 tests/engines

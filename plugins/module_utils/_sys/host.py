@@ -242,6 +242,24 @@ def free_bytes(path: bytes) -> int:
             path = os.path.dirname(path)
 
 
+def born(path: bytes) -> float | None:
+    """When what has a path now was made; None when nobody can tell."""
+    try:
+        return backend().born(path)
+    except OSError:
+        return None
+
+
+def most_links(path: bytes) -> int:
+    """How many names a file can have on the volume of `path`, or of its nearest existing parent; 0: any number."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    try:
+        return backend().most_links(path)
+    except OSError as exc:
+        raise failed("look at", path, exc) from exc
+
+
 def volume(path: bytes) -> Volume:
     """What `path` lies on, or its nearest existing parent."""
     while True:

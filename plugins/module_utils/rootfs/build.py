@@ -13,7 +13,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
@@ -28,7 +28,7 @@ from ..errors import InputError, JailError, NotAJailError, OperationError, Space
 from ..macos import SYSTEM_VERSION, may_hold_macos, release
 from ..result import Result
 from ..sizes import size
-from . import adopt, globs, manifest, profiles, record
+from . import adopt, globs, manifest, profiles, record, total
 from .compare import Comparer
 from .graft import graft
 from .known import Known
@@ -79,6 +79,8 @@ def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
     seconds = round(time.monotonic() - started, 3)
     result = _result(findings, seconds, run.warnings)
     result.values["existed"] = run.existed
+    if run.bytes is not None:
+        result.values["jail_bytes"] = run.bytes
     if check:
         result.values["space"] = run.space(findings.stats)
     return result
@@ -93,6 +95,8 @@ class _Run:
         self.progress = Progress() if wish.progress_file else None
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
+        self.bytes: int | None = None
+        """How many the files of the jail have, as far as that is known."""
         self.warnings = [
             f"someone other than root can write to {show(parent)}, and so put something else in the place of the jail "
             f"{show(self._path)}: build it below a directory that only root can write to"
@@ -176,6 +180,7 @@ class _Run:
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
             with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
+                base.progress = self.progress
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._wish.workers, self._check)
@@ -185,6 +190,9 @@ class _Run:
                 applied = applied and not self._check
         if applied:
             findings.add(self._build())
+        elif before or not self._check:
+            with jails.open_jail(self._wish.jail) as jail:
+                self.bytes = jail.entry.get("bytes")
         self.existed = before
         return findings
 
@@ -197,11 +205,12 @@ class _Run:
                 if self._check:
                     return findings
             with jails.create(self._path) as jail:
-                return self._act(jail, [])
+                return self._act(jail, [], new=True)
         with self._open() as jail:
             self._refuse_other_macos(jail)
             if jail.unknown:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
+            self.bytes = jail.entry.get("bytes")
             moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
             jail.root.moved = {target: name for name, target in moves}
             if self._check or self._in_doubt():
@@ -247,7 +256,7 @@ class _Run:
         """Whether only a look at all of the source can tell that all of it finds room, and names of its own."""
         return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
 
-    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
+    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> Findings:
         jail.root.moved = {}
         adopted = self._is_adopted(jail)
         if adopted and not self.existed:
@@ -260,17 +269,12 @@ class _Run:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            self._wait(True)
-            with Turn(f"build {show(self._path)}") as turn:
-                self._wait(False)
-                findings = self._walk(jail, was, act=True)
-            self.warnings += turn.remarks
+            with closing(Turn(f"build {show(self._path)}", self._wait)) as turn:
+                with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
+                    findings = self._walk(jail, was, act=True, turn=turn)
+                self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
-            news: dict[str, Any] = {}
-            if findings.total or was.interrupted or jail.entry.get("state") != "complete":
-                news = {"state": "complete", **self._built()}
-            if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
-                news["fingerprint"] = self._fingerprint
+            news = self._news(jail, was, findings)
             if news:
                 jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
             record.finish(jail.root, was, findings.blocks, findings.dropped)
@@ -282,7 +286,7 @@ class _Run:
             raise
         return findings
 
-    def _walk(self, jail: jails.Jail, was: record.Record, act: bool) -> Findings:
+    def _walk(self, jail: jails.Jail, was: record.Record, act: bool, turn: Turn | None = None) -> Findings:
         root = jail.root
         own = root.lstat(b"")
         tree = WantedTree(
@@ -303,9 +307,26 @@ class _Run:
         comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
             one.progress = self.progress
-            if act and self.progress:
-                self.progress.restart()
+            if one.installer and turn:
+                one.installer.turn = turn
+            if self.progress:
+                (self.progress.restart if act else self.progress.look)()
             return one.findings(tree)
+
+    def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
+        """What the entry says of the jail after this run, as far as it did not before."""
+        news: dict[str, Any] = {}
+        if findings.total or was.interrupted or jail.entry.get("state") != "complete":
+            news = {"state": "complete", **self._built()}
+        if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
+            news["fingerprint"] = self._fingerprint
+        if not self.existed and not self._is_adopted(jail):  # all that is there was copied now
+            self.bytes = findings.stats.sizes.total()[1]
+        elif findings.blocks or findings.dropped or was.interrupted:
+            self.bytes = total.after(jail.root, was, findings.blocks, findings.dropped, self.bytes)
+        if self.bytes != jail.entry.get("bytes"):
+            news["bytes"] = self.bytes
+        return news
 
     def _built(self) -> dict[str, Any]:
         """What the entry says of the last run that changed something."""
@@ -323,10 +344,10 @@ class _Run:
 
     def estimate(self) -> tuple[int, int, int] | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
-        if self._check:
-            return None  # that is what the run itself finds out
-        self._wish = self._wish._replace(workers=1)
         free = host.free_bytes(self._path)
+        if self._check or self._wish.clone_of or self._in_doubt():
+            return 0, 0, free  # the rest is what the run itself finds out
+        self._wish = self._wish._replace(workers=1)
         before = self.progress.total() if self.progress and self.existed else (0, 0)
         self.progress = None  # this look is not the run's
         with jails.open_jail(self._wish.jail) as jail:
@@ -351,6 +372,8 @@ class _Run:
 
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN
+        if self.progress:
+            self.progress.foresee(stats.counts["files"], stats.sizes.total()[1], free)
         if stats.needed and needed > free:
             raise SpaceError(
                 f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "

@@ -18,7 +18,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from .._sys import at
 from .._sys.alone import Alone
@@ -48,6 +48,8 @@ class Installer:
             os.close(self._stage)
             raise failed("prepare", root.outside(STAGE), exc) from exc
         self._alone = Alone() if only_clones and self._backend.packs_badly(self._stage) else None
+        self.turn: AbstractContextManager[object] = nullcontext()
+        """What is entered to copy."""
         self._umask = os.umask(0)
         self._backend.umask_is_zero = True
         self._count = 0
@@ -91,7 +93,9 @@ class Installer:
     def _put(self, path: bytes, want: WantedFile, target: int) -> None:
         name = path[path.rfind(b"/") + 1 :]
         temporary = self._temporary()
-        if self._make(self._stage, temporary, want, path):
+        with self.turn:
+            made = self._make(self._stage, temporary, want, path)
+        if made:
             at.rename(temporary, self._stage, name, target)
             if self.progress and want.status.st_mode & 0o170000 == 0o100000:
                 self.progress.copied(want.status.st_size)
@@ -228,7 +232,7 @@ class Installer:
 
     def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
-        with self._alone or nullcontext():
+        with self.turn, self._alone or nullcontext():
             self._fill(fd, path, files)
 
     def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:

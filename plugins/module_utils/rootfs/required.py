@@ -25,7 +25,7 @@ def refuse_missing(
         if not _comes(rel, matches, source, excluded) and not _stays(rel, jail):
             raise InputError(
                 f"cannot build {show(jail)}: it would have no {path}, which is needed to work in it: take a profile, "
-                "or name it in entries or in a manifest"
+                "or name it in the option entries or in a manifest"
             )
 
 

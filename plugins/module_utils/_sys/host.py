@@ -181,7 +181,7 @@ def read_lines(path: AnyPath, longest: Limit) -> Iterator[bytes]:
         try:
             while line := file.readline(longest + 1):
                 if len(line) > longest:
-                    raise InputError(longest.exceeded("read", show(path), "has a line of"))
+                    raise InputError(longest.exceeded("read", f"the file {show(path)}", "has a line of"))
                 yield line
         except OSError as exc:
             raise failed("read", path, exc) from exc

@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -145,7 +144,7 @@ def kind_of(folder: Path) -> str:
 
 
 def in_memory(bench: Bench, folder: Path, name: str) -> None:
-    with new(folder):
+    with bench.attempt(f"{name} in memory"), new(folder):
         trees = Trees(bench, folder, name, kind_of(folder))
         trees.build()
         if name in SIZES:
@@ -156,7 +155,7 @@ def in_memory(bench: Bench, folder: Path, name: str) -> None:
 
 
 def on_disk(bench: Bench, folder: Path, name: str) -> None:
-    with new(folder):
+    with bench.attempt(f"{name} on the disk"), new(folder):
         trees = Trees(bench, folder, name, kind_of(folder))
         trees.build()
         trees.again()
@@ -167,12 +166,7 @@ def on_volume(bench: Bench, folder: Path, name: str, kind: str) -> None:
     if reason := lacks(kind):
         bench.leave_out(kind, reason)
         return
-    with new(folder), ExitStack() as stack:
-        try:
-            point = stack.enter_context(volume(kind, folder / kind, megabytes=4000))
-        except subprocess.CalledProcessError:
-            bench.leave_out(kind, "it cannot be mounted here")
-            return
+    with bench.attempt(kind), new(folder), volume(kind, folder / kind, megabytes=4000) as point:
         trees = Trees(bench, point / "bench", name, kind)
         trees.build(trees.reflink())
         trees.again()
@@ -180,7 +174,7 @@ def on_volume(bench: Bench, folder: Path, name: str, kind: str) -> None:
 
 
 def audit(bench: Bench, folder: Path) -> None:
-    with new(folder):
+    with bench.attempt("audit"), new(folder):
         apart(os.environ["BENCH_STATE"])
         fill(folder / "jail", 5000, 5000)
         argv = [*OURS, "audit", str(folder / "jail"), "closure", "signing"]

@@ -143,7 +143,7 @@ def main() -> None:
             if compression == "zstd" and not shutil.which("zstd"):
                 bench.leave_out("zstd", "it is not installed")
                 continue
-            with new(args.memory):
+            with bench.attempt(compression), new(args.memory):
                 images = Images(bench, args.memory, size, compression)
                 images.export()
                 images.again()

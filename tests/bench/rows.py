@@ -137,9 +137,13 @@ class Contender:
         self.after()
 
 
+class FailedError(Exception):
+    """A program failed."""
+
+
 def _refuse_failure(argv: Sequence[str], code: int, said: bytes) -> None:
     if code:
-        sys.exit(f"{' '.join(argv)[:300]} ended with {code}: {said.decode(errors='replace')[-2000:]}")
+        raise FailedError(f"{' '.join(argv)[:300]} ended with {code}: {said.decode(errors='replace')[-1000:]}")
 
 
 def _children() -> float:
@@ -192,6 +196,15 @@ class Bench:
     def leave_out(self, what: str, why: str) -> None:
         self.left_out.append(f"{what}: {why}")
         print(f"left out: {self.left_out[-1]}", file=sys.stderr)
+
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[None]:
+        """Leave out what fails, and go on."""
+        try:
+            yield
+        except (FailedError, OSError, subprocess.CalledProcessError) as exc:
+            said = exc.stderr or b"" if isinstance(exc, subprocess.CalledProcessError) else b""
+            self.leave_out(what, " ".join(f"{exc} {said[-300:].decode(errors='replace')}".split()))
 
     @property
     def is_late(self) -> bool:

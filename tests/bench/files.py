@@ -144,7 +144,7 @@ def kind_of(folder: Path) -> str:
 
 
 def in_memory(bench: Bench, folder: Path, name: str) -> None:
-    with bench.attempt(f"{name} in memory"), new(folder):
+    with new(folder):
         trees = Trees(bench, folder, name, kind_of(folder))
         trees.build()
         if name in SIZES:
@@ -155,7 +155,7 @@ def in_memory(bench: Bench, folder: Path, name: str) -> None:
 
 
 def on_disk(bench: Bench, folder: Path, name: str) -> None:
-    with bench.attempt(f"{name} on the disk"), new(folder):
+    with new(folder):
         trees = Trees(bench, folder, name, kind_of(folder))
         trees.build()
         trees.again()
@@ -166,7 +166,7 @@ def on_volume(bench: Bench, folder: Path, name: str, kind: str) -> None:
     if reason := lacks(kind):
         bench.leave_out(kind, reason)
         return
-    with bench.attempt(kind), new(folder), volume(kind, folder / kind, megabytes=4000) as point:
+    with new(folder), volume(kind, folder / kind, megabytes=4000) as point:
         trees = Trees(bench, point / "bench", name, kind)
         trees.build(trees.reflink())
         trees.again()
@@ -174,7 +174,7 @@ def on_volume(bench: Bench, folder: Path, name: str, kind: str) -> None:
 
 
 def audit(bench: Bench, folder: Path) -> None:
-    with bench.attempt("audit"), new(folder):
+    with new(folder):
         apart(os.environ["BENCH_STATE"])
         fill(folder / "jail", 5000, 5000)
         argv = [*OURS, "audit", str(folder / "jail"), "closure", "signing"]
@@ -188,16 +188,17 @@ def main() -> None:
     parser.add_argument("--disk", type=Path, default=Path("/var/tmp/darwin.jail.bench"))  # noqa: S108
     args = parser.parse_args()
     bench = Bench("files", args.runs, args.minutes)
-    try:
+    with bench.saved(args.json):
         for name in args.trees:
-            (on_disk if name == "large" else in_memory)(bench, args.disk if name == "large" else args.memory, name)
-        in_memory(bench, args.memory, str(SHARE))
-        on_disk(bench, args.disk, "small")
+            if name == "large":
+                bench.attempt("large, on the disk", on_disk, args.disk, name)
+            else:
+                bench.attempt(f"{name}, in memory", in_memory, args.memory, name)
         for kind in ("xfs", "btrfs"):
-            on_volume(bench, args.disk, "small", kind)
-        audit(bench, args.memory)
-    finally:
-        bench.save(args.json)
+            bench.attempt(kind, on_volume, args.disk, "small", kind)
+        bench.attempt("audit", audit, args.memory)
+        bench.attempt(f"{SHARE}, in memory", in_memory, args.memory, str(SHARE))
+        bench.attempt("small, on the disk", on_disk, args.disk, "small")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@
     python tests/bench/macs.py [--parts PART ...] [--runs N] [--minutes N]
 
     names        look-ups by the DNS relay, against the same without it
-    controller   a module against a module of Ansible's, hosts that only answer, and the report of a fleet
     jails        a second run of build_jail, and a further jail in it, against pings
     connection   files and tasks by the connection to a jail, against plain ssh to its Mac
+    controller   a module against a module of Ansible's, hosts that only answer, and the report of a fleet
 
 Stand-in Macs need root; see tests/standin/README.md. A part that fails is left out with what it said.
 """
@@ -258,23 +258,17 @@ def _there_and_back(link: Link, here: Path) -> tuple[float, float]:
     return halfway - started, ended - halfway
 
 
-PARTS = {"names": names, "controller": controller, "jails": jails, "connection": connection}
+PARTS = {"names": names, "jails": jails, "connection": connection, "controller": controller}
 
 
 def main() -> None:
-    parser = arguments(runs=2, minutes=7)
+    parser = arguments(runs=2, minutes=8)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     args = parser.parse_args()
     bench = Bench("macs", args.runs, args.minutes)
-    try:
+    with bench.saved(args.json):
         for name in args.parts:
-            if bench.is_late:
-                bench.leave_out(name, "no time was left")
-                continue
-            with bench.attempt(name):
-                PARTS[name](bench)
-    finally:
-        bench.save(args.json)
+            bench.attempt(name, PARTS[name])
 
 
 if __name__ == "__main__":

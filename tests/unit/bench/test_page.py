@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +127,28 @@ def test_nothing_begins_when_time_has_run_out(tmp_path: Path) -> None:
     assert (bench.rows, bench.left_out) == ([], ["work: no time was left"])
 
 
+def run(bench: Bench, script: str) -> None:
+    bench.measure("work", Contender("ours", ["sh", "-c", script]), [])
+
+
+def test_what_takes_too_long_is_given_up_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "GRACE", 1)
+    bench, late = Bench("files", runs=1, minutes=0.01), tmp_path / "late"
+    with bench.saved(tmp_path / "json"):
+        bench.attempt("one", run, f"(sleep 3; touch {late}) & wait")
+        bench.attempt("other", run, f"touch {late}")
+    assert bench.left_out == ["one: no time was left", "other: no time was left"]
+    time.sleep(3)
+    assert not late.exists()
+    assert rows.load(tmp_path / "json")["files"]["left out"] == bench.left_out
+
+
 def test_what_fails_is_left_out_with_what_it_said_and_the_others_go_on() -> None:
     bench = Bench("files", runs=1, minutes=1)
     for code in (3, 0):
-        with bench.attempt(f"work {code}"):
-            bench.measure("work", Contender("ours", ["sh", "-c", f"echo why >&2; exit {code}"]), [])
+        bench.attempt(f"work {code}", run, f"echo why >&2; exit {code}")
     assert bench.left_out == ["work 3: sh -c echo why >&2; exit 3 ended with 3: why"]
     assert [len(row.ours["seconds"]) for row in bench.rows] == [1]
 

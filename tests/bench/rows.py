@@ -245,7 +245,7 @@ class Bench:
     ) -> None:
         """Rows of a work, one for each peer."""
         peers, load = list(peers), os.getloadavg()[0]
-        if self.in_turn(work, ours, *peers):
+        if self.in_turn(", ".join(word for word in (work, tree, where) if word), ours, *peers):
             for peer in peers or [Contender("", ())]:
                 self.add(Row(work, ours.figures, peer.name or None, peer.figures if peers else {}, tree, where, load))
 

@@ -122,9 +122,9 @@ def test_processor_time_and_memory_are_those_of_all_processes() -> None:
 
 def test_nothing_begins_when_time_has_run_out(tmp_path: Path) -> None:
     bench = Bench("files", runs=2, minutes=0)
-    bench.measure("work", Contender("ours", ["touch", str(tmp_path / "run")]), [])
+    bench.measure("work", Contender("ours", ["touch", str(tmp_path / "run")]), [], "real", "tmpfs")
     assert not os.listdir(tmp_path)
-    assert (bench.rows, bench.left_out) == ([], ["work: no time was left"])
+    assert (bench.rows, bench.left_out) == ([], ["work, real, tmpfs: no time was left"])
 
 
 def run(bench: Bench, script: str) -> None:

@@ -14,6 +14,8 @@ description:
   - At the end of a run, prints a table with a line for each host on which the run did all that it was to do. It says
     what changed, which configuration was kept as it was changed in the jail, how much was copied, how long the tasks of
     the host took, and what to do next. With C(--check) it says what would change, and how much would be copied.
+  - The size of a jail is that of the files that were copied into it, by all runs together. It is left out where it is
+    not known, as of a jail that was made of an image.
   - Macs are in the table when something changed on them.
   - When something failed, prints another table of the hosts that are not done. Those that failed or could not be
     reached are there with the step and the reason. Those that the run did not come to, since it ended early, are
@@ -55,7 +57,7 @@ from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import reason, table
 from ansible_collections.darwin.jail.plugins.plugin_utils.totals import Totals
 
-COLUMNS = ("host", "changed", "kept", "copied", "time", "next")
+COLUMNS = ("host", "changed", "kept", "copied", "size", "time", "next")
 LOST = ("host", "result", "step", "why")
 BRIEF = "darwin.jail.brief"
 NEXT = "darwin_jail_next"

@@ -16,6 +16,7 @@ description:
   - Files are written and read by the jail's user inside of the jail. A link in the jail cannot lead them out of it.
   - A jail is entered only when root alone can change the directories above it. Others could put a tree of their own
     there.
+  - A warning tells of a jail whose build did not end, as with M(darwin.jail.darwin_chroot_exec).
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 author:
   - darwin.jail contributors (@darwin-jail)
@@ -25,7 +26,7 @@ extends_documentation_fragment:
 requirements:
   - A user on the Mac who is root, or who may do everything with sudo, with or without a password.
   - Python 3.9 or newer on the Mac, as the Command Line Tools have it. Without one the jail is entered all the same, but
-    the user is in 16 groups at most, and C(TMPDIR) is C(/tmp).
+    the user is in 16 groups at most, C(TMPDIR) is C(/tmp), and nothing warns of a jail whose build did not end.
   - Python in the jail for most modules, but not for M(ansible.builtin.raw) and M(ansible.builtin.script).
 notes:
   - The options of P(ansible.builtin.ssh#connection) are about the way to the Mac, and so are O(remote_user), which is
@@ -190,7 +191,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, show
-from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, without_ours
+from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, incomplete, without_ours
 from ansible_collections.darwin.jail.plugins.plugin_utils import entry, settings
 from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, SshMac, Sudo, mac_over_ssh, this_mac
 from ansible_collections.darwin.jail.plugins.plugin_utils.python import (
@@ -371,6 +372,8 @@ class Connection(ConnectionBase):
         said = answer[1] if terminal else answer[2]
         if answer[0] and not entered(said):
             entry.judge(visit, answer[0], said, name)
+        if incomplete(said):
+            display.warning(entry.unfinished(visit))
         answer = without_ours(*answer, terminal)
         if answer[0]:
             entry.explain(visit, answer)

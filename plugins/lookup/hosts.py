@@ -13,6 +13,8 @@ description:
     hosts, and ends with 0.
   - Fails when a source of the inventory is not there or could not be read by a plugin of this collection, when no
     source has a host, and when no host of any of the patterns is left by C(--limit).
+  - Fails, too, when a directory of inventories has none in it, and when Ansible takes nothing of a file that ends as
+    YAML does, in an inventory or in C(group_vars) or C(host_vars) beside it, as it is no YAML, empty or a list.
 options:
   _terms:
     description: The pattern of the play, and those of plays behind it in the same playbook.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,8 +23,8 @@ from ._sys.enter import enter
 from ._sys.limits import PROGRAM_OUTPUT
 from ._sys.rooted import Root
 from .directory import Account
-from .errors import InputError
-from .jail import open_jail
+from .errors import InputError, JailError, show
+from .jail import incomplete, open_jail
 from .jail_users import find_jail_group, find_member
 from .result import Result
 from .user_tmp import Owner, uuid_of
@@ -113,6 +114,29 @@ class Identity(NamedTuple):
     """Exactly these besides `gid`; None: those that Directory Services says."""
 
 
+def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: bool) -> Result:
+    """Run the program of the module, then each of `also`, whatever became of those before it."""
+    if also and params["ephemeral"]:
+        raise InputError("also goes on in the jail when the clone is gone: give each program of it an ephemeral task")
+    result = _attempt(params, check)
+    answers = {}
+    for one in [] if check else also:
+        given = {name: value for name, value in one.items() if name != "name"}
+        answer = _attempt({"jail": params["jail"], **given}, check)
+        answers[one["name"]] = {**answer.values, "msg": show(answer.values["msg"]), "failed": answer.failed}
+        result.warnings += [said for said in answer.warnings if said not in result.warnings]
+    if answers:
+        result.values["also"] = answers
+    return result
+
+
+def _attempt(options: dict[str, Any], check: bool) -> Result:
+    try:
+        return execute(Command(**options), check)
+    except JailError as exc:
+        return verdict.not_run(exc)
+
+
 def execute(command: Command, check: bool) -> Result:
     """Run the program; in check mode do all but that. JailError when it cannot be run."""
     if os.geteuid() != 0:
@@ -123,7 +147,7 @@ def execute(command: Command, check: bool) -> Result:
     if not command.ephemeral or check:
         result = _execute(command, who, command.jail, check)
         if building:
-            result.warnings.append(f"{command.jail} is not complete: its build did not end: build it again")
+            result.warnings.append(incomplete(command.jail))
         return result
     from .throwaway import clone_for_a_run  # noqa: PLC0415 (other runs need not load the engine)
 

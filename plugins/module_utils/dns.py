@@ -30,6 +30,7 @@ from .jail import jail_path, open_jail
 from .launchd import Job, Step
 from .result import Result
 
+PURPOSE = "dns"
 MODES = ("auto", "link", "relay", "none")
 SERVER = dns_relay.SERVER
 SOCKET = f"{dns_relay.FOLDER}/{dns_relay.NAME}".encode()
@@ -69,12 +70,14 @@ def look(root: Root) -> Way:
 
 
 def job(path: bytes, mode: str, python: str) -> Job:
-    name = launchd.label(path, "dns")
+    name = launchd.label(path, PURPOSE)
     words = (python, "-I", "-S", launchd.installed(name, PROGRAM), "--mode", mode, os.fsdecode(path))
     return Job(name, words, {PROGRAM: program(daemon, peer, dns_relay, call="main()").encode()})
 
 
-def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> Result:
+def arrange(
+    jail: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
+) -> Result:
     """Make names resolve in a jail, or with mode none take that back."""
     if os.geteuid() != 0:
         raise InputError(f"cannot arrange names in {jail}: launchd takes jobs from root only: set become: true")
@@ -85,6 +88,8 @@ def arrange(jail: str, mode: str, python: str, timeout: float, check: bool) -> R
     wanted = job(path, mode, python)
     with open_foretold(jail, check) as opened:
         result = _keep(opened.root, wanted, mode, timeout, check)
+        if names is not None and not check:
+            result.values.update(_found(opened.root, names), problem="")
     result.warnings += opened.foretold
     return result
 
@@ -109,7 +114,7 @@ def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Re
 def _end(jail: str, check: bool) -> Result:
     """Remove the job and what it made; a way that something else made is left."""
     path = jail_path(jail)
-    name = launchd.label(path, "dns")
+    name = launchd.label(path, PURPOSE)
     steps = launchd.plan_absent(name)
     if steps and os.path.isdir(path):
         with Root(path) as root:
@@ -145,8 +150,12 @@ def inspect(jail: str, names: Sequence[str]) -> Result:
     """The way that there is, and what names resolve to over it."""
     with open_jail(jail) as opened:
         way = look(opened.root)
-        found = look_up(opened.root, list(names) or [own_name()])
+        found = _found(opened.root, names)
     return Result(False, {"mode": way.mode, "problem": way.problem, **found})
+
+
+def _found(root: Root, names: Sequence[str]) -> dict[str, Any]:
+    return look_up(root, list(names) or [own_name()])
 
 
 def own_name() -> str:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from . import kept
+from . import kept, user_tmp
 from ._sys import host
 from ._sys.names import names_of
 from ._sys.rooted import Root
@@ -76,20 +76,30 @@ class Step(NamedTuple):
         return f"{sign} /{show(self.path)}" + (f" ({self.why})" if self.why else "")
 
 
-def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool) -> Result:
-    """Make files and directories of a jail what the items say. All of it is looked at before anything is changed."""
+def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Sequence[str] = ()) -> Result:
+    """Make files and directories of a jail what the items say, and the temporary ones of users.
+
+    All of it is looked at before anything is changed.
+    """
     planned: dict[Step, Wanted] = {}
     with open_foretold(jail, check) as opened:
+        owners = [user_tmp.owner_of(opened.root, user) for user in users]
         wishes = [wanted(number, item, opened.root) for number, item in enumerate(files)]
         asked = sorted(wishes, key=lambda want: want.path)
         opened.lock(check)
+        repairs = user_tmp.missing(opened, owners)
         for want in asked:
             for step in [] if is_mounted(opened, want) else plan(opened.root, want):
                 planned.setdefault(step, want)
         if not check:
+            user_tmp.repair(opened, repairs)
             carry_out_all(opened.root, planned)
-    values = {"operations": [step.report() for step in planned], "operations_total": len(planned)}
-    return Result(bool(planned), values, [step.describe() for step in planned], opened.foretold)
+    steps = [
+        *(Step("change" if one.why else "create", one.directory.rel, "directory", one.why) for one in repairs),
+        *planned,
+    ]
+    values = {"operations": [step.report() for step in steps], "operations_total": len(steps)}
+    return Result(bool(steps), values, [step.describe() for step in steps], opened.foretold)
 
 
 def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:

@@ -34,5 +34,5 @@ def open_foretold(path: str, check: bool) -> Jail:
     except BaseException:
         jail.close()
         raise
-    jail.foretold = [f"{show(real)} is no jail yet: what is said holds once it is taken over (option adopt)"]
+    jail.foretold = [f"{show(real)} is no jail yet: what is said holds once it is taken over"]
     return jail

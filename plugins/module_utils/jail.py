@@ -258,6 +258,10 @@ def foreign(path: AnyPath) -> NotAJailError:
     )
 
 
+def incomplete(path: AnyPath) -> str:
+    return f"{show(path)} is not complete: its build did not end: build it again"
+
+
 def read_marker(root: Root) -> dict[str, Any] | None:
     """The marker of a jail; None when there is none; RecordError when it makes no sense."""
     try:

@@ -132,6 +132,14 @@ def shared(owned: tuple[int, int, int]) -> bytes:
     return text
 
 
+def name_of(text: bytes) -> bytes:
+    """The name alone; RecordError for what is no line."""
+    found = _LINE.fullmatch(text)
+    if not found:
+        raise _refused(text)
+    return decode_name(found[1])
+
+
 def parse(text: bytes) -> tuple[bytes, Fields]:
     """The name and fields of a line; RecordError for anything that `line` does not write."""
     found = _LINE.fullmatch(text)

@@ -33,15 +33,18 @@ PLACES = {
     b"usr": "system",
 }
 """The longest one that fits counts."""
+DEEPEST = max(place.count(b"/") for place in PLACES) + 1
 GROUPS = ("shared_cache", "frameworks", "system", "clt", "homebrew", "home", OTHER)
 
 
 def group_of(directory: bytes) -> str:
     """The group of the files in a directory of the jail, given relative to its root."""
-    while directory:
-        if directory in PLACES:
-            return PLACES[directory]
-        directory = directory.rpartition(b"/")[0]
+    above = directory.split(b"/", DEEPEST)[:DEEPEST]
+    while above:
+        group = PLACES.get(b"/".join(above))
+        if group:
+            return group
+        above.pop()
     return OTHER
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -144,19 +145,37 @@ def plan(root: Root, directories: list[Directory]) -> list[Repair]:
     return repairs
 
 
+def owner_of(root: Root, user: str) -> Owner:
+    """Who a user is that the Mac or the jail knows."""
+    return find_owner(root, user, None, None, None)
+
+
+def missing(jail: Jail, owners: Sequence[Owner]) -> list[Repair]:
+    """What the directories of users lack, each once; InputError when it cannot be made."""
+    if owners:
+        _refuse_odd_var(jail.root)
+    repairs = plan(jail.root, list(dict.fromkeys(directory for owner in owners for directory in wanted(owner))))
+    for one in repairs:
+        _refuse_mounts(jail, one.directory.rel)
+    return repairs
+
+
+def repair(jail: Jail, repairs: Sequence[Repair]) -> None:
+    for one in repairs:
+        jail.root.make_dir(*one.directory)
+
+
 def present(jail: Jail, owner: Owner, check: bool) -> list[str]:
     """Make and correct the directories of a user; returns what was done."""
-    repairs = plan(jail.root, wanted(owner))
-    for repair in repairs:
-        _refuse_mounts(jail, repair.directory.rel)
+    repairs = missing(jail, [owner])
     if not check:
-        for repair in repairs:
-            jail.root.make_dir(*repair.directory)
-    return [repair.describe() for repair in repairs]
+        repair(jail, repairs)
+    return [one.describe() for one in repairs]
 
 
 def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
     """Remove the directory of a user with all in it, and its parent when that is empty; returns what was done."""
+    _refuse_odd_var(jail.root)
     shared, name = os.path.split(owner.rel)
     for rel in (FOLDERS, shared, owner.rel):
         status = jail.root.lstat(rel)
@@ -212,7 +231,6 @@ def arrange(
         owner = find_owner(opened.root, user, uid, gid, uuid)
         path = owner.path
         opened.lock(check)
-        _refuse_odd_var(opened.root)
         done = (present if state == "present" else absent)(opened, owner, check)
     values = {"path": path, "user_dir": f"{path}/0/", "temp_dir": f"{path}/T/", "cache_dir": f"{path}/C/"}
     return Result(bool(done), values, done, opened.foretold)

@@ -133,9 +133,15 @@ def entered(said: bytes) -> bool:
     return visitor.ENTERED.encode() in said.replace(b"\r\n", b"\n")
 
 
+def incomplete(said: bytes) -> bool:
+    """Whether the build of the jail did not end, by what the visitor said before a program of the jail could."""
+    said = said.replace(b"\r\n", b"\n").partition(visitor.ENTERED.encode())[0]
+    return said.endswith(visitor.INCOMPLETE.encode())
+
+
 def without_ours(rc: int, stdout: bytes, stderr: bytes, terminal: bool) -> tuple[int, bytes, bytes]:
-    """The answer of a visit as its program gave it, without the line before. At a terminal all is standard output."""
-    line = visitor.ENTERED.encode()
-    if terminal:
-        return rc, stdout.replace(line.replace(b"\n", b"\r\n"), b"", 1), stderr
-    return rc, stdout, stderr.replace(line, b"", 1)
+    """The answer of a visit as its program gave it, without our lines before. At a terminal all is standard output."""
+    said = stdout if terminal else stderr
+    for line in (visitor.INCOMPLETE, visitor.ENTERED)[0 if incomplete(said) else 1 :]:
+        said = said.replace(line.replace("\n", "\r\n" if terminal else "\n").encode(), b"", 1)
+    return (rc, said, stderr) if terminal else (rc, stdout, said)

@@ -113,6 +113,45 @@ options:
       - The memory that the module takes is some times as much.
     type: int
     default: 16777216
+  also:
+    description:
+      - Further programs to run in the jail after this one, in their order, whatever becomes of it and of each other.
+        What they say is in RV(also), and the task fails for none of them. In check mode none is run. With O(ephemeral)
+        that is refused.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What its answer is called in RV(also).
+        type: str
+        required: true
+      argv:
+        description: As O(argv).
+        type: list
+        elements: str
+        required: true
+      user:
+        description: As O(user).
+        type: str
+        default: root
+      chdir:
+        description: As O(chdir).
+        type: str
+        default: /
+      removes:
+        description: As O(removes).
+        type: str
+      stdin:
+        description: As O(stdin).
+        type: str
+      env:
+        description: As O(env).
+        type: dict
+        default: {}
+      timeout:
+        description: As O(timeout), of this program.
+        type: float
   ephemeral:
     description:
       - Run the program in a copy-on-write clone of the jail that is made for this run and thrown away afterwards, with
@@ -170,6 +209,18 @@ EXAMPLES = r"""
     argv: [/bin/zsh, -lc, 'brew install tree && brew test tree']
     ephemeral: true
   become: true
+
+- name: Ask two programs by one task
+  darwin.jail.darwin_chroot_exec:
+    jail: /private/var/jails/sequoia-dev
+    argv: [/usr/bin/sw_vers, -productVersion]
+    also:
+      - name: kernel
+        argv: [/usr/bin/uname, -r]
+  become: true
+  register: asked
+  changed_when: false
+  failed_when: asked is failed or asked.also.kernel.failed
 
 - name: Use a shell where one is wanted
   darwin.jail.darwin_chroot_exec:
@@ -239,43 +290,50 @@ msg:
   returned: always
   type: str
   sample: ''
+also:
+  description:
+    - What became of each program of O(also), by its name. All that is returned of a single one, and whether it failed.
+  returned: when O(also) is given, but for check mode
+  type: dict
+  sample: {kernel: {failed: false, rc: 0, stdout: 24.2.0, stderr: '', msg: ''}}
 """
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.chroot import Command, execute
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
+from ansible_collections.darwin.jail.plugins.module_utils.chroot import execute_all
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.verdict import not_run
 
-SPEC = {
-    "jail": {"type": "path", "required": True},
-    "argv": {"type": "list", "elements": "str"},
-    "cmd": {},
+ARGV = {"type": "list", "elements": "str"}
+OF_EACH = {
     "user": {"default": "root"},
-    "group": {},
-    "groups": {"type": "list", "elements": "str"},
     "chdir": {"default": "/"},
-    "creates": {},
     "removes": {},
     "stdin": {},
+    "env": {"type": "dict", "default": {}},
+    "timeout": {"type": "float"},
+}
+ALSO = {"name": {"required": True}, "argv": {**ARGV, "required": True}, **OF_EACH}
+SPEC = {
+    "jail": {"type": "path", "required": True},
+    "argv": ARGV,
+    "cmd": {},
+    **OF_EACH,
+    "group": {},
+    "groups": {"type": "list", "elements": "str"},
+    "creates": {},
     "stdin_add_newline": {"type": "bool", "default": True},
     "strip_empty_ends": {"type": "bool", "default": True},
-    "env": {"type": "dict", "default": {}},
     "clean_env": {"type": "bool", "default": True},
     "login": {"type": "bool", "default": False},
-    "timeout": {"type": "float"},
     "output_limit": {"type": "int", "default": 16777216},
     "ephemeral": {"type": "bool", "default": False},
+    "also": {"type": "list", "elements": "dict", "default": [], "options": ALSO},
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    try:
-        return execute(Command(**params), check)
-    except JailError as exc:
-        return not_run(exc)
+    return execute_all(params, params.pop("also"), check)
 
 
 def main() -> None:

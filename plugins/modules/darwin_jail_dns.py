@@ -43,6 +43,14 @@ options:
     description: Seconds to wait until somebody answers in the jail, after the job was started.
     type: float
     default: 20
+  names:
+    description:
+      - Names to look up then, as M(darwin.jail.darwin_jail_dns_info) does. When the list is empty, the Mac's own name
+        in its local network. That spares a task.
+      - Nothing is looked up when it is left out, with O(mode=none), and in check mode. A name that does not resolve is
+        in RV(errors), and the task does not fail for it.
+    type: list
+    elements: str
 notes:
   - Programs that use Network.framework or CFNetwork do not need the socket. Those that bring a resolver of their own,
     such as C(dig) and many written in Go, read C(/etc/resolv.conf) instead.
@@ -90,6 +98,26 @@ said:
   sample: >-
     2026-11-22 20:15:03 /private/var/jails/sequoia-dev/private/var/run/mDNSResponder is relayed to
     /private/var/run/mDNSResponder
+problem:
+  description: Why nothing leads to mDNSResponder. It is empty, for the task fails then.
+  returned: when O(names) were looked up
+  type: str
+  sample: ''
+entered:
+  description: Whether macOS let the look-up enter the jail, which System Integrity Protection may refuse.
+  returned: when O(names) were looked up
+  type: bool
+  sample: true
+addresses:
+  description: The addresses of those names that have any.
+  returned: when O(names) were looked up
+  type: dict
+  sample: {mac1.local: ["192.0.2.7", "2001:db8::7"]}
+errors:
+  description: What was said of those that have none.
+  returned: when O(names) were looked up
+  type: dict
+  sample: {nowhere.example.com: "nodename nor servname provided, or not known"}
 """
 
 from typing import Any
@@ -104,6 +132,7 @@ SPEC = {
     "mode": {"choices": list(MODES), "default": "auto"},
     "python": {"type": "path", "default": PYTHON},
     "timeout": {"type": "float", "default": 20},
+    "names": {"type": "list", "elements": "str"},
 }
 
 

@@ -73,6 +73,13 @@ options:
       group:
         description: Name or number of its group. The primary group of O(files[].owner) when left out.
         type: str
+  user_tmp:
+    description:
+      - Users, by name or number, who get the temporary directories that M(darwin.jail.darwin_jail_user_tmp) would make.
+        That spares tasks.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_user_tmp
@@ -152,11 +159,12 @@ FILE = {
 SPEC = {
     "jail": {"type": "path", "required": True},
     "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
+    "user_tmp": {"type": "list", "elements": "str", "default": []},
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(params["jail"], params["files"], check)
+    return arrange(params["jail"], params["files"], check, params["user_tmp"])
 
 
 def main() -> None:

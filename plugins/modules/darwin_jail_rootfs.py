@@ -178,8 +178,8 @@ options:
     type: path
 notes:
   - A run of more than a second shows what is to be copied and how much is free, and then, every few seconds at first,
-    how many files and bytes are copied, how fast, and how long it will take. One in check mode shows what it has
-    found so far. One in the background (C(async)) or with C(no_log) shows nothing.
+    how many files and bytes are copied, how fast, and how long it will take. One in check mode, or that looks first,
+    shows what it has found so far and how much is free. A clone shows how much is copied, and how fast. One in the background (C(async)) or with C(no_log) shows nothing.
   - With C(--diff) the first 50 changes are listed, and the number of the others. Changes of nothing but a time are
     only counted. With C(-v) all RV(operations) are listed.
   - Run it as root (C(become)).
@@ -278,6 +278,13 @@ sizes:
   sample:
     shared_cache: {files: 6, bytes: 3419111424, disk: 3419111424}
     total: {files: 46396, bytes: 5033985197, disk: 4204412928}
+jail_bytes:
+  description:
+    - How many bytes the files have that were copied into the jail, by all runs together. What others put there is not
+      among them. Left out where it is not known.
+  returned: when O(state=present), for a jail that is there
+  type: int
+  sample: 5033985197
 space:
   description: Whether it fits. C(needed) and C(free) are bytes on the volume of the jail.
   returned: when O(state=present), in check mode

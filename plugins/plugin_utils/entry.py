@@ -16,11 +16,15 @@ from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer
 
 display = Display()
 
-# How a module says that it misses a library of Python, in an answer of the jail: no more is taken of it than two words.
-LACKING = re.compile(
-    rb"Failed to import the required Python library \(([\w.-]{1,60})\) "
-    rb"on [\w.-]{1,99}'s Python (/[\w./+-]{1,200})\. "
+# How a module says what it misses, in an answer of the jail: no more is taken of it than this word.
+LIBRARY = re.compile(
+    rb"Failed to import the required Python library \(([\w.-]{1,60})\) on |Unable to find any of (pip)3 to use\. "
 )
+VIRTUALENV = b'Failed to find required executable \\"virtualenv\\" in paths: '
+PYTHON = re.compile(r"(/[\w./+-]*/python[\d.]*) ")
+"""What a module runs on, in the command for it."""
+# A Python without pip, one whose packages are another program's to install and an old pip all take this.
+BRING = '{0} -m venv ~/pip && ~/pip/bin/pip install --target "$({0} -m site --user-site)" {1}'
 # How sudo tells that it will not, and what can be done about it.
 GIVE_IT = (
     "give the password of the user there with --ask-become-pass or ansible_become_password, or a sudo rule that asks "
@@ -58,6 +62,13 @@ def unreached(mac: str, visit: Visit, cause: str) -> str:
     return advised(f"cannot reach {mac}, the Mac of the jail {visit.jail}", cause)
 
 
+def unfinished(visit: Visit) -> str:
+    """What is said of a jail whose build did not end."""
+    from ansible_collections.darwin.jail.plugins.module_utils.jail import incomplete  # noqa: PLC0415 (few tasks need it)
+
+    return incomplete(visit.jail)
+
+
 def explain(visit: Visit, answer: Answer) -> None:
     """Say what is known of programs that were killed, and of a library that a module misses."""
     from ansible_collections.darwin.jail.plugins.module_utils import refusal  # noqa: PLC0415 (few tasks need it)
@@ -66,10 +77,21 @@ def explain(visit: Visit, answer: Answer) -> None:
     why = refusal.killed(visit, rc, stderr)
     if why:
         display.warning(show(why))
-    lacking = LACKING.search(stdout)
-    if lacking:
-        library, python = (word.decode() for word in lacking.groups())
+    help_module(visit, stdout)
+
+
+def help_module(visit: Visit, answer: bytes) -> None:
+    """Say how to bring what a module misses: a library of Python, or the program virtualenv of the module pip."""
+    runs_on = PYTHON.search(visit.words[-1])
+    library = LIBRARY.search(answer)
+    if runs_on and library:
+        name = (library[1] or library[2]).decode()
         display.warning(
-            f"Python in the jail {show(visit.jail)} has no {library}, which the module needs: bring it there by "
-            f"running in the jail, as its user: {python} -m pip install --user {library}"
+            f"Python in the jail {show(visit.jail)} has no {name}, which the module needs: bring it there by running "
+            f"in the jail, as {show(visit.user)}: {BRING.format(runs_on[1], name)}"
+        )
+    if runs_on and VIRTUALENV in answer:
+        display.warning(
+            f"there is no program virtualenv in the jail {show(visit.jail)}: have Python make the environment, by "
+            f"virtualenv_command: {runs_on[1]} -m venv"
         )

@@ -20,6 +20,8 @@ SILENT = re.compile(
 """What Ansible says of a command or module that failed, whatever that said."""
 NOISE = re.compile(r"Shared connection to .* closed[.]")
 """What ssh says at the end of each session with a terminal."""
+NO_PASSWORD = "Missing sudo password"  # noqa: S105 (what Ansible says)
+ASK = "add -K to the command, and Ansible asks for it"
 MOST_LINES = 6
 """Of what a failed command said, the last ones."""
 LONGEST = 1000
@@ -63,7 +65,11 @@ def reason(found: Mapping[str, Any]) -> str:
     if said and (found.get("stderr") or SILENT.match(str(found.get("msg", "")))):
         return _last_line(said[-1])
     why = _difference(found) or _last_line(found.get("msg"))
-    return advised(why) if found.get("unreachable") else why
+    return advised(why) if found.get("unreachable") else _helped(why)
+
+
+def _helped(line: str) -> str:
+    return f"{line} ({ASK})" if line.endswith(NO_PASSWORD) else line
 
 
 def _said(found: Mapping[str, Any]) -> list[str]:
@@ -87,7 +93,7 @@ def cause(found: Mapping[str, Any]) -> list[str]:
     lines = msg.strip().removeprefix("Task failed: ").splitlines()
     if SILENT.match(lines[0]):
         lines = _said(found)[-MOST_LINES:] or lines
-    shown = [show(PASSWORD.sub("***@", line)) for line in lines]
+    shown = [show(_helped(PASSWORD.sub("***@", line))) for line in lines]
     return [advised(line) for line in shown] if found.get("unreachable") else shown
 
 

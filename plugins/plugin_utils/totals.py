@@ -27,6 +27,7 @@ class Totals:
         """By role, or by task where there is none: what is known in figures."""
         self._kept: dict[str, None] = {}
         self._copied = 0
+        self._size = 0
 
     @property
     def changed(self) -> bool:
@@ -41,12 +42,15 @@ class Totals:
                 figures.append("jail removed")
         for kept in _dicts(found.get("kept")):
             self._kept[str(kept.get("path"))] = None
-        total = found["sizes"].get("total") if isinstance(found.get("sizes"), Mapping) else None
+        sizes = found.get("sizes") if found.get("changed") else None
+        total = sizes.get("total") if isinstance(sizes, Mapping) else None
         if isinstance(total, Mapping) and _is_count(total.get("bytes")):
             self._copied += total["bytes"]
+        if _is_count(found.get("jail_bytes")):
+            self._size = found["jail_bytes"]
 
     def row(self, check: bool, then: str) -> tuple[str, ...]:
-        """What changed, what was kept, how much was copied, how long it took, and what to do next."""
+        """What changed, what was kept, how much was copied, how large it is, the time it took, what to do next."""
         changed = ", ".join(
             f"{name} ({', '.join(figures)})" if figures else name for name, figures in self._changed.items()
         )
@@ -55,8 +59,8 @@ class Totals:
             kept += f" and {len(self._kept) - MOST_NAMES} more"
         if check:
             then = "run it without --check" if changed else ""
-        copied = size(self._copied) if self._copied else ""
-        return changed or "nothing", kept, copied, f"{self.seconds:.0f} s", then
+        copied, whole = (size(count) if count else "" for count in (self._copied, self._size))
+        return changed or "nothing", kept, copied, whole, f"{self.seconds:.0f} s", then
 
 
 def _figures(stats: Any) -> list[str]:

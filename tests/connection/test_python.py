@@ -9,8 +9,10 @@ import os
 import re
 import shlex
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,37 @@ def test_that_of_homebrew_is_found(place: Place, without_python: str) -> None:
         assert re.search(rf'"discovered_interpreter_python": "{HOMEBREW}"', said), said
     finally:
         place.on_mac("rm", "-r", f"{place.jail}/opt/homebrew")
+
+
+def wheel_of_packaging(folder: Path) -> Path:
+    """The library of the Python that runs this, as pip takes it without a network."""
+    found = metadata.distribution("packaging")
+    path = folder / f"packaging-{found.version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file in found.files or ():
+            if file.parts[0].startswith("packaging") and file.suffix != ".pyc":
+                wheel.write(file.locate(), str(file))
+    return path
+
+
+def told(said: str) -> str:
+    """The last words of the collection's warning, which are what to run or to set."""
+    return re.findall(r"WARNING\]: (?:Python in|there is no program).*: (/.*)", said)[-1]
+
+
+def test_the_module_pip_does_after_what_its_failures_say(place: Place, tmp_path: Path) -> None:
+    wheel = wheel_of_packaging(tmp_path)
+    place.on_mac("sh", "-c", f"mkdir -m 777 {place.jail}/private/tmp/wheels")
+    ansible(place, "copy", "-a", f"src={wheel} dest=/tmp/wheels/ mode=0644")
+    task = "name=packaging virtualenv=/tmp/venv extra_args='--no-index --find-links /tmp/wheels'"
+    command = told(ansible(place, "pip", "-a", task))
+    settings = "PIP_NO_INDEX=1 PIP_FIND_LINKS=/tmp/wheels"
+    assert "Successfully installed packaging" in ansible(place, "raw", "-a", f"export {settings}; {command}")
+    task += f" virtualenv_command='{told(ansible(place, 'pip', '-a', task))}'"
+    assert f"{HOST} | CHANGED" in ansible(place, "pip", "-a", task)
+    assert f"{HOST} | SUCCESS" in ansible(place, "pip", "-a", task)
+    left = "/tmp/wheels /tmp/venv ~/pip"
+    ansible(place, "raw", "-a", f"rm -r {left} $({TOOLS}usr/bin/python3 -m site --user-site)")
 
 
 def test_what_was_found_on_the_mac_stays_there(place: Place, tmp_path: Path) -> None:

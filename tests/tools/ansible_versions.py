@@ -29,6 +29,9 @@ UNIT = [
 ]
 PACKAGE = "ansible-core"
 VERSION = re.compile(r"(\d+)\.(\d+)\.\d+((?:a|b|rc)\d+)?")
+CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
+ANY_PYTHON = "3.999"
+"""Newer than what any release asks for: none is left out."""
 
 
 class Series(NamedTuple):
@@ -38,7 +41,7 @@ class Series(NamedTuple):
     release: str
     """Its newest one: one before the first, such as 2.30.0rc1, when there is no other."""
     pythons: tuple[str, ...]
-    """Those of ours that it runs on, the newest first."""
+    """Those that it runs on, the newest first, but for those that are older than all of ours."""
 
     @property
     def preview(self) -> bool:
@@ -62,7 +65,7 @@ def oldest() -> tuple[int, int]:
 
 def newest_of_each() -> dict[tuple[int, int], str]:
     """The newest release of each series that is on the index, and no preview where there is another one."""
-    listed = pip("index", "versions", PACKAGE, "--pre", "--python-version", pythons.known()[0])
+    listed = pip("index", "versions", PACKAGE, "--pre", "--python-version", ANY_PYTHON)
     versions = re.findall(r"[^,\s]+", listed.partition("Available versions:")[2].partition("\n")[0])
     matches = [match for version in reversed(versions) if (match := VERSION.fullmatch(version))]
     # The newest is the last. A preview counts where there is nothing else.
@@ -71,15 +74,16 @@ def newest_of_each() -> dict[tuple[int, int], str]:
 
 
 def runs_on(release: str) -> tuple[str, ...]:
-    """Those of our Pythons that a release names."""
+    """The Pythons that a release names, from our oldest on."""
     target = ("--target", str(CHECKOUT / ".cache/none"), "--only-binary=:all:", "--ignore-requires-python")
     told = pip("install", "-qq", "--dry-run", "--no-deps", "--report=-", *target, f"{PACKAGE}=={release}")
     (package,) = json.loads(told)["install"]
-    return tuple(
-        version
-        for version in pythons.known()
-        if f"Programming Language :: Python :: {version}" in package["metadata"]["classifier"]
-    )
+    named = [match[1] for line in package["metadata"]["classifier"] if (match := CLASSIFIER.fullmatch(line))]
+    return tuple(sorted((name for name in named if _key(name) >= _key(pythons.known()[-1])), key=_key, reverse=True))
+
+
+def _key(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
 
 
 def all_series() -> dict[str, Series]:

@@ -19,7 +19,8 @@ OUTPUT = CHECKOUT / "tests/output"
 AT_A_TIME = 3
 LONGEST = ("default", "selftest", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
-SOAKED = ("fleet", "folding", "many", "selftest_kills", "vm", "walk")
+WALKS = ("walk", "walk_ci", "walk_first", "walk_many", "walk_update")
+SOAKED = ("fleet", "folding", "many", "selftest_kills", "vm", *WALKS)
 """Not worth their minutes in each `make test`."""
 
 

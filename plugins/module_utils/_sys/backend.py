@@ -66,6 +66,19 @@ class Status(Protocol):
     def st_mtime_ns(self) -> int: ...
 
 
+REFUSED = (
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.E2BIG,
+    errno.ERANGE,
+    errno.EINVAL,
+    errno.ENAMETOOLONG,
+)
+"""How a system refuses an extended attribute for its name, its size or its value."""
+
+
 class Backend:
     """The interface, with what POSIX has for all; each system overrides what it does better."""
 
@@ -103,9 +116,31 @@ class Backend:
         """All extended attributes of an open file but those of the Mac, and its ACLs, comparable between files."""
         raise NotImplementedError
 
-    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
-        """Give an open file an extended attribute."""
+    def set_xattr(self, fd: int, name: str, value: bytes) -> str:
+        """Give an open file an extended attribute; why the system refuses this one, empty when it does not."""
+        try:
+            self._set_xattr(fd, name, value)
+        except OSError as exc:
+            if exc.errno not in REFUSED and not self._is_too_big(fd, value, exc):
+                raise
+            return exc.strerror or str(exc)
+        return ""
+
+    def _set_xattr(self, fd: int, name: str, value: bytes) -> None:
         raise NotImplementedError
+
+    @staticmethod
+    def _is_too_big(fd: int, value: bytes, exc: OSError) -> bool:
+        """Whether what an error calls a lack of space is one of this file alone."""
+        return False
+
+    def born(self, path: bytes) -> float | None:
+        """When what has a path now was made; None when the volume does not know. No link is followed."""
+        raise NotImplementedError
+
+    def most_links(self, path: bytes) -> int:
+        """How many names a file can have on the volume of a path; 0 when there is no limit."""
+        return max(0, os.pathconf(path, "PC_LINK_MAX"))
 
     def remove_xattr(self, fd: int, name: str) -> None:
         """Take an extended attribute that it has from an open file."""

@@ -164,13 +164,15 @@ class Darwin(Backend):
         acl = self._acl(fd)
         return {**found, "acl": acl} if acl else found
 
-    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
-        with suppress(PermissionError):
-            self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
+    def _set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        self._call("fsetxattr", fd, os.fsencode(name), value, ctypes.c_size_t(len(value)), ctypes.c_uint32(0), 0)
 
     def remove_xattr(self, fd: int, name: str) -> None:
         with suppress(PermissionError):
             self._call("fremovexattr", fd, os.fsencode(name), 0)
+
+    def born(self, path: bytes) -> float | None:
+        return float(os.lstat(path).st_birthtime)  # type: ignore[attr-defined,unused-ignore]  # macOS has it
 
     def _xattr_names(self, fd: int) -> list[bytes]:
         size = self._call("flistxattr", fd, None, ctypes.c_size_t(0), 0)

@@ -310,12 +310,12 @@ class Door:
                     reach(name).close()
                 except OSError as exc:
                     raise OSError(errno.EACCES, f"connecting to it: {exc.strerror}") from exc
+                self._own = server  # before it has its name: SIGTERM may come at any moment
             self._journal.say(f"{self._folder}/{NAME} is a hard link to {self._server}")
         except OSError as exc:
             if exc.errno in IMPOSSIBLE:
                 return exc.strerror or str(exc)
             raise
-        self._own = server
         return ""
 
     def _listen(self, folder: int) -> None:
@@ -327,10 +327,10 @@ class Door:
             with replacing(folder) as name:
                 listener.bind(name)
                 listener.listen(socket.SOMAXCONN)
+                self._own, self.listener = identity(name, folder), listener  # before it has its name, too
             self._journal.say(f"{self._folder}/{NAME} is relayed to {self._server}{self._why}")
         finally:
             os.umask(before)
-        self._own, self.listener = identity(NAME, folder), listener
 
     def close(self) -> None:
         """Take away what was put there."""

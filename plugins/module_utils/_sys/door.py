@@ -18,7 +18,7 @@ import subprocess
 
 from .terminal import Terminal, run_apart
 from .threshold import StepError, close_inherited, execute, locate
-from .visitor import MARKER, account, descend, environment, go_in, join_groups, open_jail
+from .visitor import account, descend, environment, go_in, is_building, join_groups, open_jail
 
 WORDS = 2
 
@@ -28,9 +28,7 @@ PROTECTED = (b"System Integrity Protection status: enabled.", b"Filesystem Prote
 NO_ENTRY = (
     "System Integrity Protection is on, so macOS aborts programs in jails: csrutil disable in recoveryOS turns it off"
 )
-BUILDING = b'"state": "building"'
 INCOMPLETE = "the jail is not complete: its build did not end; build it again"
-LARGEST_MARKER = 1 << 16
 
 # What goes before the path, and behind it.
 SENTENCES = {
@@ -90,22 +88,6 @@ def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
     if "TERM" in env:
         env["TERM"] = known_terminal(env["TERM"], env["HOME"])
     execute(locate(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
-
-
-def is_building(jail: int) -> bool:
-    """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
-    *parents, name = MARKER.split("/")
-    try:
-        folder = os.dup(jail)
-        for parent in parents:
-            folder = descend(folder, parent)
-        marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        os.close(folder)
-        said = os.read(marker, LARGEST_MARKER)
-        os.close(marker)
-        return BUILDING in said
-    except OSError:
-        return False
 
 
 def is_protected() -> bool:

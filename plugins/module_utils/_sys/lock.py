@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Advisory locks on files; and one build at a time for the whole Mac.
+"""Advisory locks on files; and one build at a time that copies, for the whole Mac.
 
 That of a jail is in jail_lock.py.
 
@@ -12,12 +12,14 @@ ends with the last of them, however they end.
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import pwd
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Callable
 
 from ..errors import BusyError, OperationError, failed, show
 from .rooted import Root
@@ -171,37 +173,49 @@ def forget_turn() -> None:
 
 
 class Turn:
-    """One build at a time on this Mac, whatever jails there are: the others wait, for they would share its disk.
+    """One build at a time copies on this Mac, whatever jails there are: the others wait, for they would share its disk.
 
     What is locked is a file in the home directory of who builds, which is root: nobody
     else can put anything there. It stays, and says who has the lock as long as somebody has.
+
+    A run has its turn while it copies, and never while it looks at a jail: the jail decides how long that takes.
+    Processes that are forked share it: the first one that ends its copying lets it go for all.
     """
 
-    def __init__(self, work: str) -> None:
-        """`work` is what those who wait will be told."""
-        self._work = work
-        self.remarks: list[str] = []
+    def __init__(self, work: str, waits: Callable[[bool], None] | None = None) -> None:
+        """`work` is what those who wait will be told. `waits` is called when a wait begins, and when it ends."""
+        self._work, self._waits = work, waits
+        self._depth = 0
+        self._told = mmap.mmap(-1, mmap.PAGESIZE)
+        with Root(_home()) as root:
+            self._fd = open_lock(root, TURN, create=True)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    @property
+    def remarks(self) -> list[str]:
         """Who was waited for, when that took long."""
+        told = self._told[:].rstrip(b"\0").decode()
+        return [told] if told else []
 
     def __enter__(self) -> Turn:
-        root = Root(_home())
-        try:
-            self._fd = open_lock(root, TURN, create=True)
-        finally:
-            root.close()
-        try:
-            self._wait()
-        except BaseException:
-            os.close(self._fd)
-            raise
-        note(self._fd, f"{this_process()}: {self._work}")
+        if not self._depth:
+            if not locks(self._fd):
+                self._wait()
+            note(self._fd, f"{this_process()}: {self._work}")
+        self._depth += 1
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        os.close(self._fd)
+        self._depth -= 1
+        if not self._depth:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _wait(self) -> None:
         """Each of those ahead may take its time; BusyError when a single one takes more than PATIENCE."""
+        if self._waits:
+            self._waits(True)
         started = since = time.monotonic()
         ahead, pause = "", 0.05
         while not locks(self._fd):
@@ -215,6 +229,9 @@ class Turn:
                 )
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
+        if self._waits:
+            self._waits(False)
         waited = time.monotonic() - started
-        if waited > WORTH_TELLING:
-            self.remarks.append(f"waited {waited:.0f} s for another run on this Mac ({ahead})")
+        if waited > WORTH_TELLING and not self.remarks:
+            told = f"waited {waited:.0f} s for another run on this Mac ({ahead})".encode()
+            self._told[: len(told)] = told

@@ -111,9 +111,9 @@ class Root:
                 return old + rel[len(new) :]
         return rel
 
-    def leave(self) -> None:
-        """Forget the directory that is kept open: it may be about to go elsewhere."""
-        if self._near_fd >= 0:
+    def leave(self, rel: bytes = b"") -> None:
+        """Forget the directory that is kept open, if it is this one or below it: that may be about to go elsewhere."""
+        if self._near_fd >= 0 and (not rel or (self._near + b"/").startswith(rel + b"/")):
             os.close(self._near_fd)
             self._near_fd = -1
 

@@ -1,12 +1,18 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sockets below a root, reached without following a link."""
+"""Sockets below a root, reached without following a link.
+
+A socket's address takes no directory descriptor and 104 bytes at most, so one is reached from the directory that
+holds it.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .paths import DIRECTORY
 from .rooted import Root
@@ -14,21 +20,38 @@ from .rooted import Root
 PATIENCE = 2.0
 
 
-def refusal(root: Root, rel: bytes) -> str:
-    """Why nobody answers at a socket; nothing when somebody does.
-
-    A socket's address takes no directory descriptor and 104 bytes at most, so
-    it is reached from the directory that holds it.
-    """
+@contextmanager
+def reached(root: Root, rel: bytes, patience: float = PATIENCE) -> Iterator[socket.socket]:
+    """A connection to a socket for the time of the block; OSError when nobody answers there in time."""
     here = os.open(".", DIRECTORY)
     try:
         with root.holder(rel) as (fd, name), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(patience)
             os.fchdir(fd)
-            sock.settimeout(PATIENCE)
             sock.connect(name)
-    except OSError as exc:
-        return exc.strerror or str(exc)
+            yield sock
     finally:
         os.fchdir(here)
         os.close(here)
-    return ""
+
+
+def refusal(root: Root, rel: bytes) -> str:
+    """Why nobody answers at a socket; nothing when somebody does."""
+    try:
+        with reached(root, rel):
+            return ""
+    except OSError as exc:
+        return exc.strerror or str(exc)
+
+
+def answer(root: Root, rel: bytes, request: bytes, size: int, patience: float) -> bytes:
+    """What comes back for a request, at most `size` bytes; nothing when the other side ends the connection first."""
+    data = b""
+    with reached(root, rel, patience) as sock:
+        try:
+            sock.sendall(request)
+            while len(data) < size and (more := sock.recv(size - len(data))):
+                data += more
+        except ConnectionError:
+            pass
+    return data

@@ -22,6 +22,7 @@ from ..rootfs.layout import IMPLIED
 from ..stage import STAGE
 from .content import travels
 from .entry_names import fault_of_entry
+from .left_out import LeftOut
 from .unpacking import Entry, Unpacked
 
 TEMPORARY = b"entry"
@@ -34,6 +35,7 @@ class Applier:
         self._root, self._backend = root, backend()
         self._stage = root.open_dir(STAGE)
         self._umask = os.umask(0)
+        self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
         self.counts = dict.fromkeys(("file", "directory", "symlink", "hardlink", "device"), 0)
 
     def close(self) -> None:
@@ -136,8 +138,9 @@ class Applier:
 
     def _set_xattrs(self, fd: int, entry: Entry) -> None:
         for name, value in entry.xattrs.items():
-            if travels(name):
-                self._backend.set_xattr(fd, name, value)
+            why = self._backend.set_xattr(fd, name, value) if travels(name) else ""
+            if why:
+                self.left_out.add(entry.path, f"is refused on this volume, {show(name)} ({why})")
 
 
 def _refuse(entry: Entry) -> None:

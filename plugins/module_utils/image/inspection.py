@@ -75,7 +75,7 @@ class Inspection:
         self._spellings, self._target = Spellings(self._names), target
         self._spellings.add(STATE)
         self._spellings.end_layer()
-        self._merged = Merged(self._names.key)
+        self._merged = Merged(self._names.key, host.most_links(target))
         self._whiteouts: list[Entry] = []
         self._others: list[tuple[bytes, str, bytes]] = []
         """The rest of a layer: paths, kinds, and what hard links lead to."""

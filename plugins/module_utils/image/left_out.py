@@ -25,19 +25,22 @@ STATE_DEPTH = 2
 class LeftOut:
     """Some of them, in words that do not grow with the jail."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, one: str = "of the jail is left out of the image", more: str = "are left out of the image"
+    ) -> None:
+        self._one, self._many = one, more
         self._first: list[str] = []
         self._more = 0
 
     def add(self, path: bytes, why: str) -> None:
         if len(self._first) < NAMED:
-            self._first.append(f"/{show(path)[:200]} of the jail is left out of the image: it {why[:300]}")
+            self._first.append(f"/{show(path)[:200]} {self._one}: it {why[:300]}")
         else:
             self._more += 1
 
     @property
     def warnings(self) -> list[str]:
-        more = [f"{self._more} more like that are left out of the image"] if self._more else []
+        more = [f"{self._more} more like that {self._many}"] if self._more else []
         return [*self._first, *more]
 
 

@@ -25,6 +25,8 @@ class Leaf(NamedTuple):
     kind: str
     """file, symlink or device."""
     layer: int
+    links: list[int] | None = None
+    """How many names it has, when hard links lead to it. Those in a directory that is hidden or replaced count on."""
 
 
 Tree = dict[bytes, Any]
@@ -34,8 +36,9 @@ Tree = dict[bytes, Any]
 class Merged:
     """The layers that lie upon each other so far, the one at hand included."""
 
-    def __init__(self, key: Callable[[bytes], bytes]) -> None:
-        self._key = key
+    def __init__(self, key: Callable[[bytes], bytes], most_links: int = 0) -> None:
+        """`most_links` is how many names a file can have; 0: any number."""
+        self._key, self._most_links = key, most_links
         self._tree: Tree = {}
         self.size = 0
         """How many names all layers had place for. One short entry can imply hundreds of directories."""
@@ -64,6 +67,7 @@ class Merged:
         if contents:
             found.clear()
         else:
+            _lose_name(found)
             del here[name]
         return True
 
@@ -74,13 +78,12 @@ class Merged:
         """
         if not path:
             return ""  # the top of the tree, which is a directory
+        links = None
         if kind == "hardlink":
-            found = self._find(self._names(first))
-            if not isinstance(found, Leaf) or found.kind not in LINKED or self._key(path) == self._key(first):
+            linked = self._link(path, first)
+            if linked is None:
                 return f"is a hard link to {show(first)}, which is no earlier file of the image, or one that is hidden"
-            if found.layer < self._layer:
-                self._note(self._key(first))
-            kind = found.kind
+            kind, links = linked.kind, linked.links
         *above, name = self._names(path)
         here = self._tree
         for depth, part in enumerate(above, 1):
@@ -97,8 +100,29 @@ class Merged:
         self.size += there is None
         if isinstance(there, dict) or (there is not None and self._key(path) in self._linked):
             self.repeatable = False  # what comes first in the layer may need what is not there any more
+        _lose_name(there)
         here[name] = {} if kind == "directory" else self._leaves[kind]
-        return ""
+        return self._gain_name(here, name, links) if links else ""
+
+    def _gain_name(self, here: Tree, name: bytes, links: list[int]) -> str:
+        """Count a hard link. Going on after a killed run makes one more for a moment."""
+        here[name] = here[name]._replace(links=links)
+        links[0] += 1
+        if not 0 < self._most_links <= links[0]:
+            return ""
+        return f"is name number {links[0]} of one file, and the volume of the jail allows fewer"
+
+    def _link(self, path: bytes, first: bytes) -> Leaf | None:
+        """What a hard link leads to, which counts its names from now on; None when it can lead to nothing there."""
+        *above, name = self._names(first) or [b""]
+        directory = self._find(above)
+        found = directory.get(name) if isinstance(directory, dict) else None
+        if not isinstance(found, Leaf) or found.kind not in LINKED or self._key(path) == self._key(first):
+            return None
+        if found.layer < self._layer:
+            self._note(self._key(first))
+        directory[name] = found._replace(links=found.links or [1])
+        return directory[name]
 
     def fault_of_whiteout(self, directory: bytes) -> str:
         """Why there can be no whiteout in a directory, now that all of its layer is in place; empty when there can."""
@@ -125,6 +149,11 @@ class Merged:
 
     def _names(self, path: bytes) -> list[bytes]:
         return self._key(path).split(b"/") if path else []
+
+
+def _lose_name(found: Any) -> None:
+    if isinstance(found, Leaf) and found.links:
+        found.links[0] -= 1
 
 
 def _below(path: bytes, depth: int) -> str:

@@ -34,7 +34,7 @@ from .applying import Applier
 from .config import Layer
 from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
-from .unpacking import Entry, entries
+from .unpacking import entries
 
 NO_IMAGE = "not made of an image"
 
@@ -68,11 +68,11 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
         inspection = Inspection(store, real)
         inspection.look(image.layers)
         if not check:
-            with Turn(f"unpack {show(real)}") as turn:
-                if former:
-                    remove(place, unmount=False, check=False)
-                _make(real, image, store, inspection)
-            warnings += turn.remarks
+            if former:
+                remove(place, unmount=False, check=False)
+            with closing(Turn(f"unpack {show(real)}")) as turn:
+                warnings += _make(real, image, store, inspection, turn)
+                warnings += turn.remarks
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
     removed = [f"- {show(real)} (of another image)"] if former else []
@@ -189,7 +189,8 @@ def _is_untouched(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> None:
+def _make(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> list[str]:
+    """Make it; what the volume refused of it."""
     jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
@@ -203,12 +204,16 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection) -> N
         with closing(Applier(jail.root)) as applier:
             for number, layer in enumerate(image.layers):
                 if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
-                    _apply(applier, store, layer, inspection.hidden[number])
+                    for entry in inspection.hidden[number]:
+                        applier.hide(entry)
+                    with turn:
+                        _apply(applier, store, layer)
                     jail.mark(layers=number + 1)
         stage.make(jail.root)
         holds = _release(real)
         known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
         jail.mark(state="complete", built=int(time.time()), **known)
+    return applier.left_out.warnings
 
 
 def _empty(root: Root) -> None:
@@ -221,9 +226,7 @@ def _empty(root: Root) -> None:
                 root.remove_tree(os.path.join(directory, name))
 
 
-def _apply(applier: Applier, store: Layout, layer: Layer, hidden: Sequence[Entry]) -> None:
-    for entry in hidden:
-        applier.hide(entry)
+def _apply(applier: Applier, store: Layout, layer: Layer) -> None:
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
         with closing(unpacked(file, layer.blob, where)) as stream:

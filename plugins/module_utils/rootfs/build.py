@@ -13,12 +13,13 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
 from .. import mounted_volume, stage
 from .._sys import host
+from .._sys.limits import MANIFEST_LINE
 from .._sys.lock import Turn
 from .._sys.names import names_at
 from .._sys.progress import Progress, reported
@@ -27,7 +28,7 @@ from ..errors import InputError, JailError, NotAJailError, OperationError, Space
 from ..macos import SYSTEM_VERSION, may_hold_macos, release
 from ..result import Result
 from ..sizes import size
-from . import adopt, globs, manifest, profiles, record
+from . import adopt, globs, manifest, profiles, record, total
 from .compare import Comparer
 from .graft import graft
 from .known import Known
@@ -78,6 +79,8 @@ def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
     seconds = round(time.monotonic() - started, 3)
     result = _result(findings, seconds, run.warnings)
     result.values["existed"] = run.existed
+    if run.bytes is not None:
+        result.values["jail_bytes"] = run.bytes
     if check:
         result.values["space"] = run.space(findings.stats)
     return result
@@ -92,6 +95,8 @@ class _Run:
         self.progress = Progress() if wish.progress_file else None
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
+        self.bytes: int | None = None
+        """How many the files of the jail have, as far as that is known."""
         self.warnings = [
             f"someone other than root can write to {show(parent)}, and so put something else in the place of the jail "
             f"{show(self._path)}: build it below a directory that only root can write to"
@@ -106,7 +111,7 @@ class _Run:
         self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
         self.warnings += self._profile.warnings
         self._thin = self._thinner()
-        self._excluded = globs.excluding([*wish.exclude, *self._profile.exclude], source.names)
+        self._excluded = globs.Excluding([*wish.exclude, *self._profile.exclude], source.names)
         matches = self._matches()
         self._names = names_at(self._path)
         self._grafts = graft(matches, source, self._names)
@@ -126,8 +131,8 @@ class _Run:
 
     def _matches(self) -> list[Match]:
         """What the entries find; one that finds nothing is an error or, from a manifest, a warning."""
-        entries = manifest.read_manifests(self._wish.manifests, host.read_file)
-        matches = []
+        entries = manifest.read_manifests(self._wish.manifests, lambda path: host.read_lines(path, MANIFEST_LINE))
+        matches, unmatched = [], []
         for entry in [*self._profile.entries, *entries, *manifest.read_entries(self._wish.entries)]:
             found = [match for match in self._source.expand(entry) if not self._is_jail(match.source)]
             if not found and not entry.optional:
@@ -135,9 +140,14 @@ class _Run:
                     f"{entry.origin}: {show(entry.src)} matches nothing in {show(self._source.path)}: "
                     "correct it, or mark it optional"
                 )
-            if not found and entry in entries:
-                self.warnings.append(f"{entry.origin}: {show(entry.src)} matches nothing")
+            if not found:
+                unmatched.append(entry)
             matches += found
+        named = set(map(id, entries))
+        said = [f"{entry.origin}: {show(entry.src)} matches nothing" for entry in unmatched if id(entry) in named]
+        self.warnings += said[:MOST_REPORTED]
+        if len(said) > MOST_REPORTED:
+            self.warnings.append(f"{len(said) - MOST_REPORTED} further lines of manifests match nothing")
         return matches
 
     def _sealed(self, matches: list[Match]) -> str | None:
@@ -146,9 +156,12 @@ class _Run:
         if self._seal is None:
             return None
         wanted = [(match.source, match.dest) for match in matches]
-        excluded = [glob.pattern for glob in self._excluded]
         return self._seal.fingerprint(
-            wanted, excluded, self._profile.configuration, sorted(self._wish.architectures), self._wish.rosetta
+            wanted,
+            self._excluded.patterns,
+            self._profile.configuration,
+            sorted(self._wish.architectures),
+            self._wish.rosetta,
         )
 
     def _is_jail(self, source: bytes) -> bool:
@@ -167,6 +180,7 @@ class _Run:
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
             with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
+                base.progress = self.progress
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._wish.workers, self._check)
@@ -176,6 +190,9 @@ class _Run:
                 applied = applied and not self._check
         if applied:
             findings.add(self._build())
+        elif before or not self._check:
+            with jails.open_jail(self._wish.jail) as jail:
+                self.bytes = jail.entry.get("bytes")
         self.existed = before
         return findings
 
@@ -188,11 +205,12 @@ class _Run:
                 if self._check:
                     return findings
             with jails.create(self._path) as jail:
-                return self._act(jail, [])
+                return self._act(jail, [], new=True)
         with self._open() as jail:
             self._refuse_other_macos(jail)
             if jail.unknown:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
+            self.bytes = jail.entry.get("bytes")
             moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
             jail.root.moved = {target: name for name, target in moves}
             if self._check or self._in_doubt():
@@ -238,7 +256,7 @@ class _Run:
         """Whether only a look at all of the source can tell that all of it finds room, and names of its own."""
         return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
 
-    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]]) -> Findings:
+    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> Findings:
         jail.root.moved = {}
         adopted = self._is_adopted(jail)
         if adopted and not self.existed:
@@ -251,17 +269,12 @@ class _Run:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            self._wait(True)
-            with Turn(f"build {show(self._path)}") as turn:
-                self._wait(False)
-                findings = self._walk(jail, was, act=True)
-            self.warnings += turn.remarks
+            with closing(Turn(f"build {show(self._path)}", self._wait)) as turn:
+                with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
+                    findings = self._walk(jail, was, act=True, turn=turn)
+                self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
-            news: dict[str, Any] = {}
-            if findings.total or was.interrupted or jail.entry.get("state") != "complete":
-                news = {"state": "complete", **self._built()}
-            if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
-                news["fingerprint"] = self._fingerprint
+            news = self._news(jail, was, findings)
             if news:
                 jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
             record.finish(jail.root, was, findings.blocks, findings.dropped)
@@ -273,7 +286,7 @@ class _Run:
             raise
         return findings
 
-    def _walk(self, jail: jails.Jail, was: record.Record, act: bool) -> Findings:
+    def _walk(self, jail: jails.Jail, was: record.Record, act: bool, turn: Turn | None = None) -> Findings:
         root = jail.root
         own = root.lstat(b"")
         tree = WantedTree(
@@ -294,9 +307,26 @@ class _Run:
         comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
             one.progress = self.progress
-            if act and self.progress:
-                self.progress.restart()
+            if one.installer and turn:
+                one.installer.turn = turn
+            if self.progress:
+                (self.progress.restart if act else self.progress.look)()
             return one.findings(tree)
+
+    def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
+        """What the entry says of the jail after this run, as far as it did not before."""
+        news: dict[str, Any] = {}
+        if findings.total or was.interrupted or jail.entry.get("state") != "complete":
+            news = {"state": "complete", **self._built()}
+        if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
+            news["fingerprint"] = self._fingerprint
+        if not self.existed and not self._is_adopted(jail):  # all that is there was copied now
+            self.bytes = findings.stats.sizes.total()[1]
+        elif findings.blocks or findings.dropped or was.interrupted:
+            self.bytes = total.after(jail.root, was, findings.blocks, findings.dropped, self.bytes)
+        if self.bytes != jail.entry.get("bytes"):
+            news["bytes"] = self.bytes
+        return news
 
     def _built(self) -> dict[str, Any]:
         """What the entry says of the last run that changed something."""
@@ -314,10 +344,10 @@ class _Run:
 
     def estimate(self) -> tuple[int, int, int] | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
-        if self._check:
-            return None  # that is what the run itself finds out
-        self._wish = self._wish._replace(workers=1)
         free = host.free_bytes(self._path)
+        if self._check or self._wish.clone_of or self._in_doubt():
+            return 0, 0, free  # the rest is what the run itself finds out
+        self._wish = self._wish._replace(workers=1)
         before = self.progress.total() if self.progress and self.existed else (0, 0)
         self.progress = None  # this look is not the run's
         with jails.open_jail(self._wish.jail) as jail:
@@ -342,6 +372,8 @@ class _Run:
 
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN
+        if self.progress:
+            self.progress.foresee(stats.counts["files"], stats.sizes.total()[1], free)
         if stats.needed and needed > free:
             raise SpaceError(
                 f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "

@@ -25,6 +25,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import closing
 from typing import Any
 
 from .. import jail as jails
@@ -33,11 +34,13 @@ from .._sys import host
 from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.names import names_at, names_of
+from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import InputError, RecordError, failed, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
 from . import record
 from .compare import Comparer
+from .globs import Excluding
 from .graft import Graft
 from .install import Installer
 from .known import Known
@@ -49,7 +52,7 @@ from .wanted import WantedTree
 NOT_ONE_VOLUME = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS)
 """How a system says that two files do not lie on one volume, or that it cannot clone: Linux in the last two ways."""
 
-INHERITED = ("built", "source", "macos_version", "macos_build")
+INHERITED = ("built", "bytes", "source", "macos_version", "macos_build")
 """What holds for a clone as for its base."""
 
 
@@ -70,6 +73,7 @@ class Base:
     def __init__(self, path: str, check: bool, copies: bool = False) -> None:
         """InputError when there is nothing whole to clone. `copies` will do where blocks cannot be shared."""
         self._copies = copies
+        self.progress: Progress | None = None
         self.jail = jails.open_jail(path)
         try:
             self.jail.lock_for_reading(check)
@@ -116,13 +120,13 @@ class Base:
 
     def _fill(self, jail: Jail, count: int | None) -> Findings:
         jail.mark(**self._origin())
-        with Turn(f"clone {show(jail.path)}") as turn, self._pass(jail, count, act=True) as one:
+        with self._pass(jail, count, act=True) as one, closing(Turn(f"clone {show(jail.path)}")) as turn, turn:
             if one.installer:
                 one.installer.refuses_hollow = not self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))
             if one.installer:
                 self._take_over_record(one.installer, jail)
-        self.remarks += turn.remarks
+            self.remarks += turn.remarks
         jail.mark(state="complete", cloned=True, **self._inherited())
         return findings
 
@@ -131,14 +135,16 @@ class Base:
         mounts = jail.mounts() if root.exists else set()
         was = record.Record.load(root) if root.exists else record.Record()
         known = Known(was, mounts, root.dev, nascent=jail.nascent, where=jail.path, all_system=True)
-        return Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
+        one = Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
+        one.progress = self.progress
+        return one
 
     def _tree(self, jail: Jail) -> WantedTree:
         everything = Graft()
         everything.sources = [b""]
         own = jail.root.lstat(b"")
         return WantedTree(
-            self._source, everything, (), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
+            self._source, everything, Excluding(), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
         )
 
     # -- what is special about clones -------------------------------------------------

@@ -19,6 +19,8 @@ from ..sizes import Tally
 from .wanted import Wanted
 
 CREATE, REPLACE, LINK, METADATA, RENAME, REMOVE = "create", "replace", "link", "metadata", "rename", "remove"
+CLEAR = "clear"
+"""Stands for the removal of all that the record names in a directory, which is found while it is done (prune.py)."""
 
 TIME = "time"
 """Why something is to be done for which nothing but its time differs."""

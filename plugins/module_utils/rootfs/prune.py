@@ -1,31 +1,44 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a former run installed and nothing names any more. What is not in the record is never removed."""
+"""What a former run installed and nothing names any more. What is not in the record is never removed.
+
+A directory that goes is cleared while it is walked: what is to be removed comes one by one, with the open directory
+that it is in, and nothing of it is kept.
+
+Cost: for a directory open, fstat, scandir and rmdir; for a file one unlink and about 3 microseconds.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 from .._sys import at
 from .._sys.descent import Descent
 from ..errors import failed, show
 from .decision import Decision
 from .known import Known
-from .operation import REMOVE, RENAME, Operation
+from .layout import Fixed
+from .operation import CLEAR, REMOVE, RENAME, Operation
 from .wanted import Listing
+
+FILE, LINK, DIR = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK), Fixed(stat.S_IFDIR)
+"""What is known of most things without a look at them, from the list of their directory."""
+
+Clearing = Generator[tuple[Operation, int], None, bool]
 
 
 class _Level:
     """A directory that is being cleared."""
 
-    def __init__(self, path: bytes, status: os.stat_result, left: set[bytes]) -> None:
+    def __init__(self, path: bytes, status: os.stat_result, left: dict[bytes, Fixed | None]) -> None:
         self.path, self.status = path, status
         self.left = left
-        """What stays in it, as far as is known."""
+        """What stays in it, as far as is known; None: of a kind that takes a look."""
         self.mounted = False
         self.subdirs: list[bytes] = []
         """Those of the record that are still to be cleared."""
@@ -51,7 +64,10 @@ class Pruner:
             elif not self._active:
                 decision.lines[name] = self._known.lines(path, name)[-1]
             elif fd is not None:
-                self._file(path, name, fd, decision)
+                have = at.lstat(name, fd)
+                if self._goes(path, name, have, fd, decision.kept):
+                    below = path + b"/" + name if path else name
+                    decision.operations.append(Operation(REMOVE, below, None, "", have))
 
     def directories(self, path: bytes, listing: Listing, fd: int | None, decision: Decision) -> None:
         """Recorded directories in it that are wanted no longer."""
@@ -66,12 +82,12 @@ class Pruner:
             if now in listing.dirs or below + name in self._known.mounts or not self._active:
                 continue
             if now in listing.files:  # it was cleared to make room, unless something is in the way
-                if all(path != below + now for path, _why in decision.conflicts):
+                if below + now not in decision.conflicts:
                     self._drop(below + name, decision)
                 continue
             have = None if fd is None else at.lstat(name, fd)
-            if fd is not None and have is not None and stat.S_ISDIR(have.st_mode):
-                self.clear(below + name, fd, decision)
+            if have is not None and stat.S_ISDIR(have.st_mode):
+                decision.operations.append(Operation(CLEAR, below + name))
             self._drop(below + name, decision)
 
     def _respelled(self, names: Sequence[bytes], listing: Listing) -> dict[bytes, bytes]:
@@ -93,10 +109,23 @@ class Pruner:
             path = directory + b"/" + now if directory else now
             decision.operations.append(Operation(RENAME, path, want, f"was {show(name)}", have, name))
 
-    def clear(self, path: bytes, parent_fd: int, decision: Decision) -> bool:
-        """Remove what the record names in a directory, and it too when nothing is left; False when it stays.
+    def make_room(self, path: bytes, parent_fd: int, decision: Decision) -> bool:
+        """Let a directory be cleared where something else is wanted; False when it stays."""
+        clearing, removes = self.clear(path, parent_fd, []), False
+        while True:
+            try:
+                next(clearing)
+                removes = True
+            except StopIteration as exc:
+                if removes:
+                    decision.operations.append(Operation(CLEAR, path))
+                return bool(exc.value)
 
-        Depth first, without recursion, and with a bounded number of open descriptors.
+    def clear(self, path: bytes, parent_fd: int, kept: list[tuple[bytes, str]]) -> Clearing:
+        """Find what the record names in a directory, and it too when nothing is left; in the end, whether it goes.
+
+        Each is to be removed, in the open directory that comes with it, before the next one is asked for, unless none
+        is. Depth first, without recursion, and with a bounded number of open descriptors.
         """
         with closing(Descent(parent_fd)) as way:
             top = self._open(path, way)
@@ -105,18 +134,18 @@ class Pruner:
                 level = levels[-1]
                 if level.subdirs:
                     name = level.subdirs.pop()
-                    status = at.lstat(name, way.fd)
-                    if status and stat.S_ISDIR(status.st_mode):
+                    if level.left.get(name) is DIR:
                         levels.append(self._open(level.path + b"/" + name, way))
                     continue
                 if not level.mounted:
-                    self._clear_files(level, way.fd, decision)
+                    for operation in self._clear_files(level, way.fd, kept):
+                        yield operation, way.fd
                 levels.pop()
                 self._leave(level, way)
                 if level.goes:
-                    decision.operations.append(Operation(REMOVE, level.path, None, "", level.status))
+                    yield Operation(REMOVE, level.path, None, "", level.status), way.fd
                     if levels:
-                        levels[-1].left.discard(os.path.basename(level.path))
+                        levels[-1].left.pop(os.path.basename(level.path), None)
         return top.goes
 
     def _leave(self, level: _Level, way: Descent) -> None:
@@ -127,7 +156,7 @@ class Pruner:
 
     def _open(self, path: bytes, way: Descent) -> _Level:
         try:
-            level = _Level(path, way.enter(os.path.basename(path)), set(at.names(way.fd)))
+            level = _Level(path, way.enter(os.path.basename(path)), _kinds(way.fd))
         except OSError as exc:
             raise failed("open", os.path.join(self._known.where, path), exc) from exc
         level.mounted = self._known.is_mounted(path, level.status)
@@ -135,23 +164,32 @@ class Pruner:
             level.subdirs = sorted(self._known.record.subdirectories(path), reverse=True)
         return level
 
-    def _clear_files(self, level: _Level, fd: int, decision: Decision) -> None:
-        for name in self._known.record.fields(level.path):
-            if name in level.left and self._file(level.path, name, fd, decision):
-                level.left.discard(name)
+    def _clear_files(self, level: _Level, fd: int, kept: list[tuple[bytes, str]]) -> Iterator[Operation]:
+        left, below, plain = level.left, level.path + b"/", self._known.is_plain(level.path)
+        for name in self._known.record.files(level.path):
+            if name not in left:
+                continue
+            have: Any = left[name]
+            if have is None:
+                have = at.lstat(name, fd)
+            if have is not None:
+                if not plain and not self._goes(level.path, name, at.lstat(name, fd), fd, kept):
+                    continue
+                if stat.S_ISDIR(have.st_mode):
+                    continue
+                yield Operation(REMOVE, below + name, None, "", have)
+            del left[name]
 
-    def _file(self, directory: bytes, name: bytes, fd: int, decision: Decision) -> bool:
-        """Remove one recorded file; False when it stays."""
+    def _goes(
+        self, directory: bytes, name: bytes, have: os.stat_result | None, fd: int, kept: list[tuple[bytes, str]]
+    ) -> bool:
+        """Whether a recorded file is to be removed, if it is one."""
         path = directory + b"/" + name if directory else name
-        have = at.lstat(name, fd)
-        if have is None:
-            return True
-        if stat.S_ISDIR(have.st_mode) or path in self._known.mounts:
+        if have is None or stat.S_ISDIR(have.st_mode) or path in self._known.mounts:
             return False
         if self._known.is_configuration(path) and not self._known.is_as_installed(directory, name, have, fd):
-            decision.kept.append((path, "changed in the jail; nothing wants it any more"))
+            kept.append((path, "changed in the jail; nothing wants it any more"))
             return False
-        decision.operations.append(Operation(REMOVE, path, None, "", have))
         return True
 
     def _drop(self, path: bytes, decision: Decision) -> None:
@@ -160,6 +198,18 @@ class Pruner:
             path = todo.pop()
             decision.dropped.append(path)
             todo += [path + b"/" + name for name in self._known.record.children.get(path, ())]
+
+
+def _kinds(fd: int) -> dict[bytes, Fixed | None]:
+    """What is in an open directory."""
+    kinds: dict[bytes, Fixed | None] = {}
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            kind = (
+                FILE if entry.is_file(follow_symlinks=False) else DIR if entry.is_dir(follow_symlinks=False) else None
+            )
+            kinds[os.fsencode(entry.name)] = LINK if kind is None and entry.is_symlink() else kind
+    return kinds
 
 
 def _is_wanted(name: bytes, listing: Listing) -> bool:

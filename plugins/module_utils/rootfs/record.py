@@ -108,6 +108,12 @@ class Block:
             raise RecordError(f"'{show(text.strip()[:80])}' does not tell files that have several names")
         return inodes
 
+    def names(self) -> Iterator[bytes]:
+        """The names of all in it that is no directory, one by one; RecordError for a line that makes no sense."""
+        for text in self.files().splitlines(True):
+            if text.endswith(b"\n") and not text.startswith(b"#"):
+                yield mtree.name_of(text)
+
     def fields(self) -> dict[bytes, list[mtree.Fields]]:
         """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
         if self._fields is None:
@@ -136,6 +142,8 @@ class Record:
         """How the jail's volume compares names."""
         self._spellings: dict[bytes, bytes] = {}
         """By key, how a directory is recorded; made when it is needed."""
+        self._keyed: tuple[dict[bytes, list[mtree.Fields]], dict[bytes, list[mtree.Fields]]] | None = None
+        """What a directory had by name, and the same by key; of the directory that was asked about last."""
         self._where = ""
         """Its path on the host, for messages."""
         self._room = int(limits.RECORD)
@@ -195,13 +203,25 @@ class Record:
         except RecordError as exc:
             raise self._damaged(exc) from exc
 
+    def files(self, path: bytes) -> Iterator[bytes]:
+        """The names in a block, without what it says of them, of which nothing is kept."""
+        try:
+            yield from self.block(self.spelling(path)).names()
+        except RecordError as exc:
+            raise self._damaged(exc) from exc
+
     def was(self, directory: bytes, name: bytes) -> Sequence[mtree.Fields]:
         """What may have been installed under a name, which the record may spell in another way."""
         fields = self.fields(directory)
         if name in fields or self.names.exact:
             return fields.get(name, ())
         key = self.names.key
-        return next((found for other, found in fields.items() if key(other) == key(name)), ())
+        if self._keyed is None or self._keyed[0] is not fields:
+            by_key: dict[bytes, list[mtree.Fields]] = {}
+            for other, found in fields.items():
+                by_key.setdefault(key(other), found)
+            self._keyed = fields, by_key
+        return self._keyed[1].get(key(name), ())
 
     def linked(self, path: bytes) -> dict[bytes, int]:
         """The files in a directory that have other names too; those with the same number are one file."""

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, show
-from .globs import Glob, comparable
+from .globs import Excluding
 from .manifest import canonical
 from .record import Record
 from .source import Match, Source
 
 
 def refuse_missing(
-    paths: Sequence[str], matches: Sequence[Match], source: Source, excluded: Sequence[Glob], jail: bytes
+    paths: Sequence[str], matches: Sequence[Match], source: Source, excluded: Excluding, jail: bytes
 ) -> None:
     """InputError for the first of these paths at which the jail will have nothing."""
     for path in paths:
@@ -25,14 +25,13 @@ def refuse_missing(
         if not _comes(rel, matches, source, excluded) and not _stays(rel, jail):
             raise InputError(
                 f"cannot build {show(jail)}: it would have no {path}, which is needed to work in it: take a profile, "
-                "or name it in entries or in a manifest"
+                "or name it in the option entries or in a manifest"
             )
 
 
-def _comes(rel: bytes, matches: Sequence[Match], source: Source, excluded: Sequence[Glob]) -> bool:
+def _comes(rel: bytes, matches: Sequence[Match], source: Source, excluded: Excluding) -> bool:
     """Whether the source has it, and an entry names it or a directory that it lies in."""
-    text = comparable(rel)
-    if any(glob.search(text) for glob in excluded):
+    if excluded.match(rel):
         return False
     return any(
         source.root.lstat((match.source + b"/" + rest).strip(b"/")) is not None

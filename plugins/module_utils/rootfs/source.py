@@ -30,6 +30,10 @@ FIRMLINKS = b"usr/share/firmlinks"
 NEVER = b"System/Volumes"
 
 
+MOST_LISTED = 250_000
+"""How many names of directories are kept for further globs, unless a single one has more."""
+
+
 class Match(NamedTuple):
     """One thing that an entry found."""
 
@@ -37,7 +41,7 @@ class Match(NamedTuple):
     """Its path in the source, no symbolic link in its parents; relative to the root."""
     dest: bytes
     """Its path in the jail; relative to the root."""
-    status: os.stat_result
+    mode: int
     entry: Entry
 
 
@@ -57,6 +61,9 @@ class Source:
         """Then it is a plain tree, without volumes and links between them, and mounts are left out."""
         self._mounts = {mount.point[len(real) + 1 :] for mount in mounts_below(real)} if self.is_jail else set()
         self._resolver = Resolver(self.root)
+        self._names_listed = 0
+        self._listed: dict[bytes, globs.Inside] = {}
+        """What globs were looked for in, for the next ones."""
 
     def close(self) -> None:
         self.root.close()
@@ -98,7 +105,7 @@ class Source:
             status = self.root.lstat(real)
             if status is None or (contents and not stat.S_ISDIR(status.st_mode)):
                 continue
-            matches.append(Match(real, self._dest(entry, written, contents), status, entry))
+            matches.append(Match(real, self._dest(entry, written, contents), status.st_mode, entry))
         if len(matches) > 1 and entry.dest and not entry.dest.endswith(b"/"):
             raise InputError(
                 f"{entry.origin}: '{show(entry.src)}' matches {len(matches)} files and "
@@ -133,12 +140,17 @@ class Source:
         """Names in a directory that match a pattern; `*` matches hidden ones as well."""
         if not globs.MAGIC.search(pattern):
             return [pattern]
-        matches = globs.Glob(pattern, names=self.names).match
-        real = self.resolve(base, True)
-        status = self.root.lstat(real) if real is not None else None
-        if real is None or status is None or not stat.S_ISDIR(status.st_mode):
-            return []
-        return sorted(filter(matches, self.root.names(real)))
+        if base not in self._listed:
+            real = self.resolve(base, True)
+            status = self.root.lstat(real) if real is not None else None
+            there = real is not None and status is not None and stat.S_ISDIR(status.st_mode)
+            inside = globs.Inside(self.root.names(real) if there and real is not None else (), self.names)
+            self._names_listed += len(inside) + 1
+            if self._names_listed > MOST_LISTED:
+                self._listed.clear()
+                self._names_listed = len(inside) + 1
+            self._listed[base] = inside
+        return self._listed[base].matching(pattern)
 
 
 def _is_jail(root: Root) -> bool:

@@ -28,8 +28,8 @@ from ..jail import STATE
 from .compare import Comparer
 from .decision import Decision, Linked
 from .fresh import Fresh
-from .install import Installer, Target
-from .operation import CREATE, REPLACE, TIME, Operation, Stats
+from .install import Installer
+from .operation import CLEAR, CREATE, REPLACE, TIME, Operation, Stats
 from .record import Journal, Written
 from .wanted import Listing, WantedDir, WantedFile, WantedTree
 
@@ -263,12 +263,23 @@ class Walker:
         touched = False
         if not self._installer:
             self._tree.refuse_unreadable(file for _name, file in _files(decision.operations))
-        else:
-            target = Target(fd, path)
-            for operation in decision.operations:
-                self._installer.execute(operation, target)
-                touched = touched or operation.want is not want
+        for operation in decision.operations:
+            if operation.action == CLEAR:
+                self._clear(operation.path, fd)
+            elif self._installer:
+                self._installer.execute(operation, fd)
+            touched = touched or operation.want is not want
         return touched
+
+    def _clear(self, path: bytes, parent: int) -> None:
+        """Remove what the record names in a directory that nothing wants any more."""
+        kept: list[tuple[bytes, str]] = []
+        for operation, fd in self._comparer.pruner.clear(path, parent, kept):
+            self.findings.count(operation)
+            if self._installer:
+                self._installer.execute(operation, fd)
+        self.findings.kept += kept
+        self.findings.stats.counts["kept"] += len(kept)
 
     # -- a directory that is not ------------------------------------------------------
 
@@ -314,12 +325,13 @@ class Walker:
         """Count what was decided, and tell the journal before it comes true."""
         findings = self.findings
         for operation in decision.operations:
-            findings.count(operation)
+            if operation.action != CLEAR:
+                findings.count(operation)
         findings.stats.counts["sockets"] += listing.sockets
         findings.linked += decision.linked
         findings.kept += decision.kept
         findings.stats.counts["kept"] += len(decision.kept)
-        for where, why in decision.conflicts:
+        for where, why in decision.conflicts.items():
             findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
         findings.dropped += decision.dropped
         if self._journal:

@@ -9,6 +9,7 @@ import os
 import time
 
 from .. import launchd
+from ..errors import OperationError
 from .claims import Verdict, claim, found
 from .reruns import step
 from .scene import NotTriedError, Scene, ask, said
@@ -73,6 +74,8 @@ def loaded(_scene: Scene) -> Verdict:
             if time.monotonic() > deadline:
                 return found(False, f"launchctl print names no process after {START:.0f} seconds")
             time.sleep(0.2)
+    except OperationError as exc:
+        return found(False, str(exc))
     finally:
         remove()
     gone = not launchd.is_loaded(LABEL)

@@ -8,11 +8,17 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import dns
-from .._sys import trial
+from .. import dns, launchd
+from .._sys import dns_relay, sockets, trial
+from .._sys.rooted import Root
 from .claims import Verdict, claim, found
 from .reruns import step
 from .scene import NotTriedError, Scene
+
+GREETING = dns_relay.HEADER.pack(dns_relay.VERSION, 0, 0, 1, 0, 0)
+"""connection_request, which begins a shared connection and is answered with an error code."""
+WELCOME = bytes(4)
+PATIENCE = 10.0
 
 
 @claim(
@@ -46,13 +52,19 @@ def linked(scene: Scene) -> Verdict:
 @claim(
     "M-DNS-3",
     "The relay, as nobody, reaches mDNSResponder from outside of a jail",
-    source="Names: uds_daemon.c; Programs: cpython _posixsubprocess.c",
-    judged="the role dns, connect(2)",
+    source="Names: uds_daemon.c; dnssd_clientstub.c, DNSServiceCreateConnection",
+    judged="the role dns, connect(2), and what comes back",
     needs=("jail",),
 )
 def relayed(scene: Scene) -> Verdict:
     relay = step(scene, "relay")
-    return found(bool(relay["ok"]), str(relay["said"]) or "it does")
+    if not relay["ok"]:
+        return found(False, str(relay["said"]))
+    with Root(scene.place("jail")) as jail:
+        said = sockets.answer(jail, dns.SOCKET, GREETING, len(WELCOME), PATIENCE)
+    if said == WELCOME:
+        return found(True, "it answers")
+    return found(False, f"it says {said.hex()}" if said else launchd.last_words(launchd.label(jail.path, dns.PURPOSE)))
 
 
 @claim(

@@ -70,6 +70,7 @@ def full(scene: Scene) -> Verdict:
     needs=("jail",),
 )
 def with_devfs(scene: Scene) -> Verdict:
+    need_devfs(scene)
     return unchanged(scene, "with_devfs")
 
 
@@ -103,8 +104,30 @@ def touched(_scene: Scene) -> Verdict:
     needs=("clone",),
 )
 def in_clone(scene: Scene) -> Verdict:
-    lacking = [name for name in PLAIN if not is_device(scene.place("clone", "dev", name))]
+    return has_devices(scene, "clone")
+
+
+@claim(
+    "M-DEVICE-3",
+    "An image of a jail with devfs mounted has the plain devices",
+    source="The tree of a jail: aoss/xnu bsd/miscfs/devfs",
+    judged="lstat(2)",
+    needs=("image",),
+)
+def in_image(scene: Scene) -> Verdict:
+    return has_devices(scene, "unpacked")
+
+
+def has_devices(scene: Scene, copy: str) -> Verdict:
+    """Whether a copy of a jail has them, on which devfs was mounted."""
+    need_devfs(scene)
+    lacking = [name for name in PLAIN if not is_device(scene.place(copy, "dev", name))]
     return found(not lacking, f"without {', '.join(lacking)}" if lacking else "all four are there")
+
+
+def need_devfs(scene: Scene) -> None:
+    if not step(scene, "terminal")["ok"]:
+        raise NotTriedError("devfs was not mounted")
 
 
 def is_device(path: bytes) -> bool:

@@ -55,9 +55,9 @@ def arrange(
             filling = _Filling(opened.root, supply, possession)
             filling.look(src)
             if not check:
-                with Turn(f"fill {show(opened.root.outside(path))}") as turn:
-                    filling.act(path)
-                remarks = turn.remarks
+                with closing(Turn(f"fill {show(opened.root.outside(path))}")) as turn:
+                    filling.act(path, turn)
+                    remarks = turn.remarks
     sizes = {"bytes": filling.bytes, "bytes_cloned": filling.cloned, "skipped": supply.skipped}
     stats = {**filling.counts, **sizes, "seconds": round(time.monotonic() - started, 3)}
     described = f"+ /{show(path)} ({filling.counts['files']} files, {size(filling.bytes)}, from {src})"
@@ -163,12 +163,13 @@ class _Filling:
         if self.bytes > free and not self._supply.shares:
             raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)
 
-    def act(self, path: bytes) -> None:
+    def act(self, path: bytes, turn: Turn) -> None:
         """Make the tree in the stage, then give it its name."""
         make_stage(self._root)
         staged = STAGE + b"/tree"
         try:
-            self._make_all(staged)
+            with turn:
+                self._make_all(staged)
             self._place(staged, path)
         except OperationError as exc:
             make_stage(self._root)

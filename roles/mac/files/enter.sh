@@ -313,6 +313,8 @@ PRIVATE = ("etc", "tmp", "var")
 
 # What makes a directory a jail: the file belongs to root, in a directory that only root can enter (jail.py).
 MARKER = "private/var/db/darwin.jail/jail.json"
+LARGEST_MARKER = 1 << 16
+BUILDING = b'"state": "building"'
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK = 1 << 20
@@ -322,6 +324,8 @@ REFUSED = 125
 # The visitor's last line of standard error, before a program of the jail gets control: what comes behind it is the
 # program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
 ENTERED = "darwin.jail: entered\n"
+INCOMPLETE = "darwin.jail: incomplete\n"
+"""Stands before it for a jail whose build did not end."""
 FAILED = "darwin.jail: failed"
 """Begins the line about the step that failed: its name, the name of the errno, and a path."""
 
@@ -367,6 +371,22 @@ def refuse_forged(jail: int, path: str) -> None:
         raise OSError(errno.EINVAL, "not root's file")
 
 
+def is_building(jail: int) -> bool:
+    """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
+    *parents, name = MARKER.split("/")
+    try:
+        folder = os.dup(jail)
+        for parent in parents:
+            folder = descend(folder, parent)
+        marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        os.close(folder)
+        said = os.read(marker, LARGEST_MARKER)
+        os.close(marker)
+        return BUILDING in said
+    except OSError:
+        return False
+
+
 def refuse_others(fd: int, path: str) -> None:
     """StepError when others than root can change which names an open directory has.
 
@@ -403,6 +423,8 @@ def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
 def arrive(jail: str, user: str) -> pwd.struct_passwd:
     """Be the user in the jail; says who that is."""
     fd = open_jail(jail)
+    if is_building(fd):
+        os.write(2, INCOMPLETE.encode())
     who, groups = account(fd, user)
     step_in(fd, who, groups)
     return who
@@ -786,9 +808,7 @@ PROTECTED = (b"System Integrity Protection status: enabled.", b"Filesystem Prote
 NO_ENTRY = (
     "System Integrity Protection is on, so macOS aborts programs in jails: csrutil disable in recoveryOS turns it off"
 )
-BUILDING = b'"state": "building"'
 INCOMPLETE = "the jail is not complete: its build did not end; build it again"
-LARGEST_MARKER = 1 << 16
 
 # What goes before the path, and behind it.
 SENTENCES = {
@@ -848,22 +868,6 @@ def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
     if "TERM" in env:
         env["TERM"] = known_terminal(env["TERM"], env["HOME"])
     execute(locate(env["SHELL"], ""), ["-" + os.path.basename(env["SHELL"])], env)
-
-
-def is_building(jail: int) -> bool:
-    """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
-    *parents, name = MARKER.split("/")
-    try:
-        folder = os.dup(jail)
-        for parent in parents:
-            folder = descend(folder, parent)
-        marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        os.close(folder)
-        said = os.read(marker, LARGEST_MARKER)
-        os.close(marker)
-        return BUILDING in said
-    except OSError:
-        return False
 
 
 def is_protected() -> bool:

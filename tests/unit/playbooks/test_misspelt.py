@@ -9,15 +9,58 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import item_keys, user_variable
 
 CHECKOUT = Path(__file__).parents[3]
+PLAYBOOKS = sorted((CHECKOUT / "playbooks").glob("*.yml"))
+REFUSAL = {"name": "Refuse misspelt variables", "ansible.builtin.import_tasks": "tasks/misspelt.yml"}
+OPEN = {
+    "jail_git_config",
+    "jail_homebrew_environment",
+    "jail_image_env",
+    "jail_image_labels",
+    "jail_mac_homebrew_environment",
+}
+"""Variables whose keys are the user's own."""
 
 
-@pytest.mark.parametrize("playbook", ["build_jail", "configure_jail"])
-def test_a_misspelt_key_takes_a_line(tmp_path: Path, playbook: str) -> None:
-    hosts = {"jails": {"hosts": {"one": {"ansible_connection": "local", "jail_entries": [{"sorce": "/bin/ls"}]}}}}
+def spoilt(key: str) -> str:
+    return f"{key}x"
+
+
+MEANT = {variable: max(sorted(keys), key=len) for variable, keys in item_keys().items()}
+WRONG = {variable: [{spoilt(key): "/somewhere"}] for variable, key in MEANT.items()}
+SAID = [f"{name}[0] has the unknown key {spoilt(key)}: did you mean {key}?" for name, key in MEANT.items()]
+
+
+def with_keys() -> set[str]:
+    """The variables that options of roles read whose values have keys, in a list or not."""
+    specs = [
+        yaml.safe_load(path.read_text())["argument_specs"] for path in CHECKOUT.glob("roles/*/meta/argument_specs.yml")
+    ]
+    options = [pair for spec in specs for entry in spec.values() for pair in entry.get("options", {}).items()]
+    return {user_variable(name) for name, option in options if "dict" in (option["type"], option.get("elements"))}
+
+
+def test_the_keys_of_all_variables_are_known() -> None:
+    assert with_keys() - OPEN == set(item_keys()) >= {"jail_mounts", "jail_users", "jail_vms"}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: str(path.stem))
+def test_each_playbook_begins_with_the_refusal_for_all_its_hosts(playbook: Path) -> None:
+    plays = yaml.safe_load(playbook.read_text())
+    for play in plays if playbook.stem == "build_jail" else plays[:1]:
+        assert play["pre_tasks"][0] == REFUSAL
+
+
+@pytest.mark.parametrize("playbook", ["build_jail", "check_jail", "destroy_jail", "provision_vms"])
+def test_misspelt_keys_take_a_line(tmp_path: Path, playbook: str) -> None:
+    variables: dict[str, Any] = {**WRONG, "ansible_connection": "local", "jail_pth": "/somewhere"}
+    hosts = {"macs": {"hosts": {"mac": variables}}, "jails": {"hosts": {"one": variables}}}
     (tmp_path / "hosts.json").write_text(json.dumps(hosts))
     environment = {
         **os.environ,
@@ -29,6 +72,7 @@ def test_a_misspelt_key_takes_a_line(tmp_path: Path, playbook: str) -> None:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     words = [program, "-i", f"{tmp_path}/hosts.json", f"darwin.jail.{playbook}", "-e", "ansible_become=false"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "    jail_entries[0] has the unknown key sorce: did you mean src?\n" in done.stdout
-    assert len(done.stdout.splitlines()) < 20
+    assert done.returncode == 2, done.stdout + done.stderr
+    sentences = ["jail_pth is not a variable of darwin.jail: did you mean jail_path?", *SAID]
+    assert f"    {'. '.join(sentences)}\n" in done.stdout
+    assert len(done.stdout.splitlines()) < 25

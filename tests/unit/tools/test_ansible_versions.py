@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from ansible_versions import Series
 from documented import CHECKOUT
 
 NEWEST, SECOND, *_OTHERS, OLDEST = pythons.known()
+TO_COME = "3.99"
+"""A Python that nothing here names."""
 BEFORE = "{}.{}".format(*(number - (place == 1) for place, number in enumerate(ansible_versions.oldest())))
 WHEELS = {
     f"{BEFORE}.9": (OLDEST,),
@@ -26,12 +29,12 @@ WHEELS = {
     "7.1.3rc1": (OLDEST, SECOND),
     "7.10.0": (SECOND, NEWEST),
     "7.11.0b2": (NEWEST,),
-    "7.11.0rc1": (NEWEST,),
+    "7.11.0rc1": ("3.10", NEWEST, TO_COME),  # asks for the last one named
 }
 
 
 def wheel(path: Path, version: str, runs_on: tuple[str, ...]) -> None:
-    lines = ["Metadata-Version: 2.1", "Name: ansible-core", f"Version: {version}", "Requires-Python: >=3.9"]
+    lines = ["Metadata-Version: 2.1", "Name: ansible-core", f"Version: {version}", f"Requires-Python: >={runs_on[-1]}"]
     lines += [f"Classifier: Programming Language :: Python :: {one}" for one in ("3", "3 :: Only", *runs_on)]
     info = f"ansible_core-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as file:
@@ -42,12 +45,19 @@ def wheel(path: Path, version: str, runs_on: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Series]]:
-    folder = tmp_path_factory.mktemp("index")
+    index = tmp_path_factory.mktemp("index")
+    folder = index / "ansible-core"
+    folder.mkdir()
+    links = []
     for version, runs_on in WHEELS.items():
-        wheel(folder / f"ansible_core-{version}-py3-none-any.whl", version, runs_on)
+        name = f"ansible_core-{version}-py3-none-any.whl"
+        wheel(folder / name, version, runs_on)
+        links.append(f'<a href="{name}" data-requires-python="&gt;={runs_on[-1]}">{name}</a>')
+    (folder / "index.html").write_text("\n".join(["<!DOCTYPE html>", *links]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_NO_INDEX", "1")
-        patch.setenv("PIP_FIND_LINKS", str(folder))
+        patch.setenv("PIP_CONFIG_FILE", os.devnull)
+        patch.setenv("PIP_INDEX_URL", index.as_uri())
+        patch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
         yield ansible_versions.all_series()
 
 
@@ -55,7 +65,7 @@ def test_series_and_their_pythons_are_those_of_the_index(known: dict[str, Series
     assert known == {
         "7.1": Series("7.1", "7.1.2", (SECOND, OLDEST)),
         "7.10": Series("7.10", "7.10.0", (NEWEST, SECOND)),
-        "7.11": Series("7.11", "7.11.0rc1", (NEWEST,)),
+        "7.11": Series("7.11", "7.11.0rc1", (TO_COME, NEWEST)),
     }
 
 
@@ -72,6 +82,7 @@ def test_a_workflow_gets_all_pairs(known: dict[str, Series]) -> None:
         ("7.1", OLDEST, False),
         ("7.10", NEWEST, False),
         ("7.10", SECOND, False),
+        ("7.11", TO_COME, True),
         ("7.11", NEWEST, True),
     ]
 
@@ -105,6 +116,8 @@ def test_no_pin_keeps_a_newer_one_away_and_each_says_the_same_oldest() -> None:
         for line in path.read_text().splitlines()
         if line.startswith("ansible-core")
     ]
+    example = yaml.safe_load((CHECKOUT / "docs/examples/execution-environment.yml").read_text())["dependencies"]
+    assert example["ansible_core"]["package_pip"] == pins[0]
     assert pins == [f"ansible-core {allowed.replace('>=', '>= ')}"]
     series = allowed.removeprefix(">=").removesuffix(".0")
     told = {path: yaml.safe_load(path.read_text())["galaxy_info"] for path in CHECKOUT.glob("roles/*/meta/main.yml")}

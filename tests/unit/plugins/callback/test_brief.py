@@ -62,7 +62,7 @@ def test_changes_and_messages_are_a_line_each(quiet: Run) -> None:
 
 def test_a_summary_has_a_line_for_each_host(quiet: Run) -> None:
     rows = [re.split("  +", line) for line in quiet.summary if line]
-    assert rows[0] == ["Host", "Changed", "Kept", "Copied", "Time", "Next"]
+    assert rows[0] == ["Host", "Changed", "Kept", "Copied", "Size", "Time", "Next"]
     assert [(row[0], row[1], row[-1]) for row in rows[1:]] == [
         (host, "Change it", "go on") for host in ("mac", "one", "two")
     ]

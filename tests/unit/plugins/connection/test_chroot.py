@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._sys import visitor
 from connections import FailedError, Link
 
 SSH = """#!/bin/sh
@@ -118,6 +119,28 @@ def test_it_is_the_jail_s_user_with_an_environment_of_its_own(connect: Connect) 
     assert set(said) - {"HOME", "LOGNAME", "USER", "PATH", "SHELL", "TMPDIR", "JAIL_NAME"} <= {"PWD", "OLDPWD", "_"}
     assert link.text("id -u; id -g").split() == [str(SOMEBODY.pw_uid), str(SOMEBODY.pw_gid)]
     assert link.text("pwd") == "/", "there is no home in this jail"
+
+
+def test_a_jail_whose_build_did_not_end_is_told(connect: Connect, furnished: Path, tmp_path: Path) -> None:
+    """By the visitor alone: what a program says is its own."""
+    says_so = f"echo x; printf '{visitor.INCOMPLETE}{visitor.ENTERED}' >&2"
+    said = (0, b"x\n", (visitor.INCOMPLETE + visitor.ENTERED).encode())
+    warning = f"{furnished} is not complete: its build did not end: build it again"
+    done, building, at_a_terminal = connect(), connect(), connect(ansible_ssh_use_tty=True)
+    assert done.run(says_so) == said
+    assert "not complete" not in done.close()
+    with jails.open_jail(str(furnished)) as jail:
+        jail.mark(state="building")
+        try:
+            assert building.run(says_so) == said
+            building.put(script(tmp_path / "file", "x"), "/scratch/told")
+            assert "No such file" in refused(building.fetch, "/scratch/other", tmp_path / "back")
+            assert at_a_terminal.run("true").rc == 0
+        finally:
+            jail.mark(state="complete")
+    assert (furnished / "scratch/told").read_text() == "x"
+    (furnished / "scratch/told").unlink()
+    assert " ".join(building.close().split()).count(warning) == 1
 
 
 # -- files --------------------------------------------------------------------------

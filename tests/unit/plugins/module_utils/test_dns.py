@@ -72,6 +72,17 @@ def test_check_real_check_real(mac: Mac, mode: str, chosen: str) -> None:
         assert (again.changed, again.values["mode"]) == (False, chosen)
 
 
+def test_names_are_looked_up_over_the_way_that_is_kept(mac: Mac) -> None:
+    """As darwin_jail_dns_info does; and not where nothing is made."""
+    kept = dns.arrange(str(mac.jail), "auto", sys.executable, 10, False, ["nowhere.invalid"])
+    seen = dns.inspect(str(mac.jail), ["nowhere.invalid"])
+    assert seen.values["errors"].keys() == {"nowhere.invalid"}
+    assert {name: kept.values[name] for name in seen.values} == seen.values
+    assert dns.arrange(str(mac.jail), "auto", sys.executable, 10, True, ["nowhere.invalid"]).values.keys() == {
+        "mode", "job", "said",
+    }  # fmt: skip
+
+
 def test_another_mode(mac: Mac) -> None:
     arrange(mac, "link")
     assert arrange(mac, "relay").values["mode"] == "relay"

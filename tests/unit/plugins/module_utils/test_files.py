@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import files
+from ansible_collections.darwin.jail.plugins.module_utils import files, user_tmp
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import at
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 
@@ -45,6 +46,32 @@ def test_files_and_directories(empty_jail: Path) -> None:
     assert (me.st_uid, stat.S_IMODE(me.st_mode)) == (nobody, 0o750)
     assert ((empty_jail / "Users/me/x").read_text(), (empty_jail / "Users/me/x").stat().st_uid) == ("x\n", nobody)
     assert (empty_jail / "marker").read_bytes() == b""
+
+
+def test_temporary_directories_of_users_are_made_with_them(empty_jail: Path) -> None:
+    def run(check: bool) -> Result:
+        item = {**UNSET, "state": "directory", "name": "darwin.jail", "path": "/Users/me"}
+        return files.arrange(str(empty_jail), [item], check, ["root", "0"])
+
+    foreseen, done, *again = [run(check) for check in (True, False, True, False)]
+    assert foreseen.diff == done.diff
+    assert foreseen.values == done.values
+    assert [result.changed for result in again] == [False, False]
+    owner = user_tmp.owner_of(Root(empty_jail), "root")
+    assert stat.S_IMODE((empty_jail / os.fsdecode(owner.rel) / "T").stat().st_mode) == 0o700
+    assert [line.split()[1] for line in done.diff][-3:] == [f"/{os.fsdecode(owner.rel)}/C", "/Users", "/Users/me"]
+    (empty_jail / os.fsdecode(owner.rel) / "T").chmod(0o755)
+    assert run(check=False).values["operations"] == [
+        {"action": "change", "path": f"/{os.fsdecode(owner.rel)}/T", "type": "directory", "why": "mode 0755 -> 0700"}
+    ]
+
+
+def test_nothing_is_made_where_temporary_directories_cannot_be(empty_jail: Path) -> None:
+    (empty_jail / "private").mkdir(exist_ok=True)
+    (empty_jail / "private/var/folders").symlink_to("/")
+    with pytest.raises(InputError, match="is a symbolic link where a directory should be"):
+        files.arrange(str(empty_jail), [{**UNSET, "state": "file", "name": "", "path": "/x"}], False, ["root"])
+    assert not (empty_jail / "x").exists()
 
 
 def test_what_differs_is_said(empty_jail: Path) -> None:

@@ -23,7 +23,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import (
     NotAJailError,
     OperationError,
 )
-from ansible_collections.darwin.jail.plugins.module_utils.visit import Visit, entered, without_ours
+from ansible_collections.darwin.jail.plugins.module_utils.visit import Visit, entered, incomplete, without_ours
 
 CHROOT = Path(__file__).parents[3] / "standin/native/chroot.c"
 SOMEBODY = pwd.getpwnam("nobody")
@@ -104,6 +104,16 @@ def test_what_stands_before_is_heeded() -> None:
     at_a_terminal = OURS.replace(b"\n", b"\r\n")
     assert without_ours(0, lecture + at_a_terminal * 2, OURS, terminal=True) == (0, lecture + at_a_terminal, OURS)
     assert entered(at_a_terminal)
+    building = visitor.INCOMPLETE.encode()
+    assert without_ours(0, b"", lecture + building + OURS + building, terminal=False) == (0, b"", lecture + building)
+    for_one = (building + OURS).replace(b"\n", b"\r\n")
+    assert without_ours(0, for_one * 2, b"", terminal=True) == (0, for_one, b"")
+    assert [incomplete(said) for said in (building + OURS, for_one, building, OURS + building)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
     refusal.refuse(visit, visitor.REFUSED, OURS + failed)
     refusal.refuse(visit, 1, failed)
 

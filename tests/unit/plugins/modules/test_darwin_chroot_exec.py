@@ -8,6 +8,7 @@ import base64
 import importlib.util
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,43 @@ def test_an_error_is_one_sentence(furnished: Path, capsys: pytest.CaptureFixture
     found = answer(capsys, jail=str(furnished), argv=["no-such"], _ansible_check_mode=True)
     assert found["failed"]
     assert found["msg"].startswith(f"cannot run no-such in {furnished}: there is no such program in the jail")
+
+
+def test_further_programs_run_whatever_becomes_of_those_before(
+    furnished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    also = [
+        {"name": "none", "argv": ["no-such"]},
+        {"name": "bad", "argv": ["sh"], "stdin": "printf 'so\\033[2J' >&2; exit 4"},
+        {
+            "name": "good",
+            "argv": ["sh", "-c", "pwd; id -u; echo $WORD"],
+            "chdir": "/usr/bin",
+            "user": "nobody",
+            "env": {"WORD": "x"},
+        },
+        {"name": "left out", "argv": ["cat", "/bytes"], "removes": "/no-such"},
+    ]
+    found = answer(capsys, jail=str(furnished), argv=["sh", "-c", "exit 3"], also=also)
+    assert (found["failed"], found["rc"]) == (True, 3)
+    several = found["also"]
+    assert {name: (one["failed"], one["rc"]) for name, one in several.items()} == {
+        "none": (True, None),
+        "bad": (True, 4),
+        "good": (False, 0),
+        "left out": (False, 0),
+    }
+    assert several["none"]["msg"].startswith(f"cannot run no-such in {furnished}: there is no such program in the jail")
+    assert several["bad"]["msg"].isprintable()
+    assert several["good"]["stdout"].split() == ["/usr/bin", str(pwd.getpwnam("nobody").pw_uid), "x"]
+    assert several["left out"]["stdout"] == "skipped, since /no-such does not exist"
+
+
+def test_further_programs_do_not_run_in_check_mode(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"jail": str(furnished), "argv": ["true"], "also": [{"name": "one", "argv": ["touch", "/made"]}]}
+    assert "also" not in answer(capsys, **options, _ansible_check_mode=True)
+    assert "clone is gone" in answer(capsys, **options, ephemeral=True)["msg"]
+    assert not (furnished / "made").exists()
 
 
 @pytest.mark.parametrize("options", [{}, {"argv": ["true"], "cmd": "true"}])

@@ -30,5 +30,11 @@ def test_a_failure_is_told_whatever_else_is_in_the_result(more: dict[str, Any]) 
     )
 
 
+def test_how_to_give_a_password_is_told() -> None:
+    found = {"failed": True, "msg": "Task failed: Missing sudo password"}
+    assert cause(found) == ["Missing sudo password (add -K to the command, and Ansible asks for it)"]
+    assert reason(found).endswith(cause(found)[0])
+
+
 def test_a_table_is_not_as_wide_as_what_a_jail_says() -> None:
     assert max(map(len, table(("host", "why"), [("one", "x" * 10**6), ("two", "y")]))) < 1100

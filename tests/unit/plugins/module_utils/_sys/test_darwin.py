@@ -223,12 +223,23 @@ class TestLockedNames:
         assert lib.flags_of(place) == UCHG
 
 
+def without_directory(call: Callable[..., None]) -> Callable[..., None]:
+    def refuse(*arguments: object, dir_fd: int | None = None) -> None:
+        if dir_fd is not None:
+            raise NotImplementedError("dir_fd unavailable on this platform")
+        call(*arguments)
+
+    return refuse
+
+
 def test_nodes_are_made_in_their_directory_and_this_one_is_kept(
     macos: darwin.Darwin, place: Path, folder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """macOS 12 has no mknodat(2)."""
+    """macOS 12 has no mknodat(2): there Python knows no directory for a node."""
     (place / "elsewhere").mkdir()
     monkeypatch.chdir(place / "elsewhere")
+    monkeypatch.setattr(os, "mknod", without_directory(os.mknod))
+    monkeypatch.setattr(os, "mkfifo", without_directory(os.mkfifo))
     macos.make_node(folder, b"null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
     macos.make_node(folder, b"fifo", stat.S_IFIFO | 0o600, 0)
     assert (place / "null").stat().st_rdev == os.makedev(1, 3)

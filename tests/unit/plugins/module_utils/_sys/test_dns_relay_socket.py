@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import daemon, dns_relay
 from libinfo import Libinfo, LookupFailedError
 from relayed import PROGRAM, Mac
 from standin.mdnsresponder import Responder
@@ -122,6 +123,26 @@ def test_it_takes_its_socket_away_and_nobody_elses(mac: Mac, responder: Responde
     process.terminate()
     assert process.wait(10) == 0
     assert mac.socket.exists()
+
+
+@pytest.mark.parametrize("mode", ["link", "relay"])
+def test_it_knows_its_socket_from_the_moment_that_it_has_the_name(mac: Mac, mode: str) -> None:
+    """SIGTERM raises SystemExit at any moment, also right after the socket got its name."""
+
+    class Ends(daemon.Journal):
+        def say(self, _line: str) -> None:
+            raise SystemExit(0)
+
+    mac.listen()
+    door = dns_relay.Door(str(mac.jail), str(mac.server), mode, Ends())
+    with pytest.raises(SystemExit):
+        door.mend()
+    assert mac.socket.is_socket()
+    door.close()
+    if door.listener:
+        door.listener.close()
+    assert not mac.socket.exists()
+    assert mac.server.is_socket()
 
 
 def test_one_that_was_killed_leaves_nothing_that_a_new_one_minds(mac: Mac, relay: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._sys import door
+from ansible_collections.darwin.jail.plugins.module_utils._sys import door, visitor
 
 TERMINAL = -1
 """Set by the fixture."""
@@ -147,7 +147,7 @@ def test_a_jail_that_is_not_complete_is_told(tmp_path: Path) -> None:
     def told() -> bool:
         fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            return door.is_building(fd)
+            return visitor.is_building(fd)
         finally:
             os.close(fd)
 

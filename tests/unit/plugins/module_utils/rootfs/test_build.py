@@ -49,6 +49,40 @@ def test_a_second_run_changes_nothing_at_all(make: Make, place: Path) -> None:
     assert snapshot(place / "jail") == before
 
 
+def bytes_of(jail: Path) -> int:
+    """In regular files, each of which counts once, without what the collection keeps for itself."""
+    found = [path for path in jail.rglob("*") if path.is_file() and not path.is_symlink()]
+    status = {path.stat().st_ino: path.stat() for path in found if "darwin.jail" not in path.parts}
+    return sum(one.st_size for one in status.values())
+
+
+def test_how_large_the_jail_is_is_known_after_each_run(make: Make, place: Path, source: Path) -> None:
+    (source / "usr/bin/large").write_bytes(b"x" * 5000)
+    (source / "usr/bin/other name").hardlink_to(source / "usr/bin/large")
+    first = make("/usr/", "/etc/")
+    assert first.values["jail_bytes"] == first.values["sizes"]["total"]["bytes"] == bytes_of(place / "jail") > 5000
+    assert make("/usr/", "/etc/").values["jail_bytes"] == first.values["jail_bytes"]
+    assert make("/usr/", "/etc/", check=True).values["jail_bytes"] == first.values["jail_bytes"]
+    (place / "jail/usr/foreign").write_bytes(b"x" * 100)
+    (source / "usr/bin/large").write_bytes(b"x" * 7000)
+    (source / "usr/new").mkdir()
+    (source / "usr/new/file").write_bytes(b"x" * 300)
+    assert make("/usr/", "/etc/").values["jail_bytes"] == first.values["jail_bytes"] + 2300
+    less = make("/usr/bin/")
+    assert less.changed
+    (place / "jail/usr/foreign").unlink()
+    assert less.values["jail_bytes"] == bytes_of(place / "jail")
+
+
+def test_how_large_it_is_is_counted_where_it_was_not_known(make: Make, place: Path, source: Path) -> None:
+    known = make("/usr/", "/etc/").values["jail_bytes"]
+    with jails.open_jail(str(place / "jail")) as jail:
+        jail.mark(bytes=None)
+    assert "jail_bytes" not in make("/usr/", "/etc/").values, "nothing is read for it"
+    (source / "usr/new").write_bytes(b"x" * 50)
+    assert make("/usr/", "/etc/").values["jail_bytes"] == known + 50
+
+
 def test_check_mode_tells_what_the_run_then_does_and_writes_nothing(make: Make, place: Path) -> None:
     foretold = make("/usr/", "/etc/", check=True)
     assert not (place / "jail").exists()

@@ -8,14 +8,15 @@ import fnmatch
 import re
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.names import Names
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.globs import Glob, comparable, excluding
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.globs import Excluding, Glob, Inside
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 
 def excluded(glob: str, path: bytes) -> bool:
-    return any(found.search(comparable(path)) for found in excluding([glob]))
+    return Excluding([glob]).match(path)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_anything_is_a_glob_or_refused_with_its_name(glob: str) -> None:
     """Warnings are errors in these tests: re has some for sets."""
     assume(not any("\ud800" <= char <= "\udfff" for char in glob))
     try:
-        excluding([glob])
+        Excluding([glob])
     except InputError as exc:
         assert "is no glob: bad character range" in str(exc)  # noqa: PT017
 
@@ -89,3 +90,47 @@ def test_a_range_the_wrong_way_round() -> None:
     with pytest.raises(InputError, match=r"^'x\[z-a\]' is no glob: bad character range z-a"):
         Glob(b"x[z-a]")
     assert Glob(b"x[a-c]").match(b"xb")
+
+
+TEXTS = st.text("ab*?/", max_size=6)
+
+
+@given(st.lists(TEXTS, max_size=6), st.text("aAb/", min_size=1, max_size=6), st.booleans())
+@example(["a*", "*a", "**a/b"], "a/b", True)
+def test_many_globs_exclude_what_each_of_them_does(globs: list[str], path: str, ignore_case: bool) -> None:
+    path = "/".join(part for part in path.split("/") if part)
+    assume(path)
+    names = Names(ignore_case, False)
+    alone = [Excluding([glob], names).match(path.encode()) for glob in globs]
+    assert Excluding(globs, names).match(path.encode()) == any(alone)
+    assert alone == [_is_found(glob, path, ignore_case) for glob in globs]
+
+
+def _is_found(glob: str, path: str, ignore_case: bool) -> bool:
+    """By a search through all of the path for each glob."""
+    name = glob.strip("/")
+    anchored = glob.startswith("/") or "/" in name
+    whole = "/".join(part for part in name.split("/") if part)
+    words = [
+        {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(word, re.escape(word))
+        for word in re.split(r"(\*\*/?|\*|\?)", whole)
+    ]
+    before = "^" if anchored else "(?:^|/)"
+    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    return bool(name) and re.search(f"{before}{''.join(words)}\\Z", path, flags) is not None
+
+
+@given(st.lists(st.text("aAb.", min_size=1, max_size=4), unique=True), st.text("ab.*?", min_size=1, max_size=4))
+def test_a_directory_finds_what_the_glob_matches(found: list[str], glob: str) -> None:
+    for names in (Names(False, False), Names(True, True)):
+        inside = Inside((name.encode() for name in found), names)
+        expected = sorted(name.encode() for name in found if Glob(glob.encode(), names).match(name.encode()))
+        assert inside.matching(glob.encode()) == expected
+
+
+def test_a_letter_in_another_case_or_form() -> None:
+    names = Names(True, True)
+    assert Excluding(["caf\u00e9.*"], names).match("usr/CAFE\u0301.txt".encode())
+    assert Excluding(["caf\u00e9"], names).match("usr/CAFE\u0301".encode())
+    assert not Excluding(["caf\u00e9"]).match("usr/CAFE\u0301".encode())
+    assert Inside(["CAFE\u0301.txt".encode()], names).matching("*\u00e9.TXT".encode())

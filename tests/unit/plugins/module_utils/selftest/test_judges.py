@@ -10,15 +10,19 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import dns
+from ansible_collections.darwin.jail.plugins.module_utils import dns, launchd
 from ansible_collections.darwin.jail.plugins.module_utils._sys import trial
 from ansible_collections.darwin.jail.plugins.module_utils.selftest import reruns, volumes
 from ansible_collections.darwin.jail.plugins.module_utils.selftest.claims import DISPROVEN, NOT_TRIED, PROVEN, judge
+from launchctl import Launchctl
+from relayed import mac_in_temporary_directory
 from scenes import CLAIMS, OK, scene
+from waiting import until
 
 
 @pytest.fixture
@@ -58,14 +62,14 @@ def test_what_is_alike_on_both_is_proven(directory: Path, name: str) -> None:
 def test_a_second_build_that_changes_something_is_told(directory: Path, name: str) -> None:
     assert verdict(name, directory)[0] == PROVEN
     step = {"M-RERUN-1": "again", "M-RERUN-2": "full", "M-RERUN-3": "with_devfs"}[name]
-    steps = {"build": OK, step: {**OK, "changed": True}}
+    steps = {"build": OK, "terminal": OK, step: {**OK, "changed": True}}
     assert verdict(name, directory, steps=steps) == (DISPROVEN, "something changed")
+    steps[step]["said"] = "replace /dev/zero owner 0:5, wanted 0:0"
+    assert verdict(name, directory, steps=steps) == (DISPROVEN, "replace /dev/zero owner 0:5, wanted 0:0")
     assert verdict(name, directory, steps={"build": OK})[0] == NOT_TRIED
 
 
-@pytest.mark.parametrize(
-    ("name", "step"), [("M-CLONE-5", "clone"), ("M-LAUNCHD-5", "relay"), ("M-CHROOT-3", "enter"), ("M-DNS-3", "relay")]
-)
+@pytest.mark.parametrize(("name", "step"), [("M-CLONE-5", "clone"), ("M-LAUNCHD-5", "relay"), ("M-CHROOT-3", "enter")])
 def test_a_step_that_failed_is_told(directory: Path, name: str, step: str) -> None:
     steps = {**scene(directory).steps, step: {"ok": False, "changed": True, "said": "cannot clone x: why"}}
     assert verdict(name, directory)[0] == PROVEN
@@ -74,17 +78,47 @@ def test_a_step_that_failed_is_told(directory: Path, name: str, step: str) -> No
     assert found[1].endswith("cannot clone x: why")
 
 
-def test_a_clone_without_its_devices_is_told(directory: Path) -> None:
-    dev = directory / "clone/dev"
+@pytest.mark.parametrize(("name", "jail"), [("M-DEVICE-2", "clone"), ("M-DEVICE-3", "unpacked")])
+def test_a_copy_without_its_devices_is_told(directory: Path, name: str, jail: str) -> None:
+    dev = directory / jail / "dev"
     dev.mkdir(parents=True)
-    for name in reruns.PLAIN[:3]:
-        os.mknod(dev / name, stat.S_IFCHR | 0o666, os.stat("/dev/null").st_rdev)
+    for node in reruns.PLAIN[:3]:
+        os.mknod(dev / node, stat.S_IFCHR | 0o666, os.stat("/dev/null").st_rdev)
     (dev / "urandom").write_text("no device")
-    assert verdict("M-DEVICE-2", directory) == (DISPROVEN, "without urandom")
+    assert verdict(name, directory) == (DISPROVEN, "without urandom")
     (dev / "urandom").unlink()
-    assert verdict("M-DEVICE-2", directory) == (DISPROVEN, "without urandom")
+    assert verdict(name, directory) == (DISPROVEN, "without urandom")
     os.mknod(dev / "urandom", stat.S_IFCHR | 0o666, os.stat("/dev/urandom").st_rdev)
-    assert verdict("M-DEVICE-2", directory) == (PROVEN, "all four are there")
+    assert verdict(name, directory) == (PROVEN, "all four are there")
+    steps = {**scene(directory).steps, "terminal": {"ok": False, "changed": True, "said": "x"}}
+    assert verdict(name, directory, steps=steps) == (NOT_TRIED, "devfs was not mounted")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes nobody")
+def test_a_relay_that_reaches_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mac_in_temporary_directory() as mac:
+        monkeypatch.setattr(launchd, "last_words", lambda _name: mac.log.read_text().splitlines()[-1])
+        steps = {"build": OK, "relay": {"ok": False, "changed": True, "said": "cannot load it"}}
+        assert verdict("M-DNS-3", mac.folder, steps=steps) == (DISPROVEN, "cannot load it")
+        with mac.responder(mac.listen()):
+            mac.relay("--mode", "relay")
+            until(mac.is_relayed)
+            assert verdict("M-DNS-3", mac.folder) == (PROVEN, "it answers")
+            mac.server.chmod(0o600)
+            found = verdict("M-DNS-3", mac.folder)
+        assert found[0] == DISPROVEN
+        assert found[1].endswith(f"cannot reach {mac.server}: Permission denied")
+
+
+def test_a_job_that_is_not_taken_is_told(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launchctl = Launchctl(tmp_path)
+    launchctl.install(tmp_path, monkeypatch)
+    monkeypatch.setattr(launchd, "PYTHON", sys.executable)
+    launchctl.answers["bootstrap"] = [125]
+    found = verdict("M-LAUNCHD-3", directory)
+    assert found[0] == DISPROVEN
+    assert found[1].startswith("cannot load the launchd job darwin.jail.selftest:")
+    assert launchd.labels("darwin.jail.") == []
 
 
 def test_an_image_that_became_another_jail_is_told(directory: Path) -> None:

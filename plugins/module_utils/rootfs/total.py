@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many bytes the recorded files have in all. Of a record that is known, only what changes is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .. import mtree
+from .._sys import limits
+from .._sys.rooted import Root
+from ..errors import RecordError
+from ..jail import STATE
+from .record import Block, Record, Written
+
+_FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
+
+
+def after(root: Root, was: Record, written: Written, dropped: Sequence[bytes], before: int | None) -> int | None:
+    """The total when these blocks have changed; None for a record that makes no sense.
+
+    A file with several names counts once in a directory, and once for each directory.
+    """
+    names = {name for name, _start, _size in written.values()}
+    texts = {name: root.read(STATE + b"/" + name, limits.RECORD) or b"" for name in names}
+    changed = {*written, *dropped}
+    try:
+        new = sum(_of(Block(texts[name], start, start + size)) for name, start, size in written.values())
+        if before is None or was.interrupted:  # what an interrupted run recorded may be there or not
+            return new + sum(_of(block) for path, block in was.blocks.items() if path not in changed)
+        return before + new - sum(_of(was.block(path)) for path in changed)
+    except RecordError:
+        return None
+
+
+def _of(block: Block) -> int:
+    linked = block.linked()
+    sizes: dict[bytes | int, int] = {}
+    for encoded, size in _FILE.findall(block.files()):
+        inode = linked.get(mtree.decode_name(encoded)) if linked else None
+        sizes[encoded if inode is None else inode] = int(size)
+    return sum(sizes.values())

@@ -86,7 +86,7 @@ class _Watch:
                 return []
             report = json.loads(out)
             lines = [described(report, self._check)]
-            if report.get("bytes_total") and not self._announced:
+            if report.get("bytes_total") and not (self._announced or report.get("looking")):
                 lines.insert(0, announced(report))
                 self._announced = True
             return lines
@@ -105,9 +105,11 @@ def described(report: dict[str, Any], check: bool = False) -> str:
     if report.get("waiting"):
         return "waiting for another build on this Mac"
     size, files, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
+    check = check or bool(report.get("looking"))
     if check or not files:
         found = f"{_size(size)} in {files} files to copy so far" if check else "nothing copied yet"
-        return f"comparing, {int(report['directories'])} directories after {seconds:.0f} s, {found}"
+        room = f", {_size(int(report['free']))} free" if report.get("free") else ""
+        return f"comparing, {int(report['directories'])} directories after {seconds:.0f} s, {found}{room}"
     rate = size / seconds if seconds else 0.0
     rest = f"{_size(rate)}/s"
     if not report.get("bytes_total"):

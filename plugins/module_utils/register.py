@@ -79,9 +79,12 @@ def was_jail(path: bytes, inode: int) -> bool:
     """Whether a directory that has no marker was a jail once.
 
     Never that of the top of a volume: all tops have one number, and another volume may be mounted there now.
+    Nor one that is younger than the entry: outside of APFS, numbers are given again.
     """
+    born = host.born(path) or 0
     try:
-        return any(entry["inode"] == inode for entry in _read(path)) and not is_mount(path)
+        known = [entry for entry in _read(path) if born < entry.get("created", born) + 1]
+        return any(entry["inode"] == inode for entry in known) and not is_mount(path)
     except RecordError:
         return False
 

@@ -304,9 +304,8 @@ from ansible_collections.darwin.jail.plugins.module_utils.chroot import execute_
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
-ALSO = {
-    "name": {"required": True},
-    "argv": {"type": "list", "elements": "str", "required": True},
+ARGV = {"type": "list", "elements": "str"}
+OF_EACH = {
     "user": {"default": "root"},
     "chdir": {"default": "/"},
     "removes": {},
@@ -314,23 +313,19 @@ ALSO = {
     "env": {"type": "dict", "default": {}},
     "timeout": {"type": "float"},
 }
+ALSO = {"name": {"required": True}, "argv": {**ARGV, "required": True}, **OF_EACH}
 SPEC = {
     "jail": {"type": "path", "required": True},
-    "argv": {"type": "list", "elements": "str"},
+    "argv": ARGV,
     "cmd": {},
-    "user": {"default": "root"},
+    **OF_EACH,
     "group": {},
     "groups": {"type": "list", "elements": "str"},
-    "chdir": {"default": "/"},
     "creates": {},
-    "removes": {},
-    "stdin": {},
     "stdin_add_newline": {"type": "bool", "default": True},
     "strip_empty_ends": {"type": "bool", "default": True},
-    "env": {"type": "dict", "default": {}},
     "clean_env": {"type": "bool", "default": True},
     "login": {"type": "bool", "default": False},
-    "timeout": {"type": "float"},
     "output_limit": {"type": "int", "default": 16777216},
     "ephemeral": {"type": "bool", "default": False},
     "also": {"type": "list", "elements": "dict", "default": [], "options": ALSO},

@@ -93,7 +93,7 @@ def cause(found: Mapping[str, Any]) -> list[str]:
     lines = msg.strip().removeprefix("Task failed: ").splitlines()
     if SILENT.match(lines[0]):
         lines = _said(found)[-MOST_LINES:] or lines
-    shown = [_helped(show(PASSWORD.sub("***@", line))) for line in lines]
+    shown = [show(_helped(PASSWORD.sub("***@", line))) for line in lines]
     return [advised(line) for line in shown] if found.get("unreachable") else shown
 
 

@@ -24,6 +24,8 @@ LOGS = tuple(
 )
 UNSTABLE = (b"/proc", b"/sys", b"/dev", b"/System/Volumes/Data", *LOGS)
 """What changes by itself, and what shows the rest a second time."""
+DEEPEST = 4096 - 256 - 1
+"""Directories with a longer path are not looked into: names in them may be too long. Only trials make such ones."""
 LARGEST = 1 << 20
 """Files that were made in the jail and are larger are not searched for the secret."""
 
@@ -59,6 +61,8 @@ class Outside:
         waiting = [self.top]
         while waiting:
             place = waiting.pop()
+            if len(place) > DEEPEST:
+                continue
             status = os.lstat(place)
             if status.st_dev in devices:
                 found[place] = self._seen(place, status)

@@ -18,6 +18,8 @@ from .backend import Status, backend
 from .paths import CREATE, DIRECTORY, READ
 
 CHUNK = 1 << 20
+COMPARED = 1 << 17
+"""Bytes of two files that are compared at a time: both are still in the cache of the processor."""
 NO_HARDLINK = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL)
 """What is said of a hard link to a symbolic one where there are none: ENOTSUP by HFS+."""
 
@@ -161,12 +163,37 @@ def digest(name: bytes, dir_fd: int, size: int | None = None) -> str:
 
 def equal(name: bytes, dir_fd: int, other: bytes, other_fd: int, part: tuple[int, int] | None = None) -> bool:
     """Whether two regular files have the same contents, xattrs and ACLs; of the first, only a part (offset, size)."""
-    one, two = _chunks(name, dir_fd, part), _chunks(other, other_fd)
-    return (
-        _xattrs(name, dir_fd) == _xattrs(other, other_fd)
-        and all(data == next(two, None) for data in one)
-        and next(two, None) is None
-    )
+    one = open_file(name, dir_fd)
+    try:
+        two = open_file(other, other_fd)
+        try:
+            return same_xattrs(one, two) and _same_contents(one, two, part)
+        finally:
+            os.close(two)
+    finally:
+        os.close(one)
+
+
+def _same_contents(one: int, two: int, part: tuple[int, int] | None) -> bool:
+    sizes = [_size(one), _size(two)]
+    offset, size = part or (0, sizes[0])
+    if size != sizes[1]:
+        return False
+    if offset:
+        os.lseek(one, offset, os.SEEK_SET)
+    while size > 0:
+        data = os.read(one, min(size, COMPARED))
+        if not data or data != os.read(two, len(data)):
+            return False
+        size -= len(data)
+    return True
+
+
+def _size(fd: int) -> int:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(0, "it is no regular file any more")
+    return status.st_size
 
 
 def same_xattrs(fd: int, other: int) -> bool:
@@ -185,11 +212,3 @@ def _chunks(name: bytes, dir_fd: int, part: tuple[int, int] | None = None) -> It
         file.seek(offset)
         for left in range(size, 0, -CHUNK):
             yield file.read(min(left, CHUNK))
-
-
-def _xattrs(name: bytes, dir_fd: int) -> dict[str, bytes]:
-    fd = open_file(name, dir_fd)
-    try:
-        return backend().xattrs(fd)
-    finally:
-        os.close(fd)

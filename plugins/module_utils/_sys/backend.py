@@ -134,6 +134,10 @@ class Backend:
         """Whether what an error calls a lack of space is one of this file alone."""
         return False
 
+    def born(self, path: bytes) -> float | None:
+        """When what has a path now was made; None when the volume does not know. No link is followed."""
+        raise NotImplementedError
+
     def most_links(self, path: bytes) -> int:
         """How many names a file can have on the volume of a path; 0 when there is no limit."""
         return max(0, os.pathconf(path, "PC_LINK_MAX"))

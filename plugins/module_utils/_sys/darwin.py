@@ -171,6 +171,9 @@ class Darwin(Backend):
         with suppress(PermissionError):
             self._call("fremovexattr", fd, os.fsencode(name), 0)
 
+    def born(self, path: bytes) -> float | None:
+        return float(os.lstat(path).st_birthtime)  # type: ignore[attr-defined,unused-ignore]  # macOS has it
+
     def _xattr_names(self, fd: int) -> list[bytes]:
         size = self._call("flistxattr", fd, None, ctypes.c_size_t(0), 0)
         if not size:

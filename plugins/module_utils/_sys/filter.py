@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from threading import Thread
 from typing import IO, Callable, cast
 
@@ -106,12 +107,12 @@ class Filter:
             taker(piece)
 
     def _pump_in(self, pieces: Iterable[bytes]) -> None:
-        try:
-            for piece in pieces:
-                self._stdin.write(piece)
-            self._stdin.close()
-        except BrokenPipeError:
-            pass  # its exit code tells why
+        with suppress(BrokenPipeError):  # its exit code tells why
+            try:
+                for piece in pieces:
+                    self._stdin.write(piece)
+            finally:
+                self._stdin.close()
 
     def _join(self) -> None:
         if self._thread:

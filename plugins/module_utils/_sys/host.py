@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from ..errors import AnyPath, InputError, OperationError, failed, show
 from . import at
 from .backend import Volume, backend
+from .limits import Limit
 from .names import fold, spelling
 from .paths import DIRECTORY, open_absolute, split
 
@@ -183,6 +184,18 @@ def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
     return data
 
 
+def read_lines(path: AnyPath, longest: Limit) -> Iterator[bytes]:
+    """The lines of a file of the host that the user named, one by one; OperationError when it cannot be read."""
+    with open_file(path) as file:
+        try:
+            while line := file.readline(longest + 1):
+                if len(line) > longest:
+                    raise InputError(longest.exceeded("read", f"the file {show(path)}", "has a line of"))
+                yield line
+        except OSError as exc:
+            raise failed("read", path, exc) from exc
+
+
 def open_file(path: AnyPath) -> BinaryIO:
     """Open a file of the host that the user named, perhaps by a link; the caller closes it.
 
@@ -236,6 +249,14 @@ def free_bytes(path: bytes) -> int:
             return found.f_bfree * found.f_frsize
         except FileNotFoundError:
             path = os.path.dirname(path)
+
+
+def born(path: bytes) -> float | None:
+    """When what has a path now was made; None when nobody can tell."""
+    try:
+        return backend().born(path)
+    except OSError:
+        return None
 
 
 def most_links(path: bytes) -> int:

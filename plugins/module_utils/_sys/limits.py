@@ -58,6 +58,8 @@ EXPANSION = Limit(120, "times its size", "system files give 2 to 5, and a decomp
 """What a compressed layer or archive may expand to, beyond EXPANSION_FREE."""
 EXPANSION_FREE = 64 * MEBI
 """What any compressed layer or archive may expand to, however small it is."""
+STREAMS = Limit(2_000_000, "compressed streams", "formats that are read in parts have two for each file")
+"""The compressed streams that follow each other in a layer or an archive: members of gzip, frames of zstd."""
 SPARSE_FREE = 1024 * MEBI
 """Up to this size a sparse file goes into an image and into a plain copy of a jail, however little it takes."""
 IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
@@ -88,6 +90,10 @@ CACHE_LIBRARIES = Limit(1 << 14, "libraries", "that of macOS 15 has 3,500")
 """The libraries in one shared cache, each with a path of at most 1024 bytes."""
 DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a report")
 """One directory of a jail in a report. Building and removing take 0.1 kB a name, and have no limit."""
+MANIFEST = Limit(1_000_000, "lines", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
+"""All manifests of a jail together, with what they include, comments left out. Each takes about 1.5 kB of memory."""
+MANIFEST_LINE = Limit(8192, "bytes", "two paths have at most 2046")
+"""One line of a manifest."""
 IMAGE_JSON = Limit(4 * MEBI, "bytes", "it is what registries take for a manifest (OCI distribution specification)")
 """An index, manifest or configuration of an image."""
 

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import re
+import struct
 
 from .backend import Backend, Mount, Volume, is_of_the_mac, refuse_other_than_symlink
 from .paths import CREATE
@@ -19,6 +20,7 @@ BTRFS_IOC_FS_INFO = 0x8400941F
 INHERITED = "system.posix_acl_default"
 LINKS = 65000
 """How many names a file can have on ext4, fewer than on Btrfs and XFS."""
+AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BTIME = -100, 0x100, 0x800
 ENOUGH = 1 << 20
 """Free bytes of a volume that is not full."""
 CHUNK = 1 << 20
@@ -105,6 +107,17 @@ class Linux(Backend):
         """Ext4 says ENOSPC when the attributes of one file do not fit into its block for them."""
         free = os.fstatvfs(fd)
         return exc.errno == errno.ENOSPC and free.f_bavail * free.f_frsize > ENOUGH + len(value)
+
+    def born(self, path: bytes) -> float | None:
+        import ctypes  # noqa: PLC0415 (rarely needed)
+
+        found = ctypes.create_string_buffer(256)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BTIME, found) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        mask, seconds, nanoseconds = struct.unpack_from("=I76xqI", found)
+        return seconds + nanoseconds / 1e9 if mask & STATX_BTIME else None
 
     def most_links(self, path: bytes) -> int:
         """Of volumes that it does not know glibc says 127."""

@@ -18,6 +18,7 @@ import mmap
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,18 +44,43 @@ PID, FILES, BYTES, DIRECTORIES = range(4)
 """What is counted at the place of a process."""
 WIDTH = 4
 WAITING = WIDTH * SLOTS
-"""Where it says that the run waits for others."""
+"""Where it says that the run waits for others; behind it, that it only looks, since when it copies, and what in all."""
+LOOKING, SINCE, FORESEEN = WAITING + 1, WAITING + 2, WAITING + 3
+SIZE = FORESEEN + 3
 
 
 class Progress:
     """What the processes of a run have compared and copied."""
 
     def __init__(self) -> None:
-        self._counts = memoryview(mmap.mmap(-1, (WIDTH * SLOTS + 1) * 8)).cast("Q")
+        self._counts = memoryview(mmap.mmap(-1, SIZE * 8)).cast("Q")
 
     def restart(self) -> None:
         """Forget what was counted: a look at what is to be copied has ended, and copying begins."""
         self._counts[:WAITING] = memoryview(bytes(WAITING * 8)).cast("Q")
+        self._counts[LOOKING], self._counts[SINCE] = False, time.monotonic_ns()
+
+    def look(self) -> None:
+        """What is counted from now on is not copied yet."""
+        self._counts[LOOKING] = True
+
+    def foresee(self, files: int, size: int, free: int) -> None:
+        """A look has found what is to be copied in all, and how many bytes are free."""
+        for place, count in enumerate((files, size, free)):
+            self._counts[FORESEEN + place] = count
+
+    @property
+    def foreseen(self) -> tuple[int, int, int] | None:
+        files, size, free = self._counts[FORESEEN:SIZE]
+        return (files, size, free) if free else None
+
+    def since(self, started: int) -> float:
+        """How many seconds it copies, or the run takes that began at this nanosecond."""
+        return (time.monotonic_ns() - (self._counts[SINCE] or started)) / 1e9
+
+    @property
+    def looking(self) -> bool:
+        return bool(self._counts[LOOKING])
 
     def copied(self, size: int) -> None:
         """Count a file."""
@@ -126,14 +152,14 @@ def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoRet
     """The life of the process that reports."""
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # when the terminal goes there is still the file to remove
-        started = time.monotonic()
-        while time.monotonic() - started < SILENT:
+        started = time.monotonic_ns()
+        while time.monotonic_ns() - started < SILENT * 1e9:
             _watch(progress, run)
         fd = _create(path)
-        _report(fd, progress, None, started)
-        total = _estimated(estimate)
+        estimated: list[tuple[int, int, int] | None] = []
+        threading.Thread(target=lambda: estimated.append(_estimated(estimate)), daemon=True).start()
         while True:
-            _report(fd, progress, total, started)
+            _report(fd, progress, progress.foreseen or (estimated[0] if estimated else None), started)
             _watch(progress, run)
             _watch(progress, run)
     except (JailError, OSError):
@@ -195,12 +221,16 @@ def _remove(path: str) -> None:
             os.close(dir_fd)
 
 
-def _report(fd: int, progress: Progress, total: tuple[int, int, int] | None, started: float) -> None:
+def _report(fd: int, progress: Progress, total: tuple[int, int, int] | None, started: int) -> None:
     files, size = progress.total()
-    values = {"files": files, "bytes": size, "seconds": round(time.monotonic() - started, 1)}
+    values = {"files": files, "bytes": size, "seconds": round(progress.since(started), 1)}
     values["directories"] = progress.directories
     if total:
-        values.update(files_total=max(total[0], files), bytes_total=max(total[1], size), free=total[2])
+        values["free"] = total[2]
+    if total and total[0]:
+        values.update(files_total=max(total[0], files), bytes_total=max(total[1], size))
     if progress.waiting:
         values["waiting"] = True
+    if progress.looking:
+        values["looking"] = True
     os.pwrite(fd, json.dumps(values).encode().ljust(LINE - 1) + b"\n", 0)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-from .._sys.limits import EXPANSION, EXPANSION_FREE
+from .._sys.limits import EXPANSION, EXPANSION_FREE, STREAMS
 from ..errors import InputError
 from ..tree.archive import plain_name
 from . import tar, tar_reader
@@ -74,7 +74,7 @@ class Unpacked:
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
         self._file, self._where = file, where
         self._limit = packed_size * EXPANSION + EXPANSION_FREE
-        self._inflate = zlib.decompressobj(31)
+        self._inflate, self._streams = zlib.decompressobj(31), 1
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
         self._buffer = b""
         self._start = self._position = 0
@@ -143,7 +143,9 @@ class Unpacked:
                 data = self._inflate.unused_data or self._next()
                 if not data:
                     return
-                self._inflate = zlib.decompressobj(31)
+                self._inflate, self._streams = zlib.decompressobj(31), self._streams + 1
+                if self._streams > STREAMS:
+                    raise InputError(STREAMS.exceeded("unpack", self._where))
             data = data or self._next()
             try:
                 piece = self._inflate.decompress(data, CHUNK)

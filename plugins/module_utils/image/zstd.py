@@ -13,12 +13,13 @@ of threads.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Callable
 
 from .. import programs
 from .._sys.filter import Filter
+from .._sys.limits import STREAMS
 from .._sys.process import run
 from ..errors import InputError, OperationError
 from .unpacking import CHUNK, Unpacked
@@ -100,6 +101,63 @@ class Zstd:
         self._summer.shutdown()
 
 
+class Frames:
+    """Finds where the frames of a file packed by zstd begin, and counts them (RFC 8878, section 3)."""
+
+    MAGIC, SKIPPABLE = 0xFD2FB528, 0x184D2A50
+    RLE = 1
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self.count = 0
+        self._data, self._start = b"", 0
+        self._search = self._find()
+        next(self._search)
+
+    def feed(self, data: bytes) -> None:
+        """Look at the next piece; InputError when there are too many frames."""
+        self._data, self._start = self._data[self._start :] + data, 0
+        self._search.send(None)
+
+    def _find(self) -> Generator[None, None, None]:
+        while True:
+            magic = yield from self._number(4)
+            self.count += 1
+            if self.count > STREAMS:
+                raise InputError(STREAMS.exceeded("unpack", self._where))
+            if magic & ~0xF == self.SKIPPABLE:
+                yield from self._skip((yield from self._number(4)))
+            elif magic == self.MAGIC:
+                yield from self._blocks()
+            else:
+                while True:  # zstd says that it is damaged
+                    yield from self._skip(1 << 62)
+
+    def _blocks(self) -> Generator[None, None, None]:
+        flags = yield from self._number(1)
+        single = flags >> 5 & 1
+        window, dictionary = 1 - single, (0, 1, 2, 4)[flags & 3]
+        yield from self._skip(window + dictionary + (single, 2, 4, 8)[flags >> 6])
+        block = 0
+        while not block & 1:
+            block = yield from self._number(3)
+            yield from self._skip(1 if block >> 1 & 3 == self.RLE else block >> 3)
+        yield from self._skip(flags & 4)
+
+    def _number(self, size: int) -> Generator[None, None, int]:
+        while len(self._data) - self._start < size:
+            yield
+        self._start += size
+        return int.from_bytes(self._data[self._start - size : self._start], "little")
+
+    def _skip(self, size: int) -> Generator[None, None, None]:
+        while len(self._data) - self._start < size:
+            size -= len(self._data) - self._start
+            self._start = len(self._data)
+            yield
+        self._start += size
+
+
 class UnpackedZstd(Unpacked):
     """What a file packed by zstd holds."""
 
@@ -108,9 +166,11 @@ class UnpackedZstd(Unpacked):
         self._filter = Filter([program(), "-q", "-d", "-c", f"--long={WINDOW}"])
         self._filter.take_from(self._pieces())
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _pieces(self) -> Generator[bytes, None, None]:
+        frames = Frames(self._where)
         while data := self._file.read(CHUNK):
             self._packed.update(data)
+            frames.feed(data)
             yield data
 
     def _inflated(self) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from typing import Any, Callable, NamedTuple
 from .. import jail as jails
 from .. import mounted_volume, stage
 from .._sys import host
+from .._sys.limits import MANIFEST_LINE
 from .._sys.lock import Turn
 from .._sys.names import names_at
 from .._sys.progress import Progress, reported
@@ -75,8 +76,7 @@ def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
         run = _Run(wish, source, check, seal)
         with reported(wish.progress_file, run.progress, run.estimate):
             findings = run.findings()
-    seconds = round(time.monotonic() - started, 3)
-    result = _result(findings, seconds, run.warnings)
+    result = _result(findings, round(time.monotonic() - started, 3), run.warnings)
     result.values["existed"] = run.existed
     if run.bytes is not None:
         result.values["jail_bytes"] = run.bytes
@@ -94,8 +94,7 @@ class _Run:
         self.progress = Progress() if wish.progress_file else None
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
-        self.bytes: int | None = None
-        """How many the files of the jail have, as far as that is known."""
+        self.bytes: int | None = None  # how many its files have, as far as that is known
         self.warnings = [
             f"someone other than root can write to {show(parent)}, and so put something else in the place of the jail "
             f"{show(self._path)}: build it below a directory that only root can write to"
@@ -130,8 +129,8 @@ class _Run:
 
     def _matches(self) -> list[Match]:
         """What the entries find; one that finds nothing is an error or, from a manifest, a warning."""
-        entries = manifest.read_manifests(self._wish.manifests, host.read_file)
-        matches = []
+        entries = manifest.read_manifests(self._wish.manifests, lambda path: host.read_lines(path, MANIFEST_LINE))
+        matches, unmatched = [], []
         for entry in [*self._profile.entries, *entries, *manifest.read_entries(self._wish.entries)]:
             found = [match for match in self._source.expand(entry) if not self._is_jail(match.source)]
             if not found and not entry.optional:
@@ -139,9 +138,14 @@ class _Run:
                     f"{entry.origin}: {show(entry.src)} matches nothing in {show(self._source.path)}: "
                     "correct it, or mark it optional"
                 )
-            if not found and entry in entries:
-                self.warnings.append(f"{entry.origin}: {show(entry.src)} matches nothing")
+            if not found:
+                unmatched.append(entry)
             matches += found
+        named = set(map(id, entries))
+        said = [f"{entry.origin}: {show(entry.src)} matches nothing" for entry in unmatched if id(entry) in named]
+        self.warnings += said[:MOST_REPORTED]
+        if len(said) > MOST_REPORTED:
+            self.warnings.append(f"{len(said) - MOST_REPORTED} further lines of manifests match nothing")
         return matches
 
     def _sealed(self, matches: list[Match]) -> str | None:
@@ -174,6 +178,7 @@ class _Run:
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
             with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
+                base.progress = self.progress
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._wish.workers, self._check)
@@ -267,8 +272,7 @@ class _Run:
                     findings = self._walk(jail, was, act=True, turn=turn)
                 self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
-            news = self._news(jail, was, findings)
-            if news:
+            if news := self._news(jail, was, findings):
                 jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
             record.finish(jail.root, was, findings.blocks, findings.dropped)
         except BaseException as exc:
@@ -302,8 +306,8 @@ class _Run:
             one.progress = self.progress
             if one.installer and turn:
                 one.installer.turn = turn
-            if act and self.progress:
-                self.progress.restart()
+            if self.progress:
+                (self.progress.restart if act else self.progress.look)()
             return one.findings(tree)
 
     def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
@@ -337,10 +341,10 @@ class _Run:
 
     def estimate(self) -> tuple[int, int, int] | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
-        if self._check:
-            return None  # that is what the run itself finds out
-        self._wish = self._wish._replace(workers=1)
         free = host.free_bytes(self._path)
+        if self._check or self._wish.clone_of or self._in_doubt():
+            return 0, 0, free  # the rest is what the run itself finds out
+        self._wish = self._wish._replace(workers=1)
         before = self.progress.total() if self.progress and self.existed else (0, 0)
         self.progress = None  # this look is not the run's
         with jails.open_jail(self._wish.jail) as jail:
@@ -360,11 +364,12 @@ class _Run:
     def space(self, stats: Stats) -> dict[str, Any]:
         """For check mode: what is to be copied, against what is free."""
         free = host.free_bytes(self._path)
-        summary = f"{stats.sizes.summary()} to copy, {size(free)} free"
-        return {"needed": stats.needed, "free": free, "summary": summary}
+        return {"needed": stats.needed, "free": free, "summary": f"{stats.sizes.summary()} to copy, {size(free)} free"}
 
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN
+        if self.progress:
+            self.progress.foresee(stats.counts["files"], stats.sizes.total()[1], free)
         if stats.needed and needed > free:
             raise SpaceError(
                 f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "

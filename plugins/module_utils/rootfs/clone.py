@@ -34,6 +34,7 @@ from .._sys import host
 from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.names import names_at, names_of
+from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import InputError, RecordError, failed, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
@@ -72,6 +73,7 @@ class Base:
     def __init__(self, path: str, check: bool, copies: bool = False) -> None:
         """InputError when there is nothing whole to clone. `copies` will do where blocks cannot be shared."""
         self._copies = copies
+        self.progress: Progress | None = None
         self.jail = jails.open_jail(path)
         try:
             self.jail.lock_for_reading(check)
@@ -133,7 +135,9 @@ class Base:
         mounts = jail.mounts() if root.exists else set()
         was = record.Record.load(root) if root.exists else record.Record()
         known = Known(was, mounts, root.dev, nascent=jail.nascent, where=jail.path, all_system=True)
-        return Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
+        one = Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
+        one.progress = self.progress
+        return one
 
     def _tree(self, jail: Jail) -> WantedTree:
         everything = Graft()

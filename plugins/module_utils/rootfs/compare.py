@@ -28,7 +28,7 @@ from .._sys.rooted import Root
 from ..errors import failed
 from .configuration import Configuration
 from .decision import Decision, Linked, inode
-from .difference import difference, metadata, metadata_only
+from .difference import difference, metadata, metadata_only, same_contents
 from .fresh import Fresh
 from .known import Known
 from .operation import CREATE, METADATA, REPLACE, TIME, Operation
@@ -105,16 +105,15 @@ class Comparer:
         None when it takes more than that, otherwise the files in it that have other names too.
         """
         known = self.known
-        if self.full or want.grafted or known.record.interrupted or not known.is_plain(path):
+        if want.grafted or known.record.interrupted or not known.is_plain(path):
             return None
         recorded = known.record.block(path)
         if mtree.line(path[path.rfind(b"/") + 1 :], want.status) != recorded.own():
             return None
         if path in known.nascent or metadata(want.status, os.fstat(fd)):
             return None
-        for name in known.record.children.get(path, ()):
-            if name not in listing.dirs:
-                return None
+        if not listing.dirs.keys() >= set(known.record.children.get(path, ())) or self._has_other_xattrs(listing, fd):
+            return None
         equal = self._all_equal(listing, fd)
         if equal is None:
             return None
@@ -122,9 +121,13 @@ class Comparer:
         linked = [Linked(below + name, file.parent, file.name, file.status) for name, file in sorted(equal)]
         return linked if recorded.knows(sorted(listing.statuses), map(inode, linked)) else None
 
+    def _has_other_xattrs(self, listing: Listing, fd: int) -> bool:
+        """Whether a directory has other ones than its source, when that is asked."""
+        return bool(self.full) and listing.own is not None and not at.same_xattrs(listing.own, fd)
+
     def _all_equal(self, listing: Listing, fd: int) -> list[tuple[bytes, WantedFile]] | None:
         """Those with several names, when all in the jail is as wanted."""
-        lstat, has_flags, linked = os.stat, self._has_flags, []
+        lstat, has_flags, full, linked = os.stat, self._has_flags, self.full, []
         try:
             for name, want in listing.statuses.items():
                 have = lstat(name, dir_fd=fd, follow_symlinks=False)
@@ -144,6 +147,8 @@ class Comparer:
                         return None
                 elif want.st_nlink > 1:
                     linked.append((name, listing.file(name)))
+                elif full and not same_contents(listing.file(name), name, fd, full):
+                    return None
         except FileNotFoundError:
             return None
         return linked
@@ -202,8 +207,7 @@ class Comparer:
         """Take away a directory where something else is wanted; False when it stays."""
         cleared = self.pruner.make_room(path, fd, decision)
         if not cleared:
-            text = "a directory with files that were not installed by this collection is in the way"
-            decision.conflicts.append((path, text))
+            decision.conflicts[path] = "a directory with files that were not installed by this collection is in the way"
         return cleared
 
     def _set_linked_aside(self, path: bytes, names: list[bytes], listing: Listing, decision: Decision) -> None:
@@ -216,9 +220,8 @@ class Comparer:
                 decision.linked.append(Linked(below + name, want.parent, want.name, status))
 
     def _can_link(self, path: bytes, decision: Decision) -> bool:
-        if self.known.is_configuration(path) or path in self.known.mounts:
-            return False
-        return all(path != where for where, _why in decision.conflicts)
+        known = self.known
+        return not known.is_configuration(path) and path not in known.mounts and path not in decision.conflicts
 
     def _own(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None, decision: Decision) -> None:
         """The directory itself."""
@@ -230,7 +233,7 @@ class Comparer:
             decision.operations.append(Operation(CREATE, path, want, "", have))
             return
         why = metadata(status, have)
-        if not why and self.full and listing.own is not None and not at.same_xattrs(listing.own, fd):
+        if not why and self._has_other_xattrs(listing, fd):
             why = "extended attributes"
         former = self.known.record.block(path).own()
         kept = why and self.known.is_configuration(path)

@@ -38,8 +38,8 @@ class Decision:
         self.linked: list[Linked] = []
         self.kept: list[tuple[bytes, str]] = []
         """Configuration that is left as the jail has it, and why."""
-        self.conflicts: list[tuple[bytes, str]] = []
-        """What cannot be made as wanted, and why."""
+        self.conflicts: dict[bytes, str] = {}
+        """What cannot be made as wanted, by path, and why."""
         self.dropped: list[bytes] = []
         """Directories that leave the record."""
 

@@ -63,8 +63,7 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, sour
     if kind == stat.S_IFREG:
         if status.st_size != have.st_size:
             return f"size {have.st_size}, wanted {status.st_size}"
-        part = (status.offset, status.st_size) if isinstance(status, Thin) else None
-        if source and not _equal(want, name, fd, part, source):
+        if source and not same_contents(want, name, fd, source):
             return "contents or extended attributes"
     elif kind == stat.S_IFLNK:
         target = os.readlink(name, dir_fd=fd)
@@ -75,7 +74,10 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, sour
     return ""
 
 
-def _equal(want: WantedFile, name: bytes, fd: int, part: tuple[int, int] | None, source: Root) -> bool:
+def same_contents(want: WantedFile, name: bytes, fd: int, source: Root) -> bool:
+    """Whether a file of the jail has the contents, xattrs and ACLs that it should have."""
+    status = want.status
+    part = (status.offset, status.st_size) if isinstance(status, Thin) else None
     try:
         return at.equal(want.name, want.dir_fd, name, fd, part)
     except OSError:

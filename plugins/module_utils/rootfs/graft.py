@@ -57,24 +57,26 @@ def graft(matches: Sequence[Match], source: Source, names: Names) -> Graft:
     for path, target in LINKS.items():
         node = root.at(path)
         node.fixed, node.target = LINK, target
+    merged: set[tuple[bytes, bytes]] = set()
     for match in matches:
-        _add(root, match)
+        _add(root, match, merged)
     if not names.exact:
         _refuse_clashes(root, names)
     _settle(root, b"", source)
     return root
 
 
-def _add(root: Graft, match: Match) -> None:
+def _add(root: Graft, match: Match, merged: set[tuple[bytes, bytes]]) -> None:
     where = f"{match.entry.origin}: {show(match.entry.src)}"
     if is_state(match.dest):
         raise InputError(f"{where} would be copied to /{show(match.dest)}, where the collection keeps its own files")
     node = root.at(match.dest)
-    if stat.S_ISDIR(match.status.st_mode):
+    if stat.S_ISDIR(match.mode):
         _refuse(node.file is not None or node.target is not None, where, "is a directory", match.dest, node)
-        if match.source not in node.sources:
+        if (match.dest, match.source) not in merged:
+            merged.add((match.dest, match.source))
             node.sources.append(match.source)
-    elif match.dest in LINKS and stat.S_ISLNK(match.status.st_mode):
+    elif match.dest in LINKS and stat.S_ISLNK(match.mode):
         return  # macOS's own three links are always made
     else:
         _refuse(bool(node.sources or node.fixed or not match.dest), where, "is not a directory", match.dest, node)

@@ -35,13 +35,6 @@ from .wanted import Thin, Wanted, WantedDir, WantedFile
 ATTEMPTS = 3
 
 
-class Target:
-    """A directory of the jail that things are put into."""
-
-    def __init__(self, fd: int, path: bytes) -> None:
-        self.fd, self.path = fd, path
-
-
 class Installer:
     """Carries out operations, in one process."""
 
@@ -81,14 +74,14 @@ class Installer:
 
     # -- operations -----------------------------------------------------------
 
-    def execute(self, operation: Operation, target: Target) -> None:
-        """Carry out one operation; OperationError names the path when it fails."""
+    def execute(self, operation: Operation, target: int) -> None:
+        """Carry out one operation in the open directory that it is in; OperationError names the path when it fails."""
         try:
             if operation.action == REMOVE:
                 directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
-                at.remove(operation.path[operation.path.rfind(b"/") + 1 :], target.fd, directory)
+                at.remove(operation.path[operation.path.rfind(b"/") + 1 :], target, directory)
             elif operation.action == RENAME:
-                at.rename(operation.former, target.fd, os.path.basename(operation.path), target.fd)
+                at.rename(operation.former, target, os.path.basename(operation.path), target)
             elif operation.action == METADATA or isinstance(operation.want, WantedDir):
                 self._set_metadata(operation, target)
             elif operation.want:
@@ -97,13 +90,13 @@ class Installer:
             verb, hint = _VERBS.get(operation.action, "create"), self._origin(operation.want, exc)
             raise failed(verb, self._root.outside(operation.path), exc, hint) from exc
 
-    def _put(self, path: bytes, want: WantedFile, target: Target) -> None:
+    def _put(self, path: bytes, want: WantedFile, target: int) -> None:
         name = path[path.rfind(b"/") + 1 :]
         temporary = self._temporary()
         with self.turn:
             made = self._make(self._stage, temporary, want, path)
         if made:
-            at.rename(temporary, self._stage, name, target.fd)
+            at.rename(temporary, self._stage, name, target)
             if self.progress and want.status.st_mode & 0o170000 == 0o100000:
                 self.progress.copied(want.status.st_size)
 
@@ -199,7 +192,7 @@ class Installer:
     def _in_source(self, want: WantedFile) -> bytes:
         return self._source.outside(os.path.join(want.parent, want.name))
 
-    def _set_metadata(self, operation: Operation, target: Target) -> None:
+    def _set_metadata(self, operation: Operation, target: int) -> None:
         """Change a file or directory in place, if it still is the one that was compared."""
         want, have = operation.want, operation.have
         if want is None or have is None:
@@ -207,9 +200,9 @@ class Installer:
         name = os.path.basename(operation.path)
         is_dir = isinstance(want, WantedDir)
         if is_dir:
-            fd = os.dup(target.fd)
+            fd = os.dup(target)
         else:
-            fd = at.open_file(name, target.fd)
+            fd = at.open_file(name, target)
         try:
             now = os.fstat(fd)
             if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):

@@ -20,7 +20,7 @@ from ..errors import OperationError, failed, show
 from .compare import Comparer
 from .decision import Linked
 from .difference import difference, metadata_only
-from .install import Installer, Target
+from .install import Installer
 from .operation import CREATE, LINK, METADATA, REPLACE, Operation
 from .readable import refuse_unreadable
 from .recorded import Recorded
@@ -125,7 +125,7 @@ class Linker:
                 if first:
                     self._installer.link(first, path)
                 else:
-                    self._installer.execute(operation, Target(fd, directory))
+                    self._installer.execute(operation, fd)
                 self._installer.restore_time(fd, before)
         except OSError as exc:
             raise failed("set the time of", self._root.outside(directory), exc) from exc

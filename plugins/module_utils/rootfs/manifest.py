@@ -10,10 +10,11 @@ line; `@include FILE` reads another manifest, relative to the including one.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, Callable, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, NamedTuple, Union
 
 from .._sys.host import PRIVATE
+from .._sys.limits import MANIFEST
 from ..errors import InputError, ManifestError, OperationError, show
 
 INCLUDE = b"@include"
@@ -21,6 +22,10 @@ DEEPEST = 64
 """How deep manifests may include each other."""
 LONGEST = 1023
 """The longest path that macOS takes (apple-oss-distributions/xnu bsd/sys/syslimits.h)."""
+
+
+Text = Union[bytes, Iterable[bytes]]
+"""What is in a file: all of it, or line by line."""
 
 
 class Entry(NamedTuple):
@@ -44,42 +49,54 @@ def canonical(path: bytes) -> bytes:
     return b"/".join(parts)
 
 
-def read_manifests(paths: Sequence[str], load: Callable[[str], bytes]) -> list[Entry]:
+def read_manifests(paths: Sequence[str], load: Callable[[str], Text]) -> list[Entry]:
     """The entries of manifest files and all they include; `load` reads one file.
 
     ManifestError names the file and line of what cannot be understood, and
     the cycle when files include each other.
     """
-    entries: list[Entry] = []
+    reading = _Reading(load)
     for path in paths:
         if not os.path.isabs(path):
             raise InputError(f"manifest '{path}' is not an absolute path: give the whole path on the Mac")
         if "\0" in path:
             raise InputError(f"manifest {path!r} holds a NUL byte")
-        _read(path, load, [], entries, "manifests")
-    return entries
+        reading.read(path, [], "manifests")
+    return reading.entries
 
 
-def _read(path: str, load: Callable[[str], bytes], including: list[str], entries: list[Entry], origin: str) -> None:
-    path = os.path.normpath(path)
-    if path in including:
-        cycle = " -> ".join([*including[including.index(path) :], path])
-        raise ManifestError(f"manifests include each other in a cycle: {cycle}: remove one of the @include lines")
-    try:
-        text = load(path)
-    except OperationError as exc:
-        raise ManifestError(f"{origin}: {exc}: correct the path, or put the file there first") from exc
-    for number, line in _lines(text):
-        origin = f"{path} line {number}"
-        if line.split(None, 1)[0] == INCLUDE:
-            included = os.fsdecode(line[len(INCLUDE) :].strip())
-            if not included or "\0" in included:
-                raise ManifestError(f"{origin}: @include names no file")
-            if len(including) == DEEPEST:
-                raise ManifestError(f"{origin}: manifests include each other more than {DEEPEST} levels deep")
-            _read(os.path.join(os.path.dirname(path), included), load, [*including, path], entries, origin)
-        else:
-            entries.append(_entry(line.split(), origin))
+class _Reading:
+    """Manifests on their way to entries."""
+
+    def __init__(self, load: Callable[[str], Text]) -> None:
+        self._load, self._count = load, 0
+        self.entries: list[Entry] = []
+
+    def read(self, path: str, including: list[str], origin: str) -> None:
+        path = os.path.normpath(path)
+        if path in including:
+            cycle = " -> ".join([*including[including.index(path) :], path])
+            raise ManifestError(f"manifests include each other in a cycle: {cycle}: remove one of the @include lines")
+        for number, line in self._lines(path, origin):
+            self._count += 1
+            if self._count > MANIFEST:
+                raise ManifestError(MANIFEST.exceeded("read", f"the manifest {path}", "has, with those before it,"))
+            origin = f"{path} line {number}"
+            if line.split(None, 1)[0] == INCLUDE:
+                included = os.fsdecode(line[len(INCLUDE) :].strip())
+                if not included or "\0" in included:
+                    raise ManifestError(f"{origin}: @include names no file")
+                if len(including) == DEEPEST:
+                    raise ManifestError(f"{origin}: manifests include each other more than {DEEPEST} levels deep")
+                self.read(os.path.join(os.path.dirname(path), included), [*including, path], origin)
+            else:
+                self.entries.append(_entry(line.split(), origin))
+
+    def _lines(self, path: str, origin: str) -> Iterator[tuple[int, bytes]]:
+        try:
+            yield from _lines(self._load(path))
+        except OperationError as exc:
+            raise ManifestError(f"{origin}: {exc}: correct the path, or put the file there first") from exc
 
 
 def read_list(text: bytes, origin: str) -> list[Entry]:
@@ -87,9 +104,10 @@ def read_list(text: bytes, origin: str) -> list[Entry]:
     return [_entry(line.split(), f"{origin} line {number}") for number, line in _lines(text)]
 
 
-def _lines(text: bytes) -> Iterator[tuple[int, bytes]]:
+def _lines(text: Text) -> Iterator[tuple[int, bytes]]:
     """The lines that say something, with their numbers."""
-    for number, line in enumerate(text.splitlines(), 1):
+    pieces = [text] if isinstance(text, bytes) else text
+    for number, line in enumerate((line for piece in pieces for line in piece.splitlines()), 1):
         line = line.strip()
         if line and not line.startswith(b"#"):
             yield number, line

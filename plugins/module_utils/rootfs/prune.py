@@ -26,7 +26,7 @@ from .layout import Fixed
 from .operation import CLEAR, REMOVE, RENAME, Operation
 from .wanted import Listing
 
-FILE, LINK = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK)
+FILE, LINK, DIR = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK), Fixed(stat.S_IFDIR)
 """What is known of most things without a look at them, from the list of their directory."""
 
 Clearing = Generator[tuple[Operation, int], None, bool]
@@ -82,7 +82,7 @@ class Pruner:
             if now in listing.dirs or below + name in self._known.mounts or not self._active:
                 continue
             if now in listing.files:  # it was cleared to make room, unless something is in the way
-                if all(path != below + now for path, _why in decision.conflicts):
+                if below + now not in decision.conflicts:
                     self._drop(below + name, decision)
                 continue
             have = None if fd is None else at.lstat(name, fd)
@@ -134,8 +134,7 @@ class Pruner:
                 level = levels[-1]
                 if level.subdirs:
                     name = level.subdirs.pop()
-                    status = at.lstat(name, way.fd)
-                    if status and stat.S_ISDIR(status.st_mode):
+                    if level.left.get(name) is DIR:
                         levels.append(self._open(level.path + b"/" + name, way))
                     continue
                 if not level.mounted:
@@ -203,15 +202,14 @@ class Pruner:
 
 def _kinds(fd: int) -> dict[bytes, Fixed | None]:
     """What is in an open directory."""
+    kinds: dict[bytes, Fixed | None] = {}
     with os.scandir(fd) as entries:
-        return {
-            os.fsencode(entry.name): FILE
-            if entry.is_file(follow_symlinks=False)
-            else LINK
-            if entry.is_symlink()
-            else None
-            for entry in entries
-        }
+        for entry in entries:
+            kind = (
+                FILE if entry.is_file(follow_symlinks=False) else DIR if entry.is_dir(follow_symlinks=False) else None
+            )
+            kinds[os.fsencode(entry.name)] = LINK if kind is None and entry.is_symlink() else kind
+    return kinds
 
 
 def _is_wanted(name: bytes, listing: Listing) -> bool:

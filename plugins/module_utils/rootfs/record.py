@@ -142,6 +142,8 @@ class Record:
         """How the jail's volume compares names."""
         self._spellings: dict[bytes, bytes] = {}
         """By key, how a directory is recorded; made when it is needed."""
+        self._keyed: tuple[dict[bytes, list[mtree.Fields]], dict[bytes, list[mtree.Fields]]] | None = None
+        """What a directory had by name, and the same by key; of the directory that was asked about last."""
         self._where = ""
         """Its path on the host, for messages."""
         self._room = int(limits.RECORD)
@@ -202,7 +204,7 @@ class Record:
             raise self._damaged(exc) from exc
 
     def files(self, path: bytes) -> Iterator[bytes]:
-        """The names in a block, without what it says of them, of which nothing is kept."""
+        """The names in a block; nothing of it is kept."""
         try:
             yield from self.block(self.spelling(path)).names()
         except RecordError as exc:
@@ -214,7 +216,9 @@ class Record:
         if name in fields or self.names.exact:
             return fields.get(name, ())
         key = self.names.key
-        return next((found for other, found in fields.items() if key(other) == key(name)), ())
+        if self._keyed is None or self._keyed[0] is not fields:
+            self._keyed = fields, {key(other): found for other, found in reversed(fields.items())}
+        return self._keyed[1].get(key(name), ())
 
     def linked(self, path: bytes) -> dict[bytes, int]:
         """The files in a directory that have other names too; those with the same number are one file."""

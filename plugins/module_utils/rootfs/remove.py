@@ -139,6 +139,6 @@ def _empty(jail: jails.Jail) -> None:
         for name in jail.root.names(parent):
             path = os.path.join(parent, name)
             if key(path) != key(keep):
-                jail.root.remove_tree(path)
+                jail.root.remove_tree(path, helped=(os.cpu_count() or 1) > 1)
     if jail.root.lstat(b"private"):
         jail.root.rename(b"private", jails.TEMPORARY + os.urandom(6).hex().encode())

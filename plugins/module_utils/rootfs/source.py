@@ -41,7 +41,7 @@ class Match(NamedTuple):
     """Its path in the source, no symbolic link in its parents; relative to the root."""
     dest: bytes
     """Its path in the jail; relative to the root."""
-    status: os.stat_result
+    mode: int
     entry: Entry
 
 
@@ -105,7 +105,7 @@ class Source:
             status = self.root.lstat(real)
             if status is None or (contents and not stat.S_ISDIR(status.st_mode)):
                 continue
-            matches.append(Match(real, self._dest(entry, written, contents), status, entry))
+            matches.append(Match(real, self._dest(entry, written, contents), status.st_mode, entry))
         if len(matches) > 1 and entry.dest and not entry.dest.endswith(b"/"):
             raise InputError(
                 f"{entry.origin}: '{show(entry.src)}' matches {len(matches)} files and "

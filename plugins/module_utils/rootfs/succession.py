@@ -200,6 +200,8 @@ class Estate:
         self._kept: list[tuple[bytes, str]] = []
         self._merging: dict[bytes, os.stat_result] = {}
         """Directories of both jails whose contents are carried over one by one, as they were before."""
+        self._ready = {b""}
+        """Directories that the new jail has by now."""
         self.left: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
 
@@ -270,8 +272,8 @@ class Estate:
             return []
         if there is None or not recorded:
             try:
-                self._old.root.leave()
-                self._new.root.leave()
+                self._old.root.leave(path)
+                self._new.root.leave(path)
                 at.rename(name, source, name, target)
                 return []
             except OSError as exc:
@@ -293,14 +295,17 @@ class Estate:
 
     def _make_parents(self, parent: bytes) -> bool:
         """Make directories that the new jail has not; False when something else is in their place."""
-        parts = parent.split(b"/") if parent else []
-        for count in range(1, len(parts) + 1):
-            path = b"/".join(parts[:count])
+        missing = []
+        while parent not in self._ready:
+            missing.append(parent)
+            parent = os.path.dirname(parent)
+        for path in reversed(missing):
             there, was = self._new.root.lstat(path), self._old.root.lstat(path)
             if there is None and was is not None:
                 self._new.root.make_dir(path, was.st_mode & 0o7777, was.st_uid, was.st_gid)
             elif there is None or not stat.S_ISDIR(there.st_mode):
                 return False
+            self._ready.add(path)
         return True
 
     @staticmethod

@@ -28,7 +28,7 @@ from ..jail import STATE
 from .compare import Comparer
 from .decision import Decision, Linked
 from .fresh import Fresh
-from .install import Installer, Target
+from .install import Installer
 from .operation import CLEAR, CREATE, REPLACE, TIME, Operation, Stats
 from .record import Journal, Written
 from .wanted import Listing, WantedDir, WantedFile, WantedTree
@@ -263,12 +263,11 @@ class Walker:
         touched = False
         if not self._installer:
             self._tree.refuse_unreadable(file for _name, file in _files(decision.operations))
-        target = Target(fd, path)
         for operation in decision.operations:
             if operation.action == CLEAR:
                 self._clear(operation.path, fd)
             elif self._installer:
-                self._installer.execute(operation, target)
+                self._installer.execute(operation, fd)
             touched = touched or operation.want is not want
         return touched
 
@@ -278,7 +277,7 @@ class Walker:
         for operation, fd in self._comparer.pruner.clear(path, parent, kept):
             self.findings.count(operation)
             if self._installer:
-                self._installer.execute(operation, Target(fd, os.path.dirname(operation.path)))
+                self._installer.execute(operation, fd)
         self.findings.kept += kept
         self.findings.stats.counts["kept"] += len(kept)
 
@@ -332,7 +331,7 @@ class Walker:
         findings.linked += decision.linked
         findings.kept += decision.kept
         findings.stats.counts["kept"] += len(decision.kept)
-        for where, why in decision.conflicts:
+        for where, why in decision.conflicts.items():
             findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
         findings.dropped += decision.dropped
         if self._journal:

@@ -13,9 +13,11 @@ from typing import Any, Callable, NamedTuple, Union
 
 from .._sys import host
 from .._sys.names import Names
+from .._sys.rooted import Root
 from ..errors import InputError, OperationError, failed, show
 from ..jail import TEMPORARY
 from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
+from .brief import MANY, Brief
 from .globs import Excluding
 from .graft import Graft
 from .layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
@@ -23,7 +25,7 @@ from .readable import refuse_unreadable
 from .source import Source
 
 Status = Any
-"""os.stat_result, Thin for a slice of a file, or Fixed for what no file gives."""
+"""os.stat_result, Brief for one of many, Thin for a slice of a file, or Fixed for what no file gives."""
 
 
 class Thin(NamedTuple):
@@ -102,6 +104,15 @@ class Listing:
         self.own: int | None = None
         """The directory of the source that the directory itself is like, open; None when it is like none."""
         self._fds: list[int] = []
+        self._parents: dict[bytes, int] = {}
+        self._spelled: dict[bytes, bytes] = {}
+        """By key, how a name is spelled; made when a second one comes."""
+
+    def parent(self, source: Root, path: bytes) -> int:
+        """A directory of the source that files are in, open once for all of them."""
+        if path not in self._parents:
+            self._parents[path] = self.keep(source.open_dir(path))
+        return self._parents[path]
 
     def keep(self, fd: int) -> int:
         self._fds.append(fd)
@@ -133,20 +144,26 @@ class Listing:
 
     def scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
         """Add the files of an open directory of the source."""
-        if self._files or self._statuses or self.dirs:
+        if not self.is_empty:
             for name, status in statuses.items():
                 self.add_file(name, WantedFile(status, fd, name, source))
         else:
             self._statuses, self._scanned = statuses, (fd, source)
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self._statuses or self._files or self.dirs)
+
     def respell(self, coming: Iterable[bytes], names: Names) -> None:
         """Give what is here the spelling of names that come, where the jail's volume takes both for one."""
-        spelled = {names.key(name): name for name in coming}
-        for name in [*self.statuses, *self.dirs]:
-            other = spelled.get(names.key(name), name)
-            if other != name:
-                found: dict[bytes, Any] = self.dirs if name in self.dirs else self.files
-                found[other] = found.pop(name)
+        if not self._spelled:
+            self._spelled = {names.key(name): name for name in (*self.statuses, *self.dirs)}
+        for name in coming:
+            key = names.key(name)
+            former, self._spelled[key] = self._spelled.get(key, name), name
+            found: dict[bytes, Any] = self.dirs if former in self.dirs else self.files
+            if former != name and former in found:
+                found[name] = found.pop(former)
 
     def leave_out(self, name: bytes) -> None:
         for names in (self._statuses, self._files, self.dirs):
@@ -161,7 +178,9 @@ class Listing:
         """Directories of the same name merge; the later one gives the metadata."""
         former = self.dirs.get(name)
         if former:
-            want = WantedDir(want.status, [*former.sources, *want.sources], want.grafted)
+            sources: list[bytes] = former.sources if isinstance(former.sources, list) else [*former.sources]
+            sources.extend(want.sources)
+            want = WantedDir(want.status, sources, want.grafted)
         self.leave_out(name)
         self.dirs[name] = want
 
@@ -208,6 +227,8 @@ class WantedTree:
         try:
             for source in want.sources:
                 self._scan(source, path, listing)
+            if self._may_clash:
+                self._refuse_clash(path, listing)
             if want.plain_nodes:
                 self._add_plain_nodes(listing)
             if want.grafted:
@@ -233,6 +254,7 @@ class WantedTree:
         fd = listing.own = listing.keep(self._source.root.open_dir(source))
         statuses: dict[bytes, Status] = {}
         subdirs: dict[bytes, Status] = {}
+        known: dict[int, int] = {}
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
@@ -240,7 +262,7 @@ class WantedTree:
                     status = entry.stat(follow_symlinks=False)
                     kind = status.st_mode & 0o170000
                     if kind == 0o100000:
-                        statuses[name] = status
+                        statuses[name] = status if len(statuses) < MANY else Brief.of(status, known)
                     elif kind == 0o040000:
                         subdirs[name] = status
                     elif kind == 0o140000:
@@ -249,14 +271,12 @@ class WantedTree:
                         statuses[name] = status
         except OSError as exc:
             raise failed("read", self._source.root.outside(source), exc) from exc
-        if not self._names.exact and (listing.statuses or listing.dirs):
+        self._leave_out(path, statuses, subdirs)
+        if not self._names.exact and not listing.is_empty:
             listing.respell([*statuses, *subdirs], self._names)
         listing.scanned(statuses, fd, source)
         for name, status in subdirs.items():
             self._scan_dir(source, name, status, listing)
-        self._leave_out(path, listing)
-        if self._may_clash:
-            self._refuse_clash(path, listing)
 
     def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: Listing) -> None:
         inside = source + b"/" + name if source else name
@@ -285,17 +305,15 @@ class WantedTree:
         fd, found = host.devices(PLAIN_NODES)
         listing.scanned(found, listing.keep(fd), DEV)
 
-    def _leave_out(self, path: bytes, listing: Listing) -> None:
+    def _leave_out(self, path: bytes, statuses: dict[bytes, Status], subdirs: dict[bytes, Status]) -> None:
+        """Forget what of a directory of the source does not belong into a jail, or is not wanted."""
         below = path + b"/" if path else b""
         if leads_to_state(path):
-            for name in [name for name in (*listing.statuses, *listing.dirs) if is_state(below + name)]:
-                listing.leave_out(name)
+            _forget(lambda name: is_state(below + name), statuses, subdirs)
         if self._source.is_jail:
-            for name in [name for name in listing.statuses if name.startswith(TEMPORARY)]:
-                listing.leave_out(name)
+            _forget(lambda name: name.startswith(TEMPORARY), statuses)
         if self._excluded:
-            for name in [name for name in (*listing.statuses, *listing.dirs) if self._excluded.match(below + name)]:
-                listing.leave_out(name)
+            _forget(lambda name: self._excluded.match(below + name), statuses, subdirs)
 
     def refuse_unreadable(self, wants: Iterable[WantedFile]) -> None:
         """OperationError for a file that could not be copied; a copy finds that out by itself."""
@@ -320,7 +338,7 @@ class WantedTree:
 
     def _add_file(self, name: bytes, source: bytes, listing: Listing) -> None:
         parent, source_name = os.path.split(source)
-        fd = listing.keep(self._source.root.open_dir(parent))
+        fd = listing.parent(self._source.root, parent)
         try:
             status = os.stat(source_name, dir_fd=fd, follow_symlinks=False)
         except OSError as exc:
@@ -339,9 +357,14 @@ class WantedTree:
             status = inherited.status
         else:
             status = node.fixed
-        inside = inherited.sources if inherited else ()
-        sources = [*inside, *(source for source in node.sources if source not in inside)]
+        sources = list(dict.fromkeys([*(inherited.sources if inherited else ()), *node.sources]))
         listing.add_dir(name, WantedDir(status, sources, grafted=bool(node.children) or not sources))
+
+
+def _forget(leaves: Callable[[bytes], bool], *found: dict[bytes, Status]) -> None:
+    for names in found:
+        for name in [name for name in names if leaves(name)]:
+            del names[name]
 
 
 def _protected(path: bytes, want: WantedDir) -> WantedDir:

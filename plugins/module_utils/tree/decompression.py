@@ -14,7 +14,7 @@ import os
 import zlib
 from typing import Any, BinaryIO, Callable
 
-from .._sys.limits import EXPANSION, EXPANSION_FREE, XZ_MEMORY
+from .._sys.limits import EXPANSION, EXPANSION_FREE, STREAMS, XZ_MEMORY
 from ..errors import FormatError, InputError
 
 CHUNK = 1 << 18
@@ -61,6 +61,7 @@ class Expanded:
     def _rewind(self) -> None:
         self._file.seek(0)
         self._decompressor: Any = None
+        self._input, self._streams = b"", 0
         self._buffer, self._start, self._position = b"", 0, 0
 
     def tell(self) -> int:
@@ -88,20 +89,30 @@ class Expanded:
         try:
             while True:
                 if self._decompressor is None:
-                    if not self._file.peek(1):  # type: ignore[attr-defined]  # of what host.open_file gives
+                    self._input = self._input or self._file.read(CHUNK)
+                    if not self._input:
                         return b""
-                    self._decompressor = self._new()
-                data = self._file.read(CHUNK) if self._decompressor.needs_input else b""
+                    self._begin()
+                data = self._next() if self._decompressor.needs_input else b""
                 piece: bytes = self._decompressor.decompress(data, CHUNK)
                 if self._decompressor.eof:
-                    self._file.seek(-len(self._decompressor.unused_data), os.SEEK_CUR)
-                    self._decompressor = None
+                    self._input, self._decompressor = self._decompressor.unused_data, None
                 elif not piece and not data and self._decompressor.needs_input:
                     raise EOFError("it ends too early")
                 if piece:
                     return piece
         except ERRORS as exc:
             raise FormatError(f"{self._where} is damaged: {exc}") from exc
+
+    def _begin(self) -> None:
+        """Begin with a stream."""
+        self._decompressor, self._streams = self._new(), self._streams + 1
+        if self._streams > STREAMS:
+            raise InputError(STREAMS.exceeded("read", self._where))
+
+    def _next(self) -> bytes:
+        data, self._input = self._input or self._file.read(CHUNK), b""
+        return data
 
 
 def opened(file: BinaryIO, where: str) -> BinaryIO | Expanded:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ WHEELS = {
     "7.1.3rc1": (OLDEST, SECOND),
     "7.10.0": (SECOND, NEWEST),
     "7.11.0b2": (NEWEST,),
-    "7.11.0rc1": ("3.10", NEWEST, TO_COME),
+    "7.11.0rc1": ("3.10", NEWEST, TO_COME),  # asks for the last one named
 }
 
 
@@ -44,12 +45,19 @@ def wheel(path: Path, version: str, runs_on: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Series]]:
-    folder = tmp_path_factory.mktemp("index")
+    index = tmp_path_factory.mktemp("index")
+    folder = index / "ansible-core"
+    folder.mkdir()
+    links = []
     for version, runs_on in WHEELS.items():
-        wheel(folder / f"ansible_core-{version}-py3-none-any.whl", version, runs_on)
+        name = f"ansible_core-{version}-py3-none-any.whl"
+        wheel(folder / name, version, runs_on)
+        links.append(f'<a href="{name}" data-requires-python="&gt;={runs_on[-1]}">{name}</a>')
+    (folder / "index.html").write_text("\n".join(["<!DOCTYPE html>", *links]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_NO_INDEX", "1")
-        patch.setenv("PIP_FIND_LINKS", str(folder))
+        patch.setenv("PIP_CONFIG_FILE", os.devnull)
+        patch.setenv("PIP_INDEX_URL", index.as_uri())
+        patch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
         yield ansible_versions.all_series()
 
 

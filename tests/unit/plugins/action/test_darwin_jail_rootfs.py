@@ -35,6 +35,12 @@ def test_words(report: dict[str, Any], text: str) -> None:
     assert action.described(report) == text
 
 
+def test_what_is_only_looked_at_is_not_said_to_be_copied() -> None:
+    report = {**HALF, **WHOLE, "directories": 812, "looking": True, "free": 9_000_000_000}
+    said = "comparing, 812 directories after 5 s, 1.2 GB in 6000 files to copy so far, 9.0 GB free"
+    assert action.described(report) == said
+
+
 def test_words_of_check_mode() -> None:
     report = {**HALF, "directories": 812}
     assert action.described(report, check=True) == (

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -256,6 +257,20 @@ def test_what_is_left_of_a_jail_is_unmounted_and_named_and_goes_only_when_that_i
     assert path.exists()
     looked(jails_too=True)
     assert (path.exists(), bench.of(path)) == (False, set())
+
+
+def test_a_directory_that_got_the_inode_of_a_jail_is_no_jails(bench: Bench) -> None:
+    """Its number is given again at once on some volumes: here the register gets that of the new directory."""
+    path = bench.jail("one", created=int(time.time()) - 100)
+    shutil.rmtree(path)
+    path.mkdir()
+    (path / "mine").touch()
+    real = os.fsencode(path)
+    (entry,) = register.all_known()[real]
+    register.write(real, [{**entry, "inode": path.stat().st_ino}])
+    found = looked(jails_too=True)
+    assert [one["kind"] for one in found.values["leftovers"] if one["kind"] != "job"] == ["entry", "note"]
+    assert (path / "mine").exists()
 
 
 def test_jails_that_were_made_for_one_that_is_gone_go_only_when_that_is_asked_for(bench: Bench) -> None:

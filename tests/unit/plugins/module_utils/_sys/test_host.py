@@ -156,3 +156,10 @@ def test_space_is_that_of_the_nearest_parent(place: Path) -> None:
         assert host.free_bytes(os.fsencode(point)) == 924 << 10
     finally:
         subprocess.run(["umount", point], check=True)
+
+
+def test_when_a_directory_was_made(tmp_path: Path) -> None:
+    os.utime(tmp_path, (1, 1))
+    told = int(subprocess.check_output(["stat", "--format=%W", tmp_path]))
+    assert int(host.born(os.fsencode(tmp_path)) or 0) == told
+    assert host.born(os.fsencode(tmp_path / "nothing")) is None

@@ -94,6 +94,30 @@ def test_a_long_run_is_reported_on(file: Path) -> None:
     assert children() == before
 
 
+def test_the_report_goes_on_while_it_is_estimated(file: Path) -> None:
+    progress = Progress()
+    with reported(str(file), progress, lambda: time.sleep(60)):
+        until(lambda: said(file))
+        progress.copied(250)
+        assert until(lambda: said(file).get("bytes") == 250 and said(file))
+
+
+def test_a_look_ahead_is_told_from_the_copying_behind_it(file: Path) -> None:
+    progress = Progress()
+    with reported(str(file), progress, lambda: (0, 0, 9000)):
+        progress.look()
+        progress.compared((4, 1000))
+        found = until(lambda: said(file).get("free") and said(file).get("files") and said(file))
+        assert (found["looking"], found["free"], found["files"]) == (True, 9000, 4)
+        assert "bytes_total" not in found
+        time.sleep(0.6)
+        progress.foresee(4, 1000, 8000)
+        progress.restart()
+        found = until(lambda: "looking" not in said(file) and said(file))
+        assert (found["bytes"], found["bytes_total"], found["free"]) == (0, 1000, 8000)
+        assert found["seconds"] < 0.6
+
+
 def test_a_short_run_is_not(file: Path) -> None:
     with reported(str(file), Progress(), lambda: None):
         assert not file.exists()

@@ -83,6 +83,15 @@ def globs_in_one_directory(place: Path, count: int) -> Prepared:
     return lambda: build(asked, check=True)
 
 
+def lines_of_a_manifest(place: Path, count: int) -> Prepared:
+    """Half of them find a file, in one directory."""
+    files(place / "source/usr", count)
+    text = "".join(f"/usr/{number:05}\n/usr/none{number}\n" for number in range(count))
+    (place / "some.files").write_text(text)
+    asked = wish(place, manifests=[str(place / "some.files")])
+    return lambda: build(asked, check=True)
+
+
 def nested_directories(place: Path, count: int) -> Prepared:
     nested(place / "source/usr", count)
     asked = wish(place, {"src": "/usr/"})
@@ -176,12 +185,16 @@ def pruned(place: Path, count: int) -> Prepared:
 INPUTS = [
     (excludes, 50),
     (globs_in_one_directory, 50),
+    (lines_of_a_manifest, 100),
     (nested_directories, 100),
     (nested_directories_again, 100),
     (merges, 50),
     (links, 50),
     (links_far_down, 100),
     (one_directory, 100),
+    (merges_with_excludes, 50),
+    (conflicts, 50),
+    (carried_over, 100),
     (nested_directories_pruned, 100),
     (pruned, 100),
 ]

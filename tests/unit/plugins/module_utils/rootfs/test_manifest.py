@@ -7,8 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys.host import read_file
+from ansible_collections.darwin.jail.plugins.module_utils._sys.host import read_file, read_lines
+from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import MANIFEST, MANIFEST_LINE, Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, ManifestError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import manifest
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.manifest import (
     Entry,
     canonical,
@@ -17,6 +19,8 @@ from ansible_collections.darwin.jail.plugins.module_utils.rootfs.manifest import
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .conftest import Make, paths
 
 PUBLISHED = Path(__file__).resolve().parents[6] / "shared/data/mkjail.files"
 
@@ -110,3 +114,38 @@ def test_whatever_a_file_holds_the_answer_is_entries_or_a_documented_error(text:
         assert "/m line" in str(exc)  # noqa: PT017
     else:
         assert all(entry.src.startswith(b"/") for entry in entries)
+
+
+def test_a_long_manifest_is_read_line_by_line(make: Make, place: Path, source: Path) -> None:
+    """What finds nothing is told of the first ones, and not for each."""
+    text = "".join(f"/usr/share{f'/{number}' * 120}\n" for number in range(2000))
+    (place / "some.files").write_text(text + "/usr/bin/git\n")
+    result = make(manifests=[str(place / "some.files")], check=True)
+    assert ("create", "/usr/bin/git") in paths(result)
+    assert len(result.warnings) < 1010
+    assert "1000 further lines of manifests match nothing" in result.warnings
+
+
+def test_lines_of_all_manifests_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each includes the next one twice: a few short files that would be read for ever."""
+    monkeypatch.setattr(manifest, "MANIFEST", Limit(3000, "lines", MANIFEST.reason))
+    files = {"/0": b"# nothing\n" * 10 + b"/a\n" * 2000}
+    files.update({f"/{number}": b"@include %d\n" % (number - 1) * 2 for number in range(1, 40)})
+    with pytest.raises(
+        ManifestError, match=r"^cannot read the manifest /\d+: it has, with those before it, more than 3000 lines"
+    ):
+        read_manifests(["/39"], files.__getitem__)
+
+
+def test_a_line_has_an_end(make: Make, place: Path) -> None:
+    (place / "some.files").write_bytes(b"/usr" * 5000)
+    with pytest.raises(InputError, match=r"some\.files: it has a line of more than 8192 bytes, which is the limit"):
+        make(manifests=[str(place / "some.files")])
+    assert not (place / "jail").exists()
+
+
+def test_lines_end_as_those_of_all_systems_do(place: Path) -> None:
+    (place / "some.files").write_bytes(b"/a\r\n/b\r/c\n\n/d")
+    entries = read_manifests([str(place / "some.files")], lambda path: read_lines(path, MANIFEST_LINE))
+    assert [entry.src for entry in entries] == [b"/a", b"/b", b"/c", b"/d"]
+    assert entries[3].origin.endswith("some.files line 5")

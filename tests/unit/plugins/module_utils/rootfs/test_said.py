@@ -79,6 +79,27 @@ def test_a_build_counts_what_it_compares_and_copies(
     assert progress.total() == (result.values["stats"]["files"], result.values["stats"]["bytes"])
 
 
+def test_a_clone_counts_what_it_copies_and_a_look_says_what_is_to_come(
+    make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Progress] = []
+
+    def keep() -> Progress:
+        kept.append(Progress())
+        return kept[-1]
+
+    monkeypatch.setattr(build, "Progress", keep)
+    monkeypatch.setattr(build._Run, "_space_in_doubt", lambda _self: True)
+    first = make("/usr/", progress_file=str(place / "progress")).values["stats"]
+    wish = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True}
+    second = make(**wish, progress_file=str(place / "progress")).values["stats"]
+    looked, cloned = kept
+    assert looked.foreseen
+    assert looked.foreseen[:2] == looked.total() == (first["files"], first["bytes"])
+    assert not looked.looking
+    assert cloned.total() == (second["files"], second["bytes"])
+
+
 def test_check_mode_is_reported_on_after_a_second(
     make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -92,3 +93,13 @@ def test_streams_that_follow_each_other_and_one_that_is_cut(tmp_path: Path) -> N
     (tmp_path / "x").write_bytes(gzip.compress(os.urandom(1000))[:500])
     with (tmp_path / "x").open("rb") as file, pytest.raises(FormatError, match="x is damaged: it ends too early"):
         decompression.opened(file, "x").read(2000)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_streams_without_end(empty_jail: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
+    monkeypatch.setattr(decompression, "STREAMS", Limit(3, "compressed streams", "of a reason"))
+    data = packed(1, b"data")
+    with pytest.raises(InputError, match=r"it has more than 3 compressed streams, which is the limit: of a reason"):
+        put(empty_jail, pack(b"") * 3 + pack(data), "more")
+    put(empty_jail, pack(data[:100]) + pack(b"") + pack(data[100:]), "fits")
+    assert (empty_jail / "opt/x/f0").read_bytes() == b"data"

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Layers of compressed streams that follow each other: each costs time, however little it holds."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.filter import Filter
+from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.image import unpacking, zstd
+from foreign_images import archive, member, put
+
+from .test_present import unpacked
+
+FEW = Limit(3, "compressed streams", "of a reason")
+SKIPPED = (0x184D2A53).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
+
+
+def by_zstd(data: bytes, *options: str) -> bytes:
+    return subprocess.run(["zstd", "-qc", *options], input=data, check=True, capture_output=True).stdout
+
+
+PACKINGS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "gzip": (gzip.compress, "gzip"),
+    "zstd": (by_zstd, "zstd"),
+    "skipped": (lambda _data: SKIPPED, "zstd"),
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_streams_without_end(place: Path, monkeypatch: pytest.MonkeyPatch, packing: str) -> None:
+    """With the third one all is there, and the fourth one is refused."""
+    empty, kind = PACKINGS[packing]
+    if kind == "zstd" and not shutil.which("zstd"):
+        pytest.skip("zstd is not here")
+    pack = PACKINGS[kind][0]
+    monkeypatch.setattr(unpacking if kind == "gzip" else zstd, "STREAMS", FEW)
+
+    def layers(count: int) -> None:
+        put(
+            place,
+            archive(member("one", data=b"data")),
+            pack=lambda data: empty(b"") * count + pack(data),
+            kind=f"application/vnd.oci.image.layer.v1.tar+{kind}",
+        )
+
+    layers(3)
+    with pytest.raises(InputError, match=r"it has more than 3 compressed streams, which is the limit: of a reason"):
+        unpacked(place)
+    assert not (place / "new").exists()
+    layers(2)
+    unpacked(place)
+    assert (place / "new/one").read_text() == "data"
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
+def test_frames_are_found_as_zstd_writes_them(tmp_path: Path) -> None:
+    chance = random.Random(1)  # noqa: S311
+    (tmp_path / "dictionary").write_bytes(bytes(range(256)) * 8)
+    large = bytes(300_000) + chance.randbytes(300_000)
+    frames = [
+        by_zstd(data, *options)
+        for data in (b"", b"x", large, b"text " * 1000)
+        for options in (
+            (),
+            ("--no-check",),
+            ("-19", "--long=27"),
+            ("--no-content-size",),
+            ("-D", str(tmp_path / "dictionary")),
+        )
+    ]
+    (tmp_path / "file").write_bytes(large)
+    frames += [SKIPPED, by_zstd(b"", str(tmp_path / "file"))]
+    chance.shuffle(frames)
+    together = b"".join(frames)
+    for most in (1, 7, 4096, len(together)):
+        found, start = zstd.Frames("it"), 0
+        while start < len(together):
+            size = chance.randint(1, most)
+            found.feed(together[start : start + size])
+            start += size
+        assert found.count == len(frames)
+
+
+def test_what_is_no_frame_is_left_to_zstd() -> None:
+    found = zstd.Frames("it")
+    for _piece in range(10):
+        found.feed(os.urandom(1000).replace(b"\xfd", b"").replace(b"\x18", b""))
+    assert found.count == 1
+
+
+def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"some"
+        raise InputError("no more")
+
+    with closing(Filter(["/bin/cat"])) as cat:
+        cat.take_from(pieces())
+        assert cat.read() == b"some"
+        assert cat.read() == b""
+        with pytest.raises(InputError, match="no more"):
+            cat.wait()

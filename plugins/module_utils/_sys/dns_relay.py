@@ -65,26 +65,22 @@ class Frames:
 
     _header, _left = b"", 0
 
-    @property
-    def inside(self) -> bool:
-        """Whether the rest of a request is to come."""
-        return bool(self._left or self._header)
-
     def room(self) -> int:
         """How many bytes may be read now."""
         return min(self._left or HEADER.size - len(self._header), CHUNK)
 
-    def took(self, data: bytes) -> None:
-        """Note what was read; ValueError when it is no request that we know."""
+    def took(self, data: bytes) -> bool:
+        """Note what was read; whether that ends a header; ValueError when it is no request that we know."""
         if self._left:
             self._left -= len(data)
-            return
+            return False
         self._header += data
         if len(self._header) == HEADER.size:
             version, self._left = HEADER.unpack(self._header)[:2]
             self._header = b""
             if version != VERSION:
                 raise ValueError(f"a program speaks version {version} of the protocol, which is not known here")
+        return self._left > 0
 
 
 class Way:
@@ -94,13 +90,11 @@ class Way:
         self._source, self._target, self._frames = source, target, frames
         self.data = b""
         self._descriptors: list[int] = []
-        self.ended = self.finished = False
-        self._goes_on = False
-        """Whether a header came, and what follows it goes with it."""
+        self.ended = self.finished = self._goes_on = False  # the last: a header came, and what follows goes with it
 
     def pump(self) -> None:
         """Move what can be moved without waiting; OSError or ValueError when the conversation is over."""
-        try:
+        with suppress(BlockingIOError, InterruptedError):
             for _turn in range(TURNS):
                 if self.data and not self._goes_on:
                     self._send()
@@ -108,22 +102,14 @@ class Way:
                         break  # the selector tells of what comes next, for less than a read that fails
                 elif not self.ended:
                     self._receive()
-        except (BlockingIOError, InterruptedError):
-            pass
         if self.ended and not self.data and not self.finished:
             self.finished = True
             with suppress(OSError):  # it is gone altogether
                 self._target.shutdown(socket.SHUT_WR)
 
     def _receive(self) -> None:
-        room = self._frames.room() if self._frames else CHUNK
-        was, self._goes_on = self._goes_on, False
-        try:
-            data, ancillary, flags, _address = self._source.recvmsg(room, CONTROL)
-        except (BlockingIOError, InterruptedError):
-            if was:
-                return
-            raise
+        room, self._goes_on = self._frames.room() if self._frames else CHUNK, False
+        data, ancillary, flags, _address = self._source.recvmsg(room, CONTROL)
         self.data += data
         for level, kind, value in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
@@ -134,8 +120,7 @@ class Way:
             raise OSError(errno.EMSGSIZE, "more descriptors came at once than can be taken")
         self.ended = not data
         if self._frames:
-            self._frames.took(data)
-            self._goes_on = len(data) == HEADER.size == room and self._frames.inside and not self._descriptors
+            self._goes_on = self._frames.took(data) and not self._descriptors
 
     def _send(self) -> None:
         """Descriptors go with the last byte of what they came with, which is sent when all before it is gone."""
@@ -169,31 +154,24 @@ class Conversation:
             sock.setblocking(False)
 
     def carry(self, ready: object = None) -> bool:
-        """Move what can be moved, and wait for what cannot; False when the conversation is over.
-
-        When only one of the two sockets is `ready`, nothing is tried with the other one's requests or replies that the
-        selector would tell of.
-        """
+        """Move what is `ready`, by default all, and wait for what is not; False when the conversation is over."""
         for sock, inward, outward in self._ends:
             if ready is None or sock is ready:
                 inward.pump()
                 if outward.data:
                     outward.pump()
         for sock, inward, outward in self._ends:
-            events = 0 if inward.data or inward.ended else selectors.EVENT_READ
-            if outward.data:
-                events |= selectors.EVENT_WRITE
-            if events != self._watched[sock]:
-                self._watch(sock, events)
+            reads = not inward.data and not inward.ended
+            self._watch(sock, selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(outward.data))
         return not (self._requests.finished and self._replies.finished)
 
     def _watch(self, sock: socket.socket, events: int) -> None:
         before, self._watched[sock] = self._watched[sock], events
-        if before and events:
+        if before and events and before != events:
             self._selector.modify(sock, events, self)
-        elif events:
+        elif events and not before:
             self._selector.register(sock, events, self)
-        elif before:
+        elif before and not events:
             self._selector.unregister(sock)
 
     def close(self) -> None:

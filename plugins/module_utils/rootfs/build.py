@@ -267,7 +267,7 @@ class _Run:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            with closing(Turn(f"build {show(self._path)}", self._wait)) as turn:
+            with closing(Turn(f"build {show(self._path)}", self.progress)) as turn:
                 with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
                     findings = self._walk(jail, was, act=True, turn=turn)
                 self.warnings += turn.remarks
@@ -334,10 +334,6 @@ class _Run:
         return found
 
     # -- progress -----------------------------------------------------------------
-
-    def _wait(self, waits: bool) -> None:
-        if self.progress:
-            self.progress.waiting = waits
 
     def estimate(self) -> tuple[int, int, int] | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""

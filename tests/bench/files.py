@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -167,12 +166,7 @@ def on_volume(bench: Bench, folder: Path, name: str, kind: str) -> None:
     if reason := lacks(kind):
         bench.leave_out(kind, reason)
         return
-    with new(folder), ExitStack() as stack:
-        try:
-            point = stack.enter_context(volume(kind, folder / kind, megabytes=4000))
-        except subprocess.CalledProcessError:
-            bench.leave_out(kind, "it cannot be mounted here")
-            return
+    with new(folder), volume(kind, folder / kind, megabytes=4000) as point:
         trees = Trees(bench, point / "bench", name, kind)
         trees.build(trees.reflink())
         trees.again()
@@ -194,16 +188,17 @@ def main() -> None:
     parser.add_argument("--disk", type=Path, default=Path("/var/tmp/darwin.jail.bench"))  # noqa: S108
     args = parser.parse_args()
     bench = Bench("files", args.runs, args.minutes)
-    try:
+    with bench.saved(args.json):
         for name in args.trees:
-            (on_disk if name == "large" else in_memory)(bench, args.disk if name == "large" else args.memory, name)
-        in_memory(bench, args.memory, str(SHARE))
-        on_disk(bench, args.disk, "small")
+            if name == "large":
+                bench.attempt("large, on the disk", on_disk, args.disk, name)
+            else:
+                bench.attempt(f"{name}, in memory", in_memory, args.memory, name)
         for kind in ("xfs", "btrfs"):
-            on_volume(bench, args.disk, "small", kind)
-        audit(bench, args.memory)
-    finally:
-        bench.save(args.json)
+            bench.attempt(kind, on_volume, args.disk, "small", kind)
+        bench.attempt("audit", audit, args.memory)
+        bench.attempt(f"{SHARE}, in memory", in_memory, args.memory, str(SHARE))
+        bench.attempt("small, on the disk", on_disk, args.disk, "small")
 
 
 if __name__ == "__main__":

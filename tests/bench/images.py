@@ -131,25 +131,27 @@ class Images:
         return [str(blob(layer)) for layer in json.loads(blob(entry).read_text())["layers"]]
 
 
+def measure(bench: Bench, folder: Path, size: str, compression: str) -> None:
+    with new(folder):
+        images = Images(bench, folder, size, compression)
+        images.export()
+        images.again()
+        images.unpack()
+
+
 def main() -> None:
-    parser = arguments(runs=3, minutes=5)
+    parser = arguments(runs=3, minutes=4.5)
     parser.add_argument("--zstd", default="real", choices=SIZES)
     parser.add_argument("--gzip", default="small", choices=SIZES)
     parser.add_argument("--memory", type=Path, default=Path("/dev/shm/darwin.jail.bench"))  # noqa: S108
     args = parser.parse_args()
     bench = Bench("images", args.runs, args.minutes)
-    try:
+    with bench.saved(args.json):
         for compression, size in (("zstd", args.zstd), ("gzip", args.gzip)):
-            if compression == "zstd" and not shutil.which("zstd"):
-                bench.leave_out("zstd", "it is not installed")
-                continue
-            with new(args.memory):
-                images = Images(bench, args.memory, size, compression)
-                images.export()
-                images.again()
-                images.unpack()
-    finally:
-        bench.save(args.json)
+            if shutil.which(compression):
+                bench.attempt(compression, measure, args.memory, size, compression)
+            else:
+                bench.leave_out(compression, "it is not installed")
 
 
 if __name__ == "__main__":

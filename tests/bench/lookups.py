@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from libinfo import Libinfo
 from relayed import Mac, address_of, mac_in_temporary_directory, number_in
-from rows import Figures
+from rows import FailedError, Figures
 from standin.mdnsresponder import Responder
 from waiting import until
 
@@ -56,9 +55,9 @@ def _measure(mac: Mac, runs: int) -> tuple[Figures, Figures]:
     time.sleep(0.5)
     ours["memory"].append(_memory(process) / 1e6)
     if _files(process) != files:
-        sys.exit("descriptors of the DNS relay leak")
+        raise FailedError("descriptors of the DNS relay leak")
     if _memory(process) - memory > GROWTH:
-        sys.exit("memory of the DNS relay grows")
+        raise FailedError("memory of the DNS relay grows")
     return ours, theirs
 
 
@@ -83,7 +82,7 @@ def _look_up(path: Path, count: int = COUNT) -> float:
             for number in range(first, count, PROGRAMS):
                 found = libinfo.address(f"n{number}.test")
                 if found != address_of(number):
-                    raise ValueError(f"n{number}.test is at {found}")
+                    raise FailedError(f"n{number}.test is at {found}")
 
     with ThreadPoolExecutor(PROGRAMS) as pool:
         running = [pool.submit(program, first) for first in range(PROGRAMS)]

@@ -5,9 +5,9 @@
     python tests/bench/macs.py [--parts PART ...] [--runs N] [--minutes N]
 
     names        look-ups by the DNS relay, against the same without it
-    controller   a module against a module of Ansible's, hosts that only answer, and the report of a fleet
     jails        a second run of build_jail, and a further jail in it, against pings
     connection   files and tasks by the connection to a jail, against plain ssh to its Mac
+    controller   a module against a module of Ansible's, hosts that only answer, and the report of a fleet
 
 Stand-in Macs need root; see tests/standin/README.md. A part that fails is left out with what it said.
 """
@@ -33,7 +33,7 @@ import fleet_answers as answers  # noqa: E402
 import lookups  # noqa: E402
 from connections import Link  # noqa: E402
 from linked import ENVIRONMENT, MAC, STANDIN, TOP, Place, linked  # noqa: E402
-from rows import Bench, Contender, Figures, Row, arguments  # noqa: E402
+from rows import Bench, Contender, FailedError, Figures, Row, arguments  # noqa: E402
 
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 CALLBACK, CONNECTION = (str(Path(__file__).with_name(name)) for name in ("callback", "connection"))
@@ -85,7 +85,7 @@ def _module(bench: Bench, folder: Path) -> None:
         (folder / f"source/usr/file{number}").write_text(f"{number}\n")
     wish = {"jail": str(folder / "jail"), "source": str(folder / "source"), "entries": [{"src": "/usr/"}]}
     ours, theirs = "darwin.jail.darwin_jail_rootfs", "ansible.builtin.stat"
-    tasks = [{ours: wish}, {theirs: {"path": str(folder / "jail/usr/file0")}}]
+    tasks: list[dict[str, Any]] = [{ours: wish}, {theirs: {"path": str(folder / "jail/usr/file0")}}]
     path, load = play(folder, "module.yml", "localhost", tasks * 11, vars=HERE), os.getloadavg()[0]
     environment = {"ANSIBLE_CALLBACK_PLUGINS": CALLBACK, "NOTED": str(folder / "noted")}
     subprocess.run(
@@ -93,7 +93,7 @@ def _module(bench: Bench, folder: Path) -> None:
     )
     seen = [one for one in noted(folder / "noted") if "seconds" in one][2:]
     if any(one["changed"] for one in seen):
-        sys.exit("a run over a complete jail changed something: these figures are of something else")
+        raise FailedError("a run over a complete jail changed something: these figures are of something else")
     mine, others = ({"seconds": [one["seconds"] for one in seen if one["action"] == it]} for it in (ours, theirs))
     bench.add(Row("module, unchanged jail of 10 files", mine, theirs, others, load=load))
 
@@ -151,7 +151,7 @@ def jails(bench: Bench) -> None:
 
 
 def _jails(bench: Bench, folder: Path) -> None:
-    words = [sys.executable, TOP / "tests/tools/stand_in_inventory.py", "first", *MACS]
+    words = [sys.executable, str(TOP / "tests/tools/stand_in_inventory.py"), "first", *MACS]
     inventory = json.loads(subprocess.check_output(words, text=True))
     one, *_others = MACS
     further = {"jail_mac": one, "jail_path": "/private/var/jails/further"}
@@ -253,31 +253,25 @@ def _there_and_back(link: Link, here: Path) -> tuple[float, float]:
     link.fetch(there, back)
     ended = time.perf_counter()
     if not filecmp.cmp(here, back, shallow=False):
-        sys.exit("a file came back as another one")
+        raise FailedError("a file came back as another one")
     link.run(f"rm {there}")
     return halfway - started, ended - halfway
 
 
-PARTS = {"names": names, "controller": controller, "jails": jails, "connection": connection}
+PARTS = {"names": names, "jails": jails, "connection": connection, "controller": controller}
 
 
 def main() -> None:
-    parser = arguments(runs=2, minutes=7)
+    parser = arguments(runs=2, minutes=8)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     args = parser.parse_args()
     bench = Bench("macs", args.runs, args.minutes)
-    try:
-        for name in args.parts:
-            if bench.is_late:
-                bench.leave_out(name, "no time was left")
-                continue
-            try:
-                PARTS[name](bench)
-            except (OSError, subprocess.CalledProcessError) as exc:
-                said = exc.stderr if isinstance(exc, subprocess.CalledProcessError) else b""
-                bench.leave_out(name, f"{exc} {(said or b'')[-300:]!r}")
-    finally:
-        bench.save(args.json)
+    with bench.saved(args.json):
+        for name, part in PARTS.items():
+            if name in args.parts:
+                bench.attempt(name, part)
+            else:
+                bench.leave_out(name, "it was not asked for")
 
 
 if __name__ == "__main__":

@@ -24,12 +24,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 TOP = Path(__file__).resolve().parents[2]
 JSON = TOP / "docs/benchmarks.json"
 OURS = [sys.executable, "-I", "-S", str(Path(__file__).with_name("ours.py"))]
 TICK = 0.02
+LATE = "no time was left"
+GRACE = 30
+"""Seconds that a row may take longer than there is time, before it is given up."""
 PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 Figures = dict[str, list[float]]
@@ -122,42 +126,50 @@ class Contender:
     def warm(self) -> None:
         """A run that only tells the memory."""
         self.before()
-        self.figures["memory"].append(peak(self.argv, {**os.environ, **self.environment}))
+        most = 0
+        with running(self.argv, self.environment) as process:
+            while process.poll() is None:
+                most = max(most, sum(_pss(pid) for pid in _family(process.pid)))
+                time.sleep(TICK)
+        self.figures["memory"].append(most / 1000)
         self.after()
 
     def run(self) -> None:
         self.before()
         used, started = _children(), time.perf_counter()
-        ended = subprocess.run(
-            self.argv, check=False, capture_output=True, env={**os.environ, **self.environment}, start_new_session=True
-        )
+        with running(self.argv, self.environment) as process:
+            process.wait()
         self.figures["seconds"].append(time.perf_counter() - started)
         self.figures["cpu"].append(_children() - used)
-        _refuse_failure(self.argv, ended.returncode, ended.stdout + ended.stderr)
         self.after()
 
 
-def _refuse_failure(argv: Sequence[str], code: int, said: bytes) -> None:
-    if code:
-        sys.exit(f"{' '.join(argv)[:300]} ended with {code}: {said.decode(errors='replace')[-2000:]}")
+class FailedError(Exception):
+    """A program failed."""
+
+
+@contextmanager
+def running(argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a session of its own, of which nothing stays when its time is up; FailedError when it fails."""
+    with TemporaryFile() as output:
+        process = subprocess.Popen(
+            argv, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
+        )
+        try:
+            yield process
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        if process.returncode:
+            output.seek(0)
+            said = output.read().decode(errors="replace")[-1000:]
+            raise FailedError(f"{' '.join(argv)[:300]} ended with {process.returncode}: {said}")
 
 
 def _children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def peak(argv: Sequence[str], environment: Mapping[str, str]) -> float:
-    """The most megabytes that a command and its children have at a time, what they share counted once (PSS)."""
-    process = subprocess.Popen(
-        argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, start_new_session=True
-    )
-    most = 0
-    while process.poll() is None:
-        most = max(most, sum(_pss(pid) for pid in _family(process.pid)))
-        time.sleep(TICK)
-    _refuse_failure(argv, process.returncode, process.communicate()[1])
-    return most / 1000
 
 
 def _family(pid: int) -> list[int]:
@@ -181,17 +193,48 @@ def _pss(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
+def _late(*_signal: object) -> None:
+    raise FailedError(LATE)
+
+
+def _ended(*_signal: object) -> None:
+    sys.exit("ended by a signal")
+
+
 class Bench:
     """The rows of one program: how often they are measured, and until when."""
 
     def __init__(self, name: str, runs: int, minutes: float) -> None:
         self.name, self.rows, self.left_out = name, list[Row](), list[str]()
         self.runs, self._until = runs, time.monotonic() + 60 * minutes
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # what was mounted and made goes
+
+    @contextmanager
+    def saved(self, path: Path) -> Iterator[None]:
+        """Save the rows that there are, however it ends; what was mounted and made goes, also by a signal."""
+        former = {one: signal.signal(one, act) for one, act in ((signal.SIGTERM, _ended), (signal.SIGALRM, _late))}
+        signal.alarm(max(0, round(self._until - time.monotonic())) + GRACE)
+        try:
+            yield
+        finally:
+            signal.alarm(0)
+            for one, act in former.items():
+                signal.signal(one, act)
+            self.save(path)
 
     def leave_out(self, what: str, why: str) -> None:
         self.left_out.append(f"{what}: {why}")
         print(f"left out: {self.left_out[-1]}", file=sys.stderr)
+
+    def attempt(self, what: str, work: Callable[..., None], *arguments: Any) -> None:
+        """Leave out what fails or has no time, and go on."""
+        if self.is_late:
+            self.leave_out(what, LATE)
+            return
+        try:
+            work(self, *arguments)
+        except (FailedError, OSError, subprocess.CalledProcessError) as exc:
+            said = exc.stderr or b"" if isinstance(exc, subprocess.CalledProcessError) else b""
+            self.leave_out(what, " ".join(f"{exc} {said[-300:].decode(errors='replace')}".split()))
 
     @property
     def is_late(self) -> bool:
@@ -202,14 +245,14 @@ class Bench:
     ) -> None:
         """Rows of a work, one for each peer."""
         peers, load = list(peers), os.getloadavg()[0]
-        if self.in_turn(work, ours, *peers):
+        if self.in_turn(", ".join(word for word in (work, tree, where) if word), ours, *peers):
             for peer in peers or [Contender("", ())]:
                 self.add(Row(work, ours.figures, peer.name or None, peer.figures if peers else {}, tree, where, load))
 
     def in_turn(self, work: str, *contenders: Contender) -> bool:
         """Run them; False when there was no time for that."""
         if self.is_late:
-            self.leave_out(work, "no time was left")
+            self.leave_out(work, LATE)
             return False
         for one in contenders:
             one.warm()

@@ -59,7 +59,7 @@ SYMBOLIC = 20
 """One symbolic link for as many files."""
 MEDIAN, SPREAD, LARGEST = 800, 1.5, 4 << 20
 """Bytes of a file: half have fewer than the median, the mean is three times that."""
-TEXT = 16 << 20
+TEXT = 6 << 20
 """Bytes of text that small files are cut from: more than a window of zstd or gzip."""
 TIME = 1_700_000_000
 

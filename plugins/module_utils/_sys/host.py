@@ -91,6 +91,15 @@ def make_dirs(path: bytes) -> None:
         os.close(fd)
 
 
+def missing_dirs(path: bytes) -> list[bytes]:
+    """A path and those above it that `make_dirs` would make, the deepest first."""
+    found = []
+    while not os.path.lexists(path):
+        found.append(path)
+        path = os.path.dirname(path)
+    return found
+
+
 def writable_ancestors(path: bytes) -> list[bytes]:
     """Existing parents of `path` in which someone other than root can replace the next component.
 

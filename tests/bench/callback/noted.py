@@ -43,7 +43,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        ActionBase._execute_module = run
+        setattr(ActionBase, RUN.__name__, run)
 
     def v2_playbook_on_task_start(self, _task: Any, is_conditional: bool) -> None:
         self._started = time.perf_counter()

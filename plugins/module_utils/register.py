@@ -55,6 +55,7 @@ TYPES: dict[str, type] = {
     "fingerprint": str,
     "image": str,
     "layers": int,
+    "closed": bool,
     "clone_of": str,
     "clone_id": str,
     "clone_time": float,

@@ -179,7 +179,8 @@ options:
 notes:
   - A run of more than a second shows what is to be copied and how much is free, and then, every few seconds at first,
     how many files and bytes are copied, how fast, and how long it will take. One in check mode, or that looks first,
-    shows what it has found so far and how much is free. A clone shows how much is copied, and how fast. One in the background (C(async)) or with C(no_log) shows nothing.
+    shows what it has found so far and how much is free. A clone shows how much is copied, and how fast. One in the
+    background (C(async)) or with C(no_log) shows nothing.
   - With C(--diff) the first 50 changes are listed, and the number of the others. Changes of nothing but a time are
     only counted. With C(-v) all RV(operations) are listed.
   - Run it as root (C(become)).

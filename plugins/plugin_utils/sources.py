@@ -87,10 +87,13 @@ def why_unread(path: str, is_inventory: bool) -> str:
     except (UnicodeDecodeError, yaml.YAMLError) as exc:
         mark, what = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
         return f"it is no YAML{f': {what} in line {mark.line + 1}' if mark else ''}: correct it"
+    return "" if text.startswith(NOT_FOR_US) else _why_useless(top, is_inventory)
+
+
+def _why_useless(top: yaml.Node | None, is_inventory: bool) -> str:
+    """Why nothing is taken of what a file holds."""
     if isinstance(top, yaml.MappingNode):
         return _no_group(top) if is_inventory else ""
-    if text.startswith(NOT_FOR_US):
-        return ""
     if top is None or top.value == "":
         return "it is empty: fill or remove it" if is_inventory else ""
     held = "a list" if isinstance(top, yaml.SequenceNode) else "text"

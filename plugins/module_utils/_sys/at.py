@@ -65,6 +65,10 @@ def make_readable(fd: int) -> None:
     os.fchmod(fd, 0o644)
 
 
+def set_mode(fd: int, mode: int) -> None:
+    os.fchmod(fd, mode)
+
+
 def append(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]

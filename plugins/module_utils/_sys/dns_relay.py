@@ -65,6 +65,11 @@ class Frames:
 
     _header, _left = b"", 0
 
+    @property
+    def inside(self) -> bool:
+        """Whether the rest of a request is to come."""
+        return bool(self._left or self._header)
+
     def room(self) -> int:
         """How many bytes may be read now."""
         return min(self._left or HEADER.size - len(self._header), CHUNK)
@@ -90,15 +95,21 @@ class Way:
         self.data = b""
         self._descriptors: list[int] = []
         self.ended = self.finished = False
+        self._goes_on = False
+        """Whether a header came, and what follows it goes with it."""
 
     def pump(self) -> None:
         """Move what can be moved without waiting; OSError or ValueError when the conversation is over."""
-        with suppress(BlockingIOError, InterruptedError):
+        try:
             for _turn in range(TURNS):
-                if self.data:
+                if self.data and not self._goes_on:
                     self._send()
+                    if not self.data:
+                        break  # the selector tells of what comes next, for less than a read that fails
                 elif not self.ended:
                     self._receive()
+        except (BlockingIOError, InterruptedError):
+            pass
         if self.ended and not self.data and not self.finished:
             self.finished = True
             with suppress(OSError):  # it is gone altogether
@@ -106,7 +117,14 @@ class Way:
 
     def _receive(self) -> None:
         room = self._frames.room() if self._frames else CHUNK
-        self.data, ancillary, flags, _address = self._source.recvmsg(room, CONTROL)
+        was, self._goes_on = self._goes_on, False
+        try:
+            data, ancillary, flags, _address = self._source.recvmsg(room, CONTROL)
+        except (BlockingIOError, InterruptedError):
+            if was:
+                return
+            raise
+        self.data += data
         for level, kind, value in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 found = array.array("i")
@@ -114,9 +132,10 @@ class Way:
                 self._descriptors += found
         if flags & socket.MSG_CTRUNC:
             raise OSError(errno.EMSGSIZE, "more descriptors came at once than can be taken")
-        self.ended = not self.data
+        self.ended = not data
         if self._frames:
-            self._frames.took(self.data)
+            self._frames.took(data)
+            self._goes_on = len(data) == HEADER.size == room and self._frames.inside and not self._descriptors
 
     def _send(self) -> None:
         """Descriptors go with the last byte of what they came with, which is sent when all before it is gone."""
@@ -149,13 +168,23 @@ class Conversation:
         for sock in self._watched:
             sock.setblocking(False)
 
-    def carry(self) -> bool:
-        """Move what can be moved, and wait for what cannot; False when the conversation is over."""
-        self._requests.pump()
-        self._replies.pump()
+    def carry(self, ready: object = None) -> bool:
+        """Move what can be moved, and wait for what cannot; False when the conversation is over.
+
+        When only one of the two sockets is `ready`, nothing is tried with the other one's requests or replies that the
+        selector would tell of.
+        """
         for sock, inward, outward in self._ends:
-            reads = not inward.data and not inward.ended
-            self._watch(sock, selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(outward.data))
+            if ready is None or sock is ready:
+                inward.pump()
+                if outward.data:
+                    outward.pump()
+        for sock, inward, outward in self._ends:
+            events = 0 if inward.data or inward.ended else selectors.EVENT_READ
+            if outward.data:
+                events |= selectors.EVENT_WRITE
+            if events != self._watched[sock]:
+                self._watch(sock, events)
         return not (self._requests.finished and self._replies.finished)
 
     def _watch(self, sock: socket.socket, events: int) -> None:
@@ -202,7 +231,7 @@ class Relay:
                 if not key.data:
                     self._accept()
                 elif key.data in self._conversations:  # it may have ended since
-                    self._carry(key.data)
+                    self._carry(key.data, key.fileobj)
 
     def _accept(self) -> None:
         try:
@@ -232,10 +261,10 @@ class Relay:
         del self._conversations[conversation]
         self._users -= Counter((conversation.uid,))
 
-    def _carry(self, conversation: Conversation) -> None:
+    def _carry(self, conversation: Conversation, ready: object = None) -> None:
         self._conversations.move_to_end(conversation)
         try:
-            if conversation.carry():
+            if conversation.carry(ready):
                 return
         except OSError:
             pass  # one of the two is gone

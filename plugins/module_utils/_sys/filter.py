@@ -74,9 +74,13 @@ class Filter:
         self._join()
         return self._process.wait()
 
-    def close(self) -> None:
-        """Let go of it, whatever happened."""
+    def kill(self) -> None:
+        """Let it end at once: whoever reads from it comes to the end."""
         self._process.kill()
+
+    def close(self) -> None:
+        """Let go of it, whatever happened; nobody may read from it any more."""
+        self.kill()
         if self._thread:
             self._thread.join()
         for pipe in (self._stdin, self._stdout):

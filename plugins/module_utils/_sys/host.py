@@ -91,6 +91,15 @@ def make_dirs(path: bytes) -> None:
         os.close(fd)
 
 
+def missing_dirs(path: bytes) -> list[bytes]:
+    """A path and those above it that `make_dirs` would make, the deepest first."""
+    found = []
+    while not os.path.lexists(path):
+        found.append(path)
+        path = os.path.dirname(path)
+    return found
+
+
 def writable_ancestors(path: bytes) -> list[bytes]:
     """Existing parents of `path` in which someone other than root can replace the next component.
 
@@ -181,7 +190,7 @@ def read_lines(path: AnyPath, longest: Limit) -> Iterator[bytes]:
         try:
             while line := file.readline(longest + 1):
                 if len(line) > longest:
-                    raise InputError(longest.exceeded("read", show(path), "has a line of"))
+                    raise InputError(longest.exceeded("read", f"the file {show(path)}", "has a line of"))
                 yield line
         except OSError as exc:
             raise failed("read", path, exc) from exc

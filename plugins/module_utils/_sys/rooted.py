@@ -278,8 +278,10 @@ class Root:
         except OSError as exc:
             raise failed("remove", self.outside(rel), exc) from exc
 
-    def remove_tree(self, rel: bytes) -> int:
+    def remove_tree(self, rel: bytes, helped: bool = False) -> int:
         """Remove something and all below it, at any depth; returns how many things were removed.
+
+        With `helped`, a second process takes part when it is much, and what it removes is not counted.
 
         Stops with an OperationError at a directory of another file system: a
         mount is never entered, let alone emptied. (One of the same file system
@@ -289,7 +291,7 @@ class Root:
         try:
             with self.holder(rel) as (dir_fd, name):
                 if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
-                    return remove_directory(dir_fd, name, self.dev, self.outside(rel))
+                    return remove_directory(dir_fd, name, self.dev, self.outside(rel), helped)
                 os.unlink(name, dir_fd=dir_fd)
                 return 1
         except FileNotFoundError:

@@ -31,8 +31,9 @@ def _fault_of_whiteout(entry: Entry) -> str:
 
 
 def _fault_of_place(entry: Entry) -> str:
-    if is_state(entry.path):
+    path = entry.path
+    if is_state(path):
         return "lies where the collection keeps its own files"
-    if entry.kind != "directory" and leads_to_state(entry.path):
+    if entry.kind != "directory" and leads_to_state(path):
         return "is a directory that every jail has, and cannot be replaced or hidden"
     return ""

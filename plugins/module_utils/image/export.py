@@ -23,16 +23,17 @@ from ..jail import Jail, is_vacant, jail_path, open_jail
 from ..result import Result
 from ..sizes import size
 from . import config as configs
+from .blocks import Blocks, Former
 from .config import Layer, Settings
 from .known import Known
 from .layer import LayerWriter
 from .layout import CONFIG_TYPE, MANIFEST_TYPE, Descriptor, Layout, encode, open_layout
-from .packing import DENSEST, SMALL, Gzip
+from .packing import DENSEST, SMALL, TRAILER, Gzip
 from .scan import LayerPlan, Scan
 from .zstd import Zstd
 from .zstd import recipe as zstd_recipe
 
-FORMAT = 2
+FORMAT = 3
 """To be raised when the same jail gives other layers than before."""
 Packer = Callable[[Callable[[bytes], None]], Union[Gzip, Zstd]]
 
@@ -146,8 +147,18 @@ class _Export:
 
     def _write(self, plan: LayerPlan, packer: Packer) -> tuple[Layer, bool]:
         """Write a layer; whether it is certain to be what the fingerprint stands for."""
+        former = self._known.blocks.get(plan.name)
+        blob = Descriptor("", former.digest, former.size) if former and packer is Gzip else None
+        if former is None or blob is None or not self._store.is_sound(blob):
+            return self._write_anew(plan, packer, None)
+        with self._store.open_blob(blob) as file:
+            return self._write_anew(plan, packer, Former(file, former))
+
+    def _write_anew(self, plan: LayerPlan, packer: Packer, former: Former | None) -> tuple[Layer, bool]:
         blob = self._store.blob()
         stream = packer(blob.write)
+        if isinstance(stream, Gzip):
+            stream.former = former
         try:
             writer = LayerWriter(self._jail.root, self._scan, plan, self._settings.epoch, stream)
             writer.run()
@@ -156,6 +167,9 @@ class _Export:
                 return self._write(plan, Gzip)
             layer = Layer(plan.name, diff_id, Descriptor(stream.media_type, digest, stream.packed_size))
             layer = layer._replace(left_out=tuple(writer.left_out.warnings))
+            if isinstance(stream, Gzip):
+                start = stream.packed_size - TRAILER - sum(length for _key, length in stream.blocks)
+                self._known.blocks[plan.name] = Blocks.of(digest, stream.packed_size, start, stream.blocks)
             if not self._store.is_sound(layer.blob):
                 blob.keep(digest)
                 self._made.append(layer)

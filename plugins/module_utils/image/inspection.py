@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Is an image what it claims to be, and can it be unpacked without harm?
 
-All of it is read before anything is written: digests are compared, and every
-entry of every layer is looked at. Names that are absolute, hold `..` or lie
+Digests are compared, and every entry of every layer is looked at: before
+anything is written, or each right before it is, where the jail is taken back
+when something is refused (at_once.py). Names that are absolute, hold `..` or lie
 below a link or a file are refused, and so are hard links to anything but a
 file or link of the image, links that climb out of the jail, devices that a Mac
 has not in /dev, whatever touches the collection's own directory, whiteouts that
@@ -71,6 +72,10 @@ class Inspection:
         """For each layer, the whiteouts in it that hide something."""
         self.repeatable: list[bool] = []
         """For each layer, whether a run after a killed one may go on with it."""
+        self.lacking: list[str] = []
+        """What the volume refused of it, once it is unpacked."""
+        self.top: Entry | None = None
+        """What the layers say last of the directory that becomes the jail."""
         self._names = names_at(target)
         self._spellings, self._target = Spellings(self._names), target
         self._spellings.add(STATE)
@@ -91,7 +96,7 @@ class Inspection:
         with self._layout.open_blob(layer.blob) as file:
             with closing(unpacked(file, layer.blob, self._where)) as stream:
                 for entry in entries(stream, self._where):
-                    self._entry(entry)
+                    self._entry(entry, stream)
                 digests = stream.digests()
             if digests != (layer.diff_id, layer.blob.digest):
                 raise InputError(f"{self._where} is not what its digest says: it was damaged or exchanged")
@@ -103,10 +108,16 @@ class Inspection:
         """Put the layer upon the lower ones, as it will be applied."""
         self._merged.begin_layer()
         self.hidden.append([one for one in self._whiteouts if self._merged.hide(one.path, one.kind == "opaque")])
-        for path, kind, first in self._others:
-            self._refuse(path, self._merged.add(path, kind, first))
-            self._refuse_many(self._merged.size)
+        for other in self._others:
+            self._place(*other)
         self.repeatable.append(self._merged.repeatable)
+        self._refuse_whiteouts()
+
+    def _place(self, path: bytes, kind: str, first: bytes) -> None:
+        self._refuse(path, self._merged.add(path, kind, first))
+        self._refuse_many(self._merged.size)
+
+    def _refuse_whiteouts(self) -> None:
         for whiteout in self._whiteouts:
             directory = whiteout.path if whiteout.kind == "opaque" else os.path.dirname(whiteout.path)
             self._refuse(whiteout.raw, self._merged.fault_of_whiteout(directory))
@@ -127,20 +138,28 @@ class Inspection:
                 f"{show(self._target)}, and one of the two would be lost: unpack it on a volume that tells them apart"
             )
 
-    def _entry(self, entry: Entry) -> None:
+    def _entry(self, entry: Entry, stream: Unpacked) -> None:
         self._entries += 1
         self._refuse_many(self._entries)
         self._refuse(entry.raw, fault_of_entry(entry) or self._fault(entry))
         path = entry.path
         if entry.kind in ("whiteout", "opaque"):
-            self._whiteouts.append(entry._replace(raw=plain_name(entry.raw), link=b"", xattrs={}))
             self._spellings.hide(path, entry.kind == "opaque")
+            self._whiteout(entry._replace(raw=plain_name(entry.raw), link=b"", xattrs={}))
             return
         self._spellings.add(path)
         self._refuse_many(self._spellings.size)
-        self._others.append((path, entry.kind, entry.first if entry.kind == "hardlink" else b""))
+        if not path:
+            self.top = entry
         if entry.kind != "directory":
             self._count(entry.size if entry.kind == "file" else 0)
+        self._other(entry, stream)
+
+    def _whiteout(self, entry: Entry) -> None:
+        self._whiteouts.append(entry)
+
+    def _other(self, entry: Entry, _stream: Unpacked) -> None:
+        self._others.append((entry.path, entry.kind, entry.first if entry.kind == "hardlink" else b""))
 
     def _count(self, count: int) -> None:
         self.files += 1
@@ -149,12 +168,13 @@ class Inspection:
             raise SpaceError(f"the image needs more than {size(self.bytes)}, {size(self._free)} free: free some space")
 
     def _fault(self, entry: Entry) -> str:
-        if len(entry.path) > LONGEST or len(entry.link) > LONGEST:
+        path = entry.path
+        if len(path) > LONGEST or len(entry.link) > LONGEST:
             return "is longer than a path can be"
-        wrong = self._names.fault_of(entry.path)
+        wrong = self._names.fault_of(path)
         if wrong:
             return f"{wrong}, which the volume of {show(self._target)} cannot hold"
-        if any(map(_is_no_xattr, entry.xattrs)):
+        if entry.xattrs and any(map(_is_no_xattr, entry.xattrs)):
             return "has an extended attribute without a proper name"
         if entry.kind == "hardlink" and fault_of_name(entry.link):
             return f"is a hard link to {show(entry.link)}, which is no earlier file of the image"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layers that were made of a jail, and what of it they were made from.
+"""The layers that were made of a jail, what of it they were made from, and the blocks that they are packed in.
 
 Kept on the Mac, where nobody in the jail can change it. Without it all layers
 are made again, and are the same.
@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 from .. import on_the_mac
 from .._sys import host, runs
 from .._sys.rooted import Root
 from ..errors import InputError
 from ..on_the_mac import note_of
+from .blocks import Blocks
 from .config import Layer
 from .layout import DIGEST, Descriptor
 
-LARGEST = 1 << 20
+LARGEST = 1 << 24
+BLOCKS = "blocks"
+"""What no fingerprint is."""
 
 
 class Known:
@@ -28,7 +32,10 @@ class Known:
 
     def __init__(self, jail: bytes) -> None:
         self._name = note_of(jail)
+        self.blocks: dict[str, Blocks] = {}
+        """By the name of a layer, those of its last blob."""
         self._layers = self._load()
+        self._saved = dict(self.blocks)
 
     def _load(self) -> dict[str, Layer]:
         """What cannot be read is not known."""
@@ -38,7 +45,10 @@ class Known:
             data = root.read(self._name, LARGEST) or b"{}"
         try:
             found = json.loads(data)
-            return {key: _layer(found[key]) for key in found}
+            blocks = {name: _blocks(fields) for name, fields in found.pop(BLOCKS, {}).items()}
+            layers = {key: _layer(found[key]) for key in found}
+            self.blocks = blocks
+            return layers
         except (ValueError, TypeError, KeyError, AttributeError, InputError):
             return {}
 
@@ -47,12 +57,24 @@ class Known:
 
     def save(self, layers: dict[str, Layer]) -> None:
         """Remember these, and no others."""
-        if layers == self._layers:
+        if layers == self._layers and self.blocks == self._saved:
             return
         host.make_dirs(on_the_mac.NOTES)
-        data = {key: [layer.name, layer.diff_id, *layer.blob, *layer.left_out] for key, layer in layers.items()}
+        data: dict[str, Any] = {
+            key: [layer.name, layer.diff_id, *layer.blob, *layer.left_out] for key, layer in layers.items()
+        }
+        data[BLOCKS] = self.blocks
         with runs.on_the_mac(on_the_mac.NOTES) as root:
             root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
+
+
+def _blocks(fields: list[object]) -> Blocks:
+    digest, size, start, packed = fields
+    if not (isinstance(size, int) and isinstance(start, int) and isinstance(packed, str)):
+        raise ValueError(fields)
+    if not DIGEST.fullmatch(str(digest)) or start < 0:
+        raise ValueError(fields)
+    return Blocks(str(digest), size, start, packed)
 
 
 def _layer(fields: list[object]) -> Layer:

@@ -36,6 +36,7 @@ CHUNK = 1 << 20
 class Stream(Protocol):
     """Where the bytes of the layer go."""
 
+    def begin(self, name: bytes, size: int) -> None: ...
     def write(self, data: bytes) -> None: ...
 
 
@@ -44,7 +45,7 @@ class LayerWriter:
 
     def __init__(self, root: Root, scan: Scan, plan: LayerPlan, epoch: int | None, stream: Stream) -> None:
         self._root, self._scan, self._plan = root, scan, plan
-        self._epoch, self._write = epoch, stream.write
+        self._epoch, self._begin, self._write = epoch, stream.begin, stream.write
         self._backend = backend()
         self._parents: set[bytes] = set()
         self._written: set[bytes] = set()
@@ -156,6 +157,7 @@ class LayerWriter:
             if not stat.S_ISREG(status.st_mode):
                 self.warnings.append(f"/{show(path)} of the jail became something else while it was read: left out")
                 return
+            self._begin(path, status.st_size)
             self._write(tar.entry(path, tar.FILE, self._owned(status), status.st_size, xattrs=self._xattrs(fd)))
             self._data(fd, status, path)
         finally:

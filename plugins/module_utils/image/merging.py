@@ -40,6 +40,8 @@ class Merged:
         """`most_links` is how many names a file can have; 0: any number."""
         self._key, self._most_links = key, most_links
         self._tree: Tree = {}
+        self._near, self._here = b"", self._tree
+        """The key of the directory that the last entry lies in, and what is in it: the next one is often there, too."""
         self.size = 0
         """How many names all layers had place for. One short entry can imply hundreds of directories."""
         self._layer = 0
@@ -48,6 +50,10 @@ class Merged:
         """Whether the layer at hand makes the same once more, upon what a killed run made of it."""
         self._linked: set[bytes] = set()
         """By their keys, what hard links of this layer lead to in lower ones, and the directories that it lies in."""
+
+    def _leave(self) -> None:
+        """Forget where the last entry lies: that may go."""
+        self._near, self._here = b"", self._tree
 
     def begin_layer(self) -> None:
         self._layer += 1
@@ -59,6 +65,7 @@ class Merged:
 
         Whiteouts come before the entries of their layer.
         """
+        self._leave()
         *above, name = self._names(path)
         here = self._find(above)
         found = here.get(name) if isinstance(here, dict) else None
@@ -84,25 +91,38 @@ class Merged:
             if linked is None:
                 return f"is a hard link to {show(first)}, which is no earlier file of the image, or one that is hidden"
             kind, links = linked.kind, linked.links
-        *above, name = self._names(path)
-        here = self._tree
-        for depth, part in enumerate(above, 1):
-            below = here.get(part)
-            if below is None:
-                self.size += 1
-                below = here[part] = {}
-            if isinstance(below, Leaf):
+        parent, _slash, name = self._key(path).rpartition(b"/")
+        if parent != self._near:
+            depth = self._enter(parent)
+            if depth:
                 return _below(path, depth)
-            here = below
+        here = self._here
         there = here.get(name)
         if kind == "directory" and isinstance(there, dict):
             return ""
-        self.size += there is None
+        if there is None:
+            self.size += 1
+        else:
+            self._leave()
         if isinstance(there, dict) or (there is not None and self._key(path) in self._linked):
             self.repeatable = False  # what comes first in the layer may need what is not there any more
         _lose_name(there)
         here[name] = {} if kind == "directory" else self._leaves[kind]
         return self._gain_name(here, name, links) if links else ""
+
+    def _enter(self, parent: bytes) -> int:
+        """Go to a directory, which may be implied; at which depth something else is in the way, 0 when nothing is."""
+        here = self._tree
+        for depth, part in enumerate(parent.split(b"/") if parent else (), 1):
+            below = here.get(part)
+            if below is None:
+                self.size += 1
+                below = here[part] = {}
+            if isinstance(below, Leaf):
+                return depth
+            here = below
+        self._near, self._here = parent, here
+        return 0
 
     def _gain_name(self, here: Tree, name: bytes, links: list[int]) -> str:
         """Count a hard link. Going on after a killed run makes one more for a moment."""
@@ -121,8 +141,8 @@ class Merged:
             return None
         if found.layer < self._layer:
             self._note(self._key(first))
-        directory[name] = found._replace(links=found.links or [1])
-        return directory[name]
+        directory[name] = linked = found._replace(links=found.links or [1])
+        return linked
 
     def fault_of_whiteout(self, directory: bytes) -> str:
         """Why there can be no whiteout in a directory, now that all of its layer is in place; empty when there can."""

@@ -3,10 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pack a layer while it is made, on all processors, with the same result however many there are.
 
-The stream is cut into blocks of one size, each is deflated on its own with the
-end of the one before it as its dictionary, and what comes of them is joined to
-one gzip member, as pigz does. Threads do: zlib and hashlib let go of Python's
-lock while they work.
+The stream is cut into blocks, each is deflated on its own with the end of the
+one before it as its dictionary, and what comes of them is joined to one gzip
+member, as pigz does. Threads do: zlib and hashlib let go of Python's lock while
+they work.
+
+A cut is before each large file, and before those whose names say so, wherever
+in the stream they are. So a file that comes, goes or changes moves no cut but
+its own, and all other blocks are taken from the blob of before.
 
 Memory: the blocks that are on their way, a few for each processor.
 """
@@ -20,12 +24,17 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable
 
+from .blocks import Former, key_of
+
 BLOCK = 1 << 20
 WINDOW = 1 << 15
+RARITY = 32
+"""One of so many small files begins a block, so that one of those has half a megabyte."""
 LEVEL = 5
 """A third less work than 6, which gzip takes, for half a percent of size (docs/benchmarks.md)."""
 HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 """No name, no time, no system: nothing that differs between two Macs."""
+TRAILER = 8
 MOST = 4
 
 DENSEST = 100
@@ -42,7 +51,7 @@ class Gzip:
     """A stream that is packed by gzip on its way to `write`."""
 
     media_type = "application/vnd.oci.image.layer.v1.tar+gzip"
-    recipe = f"gzip {LEVEL} {BLOCK} {DENSEST} {zlib.ZLIB_RUNTIME_VERSION}"
+    recipe = f"gzip {LEVEL} {BLOCK} {RARITY} {DENSEST} {zlib.ZLIB_RUNTIME_VERSION}"
     """What the result depends on besides the stream."""
 
     def __init__(self, write: Write) -> None:
@@ -51,7 +60,11 @@ class Gzip:
         self._deflaters = ThreadPoolExecutor(workers)
         self._summer = ThreadPoolExecutor(1)
         self._most = workers + 2
-        self._pending: deque[Future[bytes]] = deque()
+        self._pending: deque[Future[tuple[bytes, bytes]]] = deque()
+        self.former: Former | None = None
+        """Where blocks may be that are packed already."""
+        self.blocks: list[tuple[bytes, int]] = []
+        """The key of each block that was written, and its length."""
         self._sums: deque[Future[None]] = deque()
         self._pieces: list[bytes] = []
         self._held = 0
@@ -59,6 +72,14 @@ class Gzip:
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
         self._crc = self.plain_size = self.packed_size = 0
         self._write(HEADER)
+
+    def begin(self, name: bytes, size: int) -> None:
+        """A file begins."""
+        if size >= BLOCK or not zlib.crc32(name) % RARITY:
+            self._cut()
+            if self._held:
+                self._submit(self._pieces.pop(), zlib.Z_SYNC_FLUSH)
+                self._pieces, self._held = [], 0
 
     def write(self, data: bytes) -> None:
         self._pieces.append(data)
@@ -77,11 +98,16 @@ class Gzip:
 
     def _submit(self, block: bytes, flush: int) -> None:
         self._sums.append(self._summer.submit(self._sum, block))
-        self._pending.append(self._deflaters.submit(_deflate, block, self._before, flush))
+        self._pending.append(self._deflaters.submit(self._pack, block, self._before, flush))
         self._before = block[-WINDOW:]
         self.plain_size += len(block)
         while len(self._pending) > self._most:
             self._take()
+
+    def _pack(self, block: bytes, before: bytes, flush: int) -> tuple[bytes, bytes]:
+        key = key_of(block, before, b"%d" % flush)
+        packed = self.former.find(key) if self.former else b""
+        return key, packed or _deflate(block, before, flush)
 
     def _sum(self, block: bytes) -> None:
         self._plain.update(block)
@@ -89,7 +115,9 @@ class Gzip:
 
     def _take(self) -> None:
         self._sums.popleft().result()
-        self._write(self._pending.popleft().result())
+        key, packed = self._pending.popleft().result()
+        self.blocks.append((key, len(packed)))
+        self._write(packed)
 
     def _write(self, data: bytes) -> None:
         self._packed.update(data)

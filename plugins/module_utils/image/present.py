@@ -5,6 +5,8 @@
 
     index -> manifest -> config -> all layers inspected -> entry -> layer after layer -> entry complete
 
+Where nothing is yet, layers are inspected and put into the jail in one pass, see at_once.py.
+
 A run that is killed is finished by the next one, from the layer on that was at work, or from the first one on when
 that layer replaces what it needs itself.
 """
@@ -22,15 +24,16 @@ from .. import mounted_volume, stage
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
-from ..errors import BusyError, InputError, JailError, NotAJailError, show
+from ..errors import BusyError, InputError, JailError, NotAJailError, SpaceError, show
 from ..macos import Release, release
 from ..protected import STATE
 from ..result import Result
 from ..rootfs.record import journals
-from ..rootfs.remove import remove
+from ..rootfs.remove import remove, take_back
 from ..sizes import size
 from . import platforms
 from .applying import Applier
+from .at_once import AtOnce, GivenUpError
 from .config import Layer
 from .inspection import PACKED, Inspection, unpacked
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
@@ -65,14 +68,12 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
                 _sweep(place)
             return Result(False, values, [], warnings)
         warnings += mounted_volume.warnings(real)
-        inspection = Inspection(store, real)
-        inspection.look(image.layers)
-        if not check:
-            if former:
-                remove(place, unmount=False, check=False)
+        if check:
+            inspection = _inspect(real, image, store, check)
+        else:
             with closing(Turn(f"unpack {show(real)}")) as turn:
-                warnings += _make(real, image, store, inspection, turn)
-                warnings += turn.remarks
+                inspection = _make(real, image, store, turn, place if former else None)
+                warnings += [*inspection.lacking, *turn.remarks]
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
     removed = [f"- {show(real)} (of another image)"] if former else []
@@ -189,8 +190,70 @@ def _is_untouched(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _make(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> list[str]:
-    """Make it; what the volume refused of it."""
+def _make(real: bytes, image: Image, store: Layout, turn: Turn, former: str | None) -> Inspection:
+    """Make it in one pass, or else in two, instead of the jail `former`; what was found out."""
+    found = None if os.path.lexists(real) else _make_at_once(real, image, store, turn)
+    if found is None:
+        found = _inspect(real, image, store, check=False)
+        if former is not None:
+            remove(former, unmount=False, check=False)
+        _make_inspected(real, image, store, found, turn)
+    return found
+
+
+def _inspect(real: bytes, image: Image, store: Layout, check: bool) -> Inspection:
+    """Inspect all layers; what a killed run made of an image that is refused goes."""
+    inspection = Inspection(store, real)
+    try:
+        inspection.look(image.layers)
+    except (InputError, SpaceError):
+        if not check and not jails.is_vacant(real):
+            with jails.open_jail(os.fsdecode(real)) as jail:
+                jail.lock()
+                if jail.entry.get("closed"):
+                    take_back(jail)
+        raise
+    return inspection
+
+
+def _make_at_once(real: bytes, image: Image, store: Layout, turn: Turn) -> Inspection | None:
+    """Make it in one pass; None when that cannot be, and nothing is there, or another run's jail."""
+    above = host.missing_dirs(os.path.dirname(real))
+    with jails.create(real, image=image.digest, layers=0, closed=True) as jail:
+        if not jail.nascent:
+            return None
+        jail.lock()
+        try:
+            return _unpack_at_once(jail, image, store, turn)
+        except (InputError, SpaceError, GivenUpError):
+            take_back(jail)
+    for path in above:
+        host.remove_empty(path)
+    return None
+
+
+def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: Turn) -> Inspection:
+    with closing(Applier(jail.root)) as applier:
+        applier.close_to_others()
+        inspection = AtOnce(store, jail.path, applier)
+        for number, layer in enumerate(image.layers):
+            with turn:
+                inspection.take(layer)
+            jail.mark(layers=number + 1)
+        _complete(jail, applier, inspection)
+    return inspection
+
+
+def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> None:
+    stage.make(jail.root)
+    applier.finish(inspection.top, jail.entry.get("closed", False))
+    inspection.lacking = applier.left_out.warnings
+    holds = _release(jail.path)
+    known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
+    jail.mark(state="complete", closed=None, built=int(time.time()), **known)
+
+
+def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> None:
     jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
@@ -209,11 +272,7 @@ def _make(real: bytes, image: Image, store: Layout, inspection: Inspection, turn
                     with turn:
                         _apply(applier, store, layer)
                     jail.mark(layers=number + 1)
-        stage.make(jail.root)
-        holds = _release(real)
-        known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
-        jail.mark(state="complete", built=int(time.time()), **known)
-    return applier.left_out.warnings
+            _complete(jail, applier, inspection)
 
 
 def _empty(root: Root) -> None:

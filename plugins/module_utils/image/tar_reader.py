@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, Protocol
+from zlib import adler32
 
 from .._sys.limits import DIGITS, OWNER, TAR_GLOBAL, TAR_HEADERS, TAR_SIZE, TIME, Limit
 from ..errors import FormatError, InputError, show
@@ -32,6 +33,7 @@ FILES = frozenset((b"0", b"\0", b"7"))
 WITHOUT_DATA = frozenset((HARDLINK, SYMLINK, CHAR, DEVICE, DIRECTORY, FIFO))
 SECOND = 1_000_000_000
 _DIGITS = frozenset(b"0123456789")
+_NONE: dict[bytes, bytes] = {}
 _PAX_SPARSE = b"GNU.sparse."
 
 
@@ -83,9 +85,12 @@ class _Reader:
             if kind in (GLOBAL, PAX, LONG_NAME, LONG_LINK):
                 self._extend(kind, block, extended)
                 continue
-            long_names = {**extended.get(LONG_NAME, {}), **extended.get(LONG_LINK, {})}
-            member = self._member(block, {**self._global, **extended.get(PAX, {})}, long_names)
-            extended = {}
+            if extended:
+                long_names = {**extended.get(LONG_NAME, _NONE), **extended.get(LONG_LINK, _NONE)}
+                member = self._member(block, {**self._global, **extended.get(PAX, _NONE)}, long_names)
+                extended = {}
+            else:
+                member = self._member(block, self._global, _NONE)
             yield member
             self._skip(member.offset, 0 if member.type in WITHOUT_DATA else member.size)
         if extended:
@@ -100,7 +105,7 @@ class _Reader:
             return None
         if len(block) < BLOCK:
             raise self._damaged("it ends in the middle of a header")
-        told, summed = self._number(block[148:156], b""), sum(block[:148]) + 8 * 32 + sum(block[156:])
+        told, summed = self._number(block[148:156], b""), _sum(block) - sum(block[148:156]) + 8 * 32
         # Old tars took the bytes as signed.
         if told != summed and told != summed - 256 * sum(byte > 127 for byte in block[:148] + block[156:]):
             raise self._damaged("the checksum of a header is wrong")
@@ -153,7 +158,7 @@ class _Reader:
     # -- a member -----------------------------------------------------------------
 
     def _member(self, block: bytes, records: dict[bytes, bytes], long_names: dict[bytes, bytes]) -> Member:
-        if long_names.keys() & records.keys():
+        if long_names and long_names.keys() & records.keys():
             raise self._damaged("a member has two long names")
         name, kind = _text(block[:100]), block[156:157]
         if block[257:263] == b"ustar\0" and block[345]:
@@ -161,7 +166,7 @@ class _Reader:
         name = long_names.get(b"path") or records.get(b"path") or name
         if kind == b"\0" and name.endswith(b"/"):
             kind = DIRECTORY  # as tars before POSIX had it
-        if kind == SPARSE or any(key.startswith(_PAX_SPARSE) for key in records):
+        if kind == SPARSE or (records and any(key.startswith(_PAX_SPARSE) for key in records)):
             name = records.get(_PAX_SPARSE + b"name") or name
             self._refuse(name, "is sparse, which is not read: pack it without the option --sparse")
         return Member(
@@ -177,7 +182,9 @@ class _Reader:
                 key[len(XATTR) :].decode("utf-8", "surrogateescape"): value
                 for key, value in records.items()
                 if key.startswith(XATTR)
-            },
+            }
+            if records
+            else {},
             self._stream.tell(),
         )
 
@@ -208,6 +215,9 @@ class _Reader:
 
     def _number(self, field: bytes, name: bytes) -> int:
         """Octal digits; or, as GNU tar has it, a two's complement of which the first bit is set."""
+        plain = field[:-1]
+        if not field[-1] and plain.isdigit() and b"8" not in plain and b"9" not in plain:
+            return int(plain, 8)
         if field[0] & 0x80:
             bits = 8 * len(field) - 1
             number = int.from_bytes(field, "big") & ((1 << bits) - 1)
@@ -224,6 +234,11 @@ class _Reader:
 
     def _damaged(self, why: str) -> FormatError:
         return FormatError(f"{self._where} is no tar archive, or damaged: {why}")
+
+
+def _sum(block: bytes) -> int:
+    """Of the bytes of a header. The low half of an Adler-32 is one more than a sum below 65521 (RFC 1950)."""
+    return (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
 
 
 def _says_something(key: bytes) -> bool:

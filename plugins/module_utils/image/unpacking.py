@@ -16,12 +16,14 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
 from .._sys.limits import EXPANSION, EXPANSION_FREE, STREAMS
 from ..errors import InputError
 from ..tree.archive import plain_name
 from . import tar, tar_reader
+from .ahead import Ahead
 from .tar_reader import SECOND
 
 CHUNK = 1 << 18
@@ -46,13 +48,7 @@ class Entry(NamedTuple):
     @property
     def path(self) -> bytes:
         """Where it is in the jail; of a whiteout, what it hides."""
-        name = plain_name(self.raw)
-        if self.kind == "opaque":
-            return os.path.dirname(name)
-        if self.kind == "whiteout":
-            parent, base = os.path.split(name)
-            return os.path.join(parent, base[len(WHITEOUT) :])
-        return name
+        return _path(self.raw, self.kind)
 
     @property
     def first(self) -> bytes:
@@ -60,20 +56,34 @@ class Entry(NamedTuple):
         return plain_name(self.link)
 
 
+@lru_cache(maxsize=2)
+def _path(raw: bytes, kind: str) -> bytes:
+    """It is asked for several times of one entry, and of no other in between. A name may have a megabyte."""
+    name = plain_name(raw)
+    if kind == "opaque":
+        return os.path.dirname(name)
+    if kind == "whiteout":
+        parent, base = os.path.split(name)
+        return os.path.join(parent, base[len(WHITEOUT) :])
+    return name
+
+
 class Unpacked:
-    """What a gzip file holds, read forwards only, with its digest and a limit."""
+    """What a gzip file holds, read forwards only, with its digest and a limit. A thread unpacks it."""
 
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
         self._file, self._where = file, where
         self._limit = packed_size * EXPANSION + EXPANSION_FREE
         self._inflate, self._streams = zlib.decompressobj(31), 1
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
-        self._input = self._buffer = b""
+        self._buffer = b""
         self._start = self._position = 0
         self.size = 0
+        self._ahead = Ahead(self._unpacked())
 
     def close(self) -> None:
         """Let go of what unpacks it."""
+        self._ahead.close()
 
     def read(self, count: int) -> bytes:
         """The next bytes; fewer at the end alone. What is read so is kept in memory: it is for headers."""
@@ -110,38 +120,49 @@ class Unpacked:
             yield data
 
     def _more(self) -> bool:
-        """Unpack another piece; False at the end."""
+        """Take another piece; False at the end."""
+        piece = self._ahead.next()
+        self._buffer, self._start = self._buffer[self._start :] + piece, 0
+        return bool(piece)
+
+    # -- the thread -----------------------------------------------------------------
+
+    def _unpacked(self) -> Iterator[bytes]:
+        for piece in self._inflated():
+            self._plain.update(piece)
+            self.size += len(piece)
+            if self.size > self._limit:
+                raise InputError(EXPANSION.exceeded("unpack", self._where, "expands to"))
+            yield piece
+
+    def _inflated(self) -> Iterator[bytes]:
+        """What the file unpacks to, in pieces."""
+        data = b""
         while True:
             if self._inflate.eof:
-                self._input = self._inflate.unused_data or self._next()
-                if not self._input:
-                    return False
+                data = self._inflate.unused_data or self._next()
+                if not data:
+                    return
                 self._inflate, self._streams = zlib.decompressobj(31), self._streams + 1
                 if self._streams > STREAMS:
                     raise InputError(STREAMS.exceeded("unpack", self._where))
-            data = self._input or self._next()
+            data = data or self._next()
             try:
                 piece = self._inflate.decompress(data, CHUNK)
             except zlib.error as exc:
                 raise InputError(f"{self._where} is damaged, or not packed by gzip: {exc}") from exc
-            self._input = self._inflate.unconsumed_tail
+            was, data = data, self._inflate.unconsumed_tail
             if piece:
-                self._count(piece)
-                return True
-            if not data and not self._inflate.eof:
-                return False
+                yield piece
+            elif not was and not self._inflate.eof:
+                return
 
     def _next(self) -> bytes:
         data = self._file.read(CHUNK)
         self._packed.update(data)
         return data
 
-    def _count(self, piece: bytes) -> None:
-        self._plain.update(piece)
-        self.size += len(piece)
-        self._buffer, self._start = self._buffer[self._start :] + piece, 0
-        if self.size > self._limit:
-            raise InputError(EXPANSION.exceeded("unpack", self._where, "expands to"))
+    # -------------------------------------------------------------------------------
 
     def digests(self) -> tuple[str, str]:
         """Of what it unpacks to and of the file, both read to their ends."""
@@ -156,11 +177,8 @@ class Unpacked:
 class PlainTar(Unpacked):
     """A layer that is not packed at all."""
 
-    def _more(self) -> bool:
-        piece = self._next()
-        if piece:
-            self._count(piece)
-        return bool(piece)
+    def _inflated(self) -> Iterator[bytes]:
+        return iter(self._next, b"")
 
 
 def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
@@ -168,7 +186,7 @@ def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
     for member in tar_reader.members(stream, where):
         yield Entry(
             member.name,
-            _kind(member, os.path.basename(plain_name(member.name))),
+            _kind(member),
             _FORMATS.get(member.type, stat.S_IFREG) | member.mode,
             member.uid,
             member.gid,
@@ -189,7 +207,9 @@ _KINDS = {
 }
 
 
-def _kind(member: tar_reader.Member, name: bytes) -> str:
-    if name == OPAQUE:
-        return "opaque"
-    return "whiteout" if name.startswith(WHITEOUT) else _KINDS.get(member.type, "other")
+def _kind(member: tar_reader.Member) -> str:
+    if WHITEOUT in member.name:
+        name = os.path.basename(plain_name(member.name))
+        if name.startswith(WHITEOUT):
+            return "opaque" if name == OPAQUE else "whiteout"
+    return _KINDS.get(member.type, "other")

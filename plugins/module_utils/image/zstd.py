@@ -13,7 +13,8 @@ of threads.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Callable
 
 from .. import programs
@@ -26,6 +27,7 @@ from .unpacking import CHUNK, Unpacked
 PLACES = (programs.OWN, *programs.HOMEBREW, "/usr/bin")
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 LEVEL = 3
+BLOCK = 1 << 20
 THREADS = 2
 WINDOW = 27
 """At most 2**WINDOW bytes of memory for what came before, which is what zstd takes without being asked."""
@@ -52,13 +54,31 @@ class Zstd:
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._put = write
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
+        self._summer = ThreadPoolExecutor(1)
+        self._summed: Future[None] | None = None
+        self._pieces: list[bytes] = []
+        self._held = 0
         self.plain_size = self.packed_size = 0
         self._program = program()
         self._filter = Filter([self._program, "-q", "-c", f"-{LEVEL}", f"-T{THREADS}"])
         self._filter.put_into(self._take)
 
+    def begin(self, name: bytes, size: int) -> None:
+        """A file begins."""
+
     def write(self, data: bytes) -> None:
-        self._plain.update(data)
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held >= BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Give a block to the program, while a thread digests it."""
+        data = b"".join(self._pieces)
+        self._pieces, self._held = [], 0
+        if self._summed:
+            self._summed.result()
+        self._summed = self._summer.submit(self._plain.update, data)
         self.plain_size += len(data)
         self._filter.write(data)
 
@@ -69,6 +89,8 @@ class Zstd:
 
     def finish(self) -> tuple[str, str]:
         """End the stream; returns the digests of what went in and of what came out."""
+        self._flush()
+        self._summer.shutdown()
         rc = self._filter.finish_input()
         if rc:
             raise OperationError("run", self._program, f"it ended with {rc}")
@@ -76,6 +98,7 @@ class Zstd:
 
     def close(self) -> None:
         self._filter.close()
+        self._summer.shutdown()
 
 
 class Frames:
@@ -150,20 +173,12 @@ class UnpackedZstd(Unpacked):
             frames.feed(data)
             yield data
 
-    def _more(self) -> bool:
-        piece = self._filter.read()
-        if piece:
-            self._count(piece)
-            return True
+    def _inflated(self) -> Iterator[bytes]:
+        yield from iter(self._filter.read, b"")
         if self._filter.wait():
             raise InputError(f"{self._where} is damaged, or not packed by zstd")
-        return False
-
-    def digests(self) -> tuple[str, str]:
-        self._buffer = b""
-        while self._more():
-            self._buffer = b""
-        return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
 
     def close(self) -> None:
+        self._filter.kill()
+        super().close()
         self._filter.close()

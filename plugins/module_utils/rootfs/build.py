@@ -76,8 +76,7 @@ def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
         run = _Run(wish, source, check, seal)
         with reported(wish.progress_file, run.progress, run.estimate):
             findings = run.findings()
-    seconds = round(time.monotonic() - started, 3)
-    result = _result(findings, seconds, run.warnings)
+    result = _result(findings, round(time.monotonic() - started, 3), run.warnings)
     result.values["existed"] = run.existed
     if run.bytes is not None:
         result.values["jail_bytes"] = run.bytes
@@ -95,8 +94,7 @@ class _Run:
         self.progress = Progress() if wish.progress_file else None
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
-        self.bytes: int | None = None
-        """How many the files of the jail have, as far as that is known."""
+        self.bytes: int | None = None  # how many its files have, as far as that is known
         self.warnings = [
             f"someone other than root can write to {show(parent)}, and so put something else in the place of the jail "
             f"{show(self._path)}: build it below a directory that only root can write to"
@@ -274,8 +272,7 @@ class _Run:
                     findings = self._walk(jail, was, act=True, turn=turn)
                 self.warnings += turn.remarks
             findings.adopted(adopted and not self.existed, moves)
-            news = self._news(jail, was, findings)
-            if news:
+            if news := self._news(jail, was, findings):
                 jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
             record.finish(jail.root, was, findings.blocks, findings.dropped)
         except BaseException as exc:
@@ -367,8 +364,7 @@ class _Run:
     def space(self, stats: Stats) -> dict[str, Any]:
         """For check mode: what is to be copied, against what is free."""
         free = host.free_bytes(self._path)
-        summary = f"{stats.sizes.summary()} to copy, {size(free)} free"
-        return {"needed": stats.needed, "free": free, "summary": summary}
+        return {"needed": stats.needed, "free": free, "summary": f"{stats.sizes.summary()} to copy, {size(free)} free"}
 
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN

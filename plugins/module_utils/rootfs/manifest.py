@@ -80,7 +80,7 @@ class _Reading:
         for number, line in self._lines(path, origin):
             self._count += 1
             if self._count > MANIFEST:
-                raise ManifestError(MANIFEST.exceeded("read", path, "has, with those before it,"))
+                raise ManifestError(MANIFEST.exceeded("read", f"the manifest {path}", "has, with those before it,"))
             origin = f"{path} line {number}"
             if line.split(None, 1)[0] == INCLUDE:
                 included = os.fsdecode(line[len(INCLUDE) :].strip())

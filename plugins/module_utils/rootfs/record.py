@@ -204,7 +204,7 @@ class Record:
             raise self._damaged(exc) from exc
 
     def files(self, path: bytes) -> Iterator[bytes]:
-        """The names in a block, without what it says of them, of which nothing is kept."""
+        """The names in a block; nothing of it is kept."""
         try:
             yield from self.block(self.spelling(path)).names()
         except RecordError as exc:
@@ -217,10 +217,7 @@ class Record:
             return fields.get(name, ())
         key = self.names.key
         if self._keyed is None or self._keyed[0] is not fields:
-            by_key: dict[bytes, list[mtree.Fields]] = {}
-            for other, found in fields.items():
-                by_key.setdefault(key(other), found)
-            self._keyed = fields, by_key
+            self._keyed = fields, {key(other): found for other, found in reversed(fields.items())}
         return self._keyed[1].get(key(name), ())
 
     def linked(self, path: bytes) -> dict[bytes, int]:

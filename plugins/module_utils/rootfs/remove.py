@@ -52,16 +52,28 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
                     jail.mark()  # so that what an interrupted removal leaves is known as a jail
-            _empty(jail)
-            with alone_in(jail.root):
-                jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
-                jails.sweep(jail.root)
+            _end(jail)
     if not check:
         host.remove_empty(real)
         for place in (real, *moved):
             register.forget(place)
     unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
     return _result([*unmounts, ("remove", b"/", "dir")], real, ends)
+
+
+def take_back(jail: jails.Jail) -> None:
+    """Remove a jail that this run or a killed one began: nothing is mounted in it, and there are no jobs for it."""
+    _end(jail)
+    host.remove_empty(jail.path)
+    register.forget(jail.path)
+
+
+def _end(jail: jails.Jail) -> None:
+    """Remove all that is in a jail that is locked; it is unlocked afterwards."""
+    _empty(jail)
+    with alone_in(jail.root):
+        jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
+        jails.sweep(jail.root)
 
 
 def _execute(steps: list[Step]) -> None:
@@ -127,6 +139,6 @@ def _empty(jail: jails.Jail) -> None:
         for name in jail.root.names(parent):
             path = os.path.join(parent, name)
             if key(path) != key(keep):
-                jail.root.remove_tree(path)
+                jail.root.remove_tree(path, helped=(os.cpu_count() or 1) > 1)
     if jail.root.lstat(b"private"):
         jail.root.rename(b"private", jails.TEMPORARY + os.urandom(6).hex().encode())

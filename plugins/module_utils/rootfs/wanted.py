@@ -17,6 +17,7 @@ from .._sys.rooted import Root
 from ..errors import InputError, OperationError, failed, show
 from ..jail import TEMPORARY
 from ..protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
+from .brief import MANY, Brief
 from .globs import Excluding
 from .graft import Graft
 from .layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
@@ -24,7 +25,7 @@ from .readable import refuse_unreadable
 from .source import Source
 
 Status = Any
-"""os.stat_result, Thin for a slice of a file, or Fixed for what no file gives."""
+"""os.stat_result, Brief for one of many, Thin for a slice of a file, or Fixed for what no file gives."""
 
 
 class Thin(NamedTuple):
@@ -253,6 +254,7 @@ class WantedTree:
         fd = listing.own = listing.keep(self._source.root.open_dir(source))
         statuses: dict[bytes, Status] = {}
         subdirs: dict[bytes, Status] = {}
+        known: dict[int, int] = {}
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
@@ -260,7 +262,7 @@ class WantedTree:
                     status = entry.stat(follow_symlinks=False)
                     kind = status.st_mode & 0o170000
                     if kind == 0o100000:
-                        statuses[name] = status
+                        statuses[name] = status if len(statuses) < MANY else Brief.of(status, known)
                     elif kind == 0o040000:
                         subdirs[name] = status
                     elif kind == 0o140000:

@@ -173,6 +173,9 @@ def fault_of_name(raw: bytes) -> str:
 
 def plain_name(raw: bytes) -> bytes:
     """A name without "." and double slashes."""
+    name = raw[:-1] if raw[-1:] == b"/" else raw
+    if name and name[0] != 47 and b"//" not in name and b"./" not in name and name[-1] not in b"/.":
+        return name  # as nearly all are
     return b"/".join(part for part in raw.split(b"/") if part not in (b"", b"."))
 
 

@@ -161,6 +161,66 @@ def test_many_files_on_fuse(fuse: Path) -> None:
     assert os.listdir(fuse) == []
 
 
+# -- with a helper -----------------------------------------------------------------
+
+
+def bushy(place: Path, width: int) -> int:
+    """Directories of files, three deep; how many things there are."""
+    count = 1
+    for number in range(width**2):
+        folder = place / f"{number // width}/{number % width}"
+        folder.mkdir(parents=True)
+        for name in range(width):
+            (folder / str(name)).touch()
+        count += 1 + width + (number % width == 0)
+    return count
+
+
+def test_a_helper_takes_its_part(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two end where they meet, wherever that is; what the one does not remove the other one does."""
+    monkeypatch.setattr(removal, "ALONE", 5)
+    shares = []
+    for width in (2, 5, 12, 12, 12):
+        count = bushy(place / "d", width)
+        chain(place / "d/0", removal.OPEN + 10)
+        with Root(str(place)) as root:
+            shares.append(root.remove_tree(b"d", helped=True) / (count + removal.OPEN + 10))
+        assert os.listdir(place) == []
+    assert min(shares) < 0.95
+
+
+def test_a_helper_that_dies_is_not_missed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "ALONE", 5)
+    for fails in ("_help", "fork"):
+        count = bushy(place / "d", 5)
+        with pytest.MonkeyPatch.context() as patch, Root(str(place)) as root:
+            if fails == "fork":
+                patch.setattr(os, "fork", lambda: (_ for _ in ()).throw(BlockingIOError()))
+            else:
+                patch.setattr(removal, "_help", lambda *_words: os._exit(9))
+            assert root.remove_tree(b"d", helped=True) == count
+        assert os.listdir(place) == []
+
+
+@pytest.mark.parametrize("number", [0, 17, 35])
+def test_a_helper_enters_no_mount(place: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Whichever of the two finds it, the first one tells, and no child is left."""
+    monkeypatch.setattr(removal, "ALONE", 5)
+    bushy(place / "d", 6)
+    point = place / f"d/{number // 6}/{number % 6}/point"
+    point.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
+    try:
+        (point / "mine").write_text("not ours")
+        with Root(str(place)) as root, pytest.raises(OperationError, match="something is mounted there"):
+            root.remove_tree(b"d", helped=True)
+        assert (point / "mine").read_text() == "not ours"
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
 # -- a way down and back ------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -30,7 +30,11 @@ def by_zstd(data: bytes, *options: str) -> bytes:
     return subprocess.run(["zstd", "-qc", *options], input=data, check=True, capture_output=True).stdout
 
 
-PACKINGS = {"gzip": (gzip.compress, "gzip"), "zstd": (by_zstd, "zstd"), "skipped": (lambda _data: SKIPPED, "zstd")}
+PACKINGS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "gzip": (gzip.compress, "gzip"),
+    "zstd": (by_zstd, "zstd"),
+    "skipped": (lambda _data: SKIPPED, "zstd"),
+}
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

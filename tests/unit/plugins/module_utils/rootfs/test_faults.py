@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys.jail_lock import path_of_lock
@@ -18,6 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyErro
 from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import team
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, _Run, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.walk import Findings
 from system_calls import before_call, die, fail, in_child
 
 from .conftest import Make, snapshot
@@ -151,10 +153,14 @@ def test_an_interrupted_build_foretells_only_what_is_missing(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 100)
 
-    def ask(self: _Run, _waits: bool) -> None:
-        foretold.append(self.estimate())
+    act = _Run._act
 
-    monkeypatch.setattr(_Run, "_wait", ask)
+    def ask(self: _Run, *given: Any, **named: Any) -> Findings:
+        foretold.append(self.estimate())
+        return act(self, *given, **named)
+
+    monkeypatch.setattr(_Run, "_act", ask)
+    monkeypatch.setattr(_Run, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
     make("/usr/", check=False)
     whole = foretold[-1]
     shutil.rmtree(place / "jail")

@@ -131,7 +131,9 @@ def test_lines_of_all_manifests_are_counted(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(manifest, "MANIFEST", Limit(3000, "lines", MANIFEST.reason))
     files = {"/0": b"# nothing\n" * 10 + b"/a\n" * 2000}
     files.update({f"/{number}": b"@include %d\n" % (number - 1) * 2 for number in range(1, 40)})
-    with pytest.raises(ManifestError, match=r"^cannot read /\d+: it has, with those before it, more than 3000 lines"):
+    with pytest.raises(
+        ManifestError, match=r"^cannot read the manifest /\d+: it has, with those before it, more than 3000 lines"
+    ):
         read_manifests(["/39"], files.__getitem__)
 
 

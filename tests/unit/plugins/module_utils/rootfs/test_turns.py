@@ -149,7 +149,12 @@ def test_a_file_with_two_names_waits_too(make: Make, source: Path) -> None:
 
 def test_a_first_build_has_its_turn_until_its_end(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken, note = [], lock.note
-    monkeypatch.setattr(lock, "note", lambda fd, holder: (taken.append(holder), note(fd, holder)))
+
+    def noted(fd: int, holder: str) -> None:
+        taken.append(holder)
+        note(fd, holder)
+
+    monkeypatch.setattr(lock, "note", noted)
     for number in range(5):
         (source / f"usr/lib/{number}").mkdir(parents=True)
     make("/usr/")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.brief import MANY
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.layout import DIRECTORIES, LINKS
 
 from .conftest import Make
@@ -239,3 +240,18 @@ class TestLeftOut:
         assert (place / "jail/private/var/db/darwin.jail/jail.json").read_text() != "{}"
         again = make("/private/")
         assert (again.changed, again.warnings) == (False, [])
+
+
+def test_many_files_of_one_directory_are_as_few_ones(make: Make, place: Path, source: Path) -> None:
+    """Beyond a number less is kept of each."""
+    for number in range(MANY + 20):
+        (source / f"usr/bin/{number}").write_text(str(number))
+    (source / "usr/bin/git2").hardlink_to(source / "usr/bin/git")
+    os.chown(source / "usr/bin/7", 501, 20)
+    make("/usr/bin/")
+    for verify in ("quick", "full"):
+        assert not make("/usr/bin/", verify=verify).changed
+    for path in (source / "usr/bin").iterdir():
+        one, other = path.stat(), (place / "jail/usr/bin" / path.name).stat()
+        fields = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_nlink")
+        assert [getattr(one, name) for name in fields] == [getattr(other, name) for name in fields]

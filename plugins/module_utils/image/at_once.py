@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inspect an image and put it into a new jail in one pass.
+
+Each entry is inspected before it is put into the jail, which only root can
+enter meanwhile; the digests come last. Whatever is wrong with an image, the
+jail is taken back, and the image is inspected on its own, which says what it
+is. So nothing is accepted here that the inspection refuses, but some of what
+it accepts is given up: what a whiteout hides that comes behind entries of its
+own layer at the same place, and what takes more than half of the room.
+
+Memory: as the inspection.
+"""
+
+from __future__ import annotations
+
+from ..errors import JailError
+from .applying import Applier
+from .config import Layer
+from .inspection import Inspection
+from .layout import Layout
+from .unpacking import Entry, Unpacked
+
+
+class GivenUpError(JailError):
+    """It cannot be done in one pass."""
+
+
+class AtOnce(Inspection):
+    """Layers that are put into a jail while they are inspected, the lowest first."""
+
+    def __init__(self, layout: Layout, target: bytes, applier: Applier) -> None:
+        super().__init__(layout, target)
+        self._applier = applier
+        self._touched: dict[bytes, bool] = {}
+        """Above the lowest layer: keys of what the layer made or linked to, False, and of what that lies in, True."""
+        self._number = 0
+
+    def take(self, layer: Layer) -> None:
+        """Put the next layer upon the others; InputError, SpaceError or GivenUpError at an entry that is wrong."""
+        self._number += 1
+        self._touched = {}
+        self._merged.begin_layer()
+        self.look((layer,))
+
+    def _other(self, entry: Entry, stream: Unpacked) -> None:
+        path, first = entry.path, entry.first if entry.kind == "hardlink" else b""
+        self._place(path, entry.kind, first)
+        if self._number > 1:
+            self._touch(self._names.key(path))
+            if first:
+                self._touch(self._names.key(first))
+        self._applier.put(entry, stream)
+
+    def _touch(self, key: bytes) -> None:
+        self._touched.setdefault(key, False)
+        while key:
+            key = key.rpartition(b"/")[0]
+            if self._touched.get(key):
+                break
+            self._touched[key] = True
+
+    def _whiteout(self, entry: Entry) -> None:
+        opaque = entry.kind == "opaque"
+        self._whiteouts.append(entry)
+        if self._number > 1 and self._merged.hide(entry.path, opaque):
+            key = self._names.key(entry.path)
+            if self._touched.get(key, False) if opaque else key in self._touched:
+                raise GivenUpError("a whiteout hides what its own layer has touched")
+            self._applier.hide(entry)
+
+    def _merge(self) -> None:
+        self._refuse_whiteouts()
+
+    def _count(self, count: int) -> None:
+        super()._count(count)
+        if self.bytes > self._free // 2:
+            raise GivenUpError("it takes more than half of the room that there is")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""An image is inspected and unpacked in one pass: nobody sees what is not inspected, and a refusal leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import host
+from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present
+from containers import contents
+from foreign_images import archive, member, put
+
+from .test_present import STATE, marker, unpacked
+
+FINE = archive(member("bin/sh", data=b"x" * 1000, mode=0o4755), member("bin/ls"))
+
+
+class Spy:
+    """What is seen each time that something is put into the jail, and before the last time a stop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, jail: Path, stop: str = "") -> None:
+        self.modes: set[int] = set()
+        original = applying.Applier._put
+
+        def see(applier: applying.Applier, entry: Any, stream: Any) -> None:
+            self.modes.add(stat.S_IMODE(jail.stat().st_mode))
+            if entry.path == os.fsencode(stop):
+                raise KeyboardInterrupt
+            original(applier, entry, stream)
+
+        monkeypatch.setattr(applying.Applier, "_put", see)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The layers that are unpacked, each time."""
+    found: list[str] = []
+    for module in (inspection, present):
+        original = module.unpacked
+
+        def count(file: Any, blob: Any, where: str, original: Any = original) -> Any:
+            found.append(blob.digest)
+            return original(file, blob, where)
+
+        monkeypatch.setattr(module, "unpacked", count)
+    return found
+
+
+def test_each_layer_is_read_once(place: Path, reads: list[str]) -> None:
+    put(place, FINE, archive(member("bin/.wh.ls"), member("bin/cat")))
+    unpacked(place)
+    assert len(reads) == 2
+    assert sorted(os.listdir(place / "new/bin")) == ["cat", "sh"]
+
+
+@pytest.mark.parametrize("top", [[], [member("./", tarfile.DIRTYPE, mode=0o711)]])
+def test_only_root_can_enter_what_is_not_inspected(
+    place: Path, top: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(*top, member("bin/sh", mode=0o4755)), FINE)
+    seen = Spy(monkeypatch, place / "new")
+    unpacked(place)
+    assert seen.modes == {0o700}
+    assert stat.S_IMODE((place / "new").stat().st_mode) == (0o711 if top else 0o755)
+
+
+@pytest.mark.parametrize("last", [member("bin/x", tarfile.FIFOTYPE), member("a", data=bytes(5_000_000))])
+def test_a_refusal_leaves_nothing(place: Path, last: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the directories that lead to the jail, however late it comes."""
+    put(place, FINE, archive(member("bin/cat"), last))
+    monkeypatch.setattr(host, "free_bytes", lambda path: 4_000_000)
+    seen = Spy(monkeypatch, place / "some/where/new")
+    with pytest.raises(Exception, match=r"neither file|needs more than"):
+        present.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
+    assert seen.modes == {0o700}
+    assert not (place / "some").exists()
+    assert threading.active_count() == 1
+
+
+def test_what_a_killed_run_made_of_a_refused_image_goes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, FINE, archive(member("bin/cat"), member("bin/x", tarfile.FIFOTYPE)))
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/cat")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (marker(place / "new")["closed"], stat.S_IMODE((place / "new").stat().st_mode)) == (True, 0o700)
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place, check=True)
+    assert (place / "new").exists()
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place)
+    assert not (place / "new").exists()
+
+
+def test_a_killed_run_is_opened_by_the_next(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, archive(member("./", tarfile.DIRTYPE, mode=0o711), member("bin/sh")), FINE, archive(member("last")))
+    unpacked(place, "other")
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="last")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    unpacked(place)
+    assert "closed" not in marker(place / "new")
+    assert contents(place / "new", (STATE,)) == contents(place / "other", (STATE,))
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o711
+
+
+@pytest.mark.parametrize("why", ["a whiteout that comes late", "little room"])
+def test_what_cannot_be_done_in_one_pass_is_done_in_two(
+    place: Path, reads: list[str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [member("bin/new"), member(".wh.bin")]
+    put(place, FINE, archive(*late))
+    if why == "little room":
+        put(place, FINE)
+        monkeypatch.setattr(host, "free_bytes", lambda path: 1500)
+    unpacked(place)
+    assert len(reads) == (3 if why == "little room" else 6)
+    assert sorted(os.listdir(place / "new/bin")) == (["ls", "sh"] if why == "little room" else ["new"])
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755

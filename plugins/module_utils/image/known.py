@@ -23,8 +23,8 @@ from .config import Layer
 from .layout import DIGEST, Descriptor
 
 LARGEST = 1 << 24
-BLOCKS = "blocks"
-"""What no fingerprint is."""
+BLOCKS = "blocks of "
+"""As no fingerprint begins; the name of a layer follows."""
 
 
 class Known:
@@ -45,8 +45,8 @@ class Known:
             data = root.read(self._name, LARGEST) or b"{}"
         try:
             found = json.loads(data)
-            blocks = {name: _blocks(fields) for name, fields in found.pop(BLOCKS, {}).items()}
-            layers = {key: _layer(found[key]) for key in found}
+            blocks = {key[len(BLOCKS) :]: _blocks(found[key]) for key in found if key.startswith(BLOCKS)}
+            layers = {key: _layer(found[key]) for key in found if not key.startswith(BLOCKS)}
             self.blocks = blocks
             return layers
         except (ValueError, TypeError, KeyError, AttributeError, InputError):
@@ -63,7 +63,7 @@ class Known:
         data: dict[str, Any] = {
             key: [layer.name, layer.diff_id, *layer.blob, *layer.left_out] for key, layer in layers.items()
         }
-        data[BLOCKS] = self.blocks
+        data.update((BLOCKS + name, blocks) for name, blocks in self.blocks.items())
         with runs.on_the_mac(on_the_mac.NOTES) as root:
             root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 

@@ -85,7 +85,7 @@ def test_what_is_damaged_is_not_taken(jail: Path, place: Path, mac: Path, packed
         blob.unlink()
     else:
         said = json.loads(note.read_bytes())
-        said["blocks"]["Homebrew"][3] = said["blocks"]["Homebrew"][3][:-5]
+        said["blocks of Homebrew"][3] = said["blocks of Homebrew"][3][:-5]
         note.write_text(json.dumps(said))
     (jail / "opt/homebrew/1new").write_bytes(b"new")
     again = exported(jail, place / "image")

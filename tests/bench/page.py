@@ -129,7 +129,8 @@ def section(part: dict[str, Any]) -> list[str]:
 
 def figures(row: Row) -> list[str]:
     found = ratio(row, "seconds")
-    against = f"{found.middle:.2f} ({found.least:.2f} to {found.most:.2f})" if row.peer and found else ""
+    width = f" ({number(found.least)} to {number(found.most)})" if found and found.least != found.most else ""
+    against = f"{number(found.middle)}{width}" if row.peer and found else ""
     times = (middle(of, "seconds", " s") for of in (row.ours, row.theirs))
     mine, others = times
     more = [

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from ..errors import AnyPath, InputError, OperationError, failed, show
 from . import at
 from .backend import Volume, backend
-from .limits import Limit
+from .limits import MANIFEST_LINE, Limit
 from .names import fold, spelling
 from .paths import DIRECTORY, open_absolute, split
 
@@ -184,7 +184,7 @@ def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
     return data
 
 
-def read_lines(path: AnyPath, longest: Limit) -> Iterator[bytes]:
+def read_lines(path: AnyPath, longest: Limit = MANIFEST_LINE) -> Iterator[bytes]:
     """The lines of a file of the host that the user named, one by one; OperationError when it cannot be read."""
     with open_file(path) as file:
         try:

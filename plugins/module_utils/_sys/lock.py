@@ -19,9 +19,9 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Callable
 
 from ..errors import BusyError, OperationError, failed, show
+from .progress import Progress
 from .rooted import Root
 
 FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -182,9 +182,9 @@ class Turn:
     Processes that are forked share it: the first one that ends its copying lets it go for all.
     """
 
-    def __init__(self, work: str, waits: Callable[[bool], None] | None = None) -> None:
-        """`work` is what those who wait will be told. `waits` is called when a wait begins, and when it ends."""
-        self._work, self._waits = work, waits
+    def __init__(self, work: str, progress: Progress | None = None) -> None:
+        """`work` is what those who wait will be told. `progress` tells of a wait, too."""
+        self._work, self._progress = work, progress
         self._depth = 0
         self._told = mmap.mmap(-1, mmap.PAGESIZE)
         with Root(_home()) as root:
@@ -214,8 +214,8 @@ class Turn:
 
     def _wait(self) -> None:
         """Each of those ahead may take its time; BusyError when a single one takes more than PATIENCE."""
-        if self._waits:
-            self._waits(True)
+        if self._progress:
+            self._progress.waiting = True
         started = since = time.monotonic()
         ahead, pause = "", 0.05
         while not locks(self._fd):
@@ -229,8 +229,8 @@ class Turn:
                 )
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
-        if self._waits:
-            self._waits(False)
+        if self._progress:
+            self._progress.waiting = False
         waited = time.monotonic() - started
         if waited > WORTH_TELLING and not self.remarks:
             told = f"waited {waited:.0f} s for another run on this Mac ({ahead})".encode()

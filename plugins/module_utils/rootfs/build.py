@@ -19,7 +19,6 @@ from typing import Any, Callable, NamedTuple
 from .. import jail as jails
 from .. import mounted_volume, stage
 from .._sys import host
-from .._sys.limits import MANIFEST_LINE
 from .._sys.lock import Turn
 from .._sys.names import names_at
 from .._sys.progress import Progress, reported
@@ -129,7 +128,7 @@ class _Run:
 
     def _matches(self) -> list[Match]:
         """What the entries find; one that finds nothing is an error or, from a manifest, a warning."""
-        entries = manifest.read_manifests(self._wish.manifests, lambda path: host.read_lines(path, MANIFEST_LINE))
+        entries = manifest.read_manifests(self._wish.manifests, host.read_lines)
         matches, unmatched = [], []
         for entry in [*self._profile.entries, *entries, *manifest.read_entries(self._wish.entries)]:
             found = [match for match in self._source.expand(entry) if not self._is_jail(match.source)]
@@ -141,11 +140,7 @@ class _Run:
             if not found:
                 unmatched.append(entry)
             matches += found
-        named = set(map(id, entries))
-        said = [f"{entry.origin}: {show(entry.src)} matches nothing" for entry in unmatched if id(entry) in named]
-        self.warnings += said[:MOST_REPORTED]
-        if len(said) > MOST_REPORTED:
-            self.warnings.append(f"{len(said) - MOST_REPORTED} further lines of manifests match nothing")
+        self.warnings += manifest.warnings(unmatched, entries)
         return matches
 
     def _sealed(self, matches: list[Match]) -> str | None:
@@ -267,7 +262,7 @@ class _Run:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            with closing(Turn(f"build {show(self._path)}", self._wait)) as turn:
+            with closing(Turn(f"build {show(self._path)}", self.progress)) as turn:
                 with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
                     findings = self._walk(jail, was, act=True, turn=turn)
                 self.warnings += turn.remarks
@@ -334,10 +329,6 @@ class _Run:
         return found
 
     # -- progress -----------------------------------------------------------------
-
-    def _wait(self, waits: bool) -> None:
-        if self.progress:
-            self.progress.waiting = waits
 
     def estimate(self) -> tuple[int, int, int] | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""

@@ -20,6 +20,8 @@ from ..errors import InputError, ManifestError, OperationError, show
 INCLUDE = b"@include"
 DEEPEST = 64
 """How deep manifests may include each other."""
+MOST_NAMED = 1000
+"""How many lines that match nothing are named."""
 LONGEST = 1023
 """The longest path that macOS takes (apple-oss-distributions/xnu bsd/sys/syslimits.h)."""
 
@@ -97,6 +99,15 @@ class _Reading:
             yield from _lines(self._load(path))
         except OperationError as exc:
             raise ManifestError(f"{origin}: {exc}: correct the path, or put the file there first") from exc
+
+
+def warnings(unmatched: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
+    """What is said of those of manifests that match nothing: the first ones, and how many more there are."""
+    named = set(map(id, entries))
+    unmatched = [entry for entry in unmatched if id(entry) in named]
+    found = [f"{entry.origin}: {show(entry.src)} matches nothing" for entry in unmatched[:MOST_NAMED]]
+    more = len(unmatched) - len(found)
+    return [*found, f"{more} further lines of manifests match nothing"] if more else found
 
 
 def read_list(text: bytes, origin: str) -> list[Entry]:

@@ -26,7 +26,7 @@ def test_modules_are_counted_and_not_tasks(tmp_path: Path) -> None:
     )
     noted = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACK), "NOTED": str(tmp_path / "noted")}
     playbook = Path(sys.executable).with_name("ansible-playbook")
-    words = [playbook, "-i", "localhost,", tmp_path / "play.yml"]
+    words = [str(playbook), "-i", "localhost,", str(tmp_path / "play.yml")]
     subprocess.run(words, check=True, capture_output=True, env={**os.environ, **noted})
     lines = [json.loads(line) for line in (tmp_path / "noted").read_text().splitlines()]
     modules = [line["module"].rpartition(".")[2] for line in lines if "module" in line]

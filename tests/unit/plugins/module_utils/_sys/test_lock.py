@@ -19,6 +19,7 @@ from threading import Thread
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.lock import Turn
+from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import Progress
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError
 
 FORK = multiprocessing.get_context("fork")
@@ -98,3 +99,19 @@ def test_nothing_but_a_file_of_its_own_is_locked(home: Path) -> None:
     with pytest.raises(JailError, match="cannot open the lock"):
         Turn("build a").__enter__()
     assert (home / "other").read_text() == "precious"
+
+
+def test_the_progress_tells_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress, seen = Progress(), []
+    with builds("build a") as (first, has_first):
+        has_first.recv()
+
+        def let_go(_seconds: float) -> None:
+            seen.append(progress.waiting)
+            first.kill()
+            first.join()
+
+        monkeypatch.setattr(time, "sleep", let_go)
+        with Turn("build b", progress):
+            seen.append(progress.waiting)
+    assert seen == [True, False]

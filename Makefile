@@ -52,9 +52,9 @@ $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 # In at most 25 minutes, with what is left out said; FILES holds further words, such as --trees large.
 bench: ready
 	@tests/tools/peers || echo "not all programs to compare with could be installed"
-	@$(VENV)/bin/python tests/bench/files.py $(FILES)
-	@$(VENV)/bin/python tests/bench/images.py
-	@$(VENV)/bin/python tests/bench/macs.py
+	@$(VENV)/bin/python tests/bench/measure_files.py $(FILES)
+	@$(VENV)/bin/python tests/bench/measure_images.py
+	@$(VENV)/bin/python tests/bench/measure_macs.py
 	@$(VENV)/bin/python tests/bench/page.py
 
 # Fuzzing with coverage is left out where atheris cannot be installed.

@@ -110,7 +110,7 @@ def wheel_of_packaging(folder: Path) -> Path:
 
 def told(said: str) -> str:
     """The last words of the collection's warning, which are what to run or to set."""
-    return re.findall(r"WARNING\]: (?:Python in|there is no program).*: (/.*)", said)[-1]
+    return str(re.findall(r"WARNING\]: (?:Python in|there is no program).*: (/.*)", said)[-1])
 
 
 def test_the_module_pip_does_after_what_its_failures_say(place: Place, tmp_path: Path) -> None:

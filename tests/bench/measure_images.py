@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Images of a jail against tar, gzip, pigz, zstd and umoci, in memory.
 
-    python tests/bench/images.py [--zstd SIZE] [--gzip SIZE] [--runs N] [--minutes N] [--memory DIR]
+    python tests/bench/measure_images.py [--zstd SIZE] [--gzip SIZE] [--runs N] [--minutes N] [--memory DIR]
 
 The jail holds a tree of tree.py; gzip has a small one, since it takes ten times as long. Needs root.
 """

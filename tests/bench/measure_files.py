@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """The engine against cp, tar, rsync and rm: in memory, on ext4 and on XFS and Btrfs in a file.
 
-    python tests/bench/files.py [--trees SIZE ...] [--runs N] [--minutes N] [--memory DIR] [--disk DIR]
+    python tests/bench/measure_files.py [--trees SIZE ...] [--runs N] [--minutes N] [--memory DIR] [--disk DIR]
 
 Trees are those of tree.py; /usr/share of this machine is beside them. The large one is measured on the disk, where it
 has room. Needs root, and 8 GB of memory for the real tree.

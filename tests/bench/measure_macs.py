@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """What Ansible, the connection and the DNS relay take, on stand-in Macs and without.
 
-    python tests/bench/macs.py [--parts PART ...] [--runs N] [--minutes N]
+    python tests/bench/measure_macs.py [--parts PART ...] [--runs N] [--minutes N]
 
     names        look-ups by the DNS relay, against the same without it
     jails        a second run of build_jail, and a further jail in it, against pings

@@ -35,16 +35,16 @@ with a hundredth of the files or more each, and one shared cache of the dynamic 
 have fewer than 800 bytes. None has extended attributes, ACLs or flags. Beside them is `/usr/share` of the machine.
 """
 FILES = """\
-`tests/bench/measure_files.py`: the engine as a process of its own. *tmpfs* is memory, *ext4* the disk of the machine; *xfs* and
-*btrfs* are volumes in a file on it. What is written to a disk is not waited for.
+`tests/bench/measure_files.py`: the engine as a process of its own. *tmpfs* is memory, *ext4* the disk of the machine;
+*xfs* and *btrfs* are volumes in a file on it. What is written to a disk is not waited for.
 """
 IMAGES = """\
-`tests/bench/measure_images.py`: a jail with the tree, in memory. Ours packs at level 5 of gzip and level 3 of zstd, and so do
-the others. Ours digests what it reads and writes, too, and checks what an image holds before it is kept.
+`tests/bench/measure_images.py`: a jail with the tree, in memory. Ours packs at level 5 of gzip and level 3 of zstd, and so
+do the others. Ours digests what it reads and writes, too, and checks what an image holds before it is kept.
 """
 MACS = """\
-`tests/bench/measure_macs.py`: stand-in Macs, reached over ssh, on the machine that runs Ansible. The hosts that only answer
-run nothing, so that what is counted is the controller's. Of 20 tasks and of a further jail, what Ansible takes without
+`tests/bench/measure_macs.py`: stand-in Macs, reached over ssh, on the machine that runs Ansible. The hosts that only
+answer run nothing, so that what is counted is the controller's. Of 20 tasks and of a further jail, what Ansible takes without
 them is taken off.
 """
 SECTIONS = {

@@ -39,13 +39,13 @@ FILES = """\
 *xfs* and *btrfs* are volumes in a file on it. What is written to a disk is not waited for.
 """
 IMAGES = """\
-`tests/bench/measure_images.py`: a jail with the tree, in memory. Ours packs at level 5 of gzip and level 3 of zstd, and so
-do the others. Ours digests what it reads and writes, too, and checks what an image holds before it is kept.
+`tests/bench/measure_images.py`: a jail with the tree, in memory. Ours packs at level 5 of gzip and level 3 of zstd, and
+so do the others. Ours digests what it reads and writes, too, and checks what an image holds before it is kept.
 """
 MACS = """\
 `tests/bench/measure_macs.py`: stand-in Macs, reached over ssh, on the machine that runs Ansible. The hosts that only
-answer run nothing, so that what is counted is the controller's. Of 20 tasks and of a further jail, what Ansible takes without
-them is taken off.
+answer run nothing, so that what is counted is the controller's. Of 20 tasks and of a further jail, what Ansible takes
+without them is taken off.
 """
 SECTIONS = {
     "files": ("The root file system", FILES),

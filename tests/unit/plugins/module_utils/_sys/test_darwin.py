@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin
+from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin, removal
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
 from libsystem import RESTRICTED, LibSystem
@@ -178,7 +178,8 @@ class TestLockedNames:
 
     @pytest.fixture(autouse=True)
     def _mac(self, macos: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(at, "backend", lambda: macos)
+        for module in (at, removal):
+            monkeypatch.setattr(module, "backend", lambda: macos)
 
     @pytest.mark.parametrize("flags", [UCHG, SCHG, UAPPND])
     def test_a_locked_file_is_replaced(self, lib: LibSystem, place: Path, folder: int, flags: int) -> None:
@@ -221,6 +222,54 @@ class TestLockedNames:
         with pytest.raises(PermissionError):
             at.remove(b"new", folder)
         assert lib.flags_of(place) == UCHG
+
+    @pytest.mark.parametrize("what", ["file", "directory"])
+    @pytest.mark.parametrize("faster", ["unlocks", "removes"])
+    def test_a_helper_may_be_faster(
+        self, lib: LibSystem, place: Path, monkeypatch: pytest.MonkeyPatch, what: str, faster: str
+    ) -> None:
+        """A second process removes the same tree: what was locked a moment ago need not be so any more."""
+        path, unlock = place / "d/one", darwin.Darwin.unlock
+
+        def late(self: darwin.Darwin, dir_fd: int, name: bytes) -> int:
+            lib.set_flags(path, 0)
+            if faster == "removes":
+                (Path.rmdir if what == "directory" else Path.unlink)(path)
+            return unlock(self, dir_fd, name)
+
+        monkeypatch.setattr(darwin.Darwin, "unlock", late)
+        path.mkdir(parents=True)
+        if what == "file":
+            path.rmdir()
+            path.touch()
+        lib.set_flags(path, UCHG)
+        with Root(str(place)) as root:
+            root.remove_tree(b"d")
+        assert not (place / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "most"),
+    [(32767, 32767), (-1, 0), (OSError(errno.EINVAL, ""), 0), (OSError(errno.ENOTSUP, ""), 0)],
+)
+def test_how_many_names_a_file_can_have(
+    macos: darwin.Darwin, monkeypatch: pytest.MonkeyPatch, told: int | OSError, most: int
+) -> None:
+    """A volume that does not say so refuses no image."""
+
+    def pathconf(_path: bytes, name: str) -> int:
+        assert name == "PC_LINK_MAX"
+        if isinstance(told, OSError):
+            raise told
+        return told
+
+    monkeypatch.setattr(os, "pathconf", pathconf)
+    assert macos.most_links(b"/") == most
+
+
+def test_when_something_was_made(macos: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "lstat", lambda _path: SimpleNamespace(st_birthtime=5.25, st_ctime=9.0, st_mtime=1.0))
+    assert macos.born(b"/") == 5.25
 
 
 def without_directory(call: Callable[..., None]) -> Callable[..., None]:

@@ -240,13 +240,17 @@ def test_a_helper_may_remove_a_directory_that_the_first_one_has_open(
     assert os.listdir(place) == []
 
 
+def no_process() -> int:
+    raise BlockingIOError
+
+
 def test_a_helper_that_dies_is_not_missed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "ALONE", 5)
     for fails in ("_help", "fork"):
         count = bushy(place / "d", 5)
         with pytest.MonkeyPatch.context() as patch, Root(str(place)) as root:
             if fails == "fork":
-                patch.setattr(os, "fork", lambda: (_ for _ in ()).throw(BlockingIOError()))
+                patch.setattr(os, "fork", no_process)
             else:
                 patch.setattr(removal, "_help", lambda *_words: os._exit(9))
             assert root.remove_tree(b"d", helped=True) == count

@@ -54,7 +54,8 @@ def _in_session(work: Any, told: Connection, *given: Any) -> None:
 
 
 def keep(told: Connection) -> None:
-    with closing(Turn("another build")) as turn, turn:
+    turn = Turn("another build")
+    with closing(turn), turn:
         told.send("mine")
         time.sleep(60)
 
@@ -111,7 +112,8 @@ def test_nobody_waits_for_a_jail_that_is_read(
     with process(run, wish(place, source, "/usr/", verify="full", workers=count)) as told:
         until(lambda: told.poll(0) or (reads(there) and (place / "jail/usr/lib/9/new/file").exists()))
         assert not told.poll(0), told.recv()
-        with closing(Turn("a build")) as turn, turn:
+        turn = Turn("a build")
+        with closing(turn), turn:
             assert not told.poll(0)
 
 
@@ -175,7 +177,8 @@ def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: 
     sleep = time.sleep
 
     def let_go_soon(told: Connection) -> None:
-        with closing(Turn("a short build")) as turn, turn:
+        turn = Turn("a short build")
+        with closing(turn), turn:
             told.send("mine")
             waits.recv()
             sleep(0.5)

@@ -115,9 +115,9 @@ options:
     default: 16777216
   also:
     description:
-      - Further programs to run in the jail after this one, in their order, whatever becomes of it and of each other.
-        What they say is in RV(also), and the task fails for none of them. In check mode none is run. With O(ephemeral)
-        that is refused.
+      - Further programs to run in the jail after this one, one after the other. Each is run even when one before it
+        failed. Their results are in RV(also). The task does not fail when one of them fails. None is run in check mode.
+        O(also) is refused together with O(ephemeral).
     type: list
     elements: dict
     default: []
@@ -292,7 +292,7 @@ msg:
   sample: ''
 also:
   description:
-    - What became of each program of O(also), by its name. All that is returned of a single one, and whether it failed.
+    - The result of each program of O(also), by its name. It has all return values of one program, and C(failed).
   returned: when O(also) is given, but for check mode
   type: dict
   sample: {kernel: {failed: false, rc: 0, stdout: 24.2.0, stderr: '', msg: ''}}

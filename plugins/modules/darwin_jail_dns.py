@@ -45,10 +45,10 @@ options:
     default: 20
   names:
     description:
-      - Names to look up then, as M(darwin.jail.darwin_jail_dns_info) does. When the list is empty, the Mac's own name
-        in its local network. That spares a task.
-      - Nothing is looked up when it is left out, with O(mode=none), and in check mode. A name that does not resolve is
-        in RV(errors), and the task does not fail for it.
+      - Names to look up afterwards, as M(darwin.jail.darwin_jail_dns_info) does in a task of its own. An empty list
+        looks up the Mac's own name in its local network.
+      - Nothing is looked up without this option, with O(mode=none), and in check mode. A name that does not resolve is
+        in RV(errors). The task does not fail then.
     type: list
     elements: str
 notes:

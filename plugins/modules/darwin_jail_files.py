@@ -75,8 +75,8 @@ options:
         type: str
   user_tmp:
     description:
-      - Users, by name or number, who get the temporary directories that M(darwin.jail.darwin_jail_user_tmp) would make.
-        That spares tasks.
+      - Users, by name or number. Each gets the temporary directories that M(darwin.jail.darwin_jail_user_tmp) makes in
+        a task of its own.
     type: list
     elements: str
     default: []

@@ -19,9 +19,9 @@ description:
   - Left out are what the collection keeps about a jail, all below mounts, the contents of C(/private/tmp),
     C(/private/var/tmp), C(/private/var/folders), C(/private/var/log), C(/private/var/run) and C(/private/var/vm),
     sockets, FIFOs, C(._) files and what Finder and Spotlight leave behind.
-  - The other way round, an image becomes a jail. It is untrusted. Each entry is inspected before it comes
-    into the jail, which only root can enter until all of the image was read, and which is gone again when it is
-    refused. It is refused when a digest is wrong, when a name in it is absolute, holds C(..), or lies below a link or
+  - The other way round, an image becomes a jail. The image is not trusted. Each entry is inspected before it is put
+    into the jail. Only root can enter the jail until all of the image was read. When the image is refused, the jail is
+    removed. It is refused when a digest is wrong, when a name in it is absolute, holds C(..), or lies below a link or
     a file; when a hard link names anything but an earlier file or link of the image; when a symbolic link climbs out
     of the jail; when it holds devices that a jail has no use for; when a whiteout in it hides no name; when two names
     in it are one on the volume of the jail, or cannot be names there; when a file in it is sparse, or has an owner, a

@@ -178,8 +178,8 @@ options:
     type: path
 notes:
   - A run of more than a second shows what is to be copied and how much is free, and then, every few seconds at first,
-    how many files and bytes are copied, how fast, and how long it will take. One in check mode, or that looks first,
-    shows what it has found so far and how much is free. A clone shows how much is copied, and how fast. One in the
+    how many files and bytes are copied, how fast, and how long it will take. In check mode, and before it copies, it
+    shows what it has found so far and how much is free. A clone shows how much is copied, and how fast. A run in the
     background (C(async)) or with C(no_log) shows nothing.
   - With C(--diff) the first 50 changes are listed, and the number of the others. Changes of nothing but a time are
     only counted. With C(-v) all RV(operations) are listed.
@@ -281,8 +281,8 @@ sizes:
     total: {files: 46396, bytes: 5033985197, disk: 4204412928}
 jail_bytes:
   description:
-    - How many bytes the files have that were copied into the jail, by all runs together. What others put there is not
-      among them. Left out where it is not known.
+    - The size in bytes of all files that runs of this module have copied into the jail. Files that others put there do
+      not count. It is missing where it is not known.
   returned: when O(state=present), for a jail that is there
   type: int
   sample: 5033985197

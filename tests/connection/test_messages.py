@@ -30,13 +30,15 @@ import ctypes, os, struct
 libc = ctypes.CDLL(None)
 watch = libc.fanotify_init(4, os.O_RDONLY)  # FAN_CLASS_CONTENT
 libc.fanotify_mark(watch, 1, ctypes.c_uint64(0x10000), -100, b"{GUARDED}")  # FAN_MARK_ADD, FAN_OPEN_PERM
+print("ready", flush=True)
 while True:
     opened = struct.unpack("i", os.read(watch, 24)[16:20])[0]
     os.write(watch, struct.pack("iI", opened, 2))  # FAN_DENY
     os.close(opened)
 EOF
 (trap "" HUP; exec /usr/lib/standin/bin/python3 /tmp/guard.py >/tmp/guard.log 2>&1 </dev/null) &
-echo $! >/tmp/guard.pid; sleep 1"""
+echo $! >/tmp/guard.pid
+tries=0; until grep -qs ready /tmp/guard.log || [ $((tries += 1)) -gt 300 ]; do sleep 0.1; done"""
 
 # What is listed: the program or the task, what is done on the Mac before and after it, and the message.
 PROVOKED: dict[str, tuple[list[str] | dict[str, Any], str, str, str]] = {

@@ -139,8 +139,13 @@ class Backend:
         raise NotImplementedError
 
     def most_links(self, path: bytes) -> int:
-        """How many names a file can have on the volume of a path; 0 when there is no limit."""
-        return max(0, os.pathconf(path, "PC_LINK_MAX"))
+        """How many names a file can have on the volume of a path; 0 when there is no limit, or none is told."""
+        try:
+            return max(0, os.pathconf(path, "PC_LINK_MAX"))
+        except OSError as exc:
+            if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
+                raise
+            return 0
 
     def remove_xattr(self, fd: int, name: str) -> None:
         """Take an extended attribute that it has from an open file."""

@@ -19,7 +19,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from typing import NoReturn
+from contextlib import suppress
+from typing import Callable, NoReturn
 
 from ..errors import OperationError
 from .backend import backend
@@ -53,7 +54,7 @@ class _Level:
 
     def list(self) -> None:
         self.round += 1
-        with os.scandir(self.fd) as entries:
+        with suppress(FileNotFoundError), os.scandir(self.fd) as entries:  # a helper has removed it: macOS says so
             self.left += [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries]
 
     def below(self, name: bytes) -> bytes:
@@ -139,13 +140,9 @@ class _Emptying:
     def _unlink(self, fd: int, name: bytes) -> bool:
         """Remove a file; False when it is gone."""
         try:
-            os.unlink(name, dir_fd=fd)
+            _insist(os.unlink, name, fd)
         except FileNotFoundError:
             return False
-        except PermissionError:
-            if not backend().unlock(fd, name):
-                raise
-            os.unlink(name, dir_fd=fd)
         self.removed += 1
         return True
 
@@ -199,14 +196,17 @@ def _told(level: _Level, exc: OSError) -> OperationError:
 
 
 def _rmdir(name: bytes, dir_fd: int) -> None:
+    with suppress(FileNotFoundError):
+        _insist(os.rmdir, name, dir_fd)
+
+
+def _insist(remove: Callable[..., None], name: bytes, dir_fd: int) -> None:
+    """Remove a name that may be locked. A helper may have unlocked or removed it just now."""
     try:
-        os.rmdir(name, dir_fd=dir_fd)
-    except FileNotFoundError:
-        pass
+        remove(name, dir_fd=dir_fd)
     except PermissionError:
-        if not backend().unlock(dir_fd, name):
-            raise
-        os.rmdir(name, dir_fd=dir_fd)
+        backend().unlock(dir_fd, name)
+        remove(name, dir_fd=dir_fd)
 
 
 def remove_directory(dir_fd: int, name: bytes, dev: int, where: bytes, helped: bool = False) -> int:

@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +97,13 @@ class Seen:
 
     def open(self, jail: str) -> None:
         self.page.get_by_role("button", name=jail, exact=True).click()
+
+    def processor_time(self) -> float:
+        """How many seconds the process of the page has used, its start included."""
+        found = self.page.context.new_cdp_session(self.page)
+        found.send("Performance.enable")
+        metrics = found.send("Performance.getMetrics")["metrics"]
+        return float(next(one["value"] for one in metrics if one["name"] == "ProcessTime"))
 
     def scrolls_sideways(self) -> bool:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
@@ -217,13 +223,8 @@ def test_500_jails_are_small_and_open_soon(chromium: Any, tmp_path: Path) -> Non
     fleet = [answers.drifted(number, paths) if number % 5 else answers.answer(number) for number in range(500)]
     path = write(tmp_path, fleet)
     assert path.stat().st_size <= MOST_BYTES
-    seconds = []
-    for _time in range(3):
-        begun = time.monotonic()
-        seen = Seen(chromium, path)
-        assert len(seen.jails()) == 500
-        seconds.append(time.monotonic() - begun)
-        seen.page.close()
-        assert seen.complaints == []
-    # Others may keep the machine busy: the best counts.
-    assert min(seconds) <= MOST_SECONDS
+    seen = Seen(chromium, path)
+    assert len(seen.jails()) == 500
+    assert seen.processor_time() <= MOST_SECONDS
+    seen.page.close()
+    assert seen.complaints == []

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin
+from ansible_collections.darwin.jail.plugins.module_utils._sys import at, backend, darwin, removal
 from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
 from libsystem import RESTRICTED, LibSystem
@@ -178,7 +178,8 @@ class TestLockedNames:
 
     @pytest.fixture(autouse=True)
     def _mac(self, macos: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(at, "backend", lambda: macos)
+        for module in (at, removal):
+            monkeypatch.setattr(module, "backend", lambda: macos)
 
     @pytest.mark.parametrize("flags", [UCHG, SCHG, UAPPND])
     def test_a_locked_file_is_replaced(self, lib: LibSystem, place: Path, folder: int, flags: int) -> None:
@@ -221,6 +222,30 @@ class TestLockedNames:
         with pytest.raises(PermissionError):
             at.remove(b"new", folder)
         assert lib.flags_of(place) == UCHG
+
+    @pytest.mark.parametrize("what", ["file", "directory"])
+    @pytest.mark.parametrize("faster", ["unlocks", "removes"])
+    def test_a_helper_may_be_faster(
+        self, lib: LibSystem, place: Path, monkeypatch: pytest.MonkeyPatch, what: str, faster: str
+    ) -> None:
+        """A second process removes the same tree: what was locked a moment ago need not be so any more."""
+        path, unlock = place / "d/one", darwin.Darwin.unlock
+
+        def late(self: darwin.Darwin, dir_fd: int, name: bytes) -> int:
+            lib.set_flags(path, 0)
+            if faster == "removes":
+                (Path.rmdir if what == "directory" else Path.unlink)(path)
+            return unlock(self, dir_fd, name)
+
+        monkeypatch.setattr(darwin.Darwin, "unlock", late)
+        path.mkdir(parents=True)
+        if what == "file":
+            path.rmdir()
+            path.touch()
+        lib.set_flags(path, UCHG)
+        with Root(str(place)) as root:
+            root.remove_tree(b"d")
+        assert not (place / "d").exists()
 
 
 def without_directory(call: Callable[..., None]) -> Callable[..., None]:

@@ -144,10 +144,14 @@ class TestAttributesOfTheMac:
         os.close(two)
         assert attributes(place / "target") == {"note", "com.apple.provenance"}
 
-    def test_one_alone_is_passed_over_too(self, lib: LibSystem, macos: darwin.Darwin, original: Path) -> None:
-        lib.refused = {"com.apple.coming": errno.EPERM, "com.apple.big": errno.ENOSPC}
+    @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.E2BIG, errno.ERANGE, errno.EINVAL])
+    def test_one_alone_is_passed_over_too(
+        self, lib: LibSystem, macos: darwin.Darwin, original: Path, code: int
+    ) -> None:
+        lib.refused = {"com.apple.coming": code, "com.apple.big": errno.ENOSPC}
         fd = os.open(original, os.O_RDONLY)
-        macos.set_xattr(fd, "com.apple.coming", b"1")
+        assert macos.set_xattr(fd, "com.apple.coming", b"1") == os.strerror(code)
+        assert macos.set_xattr(fd, "com.apple.other", b"1") == ""
         with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
             macos.set_xattr(fd, "com.apple.big", b"1")
         os.close(fd)

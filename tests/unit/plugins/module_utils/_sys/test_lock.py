@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
@@ -75,19 +74,20 @@ def test_a_build_that_hangs_is_named_and_not_waited_for_without_end(monkeypatch:
 
 
 def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.8)
-    monkeypatch.setattr(lock, "WORTH_TELLING", 1)
+    clock = [0.0]
     with builds("build a") as (first, has_first):
         has_first.recv()
 
-        def others_follow() -> None:
-            for number in range(4):
-                time.sleep(0.3)
-                with (home / ".darwin.jail.lock").open("r+") as note:
-                    note.write(f"number {number}\n")
-            first.kill()
+        def others_follow(_seconds: float) -> None:
+            clock[0] += lock.PATIENCE * 0.9
+            with (home / ".darwin.jail.lock").open("r+") as note:
+                note.write(f"number {clock[0]}\n")
+            if clock[0] > 3 * lock.PATIENCE:
+                first.kill()
+                first.join()
 
-        Thread(target=others_follow).start()
+        monkeypatch.setattr(time, "sleep", others_follow)
+        monkeypatch.setattr(time, "monotonic", lambda: clock[0])
         with Turn("build d") as turn:
             assert len(turn.remarks) == 1
             assert " s for another run on this Mac (number " in turn.remarks[0]

@@ -42,6 +42,8 @@ PATH = st.lists(NAME, min_size=1, max_size=6).map("/".join)
 def tarinfos(draw: st.DrawFn) -> tuple[tarfile.TarInfo, bytes]:
     info = tarfile.TarInfo(draw(PATH))
     info.type = draw(st.sampled_from(sorted(TYPES)))
+    if info.type == tarfile.AREGTYPE and len(info.name.encode()) > 100:
+        info.type = tarfile.REGTYPE  # tarfile reads it as a directory when the 100th byte is a slash: gh-141707
     info.mode = draw(st.integers(0, 0o7777))
     info.uid, info.gid = draw(st.integers(0, limits.OWNER)), draw(st.integers(0, limits.OWNER))
     info.mtime = draw(st.integers(0, limits.TIME))
@@ -97,6 +99,28 @@ def test_what_tarfile_reads(found: list[tuple[tarfile.TarInfo, bytes]], kind: in
     assert ours == by_tarfile(whole)
     if kind != tarfile.USTAR_FORMAT:
         assert [whole[one.offset : one.offset + one.size] for one in read(whole)] == [data for _info, data in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("é" * 49 + "x/b", tarfile.GNU_FORMAT),
+        ("d" * 99 + "/b", tarfile.GNU_FORMAT),
+        ("d" * 99 + "/b", tarfile.PAX_FORMAT),
+        ("é" * 99 + "/b", tarfile.PAX_FORMAT),
+    ],
+)
+def test_a_long_name_whose_100th_byte_is_a_slash(tmp_path: Path, name: str, kind: int) -> None:
+    """The header has the first 100 bytes. Of a file of the old type, the last one does not make a directory."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = tarfile.AREGTYPE, 5
+    with tarfile.open(tmp_path / "x.tar", mode="w", format=kind, encoding="utf-8") as archive:
+        archive.addfile(info, io.BytesIO(b"hello"))
+    data = (tmp_path / "x.tar").read_bytes()
+    [one] = read(data)
+    assert (one.name, one.type, data[one.offset : one.offset + one.size]) == (name.encode(), b"0", b"hello")
+    listed = subprocess.run(["tar", "-tvf", "x.tar"], cwd=tmp_path, check=True, stdout=subprocess.PIPE).stdout
+    assert listed.startswith(b"-")  # a file for GNU tar, too
 
 
 @pytest.mark.parametrize("kind", ["v7", "oldgnu", "gnu", "ustar", "posix"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import backend, darwin
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import wanted
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal
 from libsystem import RESTRICTED, LibSystem
@@ -37,8 +38,12 @@ MAC = darwin.Darwin
 
 
 @pytest.mark.parametrize("code", [0, errno.EXDEV, errno.ENOTSUP], ids=["cloned", "across volumes", "not supported"])
-def test_what_a_clone_loses_is_restored(make: Make, place: Path, source: Path, lib: LibSystem, code: int) -> None:
+@pytest.mark.parametrize("many", [4096, 0], ids=["few files", "many files"])
+def test_what_a_clone_loses_is_restored(
+    make: Make, place: Path, source: Path, lib: LibSystem, monkeypatch: pytest.MonkeyPatch, code: int, many: int
+) -> None:
     """setuid, hard links, and no flag that may not be set; a second run finds nothing to do."""
+    monkeypatch.setattr(wanted, "MANY", many)
     git, cc = source / "usr/bin/git", source / "usr/bin/cc"
     git.chmod(0o6755)
     os.chown(git, 501, 20)

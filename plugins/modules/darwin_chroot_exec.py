@@ -117,7 +117,7 @@ options:
     description:
       - Further programs to run in the jail after this one, in their order, whatever becomes of it and of each other.
         What they say is in RV(also), and the task fails for none of them. In check mode none is run. With O(ephemeral)
-        that is refused.
+        that is refused. O(output_limit) is the limit of each.
     type: list
     elements: dict
     default: []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.lookup import misspelt
 from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import known_names
@@ -75,3 +76,15 @@ def test_keys_are_looked_at_when_the_variable_is_a_template() -> None:
     variables = {"jail_mounts": trust_as_template("{{ mine }}"), "mine": [{"dst": "/b"}]}
     lookup = misspelt.LookupModule(templar=Templar(DataLoader(), variables))
     assert lookup.run([], variables) == ["jail_mounts[0] has the unknown key dst: did you mean dest?"]
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) -> None:
+    """A jail is destroyed and looked at without them, too."""
+    value = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256\n6162\n") if encrypted else "{{ nowhere }}"
+    items = [{"src": value if encrypted else trust_as_template(value), "dst": "/b"}]
+    found = [
+        misspelt.LookupModule(templar=Templar(DataLoader(), given)).run([], given)
+        for given in ({"jail_mounts": items}, {"jail_mounts": trust_as_template("{{ mine }}"), "mine": items})
+    ]
+    assert found == [["jail_mounts[0] has the unknown key dst: did you mean dest?"], []]

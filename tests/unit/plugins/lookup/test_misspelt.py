@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
+from ansible_collections.darwin.jail.plugins.connection import chroot
 from ansible_collections.darwin.jail.plugins.lookup import misspelt
 from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import known_names
 
@@ -44,6 +46,14 @@ def test_names_of_others_are_only_strange() -> None:
     wrong, strange = misspelt.judge(names, KNOWN)
     assert wrong == []
     assert [sentence.split()[0] for sentence in strange] == ["jail_colour", "jail_manifests_of_the_team"]
+
+
+def test_what_the_connection_reads_is_no_misspelling() -> None:
+    documentation = yaml.safe_load(chroot.DOCUMENTATION)
+    read = {one["name"] for option in documentation["options"].values() for one in option.get("vars", [])}
+    own = {name for name in read if name.startswith("jail_")}
+    assert own >= {"jail_mac", "jail_mac_python"}
+    assert misspelt.judge(own, known_names(CHECKOUT)) == ([], [])
 
 
 def test_variables_of_the_host_are_looked_at() -> None:

@@ -104,3 +104,8 @@ def test_what_is_wrong_is_said_alone(said: list[str], given: dict[str, Any], exp
     found = complaints(said, **given)
     assert found.startswith(expected)
     assert ". " not in found
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_tags_can_leave_out_the_tools(check: bool) -> None:
+    assert rendered("{{ __mac_no_python }}", ansible_check_mode=check) is False

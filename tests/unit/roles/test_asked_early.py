@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import PROGRAM_OUTPUT
 from templates import trusted
 
 ROLES = Path(__file__).parents[3] / "roles"
@@ -66,10 +67,15 @@ def rendered(text: str, **given: Any) -> Any:
     return Templar(DataLoader(), variables=trusted({**known, **BUILT, **given})).template(trusted(text))
 
 
+def question() -> dict[str, Any]:
+    found = next(task for task in parsed("base/tasks/verify.yml") if task["name"] == "Run programs in the jail")
+    options: dict[str, Any] = found["darwin.jail.darwin_chroot_exec"]
+    return options
+
+
 def asked(**given: Any) -> list[dict[str, Any]]:
     """The programs of other roles that verify of the role base runs with its own."""
-    also = next(task for task in parsed("base/tasks/verify.yml") if task["name"] == "Run programs in the jail")
-    found: list[dict[str, Any]] = rendered(also["darwin.jail.darwin_chroot_exec"]["also"], **given)
+    found: list[dict[str, Any]] = rendered(question()["also"], **given)
     return found
 
 
@@ -82,6 +88,12 @@ def taken(role: str, **given: Any) -> Any:
 def test_a_role_asks_nothing_again_in_a_jail_that_is_as_it_was(role: str) -> None:
     assert len(asked(**as_a_whole("base"))) == 4
     assert taken(role) is True
+
+
+def test_all_answers_together_are_within_the_limit_of_one_program() -> None:
+    """A jail that says as much as it can costs its Mac and the controller no more than by one task of old."""
+    programs = 1 + len(asked(**as_a_whole("base")))
+    assert programs * question().get("output_limit", PROGRAM_OUTPUT) <= PROGRAM_OUTPUT
 
 
 def test_verify_by_itself_asks_for_no_other_role() -> None:

@@ -18,7 +18,7 @@ from templates import trusted
 
 ROLES = Path(__file__).parents[3] / "roles"
 BEHIND = ("dns", "terminal", "bindfs", "clt", "homebrew")
-MAC = {
+MAC: dict[str, Any] = {
     "can_enter": True,
     "homebrew": {"prefix": "/opt/homebrew"},
     "users": {"admin": {"home": "/Users/admin"}, "root": {"home": "/var/root"}},
@@ -121,7 +121,7 @@ def test_what_was_only_tried_is_compared(tags: list[str]) -> None:
 
 @pytest.mark.parametrize("user", ["root", "0", 0])
 def test_root_does_not_run_the_brew_of_a_user(user: Any) -> None:
-    users = {**MAC["users"], user: MAC["users"]["root"]}  # type: ignore[dict-item]
+    users = {**MAC["users"], user: MAC["users"]["root"]}
     names = [
         one["name"] for one in asked(**as_a_whole("base"), jail_user=user, __base_mac_seen={**MAC, "users": users})
     ]

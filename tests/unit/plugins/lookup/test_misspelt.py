@@ -91,8 +91,8 @@ def test_keys_are_looked_at_when_the_variable_is_a_template() -> None:
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) -> None:
     """A jail is destroyed and looked at without them, too."""
-    value = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256\n6162\n") if encrypted else "{{ nowhere }}"
-    items = [{"src": value if encrypted else trust_as_template(value), "dst": "/b"}]
+    vaulted = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256\n6162\n")
+    items = [{"src": vaulted if encrypted else trust_as_template("{{ nowhere }}"), "dst": "/b"}]
     found = [
         misspelt.LookupModule(templar=Templar(DataLoader(), given)).run([], given)
         for given in ({"jail_mounts": items}, {"jail_mounts": trust_as_template("{{ mine }}"), "mine": items})

@@ -24,7 +24,7 @@ MAY_BE_IN = re.compile(
     r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CONTRIBUTING|SECURITY)\.md
       | changelogs/(changelog|config)\.yaml
       | meta/[\w-]+\.(yml|txt)
-      | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl)
+      | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl) | docs/benchmarks\.json
       | playbooks/[\w./-]+\.yml
       | plugins/[\w./-]+\.py
       | roles/[\w./-]+\.(yml|j2|md|files)

@@ -370,10 +370,10 @@ class Connection(ConnectionBase):
         can_have_terminal = visit.act == "run" and not visit.stdin and isinstance(self._reached, SshMac)
         terminal = can_have_terminal and self._settings["use_tty"]
         said = answer[1] if terminal else answer[2]
-        if answer[0] and not entered(said):
-            entry.judge(visit, answer[0], said, name)
         if incomplete(said):
             display.warning(entry.unfinished(visit))
+        if answer[0] and not entered(said):
+            entry.judge(visit, answer[0], said, name)
         answer = without_ours(*answer, terminal)
         if answer[0]:
             entry.explain(visit, answer)

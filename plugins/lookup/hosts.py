@@ -14,7 +14,7 @@ description:
   - Fails when a source of the inventory is not there or could not be read by a plugin of this collection, when no
     source has a host, and when no host of any of the patterns is left by C(--limit).
   - Fails, too, when a directory of inventories has none in it, and when Ansible takes nothing of a file that ends as
-    YAML does, in an inventory or in C(group_vars) or C(host_vars) beside it, as it is no YAML, empty or a list.
+    YAML does, in an inventory or with variables of a group or host beside it, as it is no YAML, empty or a list.
 options:
   _terms:
     description: The pattern of the play, and those of plays behind it in the same playbook.
@@ -59,10 +59,10 @@ class LookupModule(LookupBase):
         known = variables or {}
         if context.CLIARGS.get("syntax") or "groups" not in known:  # nothing is known of hosts
             return [terms[0]]
-        problem = sources.problem()
+        everybody = known["groups"]["all"]
+        problem = sources.problem({*known["groups"], *everybody})
         if problem:
             raise AnsibleError(problem)
-        everybody = known["groups"]["all"]
         if not everybody and sources.given():
             raise AnsibleError(f"the inventory {', '.join(sources.given())} has no hosts: see the warnings above")
         patterns = [pattern for pattern in terms if pattern]

@@ -42,6 +42,7 @@ from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import PREFIX, item_keys, known_names
@@ -84,6 +85,12 @@ class LookupModule(LookupBase):
             Display().warning(sentence)
         for variable, keys in item_keys().items():
             if variable in given:
-                items = given[variable]
-                misspelt += judge_keys(variable, self._templar.template(items) if self._templar else items, keys)
+                misspelt += judge_keys(variable, self._items(given[variable]), keys)
         return misspelt
+
+    def _items(self, value: Any) -> Any:
+        """What a variable holds. As it is written where a value is not known or encrypted: who uses it says so."""
+        try:
+            return self._templar.template(value) if self._templar else value
+        except AnsibleError:
+            return value

@@ -122,8 +122,9 @@ def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: b
     answers = {}
     for one in [] if check else also:
         given = {name: value for name, value in one.items() if name != "name"}
-        answer = _attempt({"jail": params["jail"], **given}, check)
+        answer = _attempt({"jail": params["jail"], "output_limit": params["output_limit"], **given}, check)
         answers[one["name"]] = {**answer.values, "msg": show(answer.values["msg"]), "failed": answer.failed}
+        result.changed = result.changed or answer.changed
         result.warnings += [said for said in answer.warnings if said not in result.warnings]
     if answers:
         result.values["also"] = answers

@@ -136,7 +136,7 @@ def entered(said: bytes) -> bool:
 def incomplete(said: bytes) -> bool:
     """Whether the build of the jail did not end, by what the visitor said before a program of the jail could."""
     said = said.replace(b"\r\n", b"\n").partition(visitor.ENTERED.encode())[0]
-    return said.endswith(visitor.INCOMPLETE.encode())
+    return visitor.INCOMPLETE.encode() in said
 
 
 def without_ours(rc: int, stdout: bytes, stderr: bytes, terminal: bool) -> tuple[int, bytes, bytes]:

@@ -117,7 +117,7 @@ options:
     description:
       - Further programs to run in the jail after this one, one after the other. Each is run even when one before it
         failed. Their results are in RV(also). The task does not fail when one of them fails. None is run in check mode.
-        O(also) is refused together with O(ephemeral).
+        O(also) is refused together with O(ephemeral). O(output_limit) is the limit of each.
     type: list
     elements: dict
     default: []

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 import yaml
@@ -17,6 +17,7 @@ from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import suggestio
 VARIABLES = ("group_vars", "host_vars")
 NOT_FOR_US = ("$ANSIBLE_VAULT;", "#!")
 """How files begin that are encrypted, or programs."""
+NOTHING = ("", "null", "~")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 FAILED: dict[str, str] = {}
@@ -41,14 +42,15 @@ def given() -> list[str]:
     return [] if origin == "default" and sources == list(usual) else sources
 
 
-def problem() -> str:
-    """What is wrong with one of them, in a sentence; empty when nothing is known."""
+def problem(names: Container[str]) -> str:
+    """What is wrong with one of them, or with variables of these hosts and groups; empty when nothing is known."""
     for path, why in FAILED.items():
         return f"cannot read the inventory {path}: {why}"
-    return next(filter(None, (_wrong(os.path.expanduser(source)) for source in given() if "," not in source)), "")
+    places = (os.path.expanduser(source) for source in given() if "," not in source)
+    return next(filter(None, (_wrong(place, names) for place in places)), "")
 
 
-def _wrong(source: str) -> str:
+def _wrong(source: str, names: Container[str]) -> str:
     """What is wrong with a file or a directory, of which Ansible says nothing, or not which one it is."""
     if not os.path.exists(source):
         return f"there is no inventory {source}: correct the path behind -i"
@@ -57,12 +59,20 @@ def _wrong(source: str) -> str:
     if not files:
         return f"the inventory {source} is a directory without an inventory: put one there, as fleet.yml"
     beside = source if is_folder else os.path.dirname(source)
-    variables = [path for kind in VARIABLES for path in _files(os.path.join(beside, kind))]
+    variables = [path for kind in VARIABLES for path in _of_somebody(os.path.join(beside, kind), names)]
     for path in (*files, *variables):
         why = why_unread(path, path not in variables)
         if why:
             return f"cannot read {path}: {why}"
     return ""
+
+
+def _of_somebody(folder: str, names: Container[str]) -> Iterator[str]:
+    """The files with variables of hosts and groups. Ansible reads no others, such as notes or those of an old host."""
+    for path in _files(folder):
+        first = os.path.relpath(path, folder).split(os.sep)[0]
+        if first in names or os.path.splitext(first)[0] in names:
+            yield path
 
 
 def _files(folder: str) -> Iterator[str]:
@@ -94,7 +104,7 @@ def _why_useless(top: yaml.Node | None, is_inventory: bool) -> str:
     """Why nothing is taken of what a file holds."""
     if isinstance(top, yaml.MappingNode):
         return _no_group(top) if is_inventory else ""
-    if top is None or top.value == "":
+    if top is None or top.value in NOTHING:
         return "it is empty: fill or remove it" if is_inventory else ""
     held = "a list" if isinstance(top, yaml.SequenceNode) else "text"
     return f"it holds {held}, not names with values: correct it, or move it elsewhere"
@@ -103,9 +113,7 @@ def _why_useless(top: yaml.Node | None, is_inventory: bool) -> str:
 def _no_group(top: yaml.MappingNode) -> str:
     """Whether it is for no plugin and has no group, so that Ansible takes nothing of it."""
     keys = {str(key.value): value for key, value in top.value}
-    groups = [
-        value for value in keys.values() if isinstance(value, yaml.MappingNode) or value.value in ("", "null", "~")
-    ]
+    groups = [value for value in keys.values() if isinstance(value, yaml.MappingNode) or value.value in NOTHING]
     if "plugin" in keys or groups or not keys:
         return ""
     hint = next(filter(None, (suggestion(key, ["plugin"]) for key in keys)), "")

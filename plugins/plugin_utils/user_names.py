@@ -20,8 +20,9 @@ DEFAULT = re.compile(rf"^([a-z0-9_]+): .*?\b({PREFIX}[a-z0-9_]+)", re.MULTILINE)
 
 @cache
 def known_names(collection: Path = COLLECTION) -> frozenset[str]:
-    """The names that roles and playbooks read, without their prefix: what they say themselves is the only list."""
-    readers = [*collection.glob("roles/*/defaults/main.yml"), *collection.glob("playbooks/*.yml")]
+    """The names that are read, without their prefix: what roles, playbooks and connections say is the only list."""
+    places = ("roles/*/defaults/main.yml", "playbooks/*.yml", "plugins/connection/*.py")
+    readers = [reader for place in places for reader in collection.glob(place)]
     return frozenset(name for reader in readers for name in NAME.findall(reader.read_text()))
 
 

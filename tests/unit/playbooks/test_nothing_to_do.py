@@ -88,6 +88,9 @@ def test_other_files_beside_the_fleet_are_fine(folder: Path) -> None:
         "hosts": "[others]\nhost\n",
         "notes.cfg": "- x",
         "group_vars/all.yml": "",
+        "group_vars/README": "Of whom: [the fleet",
+        "group_vars/notes": "to be done",
+        "host_vars/retired.yml": "- of a host that is gone\n",
         "group_vars/jails/vault.yml": "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
         "host_vars/base.yml": "secret: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n",
     }.items():

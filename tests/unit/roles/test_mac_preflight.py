@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +17,71 @@ from templates import trusted
 
 FOLDER = Path(__file__).parents[3] / "roles/mac"
 ROOT = ["Darwin", "0"]
+BEGIN = "darwin.jail"
+LECTURE = ["WARNING: Improper use of the sudo command could lead to data loss", "", "To proceed, enter your password"]
+
+
+def rendered(text: str, **given: Any) -> Any:
+    texts = [(FOLDER / name).read_text() for name in ("defaults/main.yml", "vars/main.yml")]
+    variables = {name: value for text in texts for name, value in yaml.safe_load(text).items()}
+    known = {**variables, **given, "inventory_hostname": "mac1"}
+    return Templar(DataLoader(), variables=trusted(known)).template(trusted(text))
 
 
 def complaints(said: list[str], **given: Any) -> str:
-    texts = [(FOLDER / name).read_text() for name in ("defaults/main.yml", "vars/main.yml")]
-    variables = {name: value for text in texts for name, value in yaml.safe_load(text).items()}
-    known = {**variables, **given, "__mac_seen": {"stdout_lines": said}, "inventory_hostname": "mac1"}
-    found = Templar(DataLoader(), variables=trusted(known)).template(trusted("{{ __mac_complaints | join('. ') }}"))
+    found = rendered("{{ __mac_complaints | join('. ') }}", __mac_seen={"stdout_lines": [BEGIN, *said]}, **given)
     assert isinstance(found, str)
     return found
 
 
-@pytest.mark.parametrize("said", [ROOT, ["", *ROOT], [*ROOT, "/private/etc/sudoers.d/darwin_jail"]])
-def test_a_mac_is_one_also_after_sudo_asked_for_a_password(said: list[str]) -> None:
-    assert complaints(said) == ""
+def asked(folder: Path) -> list[str]:
+    """What the question is answered with where there is all that it asks for below a folder, by this system."""
+    tasks = {task["name"]: task for task in yaml.safe_load((FOLDER / "tasks/preflight.yml").read_text())}
+    places = {
+        name: f"{folder}/{name.removeprefix('__mac_')}" for name in ("__mac_enter_rule", "__mac_sudo_rule", "__mac_git")
+    }
+    question = rendered(
+        tasks["Look at the Mac"]["ansible.builtin.raw"], **places, __mac_enter_command=f"{folder}/bin/enter"
+    )
+    done = subprocess.run(["/bin/sh", "-c", question], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("before", [[], [""], LECTURE])
+def test_a_mac_is_one_also_after_sudo_asked_for_a_password(before: list[str]) -> None:
+    seen = {"stdout_lines": [*before, BEGIN, *ROOT, "/private/etc/sudoers.d/darwin_jail"]}
+    assert rendered("{{ __mac_complaints }}", __mac_seen=seen) == []
+    assert "/private/etc/sudoers.d/darwin_jail" in rendered("{{ __mac_there }}", __mac_seen=seen)
+
+
+def test_what_may_be_a_rule_is_found(tmp_path: Path) -> None:
+    """Also a link that leads nowhere yet."""
+    (tmp_path / "enter_rule").symlink_to("nowhere")
+    lines = asked(tmp_path)
+    assert f"{tmp_path}/enter_rule" in lines
+    assert not {f"{tmp_path}/sudo_rule", f"{tmp_path}/git"} & {*lines}
+    (tmp_path / "sudo_rule").touch()
+    (tmp_path / "git").touch()
+    assert {f"{tmp_path}/{name}" for name in ("enter_rule", "sudo_rule", "git")} < {*asked(tmp_path)}
+
+
+def test_rules_are_removed_where_nobody_looked_for_them() -> None:
+    assert rendered("{{ __mac_enter_rule in __mac_there and __mac_sudo_rule in __mac_there }}") is True
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o775, 0o757, 0o1755, 0o4755])
+def test_a_directory_is_left_alone_that_root_alone_can_change(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin").chmod(mode)
+    command = f"{tmp_path}/bin/enter"
+    seen = {"stdout_lines": asked(tmp_path)}
+    text = "{{ __mac_there | select('match', __mac_enter_directory) | length }}"
+    assert rendered(text, __mac_seen=seen, __mac_enter_command=command) == int(mode == 0o755 and os.geteuid() == 0)
+    (tmp_path / "bin").rename(tmp_path / "elsewhere")
+    (tmp_path / "bin").symlink_to("elsewhere")
+    seen = {"stdout_lines": asked(tmp_path)}
+    assert rendered(text, __mac_seen=seen, __mac_enter_command=command) == 0
 
 
 @pytest.mark.parametrize(
@@ -51,3 +104,8 @@ def test_what_is_wrong_is_said_alone(said: list[str], given: dict[str, Any], exp
     found = complaints(said, **given)
     assert found.startswith(expected)
     assert ". " not in found
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_tags_can_leave_out_the_tools(check: bool) -> None:
+    assert rendered("{{ __mac_no_python }}", ansible_check_mode=check) is False

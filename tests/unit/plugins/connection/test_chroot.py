@@ -143,6 +143,17 @@ def test_a_jail_whose_build_did_not_end_is_told(connect: Connect, furnished: Pat
     assert " ".join(building.close().split()).count(warning) == 1
 
 
+def test_it_is_told_where_something_fails_for_it(connect: Connect, furnished: Path, tmp_path: Path) -> None:
+    link = connect()
+    with jails.open_jail(str(furnished)) as jail:
+        jail.mark(state="building")
+        try:
+            assert "No such file" in refused(link.fetch, "/scratch/other", tmp_path / "back")
+        finally:
+            jail.mark(state="complete")
+    assert f"{furnished} is not complete: its build did not end" in " ".join(link.close().split())
+
+
 # -- files --------------------------------------------------------------------------
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
+from ansible_collections.darwin.jail.plugins.connection import chroot
 from ansible_collections.darwin.jail.plugins.lookup import misspelt
 from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import known_names
 
@@ -45,6 +48,14 @@ def test_names_of_others_are_only_strange() -> None:
     assert [sentence.split()[0] for sentence in strange] == ["jail_colour", "jail_manifests_of_the_team"]
 
 
+def test_what_the_connection_reads_is_no_misspelling() -> None:
+    documentation = yaml.safe_load(chroot.DOCUMENTATION)
+    read = {one["name"] for option in documentation["options"].values() for one in option.get("vars", [])}
+    own = {name for name in read if name.startswith("jail_")}
+    assert own >= {"jail_mac", "jail_mac_python"}
+    assert misspelt.judge(own, known_names(CHECKOUT)) == ([], [])
+
+
 def test_variables_of_the_host_are_looked_at() -> None:
     found = misspelt.LookupModule().run([], {"jail_pth": "/x", "other": 1})
     assert found == ["jail_pth is not a variable of darwin.jail: did you mean jail_path?"]
@@ -75,3 +86,15 @@ def test_keys_are_looked_at_when_the_variable_is_a_template() -> None:
     variables = {"jail_mounts": trust_as_template("{{ mine }}"), "mine": [{"dst": "/b"}]}
     lookup = misspelt.LookupModule(templar=Templar(DataLoader(), variables))
     assert lookup.run([], variables) == ["jail_mounts[0] has the unknown key dst: did you mean dest?"]
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) -> None:
+    """A jail is destroyed and looked at without them, too."""
+    vaulted = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256\n6162\n")
+    items = [{"src": vaulted if encrypted else trust_as_template("{{ nowhere }}"), "dst": "/b"}]
+    found = [
+        misspelt.LookupModule(templar=Templar(DataLoader(), given)).run([], given)
+        for given in ({"jail_mounts": items}, {"jail_mounts": trust_as_template("{{ mine }}"), "mine": items})
+    ]
+    assert found == [["jail_mounts[0] has the unknown key dst: did you mean dest?"], []]

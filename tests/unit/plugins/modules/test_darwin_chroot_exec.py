@@ -81,6 +81,18 @@ def test_further_programs_run_whatever_becomes_of_those_before(
     assert several["left out"]["stdout"] == "skipped, since /no-such does not exist"
 
 
+def test_further_programs_are_kept_within_the_limit_and_count_as_a_change(
+    furnished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    also = [{"name": "long", "argv": ["sh", "-c", "i=0; while [ $i -lt 999 ]; do echo $i; i=$((i+1)); done"]}]
+    options = {"jail": str(furnished), "argv": ["true"], "removes": "/no-such", "output_limit": 100}
+    assert answer(capsys, **options)["changed"] is False
+    found = answer(capsys, **options, also=also)
+    assert found["changed"] is True
+    assert len(found["also"]["long"]["stdout"]) < 300
+    assert "output_limit is 100 bytes" in json.dumps(found["warnings"])
+
+
 def test_further_programs_do_not_run_in_check_mode(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = {"jail": str(furnished), "argv": ["true"], "also": [{"name": "one", "argv": ["touch", "/made"]}]}
     assert "also" not in answer(capsys, **options, _ansible_check_mode=True)

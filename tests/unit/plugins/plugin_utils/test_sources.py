@@ -45,6 +45,7 @@ def test_variables_of_which_nothing_is_taken(tmp_path: Path, name: str, content:
         ("groups.yml", "macs:\nall: {hosts: {a: }}\nx: 1\n", True),
         ("fleet.yml", "plugin: of.another.collection\n", True),
         ("all.yml", "", False),
+        ("all.yml", "--- ~\n", False),
         ("all.yml", VAULT, False),
         ("all.yml", "secret: !vault |\n  " + VAULT.replace("\n", "\n  "), False),
         ("all.cfg", "- x", False),

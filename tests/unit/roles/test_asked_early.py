@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What the role base asks a jail for the roles behind it, and when they take the answer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import PROGRAM_OUTPUT
+from templates import trusted
+
+ROLES = Path(__file__).parents[3] / "roles"
+BEHIND = ("dns", "terminal", "bindfs", "clt", "homebrew")
+MAC: dict[str, Any] = {
+    "can_enter": True,
+    "homebrew": {"prefix": "/opt/homebrew"},
+    "users": {"admin": {"home": "/Users/admin"}, "root": {"home": "/var/root"}},
+}
+UNCHANGED = {"changed": False}
+BUILT: dict[str, Any] = {
+    "jail_path": "/jails/one",
+    "jail_user": "admin",
+    "jail_packages": ["tree"],
+    "ansible_run_tags": ["all"],
+    "ansible_skip_tags": [],
+    "ansible_check_mode": False,
+    "__base_mac_seen": MAC,
+    "__base_rootfs": UNCHANGED,
+    "__base_finished": UNCHANGED,
+    "__bindfs_mounted": UNCHANGED,
+    "__dns_connected": {**UNCHANGED, "entered": True},
+}
+GOOD = {"failed": False, "stdout": "controlled", "stderr": ""}
+TAKEN = {
+    "dns": "__dns_looked_up",
+    "bindfs": "__bindfs_compared",
+    "terminal": "__terminal_opened",
+    "clt": "__clt_compiled",
+    "homebrew": "__homebrew_used",
+}
+"""What each role says when there is nothing left for it to ask."""
+
+
+def parsed(path: str) -> Any:
+    return yaml.safe_load((ROLES / path).read_text())
+
+
+def as_a_whole(role: str) -> dict[str, Any]:
+    """What verify is given by the role that has its turn as a whole, and not by tasks_from."""
+    found: dict[str, Any] = parsed(f"{role}/tasks/main.yml")[-1].get("vars", {})
+    return found
+
+
+def rendered(text: str, **given: Any) -> Any:
+    known: dict[str, Any] = {}
+    for role in ("base", *BEHIND):
+        known |= {**parsed(f"{role}/defaults/main.yml"), **parsed(f"{role}/vars/main.yml")}
+    for program in ("__clt_program", "__homebrew_program"):
+        known[program]["stdin"] = "echo"  # plugins that look up files are not there
+    return Templar(DataLoader(), variables=trusted({**known, **BUILT, **given})).template(trusted(text))
+
+
+def question() -> dict[str, Any]:
+    found = next(task for task in parsed("base/tasks/verify.yml") if task["name"] == "Run programs in the jail")
+    options: dict[str, Any] = found["darwin.jail.darwin_chroot_exec"]
+    return options
+
+
+def asked(**given: Any) -> list[dict[str, Any]]:
+    """The programs of other roles that verify of the role base runs with its own."""
+    found: list[dict[str, Any]] = rendered(question()["also"], **given)
+    return found
+
+
+def taken(role: str, **given: Any) -> Any:
+    answers = {one["name"]: GOOD for one in asked(**as_a_whole("base"))}
+    return rendered(f"{{{{ {TAKEN[role]} }}}}", __base_tried={"also": answers}, **{**as_a_whole(role), **given})
+
+
+@pytest.mark.parametrize("role", BEHIND)
+def test_a_role_asks_nothing_again_in_a_jail_that_is_as_it_was(role: str) -> None:
+    assert len(asked(**as_a_whole("base"))) == 4
+    assert taken(role) is True
+
+
+def test_all_answers_together_are_within_the_limit_of_one_program() -> None:
+    """A jail that says as much as it can costs its Mac and the controller no more than by one task of old."""
+    programs = 1 + len(asked(**as_a_whole("base")))
+    assert programs * question().get("output_limit", PROGRAM_OUTPUT) <= PROGRAM_OUTPUT
+
+
+def test_verify_by_itself_asks_for_no_other_role() -> None:
+    """Behind a build in the same run, too: in check_jail each role asks itself, and its line is in the report."""
+    assert asked() == []
+
+
+@pytest.mark.parametrize("role", ["dns", "bindfs"])
+def test_verify_by_itself_takes_no_answer_of_a_build(role: str) -> None:
+    assert rendered(f"{{{{ {TAKEN[role]} }}}}") is False
+
+
+@pytest.mark.parametrize("role", ["terminal", "clt", "homebrew"])
+@pytest.mark.parametrize("other", ["path", "user"])
+def test_an_answer_is_of_one_jail_and_one_user(role: str, other: str) -> None:
+    given = {f"{role}_{other}": {"path": "/jails/two", "user": "root"}[other]}
+    assert taken(role, **given) is False
+
+
+@pytest.mark.parametrize("tags", [["preflight", "verify"], ["bindfs_verify"]])
+def test_what_was_only_tried_is_compared(tags: list[str]) -> None:
+    assert taken("bindfs", ansible_run_tags=tags) is False
+    assert taken("bindfs", ansible_skip_tags=["bindfs_mount"]) is False
+
+
+@pytest.mark.parametrize("user", ["root", "0", 0])
+def test_root_does_not_run_the_brew_of_a_user(user: Any) -> None:
+    users = {**MAC["users"], user: MAC["users"]["root"]}
+    names = [
+        one["name"] for one in asked(**as_a_whole("base"), jail_user=user, __base_mac_seen={**MAC, "users": users})
+    ]
+    assert [name for name in names if "brew" in name or "packages" in name] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can try it")
+def test_a_check_of_brew_as_root_runs_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/brew").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "bin/brew").chmod(0o755)
+    script = (ROLES / "homebrew/files/try-homebrew.sh").read_text()
+    argv = ["/bin/sh", "-eu", "-s", str(tmp_path), "False"]
+    done = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Homebrew refuses to be root's: set jail_user to who has it in the jail\n"
+    assert not (tmp_path / "ran").exists()

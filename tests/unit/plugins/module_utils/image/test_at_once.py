@@ -15,12 +15,19 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present
+from ansible_collections.darwin.jail.plugins.module_utils.image.layout import blob_path, digest_of
+from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Unpacked
 from containers import contents
 from foreign_images import archive, member, put
 
 from .test_present import STATE, marker, unpacked
 
+PLAIN = "application/vnd.oci.image.layer.v1.tar"
 FINE = archive(member("bin/sh", data=b"x" * 1000, mode=0o4755), member("bin/ls"))
+
+
+def killed(_self: Any) -> None:
+    raise KeyboardInterrupt
 
 
 class Spy:
@@ -126,3 +133,38 @@ def test_what_cannot_be_done_in_one_pass_is_done_in_two(
     assert len(reads) == (3 if why == "little room" else 6)
     assert sorted(os.listdir(place / "new/bin")) == (["ls", "sh"] if why == "little room" else ["new"])
     assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755
+
+
+def test_nothing_stays_of_what_no_digest_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even when the run that put it there was killed and the layer is whole by now."""
+    good, bad = (archive(member("bin/sh"), member(name, mode=0o4755)) for name in ("fine", "evil"))
+    put(place, good, pack=lambda data: data, kind=PLAIN)
+    blob = place / "image" / os.fsdecode(blob_path(digest_of(good)))
+    blob.write_bytes(bad)
+    with monkeypatch.context() as patch:
+        patch.setattr(Unpacked, "digests", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (place / "new/evil").exists()
+    blob.write_bytes(good)
+    unpacked(place)
+    assert sorted(os.listdir(place / "new")) == ["bin", "fine", "private"]
+
+
+@pytest.mark.parametrize("filled", ["some/where/else", "some/else"])
+def test_directories_that_somebody_uses_meanwhile_stay(
+    place: Path, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(member("bin/cat"), member("bin/x", tarfile.FIFOTYPE)))
+    original = applying.Applier._put
+
+    def fill(applier: applying.Applier, entry: Any, stream: Any) -> None:
+        (place / filled).mkdir(exist_ok=True)
+        original(applier, entry, stream)
+
+    monkeypatch.setattr(applying.Applier, "_put", fill)
+    with pytest.raises(InputError, match="neither file"):
+        present.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
+    assert (place / filled).exists()
+    assert not (place / "some/where/new").exists()
+    assert (place / "some/where").exists() == (filled == "some/where/else")

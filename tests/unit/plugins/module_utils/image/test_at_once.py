@@ -17,6 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import InputErr
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present
 from ansible_collections.darwin.jail.plugins.module_utils.image.layout import blob_path, digest_of
 from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Unpacked
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from containers import contents
 from foreign_images import archive, member, put
 
@@ -168,3 +169,35 @@ def test_directories_that_somebody_uses_meanwhile_stay(
     assert (place / filled).exists()
     assert not (place / "some/where/new").exists()
     assert (place / "some/where").exists() == (filled == "some/where/else")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_no_build_opens_what_is_not_inspected(place: Path, check: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, archive(member("bin/sh", mode=0o4755), member("bin/ls")))
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/ls")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    with pytest.raises(InputError, match="let darwin_jail_image finish it"):
+        build(wish(place), check)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o700
+
+
+def test_a_jail_that_a_build_finished_is_no_image(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said to be the image when that comes again."""
+    put(place, archive(member("bin/sh"), member("bin/ls")))
+    (place / "new").mkdir()
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/ls")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    build(wish(place), False)
+    with pytest.raises(InputError, match="is there and not made of an image"):
+        unpacked(place)
+    assert not {"image", "layers"} & marker(place / "new").keys()
+
+
+def wish(place: Path) -> Wish:
+    (place / "source/bin").mkdir(parents=True)
+    (place / "source/bin/tool").touch()
+    return Wish(str(place / "new"), str(place / "source"), entries=[{"src": "/bin/tool"}])

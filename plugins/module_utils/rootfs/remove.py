@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from .. import jail as jails
 from .. import register
-from .._sys import host
+from .._sys import at, host
 from .._sys.lock import alone_in
 from .._sys.mounts import mounts_below, unmount_below
 from .._sys.names import names_of
@@ -140,5 +140,7 @@ def _empty(jail: jails.Jail) -> None:
             path = os.path.join(parent, name)
             if key(path) != key(keep):
                 jail.root.remove_tree(path, helped=(os.cpu_count() or 1) > 1)
+    if jail.entry.get("closed"):
+        at.set_mode(jail.root.fd, 0o755)  # it is empty, and may stay when this run is killed
     if jail.root.lstat(b"private"):
         jail.root.rename(b"private", jails.TEMPORARY + os.urandom(6).hex().encode())

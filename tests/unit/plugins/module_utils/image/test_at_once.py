@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tarfile
 import threading
@@ -17,6 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import InputErr
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present
 from ansible_collections.darwin.jail.plugins.module_utils.image.layout import blob_path, digest_of
 from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Unpacked
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import remove
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from containers import contents
 from foreign_images import archive, member, put
@@ -195,6 +197,21 @@ def test_a_jail_that_a_build_finished_is_no_image(place: Path, monkeypatch: pyte
     with pytest.raises(InputError, match="is there and not made of an image"):
         unpacked(place)
     assert not {"image", "layers"} & marker(place / "new").keys()
+
+
+def test_a_directory_that_a_killed_removal_left_is_open_afterwards(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(member("bin/x", tarfile.FIFOTYPE)))
+    with monkeypatch.context() as patch:
+        patch.setattr(remove, "alone_in", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (place / "new").exists()
+    shutil.rmtree(place / "image")
+    put(place, FINE)
+    unpacked(place)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755
 
 
 def wish(place: Path) -> Wish:

@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys.filter import Fil
 from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import unpacking, zstd
+from ansible_collections.darwin.jail.plugins.module_utils.tree import decompression
 from foreign_images import archive, member, put
 
 from .test_present import unpacked
@@ -110,3 +112,24 @@ def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
         assert cat.read() == b""
         with pytest.raises(InputError, match="no more"):
             cat.wait()
+
+
+SINGLE = gzip.compress(b"a", mtime=0)
+
+
+def test_single_bytes_cost_no_more_the_more_is_held(tmp_path: Path) -> None:
+    """What is held for a header is not copied for each of them."""
+    size, count = 1 << 22, 10_000
+    packed = tmp_path / "packed"
+    packed.write_bytes(gzip.compress(random.Random(1).randbytes(size), 1) + SINGLE * count)  # noqa: S311
+    with packed.open("rb") as file, closing(unpacking.Unpacked(file, size, "it")) as stream:
+        list(stream.contents(size - 1))
+        assert 0 < len(list(stream.contents(count))) < 10
+    took = []
+    for reads in ((size, *[1] * count), (size + count,)):
+        with packed.open("rb") as file:
+            stream, before = decompression.opened(file, "it"), time.process_time()
+            read = [len(stream.read(one)) for one in reads]
+            took.append(time.process_time() - before)
+        assert sum(read) == size + count
+    assert took[1] < 4 * took[0]

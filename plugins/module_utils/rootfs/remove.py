@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from .. import jail as jails
 from .. import register
@@ -52,7 +52,8 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
                     jail.mark()  # so that what an interrupted removal leaves is known as a jail
-            _end(jail)
+            with _ended(jail):
+                pass
     if not check:
         host.remove_empty(real)
         for place in (real, *moved):
@@ -63,17 +64,19 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
 
 def take_back(jail: jails.Jail) -> None:
     """Remove a jail that this run or a killed one began: nothing is mounted in it, and there are no jobs for it."""
-    _end(jail)
-    host.remove_empty(jail.path)
-    register.forget(jail.path)
+    with _ended(jail):
+        register.forget(jail.path)  # before another run can begin a jail there
+        host.remove_empty(jail.path)
 
 
-def _end(jail: jails.Jail) -> None:
-    """Remove all that is in a jail that is locked; it is unlocked afterwards."""
+@contextmanager
+def _ended(jail: jails.Jail) -> Iterator[None]:
+    """Remove all that is in a jail that is locked; nobody makes another one in its directory during the block."""
     _empty(jail)
     with alone_in(jail.root):
         jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
         jails.sweep(jail.root)
+        yield
 
 
 def _execute(steps: list[Step]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present
@@ -212,6 +213,22 @@ def test_a_directory_that_a_killed_removal_left_is_open_afterwards(
     put(place, FINE)
     unpacked(place)
     assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755
+
+
+def test_another_run_that_begins_when_the_place_is_free(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the Mac knows of its jail stays."""
+    put(place, archive(member("bin/x", tarfile.FIFOTYPE)))
+    original = host.remove_empty
+
+    def begin(path: bytes) -> None:
+        original(path)
+        jails.create(path).close()
+
+    monkeypatch.setattr(host, "remove_empty", begin)
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place)
+    with jails.open_jail(str(place / "new")) as other:
+        assert other.unknown == ""
 
 
 def wish(place: Path) -> Wish:

@@ -9,14 +9,16 @@ import shutil
 import stat
 import tarfile
 import threading
+import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present
+from ansible_collections.darwin.jail.plugins.module_utils.image.at_once import AtOnce
 from ansible_collections.darwin.jail.plugins.module_utils.image.layout import blob_path, digest_of
 from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Unpacked
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import remove
@@ -229,6 +231,18 @@ def test_another_run_that_begins_when_the_place_is_free(place: Path, monkeypatch
         unpacked(place)
     with jails.open_jail(str(place / "new")) as other:
         assert other.unknown == ""
+
+
+def test_deep_paths_take_no_more_memory_than_names(place: Path) -> None:
+    """A short archive can imply millions of directories with paths of a kilobyte."""
+    found = AtOnce(cast("Any", None), os.fsencode(place), cast("Any", None))
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            found._touch(b"%d" % number + b"/a" * 500)
+        assert tracemalloc.get_traced_memory()[0] < 100 * 500 * 200
+    finally:
+        tracemalloc.stop()
 
 
 def wish(place: Path) -> Wish:

@@ -8,6 +8,7 @@ import gzip
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -112,6 +113,33 @@ def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
         assert cat.read() == b""
         with pytest.raises(InputError, match="no more"):
             cat.wait()
+
+
+@pytest.mark.parametrize("pieces", [1, 400])
+def test_a_program_is_not_waited_for_when_its_output_cannot_be_kept(pieces: int) -> None:
+    """As on a full volume; nobody takes what comes out any more."""
+
+    def full(_data: bytes) -> None:
+        raise InputError("full")
+
+    def write(cat: Filter) -> None:
+        for _number in range(pieces):
+            cat.write(bytes(10_000))
+        cat.finish_input()
+
+    def late(*_signal: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(10)
+    try:
+        with closing(Filter(["/bin/cat"])) as cat:
+            cat.put_into(full)
+            with pytest.raises(InputError, match="full"):
+                write(cat)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 SINGLE = gzip.compress(b"a", mtime=0)

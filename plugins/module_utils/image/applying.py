@@ -100,14 +100,20 @@ class Applier:
 
     def close_to_others(self) -> None:
         """Let nobody but root into the jail."""
-        at.set_mode(self._root.fd, 0o700)
+        try:
+            at.set_mode(self._root.fd, 0o700)
+        except OSError as exc:
+            raise failed("set the mode of", self._root.path, exc) from exc
 
     def finish(self, top: Entry | None, closed: bool) -> None:
         """Give the jail itself what the layers say of it last; when it was closed, it is opened again."""
-        if top:
-            self._directory(b"", top)
-        elif closed:
-            at.set_mode(self._root.fd, IMPLIED.st_mode & 0o7777)
+        try:
+            if top:
+                self._directory(b"", top)
+            elif closed:
+                at.set_mode(self._root.fd, IMPLIED.st_mode & 0o7777)
+        except OSError as exc:
+            raise failed("set the mode of", self._root.path, exc) from exc
 
     def _put(self, entry: Entry, stream: Unpacked) -> None:
         path = entry.path

@@ -315,10 +315,8 @@ class _Run:
             news.update(image=None, layers=None)
         if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
             news["fingerprint"] = self._fingerprint
-        if not self.existed and not self._is_adopted(jail):  # all that is there was copied now
-            self.bytes = findings.stats.sizes.total()[1]
-        elif findings.blocks or findings.dropped or was.interrupted:
-            self.bytes = total.after(jail.root, was, findings.blocks, findings.dropped, self.bytes)
+        if findings.blocks or findings.dropped or was.interrupted:
+            self.bytes = total.after(jail.root, was, findings.blocks, findings.dropped)
         if self.bytes != jail.entry.get("bytes"):
             news["bytes"] = self.bytes
         return news

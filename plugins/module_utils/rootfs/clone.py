@@ -120,7 +120,8 @@ class Base:
 
     def _fill(self, jail: Jail, count: int | None) -> Findings:
         jail.mark(**self._origin())
-        with self._pass(jail, count, act=True) as one, closing(Turn(f"clone {show(jail.path)}")) as turn, turn:
+        turn = Turn(f"clone {show(jail.path)}")
+        with closing(turn), self._pass(jail, count, act=True) as one, turn:
             if one.installer:
                 one.installer.refuses_hollow = not self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many bytes the recorded files have in all. Of a record that is known, only what changes is read."""
+"""How many bytes the recorded files have in all."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ from .record import Block, Record, Written
 _FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
 
 
-def after(root: Root, was: Record, written: Written, dropped: Sequence[bytes], before: int | None) -> int | None:
+def after(root: Root, was: Record, written: Written, dropped: Sequence[bytes]) -> int | None:
     """The total when these blocks have changed; None for a record that makes no sense.
 
-    A file with several names counts once in a directory, and once for each directory.
+    A file with several names counts once in a directory, and once for each directory. It is a function of the record
+    alone, so that a run after one that was killed finds the same.
     """
     names = {name for name, _start, _size in written.values()}
     texts = {name: root.read(STATE + b"/" + name, limits.RECORD) or b"" for name in names}
     changed = {*written, *dropped}
     try:
         new = sum(_of(Block(texts[name], start, start + size)) for name, start, size in written.values())
-        if before is None or was.interrupted:  # what an interrupted run recorded may be there or not
-            return new + sum(_of(block) for path, block in was.blocks.items() if path not in changed)
-        return before + new - sum(_of(was.block(path)) for path in changed)
+        return new + sum(_of(block) for path, block in was.blocks.items() if path not in changed)
     except RecordError:
         return None
 

@@ -189,13 +189,17 @@ def test_a_helper_takes_its_part(place: Path, monkeypatch: pytest.MonkeyPatch) -
     assert min(shares) < 0.95
 
 
+def no_process() -> int:
+    raise BlockingIOError
+
+
 def test_a_helper_that_dies_is_not_missed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "ALONE", 5)
     for fails in ("_help", "fork"):
         count = bushy(place / "d", 5)
         with pytest.MonkeyPatch.context() as patch, Root(str(place)) as root:
             if fails == "fork":
-                patch.setattr(os, "fork", lambda: (_ for _ in ()).throw(BlockingIOError()))
+                patch.setattr(os, "fork", no_process)
             else:
                 patch.setattr(removal, "_help", lambda *_words: os._exit(9))
             assert root.remove_tree(b"d", helped=True) == count
@@ -206,6 +210,13 @@ def test_a_helper_that_dies_is_not_missed(place: Path, monkeypatch: pytest.Monke
 def test_a_helper_enters_no_mount(place: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Whichever of the two finds it, the first one tells, and no child is left."""
     monkeypatch.setattr(removal, "ALONE", 5)
+    helpers, fork = [], os.fork
+
+    def forked() -> int:
+        helpers.append(fork())
+        return helpers[-1]
+
+    monkeypatch.setattr(os, "fork", forked)
     bushy(place / "d", 6)
     point = place / f"d/{number // 6}/{number % 6}/point"
     point.mkdir()
@@ -215,8 +226,9 @@ def test_a_helper_enters_no_mount(place: Path, monkeypatch: pytest.MonkeyPatch, 
         with Root(str(place)) as root, pytest.raises(OperationError, match="something is mounted there"):
             root.remove_tree(b"d", helped=True)
         assert (point / "mine").read_text() == "not ours"
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+        for helper in helpers:
+            with pytest.raises(ChildProcessError):
+                os.waitpid(helper, os.WNOHANG)
     finally:
         subprocess.run(["umount", point], check=True)
 

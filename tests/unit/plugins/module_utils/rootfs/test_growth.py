@@ -134,7 +134,7 @@ def conflicts(place: Path, count: int) -> Prepared:
         (place / f"jail/usr/{number}/mine").touch()
         shutil.rmtree(place / f"source/usr/{number}")
         (place / f"source/usr/{number}").touch()
-        (place / f"source/usr/{number}.link").hardlink_to(place / f"source/usr/{number}")
+        os.link(place / f"source/usr/{number}", place / f"source/usr/{number}.link")
     return lambda: build(asked, check=False)
 
 
@@ -142,7 +142,7 @@ def links(place: Path, count: int) -> Prepared:
     """Names of one file in one directory."""
     files(place / "source/usr", 1)
     for number in range(count):
-        (place / f"source/usr/link{number}").hardlink_to(place / "source/usr/00000")
+        os.link(place / "source/usr/00000", place / f"source/usr/link{number}")
     asked = wish(place, {"src": "/usr/"})
     return lambda: build(asked, check=False)
 
@@ -152,7 +152,7 @@ def links_far_down(place: Path, count: int) -> Prepared:
     top = place / "source/usr" / "/".join("d" * (count // 4))
     for number in range(count):
         files(top, 1, str(number))
-        (top / f"link{number}").hardlink_to(top / f"00000{number}")
+        os.link(top / f"00000{number}", top / f"link{number}")
     asked = wish(place, {"src": "/usr/"})
     return lambda: build(asked, check=False)
 

@@ -53,7 +53,8 @@ def _in_session(work: Any, told: Connection, *given: Any) -> None:
 
 
 def keep(told: Connection) -> None:
-    with closing(Turn("another build")) as turn, turn:
+    turn = Turn("another build")
+    with closing(turn), turn:
         told.send("mine")
         time.sleep(60)
 
@@ -110,7 +111,8 @@ def test_nobody_waits_for_a_jail_that_is_read(make: Make, place: Path, source: P
             assert not told.poll(0.02), told.recv()
             assert time.monotonic() < deadline
         began = time.monotonic()
-        with closing(Turn("a build")) as turn, turn:
+        turn = Turn("a build")
+        with closing(turn), turn:
             assert time.monotonic() - began < lock.PATIENCE + 1
         assert not told.poll(0)
 
@@ -172,7 +174,8 @@ def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: 
         (source / f"usr/lib/{number}/new/file").write_text("new")
 
     def let_go_soon(told: Connection) -> None:
-        with closing(Turn("a short build")) as turn, turn:
+        turn = Turn("a short build")
+        with closing(turn), turn:
             told.send("mine")
             time.sleep(1)
 

@@ -156,8 +156,8 @@ def test_single_bytes_cost_no_more_the_more_is_held(tmp_path: Path) -> None:
     took = []
     for reads in ((size, *[1] * count), (size + count,)):
         with packed.open("rb") as file:
-            stream, before = decompression.opened(file, "it"), time.process_time()
-            read = [len(stream.read(one)) for one in reads]
+            expanded, before = decompression.opened(file, "it"), time.process_time()
+            read = [len(expanded.read(one)) for one in reads]
             took.append(time.process_time() - before)
         assert sum(read) == size + count
     assert took[1] < 4 * took[0]

@@ -244,7 +244,7 @@ def _make_at_once(real: bytes, image: Image, store: Layout, turn: Turn) -> Inspe
 
 def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: Turn) -> Inspection:
     with closing(Applier(jail.root)) as applier:
-        applier.close_to_others()
+        applier.close_to_others(new=True)
         inspection = AtOnce(store, jail.path, applier)
         for number, layer in enumerate(image.layers):
             with turn:
@@ -284,7 +284,7 @@ def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspec
 def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> None:
     with closing(Applier(jail.root)) as applier:
         if jail.entry.get("closed"):
-            applier.close_to_others()
+            applier.close_to_others(new=False)
         for number, layer in enumerate(image.layers):
             if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
                 for entry in inspection.hidden[number]:

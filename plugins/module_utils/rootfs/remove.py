@@ -17,7 +17,7 @@ from .._sys.lock import alone_in
 from .._sys.mounts import mounts_below, unmount_below
 from .._sys.names import names_of
 from .._sys.rooted import Root
-from ..errors import InputError, JailError, RecordError, show
+from ..errors import InputError, JailError, RecordError, failed, show
 from ..launchd import Step
 from ..mounted_volume import unmounted
 from ..on_the_mac import plan_removal
@@ -144,6 +144,9 @@ def _empty(jail: jails.Jail) -> None:
             if key(path) != key(keep):
                 jail.root.remove_tree(path, helped=(os.cpu_count() or 1) > 1)
     if jail.entry.get("closed"):
-        at.set_mode(jail.root.fd, 0o755)  # it is empty, and may stay when this run is killed
+        try:
+            at.set_mode(jail.root.fd, 0o755)  # it is empty, and may stay when this run is killed
+        except OSError as exc:
+            raise failed("set the mode of", jail.path, exc) from exc
     if jail.root.lstat(b"private"):
         jail.root.rename(b"private", jails.TEMPORARY + os.urandom(6).hex().encode())

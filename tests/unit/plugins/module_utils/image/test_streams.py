@@ -95,6 +95,16 @@ def test_frames_are_found_as_zstd_writes_them(tmp_path: Path) -> None:
         assert found.count == len(frames)
 
 
+@pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
+def test_a_directory_that_is_there_keeps_its_mode(place: Path) -> None:
+    """It is closed meanwhile, for zstd may give something else the second time."""
+    put(place, archive(member("one")), pack=by_zstd, kind="application/vnd.oci.image.layer.v1.tar+zstd")
+    (place / "new").mkdir()
+    (place / "new").chmod(0o750)
+    unpacked(place)
+    assert (place / "new").stat().st_mode & 0o7777 == 0o750
+
+
 def test_what_is_no_frame_is_left_to_zstd() -> None:
     found = zstd.Frames("it")
     for _piece in range(10):

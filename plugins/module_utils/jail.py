@@ -185,6 +185,14 @@ class Jail:
         if self.unknown:
             raise InputError(f"cannot {verb} {show(self.path)}: {self.unknown} ({remedy})")
 
+    def refuse_closed(self) -> None:
+        """InputError for a jail that must not be opened to others: an image came into it that may be refused."""
+        if self.entry.get("closed"):
+            raise InputError(
+                f"{show(self.path)} holds a part of an image that was not inspected to its end: let darwin_jail_image "
+                "finish it, or remove it with the playbook darwin.jail.destroy_jail"
+            )
+
     def mark(self, **fields: Any) -> None:
         """Write fields of the entry, atomically; None takes one away. A jail that was unknown is known from now on.
 

@@ -66,7 +66,8 @@ class Filter:
 
     def finish_input(self) -> int:
         """End what goes in, and wait until all has come out; the exit code."""
-        self._stdin.close()
+        with suppress(BrokenPipeError):  # its exit code tells why
+            self._stdin.close()
         return self.wait()
 
     def wait(self) -> int:
@@ -103,8 +104,12 @@ class Filter:
         self._thread.start()
 
     def _pump_out(self, taker: Callable[[bytes], None]) -> None:
-        while piece := self.read():
-            taker(piece)
+        try:
+            while piece := self.read():
+                taker(piece)
+        except BaseException:
+            self.kill()  # else it would wait for somebody who takes the rest, and whoever writes to it, too
+            raise
 
     def _pump_in(self, pieces: Iterable[bytes]) -> None:
         with suppress(BrokenPipeError):  # its exit code tells why

@@ -42,6 +42,7 @@ class Applier:
         self._root, self._backend = root, backend()
         self._stage = root.open_dir(STAGE)
         self._umask = os.umask(0)
+        self._opened = IMPLIED.st_mode & 0o7777
         self._near, self._near_fd = b"", -1
         """The directory of the last entry."""
         self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
@@ -98,8 +99,10 @@ class Applier:
         if entry.path:
             self._put(entry, stream)
 
-    def close_to_others(self) -> None:
-        """Let nobody but root into the jail."""
+    def close_to_others(self, new: bool) -> None:
+        """Let nobody but root into the jail. A directory that is not new gets its mode back in the end."""
+        if not new:
+            self._opened = stat.S_IMODE(self._root.status().st_mode)
         try:
             at.set_mode(self._root.fd, 0o700)
         except OSError as exc:
@@ -111,7 +114,7 @@ class Applier:
             if top:
                 self._directory(b"", top)
             elif closed:
-                at.set_mode(self._root.fd, IMPLIED.st_mode & 0o7777)
+                at.set_mode(self._root.fd, self._opened)
         except OSError as exc:
             raise failed("set the mode of", self._root.path, exc) from exc
 

@@ -33,8 +33,11 @@ class AtOnce(Inspection):
     def __init__(self, layout: Layout, target: bytes, applier: Applier) -> None:
         super().__init__(layout, target)
         self._applier = applier
-        self._touched: dict[bytes, bool] = {}
-        """Above the lowest layer: keys of what the layer made or linked to, False, and of what that lies in, True."""
+        self._touched: dict[int, bool] = {}
+        """Above the lowest layer: what the layer made or linked to, False, and what that lies in, True.
+
+        By the hash of its key, for a short archive can imply millions of long paths.
+        """
         self._number = 0
 
     def take(self, layer: Layer) -> None:
@@ -54,18 +57,18 @@ class AtOnce(Inspection):
         self._applier.put(entry, stream)
 
     def _touch(self, key: bytes) -> None:
-        self._touched.setdefault(key, False)
+        self._touched.setdefault(hash(key), False)
         while key:
             key = key.rpartition(b"/")[0]
-            if self._touched.get(key):
+            if self._touched.get(hash(key)):
                 break
-            self._touched[key] = True
+            self._touched[hash(key)] = True
 
     def _whiteout(self, entry: Entry) -> None:
         opaque = entry.kind == "opaque"
         self._whiteouts.append(entry)
         if self._number > 1 and self._merged.hide(entry.path, opaque):
-            key = self._names.key(entry.path)
+            key = hash(self._names.key(entry.path))
             if self._touched.get(key, False) if opaque else key in self._touched:
                 raise GivenUpError("a whiteout hides what its own layer has touched")
             self._applier.hide(entry)

@@ -61,6 +61,12 @@ def unpacked(file: BinaryIO, blob: Descriptor, where: str) -> Unpacked:
     return PACKED[blob.media_type](file, blob.size, where)
 
 
+def refuse_other(stream: Unpacked, layer: Layer, where: str) -> None:
+    """Read the rest of a layer; InputError when it is not what its digests say."""
+    if stream.digests() != (layer.diff_id, layer.blob.digest):
+        raise InputError(f"{where} is not what its digest says: it was damaged or exchanged")
+
+
 class Inspection:
     """What is found out about the layers, one after the other."""
 
@@ -97,9 +103,7 @@ class Inspection:
             with closing(unpacked(file, layer.blob, self._where)) as stream:
                 for entry in entries(stream, self._where):
                     self._entry(entry, stream)
-                digests = stream.digests()
-            if digests != (layer.diff_id, layer.blob.digest):
-                raise InputError(f"{self._where} is not what its digest says: it was damaged or exchanged")
+                refuse_other(stream, layer, self._where)
         self._merge()
         self._spellings.end_layer()
         self._refuse_clash()

@@ -105,7 +105,7 @@ class Gzip:
             self._take()
 
     def _pack(self, block: bytes, before: bytes, flush: int) -> tuple[bytes, bytes]:
-        key = key_of(block, before, b"%d" % flush)
+        key = key_of(self.recipe.encode(), block, before, b"%d" % flush)
         packed = self.former.find(key) if self.former else b""
         return key, packed or _deflate(block, before, flush)
 

@@ -8,7 +8,7 @@
 Where nothing is yet, layers are inspected and put into the jail in one pass, see at_once.py.
 
 A run that is killed is finished by the next one, from the layer on that was at work, or from the first one on when
-that layer replaces what it needs itself.
+that layer replaces what it needs itself. What came into a closed jail goes: no digest told yet what it is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .. import mounted_volume, stage
 from .._sys import host
 from .._sys.lock import Turn
 from .._sys.rooted import Root
-from ..errors import BusyError, InputError, JailError, NotAJailError, SpaceError, show
+from ..errors import BusyError, InputError, JailError, NotAJailError, OperationError, SpaceError, show
 from ..macos import Release, release
 from ..protected import STATE
 from ..result import Result
@@ -35,9 +35,10 @@ from . import platforms
 from .applying import Applier
 from .at_once import AtOnce, GivenUpError
 from .config import Layer
-from .inspection import PACKED, Inspection, unpacked
+from .inspection import PACKED, Inspection, refuse_other, unpacked
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
 from .unpacking import entries
+from .zstd import UnpackedZstd
 
 NO_IMAGE = "not made of an image"
 
@@ -69,7 +70,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
             return Result(False, values, [], warnings)
         warnings += mounted_volume.warnings(real)
         if check:
-            inspection = _inspect(real, image, store, check)
+            inspection = _inspect(real, image, store)
         else:
             with closing(Turn(f"unpack {show(real)}")) as turn:
                 inspection = _make(real, image, store, turn, place if former else None)
@@ -192,27 +193,35 @@ def _is_untouched(jail: jails.Jail) -> bool:
 
 def _make(real: bytes, image: Image, store: Layout, turn: Turn, former: str | None) -> Inspection:
     """Make it in one pass, or else in two, instead of the jail `former`; what was found out."""
+    _take_back_closed(real, image)
     found = None if os.path.lexists(real) else _make_at_once(real, image, store, turn)
     if found is None:
-        found = _inspect(real, image, store, check=False)
+        found = _inspect(real, image, store)
         if former is not None:
             remove(former, unmount=False, check=False)
         _make_inspected(real, image, store, found, turn)
     return found
 
 
-def _inspect(real: bytes, image: Image, store: Layout, check: bool) -> Inspection:
-    """Inspect all layers; what a killed run made of an image that is refused goes."""
+def _take_back_closed(real: bytes, image: Image) -> None:
+    """Remove what a killed run put into a jail of this image before all of it was compared with its digest."""
+    if jails.is_vacant(real):
+        return
+    with jails.open_jail(os.fsdecode(real)) as jail:
+        if _is_closed(jail, image):
+            jail.lock()
+            if _is_closed(jail, image):  # still, now that no other run is at work
+                take_back(jail)
+
+
+def _is_closed(jail: jails.Jail, image: Image) -> bool:
+    entry = jail.entry
+    return entry.get("closed", False) and (entry.get("state"), entry.get("image")) == ("building", image.digest)
+
+
+def _inspect(real: bytes, image: Image, store: Layout) -> Inspection:
     inspection = Inspection(store, real)
-    try:
-        inspection.look(image.layers)
-    except (InputError, SpaceError):
-        if not check and not jails.is_vacant(real):
-            with jails.open_jail(os.fsdecode(real)) as jail:
-                jail.lock()
-                if jail.entry.get("closed"):
-                    take_back(jail)
-        raise
+    inspection.look(image.layers)
     return inspection
 
 
@@ -227,14 +236,15 @@ def _make_at_once(real: bytes, image: Image, store: Layout, turn: Turn) -> Inspe
             return _unpack_at_once(jail, image, store, turn)
         except (InputError, SpaceError, GivenUpError):
             take_back(jail)
-    for path in above:
-        host.remove_empty(path)
+    with suppress(OperationError):  # somebody else has put something there meanwhile
+        for path in above:
+            host.remove_empty(path)
     return None
 
 
 def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: Turn) -> Inspection:
     with closing(Applier(jail.root)) as applier:
-        applier.close_to_others()
+        applier.close_to_others(new=True)
         inspection = AtOnce(store, jail.path, applier)
         for number, layer in enumerate(image.layers):
             with turn:
@@ -259,20 +269,35 @@ def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspec
         jail.lock()
         jail.refuse_unknown("unpack an image into")
         if jail.entry.get("image") != image.digest:
-            jail.mark(image=image.digest, layers=0)
+            jail.mark(image=image.digest, layers=0, closed=_is_by_program(image) or None)
         elif False in inspection.repeatable[jail.entry.get("layers", 0) :][:1]:
             _empty(jail.root)
             jail.mark(layers=0)
         stage.make(jail.root)
-        with closing(Applier(jail.root)) as applier:
-            for number, layer in enumerate(image.layers):
-                if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
-                    for entry in inspection.hidden[number]:
-                        applier.hide(entry)
-                    with turn:
-                        _apply(applier, store, layer)
-                    jail.mark(layers=number + 1)
-            _complete(jail, applier, inspection)
+        try:
+            _apply_all(jail, image, store, inspection, turn)
+        except InputError:
+            take_back(jail)
+            raise
+
+
+def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> None:
+    with closing(Applier(jail.root)) as applier:
+        if jail.entry.get("closed"):
+            applier.close_to_others(new=False)
+        for number, layer in enumerate(image.layers):
+            if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
+                for entry in inspection.hidden[number]:
+                    applier.hide(entry)
+                with turn:
+                    _apply(applier, store, layer)
+                jail.mark(layers=number + 1)
+        _complete(jail, applier, inspection)
+
+
+def _is_by_program(image: Image) -> bool:
+    """Whether a program of somebody else unpacks it, which may give something else than when it was inspected."""
+    return any(PACKED[layer.blob.media_type] is UnpackedZstd for layer in image.layers)
 
 
 def _empty(root: Root) -> None:
@@ -290,3 +315,4 @@ def _apply(applier: Applier, store: Layout, layer: Layer) -> None:
     with store.open_blob(layer.blob) as file:
         with closing(unpacked(file, layer.blob, where)) as stream:
             applier.apply(entries(stream, where), stream)
+            refuse_other(stream, layer, where)

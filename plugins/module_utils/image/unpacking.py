@@ -128,12 +128,20 @@ class Unpacked:
     # -- the thread -----------------------------------------------------------------
 
     def _unpacked(self) -> Iterator[bytes]:
+        """In pieces that are not small: a file may unpack to millions of single bytes, and each piece costs."""
+        held: list[bytes] = []
+        given = 0
         for piece in self._inflated():
             self._plain.update(piece)
             self.size += len(piece)
             if self.size > self._limit:
                 raise InputError(EXPANSION.exceeded("unpack", self._where, "expands to"))
-            yield piece
+            held.append(piece)
+            if self.size - given >= CHUNK:
+                yield b"".join(held)
+                held, given = [], self.size
+        if held:
+            yield b"".join(held)
 
     def _inflated(self) -> Iterator[bytes]:
         """What the file unpacks to, in pieces."""

@@ -200,6 +200,7 @@ class _Run:
             with jails.create(self._path) as jail:
                 return self._act(jail, [], new=True)
         with self._open() as jail:
+            jail.refuse_closed()
             self._refuse_other_macos(jail)
             if jail.unknown:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
@@ -310,6 +311,8 @@ class _Run:
         news: dict[str, Any] = {}
         if findings.total or was.interrupted or jail.entry.get("state") != "complete":
             news = {"state": "complete", **self._built()}
+        if jail.entry.get("state") != "complete":  # an import began it, and it is not that image
+            news.update(image=None, layers=None)
         if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
             news["fingerprint"] = self._fingerprint
         if findings.blocks or findings.dropped or was.interrupted:

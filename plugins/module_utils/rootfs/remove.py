@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from .. import jail as jails
 from .. import register
-from .._sys import host
+from .._sys import at, host
 from .._sys.lock import alone_in
 from .._sys.mounts import mounts_below, unmount_below
 from .._sys.names import names_of
 from .._sys.rooted import Root
-from ..errors import InputError, JailError, RecordError, show
+from ..errors import InputError, JailError, RecordError, failed, show
 from ..launchd import Step
 from ..mounted_volume import unmounted
 from ..on_the_mac import plan_removal
@@ -52,7 +52,8 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
                     jail.mark()  # so that what an interrupted removal leaves is known as a jail
-            _end(jail)
+            with _ended(jail):
+                pass
     if not check:
         host.remove_empty(real)
         for place in (real, *moved):
@@ -63,17 +64,19 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
 
 def take_back(jail: jails.Jail) -> None:
     """Remove a jail that this run or a killed one began: nothing is mounted in it, and there are no jobs for it."""
-    _end(jail)
-    host.remove_empty(jail.path)
-    register.forget(jail.path)
+    with _ended(jail):
+        register.forget(jail.path)  # before another run can begin a jail there
+        host.remove_empty(jail.path)
 
 
-def _end(jail: jails.Jail) -> None:
-    """Remove all that is in a jail that is locked; it is unlocked afterwards."""
+@contextmanager
+def _ended(jail: jails.Jail) -> Iterator[None]:
+    """Remove all that is in a jail that is locked; nobody makes another one in its directory during the block."""
     _empty(jail)
     with alone_in(jail.root):
         jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
         jails.sweep(jail.root)
+        yield
 
 
 def _execute(steps: list[Step]) -> None:
@@ -140,5 +143,10 @@ def _empty(jail: jails.Jail) -> None:
             path = os.path.join(parent, name)
             if key(path) != key(keep):
                 jail.root.remove_tree(path, helped=(os.cpu_count() or 1) > 1)
+    if jail.entry.get("closed"):
+        try:
+            at.set_mode(jail.root.fd, 0o755)  # it is empty, and may stay when this run is killed
+        except OSError as exc:
+            raise failed("set the mode of", jail.path, exc) from exc
     if jail.root.lstat(b"private"):
         jail.root.rename(b"private", jails.TEMPORARY + os.urandom(6).hex().encode())

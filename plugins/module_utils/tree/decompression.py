@@ -68,8 +68,11 @@ class Expanded:
         return self._position
 
     def read(self, count: int) -> bytes:
-        while len(self._buffer) - self._start < count and (piece := self._more()):
-            self._buffer, self._start = self._buffer[self._start :] + piece, 0
+        if len(self._buffer) - self._start < count:
+            held = bytearray(self._buffer[self._start :])  # appended to in place: pieces may be single bytes
+            while len(held) < count and (piece := self._more()):
+                held += piece
+            self._buffer, self._start = bytes(held), 0
         data = self._buffer[self._start : self._start + count]
         self._start += len(data)
         self._position += len(data)

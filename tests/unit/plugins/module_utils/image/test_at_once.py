@@ -5,22 +5,35 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tarfile
 import threading
+import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._sys import host
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import applying, inspection, present
+from ansible_collections.darwin.jail.plugins.module_utils.image.at_once import AtOnce
+from ansible_collections.darwin.jail.plugins.module_utils.image.layout import blob_path, digest_of
+from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Unpacked
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import remove
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
 from containers import contents
 from foreign_images import archive, member, put
 
 from .test_present import STATE, marker, unpacked
 
+PLAIN = "application/vnd.oci.image.layer.v1.tar"
 FINE = archive(member("bin/sh", data=b"x" * 1000, mode=0o4755), member("bin/ls"))
+
+
+def killed(_self: Any) -> None:
+    raise KeyboardInterrupt
 
 
 class Spy:
@@ -127,3 +140,113 @@ def test_what_cannot_be_done_in_one_pass_is_done_in_two(
     assert len(reads) == (3 if why == "little room" else 6)
     assert sorted(os.listdir(place / "new/bin")) == (["ls", "sh"] if why == "little room" else ["new"])
     assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755
+
+
+def test_nothing_stays_of_what_no_digest_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even when the run that put it there was killed and the layer is whole by now."""
+    good, bad = (archive(member("bin/sh"), member(name, mode=0o4755)) for name in ("fine", "evil"))
+    put(place, good, pack=lambda data: data, kind=PLAIN)
+    blob = place / "image" / os.fsdecode(blob_path(digest_of(good)))
+    blob.write_bytes(bad)
+    with monkeypatch.context() as patch:
+        patch.setattr(Unpacked, "digests", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (place / "new/evil").exists()
+    blob.write_bytes(good)
+    unpacked(place)
+    assert sorted(os.listdir(place / "new")) == ["bin", "fine", "private"]
+
+
+@pytest.mark.parametrize("filled", ["some/where/else", "some/else"])
+def test_directories_that_somebody_uses_meanwhile_stay(
+    place: Path, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(member("bin/cat"), member("bin/x", tarfile.FIFOTYPE)))
+    original = applying.Applier._put
+
+    def fill(applier: applying.Applier, entry: Any, stream: Any) -> None:
+        (place / filled).mkdir(exist_ok=True)
+        original(applier, entry, stream)
+
+    monkeypatch.setattr(applying.Applier, "_put", fill)
+    with pytest.raises(InputError, match="neither file"):
+        present.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
+    assert (place / filled).exists()
+    assert not (place / "some/where/new").exists()
+    assert (place / "some/where").exists() == (filled == "some/where/else")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_no_build_opens_what_is_not_inspected(place: Path, check: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, archive(member("bin/sh", mode=0o4755), member("bin/ls")))
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/ls")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    with pytest.raises(InputError, match="let darwin_jail_image finish it"):
+        build(wish(place), check)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o700
+
+
+def test_a_jail_that_a_build_finished_is_no_image(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said to be the image when that comes again."""
+    put(place, archive(member("bin/sh"), member("bin/ls")))
+    (place / "new").mkdir()
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/ls")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    build(wish(place), False)
+    with pytest.raises(InputError, match="is there and not made of an image"):
+        unpacked(place)
+    assert not {"image", "layers"} & marker(place / "new").keys()
+
+
+def test_a_directory_that_a_killed_removal_left_is_open_afterwards(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(member("bin/x", tarfile.FIFOTYPE)))
+    with monkeypatch.context() as patch:
+        patch.setattr(remove, "alone_in", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (place / "new").exists()
+    shutil.rmtree(place / "image")
+    put(place, FINE)
+    unpacked(place)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755
+
+
+def test_another_run_that_begins_when_the_place_is_free(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the Mac knows of its jail stays."""
+    put(place, archive(member("bin/x", tarfile.FIFOTYPE)))
+    original = host.remove_empty
+
+    def begin(path: bytes) -> None:
+        original(path)
+        jails.create(path).close()
+
+    monkeypatch.setattr(host, "remove_empty", begin)
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place)
+    with jails.open_jail(str(place / "new")) as other:
+        assert other.unknown == ""
+
+
+def test_deep_paths_take_no_more_memory_than_names(place: Path) -> None:
+    """A short archive can imply millions of directories with paths of a kilobyte."""
+    found = AtOnce(cast("Any", None), os.fsencode(place), cast("Any", None))
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            found._touch(b"%d" % number + b"/a" * 500)
+        assert tracemalloc.get_traced_memory()[0] < 100 * 500 * 200
+    finally:
+        tracemalloc.stop()
+
+
+def wish(place: Path) -> Wish:
+    (place / "source/bin").mkdir(parents=True)
+    (place / "source/bin/tool").touch()
+    return Wish(str(place / "new"), str(place / "source"), entries=[{"src": "/bin/tool"}])

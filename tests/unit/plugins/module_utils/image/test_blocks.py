@@ -92,3 +92,16 @@ def test_what_is_damaged_is_not_taken(jail: Path, place: Path, mac: Path, packed
     assert sum(packed) > LARGE < whole
     shutil.rmtree(mac)
     assert exported(jail, place / "anew").values["digest"] == again.values["digest"]
+
+
+def test_blocks_of_another_zlib_or_level_are_not_taken(
+    make_jail: Make, place: Path, mac: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jail = make_jail("jail")
+    (jail / "opt/homebrew/text").write_text("".join(str(number * number) for number in range(100_000)))
+    exported(jail, place / "image")
+    monkeypatch.setattr(packing, "LEVEL", 9)
+    monkeypatch.setattr(packing.Gzip, "recipe", "gzip 9")
+    again = exported(jail, place / "image")
+    shutil.rmtree(mac)
+    assert exported(jail, place / "anew").values["digest"] == again.values["digest"]

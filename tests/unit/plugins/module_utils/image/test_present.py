@@ -24,6 +24,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.image.export import ex
 from ansible_collections.darwin.jail.plugins.module_utils.macos import architecture
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents
+from foreign_images import archive, member
 from image_jails import Make
 from volumes import volume
 
@@ -199,3 +200,35 @@ def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
         closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
     ):
         stream.digests()
+
+
+def test_a_program_that_gives_something_else_the_second_time(
+    by_zstd: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a setuid program, in a jail that is there and so is inspected first. Nobody could have run it."""
+    tools = place / "tools"
+    tools.mkdir()
+    for directory in (place, tools):
+        directory.chmod(0o777)
+    (tools / "evil").write_bytes(archive(member("evil", mode=0o4755)))
+    (tools / "zstd").write_text(
+        f"#!/bin/sh\ncd {tools}\necho >> count\n"
+        f'[ $(wc -l < count) -gt $(cat layers) ] || exec {shutil.which("zstd")} "$@"\n'
+        "cat evil\nexec cat > /dev/null\n"
+    )
+    (tools / "zstd").chmod(0o755)
+    (tools / "layers").write_text(str(len(unpacked(place, check=True).values["layers"])))
+    monkeypatch.setattr(zstd, "PLACES", (str(tools),))
+    (place / "new").mkdir()
+    modes = []
+    original = applying.Applier._put
+
+    def put(self: applying.Applier, *args: Any) -> None:
+        original(self, *args)
+        modes.append((place / "new").stat().st_mode & 0o777)
+
+    monkeypatch.setattr(applying.Applier, "_put", put)
+    with pytest.raises(InputError, match="is not what its digest says"):
+        unpacked(place)
+    assert modes == [0o700]
+    assert not (place / "new").exists()

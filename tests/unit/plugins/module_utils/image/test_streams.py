@@ -8,7 +8,9 @@ import gzip
 import os
 import random
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys.filter import Fil
 from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import unpacking, zstd
+from ansible_collections.darwin.jail.plugins.module_utils.tree import decompression
 from foreign_images import archive, member, put
 
 from .test_present import unpacked
@@ -92,6 +95,16 @@ def test_frames_are_found_as_zstd_writes_them(tmp_path: Path) -> None:
         assert found.count == len(frames)
 
 
+@pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
+def test_a_directory_that_is_there_keeps_its_mode(place: Path) -> None:
+    """It is closed meanwhile, for zstd may give something else the second time."""
+    put(place, archive(member("one")), pack=by_zstd, kind="application/vnd.oci.image.layer.v1.tar+zstd")
+    (place / "new").mkdir()
+    (place / "new").chmod(0o750)
+    unpacked(place)
+    assert (place / "new").stat().st_mode & 0o7777 == 0o750
+
+
 def test_what_is_no_frame_is_left_to_zstd() -> None:
     found = zstd.Frames("it")
     for _piece in range(10):
@@ -110,3 +123,51 @@ def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
         assert cat.read() == b""
         with pytest.raises(InputError, match="no more"):
             cat.wait()
+
+
+@pytest.mark.parametrize("pieces", [1, 400])
+def test_a_program_is_not_waited_for_when_its_output_cannot_be_kept(pieces: int) -> None:
+    """As on a full volume; nobody takes what comes out any more."""
+
+    def full(_data: bytes) -> None:
+        raise InputError("full")
+
+    def write(cat: Filter) -> None:
+        for _number in range(pieces):
+            cat.write(bytes(10_000))
+        cat.finish_input()
+
+    def late(*_signal: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(10)
+    try:
+        with closing(Filter(["/bin/cat"])) as cat:
+            cat.put_into(full)
+            with pytest.raises(InputError, match="full"):
+                write(cat)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+SINGLE = gzip.compress(b"a", mtime=0)
+
+
+def test_single_bytes_cost_no_more_the_more_is_held(tmp_path: Path) -> None:
+    """What is held for a header is not copied for each of them."""
+    size, count = 1 << 22, 10_000
+    packed = tmp_path / "packed"
+    packed.write_bytes(gzip.compress(random.Random(1).randbytes(size), 1) + SINGLE * count)  # noqa: S311
+    with packed.open("rb") as file, closing(unpacking.Unpacked(file, size, "it")) as stream:
+        list(stream.contents(size - 1))
+        assert 0 < len(list(stream.contents(count))) < 10
+    took = []
+    for reads in ((size, *[1] * count), (size + count,)):
+        with packed.open("rb") as file:
+            expanded, before = decompression.opened(file, "it"), time.process_time()
+            read = [len(expanded.read(one)) for one in reads]
+            took.append(time.process_time() - before)
+        assert sum(read) == size + count
+    assert took[1] < 4 * took[0]

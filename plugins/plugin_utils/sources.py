@@ -70,7 +70,7 @@ def _wrong(source: str, names: Container[str]) -> str:
 def _of_somebody(folder: str, names: Container[str]) -> Iterator[str]:
     """The files with variables of hosts and groups. Ansible reads no others, such as notes or those of an old host."""
     for path in _files(folder):
-        first = os.path.relpath(path, folder).split(os.sep)[0]
+        first = os.path.relpath(path, folder).partition(os.sep)[0]
         if first in names or os.path.splitext(first)[0] in names:
             yield path
 

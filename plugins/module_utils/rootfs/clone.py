@@ -121,7 +121,7 @@ class Base:
     def _fill(self, jail: Jail, count: int | None) -> Findings:
         jail.mark(**self._origin())
         turn = Turn(f"clone {show(jail.path)}")
-        with closing(turn), self._pass(jail, count, act=True) as one, turn:
+        with closing(turn), turn, self._pass(jail, count, act=True) as one:
             if one.installer:
                 one.installer.refuses_hollow = not self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))

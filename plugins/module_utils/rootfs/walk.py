@@ -219,7 +219,7 @@ class Walker:
             raise failed("look at", self._root.outside(path), exc) from exc
 
     def _open(self, path: bytes, parent: int | None) -> int:
-        if parent is None:
+        if parent is None or path in self._root.moved:
             return self._root.open_dir(path)
         try:
             return at.open_dir(path[path.rfind(b"/") + 1 :], parent)

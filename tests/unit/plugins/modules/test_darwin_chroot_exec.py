@@ -18,6 +18,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.darwin.jail.plugins.modules import darwin_chroot_exec
 
+CHECKOUT = Path(__file__).parents[4]
 CONTROLLER = importlib.util.find_spec("ansible.cli") is not None
 
 
@@ -114,12 +115,14 @@ def test_ansible_brings_and_runs_it(furnished: Path) -> None:
     arguments = json.dumps({"jail": str(furnished), "argv": ["cat", "/bytes"], "user": "nobody"})
     command = ["-m", "ansible", "adhoc", "localhost", "-m", "darwin.jail.darwin_chroot_exec", "-a", arguments]
     environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": ".cache/collections",
+        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
         "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
     }
-    done = subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, *command], check=False, capture_output=True, text=True, env=environment, cwd=CHECKOUT
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout.partition("=>")[2])
     assert base64.b64decode(found["stdout_base64"]) == bytes(range(256))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.rootfs import walk
 from .conftest import Make, paths, snapshot
 
 LINKS = ("etc", "tmp", "var")
+FULL = ("etc", "tmp", "var/db")
 
 
 def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> None:
@@ -36,21 +38,30 @@ def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> N
     assert not make("/usr/", "/etc/").changed
 
 
-def test_real_directories_of_another_tool_move_to_where_macos_has_them(make: Make, place: Path) -> None:
-    """darwin-jail leaves all three; the marker is to be in /var."""
+@pytest.mark.parametrize("begun", [(), ("private",), ("private/var", "private/mine")])
+def test_real_directories_of_another_tool_move_to_where_macos_has_them(
+    make: Make, place: Path, begun: Sequence[str]
+) -> None:
+    """darwin-jail leaves all three; the marker is to be in /var. A run that was killed may have moved some."""
     jail = place / "jail"
-    for name in ("etc", "tmp", "var/db"):
+    names = [name for name in FULL if f"private/{name.partition('/')[0]}" not in begun]
+    for name in begun:
+        (jail / name).mkdir(parents=True)
+    for name in names:
         (jail / name).mkdir(parents=True)
         (jail / name / "mine").write_text(name)
-    foretold = make("/usr/", adopt=True, check=True)
-    assert not (jail / "private").exists()
-    done = make("/usr/", adopt=True)
+    before = snapshot(jail)
+    foretold = make("/usr/", "/etc/", adopt=True, check=True)
+    assert snapshot(jail) == before
+    done = make("/usr/", "/etc/", adopt=True)
     assert paths(foretold) == paths(done)
-    assert {path for action, path in paths(done) if action == "move"} == {f"/{name}" for name in LINKS}
-    for name in ("etc", "tmp", "var/db"):
+    assert {path for action, path in paths(done) if action == "move"} == {
+        f"/{name.partition('/')[0]}" for name in names
+    }
+    for name in names:
         assert (jail / "private" / name / "mine").read_text() == name
     assert [(jail / name).readlink() for name in LINKS] == [Path(f"private/{name}") for name in LINKS]
-    assert not make("/usr/").changed
+    assert not make("/usr/", "/etc/").changed
 
 
 @pytest.mark.parametrize("name", ["etc", "var"])

@@ -126,8 +126,11 @@ def test_it_takes_its_socket_away_and_nobody_elses(mac: Mac, responder: Responde
 
 
 @pytest.mark.parametrize("mode", ["link", "relay"])
-def test_it_knows_its_socket_from_the_moment_that_it_has_the_name(mac: Mac, mode: str) -> None:
+def test_it_knows_its_socket_from_the_moment_that_it_has_the_name(
+    mac: Mac, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SIGTERM raises SystemExit at any moment, also right after the socket got its name."""
+    monkeypatch.chdir("/")  # where a job of launchd is, and this one goes
 
     class Ends(daemon.Journal):
         def say(self, _line: str) -> None:

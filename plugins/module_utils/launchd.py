@@ -16,10 +16,8 @@ launchctl(1) has today's verbs for one service; their exit codes are known from 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
-import plistlib
 import re
 import stat
 import time
@@ -84,6 +82,8 @@ class Job(NamedTuple):
                 f"cannot write the launchd job {show(self.label)}: a path or an option of it holds a control "
                 "character or is not UTF-8, which a property list cannot hold: choose another one"
             )
+        import plistlib  # noqa: PLC0415 (takes 2 ms, and most runs write none)
+
         return plistlib.dumps({**keys, **self.keys})
 
 
@@ -215,6 +215,8 @@ def _mode(rel: bytes) -> int:
 
 def _difference(root: Root, rel: bytes, data: bytes) -> str:
     """The lines of a diff when it is a plist, otherwise its name."""
+    import difflib  # noqa: PLC0415 (few runs change a job)
+
     path, status = f"/{show(rel)}", root.lstat(rel)
     if not rel.endswith(b".plist"):
         return f"~ {path}" if status else f"+ {path}"

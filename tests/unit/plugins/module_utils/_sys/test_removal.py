@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -162,6 +163,23 @@ def test_many_files_on_fuse(fuse: Path) -> None:
     with Root(str(fuse)) as root:
         assert root.remove_tree(b"d") == 3300
     assert os.listdir(fuse) == []
+
+
+@pytest.mark.parametrize("helped", [False, True])
+def test_a_large_directory_takes_little_memory(place: Path, helped: bool) -> None:
+    """Its names are read in parts: those of files and of directories."""
+    (place / "d").mkdir()
+    for number in range(30_000):
+        (place / f"d/{number}").touch()
+        if number % 10 == 0:
+            (place / f"d/{number}.d").mkdir()
+    tracemalloc.start()
+    with Root(str(place)) as root:
+        root.remove_tree(b"d", helped)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert os.listdir(place) == []
+    assert peak < 2_000_000
 
 
 # -- with a helper -----------------------------------------------------------------

@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Callable
 
 from .backend import Status, backend
 from .paths import CREATE, DIRECTORY, READ
@@ -121,17 +121,26 @@ def rename(old: bytes, old_fd: int, new: bytes, new_fd: int) -> None:
             backend().lock(new_fd, new, locked)
 
 
-def remove(name: bytes, dir_fd: int, directory: bool = False) -> None:
-    """Remove a file, or with `directory` an empty directory; nothing happens when it is not there."""
+def remove(name: bytes, dir_fd: int, directory: bool = False) -> bool:
+    """Remove a file, or with `directory` an empty directory; False when it is not there."""
     call = os.rmdir if directory else os.unlink
     try:
         call(name, dir_fd=dir_fd)
     except FileNotFoundError:
-        pass
+        return False
     except PermissionError:
-        if not backend().unlock(dir_fd, name):
-            raise
+        backend().unlock(dir_fd, name)
+        return _removed(name, dir_fd, call)
+    return True
+
+
+def _removed(name: bytes, dir_fd: int, call: Callable[..., None]) -> bool:
+    """Remove what was locked. Another process may have unlocked or removed it just now."""
+    try:
         call(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def copy_part(source: int, offset: int, size: int, name: bytes, dir_fd: int, status: Status) -> None:

@@ -15,6 +15,8 @@ SHARE = 8
 HEAVY = 1 << 16
 """Bytes of directories, some thousand names, that keep a process busy for so long that others would wait for it."""
 
+FIRST = 1 << 62
+
 
 def _split(tasks: list[Task]) -> list[Task]:
     """Cut tasks with many directories to pieces.
@@ -24,6 +26,8 @@ def _split(tasks: list[Task]) -> list[Task]:
     """
     pieces = []
     for task in tasks:
+        if task.unwanted:
+            pieces.append(task)
         names = list(task.subdirs)
         for start in range(0, len(names), SHARE):
             pieces.append(task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + SHARE]}))
@@ -33,8 +37,10 @@ def _split(tasks: list[Task]) -> list[Task]:
 def _weight(task: Task) -> int:
     """How much there is to do, about: on every file system a directory is the larger the more names it has had.
 
-    What the record alone is asked about has no status yet.
+    What the record alone is asked about has no status yet. What is to be cleared comes first: it makes room.
     """
+    if task.unwanted:
+        return FIRST
     return sum(want.status.st_size for want in task.subdirs.values() if want.status)
 
 

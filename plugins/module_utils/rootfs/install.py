@@ -19,6 +19,7 @@ import os
 import stat
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from .._sys import at
 from .._sys.alone import Alone
@@ -89,6 +90,17 @@ class Installer:
         except OSError as exc:
             verb, hint = _VERBS.get(operation.action, "create"), self._origin(operation.want, exc)
             raise failed(verb, self._root.outside(operation.path), exc, hint) from exc
+
+    def remove(self, directory: bytes, names: dict[bytes, Any], target: int) -> list[bytes]:
+        """Remove files, or an empty directory, with what is known of each; returns those that were there."""
+        removed, name, remove = [], b"", at.remove
+        try:
+            for name, have in names.items():
+                if remove(name, target, have.st_mode & 0o170000 == 0o040000):
+                    removed.append(name)
+        except OSError as exc:
+            raise failed("remove", self._root.outside(os.path.join(directory, name)), exc) from exc
+        return removed
 
     def _put(self, path: bytes, want: WantedFile, target: int) -> None:
         name = path[path.rfind(b"/") + 1 :]

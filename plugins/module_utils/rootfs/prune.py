@@ -11,11 +11,13 @@ Cost: for a directory open, fstat, scandir and rmdir; for a file one unlink and 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._sys import at
 from .._sys.descent import Descent
@@ -29,7 +31,30 @@ from .wanted import Listing
 FILE, LINK, DIR = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK), Fixed(stat.S_IFDIR)
 """What is known of most things without a look at them, from the list of their directory."""
 
-Clearing = Generator[tuple[Operation, int], None, bool]
+ATTEMPTS = 3
+"""How often the way is gone again that was lost because what lies above was removed."""
+PIECE = 1000
+"""How many files of a directory are removed before more are looked for."""
+LARGE = 50_000
+"""Bytes of record, some 600 files, that two processes remove sooner than one."""
+
+
+class Piece(NamedTuple):
+    """What is to be removed from one directory."""
+
+    path: bytes
+    """Of the directory."""
+    fd: int
+    """Where it is open."""
+    names: dict[bytes, Any]
+    """With what is known of each: an os.stat_result, or FILE or LINK."""
+
+
+Clearing = Generator[Piece, None, bool]
+
+
+class _LostError(Exception):
+    """Something above the place that was reached is gone."""
 
 
 class _Level:
@@ -109,6 +134,15 @@ class Pruner:
             path = directory + b"/" + now if directory else now
             decision.operations.append(Operation(RENAME, path, want, f"was {show(name)}", have, name))
 
+    def is_large(self, path: bytes) -> bool:
+        """Whether two processes are to clear a directory: there is much in it, and nothing that takes a closer look."""
+        record, size, todo = self._known.record, 0, [path]
+        while todo and size < LARGE:
+            path = todo.pop()
+            size += len(record.block(path).text)
+            todo += [path + b"/" + name for name in record.subdirectories(path)]
+        return size >= LARGE and self._known.is_plain(path)
+
     def make_room(self, path: bytes, parent_fd: int, decision: Decision) -> bool:
         """Let a directory be cleared where something else is wanted; False when it stays."""
         clearing, removes = self.clear(path, parent_fd, []), False
@@ -121,51 +155,73 @@ class Pruner:
                     decision.operations.append(Operation(CLEAR, path))
                 return bool(exc.value)
 
-    def clear(self, path: bytes, parent_fd: int, kept: list[tuple[bytes, str]]) -> Clearing:
+    def clear(self, path: bytes, parent_fd: int, kept: list[tuple[bytes, str]], backward: bool = False) -> Clearing:
         """Find what the record names in a directory, and it too when nothing is left; in the end, whether it goes.
 
-        Each is to be removed, in the open directory that comes with it, before the next one is asked for, unless none
-        is. Depth first, without recursion, and with a bounded number of open descriptors.
+        Each piece is to be removed before the next one is asked for, unless none is. Depth first, without recursion,
+        and with a bounded number of open descriptors. Two processes may do this at a time, the one `backward`: what
+        is gone when it is come to counts as removed, and who is last in a directory removes it.
         """
+        for _attempt in range(ATTEMPTS - 1):
+            try:
+                return (yield from self._clear(path, parent_fd, kept, backward))
+            except _LostError:  # what is there still is come to from above
+                pass
+        try:
+            return (yield from self._clear(path, parent_fd, kept, backward))
+        except _LostError as exc:
+            raise failed("open", os.path.join(self._known.where, path), OSError(errno.ENOENT, str(exc))) from exc
+
+    def _clear(self, path: bytes, parent_fd: int, kept: list[tuple[bytes, str]], backward: bool) -> Clearing:
         with closing(Descent(parent_fd)) as way:
-            top = self._open(path, way)
-            levels = [top]
+            top = self._open(path, way, backward)
+            levels = [top] if top else []
             while levels:
                 level = levels[-1]
                 if level.subdirs:
                     name = level.subdirs.pop()
                     if level.left.get(name) is DIR:
-                        levels.append(self._open(level.path + b"/" + name, way))
+                        below = self._open(level.path + b"/" + name, way, backward)
+                        if below:
+                            levels.append(below)
+                        else:
+                            del level.left[name]
                     continue
                 if not level.mounted:
-                    for operation in self._clear_files(level, way.fd, kept):
-                        yield operation, way.fd
+                    yield from self._pieces(level, way.fd, kept)
                 levels.pop()
                 self._leave(level, way)
                 if level.goes:
-                    yield Operation(REMOVE, level.path, None, "", level.status), way.fd
+                    parent, _slash, name = level.path.rpartition(b"/")
+                    yield Piece(parent, way.fd, {name: level.status})
                     if levels:
-                        levels[-1].left.pop(os.path.basename(level.path), None)
-        return top.goes
+                        levels[-1].left.pop(name, None)
+        return top is None or top.goes
 
     def _leave(self, level: _Level, way: Descent) -> None:
         try:
             way.leave()
+        except FileNotFoundError as exc:
+            raise _LostError(exc.strerror) from exc
         except OSError as exc:
             raise failed("open", os.path.join(self._known.where, os.path.dirname(level.path)), exc) from exc
 
-    def _open(self, path: bytes, way: Descent) -> _Level:
+    def _open(self, path: bytes, way: Descent, backward: bool) -> _Level | None:
+        """None when it is gone."""
         try:
-            level = _Level(path, way.enter(os.path.basename(path)), _kinds(way.fd))
+            level = _Level(path, way.enter(path[path.rfind(b"/") + 1 :]), _kinds(way.fd))
+        except FileNotFoundError:
+            return None
         except OSError as exc:
             raise failed("open", os.path.join(self._known.where, path), exc) from exc
         level.mounted = self._known.is_mounted(path, level.status)
         if not level.mounted:
-            level.subdirs = sorted(self._known.record.subdirectories(path), reverse=True)
+            level.subdirs = sorted(self._known.record.subdirectories(path), reverse=not backward)
         return level
 
-    def _clear_files(self, level: _Level, fd: int, kept: list[tuple[bytes, str]]) -> Iterator[Operation]:
-        left, below, plain = level.left, level.path + b"/", self._known.is_plain(level.path)
+    def _pieces(self, level: _Level, fd: int, kept: list[tuple[bytes, str]]) -> Iterator[Piece]:
+        """The files in a directory that go."""
+        left, plain, found = level.left, self._known.is_plain(level.path), dict[bytes, Any]()
         for name in self._known.record.files(level.path):
             if name not in left:
                 continue
@@ -177,8 +233,13 @@ class Pruner:
                     continue
                 if stat.S_ISDIR(have.st_mode):
                     continue
-                yield Operation(REMOVE, below + name, None, "", have)
+                found[name] = have
+                if len(found) == PIECE:
+                    yield Piece(level.path, fd, found)
+                    found = {}
             del left[name]
+        if found:
+            yield Piece(level.path, fd, found)
 
     def _goes(
         self, directory: bytes, name: bytes, have: os.stat_result | None, fd: int, kept: list[tuple[bytes, str]]
@@ -203,12 +264,13 @@ class Pruner:
 def _kinds(fd: int) -> dict[bytes, Fixed | None]:
     """What is in an open directory."""
     kinds: dict[bytes, Fixed | None] = {}
+    coding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsencode takes thrice the time
     with os.scandir(fd) as entries:
         for entry in entries:
             kind = (
                 FILE if entry.is_file(follow_symlinks=False) else DIR if entry.is_dir(follow_symlinks=False) else None
             )
-            kinds[os.fsencode(entry.name)] = LINK if kind is None and entry.is_symlink() else kind
+            kinds[entry.name.encode(coding, errors)] = LINK if kind is None and entry.is_symlink() else kind
     return kinds
 
 

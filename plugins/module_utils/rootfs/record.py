@@ -108,11 +108,9 @@ class Block:
             raise RecordError(f"'{show(text.strip()[:80])}' does not tell files that have several names")
         return inodes
 
-    def names(self) -> Iterator[bytes]:
-        """The names of all in it that is no directory, one by one; RecordError for a line that makes no sense."""
-        for text in self.files().splitlines(True):
-            if text.endswith(b"\n") and not text.startswith(b"#"):
-                yield mtree.name_of(text)
+    def names(self) -> list[bytes]:
+        """The names of all in it that is no directory; RecordError for a line that makes no sense."""
+        return mtree.names_of(self.files())
 
     def fields(self) -> dict[bytes, list[mtree.Fields]]:
         """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
@@ -203,10 +201,10 @@ class Record:
         except RecordError as exc:
             raise self._damaged(exc) from exc
 
-    def files(self, path: bytes) -> Iterator[bytes]:
+    def files(self, path: bytes) -> list[bytes]:
         """The names in a block; nothing of it is kept."""
         try:
-            yield from self.block(self.spelling(path)).names()
+            return self.block(self.spelling(path)).names()
         except RecordError as exc:
             raise self._damaged(exc) from exc
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from .compare import Comparer
 from .decision import Decision, Linked
 from .fresh import Fresh
 from .install import Installer
-from .operation import CLEAR, CREATE, REPLACE, TIME, Operation, Stats
+from .operation import CLEAR, CREATE, REMOVE, REPLACE, TIME, Operation, Stats
 from .record import Journal, Written
 from .wanted import Listing, WantedDir, WantedFile, WantedTree
 
@@ -47,6 +48,10 @@ class Task(NamedTuple):
     """Whether something was put into it already."""
     new: bool
     """Whether it was made by this run, or in check mode would be."""
+    unwanted: bytes = b""
+    """A subdirectory that is to be cleared."""
+    backward: bool = False
+    """Whether that is the second task that clears it, from its other end."""
 
 
 class Findings:
@@ -75,6 +80,15 @@ class Findings:
             reported = self.timed
         if len(reported) < MOST_REPORTED:
             reported.append((operation.report(), operation.describe()))
+
+    def count_removed(self, directory: bytes, names: dict[bytes, Any], removed: Collection[bytes]) -> None:
+        """Count files or a directory that went, with what was known of each."""
+        self.total += len(removed)
+        self.stats.counts["removed"] += len(removed)
+        for name in islice(removed, max(0, MOST_REPORTED - len(self.operations))):
+            path = directory + b"/" + name if directory else name
+            operation = Operation(REMOVE, path, None, "", names[name])
+            self.operations.append((operation.report(), operation.describe()))
 
     def count_fresh(self, fresh: Fresh) -> None:
         self.total += fresh.total
@@ -153,16 +167,17 @@ class Walker:
         """Deal with the jail's root directory; the task that it leaves."""
         if not self._root.exists:
             return _listed(self._new(b"", self._tree.top(), None, CREATE))
-        task = self._existing(b"", self._tree.top(), os.dup(self._root.fd))
-        return [task] if task else []
+        return self._existing(b"", self._tree.top(), os.dup(self._root.fd))
 
     def carry_out(self, task: Task) -> list[Task]:
         """Deal with the subdirectories of a task's directory; returns the tasks that they leave."""
         fd = self._root.open_dir(task.path) if self._installer or not task.new else None
         tasks: list[Task] = []
-        touched = task.touched
+        touched = task.touched or bool(task.unwanted)
         below = task.path + b"/" if task.path else b""
         try:
+            if task.unwanted and fd is not None:
+                self._clear(below + task.unwanted, fd, task.backward)
             for name in sorted(task.subdirs):
                 found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
                 if self.progress:
@@ -190,7 +205,7 @@ class Walker:
         if stat.S_ISDIR(have.st_mode):
             if known.is_mounted(path, have):
                 return [], False
-            return _listed(self._existing(path, want, self._open(path, parent))), False
+            return self._existing(path, want, self._open(path, parent)), False
         if STATE.startswith(path + b"/"):
             raise OperationError("go on in", self._root.outside(path), "it was replaced while the run went on")
         if path in known.mounts or (known.is_configuration(path) and not self._is_as_installed(path, have, parent)):
@@ -228,56 +243,63 @@ class Walker:
 
     # -- a directory that is there -------------------------------------------------
 
-    def _existing(self, path: bytes, want: WantedDir, fd: int) -> Task | None:
+    def _existing(self, path: bytes, want: WantedDir, fd: int) -> list[Task]:
         """Compare a directory with what is wanted and mend it; closes `fd`."""
         recorded = self._comparer.as_recorded(path, want, fd)
         if recorded is not None:
             os.close(fd)
             subdirs, mtime_ns, linked = recorded
             self.findings.linked += linked
-            return Task(path, subdirs, mtime_ns, touched=False, new=False) if subdirs else None
+            return [Task(path, subdirs, mtime_ns, touched=False, new=False)] if subdirs else []
         listing = self._tree.list(path, want)
+        mtime_ns = want.status.st_mtime_ns
         try:
-            touched = False
+            touched, later = False, list[bytes]()
             equal = self._comparer.unchanged(path, want, listing, fd)
             if equal is not None:
                 self._note_unchanged(equal, listing)
             else:
-                touched = self._mend(path, want, listing, fd)
-            mtime_ns = want.status.st_mtime_ns
+                touched, later = self._mend(path, want, listing, fd)
+            tasks = [Task(path, {}, mtime_ns, True, False, name, end) for name in later for end in (False, True)]
             if listing.dirs:
-                return Task(path, listing.dirs, mtime_ns, touched, new=False)
+                return [*tasks, Task(path, listing.dirs, mtime_ns, touched, new=False)]
             if touched and self._installer:
                 self._installer.restore_time(fd, mtime_ns)
-            return None
+            return tasks
         except OSError as exc:
             raise failed("compare", self._root.outside(path), exc) from exc
         finally:
             listing.close()
             os.close(fd)
 
-    def _mend(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> bool:
-        """Decide what is to be done in a directory and do it; whether its own time has suffered."""
+    def _mend(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> tuple[bool, list[bytes]]:
+        """Decide what is to be done in a directory and do it; whether its own time has suffered, and what is left.
+
+        Left to tasks of their own are subdirectories that are to be cleared, and are large.
+        """
         decision = self._comparer.directory(path, want, listing, fd)
         self._note(path, decision, listing)
-        touched = False
+        touched, later = False, []
         if not self._installer:
             self._tree.refuse_unreadable(file for _name, file in _files(decision.operations))
         for operation in decision.operations:
+            name = operation.path[operation.path.rfind(b"/") + 1 :]
             if operation.action == CLEAR:
+                if self._installer and name not in listing.files and self._comparer.pruner.is_large(operation.path):
+                    later.append(name)
+                    continue
                 self._clear(operation.path, fd)
             elif self._installer:
                 self._installer.execute(operation, fd)
             touched = touched or operation.want is not want
-        return touched
+        return touched, later
 
-    def _clear(self, path: bytes, parent: int) -> None:
+    def _clear(self, path: bytes, parent: int, backward: bool = False) -> None:
         """Remove what the record names in a directory that nothing wants any more."""
         kept: list[tuple[bytes, str]] = []
-        for operation, fd in self._comparer.pruner.clear(path, parent, kept):
-            self.findings.count(operation)
-            if self._installer:
-                self._installer.execute(operation, fd)
+        for where, fd, names in self._comparer.pruner.clear(path, parent, kept, backward):
+            removed = self._installer.remove(where, names, fd) if self._installer else names
+            self.findings.count_removed(where, names, removed)
         self.findings.kept += kept
         self.findings.stats.counts["kept"] += len(kept)
 

@@ -49,7 +49,7 @@ def _no_collection() -> Iterator[None]:
 def _run(walker: Walker, count: int) -> Findings:
     heap = Heap(walker.start())
     while heap:
-        if count > 1 and sum(len(task.subdirs) for task in heap.tasks()) >= ALONE:
+        if count > 1 and sum(ALONE if task.unwanted else len(task.subdirs) for task in heap.tasks()) >= ALONE:
             from .team import Team  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
 
             team = Team(walker, count)

@@ -42,6 +42,26 @@ def test_lines_come_back(
     assert mtree.parse(mtree.line(name, fields, fields.link, fields.digest)) == (name, fields)
 
 
+@given(st.lists(st.tuples(NAMES, st.sampled_from(list(mtree.TYPES)), TIMES)))
+def test_names_of_lines(found: list[tuple[bytes, int, int | None]]) -> None:
+    lines = [
+        mtree.line(name, mtree.Fields(kind | 0o644, 0, 0, 0, time), name if kind == stat.S_IFLNK else None)
+        for name, kind, time in found
+    ]
+    names = [name for name, _kind, _time in found]
+    assert mtree.names_of(b"".join(lines)) == names
+    assert mtree.names_of(b"#names\n".join(lines) + b"unfinish") == names
+
+
+@pytest.mark.parametrize("name", [b"..", b"", b"a/b", b"a\\057b", b"a\\000b", b"x" * 256])
+def test_names_that_nothing_has_are_refused(name: bytes) -> None:
+    good = b"a type=file mode=0644 uid=0 gid=0 size=0 time=1.000000000\n"
+    assert mtree.names_of(2 * good) == [b"a", b"a"]
+    for text in (good + name + good[1:], name + good[1:] + good):
+        with pytest.raises(RecordError):
+            mtree.names_of(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -6,12 +6,18 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import at, descent
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import prune
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.install import Installer
 from system_calls import in_child
+from waiting import until
 
 from .conftest import Make, paths, snapshot
 
@@ -147,3 +153,65 @@ def test_a_file_that_something_is_mounted_on_stays(make: Make, place: Path) -> N
     finally:
         subprocess.run(["umount", str(point)], check=True)
     assert theirs.read_text() == "of the Mac"
+
+
+def bushy(top: Path, width: int) -> None:
+    """Directories of files, three deep."""
+    for number in range(width**2):
+        folder = top / f"{number // width}/{number % width}"
+        folder.mkdir(parents=True)
+        for name in range(width):
+            (folder / str(name)).touch()
+
+
+def test_two_processes_clear_a_directory(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From either end. What they remove is counted once, and what is somebody else's stays."""
+    monkeypatch.setattr(prune, "LARGE", 1)
+    bushy(source / "usr/many", 8)
+    make("/usr/")
+    (place / "jail/usr/many/4/4/mine").write_text("mine")
+    (place / "jail/usr/many/2/2/1").unlink()
+    foretold = make("/usr/bin/", check=True)
+    remove, helpers = Installer.remove, place / "helpers"
+    helpers.mkdir()
+
+    def together(self: Installer, directory: bytes, *words: Any) -> list[bytes]:
+        if b"many" in directory:
+            (helpers / str(os.getpid())).touch()
+            until(lambda: len(os.listdir(helpers)) == 2)
+        return remove(self, directory, *words)
+
+    monkeypatch.setattr(Installer, "remove", together)
+    done = make("/usr/bin/", workers=2)
+    assert done.values["stats"]["removed"] == foretold.values["stats"]["removed"] > 8**3
+    assert paths(done) == paths(foretold)
+    assert [path for path in (place / "jail/usr/many").rglob("*") if path.is_file()] == [
+        place / "jail/usr/many/4/4/mine"
+    ]
+    assert not make("/usr/bin/").changed
+
+
+@pytest.mark.parametrize("kept", [0, 3, 70])
+def test_the_other_process_may_remove_what_this_one_is_in(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """Also so far up that what is open there was closed, and is opened again by name."""
+    levels = descent.OPEN + 12
+    bottom = source.joinpath("usr", *"d" * levels)
+    bottom.mkdir(parents=True)
+    for path in (bottom, *bottom.parents[: levels - 1]):
+        (path / "file").touch()
+    make("/usr/")
+    goes, remove = place.joinpath("jail/usr", *"d" * (kept + 1)), at.remove
+
+    def late(name: bytes, *words: Any) -> bool:
+        if name == b"file" and goes.exists():
+            shutil.rmtree(goes)
+        return remove(name, *words)
+
+    monkeypatch.setattr(at, "remove", late)
+    make("/usr/bin/")
+    assert not goes.exists()
+    assert sorted(os.listdir(place / "jail/usr")) == ["bin", "local"]

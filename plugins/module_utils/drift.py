@@ -39,7 +39,7 @@ class Drift:
         if directory.path not in self._known.record.blocks:
             return  # foreign, which its parent has said
         self._look_at_itself(directory)
-        recorded = set(self._known.record.children.get(directory.path, ()))
+        recorded = set(self._known.record.subdirectories(directory.path))
         differing = self._files(directory)
         if not self._known.record.names.exact and self._respell(directory, differing | recorded):
             differing = self._files(directory)

@@ -82,7 +82,7 @@ class Comparer:
         if path not in record.blocks or not all(map(seal.covers, want.sources)):
             return None
         subdirs = {}
-        for name in record.children.get(path, ()):
+        for name in record.subdirectories(path):
             inside = [source + b"/" + name for source in want.sources]
             if not seal.exposed.isdisjoint(inside) or len(inside) > 1:
                 return None
@@ -112,7 +112,7 @@ class Comparer:
             return None
         if path in known.nascent or metadata(want.status, os.fstat(fd)):
             return None
-        if not listing.dirs.keys() >= set(known.record.children.get(path, ())) or self._has_other_xattrs(listing, fd):
+        if not listing.dirs.keys() >= set(known.record.subdirectories(path)) or self._has_other_xattrs(listing, fd):
             return None
         equal = self._all_equal(listing, fd)
         if equal is None:

@@ -258,7 +258,7 @@ class Pruner:
         while todo:
             path = todo.pop()
             decision.dropped.append(path)
-            todo += [path + b"/" + name for name in self._known.record.children.get(path, ())]
+            todo += self._known.record.children.get(path, ())
 
 
 def _kinds(fd: int) -> dict[bytes, Fixed | None]:

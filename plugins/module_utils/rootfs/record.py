@@ -133,7 +133,7 @@ class Record:
     def __init__(self) -> None:
         self.blocks: dict[bytes, Block] = {}
         self.children: dict[bytes, list[bytes]] = {}
-        """The recorded directories in each recorded directory."""
+        """The paths of the recorded directories in each recorded directory: objects that `blocks` has, too."""
         self.interrupted = False
         """Whether the last run did not finish."""
         self.names = EXACT
@@ -192,7 +192,9 @@ class Record:
 
     def subdirectories(self, path: bytes) -> Sequence[bytes]:
         """The names of the recorded directories in a directory."""
-        return self.children.get(self.spelling(path), ())
+        spelling = self.spelling(path)
+        start = len(spelling) + 1 if spelling else 0
+        return [below[start:] for below in self.children.get(spelling, ())]
 
     def fields(self, path: bytes) -> dict[bytes, list[mtree.Fields]]:
         """What a block says, by name; RecordError when one of its lines makes no sense."""
@@ -235,26 +237,27 @@ class Record:
     def _index(self, data: bytes) -> None:
         """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
         above: list[bytes] = []
-        opened: tuple[bytes, int] | None = None
+        opened: tuple[bytes, int, bytes] | None = None
         up = len(mtree.UP)
         for start in _openings(data):
             end = start
             while data.endswith(_CLOSES, 0, end):
                 end -= up
             if opened:
-                self._add(opened[0], Block(data, opened[1], end))
+                self._add(opened[0], Block(data, opened[1], end), opened[2])
             if start - end > up * len(above):
                 raise RecordError("it closes more directories than it opens")
             del above[len(above) - (start - end) // up :]
             if start < len(data):
                 name = _component(data[start : data.index(b" ", start)], bool(above))
-                path = b"/".join((above[-1], name)) if len(above) > 1 else name if above else b""
+                parent = above[-1] if above else b""
+                path = b"/".join((parent, name)) if parent else name if above else b""
                 above.append(path)
-                opened = path, start
+                opened = path, start, parent
         if above or not data.endswith(b"\n"):
             raise RecordError("it ends in the middle")
 
-    def _add(self, path: bytes, block: Block) -> None:
+    def _add(self, path: bytes, block: Block, parent: bytes | None = None) -> None:
         if (path[:7].lower() == b"private" or not path.isascii()) and is_state(path):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
@@ -262,8 +265,7 @@ class Record:
             self._room -= len(path) + OVERHEAD
             if self._room < 0:
                 raise RecordError("it names more directories than a system has, or deeper ones")
-            parent, _slash, name = path.rpartition(b"/")
-            self.children.setdefault(parent, []).append(name)
+            self.children.setdefault(path.rpartition(b"/")[0] if parent is None else parent, []).append(path)
         self.blocks[path] = block
 
     @staticmethod

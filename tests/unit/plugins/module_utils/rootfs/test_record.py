@@ -62,7 +62,7 @@ def test_blocks_are_found_by_directory(place: Path) -> None:
     )
     found = load(place, text)
     assert set(found.blocks) == {b"", b"usr", b"usr/bin", b"odd name"}
-    assert found.children == {b"": [b"usr", b"odd name"], b"usr": [b"bin"]}
+    assert found.children == {b"": [b"usr", b"odd name"], b"usr": [b"usr/bin"]}
     assert set(found.block(b"usr/bin").fields()) == {b".", b"git"}
     assert set(found.block(b"").fields()) == {b".", b"etc"}
     assert found.block(b"nowhere").fields() == {}
@@ -216,7 +216,7 @@ class TestJournals:
         journal(place, b"#dir /usr/bin\n" + BLOCK + b"#dir /half/writ", b"journal.2")
         found = load(place, HEAD + b"usr type=dir mode=0755 uid=0 gid=0\n..\n..\n")
         assert found.interrupted
-        assert found.children == {b"": [b"usr"], b"usr": [b"bin"]}
+        assert found.children == {b"": [b"usr"], b"usr": [b"usr/bin"]}
         assert set(found.fields(b"usr/bin")) == {b".", b"git"}
 
     def test_a_name_may_have_been_installed_twice(self, place: Path) -> None:

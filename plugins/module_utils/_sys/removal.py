@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import Callable, NoReturn
 
 from ..errors import OperationError
+from . import progress
 from .backend import backend
 from .paths import DIRECTORY
 
@@ -66,7 +67,7 @@ class _Emptying:
 
     def __init__(self, dir_fd: int, name: bytes, dev: int, where: bytes) -> None:
         self._dev = dev
-        self.removed = self._moved = 0
+        self.removed = self._moved = self._told = 0
         self._prefix = b".darwin.jail." + os.urandom(6).hex().encode()
         self._levels = [_Level(dir_fd, name, dev, where)]
         self._dir_fd = dir_fd
@@ -159,6 +160,8 @@ class _Emptying:
                 return
         self._levels.pop()
         os.close(level.fd)
+        progress.done(progress.REMOVE, 0, self.removed - self._told)
+        self._told = self.removed
 
 
 class _Helping(_Emptying):

@@ -133,8 +133,8 @@ def test_through_ansible(options: dict[str, Any], place: Path) -> None:
         )
         return ended.stdout + ended.stderr
 
-    assert said().startswith("localhost | CHANGED => {")
-    assert said().startswith("localhost | SUCCESS => {")
+    assert "localhost | CHANGED => {" in said()
+    assert "localhost | SUCCESS => {" in said()
     assert (place / "jail/usr/bin/git").read_text() == "this is usr/bin/git\n"
-    assert said(state="absent").startswith("localhost | CHANGED => {")  # its entry is in the register of this machine
+    assert "localhost | CHANGED => {" in said(state="absent")  # its entry is in the register of this machine
     assert not (place / "jail").exists()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the module of this name, and show how far it is while it runs.
+"""Run the module of this name, or another one with an option `progress_file`, and show how far it is while it runs.
 
 The module runs as any other. When it has not come back after a second, a
 thread begins to read the file in which it says how far it is, over the same
@@ -17,6 +17,8 @@ import json
 import secrets
 import shlex
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from ansible.utils.display import Display
@@ -29,35 +31,42 @@ SILENT, EVERY, LATER = 1.0, 5.0, 30.0
 SLOWER = 1.2
 """How much longer each time is than the one before it."""
 MOST_FAILURES = 10
-NOTHING_TO_SHOW = {"absent"}
 
 
 class ActionModule(OnMac):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if not self._shows(self._task.args):
             return super().run(tmp, task_vars)
-        self.shows_progress = True
         path, given = f"{DIRECTORY}/darwin.jail.{secrets.token_hex(8)}", self._task.args
         self._task.args = {**given, "progress_file": path}
         try:
             host = (task_vars or {}).get("inventory_hostname", "")
-            with _Watch(self._connection, path, host, self._task.check_mode):
+            with _Watch(self._connection, path, host, self._task.check_mode, self._note):
                 return super().run(tmp, task_vars)
         finally:
             self._task.args = given  # it may be tried again
 
+    def _note(self) -> None:
+        """Something was shown."""
+        if self.still:
+            self.still.shown = time.monotonic()
+
     def _shows(self, arguments: dict[str, Any]) -> bool:
         hidden = self._task.async_val or self._task.no_log
-        return not hidden and "progress_file" not in arguments and arguments.get("state") not in NOTHING_TO_SHOW
+        return not hidden and "progress_file" not in arguments
 
 
 class _Watch:
     """Shows, from a thread, what the file says, until the block ends."""
 
-    def __init__(self, connection: Any, path: str, host: str, check: bool = False) -> None:
+    def __init__(
+        self, connection: Any, path: str, host: str, check: bool = False, note: Callable[[], None] = lambda: None
+    ) -> None:
         # A copy, for a plugin keeps in itself what belongs to the command that it runs.
         self._connection, self._path, self._host, self._check = copy.copy(connection), path, host, check
-        self._announced = False
+        self._note = note
+        self._announced = -1
+        """The last work of the run of which it was said what there is to do."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
 
@@ -74,6 +83,7 @@ class _Watch:
             lines = self._read()
             for line in [] if self._ended.is_set() else lines:
                 Display().display(f"{self._host}: {line}")
+                self._note()
             wait = then if lines else SILENT
             then = min(then * SLOWER, LATER) if lines else then
             failures = 0 if lines else failures + 1
@@ -86,38 +96,68 @@ class _Watch:
                 return []
             report = json.loads(out)
             lines = [described(report, self._check)]
-            if report.get("bytes_total") and not (self._announced or report.get("looking")):
+            stage, known = int(report.get("stage", 0)), report.get("bytes_total") or report.get("files_total")
+            if known and stage != self._announced and not report.get("looking"):
                 lines.insert(0, announced(report))
-                self._announced = True
+                self._announced = stage
             return lines
         except Exception:  # noqa: BLE001 (connection plugins raise anything, and the run matters more)
             return []
 
 
 def announced(report: dict[str, Any]) -> str:
-    """What is to be copied, and how much room there is."""
-    whole, files, free = (int(report[name]) for name in ("bytes_total", "files_total", "free"))
-    return f"{_size(whole)} in {files} files to copy, {_size(free)} free"
+    """What is to be done in all, and how much room there is."""
+    return f"{_todo(report)} to {_work(report)[0]}{_room(report)}"
+
+
+def _todo(report: dict[str, Any]) -> str:
+    whole, parts = int(report.get("bytes_total", 0)), f"{int(report.get('files_total', 0))} {_work(report)[1]}"
+    return f"{_size(whole)} in {parts}" if whole else parts
 
 
 def described(report: dict[str, Any], check: bool = False) -> str:
     """A report of the module in words: 1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left."""
     if report.get("waiting"):
         return "waiting for another build on this Mac"
-    size, files, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
+    work, unit = _work(report)
+    size, parts, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
+    if work != "copy" and not (size or parts):  # of what a program sends nothing is seen before it ends
+        todo = f"{_todo(report)}, " if report.get("files_total") else ""
+        return f"{work.rstrip('e')}ing: {todo}{_time(seconds)} so far"
+    if work != "copy":
+        return f"{work.rstrip('e')}ing: {_done(report, unit)}"
     check = check or bool(report.get("looking"))
-    if check or not files:
-        found = f"{_size(size)} in {files} files to copy so far" if check else "nothing copied yet"
-        room = f", {_size(int(report['free']))} free" if report.get("free") else ""
-        return f"comparing, {int(report['directories'])} directories after {seconds:.0f} s, {found}{room}"
+    if check or not parts:
+        found = f"{_size(size)} in {parts} files to copy so far" if check else "nothing copied yet"
+        return f"comparing, {int(report['directories'])} directories after {seconds:.0f} s, {found}{_room(report)}"
+    return _done(report, unit)
+
+
+def _work(report: dict[str, Any]) -> tuple[str, str]:
+    """What is done, and with what."""
+    return str(report.get("work", "copy")), str(report.get("unit", "files"))
+
+
+def _room(report: dict[str, Any]) -> str:
+    return f", {_size(int(report['free']))} free" if report.get("free") else ""
+
+
+def _done(report: dict[str, Any], unit: str) -> str:
+    """How much is done, of how much, how fast, and how long it will take."""
+    size, parts, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
+    whole, all_parts = int(report.get("bytes_total", 0)), int(report.get("files_total", 0))
+    count = f"{parts} of {all_parts} {unit}" if all_parts else f"{parts} {unit}"
+    if not (size or whole):
+        rate = parts / seconds if seconds else 0.0
+        return f"{count}, {rate:.0f}/s{_left(all_parts - parts, rate) if all_parts else ''}"
     rate = size / seconds if seconds else 0.0
-    rest = f"{_size(rate)}/s"
-    if not report.get("bytes_total"):
-        return f"{_size(size)}, {files} files, {rest}"
-    whole = int(report["bytes_total"])
-    if rate:
-        rest += f", {_time((whole - size) / rate)} left"
-    return f"{_size(size)} of {_size(whole)}, {files} of {int(report['files_total'])} files, {rest}"
+    volume = f"{_size(size)} of {_size(whole)}" if whole else _size(size)
+    counted = f", {count}" if parts else ""  # a program does not tell them
+    return f"{volume}{counted}, {_size(rate)}/s{_left(whole - size, rate) if whole else ''}"
+
+
+def _left(rest: int, rate: float) -> str:
+    return f", {_time(rest / rate)} left" if rate else ""
 
 
 def _size(count: float) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Callable
 
 from . import closure, launchd, lineage, signing
+from ._sys import progress
 from ._sys.mounts import mounts_below
 from ._sys.resolve import Resolver
 from .binaries import Binaries, Image
@@ -37,9 +38,9 @@ MOST_LISTED = 1000
 MOST_NEEDING = 20
 
 
-def gather(path: str, wanted: Collection[str]) -> Result:
+def gather(path: str, wanted: Collection[str], progress_file: str | None = None) -> Result:
     """What is wanted of SUBSETS, each under its name; NotAJailError when there is no jail."""
-    with open_jail(path) as jail:
+    with progress.reported(progress_file), open_jail(path) as jail:
         return _Gatherer(jail, SUBSETS if "all" in wanted else wanted).gather()
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
+from ._sys import progress
 from ._sys.descent import Descent
 from ._sys.limits import DIRECTORY_NAMES
 from ._sys.paths import not_opened
@@ -49,8 +50,12 @@ class Observer(Protocol):
 CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK)
 
 
-def walk(root: Root, mounts: set[bytes], observers: Sequence[Observer]) -> list[str]:
-    """Show every directory to all observers; returns warnings about what could not be read."""
+def walk(root: Root, mounts: set[bytes], observers: Sequence[Observer], expected: int = 0) -> list[str]:
+    """Show every directory to all observers; returns warnings about what could not be read.
+
+    `expected` is how many directories there should be; 0: nobody knows.
+    """
+    progress.begin(progress.COMPARE, expected)
     return _Walk(root, mounts, observers).run()
 
 
@@ -97,6 +102,7 @@ class _Walk:
         else:
             names = [name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)]
             self._left[-1] = sorted(names, reverse=True)
+        progress.done(progress.COMPARE)
 
     def _below(self, name: bytes) -> bytes:
         return self._path + b"/" + name if self._path else name

@@ -31,6 +31,7 @@ description:
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
+  - darwin.jail.progress
 options:
   state:
     description:
@@ -245,6 +246,7 @@ SPEC = {
     "password": {"no_log": True},
     "plain_http": {"type": "bool", "default": False},
     "retries": {"type": "int", "default": 3},
+    "progress_file": {"type": "path"},
 }
 
 

@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
+  - darwin.jail.progress
 attributes:
   diff_mode:
     support: none
@@ -336,6 +337,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.runner import run
 
 SPEC = {
+    "progress_file": {"type": "path"},
     "jail": {"type": "path", "required": True},
     "gather": {
         "type": "list",
@@ -347,7 +349,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], _check: bool) -> Result:
-    return gather(params["jail"], params["gather"])
+    return gather(params["jail"], params["gather"], params["progress_file"])
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
+  - darwin.jail.progress
 options:
   state:
     description:
@@ -169,18 +170,9 @@ options:
     description:
       - How many processes copy. The number of processors, but at most 4, when left out.
     type: int
-  progress_file:
-    description:
-      - A file on the managed Mac that must not exist yet, in which a run of more than a second says each second
-        how far it is, as a line of JSON. It goes when the run ends.
-      - The collection sets it by itself where a playbook shows the progress, see the notes. Then a run also ends when
-        the connection does, so that it does not keep the jail locked for nobody; run it again.
-    type: path
 notes:
-  - A run of more than a second shows what is to be copied and how much is free, and then, every few seconds at first,
-    how many files and bytes are copied, how fast, and how long it will take. In check mode, and before it copies, it
-    shows what it has found so far and how much is free. A clone shows how much is copied, and how fast. A run in the
-    background (C(async)) or with C(no_log) shows nothing.
+  - In check mode, and before it copies, a run shows what it has found so far and how much is free. A removal counts
+    what is removed, of as much as the record of the jail names.
   - With C(--diff) the first 50 changes are listed, and the number of the others. Changes of nothing but a time are
     only counted. With C(-v) all RV(operations) are listed.
   - Run it as root (C(become)).
@@ -355,7 +347,7 @@ def work(params: dict[str, Any], check: bool) -> Result:
         # Builds are by far the most runs, and need not load it.
         from ansible_collections.darwin.jail.plugins.module_utils.rootfs import remove  # noqa: PLC0415
 
-        return remove.remove(params["jail"], unmount, check)
+        return remove.remove(params["jail"], unmount, check, params["progress_file"])
     return build(Wish(**params), check)
 
 

@@ -26,6 +26,7 @@ description:
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
+  - darwin.jail.progress
 options:
   state:
     description:
@@ -135,6 +136,7 @@ SPEC = {
     "state": {"choices": ["swapped", "restored", "settled"], "default": "swapped"},
     "successor": {"type": "path"},
     "carry_over": {"type": "bool", "default": True},
+    "progress_file": {"type": "path"},
 }
 NEEDED = [("state", state, ["successor"]) for state in ("swapped", "restored")]
 
@@ -144,7 +146,7 @@ def work(params: dict[str, Any], check: bool) -> Result:
         return settle(params["jail"], check)
     if params["state"] == "restored":
         return restore(params["jail"], params["successor"], check)
-    return succeed(params["jail"], params["successor"], check, params["carry_over"])
+    return succeed(params["jail"], params["successor"], check, params["carry_over"], params["progress_file"])
 
 
 def main() -> None:

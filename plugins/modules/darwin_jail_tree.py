@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
+  - darwin.jail.progress
 options:
   dest:
     description:
@@ -119,6 +120,7 @@ SPEC = {
     "holds": {},
     "owner": {},
     "group": {},
+    "progress_file": {"type": "path"},
 }
 
 

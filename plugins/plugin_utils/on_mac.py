@@ -34,16 +34,15 @@ def refuse_jail(connection: str, host: str) -> None:
 class OnMac(normal.ActionModule):
     """As for any module, when it may run."""
 
-    shows_progress = False
-    """Whether what is shown meanwhile is more than that the task is at work."""
+    still: StillAtWork | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         host = str(variables.get("inventory_hostname", ""))
         self.refuse(host, variables)
         refuse_jail(self._connection.transport, host)
-        hidden = self.shows_progress or bool(self._task.async_val or self._task.no_log)
-        with StillAtWork("" if hidden else f"{host}: {self._task.get_name()}"):
+        hidden = bool(self._task.async_val or self._task.no_log)
+        with StillAtWork("" if hidden else f"{host}: {self._task.get_name()}") as self.still:
             result: dict[str, Any] = super().run(tmp, task_vars)
         if result.get("failed") and isinstance(result.get("msg"), str) and not result.get("cmd"):
             self._explain(result)
@@ -73,20 +72,29 @@ class OnMac(normal.ActionModule):
 
 
 class StillAtWork:
-    """Says each minute, until the block ends, that the task is still at work; nothing without a text."""
+    """Says, until the block ends, that the task is still at work when nothing was shown for a minute.
+
+    It says nothing without a text.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._ended = threading.Event()
+        self.shown = time.monotonic()
+        """When the task last showed something."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> StillAtWork:
         if self._text:
             threading.Thread(target=self._say, daemon=True).start()
+        return self
 
     def __exit__(self, *_exc: object) -> None:
         self._ended.set()
 
     def _say(self) -> None:
-        began = time.monotonic()
-        while not self._ended.wait(STILL):
-            Display().display(f"{self._text}: still at work after {(time.monotonic() - began) / 60:.0f} min")
+        began = self.shown
+        while not self._ended.wait(max(self.shown + STILL - time.monotonic(), 0)):
+            now = time.monotonic()
+            if now >= self.shown + STILL:
+                Display().display(f"{self._text}: still at work after {(now - began) / 60:.0f} min")
+                self.shown = now

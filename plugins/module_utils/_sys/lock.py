@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import BusyError, OperationError, failed, show
-from .progress import Progress
+from . import progress
 from .rooted import Root
 
 FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -182,9 +182,9 @@ class Turn:
     Processes that are forked share it: the first one that ends its copying lets it go for all.
     """
 
-    def __init__(self, work: str, progress: Progress | None = None) -> None:
-        """`work` is what those who wait will be told. `progress` tells of a wait, too."""
-        self._work, self._progress = work, progress
+    def __init__(self, work: str) -> None:
+        """`work` is what those who wait will be told."""
+        self._work = work
         self._depth = 0
         self._told = mmap.mmap(-1, mmap.PAGESIZE)
         with Root(_home()) as root:
@@ -214,8 +214,7 @@ class Turn:
 
     def _wait(self) -> None:
         """Each of those ahead may take its time; BusyError when a single one takes more than PATIENCE."""
-        if self._progress:
-            self._progress.waiting = True
+        progress.wait(True)
         started = since = time.monotonic()
         ahead, pause = "", 0.05
         while not locks(self._fd):
@@ -229,8 +228,7 @@ class Turn:
                 )
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
-        if self._progress:
-            self._progress.waiting = False
+        progress.wait(False)
         waited = time.monotonic() - started
         if waited > WORTH_TELLING and not self.remarks:
             told = f"waited {waited:.0f} s for another run on this Mac ({ahead})".encode()

@@ -24,6 +24,7 @@ from itertools import islice
 from typing import Callable, NoReturn
 
 from ..errors import OperationError
+from . import progress
 from .backend import backend
 from .paths import DIRECTORY
 
@@ -83,7 +84,7 @@ class _Emptying:
 
     def __init__(self, dir_fd: int, name: bytes, dev: int, where: bytes) -> None:
         self._dev = dev
-        self.removed = self._moved = 0
+        self.removed = self._moved = self._told = 0
         self._prefix = b".darwin.jail." + os.urandom(6).hex().encode()
         self._levels = [self.level_type(dir_fd, name, dev, where)]
         self._dir_fd = dir_fd
@@ -185,6 +186,8 @@ class _Emptying:
                 return
         self._levels.pop()
         os.close(level.fd)
+        progress.done(progress.REMOVE, 0, self.removed - self._told)
+        self._told = self.removed
 
 
 class _HelperLevel(_Level):

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from .._sys import host
+from .._sys import host, progress
 from .._sys.limits import IMAGE_JSON
 from .._sys.lock import alone_in
 from .._sys.rooted import Root
@@ -68,6 +68,7 @@ def write(path: str, store: Layout, name: str, check: bool) -> bool:
     if not check:
         folder, base = os.path.split(real)
         host.make_dirs(folder)
+        progress.begin(progress.WRITE, len(parts), size, host.free_bytes(folder))
         with Root(folder) as root:
             root.write(base, _stream(store, index, blobs), mode=0o644)
     return True
@@ -99,10 +100,12 @@ def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[by
         with store.open_blob(blob) as file:
             while data := file.read(CHUNK):
                 found.update(data)
+                progress.done(progress.WRITE, len(data), 0)
                 yield data
         if f"sha256:{found.hexdigest()}" != blob.digest:
             damaged = show(store.root.outside(blob_path(blob.digest)))
             raise InputError(f"{damaged} is not what its digest says: remove it, and run again")
+        progress.done(progress.WRITE)
         yield tar.padding(blob.size)
     yield tar.END
 
@@ -178,13 +181,17 @@ def read(path: str, store: Layout, name: str) -> None:
     manifest = _json(real, wanted)
     layers = manifest.get("layers")
     parts = (manifest.get("config"), *(layers if isinstance(layers, list) else ()))
-    needed = {wanted.digest, *(descriptor_of(part, f"the manifest {wanted.digest}").digest for part in parts)}
+    blobs = {wanted, *(descriptor_of(part, f"the manifest {wanted.digest}") for part in parts)}
+    needed = {blob.digest for blob in blobs}
     with alone_in(store.root):
+        progress.begin(progress.VERIFY, len(needed), sum(blob.size for blob in blobs), host.free_bytes(store.root.path))
         store.sweep()
         with _opened(real) as members:
             for member, size, data in members:
                 folder, _slash, hexadecimal = member.rpartition(b"/")
                 digest = f"sha256:{show(hexadecimal)}"
-                if folder == BLOBS and digest in needed and not store.is_sound(Descriptor("", digest, size)):
-                    store.bring(digest, data, path)
+                if folder == BLOBS and digest in needed:
+                    if not store.is_sound(Descriptor("", digest, size)):
+                        store.bring(digest, data, path)
+                    progress.done(progress.VERIFY)
         store.add(name, wanted.as_json())

@@ -9,7 +9,7 @@ import re
 from contextlib import closing
 from typing import Any
 
-from .._sys import host
+from .._sys import host, progress
 from ..errors import InputError, show
 from ..macos import architecture
 from ..result import Result
@@ -26,6 +26,11 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 def exchange(params: dict[str, Any], check: bool) -> Result:
     """Export and push, or pull and unpack."""
+    with progress.reported(params.get("progress_file")):
+        return _exchange(params, check)
+
+
+def _exchange(params: dict[str, Any], check: bool) -> Result:
     place = params["jail"], params["layout"], params["name"]
     _refuse_wrong(params)
     registry = _registry(params)

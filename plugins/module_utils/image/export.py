@@ -15,7 +15,7 @@ import time
 from contextlib import closing
 from typing import Any, Callable, Union
 
-from .._sys import host
+from .._sys import host, progress
 from .._sys.lock import alone_in
 from ..errors import InputError, show
 from ..foretold import not_there_yet
@@ -89,7 +89,7 @@ class _Export:
         self._recipe = zstd_recipe() if by_zstd else Gzip.recipe
 
     def result(self, name: str, check: bool) -> Result:
-        layers = [self._layer(plan) for plan in self._scan.layers if plan.directories]
+        layers = self._layers(check)
         config = self._store.put(CONFIG_TYPE, encode(configs.config(self._jail.root, self._settings, layers)))
         manifest = self._store.put(MANIFEST_TYPE, encode(configs.manifest(config, layers)))
         former = self._store.named(name)
@@ -132,11 +132,23 @@ class _Export:
 
     # -- layers -------------------------------------------------------------------
 
-    def _layer(self, plan: LayerPlan) -> Layer:
+    def _layers(self, check: bool) -> list[Layer]:
         recipe = f"{FORMAT} {self._recipe} {self._settings.epoch}"
-        fingerprint = plan.fingerprint(recipe)
+        plans = [plan for plan in self._scan.layers if plan.directories]
+        prints = [plan.fingerprint(recipe) for plan in plans]
+        found = [self._there(one) for one in prints]
+        lacking = [plan for plan, layer in zip(plans, found) if layer is None]
+        free = 0 if check else host.free_bytes(self._store.root.path)
+        progress.begin(progress.PACK, sum(one.files for one in lacking), sum(one.bytes for one in lacking), free)
+        return [self._layer(*one) for one in zip(plans, prints, found)]
+
+    def _there(self, fingerprint: str) -> Layer | None:
+        """The layer that the layout has for this."""
         layer = self._known.layer(fingerprint)
-        if layer is None or not self._store.has(layer.blob.digest, layer.blob.size):
+        return layer if layer and self._store.has(layer.blob.digest, layer.blob.size) else None
+
+    def _layer(self, plan: LayerPlan, fingerprint: str, layer: Layer | None) -> Layer:
+        if layer is None:
             layer, certain = self._write(plan, self._packer)
             if not certain:
                 self.warnings += layer.left_out

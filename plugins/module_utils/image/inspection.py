@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import BinaryIO
 
-from .._sys import host
+from .._sys import host, progress
 from .._sys.limits import IMAGE_ENTRIES
 from .._sys.names import names_at
 from ..errors import InputError, SpaceError, show
@@ -104,6 +104,7 @@ class Inspection:
                 for entry in entries(stream, self._where):
                     self._entry(entry, stream)
                 refuse_other(stream, layer, self._where)
+        progress.done(progress.INSPECT)
         self._merge()
         self._spellings.end_layer()
         self._refuse_clash()

@@ -18,7 +18,7 @@ import os
 import stat
 from typing import Protocol
 
-from .._sys import at, host
+from .._sys import at, host, progress
 from .._sys.backend import backend
 from .._sys.limits import is_hollow
 from .._sys.rooted import Root
@@ -48,6 +48,7 @@ class LayerWriter:
         self._epoch, self._begin, self._write = epoch, stream.begin, stream.write
         self._backend = backend()
         self._parents: set[bytes] = set()
+        self._files = 0
         self._written: set[bytes] = set()
         """Files with several names whose contents are in this layer."""
         self.left_out = LeftOut()
@@ -106,8 +107,10 @@ class LayerWriter:
             return
         with os.scandir(fd) as found:
             names = sorted(os.fsencode(entry.name) for entry in found if not entry.is_dir(follow_symlinks=False))
+        before = self._files
         for name in names:
             self._file(fd, name, below + name)
+        progress.done(progress.PACK, 0, self._files - before)
 
     # -- files --------------------------------------------------------------------
 
@@ -117,6 +120,7 @@ class LayerWriter:
             return
         if path in self._scan.refused:
             return
+        self._files += 1
         kind = status.st_mode & 0o170000
         if kind == stat.S_IFREG and is_hollow(status):
             taken = status.st_blocks * 512
@@ -171,6 +175,7 @@ class LayerWriter:
             if not data:
                 break
             self._write(data)
+            progress.done(progress.PACK, len(data), 0)
             left -= len(data)
         now = os.fstat(fd)
         if left or (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):

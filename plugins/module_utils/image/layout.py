@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from .._sys import at, host
+from .._sys import at, host, progress
 from .._sys.limits import DIGITS, IMAGE_JSON
 from .._sys.rooted import Root
 from ..errors import InputError, OperationError, failed, show
@@ -112,6 +112,7 @@ class Layout:
         with self.open_blob(descriptor) as file:
             while data := file.read(CHUNK):
                 found.update(data)
+                progress.done(progress.VERIFY, len(data), 0)
         return f"sha256:{found.hexdigest()}" == descriptor.digest
 
     def remove_damaged(self, blobs: Iterable[Descriptor]) -> bool:
@@ -209,6 +210,7 @@ class Layout:
             for piece in data:
                 found.update(piece)
                 blob.write(piece)
+                progress.done(progress.VERIFY, len(piece), 0)
             if f"sha256:{found.hexdigest()}" != digest:
                 raise InputError(f"{digest} in {where} is not what its digest says: it was damaged or exchanged")
             blob.keep(digest)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from .. import jail as jails
 from .. import mounted_volume, stage
-from .._sys import host
+from .._sys import host, progress
 from .._sys.lock import Turn
 from .._sys.rooted import Root
 from ..errors import BusyError, InputError, JailError, NotAJailError, OperationError, SpaceError, show
@@ -221,6 +221,7 @@ def _is_closed(jail: jails.Jail, image: Image) -> bool:
 
 def _inspect(real: bytes, image: Image, store: Layout) -> Inspection:
     inspection = Inspection(store, real)
+    _begin(progress.INSPECT, image.layers)
     inspection.look(image.layers)
     return inspection
 
@@ -246,10 +247,12 @@ def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: Turn) -
     with closing(Applier(jail.root)) as applier:
         applier.close_to_others(new=True)
         inspection = AtOnce(store, jail.path, applier)
+        _begin(progress.UNPACK, image.layers, jail.path)
         for number, layer in enumerate(image.layers):
             with turn:
                 inspection.take(layer)
             jail.mark(layers=number + 1)
+            progress.done(progress.UNPACK)
         _complete(jail, applier, inspection)
     return inspection
 
@@ -285,6 +288,7 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
     with closing(Applier(jail.root)) as applier:
         if jail.entry.get("closed"):
             applier.close_to_others(new=False)
+        _begin(progress.UNPACK, image.layers[jail.entry.get("layers", 0) :], jail.path)
         for number, layer in enumerate(image.layers):
             if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
                 for entry in inspection.hidden[number]:
@@ -292,7 +296,14 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
                 with turn:
                     _apply(applier, store, layer)
                 jail.mark(layers=number + 1)
+                progress.done(progress.UNPACK)
         _complete(jail, applier, inspection)
+
+
+def _begin(work: int, layers: Sequence[Layer], target: bytes | None = None) -> None:
+    """Say how much is to be read; where it is unpacked, how much room there is."""
+    free = host.free_bytes(target) if target else 0
+    progress.begin(work, len(layers), sum(layer.blob.size for layer in layers), free)
 
 
 def _is_by_program(image: Image) -> bool:

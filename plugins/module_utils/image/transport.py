@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import BinaryIO, Callable, NamedTuple
 
-from .._sys import host, nobody
+from .._sys import host, nobody, progress
 from .._sys.lock import alone_in
 from .._sys.process import Ended, run
 from .._sys.rooted import Root
@@ -40,6 +40,7 @@ from .layout import (
     digest_of,
     encode,
     open_layout,
+    parse,
 )
 from .tools import TAG, Command, Tool, find_tool
 
@@ -95,13 +96,15 @@ class Registry:
         self._kind(self._path, access.plain_http, None).refuse(self._host)
         self._login = self._find_login()
         self.warnings: list[str] = []
+        self._manifest = b""
+        """What was there."""
 
     def manifest(self) -> bytes | None:
         """What is there, of an image or of several; None when there is nothing. InputError when its digest is wrong."""
         ended = self._try(lambda tool: tool.manifest(self.reference), may_lack=True)
         if ended is None:
             return None
-        digest = digest_of(ended.stdout)
+        self._manifest, digest = ended.stdout, digest_of(ended.stdout)
         if self.wanted not in (None, digest):
             raise InputError(
                 f"what the registry has for {self.reference} has another digest, {digest}: it was exchanged"
@@ -117,8 +120,9 @@ class Registry:
         """Send what the registry lacks of an image."""
         with closing(open_layout(host.real_path(layout), check=True)) as store:
             entry = store.named(name)
-        if entry is None:
-            raise InputError(f"{layout} holds no image named {name}")
+            if entry is None:
+                raise InputError(f"{layout} holds no image named {name}")
+            _begin(progress.SEND, store.load(descriptor_of(entry, layout)))
         with _holding(layout, {**entry, "annotations": {REF_NAME: TAG}}) as lent:
             self._try(lambda tool: tool.push(lent, self.reference))
 
@@ -131,10 +135,16 @@ class Registry:
             entry = None
             while entry is None:
                 with _empty(store) as lent:
+                    _begin(progress.FETCH, self._told(digest), store)
+                    progress.arrives(os.fsencode(lent))
                     self._try(lambda tool, lent=lent: tool.pull(source, lent, platform))  # type: ignore[misc]
                     with closing(Layout(Root(lent))) as made:
                         entry = self._bring(store, made, digest)
             store.add(name, entry)
+
+    def _told(self, digest: str) -> Json:
+        """The manifest of the image, when it is what the registry had; of one of several images nothing was told."""
+        return parse(self._manifest, self.reference) if digest_of(self._manifest) == digest else {}
 
     def _bring(self, store: Layout, made: Layout, digest: str) -> Json | None:
         """Copy what the store lacks of the one image of a layout that somebody else made; returns its entry.
@@ -153,12 +163,14 @@ class Registry:
         if not isinstance(layers, list):
             raise TransportError(f"cannot carry {self.reference}: {self._kind.name} fetched no single image")
         parts = (*(descriptor_of(one, where) for one in (manifest.get("config"), *layers)), top)
+        progress.begin(progress.VERIFY, len(parts), sum(part.size for part in parts), host.free_bytes(store.root.path))
         if store.remove_damaged(parts):
             return None
         for part in parts:
             if not store.has(part.digest, part.size):
                 with made.open_blob(part) as file:
                     store.bring(part.digest, _pieces(file, part.size), where)
+                progress.done(progress.VERIFY)
         return top.as_json()
 
     # -- the program ----------------------------------------------------------------
@@ -199,6 +211,15 @@ class Registry:
         if access.username is not None:
             return logins.of_name(self._host, access.username, access.password)
         return logins.of_file(self._host, access.auth_file) if access.auth_file else logins.of_root(self._host)
+
+
+def _begin(work: int, manifest: Json, store: Layout | None = None) -> None:
+    """Say how much is carried at most; into a store, what it lacks, and how much room there is."""
+    found = manifest.get("layers")
+    layers = [descriptor_of(one, "the manifest") for one in found] if isinstance(found, list) else []
+    lacking = [one for one in layers if store is None or not store.has(one.digest, one.size)]
+    free = host.free_bytes(store.root.path) if store else 0
+    progress.begin(work, len(lacking), sum(one.size for one in lacking), free)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
+from .._sys import progress
 from .._sys.limits import EXPANSION, EXPANSION_FREE, STREAMS
 from ..errors import InputError
 from ..tree.archive import plain_name
@@ -168,6 +169,8 @@ class Unpacked:
     def _next(self) -> bytes:
         data = self._file.read(CHUNK)
         self._packed.update(data)
+        progress.done(progress.INSPECT, len(data), 0)
+        progress.done(progress.UNPACK, len(data), 0)
         return data
 
     # -------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from .._sys.filter import Filter
 from .._sys.limits import STREAMS
 from .._sys.process import run
 from ..errors import InputError, OperationError
-from .unpacking import CHUNK, Unpacked
+from .unpacking import Unpacked
 
 PLACES = (programs.OWN, *programs.HOMEBREW, "/usr/bin")
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -168,8 +168,7 @@ class UnpackedZstd(Unpacked):
 
     def _pieces(self) -> Generator[bytes, None, None]:
         frames = Frames(self._where)
-        while data := self._file.read(CHUNK):
-            self._packed.update(data)
+        while data := self._next():
             frames.feed(data)
             yield data
 

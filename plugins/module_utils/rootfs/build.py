@@ -18,10 +18,9 @@ from typing import Any, Callable, NamedTuple
 
 from .. import jail as jails
 from .. import mounted_volume, stage
-from .._sys import host
+from .._sys import host, progress
 from .._sys.lock import Turn
 from .._sys.names import names_at
-from .._sys.progress import Progress, reported
 from .._sys.rooted import Root
 from ..errors import InputError, JailError, NotAJailError, OperationError, SpaceError, show
 from ..macos import SYSTEM_VERSION, may_hold_macos, release
@@ -73,7 +72,8 @@ def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
     started = time.monotonic()
     with closing(Source(wish.source)) as source:
         run = _Run(wish, source, check, seal)
-        with reported(wish.progress_file, run.progress, run.estimate):
+        with progress.reported(wish.progress_file, run.estimate):
+            progress.begin(progress.COPY)
             findings = run.findings()
     result = _result(findings, round(time.monotonic() - started, 3), run.warnings)
     result.values["existed"] = run.existed
@@ -90,7 +90,7 @@ class _Run:
     def __init__(self, wish: Wish, source: Source, check: bool, seal: Seal | None) -> None:
         self._wish, self._source, self._check = wish, source, check
         self._path = jails.jail_path(wish.jail)
-        self.progress = Progress() if wish.progress_file else None
+        self._is_new = jails.is_vacant(self._path)
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
         self.bytes: int | None = None  # how many its files have, as far as that is known
@@ -173,7 +173,6 @@ class _Run:
         applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
         if not is_clone(self._path, self._wish.clone_of):
             with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
-                base.progress = self.progress
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._wish.workers, self._check)
@@ -182,6 +181,7 @@ class _Run:
                     findings.add(self._walk(base.jail, base.record, act=False))
                 applied = applied and not self._check
         if applied:
+            progress.begin(progress.COPY, free=host.free_bytes(self._path))  # that is not what was estimated
             findings.add(self._build())
         elif before or not self._check:
             with jails.open_jail(self._wish.jail) as jail:
@@ -263,7 +263,7 @@ class _Run:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            with closing(Turn(f"build {show(self._path)}", self.progress)) as turn:
+            with closing(Turn(f"build {show(self._path)}")) as turn:
                 with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
                     findings = self._walk(jail, was, act=True, turn=turn)
                 self.warnings += turn.remarks
@@ -299,11 +299,10 @@ class _Run:
         prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
         with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
-            one.progress = self.progress
             if one.installer and turn:
                 one.installer.turn = turn
-            if self.progress:
-                (self.progress.restart if act else self.progress.look)()
+            if shown := progress.current():
+                shown.begin(progress.COPY) if act else shown.look()
             return one.findings(tree)
 
     def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
@@ -331,21 +330,29 @@ class _Run:
 
     # -- progress -----------------------------------------------------------------
 
-    def estimate(self) -> tuple[int, int, int] | None:
+    def estimate(self, shown: progress.Progress) -> progress.Total | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
         free = host.free_bytes(self._path)
-        if self._check or self._wish.clone_of or self._in_doubt():
+        if self._check or (not self._wish.clone_of and self._in_doubt()):
             return 0, 0, free  # the rest is what the run itself finds out
-        self._wish = self._wish._replace(workers=1)
-        before = self.progress.total() if self.progress and self.existed else (0, 0)
-        self.progress = None  # this look is not the run's
-        with jails.open_jail(self._wish.jail) as jail:
-            if self.existed:  # an interrupted build has copied some of it
-                stats = self._walk(jail, record.Record.load(jail.root), act=False).stats
-            else:  # what is still in the stage would be counted a second time
-                nothing = jails.Jail(self._path, Root.absent(self._path))
-                stats = self._walk(nothing, record.Record(), act=False).stats
+        self._wish = self._wish._replace(workers=1, verify="quick")
+        before = (0, 0) if self._is_new else shown.total()
+        stats = self._to_come(jails.Jail(self._path, Root.absent(self._path)) if self._is_new else None)
         return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1], free
+
+    def _to_come(self, jail: jails.Jail | None) -> Stats:
+        """What is still to be copied, where an interrupted run may have copied some of it.
+
+        Into a new jail, which is given, it is all: what is still in the stage would be counted a second time.
+        """
+        with jail or jails.open_jail(self._wish.jail) as jail:
+            if self._wish.clone_of:
+                from .clone import Base  # noqa: PLC0415 (few runs clone)
+
+                with closing(Base(self._wish.clone_of, check=True)) as base:
+                    return base.look(jail).stats
+            was = record.Record.load(jail.root) if jail.root.exists else record.Record()
+            return self._walk(jail, was, act=False).stats
 
     # -- space --------------------------------------------------------------------
 
@@ -360,8 +367,8 @@ class _Run:
 
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN
-        if self.progress:
-            self.progress.foresee(stats.counts["files"], stats.sizes.total()[1], free)
+        if shown := progress.current():
+            shown.foresee((stats.counts["files"], stats.sizes.total()[1], free))
         if stats.needed and needed > free:
             raise SpaceError(
                 f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "

@@ -30,11 +30,10 @@ from typing import Any
 
 from .. import jail as jails
 from .. import register
-from .._sys import host
+from .._sys import host, progress
 from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.names import names_at, names_of
-from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import InputError, RecordError, failed, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
@@ -73,7 +72,6 @@ class Base:
     def __init__(self, path: str, check: bool, copies: bool = False) -> None:
         """InputError when there is nothing whole to clone. `copies` will do where blocks cannot be shared."""
         self._copies = copies
-        self.progress: Progress | None = None
         self.jail = jails.open_jail(path)
         try:
             self.jail.lock_for_reading(check)
@@ -94,14 +92,14 @@ class Base:
     def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> Findings:
         """Make the jail at `path` a clone, or say what would be done; with `enter`, the Mac is to know it."""
         if not check and not names_at(path).tells_apart(self._source.names):
-            self._look(Jail(path, Root.absent(path)))  # refuses two names that are one there
+            self.look(Jail(path, Root.absent(path)))  # refuses two names that are one there
         if not jails.is_vacant(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
                 jail.refuse_unknown("make a clone at")
-                return self._fill(jail, count) if not check else self._look(jail)
+                return self._fill(jail, count) if not check else self.look(jail)
         if check:
-            return self._look(Jail(path, Root.absent(path)))
+            return self.look(Jail(path, Root.absent(path)))
         there = os.path.lexists(path)
         with jails.create(path, enter, **self._origin()) as jail:  # a run that is killed right then is taken up again
             jail.lock()
@@ -114,7 +112,8 @@ class Base:
                     host.remove_empty(path)
                 raise
 
-    def _look(self, jail: Jail) -> Findings:
+    def look(self, jail: Jail) -> Findings:
+        """What would be cloned."""
         with self._pass(jail, 1, act=False) as one:
             return one.findings(self._tree(jail))
 
@@ -122,6 +121,7 @@ class Base:
         jail.mark(**self._origin())
         turn = Turn(f"clone {show(jail.path)}")
         with closing(turn), turn, self._pass(jail, count, act=True) as one:
+            progress.begin(progress.COPY)
             if one.installer:
                 one.installer.refuses_hollow = not self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))
@@ -136,9 +136,7 @@ class Base:
         mounts = jail.mounts() if root.exists else set()
         was = record.Record.load(root) if root.exists else record.Record()
         known = Known(was, mounts, root.dev, nascent=jail.nascent, where=jail.path, all_system=True)
-        one = Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
-        one.progress = self.progress
-        return one
+        return Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
 
     def _tree(self, jail: Jail) -> WantedTree:
         everything = Graft()

@@ -21,11 +21,10 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from .._sys import at
+from .._sys import at, progress
 from .._sys.alone import Alone
 from .._sys.backend import backend
 from .._sys.limits import is_hollow
-from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import InputError, failed, show
 from ..stage import STAGE
@@ -54,7 +53,6 @@ class Installer:
         self._umask = os.umask(0)
         self._backend.umask_is_zero = True
         self._count = 0
-        self.progress: Progress | None = None
         """Where each file that is copied is counted; None: nowhere."""
         self.refuses_hollow = False
         """Whether the source may have made sparse files to fill the volume with their copies."""
@@ -109,8 +107,8 @@ class Installer:
             made = self._make(self._stage, temporary, want, path)
         if made:
             at.rename(temporary, self._stage, name, target)
-            if self.progress and want.status.st_mode & 0o170000 == 0o100000:
-                self.progress.copied(want.status.st_size)
+            if want.status.st_mode & 0o170000 == 0o100000:
+                progress.done(progress.COPY, want.status.st_size)
 
     def _make(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
         """Make something that is no directory; False when it vanished from the source."""
@@ -249,14 +247,13 @@ class Installer:
 
     def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
         copy, make, below = self._file, self._make, path + b"/" if path else b""
-        progress, name = self.progress, b""
+        done, kind, name = progress.done, progress.COPY, b""
         try:
             for name, want in files:
                 status = want.status
                 if status.st_mode & 0o170000 == 0o100000:
                     copy(fd, name, want, below + name)
-                    if progress:
-                        progress.copied(status.st_size)
+                    done(kind, status.st_size)
                 else:
                     make(fd, name, want, below + name)
         except OSError as exc:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..stage import make as make_stage
 from . import install, record, workers
@@ -24,7 +23,6 @@ class Pass:
         self._count = count or workers.modest()
         self.installer: install.Installer | None = None
         self._journal: record.Journal | None = None
-        self.progress: Progress | None = None
         if act:
             make_stage(root)
             self.installer = install.Installer(root, source, only_clones)
@@ -41,9 +39,6 @@ class Pass:
     def findings(self, tree: WantedTree) -> Findings:
         """Walk, and then see to the files that have several names."""
         walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
-        walker.progress = self.progress
-        if self.installer:
-            self.installer.progress = self.progress
         findings = workers.run(walker, self._count)
         if findings.linked:
             from .links import Linker  # noqa: PLC0415 (few trees have such files)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from .. import jail as jails
 from .. import register
-from .._sys import at, host
+from .._sys import at, host, progress
 from .._sys.lock import alone_in
 from .._sys.mounts import mounts_below, unmount_below
 from .._sys.names import names_of
@@ -22,9 +22,10 @@ from ..launchd import Step
 from ..mounted_volume import unmounted
 from ..on_the_mac import plan_removal
 from ..result import Result
+from .record import Record
 
 
-def remove(path: str, unmount: bool, check: bool) -> Result:
+def remove(path: str, unmount: bool, check: bool, progress_file: str | None = None) -> Result:
     """Remove the jail at `path`, foreign files and all, and what the Mac has for it: launchd jobs, notes.
 
     With `unmount`, what is mounted below it goes before. NotAJailError when the
@@ -36,6 +37,18 @@ def remove(path: str, unmount: bool, check: bool) -> Result:
     real = jails.jail_path(path)
     if jails.is_vacant(real):
         return _remove_vacant(real, check)
+    with progress.reported(progress_file, lambda _shown: _recorded(real)):
+        return _remove(path, real, unmount, check)
+
+
+def _recorded(real: bytes) -> progress.Total:
+    """How many entries the record names, which goes among the last."""
+    with Root(real) as root:
+        blocks = [block.text for block in Record.load(root).blocks.values()]
+    return sum(text.count(b"\n") - text.count(b"\n#") for text in blocks), 0, 0
+
+
+def _remove(path: str, real: bytes, unmount: bool, check: bool) -> Result:
     with jails.open_left(path) as jail:
         if not jail.root.exists:
             raise jails.foreign(real)
@@ -130,6 +143,7 @@ def _result(done: list[tuple[str, bytes, str]], jail: bytes, ends: Sequence[Step
 
 def _empty(jail: jails.Jail) -> None:
     """Remove everything but what makes it a jail, then let that go, by one rename: what is left is vacant."""
+    progress.begin(progress.REMOVE)
     key = names_of(jail.root).key
     chain = [jails.STATE]
     while os.path.dirname(chain[-1]):

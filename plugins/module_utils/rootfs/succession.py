@@ -23,7 +23,7 @@ from typing import Any
 
 from .. import jail as jails
 from .. import register
-from .._sys import at, host
+from .._sys import at, host, progress
 from .._sys.backend import backend
 from .._sys.mounts import is_mount
 from ..drift import Drift
@@ -42,8 +42,13 @@ SEE_FOR_YOURSELF = "see which of the two is to stay, and remove the other"
 NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
 
 
-def succeed(path: str, successor: str, check: bool, carry: bool = True) -> Result:
+def succeed(path: str, successor: str, check: bool, carry: bool = True, progress_file: str | None = None) -> Result:
     """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
+    with progress.reported(progress_file):
+        return _succeed(path, successor, check, carry)
+
+
+def _succeed(path: str, successor: str, check: bool, carry: bool) -> Result:
     with jails.open_jail(path) as one, jails.open_jail(successor) as other:
         for jail in (one, other):
             _refuse(jail)
@@ -208,8 +213,9 @@ class Estate:
     def look(self) -> None:
         """Find it by the record of the old jail."""
         root = self._old.root
-        drift = Drift(Known(Record.load(root), set(), root.dev))
-        self.warnings = walk(root, set(), [drift])
+        record = Record.load(root)
+        drift = Drift(Known(record, set(), root.dev))
+        self.warnings = walk(root, set(), [drift], len(record.blocks))
         self._foreign = [path for path in sorted(drift.foreign) if not self._is_socket(path)]
         self._kept = sorted(drift.kept)
 
@@ -222,12 +228,17 @@ class Estate:
         if "inherited" not in self._new.entry:  # the two were exchanged for a trial
             self._new.mark(inherited=False)
         make_stage(self._new.root)
-        todo = list(reversed(self._foreign))
-        while todo:
-            todo += reversed(self._carry(todo.pop()))
-        if not self._new.entry["inherited"]:  # afterwards it is the new jail's to change
-            for path, why in self._kept:
+        kept = [] if self._new.entry["inherited"] else self._kept  # afterwards it is the new jail's to change
+        progress.begin(progress.MOVE, len(self._foreign) + len(kept))
+        for path in self._foreign:
+            todo = [path]
+            while todo:
+                todo += reversed(self._carry(todo.pop()))
+            progress.done(progress.MOVE)
+        if not self._new.entry["inherited"]:
+            for path, why in kept:
                 self._keep(path, why)
+                progress.done(progress.MOVE)
             self._new.mark(inherited=True)
 
     def tell(self, result: Result) -> None:

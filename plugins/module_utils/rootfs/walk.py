@@ -21,8 +21,7 @@ from collections.abc import Collection
 from itertools import islice
 from typing import Any, NamedTuple
 
-from .._sys import at
-from .._sys.progress import Progress
+from .._sys import at, progress
 from .._sys.rooted import Root
 from ..errors import OperationError, failed, show
 from ..jail import STATE
@@ -144,16 +143,13 @@ class Walker:
         self._root, self._tree, self._comparer = root, tree, comparer
         self._installer, self._journal = installer, journal
         self.findings = Findings()
-        self.progress: Progress | None = None
 
     def for_worker(self) -> Walker:
         """The same, with findings and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
             Findings().take(self._installer)  # what was noted before the fork is told by the parent
-        walker = Walker(self._root, self._tree, self._comparer, self._installer, journal)
-        walker.progress = self.progress
-        return walker
+        return Walker(self._root, self._tree, self._comparer, self._installer, journal)
 
     def finish(self) -> Findings:
         """What was found and done, when all tasks are carried out."""
@@ -174,15 +170,15 @@ class Walker:
         fd = self._root.open_dir(task.path) if self._installer or not task.new else None
         tasks: list[Task] = []
         touched = task.touched or bool(task.unwanted)
-        below = task.path + b"/" if task.path else b""
+        below, shown = task.path + b"/" if task.path else b"", progress.current()
         try:
             if task.unwanted and fd is not None:
                 self._clear(below + task.unwanted, fd, task.backward)
             for name in sorted(task.subdirs):
                 found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
-                if self.progress:
+                if shown:
                     stats = self.findings.stats
-                    self.progress.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
+                    shown.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
                 touched = touched or made
                 tasks += found
             if touched and fd is not None and self._installer:

@@ -17,7 +17,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from .._sys import at, host
+from .._sys import at, host, progress
 from .._sys.limits import TREE_MEMBERS
 from ..errors import FormatError, InputError, show
 from ..image import tar
@@ -41,6 +41,7 @@ class ArchiveSupply:
         self._path, self._dest = path, dest
         self.skipped = 0
         self._file = host.open_file(path)
+        progress.begin(progress.READ, 1, os.fstat(self._file.fileno()).st_size)
         try:
             self._stream = opened(self._file, f"the archive {path}")
             self._nodes = self._checked(self._limited(members(self._stream, f"the archive {path}")))

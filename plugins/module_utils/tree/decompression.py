@@ -14,6 +14,7 @@ import os
 import zlib
 from typing import Any, BinaryIO, Callable
 
+from .._sys import progress
 from .._sys.limits import EXPANSION, EXPANSION_FREE, STREAMS, XZ_MEMORY
 from ..errors import FormatError, InputError
 
@@ -92,7 +93,7 @@ class Expanded:
         try:
             while True:
                 if self._decompressor is None:
-                    self._input = self._input or self._file.read(CHUNK)
+                    self._input = self._input or self._read()
                     if not self._input:
                         return b""
                     self._begin()
@@ -114,7 +115,12 @@ class Expanded:
             raise InputError(STREAMS.exceeded("read", self._where))
 
     def _next(self) -> bytes:
-        data, self._input = self._input or self._file.read(CHUNK), b""
+        data, self._input = self._input or self._read(), b""
+        return data
+
+    def _read(self) -> bytes:
+        data = self._file.read(CHUNK)
+        progress.done(progress.READ, len(data), 0)
         return data
 
 

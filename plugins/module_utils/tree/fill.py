@@ -16,7 +16,7 @@ import stat
 import time
 from contextlib import closing
 
-from .._sys import at, host
+from .._sys import at, host, progress
 from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.names import names_of
@@ -40,9 +40,23 @@ KINDS = ("files", "directories", "symlinks", "hardlinks")
 
 
 def arrange(
-    jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
+    jail: str,
+    dest: str,
+    src: str,
+    owner: str | None,
+    group: str | None,
+    holds: str | None,
+    check: bool,
+    progress_file: str | None = None,
 ) -> Result:
     """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
+    with progress.reported(progress_file):
+        return _arrange(jail, dest, src, owner, group, holds, check)
+
+
+def _arrange(
+    jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
+) -> Result:
     started = time.monotonic()
     path, proof = _below_root(dest), _relative(holds)
     with open_foretold(jail, check) as opened:
@@ -149,7 +163,10 @@ class _Filling:
         InputError when two names of it are one on the jail's volume.
         """
         spellings = Spellings(names_of(self._root))
+        progress.begin(progress.COMPARE)
         for node in self._supply.nodes():
+            if node.kind == "directories":
+                progress.done(progress.COMPARE)
             spellings.add(node.path)
             self.counts[node.kind] += 1
             self.bytes += node.st_size if node.kind == "files" else 0
@@ -169,6 +186,7 @@ class _Filling:
         staged = STAGE + b"/tree"
         try:
             with turn:
+                progress.begin(progress.COPY, self.counts["files"], self.bytes, host.free_bytes(self._root.path))
                 self._make_all(staged)
             self._place(staged, path)
         except OperationError as exc:
@@ -230,6 +248,7 @@ class _Filling:
                 else:
                     self.cloned += node.st_size if self._supply.copy(node, fd, name) else 0
                     self._backend.finish_name(fd, name, node)
+                    progress.done(progress.COPY, node.st_size)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
 

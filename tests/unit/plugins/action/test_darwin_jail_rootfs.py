@@ -41,6 +41,78 @@ def test_what_is_only_looked_at_is_not_said_to_be_copied() -> None:
     assert action.described(report) == said
 
 
+LAYERS = {"work": "unpack", "unit": "layers", "files": 1, "files_total": 3, "bytes": 1_200_000_000, "seconds": 5.0}
+ENTRIES = {"work": "remove", "unit": "entries", "files": 6000, "files_total": 48000, "bytes": 0, "seconds": 2.0}
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("report", "text"),
+    [
+        ({**LAYERS, "bytes_total": 4_900_000_000}, "unpacking: 1.2 GB of 4.9 GB, 1 of 3 layers, 240.0 MB/s, 15 s left"),
+        ({**ENTRIES, "bytes_total": 0}, "removing: 6000 of 48000 entries, 3000/s, 14 s left"),
+        (
+            {"work": "remove", "unit": "entries", "files": 6000, "bytes": 0, "seconds": 2.0},
+            "removing: 6000 entries, 3000/s",
+        ),
+        (
+            {
+                "work": "send",
+                "unit": "layers",
+                "files": 0,
+                "bytes": 0,
+                "seconds": 35.0,
+                "files_total": 3,
+                "bytes_total": 5e9,
+            },
+            "sending: 5.0 GB in 3 layers, 35 s so far",
+        ),
+        ({"work": "prepare", "unit": "steps", "files": 0, "bytes": 0, "seconds": 2.0}, "preparing: 2 s so far"),
+        ({"work": "fetch", "unit": "layers", "files": 0, "bytes": 5e9, "seconds": 5.0}, "fetching: 5.0 GB, 1.0 GB/s"),
+        (
+            {
+                "work": "fetch",
+                "unit": "layers",
+                "files": 0,
+                "bytes": 1e9,
+                "seconds": 5.0,
+                "files_total": 3,
+                "bytes_total": 5e9,
+            },
+            "fetching: 1.0 GB of 5.0 GB, 200.0 MB/s, 20 s left",
+        ),
+    ],
+)
+def test_words_of_other_works(report: dict[str, Any], text: str, check: bool) -> None:
+    assert action.described(report, check) == text
+
+
+def test_of_each_work_it_is_said_once_how_much_there_is(shown: list[str]) -> None:
+    reports = [
+        {"stage": 0, "work": "prepare", "unit": "steps", "files": 0, "bytes": 0, "seconds": 1.0},
+        {**LAYERS, "stage": 2, "bytes_total": 4_900_000_000, "free": 9_000_000_000},
+        {**LAYERS, "stage": 2, "bytes_total": 4_900_000_000, "free": 9_000_000_000},
+        {**ENTRIES, "stage": 4, "bytes_total": 0},
+    ]
+
+    class Telling(Connection):
+        def exec_command(self, command: str, sudoable: bool) -> Any:
+            super().exec_command(command, sudoable)
+            return 0, json.dumps(reports[min(self.asked[0], len(reports)) - 1]).encode(), b""
+
+    watch(Telling(None), 0.6)
+    left = "unpacking: 1.2 GB of 4.9 GB, 1 of 3 layers, 240.0 MB/s, 15 s left"
+    assert shown[:6] == [
+        "first: preparing: 1 s so far",
+        "first: 4.9 GB in 3 layers to unpack, 9.0 GB free",
+        f"first: {left}",
+        f"first: {left}",
+        "first: 48000 entries to remove",
+        "first: removing: 6000 of 48000 entries, 3000/s, 14 s left",
+    ]
+    assert len(set(shown)) == 5
+
+
 def test_words_of_check_mode() -> None:
     report = {**HALF, "directories": 812}
     assert action.described(report, check=True) == (

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import lock
+from ansible_collections.darwin.jail.plugins.module_utils._sys import progress as progresses
 from ansible_collections.darwin.jail.plugins.module_utils._sys.lock import Turn
 from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import Progress
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError
@@ -103,6 +104,7 @@ def test_nothing_but_a_file_of_its_own_is_locked(home: Path) -> None:
 
 def test_the_progress_tells_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     progress, seen = Progress(), []
+    monkeypatch.setattr(progresses, "_shown", [progress])
     with builds("build a") as (first, has_first):
         has_first.recv()
 
@@ -112,6 +114,6 @@ def test_the_progress_tells_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
             first.join()
 
         monkeypatch.setattr(time, "sleep", let_go)
-        with Turn("build b", progress):
+        with Turn("build b"):
             seen.append(progress.waiting)
     assert seen == [True, False]

@@ -13,13 +13,25 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys import progress as progresses
-from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import LINE, Progress, reported
+from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import (
+    COPY,
+    LINE,
+    PACK,
+    UNPACK,
+    Progress,
+    reported,
+)
 from ansible_collections.darwin.jail.plugins.module_utils.errors import OperationError
+from reports import Reports
 from waiting import until
 from xnu_poll import Poll
 
@@ -40,13 +52,14 @@ def said(file: Path) -> dict[str, Any]:
 
 def test_what_all_processes_copy_is_counted_together() -> None:
     progress = Progress()
-    progress.copied(10)
+    progress.begin(COPY)
+    progress.done(COPY, 10, 1)
     children = []
     for _number in range(3):
         pid = os.fork()
         if not pid:
-            progress.copied(100)
-            progress.copied(1)
+            progress.done(COPY, 100, 1)
+            progress.done(COPY, 1, 1)
             os._exit(0)
         children.append(pid)
     for pid in children:
@@ -66,8 +79,22 @@ def test_what_all_processes_compare_is_counted_together() -> None:
     os.waitpid(pid, 0)
     progress.compared((2, 5))
     assert (progress.directories, progress.total()) == (4, (5, 45))
-    progress.restart()
+    progress.begin(COPY)
     assert (progress.directories, progress.total()) == (0, (0, 0))
+
+
+def current() -> Progress:
+    progress = progresses.current()
+    assert progress
+    return progress
+
+
+@contextmanager
+def reporting(file: Path, total: progresses.Total) -> Iterator[Progress]:
+    """A run that is reported on, whose total somebody can estimate."""
+    with reported(str(file), lambda _progress: total):
+        progresses.begin(COPY)
+        yield current()
 
 
 def children() -> set[str]:
@@ -76,64 +103,139 @@ def children() -> set[str]:
 
 
 def test_a_long_run_is_reported_on(file: Path) -> None:
-    progress, before = Progress(), children()
-    with reported(str(file), progress, lambda: (4, 1000, 9000)):
+    before = children()
+    with reporting(file, (4, 1000, 9000)) as progress:
         progress.waiting = True
         until(lambda: said(file).get("waiting"))
         progress.waiting = False
-        progress.copied(250)
+        progress.done(COPY, 250, 1)
         found = until(lambda: said(file).get("files") and said(file))
         assert (found["files"], found["bytes"], found["files_total"], found["bytes_total"]) == (1, 250, 4, 1000)
         assert found["free"] == 9000
         assert "waiting" not in found
         assert file.stat().st_mode & 0o777 == 0o644
         for _number in range(9):
-            progress.copied(250)
-        assert until(lambda: said(file).get("bytes") == 2500 and said(file))["bytes_total"] == 2500
+            progress.done(COPY, 250, 1)
+        assert "bytes_total" not in until(lambda: said(file).get("bytes") == 2500 and said(file))
     assert not file.exists()
     assert children() == before
 
 
 def test_the_report_goes_on_while_it_is_estimated(file: Path) -> None:
-    progress = Progress()
-    with reported(str(file), progress, lambda: time.sleep(60)):
+    with reported(str(file), lambda _progress: time.sleep(60)):
+        progress = current()
+        progress.begin(COPY)
         until(lambda: said(file))
-        progress.copied(250)
+        progress.done(COPY, 250, 1)
         assert until(lambda: said(file).get("bytes") == 250 and said(file))
 
 
 def test_a_look_ahead_is_told_from_the_copying_behind_it(file: Path) -> None:
-    progress = Progress()
-    with reported(str(file), progress, lambda: (0, 0, 9000)):
+    with reporting(file, (0, 0, 9000)) as progress:
         progress.look()
         progress.compared((4, 1000))
         found = until(lambda: said(file).get("free") and said(file).get("files") and said(file))
         assert (found["looking"], found["free"], found["files"]) == (True, 9000, 4)
         assert "bytes_total" not in found
         time.sleep(0.6)
-        progress.foresee(4, 1000, 8000)
+        progress.foresee((4, 1000, 8000))
         restarted = time.monotonic()
-        progress.restart()
+        progress.begin(COPY)
         found = until(lambda: "looking" not in said(file) and said(file))
         assert (found["bytes"], found["bytes_total"], found["free"]) == (0, 1000, 8000)
         assert found["seconds"] < time.monotonic() - restarted + 0.1  # it is rounded
 
 
+def test_what_is_done_counts_for_the_work_at_hand(file: Path) -> None:
+    progress = Progress()
+    progress.begin(PACK, (3, 100, 0))
+    progress.done(PACK, 10, 1)
+    progress.done(UNPACK, 1000, 1)
+    assert progress.total() == (1, 10)
+    progress.begin(UNPACK, (0, 0, 0))
+    assert (progress.total(), progress.foreseen) == ((0, 0), None)
+
+
+def test_no_fraction_goes_back_or_beyond_all_of_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes when: works that were foreseen wrongly, too."""
+    monkeypatch.setattr(progresses, "TICK", 0.001)
+    random = Random(7)  # noqa: S311
+    with Reports(file) as reports, reported(str(file)):
+        until(file.exists)
+        for number in range(60):
+            work, parts = number % len(progresses.WORKS), random.randrange(1, 40)
+            progresses.begin(work, random.choice((parts, parts // 2)), random.choice((0, 100 * parts)), 1)
+            for _part in range(parts):
+                progresses.done(work, 100)
+                time.sleep(random.choice((0, 0, 0.002)))
+    assert len(reports.stages()) > 5
+    reports.judge()
+
+
+def test_nothing_is_said_while_one_work_takes_the_place_of_another(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reporting(file, (4, 1000, 9000)) as progress:
+        until(lambda: said(file).get("bytes_total") == 1000)
+        foresee = progress.foresee
+
+        def slowly(total: progresses.Total) -> None:
+            time.sleep(0.5)
+            assert said(file)["work"] == "copy"
+            foresee(total)
+
+        monkeypatch.setattr(progress, "foresee", slowly)
+        progress.begin(PACK, (3, 100, 0))
+        assert until(lambda: said(file)["work"] == "pack" and said(file))["bytes_total"] == 100
+
+
+def test_what_a_program_brings_is_seen_arriving(file: Path, tmp_path: Path) -> None:
+    arrived = tmp_path.resolve() / "arrived"
+    (arrived / "blobs").mkdir(parents=True)
+    (arrived / "known").symlink_to("/etc/passwd")
+
+    def arrives(size: int) -> bool:
+        return bool(said(file).get("bytes") == size)
+
+    with Reports(file) as reports, reported(str(file)):
+        progresses.begin(progresses.FETCH, 2, 3000, 9000)
+        progresses.arrives(os.fsencode(arrived))
+        for number in (1, 2):
+            (arrived / "part").write_bytes(bytes(1000 * number))
+            until(partial(arrives, 1000 if number == 1 else 3000))
+            (arrived / "part").rename(arrived / f"blobs/{number}")
+        (arrived / "more").write_bytes(bytes(5000))
+        time.sleep(0.3)
+        assert said(file)["bytes_total"] == said(file)["bytes"] == 3000
+        (arrived / "blobs/1").unlink()
+        (arrived / "more").unlink()
+        time.sleep(0.3)
+    reports.judge()
+    assert (reports.last("fetch")["bytes"], reports.last("fetch")["free"]) == (3000, 9000)
+
+
+@pytest.mark.parametrize("claimed", [-5, 1 << 100])
+def test_an_image_may_claim_any_size(file: Path, claimed: int) -> None:
+    with reported(str(file)):
+        progresses.begin(UNPACK, 1, claimed, claimed)
+        progresses.done(UNPACK, 10)
+        found = until(lambda: said(file).get("work") == "unpack" and said(file))
+    assert found["bytes"] == 10
+
+
 def test_a_short_run_is_not(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progresses, "SILENT", 60)
-    with reported(str(file), Progress(), lambda: None):
+    with reported(str(file)):
         time.sleep(0.2)
         assert not file.exists()
     assert not file.exists()
-    with reported(None, None, lambda: None):
+    with reported(None):
         pass
 
 
 def test_what_cannot_be_said_is_left_out(file: Path) -> None:
-    def fails() -> None:
+    def fails(_progress: Progress) -> None:
         raise OperationError("open", "/jail", "it changes just now")
 
-    with reported(str(file), Progress(), fails):
+    with reported(str(file), fails):
         assert "bytes_total" not in until(lambda: said(file))
 
 
@@ -141,7 +243,7 @@ def test_a_file_that_is_there_is_left_alone(file: Path, tmp_path: Path) -> None:
     """Others may write in the directory: nothing is written through what they have put there."""
     (tmp_path / "precious").write_text("precious")
     file.symlink_to(tmp_path / "precious")
-    with reported(str(file), Progress(), lambda: None):
+    with reported(str(file)):
         time.sleep(0.4)
     assert (tmp_path / "precious").read_text() == "precious"
 
@@ -152,10 +254,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys import progress a
 from xnu_poll import Poll
 select.poll = Poll
 module.SILENT, module.TICK = float(sys.argv[2]), 0.05
-progress = module.Progress()
-with module.reported(sys.argv[1], progress, lambda: None):
+with module.reported(sys.argv[1]):
+    module.begin(module.COPY)
     worker = os.fork()
-    progress.copied(1)
+    module.done(module.COPY, 1)
     if worker:
         print(os.getpid(), worker, flush=True)
     time.sleep(60)

@@ -21,6 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from containers import contents, environment, program
 from image_jails import Make
 from registry import Registry, registry
+from reports import Reports, slow_down
 
 STATE = "private/var/db/darwin.jail"
 OPTIONS: dict[str, Any] = {
@@ -90,6 +91,30 @@ def test_there_and_back(make_jail: Make, place: Path, served: Registry) -> None:
     left = ("private/tmp/", "private/var/log/", "private/var/run/", STATE, "private/etc/fifo", "private/etc/socket",
             "Users/admin/._", "Users/admin/.DS_Store")  # fmt: skip
     assert contents(place / "new", (STATE,)) == contents(place / "jail", left)
+
+
+def test_what_travels_is_said(
+    make_jail: Make, place: Path, served: Registry, tool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program tells little, but what has arrived can be seen."""
+    jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
+    (jail / "opt/homebrew/bin/large").write_bytes(os.urandom(1 << 20))
+    tool.write_text(tool.read_text().replace("exec ", "sleep 0.2\n") + "rc=$?\nsleep 0.5\nexit $rc\n")
+    slow_down(monkeypatch, 0.002)
+    said = place / "progress"
+    with Reports(said) as pushed:
+        layers = push(place, reference, progress_file=str(said)).values["layers"]
+    with Reports(said) as pulled:
+        pull(place, reference, progress_file=str(said))
+    whole = len(layers), sum(layer["size"] for layer in layers)
+    sent = pushed.last("send")
+    assert (sent["files_total"], sent["bytes_total"], sent["bytes"]) == (*whole, 0)
+    fetched = pulled.last("fetch")
+    assert (fetched["files_total"], fetched["bytes_total"], fetched["bytes"]) == (*whole, whole[1])
+    assert fetched["free"] > 0
+    assert pulled.last("verify")["bytes"] > 0.2 * whole[1]
+    for reports in (pushed, pulled):
+        reports.judge()
 
 
 def test_only_missing_layers_travel(make_jail: Make, place: Path, served: Registry, tool: Path) -> None:

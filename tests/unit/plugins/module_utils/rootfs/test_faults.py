@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._sys.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._sys.linux import Linux
+from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import Progress
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import team
@@ -156,7 +157,7 @@ def test_an_interrupted_build_foretells_only_what_is_missing(
     act = _Run._act
 
     def ask(self: _Run, *given: Any, **named: Any) -> Findings:
-        foretold.append(self.estimate())
+        foretold.append(self.estimate(Progress()))
         return act(self, *given, **named)
 
     monkeypatch.setattr(_Run, "_act", ask)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys import progress a
 from ansible_collections.darwin.jail.plugins.module_utils._sys.progress import Progress
 from ansible_collections.darwin.jail.plugins.module_utils.result import MOST_LINES
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.succession import succeed
+from reports import Reports, slow_down
 
 from .conftest import Make
 
@@ -72,7 +76,7 @@ def test_a_build_counts_what_it_compares_and_copies(
         kept.append(Progress())
         return kept[0]
 
-    monkeypatch.setattr(build, "Progress", keep)
+    monkeypatch.setattr(progresses, "Progress", keep)
     result = make("/usr/", check=check, progress_file=str(place / "progress"))
     (progress,) = kept
     assert progress.directories >= 11
@@ -88,7 +92,7 @@ def test_a_clone_counts_what_it_copies_and_a_look_says_what_is_to_come(
         kept.append(Progress())
         return kept[-1]
 
-    monkeypatch.setattr(build, "Progress", keep)
+    monkeypatch.setattr(progresses, "Progress", keep)
     monkeypatch.setattr(build._Run, "_space_in_doubt", lambda _self: True)
     first = make("/usr/", progress_file=str(place / "progress")).values["stats"]
     wish = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True}
@@ -118,3 +122,66 @@ def test_check_mode_is_reported_on_after_a_second(
     assert found[0]["files"] == result.values["stats"]["files"]
     assert found[0]["directories"] >= 11
     assert not (place / "progress").exists()
+
+
+def test_a_build_that_goes_on_foretells_only_what_is_missing(
+    make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build._Run, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
+    make("/usr/")
+    shutil.rmtree(place / "jail/usr/many/9")
+    slow_down(monkeypatch)
+    with Reports(place / "progress") as reports:
+        stats = make("/usr/", workers=1, progress_file=str(place / "progress")).values["stats"]
+    reports.judge()
+    assert reports.last("copy")["files_total"] == stats["files"]
+
+
+def test_a_clone_by_copies_knows_how_much_there_is(
+    make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make("/usr/").values["stats"]
+    slow_down(monkeypatch)
+    wish = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True, "workers": 1}
+    with Reports(place / "progress") as reports:
+        make(**wish, progress_file=str(place / "progress"))
+    reports.judge()
+    last = reports.last("copy")
+    assert (last["files_total"], last["bytes_total"]) == (whole["files"], whole["bytes"])
+    assert last["files"] > 0.2 * whole["files"]
+    assert last["free"] > 0
+
+
+def test_a_removal_knows_how_many_entries_there_are(
+    make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    make("/usr/")
+    entries = sum(len(dirs) + len(files) for _path, dirs, files in os.walk(place / "jail/usr"))
+    slow_down(monkeypatch)
+    with Reports(place / "progress") as reports:
+        remove(str(place / "jail"), unmount=False, check=False, progress_file=str(place / "progress"))
+    reports.judge()
+    last = reports.last("remove")
+    assert entries < last["files_total"] < entries + 30
+    assert last["files"] > 0.2 * entries
+    assert "free" not in last
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_swap_looks_at_all_and_moves_what_is_peoples(
+    make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    for name in ("jail", "next"):
+        make("/usr/", jail=str(place / name))
+    for number in range(20):
+        (place / f"jail/usr/many/{number % 10}/mine{number}").touch()
+    slow_down(monkeypatch)
+    with Reports(place / "progress") as reports:
+        result = succeed(str(place / "jail"), str(place / "next"), check, progress_file=str(place / "progress"))
+    reports.judge()
+    looked = reports.last("compare")
+    assert looked["files_total"] > 11
+    assert looked["files"] > 0.2 * looked["files_total"]
+    assert len(result.values["carried"]) == 20
+    assert (reports.last("move").get("files_total") == 20) == (not check)

@@ -9,6 +9,7 @@ import os
 import pwd
 import socket
 import stat
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys import at
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils.tree import directory, fill
+from reports import Reports, slow_down
 
 STAGE = "private/var/db/darwin.jail/stage"
 
@@ -264,3 +266,30 @@ def test_an_archive_that_is_no_file_is_not_waited_for(empty_jail: Path, tmp_path
     os.mknod(path, *{"FIFO": (0o600 | stat.S_IFIFO,), "device": (0o600 | stat.S_IFCHR, os.makedev(1, 5))}[kind])
     with pytest.raises(JailError, match=f"^cannot read {path}: not a regular file$"):
         put(empty_jail, path)
+
+
+@pytest.mark.parametrize(("packed", "check"), [(False, False), (False, True), (True, False), (True, True)])
+def test_it_is_said_how_much_there_is_and_how_much_is_done(
+    empty_jail: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, check: bool
+) -> None:
+    src, progress_file = prefix, prefix.parent / "progress"
+    for number in range(50):
+        (prefix / f"var/{number}").mkdir()
+        (prefix / f"var/{number}/file").write_bytes(os.urandom(1 << 16))
+    if packed:
+        src = prefix.parent / "prefix.tar.gz"
+        with tarfile.open(src, "w:gz") as archive:
+            archive.add(prefix, ".")
+    slow_down(monkeypatch)
+    with Reports(progress_file) as reports:
+        stats = put(empty_jail, src, check=check, progress_file=str(progress_file)).values["stats"]
+    reports.judge()
+    if packed:
+        read = reports.last("read")
+        assert 0.2 * src.stat().st_size < read["bytes"] <= read["bytes_total"] == src.stat().st_size
+    assert reports.last("compare")["files"] > 20
+    if not check:
+        made = reports.last("copy")
+        assert (made["files_total"], made["bytes_total"]) == (stats["files"], stats["bytes"])
+        assert made["files"] > 0.2 * stats["files"]
+        assert made["free"] > 0

@@ -55,19 +55,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.darwin.jail.plugins.plugin_utils import report as reports
-
-FORMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "json": reports.as_json,
-    "csv": reports.as_csv,
-    "page": reports.as_page,
-}
 
 
 def report(answers: Sequence[Mapping[str, Any]], form: str, now: str) -> str:
-    if form not in FORMS:
-        raise AnsibleFilterError(f"there is no form {form!r} of a report; there are {', '.join(FORMS)}")
-    return FORMS[form](reports.fleet(answers, now))
+    # Ansible loads all filters of a collection to find one, in each task anew.
+    from ansible_collections.darwin.jail.plugins.plugin_utils import report as reports  # noqa: PLC0415
+
+    forms: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "json": reports.as_json,
+        "csv": reports.as_csv,
+        "page": reports.as_page,
+    }
+    if form not in forms:
+        raise AnsibleFilterError(f"there is no form {form!r} of a report; there are {', '.join(forms)}")
+    return forms[form](reports.fleet(answers, now))
 
 
 class FilterModule:

@@ -48,6 +48,16 @@ class OnMac(normal.ActionModule):
             self._explain(result)
         return result
 
+    def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
+        """Also where nobody said whether, which spares four commands of each module and a file that root runs.
+
+        The sudo of macOS asks for no terminal (docs/macos.md).
+        """
+        if self._connection.transport == "ssh" and self._connection.get_option_and_origin("pipelining")[1] == "default":
+            self._connection.set_option("pipelining", True)
+        enabled: bool = super()._is_pipelining_enabled(module_style, wrap_async)
+        return enabled
+
     def _explain(self, result: dict[str, Any]) -> None:
         """Say why the module did not come to an answer, which Ansible leaves to what was printed.
 

@@ -84,6 +84,40 @@ def test_a_directory_is_left_alone_that_root_alone_can_change(tmp_path: Path, mo
     assert rendered(text, __mac_seen=seen, __mac_enter_command=command) == 0
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o775, 0o700, 0o4755])
+@pytest.mark.parametrize("text", ["ours\n", "another\n"])
+def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: str) -> None:
+    """And nothing else is to be done then, so that no task of that is run."""
+    (tmp_path / "bin").mkdir(mode=0o755)
+    (tmp_path / "git").touch()
+    command = tmp_path / "bin/enter"
+    command.write_text(text)
+    command.chmod(mode)
+    given: dict[str, Any] = {
+        "__mac_enter_command": str(command),
+        "__mac_enter_text": "ours\n",
+        "__mac_git": f"{tmp_path}/git",
+        "__mac_seen": {"stdout_lines": [BEGIN, *ROOT, *asked(tmp_path)]},
+    }
+    expected = mode == 0o755 and text == "ours\n" and os.geteuid() == 0
+    assert rendered("{{ __mac_enter_has_command }}", **given) is expected
+    assert rendered("{{ __mac_prepared }}", **given) is expected
+    others: list[dict[str, Any]] = [
+        {"mac_sudo_users": ["a"]},
+        {"mac_enter": [{}]},
+        {"mac_homebrew_user": "a"},
+        {"__mac_git": "/nowhere"},
+    ]
+    for more in others:
+        assert rendered("{{ __mac_prepared }}", **{**given, **more}) is False
+    there = {"stdout_lines": [*given["__mac_seen"]["stdout_lines"], "/private/etc/sudoers.d/darwin_jail"]}
+    assert rendered("{{ __mac_prepared }}", **{**given, "__mac_seen": there}) is False
+
+
+def test_a_mac_that_was_not_asked_is_prepared() -> None:
+    assert rendered("{{ __mac_prepared }}", __mac_enter_text="") is False
+
+
 @pytest.mark.parametrize(
     ("said", "given", "expected"),
     [

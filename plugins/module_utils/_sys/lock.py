@@ -99,10 +99,11 @@ def open_lock(root: Root, rel: bytes, create: bool) -> int:
 
 
 def take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
-    for _look in range(looks or LOOKS):
+    for left in reversed(range(looks or LOOKS)):
         if locks(fd, how):
             return
-        time.sleep(0.05)
+        if left:
+            time.sleep(0.05)
     raise busy(root, _holder(fd))
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from .._sys import at
 from .._sys.backend import backend
 from .._sys.rooted import Root
+from .._sys.way import Way
 from ..errors import InputError, failed, show
 from ..protected import guards_state, safe_mode
 from ..rootfs.layout import IMPLIED
@@ -43,33 +44,26 @@ class Applier:
         self._stage = root.open_dir(STAGE)
         self._umask = os.umask(0)
         self._opened = IMPLIED.st_mode & 0o7777
-        self._near, self._near_fd = b"", -1
-        """The directory of the last entry."""
+        self._way = Way(root)
         self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
-        self._leave()
+        self._way.leave()
         os.umask(self._umask)
         os.close(self._stage)
 
-    def _leave(self) -> None:
-        """Forget the directory that is kept open: it may be about to go."""
-        if self._near_fd >= 0:
-            os.close(self._near_fd)
-        self._near, self._near_fd = b"", -1
-
     def _enter(self, parent: bytes) -> int:
         """A directory, which is made when it is not there, and kept open: what lies in it follows."""
-        if self._near_fd < 0 or parent != self._near:
-            self._leave()
+        try:
+            return self._way.enter(parent)
+        except FileNotFoundError:
             self._imply(parent)
-            self._near, self._near_fd = parent, self._root.open_dir(parent)
-        return self._near_fd
+            return self._way.enter(parent)
 
     def hide(self, entry: Entry) -> None:
         """Remove what a whiteout hides of the layers below its own."""
         _refuse(entry)
-        self._leave()
+        self._way.leave()
         path = entry.path
         if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
             return  # a killed run had put something else there
@@ -119,33 +113,35 @@ class Applier:
             raise failed("set the mode of", self._root.path, exc) from exc
 
     def _put(self, entry: Entry, stream: Unpacked) -> None:
-        path = entry.path
+        path, kind = entry.path, entry.kind
         parent, _slash, name = path.rpartition(b"/")
         try:
-            if path and entry.kind in NEW:
+            if kind in NEW:
                 try:
-                    getattr(self, f"_new_{entry.kind}")(entry, stream, self._enter(parent), name)
+                    fd = self._enter(parent)
+                    if kind == "file":
+                        self._file(entry, stream, name, fd)
+                    elif kind == "directory":
+                        self._new_directory(entry, fd, name)
+                    else:
+                        self._new_symlink(entry, fd, name)
                     return
                 except (FileExistsError, FileNotFoundError):
                     pass  # what is there makes way; a directory that went is looked for again
-            self._leave()
+            self._way.leave()
             self._replace(entry, stream)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
 
     # -- what was not there -----------------------------------------------------------
 
-    def _new_directory(self, entry: Entry, _stream: Unpacked, parent: int, name: bytes) -> None:
+    def _new_directory(self, entry: Entry, parent: int, name: bytes) -> None:
         fd = at.make_dir(name, parent)
-        self._leave()
-        self._near, self._near_fd = entry.path, fd
+        self._way.add(entry.path, fd)
         self._set_xattrs(fd, entry)
         self._backend.finish(fd, _guarded(entry), times=False)
 
-    def _new_file(self, entry: Entry, stream: Unpacked, parent: int, name: bytes) -> None:
-        self._file(entry, stream, name, parent)
-
-    def _new_symlink(self, entry: Entry, _stream: Unpacked, parent: int, name: bytes) -> None:
+    def _new_symlink(self, entry: Entry, parent: int, name: bytes) -> None:
         at.make_symlink(entry.link, name, parent)
         self._backend.finish_symlink(parent, name, entry)
 
@@ -208,7 +204,8 @@ class Applier:
         try:
             for data in stream.contents(entry.size):
                 at.append(fd, data)
-            self._set_xattrs(fd, entry)
+            if entry.xattrs:
+                self._set_xattrs(fd, entry)
             self._backend.finish(fd, entry)
         finally:
             os.close(fd)

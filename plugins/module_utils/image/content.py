@@ -58,9 +58,9 @@ def layer_of(directory: bytes) -> int:
 
 def is_kept(name: bytes, mode: int) -> bool:
     """Whether something in a directory of the jail goes into an image."""
-    return not (
-        name.startswith((APPLE_DOUBLE, WHITEOUT)) or name in LITTER or stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)
-    )
+    if stat.S_IFMT(mode) in (stat.S_IFSOCK, stat.S_IFIFO):
+        return False
+    return name[:1] != b"." or not (name.startswith((APPLE_DOUBLE, WHITEOUT)) or name in LITTER)
 
 
 def travels(attribute: str) -> bool:

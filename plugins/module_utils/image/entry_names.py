@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
-from ..protected import is_state, leads_to_state
+from ..protected import guards_state, is_state, leads_to_state
 from ..tree.archive import fault_of_name, plain_name
 from .unpacking import WHITEOUT, Entry
 
@@ -17,13 +18,21 @@ def fault_of_entry(entry: Entry) -> str:
 
     What is unpacked is checked by this when the image is inspected, and again when it is applied.
     """
-    return fault_of_name(entry.raw) or _fault_of_whiteout(entry) or _fault_of_place(entry)
+    return (
+        fault_of_name(entry.raw)
+        or (_fault_of_whiteout(entry) if entry.kind == "whiteout" else "")
+        or ("" if _is_ordinary(entry.path.rpartition(b"/")[0]) else _fault_of_place(entry))
+    )
+
+
+@lru_cache(maxsize=2)
+def _is_ordinary(directory: bytes) -> bool:
+    """Whether what lies in a directory has no special place, by any name. It is asked of one entry after the other."""
+    return not guards_state(directory) and not is_state(directory)
 
 
 def _fault_of_whiteout(entry: Entry) -> str:
     """The name that a whiteout hides is a name of its own, and is checked as one."""
-    if entry.kind != "whiteout":
-        return ""
     hidden = os.path.basename(plain_name(entry.raw))[len(WHITEOUT) :]
     if hidden in (b"", b".", b"..") or hidden.startswith(WHITEOUT):
         return "is a whiteout that hides no name"

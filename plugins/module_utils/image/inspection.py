@@ -42,6 +42,8 @@ from .zstd import MEDIA_TYPE, UnpackedZstd
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
 """Those that a jail may have; they get the numbers that the Mac's own have."""
+FAULTY = frozenset(("other", "device", "symlink"))
+"""What may be wrong for what it is, whatever else the image holds."""
 LONGEST_XATTR = 127
 """XATTR_MAXNAMELEN of macOS."""
 
@@ -119,17 +121,19 @@ class Inspection:
         self._refuse_whiteouts()
 
     def _place(self, path: bytes, kind: str, first: bytes) -> None:
-        self._refuse(path, self._merged.add(path, kind, first))
-        self._refuse_many(self._merged.size)
+        wrong = self._merged.add(path, kind, first)
+        if wrong:
+            self._refuse(path, wrong)
+        if self._merged.size > IMAGE_ENTRIES:
+            self._refuse_many()
 
     def _refuse_whiteouts(self) -> None:
         for whiteout in self._whiteouts:
             directory = whiteout.path if whiteout.kind == "opaque" else os.path.dirname(whiteout.path)
             self._refuse(whiteout.raw, self._merged.fault_of_whiteout(directory))
 
-    def _refuse_many(self, count: int) -> None:
-        if count > IMAGE_ENTRIES:
-            raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
+    def _refuse_many(self) -> None:
+        raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
 
     def _refuse(self, name: bytes, wrong: str) -> None:
         if wrong:
@@ -145,15 +149,19 @@ class Inspection:
 
     def _entry(self, entry: Entry, stream: Unpacked) -> None:
         self._entries += 1
-        self._refuse_many(self._entries)
-        self._refuse(entry.raw, fault_of_entry(entry) or self._fault(entry))
+        if self._entries > IMAGE_ENTRIES:
+            self._refuse_many()
+        wrong = fault_of_entry(entry) or self._fault(entry)
+        if wrong:
+            self._refuse(entry.raw, wrong)
         path = entry.path
         if entry.kind in ("whiteout", "opaque"):
             self._spellings.hide(path, entry.kind == "opaque")
             self._whiteout(entry._replace(raw=plain_name(entry.raw), link=b"", xattrs={}))
             return
         self._spellings.add(path)
-        self._refuse_many(self._spellings.size)
+        if self._spellings.size > IMAGE_ENTRIES:
+            self._refuse_many()
         if not path:
             self.top = entry
         if entry.kind != "directory":
@@ -188,11 +196,7 @@ class Inspection:
     @classmethod
     def fault_alone(cls, entry: Entry) -> str:
         """What is wrong with an entry for what it is, whatever else the image holds."""
-        return str(getattr(cls, f"_fault_of_{entry.kind}", cls._none)(entry))
-
-    @staticmethod
-    def _none(entry: Entry) -> str:
-        return ""
+        return str(getattr(cls, f"_fault_of_{entry.kind}")(entry)) if entry.kind in FAULTY else ""
 
     @staticmethod
     def _fault_of_other(entry: Entry) -> str:

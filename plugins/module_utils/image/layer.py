@@ -106,31 +106,32 @@ class LayerWriter:
         if self._scan.key(path) in EMPTIED:
             return
         with os.scandir(fd) as found:
-            names = sorted(os.fsencode(entry.name) for entry in found if not entry.is_dir(follow_symlinks=False))
+            names = sorted(
+                (os.fsencode(entry.name), entry.is_file(follow_symlinks=False))
+                for entry in found
+                if not entry.is_dir(follow_symlinks=False)
+            )
         before = self._files
-        for name in names:
-            self._file(fd, name, below + name)
+        for name, is_file in names:
+            if is_file:
+                self._file(fd, name, below + name)
+            else:
+                self._other(fd, name, below + name)
         progress.done(progress.PACK, 0, self._files - before)
 
     # -- files --------------------------------------------------------------------
 
-    def _file(self, dir_fd: int, name: bytes, path: bytes) -> None:
+    def _other(self, dir_fd: int, name: bytes, path: bytes) -> None:
+        """What is no regular file."""
         status = at.lstat(name, dir_fd)
-        if status is None or not is_kept(name, status.st_mode) or status.st_dev != self._root.dev:
+        if status is None or not self._is_ours(name, path, status):
             return
-        if path in self._scan.refused:
+        kind = status.st_mode & 0o170000
+        if kind == stat.S_IFREG:  # it has become one
+            self._file(dir_fd, name, path)
             return
         self._files += 1
-        kind = status.st_mode & 0o170000
-        if kind == stat.S_IFREG and is_hollow(status):
-            taken = status.st_blocks * 512
-            self.left_out.add(path, f"takes {taken} bytes on the volume and would take {status.st_size} in the image")
-            return
-        if kind == stat.S_IFREG and status.st_nlink > 1 and self._is_another_name(status, path):
-            return
-        if kind == stat.S_IFREG:
-            self._regular(dir_fd, name, path)
-        elif kind == stat.S_IFLNK:
+        if kind == stat.S_IFLNK:
             target = os.readlink(name, dir_fd=dir_fd)
             why = fault_of_symlink(path, target)
             if why:
@@ -142,6 +143,10 @@ class LayerWriter:
         else:
             self.left_out.add(path, "is a device that a jail has no use for")
 
+    def _is_ours(self, name: bytes, path: bytes, status: os.stat_result) -> bool:
+        """Whether it goes into an image, unless it is of a kind that none holds."""
+        return is_kept(name, status.st_mode) and status.st_dev == self._root.dev and path not in self._scan.refused
+
     def _is_another_name(self, status: os.stat_result, path: bytes) -> bool:
         """Write a further name of a file; False when this one is to come with its contents."""
         layer, first = self._scan.first_name(status, path)
@@ -151,21 +156,32 @@ class LayerWriter:
         self._write(tar.entry(path, tar.HARDLINK, self._owned(status), link=first))
         return True
 
-    def _regular(self, dir_fd: int, name: bytes, path: bytes) -> None:
+    def _file(self, dir_fd: int, name: bytes, path: bytes) -> None:
+        """A regular file. Cost: six system calls."""
         try:
             fd = at.open_file(name, dir_fd)
+        except FileNotFoundError:
+            return
         except OSError as exc:
             raise failed("read", self._root.outside(path), exc) from exc
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 self.warnings.append(f"/{show(path)} of the jail became something else while it was read: left out")
-                return
+            elif self._is_ours(name, path, status):
+                self._files += 1
+                self._regular(fd, status, path)
+        finally:
+            os.close(fd)
+
+    def _regular(self, fd: int, status: os.stat_result, path: bytes) -> None:
+        if is_hollow(status):
+            taken = status.st_blocks * 512
+            self.left_out.add(path, f"takes {taken} bytes on the volume and would take {status.st_size} in the image")
+        elif status.st_nlink == 1 or not self._is_another_name(status, path):
             self._begin(path, status.st_size)
             self._write(tar.entry(path, tar.FILE, self._owned(status), status.st_size, xattrs=self._xattrs(fd)))
             self._data(fd, status, path)
-        finally:
-            os.close(fd)
 
     def _data(self, fd: int, status: os.stat_result, path: bytes) -> None:
         """As many bytes as were promised, whatever becomes of the file."""

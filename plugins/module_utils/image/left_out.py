@@ -14,7 +14,7 @@ from ..errors import show
 from ..protected import is_state, leads_to_state
 from ..tree.archive import LONGEST
 from .inspection import Inspection
-from .unpacking import WHITEOUT, Entry
+from .unpacking import WHITEOUT, Entry, path_of
 
 NAMED = 10
 """How many are named; of more, the number is told."""
@@ -64,4 +64,4 @@ def fault_of_device(path: bytes) -> str:
 
 
 def _entry(path: bytes, kind: str, link: bytes = b"") -> Entry:
-    return Entry(path, kind, 0, 0, 0, 0, 0, link, {})
+    return Entry(path, kind, 0, 0, 0, 0, 0, link, {}, path_of(path, kind))

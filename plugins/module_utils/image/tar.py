@@ -13,6 +13,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
+from zlib import adler32
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -97,7 +98,12 @@ def _header(
 ) -> bytes:
     texts = name[:_NAME].ljust(_NAME, b"\0"), link[:_NAME].ljust(_NAME, b"\0")
     block = _HEADER % (texts[0], *fields, kind, texts[1], *device)
-    return b"%s%06o\0 %s" % (block[:148], sum(block), block[156:])
+    return b"%s%06o\0 %s" % (block[:148], sum_of(block), block[156:])
+
+
+def sum_of(block: bytes) -> int:
+    """Of the bytes of a header. The low half of an Adler-32 is one more than a sum below 65521 (RFC 1950)."""
+    return (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
 
 
 def _extended(records: dict[bytes, bytes]) -> bytes:

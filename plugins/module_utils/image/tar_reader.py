@@ -17,13 +17,13 @@ Memory: the extended headers of one member, at most TAR_HEADERS.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, Protocol
-from zlib import adler32
 
 from .._sys.limits import DIGITS, OWNER, TAR_GLOBAL, TAR_HEADERS, TAR_SIZE, TIME, Limit
 from ..errors import FormatError, InputError, show
-from .tar import BLOCK, CHAR, DEVICE, DIRECTORY, FILE, HARDLINK, SYMLINK, XATTR
+from .tar import BLOCK, CHAR, DEVICE, DIRECTORY, FILE, HARDLINK, SYMLINK, XATTR, sum_of
 
 FIFO = b"6"
 GLOBAL, PAX, LONG_NAME, LONG_LINK = b"g", b"x", b"L", b"K"
@@ -33,6 +33,10 @@ FILES = frozenset((b"0", b"\0", b"7"))
 WITHOUT_DATA = frozenset((HARDLINK, SYMLINK, CHAR, DEVICE, DIRECTORY, FIFO))
 SECOND = 1_000_000_000
 _DIGITS = frozenset(b"0123456789")
+_NUMBERS = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0")
+"""Mode, uid, gid, size and time as most headers have them: none of so few digits is beyond a limit."""
+_NUMBERED = frozenset((b"uid", b"gid", b"size", b"mtime"))
+"""Records of what a header has as a number."""
 _NONE: dict[bytes, bytes] = {}
 _PAX_SPARSE = b"GNU.sparse."
 
@@ -78,12 +82,11 @@ class _Reader:
 
     def members(self) -> Iterator[Member]:
         extended: dict[bytes, dict[bytes, bytes]] = {}
-        empty = True
-        while (block := self._header(empty)) is not None:
-            empty = False
+        end = 0
+        while (block := self._header(end)) is not None:
             kind = block[156:157].replace(b"X", PAX)  # Solaris calls it so
             if kind in (GLOBAL, PAX, LONG_NAME, LONG_LINK):
-                self._extend(kind, block, extended)
+                end = self._extend(kind, block, extended)
                 continue
             if extended:
                 long_names = {**extended.get(LONG_NAME, _NONE), **extended.get(LONG_LINK, _NONE)}
@@ -92,45 +95,45 @@ class _Reader:
             else:
                 member = self._member(block, self._global, _NONE)
             yield member
-            self._skip(member.offset, 0 if member.type in WITHOUT_DATA else member.size)
+            end = member.offset if member.type in WITHOUT_DATA else member.offset + member.size
         if extended:
             raise self._damaged("it ends after the extended header of a member")
 
-    def _header(self, empty: bool) -> bytes | None:
-        """The next header; None at the end of the archive."""
-        block = self._stream.read(BLOCK)
-        if not block and empty:
+    def _header(self, end: int) -> bytes | None:
+        """The header behind data that ends there, of which some may have been read; None at the end of the archive."""
+        stream, end = self._stream, -(-end // BLOCK) * BLOCK
+        ahead = end - stream.tell()
+        if ahead >= BLOCK:
+            stream.seek(end - 1)  # a seek in a file goes beyond its end, too
+            ahead = end - stream.tell()
+        block = stream.read(ahead + BLOCK)
+        if len(block) < ahead:
+            raise self._damaged("it ends in the middle of a file")
+        block = block[ahead:]
+        if not block and not end:
             raise self._damaged("it is empty")
         if not block or (len(block) == BLOCK and not block.strip(b"\0")):
             return None
         if len(block) < BLOCK:
             raise self._damaged("it ends in the middle of a header")
-        told, summed = self._number(block[148:156], b""), _sum(block) - sum(block[148:156]) + 8 * 32
+        told, summed = self._number(block[148:156], b""), sum_of(block) - sum(block[148:156]) + 8 * 32
         # Old tars took the bytes as signed.
         if told != summed and told != summed - 256 * sum(byte > 127 for byte in block[:148] + block[156:]):
             raise self._damaged("the checksum of a header is wrong")
         return block
 
-    def _skip(self, offset: int, size: int) -> None:
-        """Go on behind data, to the end of its last block; that byte is read, to see that it is there."""
-        end = offset + -(-size // BLOCK) * BLOCK
-        if self._stream.tell() != end and (self._stream.seek(end - 1) != end - 1 or not self._stream.read(1)):
-            raise self._damaged("it ends in the middle of a file")
-
     # -- extended headers -------------------------------------------------------
 
-    def _extend(self, kind: bytes, block: bytes, extended: dict[bytes, dict[bytes, bytes]]) -> None:
-        """Read what an extended header says."""
+    def _extend(self, kind: bytes, block: bytes, extended: dict[bytes, dict[bytes, bytes]]) -> int:
+        """Read what an extended header says; returns where that ends."""
         size = self._number(block[124:136], b"")
         if size < 0 or size + sum(len(value) for found in extended.values() for value in found.values()) > TAR_HEADERS:
             raise InputError(TAR_HEADERS.exceeded("read", f"a header in {self._where}"))
         if kind in extended:
             raise self._damaged("a member has two extended headers of one kind")
-        offset = self._stream.tell()
         data = self._stream.read(size)
         if len(data) < size:
             raise self._damaged("it ends in the middle of a header")
-        self._skip(offset, size)
         if kind == LONG_NAME:
             extended[kind] = {b"path": data.partition(b"\0")[0]}
         elif kind == LONG_LINK:
@@ -141,6 +144,7 @@ class _Reader:
             self._global.update(record for record in self._records(data) if _says_something(record[0]))
             if sum(len(key) + len(value) for key, value in self._global.items()) > TAR_GLOBAL:
                 raise InputError(TAR_GLOBAL.exceeded("read", f"the global headers of {self._where}"))
+        return self._stream.tell()
 
     def _records(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The records of a pax header: "LENGTH KEY=VALUE\\n", the length being that of the whole record."""
@@ -169,14 +173,15 @@ class _Reader:
         if kind == SPARSE or (records and any(key.startswith(_PAX_SPARSE) for key in records)):
             name = records.get(_PAX_SPARSE + b"name") or name
             self._refuse(name, "is sparse, which is not read: pack it without the option --sparse")
+        mode, uid, gid, size, time = self._numbers(block, records, name)
         return Member(
             name,
             FILE if kind in FILES else kind,
-            self._number(block[100:108], name) & 0o7777,
-            self._bounded(records.get(b"uid"), block[108:116], OWNER, name, "an owner"),
-            self._bounded(records.get(b"gid"), block[116:124], OWNER, name, "a group"),
-            self._time(records.get(b"mtime"), block[136:148], name),
-            self._bounded(records.get(b"size"), block[124:136], TAR_SIZE, name, "a size"),
+            mode & 0o7777,
+            uid,
+            gid,
+            time,
+            size,
             long_names.get(b"linkpath") or records.get(b"linkpath") or _text(block[157:257]),
             {
                 key[len(XATTR) :].decode("utf-8", "surrogateescape"): value
@@ -186,6 +191,20 @@ class _Reader:
             if records
             else {},
             self._stream.tell(),
+        )
+
+    def _numbers(self, block: bytes, records: dict[bytes, bytes], name: bytes) -> tuple[int, int, int, int, int]:
+        """Mode, uid, gid, size and time in nanoseconds."""
+        found = _NUMBERS.match(block, 100)
+        if found and _NUMBERED.isdisjoint(records):
+            mode, uid, gid, size, time = found.groups()
+            return int(mode, 8), int(uid, 8), int(gid, 8), int(size, 8), int(time, 8) * SECOND
+        return (
+            self._number(block[100:108], name),
+            self._bounded(records.get(b"uid"), block[108:116], OWNER, name, "an owner"),
+            self._bounded(records.get(b"gid"), block[116:124], OWNER, name, "a group"),
+            self._bounded(records.get(b"size"), block[124:136], TAR_SIZE, name, "a size"),
+            self._time(records.get(b"mtime"), block[136:148], name),
         )
 
     def _bounded(self, record: bytes | None, field: bytes, limit: Limit, name: bytes, what: str) -> int:
@@ -215,8 +234,8 @@ class _Reader:
 
     def _number(self, field: bytes, name: bytes) -> int:
         """Octal digits; or, as GNU tar has it, a two's complement of which the first bit is set."""
-        plain = field[:-1]
-        if not field[-1] and plain.isdigit() and b"8" not in plain and b"9" not in plain:
+        plain = field.rstrip(b"\0 ")
+        if plain.isdigit() and b"8" not in plain and b"9" not in plain:
             return int(plain, 8)
         if field[0] & 0x80:
             bits = 8 * len(field) - 1
@@ -234,11 +253,6 @@ class _Reader:
 
     def _damaged(self, why: str) -> FormatError:
         return FormatError(f"{self._where} is no tar archive, or damaged: {why}")
-
-
-def _sum(block: bytes) -> int:
-    """Of the bytes of a header. The low half of an Adler-32 is one more than a sum below 65521 (RFC 1950)."""
-    return (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
 
 
 def _says_something(key: bytes) -> bool:

@@ -15,8 +15,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from .._sys import progress
@@ -45,11 +44,8 @@ class Entry(NamedTuple):
     size: int
     link: bytes
     xattrs: dict[str, bytes]
-
-    @property
-    def path(self) -> bytes:
-        """Where it is in the jail; of a whiteout, what it hides."""
-        return _path(self.raw, self.kind)
+    path: bytes
+    """Where it is in the jail; of a whiteout, what it hides."""
 
     @property
     def first(self) -> bytes:
@@ -57,9 +53,8 @@ class Entry(NamedTuple):
         return plain_name(self.link)
 
 
-@lru_cache(maxsize=2)
-def _path(raw: bytes, kind: str) -> bytes:
-    """It is asked for several times of one entry, and of no other in between. A name may have a megabyte."""
+def path_of(raw: bytes, kind: str) -> bytes:
+    """Where an entry is in the jail."""
     name = plain_name(raw)
     if kind == "opaque":
         return os.path.dirname(name)
@@ -78,7 +73,8 @@ class Unpacked:
         self._inflate, self._streams = zlib.decompressobj(31), 1
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
         self._buffer = b""
-        self._start = self._position = 0
+        self._start = self._passed = 0
+        """Where the next byte is in the buffer, and how many came before that."""
         self.size = 0
         self._ahead = Ahead(self._unpacked())
 
@@ -88,14 +84,10 @@ class Unpacked:
 
     def read(self, count: int) -> bytes:
         """The next bytes; fewer at the end alone. What is read so is kept in memory: it is for headers."""
-        while len(self._buffer) - self._start < count and self._more():
+        while self._start + count > len(self._buffer) and self._more():
             pass
-        return self._take(count)
-
-    def _take(self, count: int) -> bytes:
         data = self._buffer[self._start : self._start + count]
         self._start += len(data)
-        self._position += len(data)
         return data
 
     def _is_empty(self) -> bool:
@@ -103,26 +95,31 @@ class Unpacked:
         return self._start == len(self._buffer) and not self._more()
 
     def tell(self) -> int:
-        return self._position
+        return self._passed + self._start
 
     def seek(self, position: int) -> int:
         """Forwards only."""
-        while self._position < position and not self._is_empty():
-            self._take(position - self._position)
-        return self._position
+        while self.tell() < position and not self._is_empty():
+            self._start = min(position - self._passed, len(self._buffer))
+        return self.tell()
 
-    def contents(self, size: int) -> Iterator[bytes]:
-        """The next bytes, in pieces; InputError when there are fewer."""
+    def contents(self, size: int) -> Iterable[bytes]:
+        """The next bytes, in pieces, of which none is kept; InputError when there are fewer."""
+        return (self.read(size),) if self._start + size <= len(self._buffer) else self._pieces_of(size)
+
+    def _pieces_of(self, size: int) -> Iterator[bytes]:
         while size > 0:
             if self._is_empty():
                 raise InputError(f"{self._where} is damaged: it ends in the middle of a file")
-            data = self._take(size)
+            data = self._buffer[self._start : self._start + size]
+            self._start += len(data)
             size -= len(data)
             yield data
 
     def _more(self) -> bool:
         """Take another piece; False at the end."""
         piece = self._ahead.next()
+        self._passed += self._start
         self._buffer, self._start = self._buffer[self._start :] + piece, 0
         return bool(piece)
 
@@ -195,9 +192,10 @@ class PlainTar(Unpacked):
 def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
     """One after the other; the contents of a file are to be read before the next one is asked for."""
     for member in tar_reader.members(stream, where):
+        name, kind = member.name, _kind(member)
         yield Entry(
-            member.name,
-            _kind(member),
+            name,
+            kind,
             _FORMATS.get(member.type, stat.S_IFREG) | member.mode,
             member.uid,
             member.gid,
@@ -205,6 +203,7 @@ def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
             member.size,
             member.link,
             member.xattrs,
+            path_of(name, kind),
         )
 
 

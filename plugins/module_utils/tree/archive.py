@@ -167,7 +167,7 @@ def fault_of_name(raw: bytes) -> str:
     """Why the name of a member cannot be trusted; empty when it can."""
     if raw.startswith(b"/"):
         return "is an absolute path"
-    if b".." in raw.split(b"/"):
+    if b".." in raw and b".." in raw.split(b"/"):
         return "holds '..'"
     return "holds a NUL byte" if b"\0" in raw else ""
 

@@ -57,6 +57,15 @@ def test_it_goes_with_the_run(mac: Path) -> None:
     assert not mac.exists()
 
 
+def test_no_run_waits_for_another_or_for_itself(mac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for what killed runs left, it comes upon its own lock, too."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with runs.own_directory(os.fsencode(mac)), runs.own_directory(os.fsencode(mac)):
+        pass
+    assert not waits
+
+
 def test_the_next_run_removes_what_a_killed_one_left(mac: Path) -> None:
     with before_call(0, die, tuple(CHANGING)) as calls:
         keep()

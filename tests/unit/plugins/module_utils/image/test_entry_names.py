@@ -17,7 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils.errors import InputErr
 from ansible_collections.darwin.jail.plugins.module_utils.image.applying import Applier
 from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils.image.export import export
-from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Entry
+from ansible_collections.darwin.jail.plugins.module_utils.image.unpacking import Entry, path_of
 from containers import contents
 from foreign_images import Members, archive, member, put
 from image_jails import fill
@@ -72,7 +72,7 @@ def hide_all(applier: Applier) -> Callable[..., None]:
 def test_a_layer_that_became_another_one_since_it_was_inspected(place: Path, name: str) -> None:
     base = os.path.basename(name)
     kind = "opaque" if base.endswith(".opq") else "whiteout" if base.startswith(".wh.") else "file"
-    entry = Entry(os.fsencode(name), kind, 0o100644, 0, 0, 0, 0, b"", {})
+    entry = Entry(os.fsencode(name), kind, 0o100644, 0, 0, 0, 0, b"", {}, path_of(os.fsencode(name), kind))
     with jails.create(os.fsencode(place / "new")) as jail:
         stage.make(jail.root)
         with closing(Applier(jail.root)) as applier:

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directory that was worked in last, and those that lead to it, open: what comes next mostly lies near.
+
+Cost of going to another directory: a system call for each name that the two do not share, as a rule one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .paths import DIRECTORY, components
+from .rooted import Root
+
+MOST = 32
+"""Directories that are open at a time; macOS allows a process 256 files, unless it asks for more."""
+
+
+class Way:
+    """Leave it before anything on it may be moved or removed."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._open: list[tuple[bytes, int]] = []
+        """Paths with their descriptors, each below the one before it. Of many the upper ones are closed."""
+
+    def enter(self, path: bytes) -> int:
+        """Go to a directory; its descriptor stays the way's. OSError when one of the names is no directory."""
+        if self._open and self._open[-1][0] == path:
+            return self._open[-1][1]
+        while self._open and not (path + b"/").startswith(self._open[-1][0] + b"/"):
+            os.close(self._open.pop()[1])
+        here, fd = self._open[-1] if self._open else (b"", self._root.fd)
+        for name in components(path[len(here) + bool(here) :]):
+            here = here + b"/" + name if here else name
+            fd = self.add(here, os.open(name, DIRECTORY, dir_fd=fd))
+        return fd
+
+    def add(self, path: bytes, fd: int) -> int:
+        """Go down into a directory that is open, right below the one that was entered; the way closes it."""
+        self._open.append((path, fd))
+        if len(self._open) > MOST:
+            os.close(self._open.pop(0)[1])
+        return fd
+
+    def leave(self) -> None:
+        """Close all."""
+        while self._open:
+            os.close(self._open.pop()[1])

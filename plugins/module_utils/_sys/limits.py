@@ -88,6 +88,12 @@ CACHES = Limit(8, "shared caches", "a Mac has one for each of three processors a
 """The shared caches (of dyld) in one directory."""
 CACHE_LIBRARIES = Limit(1 << 14, "libraries", "that of macOS 15 has 3,500")
 """The libraries in one shared cache, each with a path of at most 1024 bytes."""
+SHOWN = Limit(1024, "characters", "it is the longest path of macOS")
+"""A path or a name that is shown. Of a longer one people see the beginning and the end."""
+MESSAGE = Limit(8192, "characters", "a message names a few paths")
+"""A line that people are told: a message, a warning, a line of a diff, or of what a program said."""
+WARNINGS = Limit(2000, "warnings", "nobody reads more")
+"""The warnings of one run. Those beyond are counted."""
 DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a report")
 """One directory of a jail in a report. Building and removing take 0.1 kB a name, and have no limit."""
 MANIFEST = Limit(1_000_000, "lines", "a macOS with Xcode has about 1,000,000 files, and each takes memory")

@@ -8,15 +8,13 @@ import gzip
 import os
 import random
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys.filter import Filter
 from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import unpacking, zstd
@@ -110,46 +108,6 @@ def test_what_is_no_frame_is_left_to_zstd() -> None:
     for _piece in range(10):
         found.feed(os.urandom(1000).replace(b"\xfd", b"").replace(b"\x18", b""))
     assert found.count == 1
-
-
-def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
-    def pieces() -> Iterator[bytes]:
-        yield b"some"
-        raise InputError("no more")
-
-    with closing(Filter(["/bin/cat"])) as cat:
-        cat.take_from(pieces())
-        assert cat.read() == b"some"
-        assert cat.read() == b""
-        with pytest.raises(InputError, match="no more"):
-            cat.wait()
-
-
-@pytest.mark.parametrize("pieces", [1, 400])
-def test_a_program_is_not_waited_for_when_its_output_cannot_be_kept(pieces: int) -> None:
-    """As on a full volume; nobody takes what comes out any more."""
-
-    def full(_data: bytes) -> None:
-        raise InputError("full")
-
-    def write(cat: Filter) -> None:
-        for _number in range(pieces):
-            cat.write(bytes(10_000))
-        cat.finish_input()
-
-    def late(*_signal: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(10)
-    try:
-        with closing(Filter(["/bin/cat"])) as cat:
-            cat.put_into(full)
-            with pytest.raises(InputError, match="full"):
-                write(cat)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 SINGLE = gzip.compress(b"a", mtime=0)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
@@ -29,6 +30,7 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     What people read - messages, warnings, diffs - holds nothing that is not printed, and is bounded, wherever it
     came from; values that programs read are exact.
     """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it, as its parent may, never learns how a child ended
     options = {"argument_spec": argument_spec, "supports_check_mode": True, **rules}
     module = Module(**options)  # type: ignore[no-untyped-call]  # AnsibleModule has no types
     try:

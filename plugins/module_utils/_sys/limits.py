@@ -60,6 +60,8 @@ EXPANSION_FREE = 64 * MEBI
 """What any compressed layer or archive may expand to, however small it is."""
 STREAMS = Limit(2_000_000, "compressed streams", "formats that are read in parts have two for each file")
 """The compressed streams that follow each other in a layer or an archive: members of gzip, frames of zstd."""
+SMALL_BLOCKS = Limit(2_000_000, "blocks of less than 64 bytes", "zstd fills a block, or begins one for each file")
+"""Blocks of zstd, but for the last of each frame. Each costs half a microsecond, however little it holds."""
 SPARSE_FREE = 1024 * MEBI
 """Up to this size a sparse file goes into an image and into a plain copy of a jail, however little it takes."""
 IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")

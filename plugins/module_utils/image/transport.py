@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import BinaryIO, Callable, NamedTuple
 
-from .._sys import host, nobody
+from .._sys import host, nobody, runs
 from .._sys.lock import alone_in
 from .._sys.process import Ended, run
 from .._sys.rooted import Root
@@ -135,6 +135,16 @@ class Registry:
                     with closing(Layout(Root(lent))) as made:
                         entry = self._bring(store, made, digest)
             store.add(name, entry)
+
+    def tidy(self, layout: str) -> None:
+        """Remove what a run that fetched into a layout has left, also when there is nothing to fetch."""
+        place = os.path.join(host.real_path(layout), LENT)
+        if os.path.lexists(place):
+            try:
+                with runs.own_directory(place, self.warnings, passable=True):
+                    pass
+            except JailError as exc:
+                self.warnings.append(str(exc))
 
     def _bring(self, store: Layout, made: Layout, digest: str) -> Json | None:
         """Copy what the store lacks of the one image of a layout that somebody else made; returns its entry.

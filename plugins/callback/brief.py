@@ -31,7 +31,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
-from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+from ansible_collections.darwin.jail.plugins.module_utils.errors import show_message
 from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import cause
 
 MESSAGES = {"debug", "ansible.builtin.debug", "ansible.legacy.debug"}
@@ -99,12 +99,14 @@ class CallbackModule(Default):
         )
         for line in why:
             self._display.display(
-                f"    {show(line)}", color=_color("COLOR_ERROR"), stderr=self.get_option("display_failed_stderr")
+                f"    {show_message(line)}",
+                color=_color("COLOR_ERROR"),
+                stderr=self.get_option("display_failed_stderr"),
             )
 
     def _say(self, result: Any, color: str, lines: list[str], stderr: bool = False) -> None:
         for line in lines:
-            self._display.display(f"{result.host.get_name()}: {show(line)}", color=_color(color), stderr=stderr)
+            self._display.display(f"{result.host.get_name()}: {show_message(line)}", color=_color(color), stderr=stderr)
 
 
 def _is_rescued(task: Any) -> bool:

@@ -190,7 +190,7 @@ from ansible.plugins.become import BecomeBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, show
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, show_message
 from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, incomplete, without_ours
 from ansible_collections.darwin.jail.plugins.plugin_utils import entry, settings
 from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, SshMac, Sudo, mac_over_ssh, this_mac
@@ -331,7 +331,7 @@ class Connection(ConnectionBase):
         rc, _stdout, stderr = self._go(visit, how, path)
         if rc:
             verb = "write" if visit.act == "put" else "read"
-            said = show(to_text(stderr).strip()) or f"it ended with {rc}"
+            said = show_message(to_text(stderr).strip()) or f"it ended with {rc}"
             raise AnsibleError(f"cannot {verb} {visit.words[0]} in {visit.jail} as {visit.user}: {said}")
 
     def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Visit:
@@ -346,8 +346,8 @@ class Connection(ConnectionBase):
         try:
             visit = Visit(jail, user or options["remote_user"], act, words, stdin, pythons)
         except JailError as exc:
-            raise AnsibleError(show(str(exc))) from None
-        display.vvv(f"{visit.jail} as {visit.user}: {act} {show(' '.join(visit.words))}", host=options["host"])
+            raise AnsibleError(show_message(str(exc))) from None
+        display.vvv(f"{visit.jail} as {visit.user}: {act} {show_message(' '.join(visit.words))}", host=options["host"])
         return visit
 
     @property

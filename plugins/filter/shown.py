@@ -34,11 +34,11 @@ _value:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+from ansible_collections.darwin.jail.plugins.module_utils.errors import show_message
 
 
 def shown(texts: Any) -> Any:
-    return show(texts) if isinstance(texts, str) else [show(str(text)) for text in texts]
+    return show_message(texts) if isinstance(texts, str) else [show_message(str(text)) for text in texts]
 
 
 class FilterModule:

@@ -80,7 +80,7 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+from ansible_collections.darwin.jail.plugins.module_utils.errors import show, show_message
 from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe
 from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
 from ansible_collections.darwin.jail.plugins.plugin_utils.sources import remembered
@@ -209,7 +209,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             answers = dict(zip(macs, pool.map(one, macs.values()), strict=True))
         for name, answer in answers.items():
             if isinstance(answer, NoAnswerError):
-                self.display.warning(f"the virtual machines of {name} are not known: {show(advised(str(answer)))}")
+                self.display.warning(
+                    f"the virtual machines of {name} are not known: {show_message(advised(str(answer)))}"
+                )
         return {name: answer for name, answer in answers.items() if not isinstance(answer, NoAnswerError)}
 
     def _is_another(self, name: str) -> bool:

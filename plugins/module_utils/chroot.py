@@ -23,7 +23,7 @@ from ._sys.enter import enter
 from ._sys.limits import PROGRAM_OUTPUT
 from ._sys.rooted import Root
 from .directory import Account
-from .errors import InputError, JailError, show
+from .errors import InputError, JailError, show, show_message
 from .jail import incomplete, open_jail
 from .jail_users import find_jail_group, find_member
 from .result import Result
@@ -118,12 +118,16 @@ def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: b
     """Run the program of the module, then each of `also`, whatever became of those before it."""
     if also and params["ephemeral"]:
         raise InputError("also goes on in the jail when the clone is gone: give each program of it an ephemeral task")
+    names = [one["name"] for one in also]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"also names {show(twice)} twice, and results are found by name: give each a name of its own")
     result = _attempt(params, check)
     answers = {}
     for one in [] if check else also:
         given = {name: value for name, value in one.items() if name != "name"}
         answer = _attempt({"jail": params["jail"], "output_limit": params["output_limit"], **given}, check)
-        answers[one["name"]] = {**answer.values, "msg": show(answer.values["msg"]), "failed": answer.failed}
+        answers[one["name"]] = {**answer.values, "msg": show_message(answer.values["msg"]), "failed": answer.failed}
         result.changed = result.changed or answer.changed
         result.warnings += [said for said in answer.warnings if said not in result.warnings]
     if answers:

@@ -19,12 +19,18 @@ Every message says what, where and why, and where it helps, what to do.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Union
+
+from ._sys.limits import MESSAGE, SHOWN
 
 AnyPath = Union[str, bytes]
 
 UNWRITABLE = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufffe\\uffff]")
 """What a property list cannot hold, or not as it is, and no path needs: control characters, what is not UTF-8."""
+
+LEFT_OUT = "[... {} characters are left out ...]"
+"""Stands for the middle of what is too long to be shown."""
 
 
 class JailError(Exception):
@@ -71,13 +77,37 @@ class OperationError(JailError):
         return f"{text} ({self.hint})" if self.hint else text
 
 
-def show(path: AnyPath) -> str:
+def show(path: AnyPath, longest: int = SHOWN) -> str:
     """A path or another text for people: what is not UTF-8 or is not printed, line breaks too, is shown as escapes.
 
+    Of what takes more than `longest` characters the middle is left out: a jail can have paths of any length.
     Nothing is ever opened by it: two paths can be shown alike.
     """
     text = path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")
-    return text if text.isprintable() else "".join(map(_visible, text))
+    if len(text) <= longest:
+        shown = text if text.isprintable() else "".join(map(_visible, text))
+        if len(shown) <= longest:
+            return shown
+    room = (longest - len(LEFT_OUT.format(len(text)))) // 2
+    first, last = _first(text, room), _first(reversed(text), room)
+    left_out = LEFT_OUT.format(len(text) - len(first) - len(last))
+    return "".join([*first, left_out, *reversed(last)])
+
+
+def show_message(text: str) -> str:
+    """A line for people that was put together, such as the message of an error, which may name several paths."""
+    return show(text, MESSAGE)
+
+
+def _first(text: Iterable[str], room: int) -> list[str]:
+    """The first characters, each as it is shown, that take at most this room."""
+    found: list[str] = []
+    for shown in map(_visible, text):
+        room -= len(shown)
+        if room < 0:
+            break
+        found.append(shown)
+    return found
 
 
 def _visible(char: str) -> str:

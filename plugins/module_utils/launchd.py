@@ -28,7 +28,7 @@ from . import property_list
 from ._sys import host, runs
 from ._sys.process import Ended, run
 from ._sys.rooted import Root
-from .errors import UNWRITABLE, InputError, OperationError, show
+from .errors import UNWRITABLE, InputError, OperationError, show, show_message
 
 LAUNCHCTL = "/bin/launchctl"
 PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
@@ -162,7 +162,7 @@ def last_words(name: str) -> str:
 def log(name: str) -> str:
     """The end of a job's log, as lines that can be printed."""
     lines = host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip().split("\n")
-    return "\n".join(map(show, lines))
+    return "\n".join(map(show_message, lines))
 
 
 # -- what is to be done --------------------------------------------------------

@@ -104,7 +104,7 @@ def _of_gone(path: bytes, entries: list[register.Entry], jails_too: bool, needed
     if was_jail:
         return [*found, _jail("directory", path, path, "part of a jail that was removed by other means", jails_too)]
     if entries and not needed:
-        step = Step(f"- entry of {show(path)} in the register", lambda: register.forget(path))
+        step = Step(f"- entry of {show(path)} in the register", lambda: register.forget(path, entries))
         found.append(Leftover("entry", path, path, [step]))
     return found
 

@@ -25,12 +25,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from . import mounted_volume
 from ._sys import host
+from ._sys.lock import alone_in
 from ._sys.mounts import is_mount
 from ._sys.rooted import Root
 from .errors import OperationError, RecordError, show
@@ -38,6 +39,8 @@ from .errors import OperationError, RecordError, show
 DIRECTORY = b"/var/db/darwin.jail/jails"
 """By macOS's link /var, so that nothing makes a /private where there is none."""
 LARGEST = 1 << 16
+LOOKS = 600
+"""How often to ask for the right to change it, 20 times a second: it is had for the time of one fsync."""
 
 Entry = dict[str, Any]
 TYPES: dict[str, type] = {
@@ -104,19 +107,19 @@ def all_known() -> dict[bytes, list[Entry]]:
     return found
 
 
-def gone_paths(inode: int, marker: dict[str, Any]) -> list[bytes]:
-    """Where this Mac knew the jail that has this marker before somebody moved it: nothing is there now.
+def gone_paths(inode: int, marker: dict[str, Any]) -> dict[bytes, list[Entry]]:
+    """Where, and as what, this Mac knew the jail that has this marker before somebody moved it: nothing is there now.
 
     What was on a volume that is not mounted may be there. This jail may be in a copy of that volume.
     """
     of = inode, marker.get("id")
-    return [
-        path
+    return {
+        path: entries
         for path, entries in all_known().items()
         if of in [(entry["inode"], entry["id"]) for entry in entries]
         and not os.path.lexists(path)
         and not mounted_volume.unmounted(path)
-    ]
+    }
 
 
 def write(path: bytes, entries: Sequence[Entry]) -> None:
@@ -127,22 +130,42 @@ def write(path: bytes, entries: Sequence[Entry]) -> None:
     with Root(above) as root:
         root.make_dir(name, 0o700, 0, 0)
     data = {"format": 1, "path": os.fsdecode(path), "jails": entries}
-    with Root(place) as root:
+    with _changing() as root:
         root.write(_name(path), json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
-def forget(path: bytes) -> None:
-    """Remove what is known of the jail at a path."""
+def known(path: bytes) -> list[Entry]:
+    """What `forget` is to forget of the jail at a path, whether it can be believed or not."""
     place = host.real_path(DIRECTORY)
-    if os.path.lexists(place):
-        with Root(place) as root:
-            root.sweep(_name(path))
-            root.unlink(_name(path))
+    if not os.path.lexists(place):
+        return []
+    with Root(place) as root:
+        return _known(root, path)
+
+
+def _known(root: Root, path: bytes) -> list[Entry]:
+    return _parsed(root.read(_name(path), LARGEST) or b"")[1]
+
+
+def forget(path: bytes, was: Sequence[Entry]) -> None:
+    """Remove what is known of a jail that was at a path, and not what another run has entered for one there since."""
+    if os.path.lexists(host.real_path(DIRECTORY)):
+        with _changing() as root:
+            if _known(root, path) == was:
+                root.sweep(_name(path))
+                root.unlink(_name(path))
+
+
+@contextmanager
+def _changing() -> Iterator[Root]:
+    """The directory of the register, in which no other run changes anything meanwhile."""
+    with Root(host.real_path(DIRECTORY)) as root, alone_in(root, looks=LOOKS):
+        yield root
 
 
 def finish(path: bytes, entry: Entry) -> None:
     """Let nothing but this be known of the jail at a path, and leave nothing of a run that was killed meanwhile."""
-    with Root(host.real_path(DIRECTORY)) as root:
+    with _changing() as root:
         root.sweep(_name(path))
     if _read(path) != [entry]:
         write(path, [entry])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._sys.limits import WARNINGS
+
 MOST_LINES = 50
 """How many changes are listed without -v."""
 
@@ -36,6 +38,11 @@ class Result:
         """Changes that are not in `diff`, since there are too many."""
         self.trifles, self.trifle = 0, ""
         """How many of the changes are only counted, and what they have in common."""
+
+    def told(self) -> list[str]:
+        """The warnings as they are shown: all of them, or the first ones and the number of the others."""
+        rest = len(self.warnings) - WARNINGS
+        return [*self.warnings[:WARNINGS], *([f"... and {rest} warnings more"] if rest > 0 else [])]
 
     def lines(self, everything: bool) -> list[str]:
         """The diff as it is shown: all of it, or the first changes and the number of the others."""

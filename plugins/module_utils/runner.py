@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import JailError, show
+from .errors import JailError, show_message
 from .result import Result
 
 Work = Callable[[dict[str, Any], bool], Result]
@@ -26,23 +27,24 @@ class Module(AnsibleModule):
 def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     """Run `work(params, check)` as an Ansible module: a JailError becomes fail_json, a Result exit_json.
 
-    What people read - messages, warnings, diffs - holds nothing that is not printed, wherever it came from; values that
-    programs read are exact.
+    What people read - messages, warnings, diffs - holds nothing that is not printed, and is bounded, wherever it
+    came from; values that programs read are exact.
     """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it, as its parent may, never learns how a child ended
     options = {"argument_spec": argument_spec, "supports_check_mode": True, **rules}
     module = Module(**options)  # type: ignore[no-untyped-call]  # AnsibleModule has no types
     try:
         result = work(module.params, module.check_mode)
     except JailError as exc:
-        module.fail_json(msg=show(str(exc)))
-    for warning in result.warnings:
-        module.warn(show(warning))
+        module.fail_json(msg=show_message(str(exc)))
+    for warning in result.told():
+        module.warn(show_message(warning))
     values = dict(result.values)
     if isinstance(values.get("msg"), str):
-        values["msg"] = show(values["msg"])
+        values["msg"] = show_message(values["msg"])
     if module._diff and result.diff:
         steps = result.lines(everything=module._verbosity > 0)
-        values["diff"] = {"prepared": "".join(f"{show(line)}\n" for step in steps for line in step.split("\n"))}
+        values["diff"] = {"prepared": "".join(f"{show_message(line)}\n" for step in steps for line in step.split("\n"))}
     if result.failed:
         module.fail_json(changed=result.changed, **values)
     module.exit_json(changed=result.changed, **values)

@@ -123,7 +123,7 @@ options:
     default: []
     suboptions:
       name:
-        description: What its answer is called in RV(also).
+        description: What its answer is called in RV(also). No two programs have one name.
         type: str
         required: true
       argv:

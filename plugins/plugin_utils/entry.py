@@ -10,7 +10,7 @@ import re
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError, show
+from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError, show, show_message
 from ansible_collections.darwin.jail.plugins.module_utils.visit import Visit
 from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer
 
@@ -46,12 +46,12 @@ def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
         refusal.refuse(visit, rc, said)
     except OperationError as exc:
         kind = AnsibleError if exc.verb in ("read", "write", "transfer") else AnsibleConnectionFailure
-        raise kind(show(str(exc))) from None
+        raise kind(show_message(str(exc))) from None
     except JailError as exc:
-        raise AnsibleConnectionFailure(f"{show(str(exc))} (on {mac})") from None
+        raise AnsibleConnectionFailure(f"{show_message(str(exc))} (on {mac})") from None
     for text, advice in REFUSALS.items():
         if rc == 1 and text in said:
-            words = show(to_text(said).strip())
+            words = show_message(to_text(said).strip())
             raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {words}: {advice}")
 
 
@@ -76,7 +76,7 @@ def explain(visit: Visit, answer: Answer) -> None:
     rc, stdout, stderr = answer
     why = refusal.killed(visit, rc, stderr)
     if why:
-        display.warning(show(why))
+        display.warning(show_message(why))
     help_module(visit, stdout)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.errors import show
+from ansible_collections.darwin.jail.plugins.module_utils.errors import show, show_message
 from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
 from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import user_variable
 
@@ -60,7 +60,7 @@ def reason(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
     wrong = _listed(found, "argument_errors")
     if wrong:
-        return "; ".join(show(VARIABLE.sub(_for_users, str(error))) for error in wrong)
+        return "; ".join(show_message(VARIABLE.sub(_for_users, str(error))) for error in wrong)
     said = _said(found)
     if said and (found.get("stderr") or SILENT.match(str(found.get("msg", "")))):
         return _last_line(said[-1])
@@ -93,7 +93,7 @@ def cause(found: Mapping[str, Any]) -> list[str]:
     lines = msg.strip().removeprefix("Task failed: ").splitlines()
     if SILENT.match(lines[0]):
         lines = _said(found)[-MOST_LINES:] or lines
-    shown = [show(_helped(PASSWORD.sub("***@", line))) for line in lines]
+    shown = [show_message(_helped(PASSWORD.sub("***@", line))) for line in lines]
     return [advised(line) for line in shown] if found.get("unreachable") else shown
 
 
@@ -102,7 +102,7 @@ def _difference(found: Mapping[str, Any]) -> str:
     diff = found.get("diff")  # of some modules a list
     prepared = diff.get("prepared") if isinstance(diff, Mapping) else None
     lines = prepared.splitlines() if isinstance(prepared, str) else []
-    return f"is to be: {'; '.join(map(show, lines))}" if lines else ""
+    return f"is to be: {'; '.join(map(show_message, lines))}" if lines else ""
 
 
 def _listed(found: Mapping[str, Any], name: str) -> list[Any]:
@@ -114,7 +114,7 @@ def _listed(found: Mapping[str, Any], name: str) -> list[Any]:
 def _last_line(text: Any) -> str:
     """Without passwords of URLs, and without what is not printed."""
     lines = text.strip().splitlines() if isinstance(text, str) else []
-    return show(PASSWORD.sub("***@", lines[-1].strip())) if lines else ""
+    return show_message(PASSWORD.sub("***@", lines[-1].strip())) if lines else ""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -40,8 +40,8 @@ class Controller:
 
     def __init__(self, mac: Mac, home: Path) -> None:
         self.mac, self.home, self.rng = mac, home, random.Random()  # noqa: S311 (seeded by each trial)
-        for name in ("given", "back"):
-            (home / name).mkdir()
+        for name in ("given", "back", ".ansible", ".ssh"):
+            (home / name).mkdir()  # the last two, as what makes them first would change the time of the home
         (home / "given/file").write_text("of the controller\n")
         settings = {"jail_mac": MAC, "jail_path": JAIL, "ansible_connection": "darwin.jail.chroot"}
         hosts = {f"{HOST}-{user}": {**settings, "jail_user": user} for user in USERS}

@@ -60,6 +60,8 @@ EXPANSION_FREE = 64 * MEBI
 """What any compressed layer or archive may expand to, however small it is."""
 STREAMS = Limit(2_000_000, "compressed streams", "formats that are read in parts have two for each file")
 """The compressed streams that follow each other in a layer or an archive: members of gzip, frames of zstd."""
+SMALL_BLOCKS = Limit(2_000_000, "blocks of less than 64 bytes", "zstd fills a block, or begins one for each file")
+"""Blocks of zstd, but for the last of each frame. Each costs half a microsecond, however little it holds."""
 SPARSE_FREE = 1024 * MEBI
 """Up to this size a sparse file goes into an image and into a plain copy of a jail, however little it takes."""
 IMAGE_ENTRIES = Limit(4_000_000, "entries", "a macOS with Xcode has about 1,000,000 files, and each takes memory")
@@ -88,6 +90,12 @@ CACHES = Limit(8, "shared caches", "a Mac has one for each of three processors a
 """The shared caches (of dyld) in one directory."""
 CACHE_LIBRARIES = Limit(1 << 14, "libraries", "that of macOS 15 has 3,500")
 """The libraries in one shared cache, each with a path of at most 1024 bytes."""
+SHOWN = Limit(1024, "characters", "it is the longest path of macOS")
+"""A path or a name that is shown. Of a longer one people see the beginning and the end."""
+MESSAGE = Limit(8192, "characters", "a message names a few paths")
+"""A line that people are told: a message, a warning, a line of a diff, or of what a program said."""
+WARNINGS = Limit(2000, "warnings", "nobody reads more")
+"""The warnings of one run. Those beyond are counted."""
 DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a report")
 """One directory of a jail in a report. Building and removing take 0.1 kB a name, and have no limit."""
 MANIFEST = Limit(1_000_000, "lines", "a macOS with Xcode has about 1,000,000 files, and each takes memory")

@@ -108,7 +108,7 @@ def run(
             _end_group(process, streams)
         streams.read_rest()
     except BaseException:
-        _signal(process, signal.SIGKILL)
+        signal_group(process.pid, signal.SIGKILL)
         raise
     finally:
         streams.close()
@@ -213,13 +213,13 @@ def _converse(process: subprocess.Popen[bytes], streams: _Streams, deadline: flo
 
 def _end_group(process: subprocess.Popen[bytes], streams: _Streams) -> None:
     """End all that is left of a process group: SIGTERM, and after a while SIGKILL."""
-    _signal(process, signal.SIGTERM)
+    signal_group(process.pid, signal.SIGTERM)
     limit = time.monotonic() + GRACE
     while _alive(process, streams) and time.monotonic() < limit:
         pass
     # More than once: one that forks just now can slip through (xnu signals the members one by one).
     limit = time.monotonic() + AFTERWARDS
-    while _signal(process, signal.SIGKILL) and _alive(process, streams) and time.monotonic() < limit:
+    while signal_group(process.pid, signal.SIGKILL) and _alive(process, streams) and time.monotonic() < limit:
         pass
 
 
@@ -227,13 +227,13 @@ def _alive(process: subprocess.Popen[bytes], streams: _Streams) -> bool:
     """Whether anything of the group still runs, after serving its pipes for a moment."""
     streams.serve(TICK / 2)
     process.poll()
-    return _signal(process, 0)
+    return signal_group(process.pid, 0)
 
 
-def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
+def signal_group(group: int, number: int) -> bool:
     """Send a signal to the whole group; False when there is nobody left to get it."""
     try:
-        os.killpg(process.pid, number)
+        os.killpg(group, number)
     except (ProcessLookupError, PermissionError):  # macOS refuses when all of them are zombies (xnu kern_sig.c)
         return False
     return True

@@ -119,6 +119,8 @@ def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:
     target = place_for(params["jail"], params["beside"], digest)
     values = {"digest": digest, "path": target}
     if is_made_of(target, digest):
+        if not check:
+            registry.tidy(params["layout"])
         return Result(False, values)
     if check:
         return Result(True, values, [f"+ {show(target)} (from {registry.reference}, {digest})"])

@@ -33,6 +33,8 @@ INDEX = b"index.json"
 BLOBS = b"blobs/sha256"
 MARKER_TEXT = b'{"imageLayoutVersion":"1.0.0"}'
 TEMPORARY = b".darwin.jail."
+LEFT = TEMPORARY + b"left"
+"""Names the blobs of an image that is about to leave the index."""
 CHUNK = 1 << 20
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -171,18 +173,31 @@ class Layout:
         index["manifests"] = [*others, {**manifest, "annotations": {REF_NAME: name}}]
         if self.root.read(MARKER, 1 << 16) is None:
             self.root.write(MARKER, MARKER_TEXT)
+        left, needed = self._blobs_of(former), self._blobs_of(index["manifests"])
+        if left and needed and left - needed:
+            self.root.write(LEFT, encode({"blobs": sorted(left - needed)}))
         self.root.write(INDEX, encode(index))
-        self._forget(former, index["manifests"])
+        self._remove_left()
 
-    def _forget(self, former: Sequence[Json], images: Sequence[Json]) -> None:
-        """Remove what only an image needed that has left the index; nothing when another one is not understood."""
-        try:
-            needed = {digest for image in images for digest in self._digests(image)}
-            left = {digest for image in former for digest in self._digests(image)} - needed
-        except (InputError, OperationError):
+    def _remove_left(self) -> None:
+        """Remove what only an image needed that has left the index, here or in a run that was killed meanwhile."""
+        data = self.root.read(LEFT, IMAGE_JSON)
+        if data is None:
             return
-        for digest in sorted(left):
-            self.root.unlink(blob_path(digest))
+        needed = self._blobs_of(self.index()["manifests"])
+        with suppress(InputError):
+            listed = parse(data, show(self.root.outside(LEFT))).get("blobs")
+            for digest in listed if isinstance(listed, list) and needed else []:
+                if isinstance(digest, str) and digest not in needed:
+                    self.root.unlink(blob_path(digest))
+        self.root.unlink(LEFT)
+
+    def _blobs_of(self, images: Sequence[Json]) -> set[str]:
+        """All blobs of some images; nothing when one of them is not understood."""
+        try:
+            return {digest for image in images for digest in self._digests(image)}
+        except (InputError, OperationError):
+            return set()
 
     def _digests(self, image: Json) -> Iterator[str]:
         """All blobs of an image; InputError when it is more than a single one."""
@@ -229,6 +244,7 @@ class Layout:
 
     def sweep(self) -> None:
         """Remove what a killed run left."""
+        self._remove_left()
         for folder in (b"", BLOBS + b"/"):
             for name in self.root.names(folder.rstrip(b"/")):
                 if name.startswith(TEMPORARY):

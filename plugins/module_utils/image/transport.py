@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import BinaryIO, Callable, NamedTuple
 
-from .._sys import host, nobody, progress
+from .._sys import host, nobody, progress, runs
 from .._sys.lock import alone_in
 from .._sys.process import Ended, run
 from .._sys.rooted import Root
@@ -145,6 +145,16 @@ class Registry:
     def _told(self, digest: str) -> Json:
         """The manifest of the image, when it is what the registry had; of one of several images nothing was told."""
         return parse(self._manifest, self.reference) if digest_of(self._manifest) == digest else {}
+
+    def tidy(self, layout: str) -> None:
+        """Remove what a run that fetched into a layout has left, also when there is nothing to fetch."""
+        place = os.path.join(host.real_path(layout), LENT)
+        if os.path.lexists(place):
+            try:
+                with runs.own_directory(place, self.warnings, passable=True):
+                    pass
+            except JailError as exc:
+                self.warnings.append(str(exc))
 
     def _bring(self, store: Layout, made: Layout, digest: str) -> Json | None:
         """Copy what the store lacks of the one image of a layout that somebody else made; returns its entry.

@@ -29,8 +29,7 @@ from contextlib import closing
 from typing import Any
 
 from .. import jail as jails
-from .. import register
-from .._sys import host, progress
+from .._sys import progress
 from .._sys.backend import backend
 from .._sys.lock import Turn
 from .._sys.names import names_at, names_of
@@ -44,6 +43,7 @@ from .graft import Graft
 from .install import Installer
 from .known import Known
 from .mend import Pass
+from .remove import take_back
 from .source import Source
 from .walk import Findings
 from .wanted import WantedTree
@@ -106,10 +106,7 @@ class Base:
             try:
                 return self._fill(jail, count)
             except NoCloneError:
-                self._undo(jail)
-                register.forget(path)
-                if not there:
-                    host.remove_empty(path)
+                take_back(jail, stays=there)
                 raise
 
     def look(self, jail: Jail) -> Findings:
@@ -188,12 +185,6 @@ class Base:
 
     def _inherited(self) -> dict[str, Any]:
         return {name: self.jail.entry[name] for name in INHERITED if name in self.jail.entry}
-
-    @staticmethod
-    def _undo(jail: Jail) -> None:
-        """Leave the directory as empty as it was, killed or not."""
-        jail.root.rename(b"private", TEMPORARY + os.urandom(6).hex().encode())
-        jails.sweep(jail.root)
 
 
 class NoCloneError(InputError):

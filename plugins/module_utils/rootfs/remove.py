@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 
 from .. import jail as jails
 from .. import register
@@ -23,6 +23,9 @@ from ..mounted_volume import unmounted
 from ..on_the_mac import plan_removal
 from ..result import Result
 from .record import Record
+
+Known = Mapping[bytes, Sequence[register.Entry]]
+"""What this Mac knows of a jail, by where it is or was."""
 
 
 def remove(path: str, unmount: bool, check: bool, progress_file: str | None = None) -> Result:
@@ -65,31 +68,38 @@ def _remove(path: str, real: bytes, unmount: bool, check: bool) -> Result:
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
                     jail.mark()  # so that what an interrupted removal leaves is known as a jail
-            with _ended(jail):
-                pass
-    if not check:
-        host.remove_empty(real)
-        for place in (real, *moved):
-            register.forget(place)
+            _end(jail, moved)
     unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
     return _result([*unmounts, ("remove", b"/", "dir")], real, ends)
 
 
-def take_back(jail: jails.Jail) -> None:
-    """Remove a jail that this run or a killed one began: nothing is mounted in it, and there are no jobs for it."""
-    with _ended(jail):
-        register.forget(jail.path)  # before another run can begin a jail there
-        host.remove_empty(jail.path)
+def take_back(jail: jails.Jail, stays: bool = False) -> None:
+    """Remove a jail that this run or a killed one began: nothing is mounted in it, and there are no jobs for it.
+
+    With `stays`, its directory was there before.
+    """
+    _end(jail, {}, stays)
 
 
-@contextmanager
-def _ended(jail: jails.Jail) -> Iterator[None]:
-    """Remove all that is in a jail that is locked; nobody makes another one in its directory during the block."""
+def _end(jail: jails.Jail, moved: Known, stays: bool = False) -> None:
+    """Remove all that is in a jail that is locked, and let it go."""
     _empty(jail)
     with alone_in(jail.root):
         jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
-        jails.sweep(jail.root)
-        yield
+        _let_go(jail.root, moved, stays)
+
+
+def _let_go(root: Root, moved: Known, stays: bool = False) -> None:
+    """Remove a directory that was a jail, in which nobody can begin another one meanwhile, and forget the jail.
+
+    Once it is removed, somebody can begin one at its path: what is known of that stays.
+    """
+    known = {root.path: register.known(root.path), **moved}
+    jails.sweep(root)
+    if not stays:
+        host.remove_empty(root.path)
+    for path, was in known.items():
+        register.forget(path, was)
 
 
 def _execute(steps: list[Step]) -> None:
@@ -97,11 +107,11 @@ def _execute(steps: list[Step]) -> None:
         step.execute()
 
 
-def _former_paths(jail: jails.Jail) -> list[bytes]:
+def _former_paths(jail: jails.Jail) -> Known:
     try:
         marker = jails.read_marker(jail.root) or {}
     except RecordError:
-        return []
+        return {}
     return register.gone_paths(jail.root.status().st_ino, marker)
 
 
@@ -115,11 +125,22 @@ def _remove_vacant(real: bytes, check: bool) -> Result:
         _execute(ends)
         if is_left:
             with Root(real) as root, alone_in(root):
-                jails.sweep(root)
-            host.remove_empty(real)
-        if is_left or (os.path.isdir(os.path.dirname(real)) and not unmounted(real)):
-            register.forget(real)
+                if jails.is_vacant(real):  # still
+                    _let_go(root, {})
+        elif os.path.isdir(os.path.dirname(real)) and not unmounted(real):
+            _forget_gone(real)
     return _result([("remove", b"/", "dir")] if is_left else [], real, ends)
+
+
+def _forget_gone(real: bytes) -> None:
+    """Forget a jail that is gone from its path, unless somebody begins one there: that makes the directory first."""
+    with ExitStack() as alone:
+        known = register.known(real)
+        if os.path.lexists(real):
+            alone.enter_context(alone_in(alone.enter_context(Root(real))))
+            known = register.known(real)
+        if jails.is_vacant(real):
+            register.forget(real, known)
 
 
 def _is_left(real: bytes) -> bool:

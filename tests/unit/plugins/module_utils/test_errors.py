@@ -7,10 +7,18 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import re
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import errors
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, OperationError, failed, show
+from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import MESSAGE, SHOWN
+from ansible_collections.darwin.jail.plugins.module_utils.errors import (
+    JailError,
+    OperationError,
+    failed,
+    show,
+    show_message,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +50,24 @@ def test_what_is_shown_is_one_line_that_can_be_printed(path: bytes) -> None:
 def test_any_text_is_shown_as_one_line_that_can_be_printed(text: str) -> None:
     assert show(text).isprintable()
     assert show(show(text)) == show(text)
+
+
+@given(st.binary(), st.integers(0, 1 << 20))
+def test_what_is_shown_is_bounded(piece: bytes, count: int) -> None:
+    """Whatever a jail calls its files, and however deep it nests them."""
+    for shown, most in ((show(piece * count), SHOWN), (show_message(os.fsdecode(piece) * count), MESSAGE)):
+        assert len(shown) <= most
+        assert shown.isprintable()
+        assert show_message(shown) == shown
+
+
+def test_the_longest_path_is_shown_whole_and_of_a_longer_one_the_middle_is_left_out() -> None:
+    path = b"/" + b"x" * (SHOWN - 1)
+    assert show(path) == path.decode()
+    shown = show(b"/first/" + b"\n" * 100_000 + b"/last")
+    found = re.fullmatch(r"/first/((?:\\n)+)\[\.\.\. (\d+) characters are left out \.\.\.\]((?:\\n)+)/last", shown)
+    assert found
+    assert len(found[1]) // 2 + int(found[2]) + len(found[3]) // 2 == 100_000
 
 
 def test_a_failed_call() -> None:

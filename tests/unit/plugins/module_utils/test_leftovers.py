@@ -229,7 +229,7 @@ def test_a_job_whose_jail_nothing_tells_is_named_and_stays(bench: Bench) -> None
     path = bench.jail("one")
     (plist,) = (bench.folder / "Library/LaunchDaemons").iterdir()
     plist.unlink()
-    register.forget(os.fsencode(path))
+    register.forget(os.fsencode(path), register.known(os.fsencode(path)))
     found = looked(jails_too=True)
     (warning,) = found.warnings
     assert warning.startswith(f"{launchd.label(os.fsencode(path), 'dns')} is left")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import WARNINGS
 from ansible_collections.darwin.jail.plugins.module_utils.result import MOST_LINES, Result
 
 MANY = [f"+ /{number}" for number in range(MOST_LINES + 3)]
@@ -26,3 +27,9 @@ def test_trifles_are_only_counted() -> None:
     result.brief, result.trifles, result.trifle = ["+ /b"], 2, "differ in nothing but their time"
     assert result.lines(everything=False) == ["+ /b", "... and 2 that differ in nothing but their time (-v lists them)"]
     assert result.lines(everything=True) == result.diff
+
+
+def test_warnings_beyond_the_limit_are_counted() -> None:
+    many = [f"warning {number}" for number in range(WARNINGS + 3)]
+    assert Result(True, warnings=many[:WARNINGS]).told() == many[:WARNINGS]
+    assert Result(True, warnings=many).told() == [*many[:WARNINGS], "... and 3 warnings more"]

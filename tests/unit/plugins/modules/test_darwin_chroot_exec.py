@@ -94,6 +94,15 @@ def test_further_programs_are_kept_within_the_limit_and_count_as_a_change(
     assert "output_limit is 100 bytes" in json.dumps(found["warnings"])
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_two_answers_cannot_have_one_name(furnished: Path, capsys: pytest.CaptureFixture[str], check: bool) -> None:
+    """Else one would hide the other. Nothing is run then."""
+    also = [{"name": name, "argv": ["touch", f"/{name}"]} for name in ("one", "two", "one")]
+    options = {"jail": str(furnished), "argv": ["touch", "/first"], "also": also, "_ansible_check_mode": check}
+    assert answer(capsys, **options)["msg"].startswith("also names one twice")
+    assert not [name for name in ("first", "one", "two") if (furnished / name).exists()]
+
+
 def test_further_programs_do_not_run_in_check_mode(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = {"jail": str(furnished), "argv": ["true"], "also": [{"name": "one", "argv": ["touch", "/made"]}]}
     assert "also" not in answer(capsys, **options, _ansible_check_mode=True)

@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
 from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
 from ansible_collections.darwin.jail.plugins.module_utils.image import tools, transport
+from ansible_collections.darwin.jail.plugins.module_utils.image.applying import Applier
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs import thin
 from ansible_collections.darwin.jail.plugins.module_utils.vm import arrange as vms
 from ansible_collections.darwin.jail.plugins.module_utils.vm.machine import User
@@ -219,6 +220,61 @@ def test_the_next_run_does_all_of_it(run: Run, mac: SmallMac, request: pytest.Fi
 def _all(modules: Sequence[Module], mac: SmallMac) -> None:
     for module in modules:
         module.do(mac.words)
+
+
+def _not_known_as_begun(_mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the next run would leave what is there."""
+    create = jails.create
+    monkeypatch.setattr(jails, "create", lambda path, closed=False, **values: create(path, **values))
+
+
+def _of_somebody_else(_mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who can open it."""
+
+    def close(self: Applier, new: bool) -> None:
+        close_to_others(self, new)
+        os.fchown(self._root.fd, 501, 20)
+
+    close_to_others = Applier.close_to_others
+    monkeypatch.setattr(Applier, "close_to_others", close)
+
+
+def _not_closed(_mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Applier, "close_to_others", lambda self, new: None)
+
+
+def _in_another_jail(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which nobody but root can enter, either."""
+
+    def close(self: Applier, new: bool) -> None:
+        close_to_others(self, new)
+        (mac.top / "jails/a").chmod(0o700)
+        (mac.top / "jails/a/usr/bin/half").write_text("ha")
+
+    close_to_others = Applier.close_to_others
+    monkeypatch.setattr(Applier, "close_to_others", close)
+
+
+IN_PLACE = ["create", "write", "fchown", "fchmod", "utime"]
+"""How a file is made under its name."""
+
+
+@pytest.mark.parametrize("mutant", [None, _not_known_as_begun, _of_somebody_else, _not_closed, _in_another_jail])
+def test_what_is_unfinished_is_excused_where_the_next_run_removes_it(
+    mac: SmallMac, monkeypatch: pytest.MonkeyPatch, mutant: Callable[[SmallMac, pytest.MonkeyPatch], None] | None
+) -> None:
+    """In a new jail of an image that only root can enter, and nowhere else."""
+    run = RUNS["a jail of an archive"]
+    for step in run.first:
+        step.do(mac.words) if isinstance(step, Module) else step(mac.top)
+    trial = Trial(mac, run.module, lambda: None)
+    number = next(n for n in range(len(trial.calls)) if trial.calls[n : n + len(IN_PLACE)] == IN_PLACE)
+    if mutant is None:
+        trial.judge(number + 3, "KILL")
+        return
+    mutant(mac, monkeypatch)
+    with pytest.raises(AssertionError, match="was seen unfinished"):
+        trial.judge(number + 3, "KILL")
 
 
 def test_all_modules_that_write_are_tried() -> None:

@@ -350,3 +350,43 @@ def test_a_sparse_file_of_terabytes_is_left_out_with_all_its_names(make_jail: Ma
     rest = members(layers(place / "image", result)["rest"])
     assert "Users/admin/.zprofile" in rest
     assert not {"Users/admin/large", "Users/admin/other"} & rest.keys()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_run_that_is_killed_while_it_removes_what_no_image_needs(make_jail: Make, place: Path, number: int) -> None:
+    """The next one does it, also when the image is made already."""
+    jail, blobs = make_jail("jail"), place / "image/blobs/sha256"
+    made(jail, place / "image")
+    (jail / "Users/admin/more").write_text("more")
+
+    def die(path: bytes, *arguments: Any, **options: Any) -> None:
+        if len(path) == 64:  # a digest
+            removed.append(path)
+            if len(removed) > number:
+                raise KeyboardInterrupt
+        unlink(path, *arguments, **options)
+
+    removed: list[bytes] = []
+    unlink = os.unlink
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "unlink", die)
+        with pytest.raises(KeyboardInterrupt):
+            made(jail, place / "image")
+    result = made(jail, place / "image")
+    assert not result.changed
+    manifest = json.loads(blob(place / "image", result.values["digest"]))
+    needed = [result.values["digest"], manifest["config"]["digest"], *(one["digest"] for one in manifest["layers"])]
+    assert sorted(f"sha256:{path.name}" for path in blobs.iterdir()) == sorted(set(needed))
+    assert sorted(path.name for path in (place / "image").iterdir()) == ["blobs", "index.json", "oci-layout"]
+
+
+def test_blobs_that_an_image_needs_are_not_removed_whatever_is_named(make_jail: Make, place: Path) -> None:
+    """As by a run that was killed before the index was another one, or by who made the layout."""
+    jail = make_jail("jail")
+    first = made(jail, place / "image")
+    before = sorted((place / "image").rglob("*"))
+    named = [first.values["digest"], "sha256:../../index.json", 5, *(one["digest"] for one in first.values["layers"])]
+    for text in (json.dumps({"blobs": named}), json.dumps({"blobs": 5}), "[]", "{", ""):
+        (place / "image/.darwin.jail.left").write_text(text)
+        assert not made(jail, place / "image").changed
+        assert sorted((place / "image").rglob("*")) == before

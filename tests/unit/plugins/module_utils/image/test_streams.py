@@ -8,15 +8,13 @@ import gzip
 import os
 import random
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._sys.filter import Filter
 from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils.image import unpacking, zstd
@@ -95,6 +93,37 @@ def test_frames_are_found_as_zstd_writes_them(tmp_path: Path) -> None:
         assert found.count == len(frames)
 
 
+BEGUN = (0xFD2FB528).to_bytes(4, "little") + b"\0\x58"
+"""A frame of zstd: its magic number, no flags, and a window."""
+SMALL = {
+    "empty": (bytes(3), b""),
+    "of one byte": ((1 << 3).to_bytes(3, "little") + b"x", b"x"),
+    "of one byte many times": ((9 << 3 | 1 << 1).to_bytes(3, "little") + b"x", b"x" * 9),
+}
+"""Blocks that hold next to nothing, and what they unpack to."""
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
+@pytest.mark.parametrize("small", SMALL)
+def test_blocks_without_end(place: Path, monkeypatch: pytest.MonkeyPatch, small: str) -> None:
+    """They are counted over all frames, but for the last block of each."""
+    monkeypatch.setattr(zstd, "SMALL_BLOCKS", FEW)
+    block, plain = SMALL[small]
+    last = (1).to_bytes(3, "little")
+    assert subprocess.check_output(["zstd", "-dc"], input=BEGUN + block * 2 + last) == plain * 2
+    found = zstd.Frames("it")
+    found.feed((BEGUN + block * 2 + last) * 1 + (BEGUN + last) * 5 + BEGUN + block + (64 << 3).to_bytes(3, "little"))
+    found.feed(bytes(64))
+    with pytest.raises(InputError, match="it has more than 3 compressed streams, which is the limit: of a reason"):
+        found.feed(block)
+    data = archive(member("one", data=b"data"))
+    kind = "application/vnd.oci.image.layer.v1.tar+zstd"
+    put(place, data, pack=lambda data: by_zstd(data) + BEGUN + block * 4 + last, kind=kind)
+    with pytest.raises(InputError, match="which is the limit"):
+        unpacked(place)
+    assert not (place / "new").exists()
+
+
 @pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
 def test_a_directory_that_is_there_keeps_its_mode(place: Path) -> None:
     """It is closed meanwhile, for zstd may give something else the second time."""
@@ -110,46 +139,6 @@ def test_what_is_no_frame_is_left_to_zstd() -> None:
     for _piece in range(10):
         found.feed(os.urandom(1000).replace(b"\xfd", b"").replace(b"\x18", b""))
     assert found.count == 1
-
-
-def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
-    def pieces() -> Iterator[bytes]:
-        yield b"some"
-        raise InputError("no more")
-
-    with closing(Filter(["/bin/cat"])) as cat:
-        cat.take_from(pieces())
-        assert cat.read() == b"some"
-        assert cat.read() == b""
-        with pytest.raises(InputError, match="no more"):
-            cat.wait()
-
-
-@pytest.mark.parametrize("pieces", [1, 400])
-def test_a_program_is_not_waited_for_when_its_output_cannot_be_kept(pieces: int) -> None:
-    """As on a full volume; nobody takes what comes out any more."""
-
-    def full(_data: bytes) -> None:
-        raise InputError("full")
-
-    def write(cat: Filter) -> None:
-        for _number in range(pieces):
-            cat.write(bytes(10_000))
-        cat.finish_input()
-
-    def late(*_signal: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(10)
-    try:
-        with closing(Filter(["/bin/cat"])) as cat:
-            cat.put_into(full)
-            with pytest.raises(InputError, match="full"):
-                write(cat)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 SINGLE = gzip.compress(b"a", mtime=0)

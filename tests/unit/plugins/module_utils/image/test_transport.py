@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys import runs
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils.image import logins, tools, transport
 from ansible_collections.darwin.jail.plugins.module_utils.image.exchange import exchange
@@ -81,12 +83,12 @@ def options(place: Path, jail: str, layout: str, state: str, reference: str, mor
 def test_there_and_back(make_jail: Make, place: Path, served: Registry) -> None:
     make_jail("jail")
     reference = f"{served.host}/jails/dev:1"
-    runs = [push(place, reference, check) for check in (True, False, True, False)]
-    assert [run.changed for run in runs] == [True, True, False, False]
-    assert runs[0].diff == runs[1].diff
+    there = [push(place, reference, check) for check in (True, False, True, False)]
+    assert [run.changed for run in there] == [True, True, False, False]
+    assert there[0].diff == there[1].diff
     back = [pull(place, reference, check) for check in (True, False, True, False)]
     assert [run.changed for run in back] == [True, True, False, False]
-    assert {run.values["digest"] for run in [*runs, *back]} == {runs[0].values["digest"]}
+    assert {run.values["digest"] for run in [*there, *back]} == {there[0].values["digest"]}
     shutil.rmtree(place / "jail/private/var/folders/zz")
     left = ("private/tmp/", "private/var/log/", "private/var/run/", STATE, "private/etc/fifo", "private/etc/socket",
             "Users/admin/._", "Users/admin/.DS_Store")  # fmt: skip
@@ -115,6 +117,30 @@ def test_what_travels_is_said(
     assert pulled.last("verify")["bytes"] > 0.2 * whole[1]
     for reports in (pushed, pulled):
         reports.judge()
+
+
+def test_what_could_not_be_removed_goes_when_there_is_nothing_to_fetch(
+    make_jail: Make, place: Path, served: Registry
+) -> None:
+    """As on a disk that failed at the end of the run that fetched."""
+    reference = f"{served.host}/jails/dev:1"
+    make_jail("jail")
+    push(place, reference)
+    original = runs._remove
+
+    def fail(root: Root, name: bytes, warnings: list[str]) -> None:
+        if not root.path.endswith(transport.LENT):
+            original(root, name, warnings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "_remove", fail)
+        assert pull(place, reference).changed
+    (lent,) = place.rglob(os.fsdecode(transport.LENT))
+    before = sorted(lent.rglob("*"))
+    assert not pull(place, reference, check=True).changed
+    assert sorted(lent.rglob("*")) == before
+    assert not pull(place, reference).changed
+    assert not lent.exists()
 
 
 def test_only_missing_layers_travel(make_jail: Make, place: Path, served: Registry, tool: Path) -> None:

@@ -11,12 +11,15 @@ import socket
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils import lineage, register
 from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import BusyError, InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.jail import create, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather
@@ -218,6 +221,34 @@ def test_between_volumes_it_is_refused_and_nothing_is_left(base: Path, place: Pa
     assert not there or os.listdir(jail) == []
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_another_run_that_begins_where_a_refused_clone_was(
+    base: Path, place: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """What the Mac knows of its jail stays, if it could begin one."""
+    jail, original = place / "clone", jails.sweep
+    if there:
+        jail.mkdir()
+
+    def begin(root: Root) -> None:
+        original(root)
+        monkeypatch.setattr(jails, "sweep", original)
+        with suppress(BusyError):
+            create(root.path).close()
+
+    def arm(*arguments: Any) -> bool:
+        monkeypatch.setattr(jails, "sweep", begin)
+        return attempt(*arguments)
+
+    attempt = Base._try
+    monkeypatch.setattr(Base, "_try", arm)
+    with pytest.raises(InputError, match="they do not lie on one volume"):
+        clone(base, jail=jail)
+    if jail.exists() and os.listdir(jail):
+        with open_jail(str(jail)) as other:
+            assert other.unknown == ""
+
+
 def test_a_plain_copy_of_a_jail(base: Path, place: Path) -> None:
     """As the message says: the same, without shared blocks."""
     copy = place / "copy"
@@ -316,7 +347,7 @@ def test_a_base_that_is_unknown_is_not_walked(empty_jail: Path, place: Path) -> 
         made.mark(clone_of=str(empty_jail), clone_id=opened.entry["id"], clone_time=0.0, cloned=True, state="complete")
     report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
     assert (report["state"], "/Users" in report["paths"]) == ("changed", True)
-    register.forget(os.fsencode(empty_jail))
+    register.forget(os.fsencode(empty_jail), register.known(os.fsencode(empty_jail)))
     report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
     assert (report["state"], report["paths"]) == ("unknown", [])
     assert report["said"].endswith(" is unknown: this Mac has no entry of the jail as it is now")
@@ -324,10 +355,10 @@ def test_a_base_that_is_unknown_is_not_walked(empty_jail: Path, place: Path) -> 
 
 def test_what_is_unknown_is_not_cloned_and_no_clone(base: Path) -> None:
     clone(base)
-    register.forget(os.fsencode(base.with_name("clone")))
+    register.forget(os.fsencode(base.with_name("clone")), register.known(os.fsencode(base.with_name("clone"))))
     with pytest.raises(InputError, match=f"cannot make a clone of {base} at .*/clone: .*remove it first, or leave"):
         clone(base)
-    register.forget(os.fsencode(base))
+    register.forget(os.fsencode(base), register.known(os.fsencode(base)))
     with pytest.raises(InputError, match=f"cannot clone {base}: .*build it again with darwin_jail_rootfs"):
         clone(base, jail=base.with_name("second"))
     assert not base.with_name("second").exists()

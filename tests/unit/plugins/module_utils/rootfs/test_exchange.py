@@ -36,7 +36,7 @@ def forge(path: Path, **fields: object) -> None:
 
 
 def lose(path: Path) -> None:
-    register.forget(os.fsencode(path))
+    register.forget(os.fsencode(path), register.known(os.fsencode(path)))
 
 
 def two(place: Path) -> tuple[str, str]:

@@ -9,12 +9,17 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._sys import runs
+from ansible_collections.darwin.jail.plugins.module_utils import register
+from ansible_collections.darwin.jail.plugins.module_utils._sys import host, runs
+from ansible_collections.darwin.jail.plugins.module_utils._sys.lock import alone_in
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
 from ansible_collections.darwin.jail.plugins.module_utils.errors import NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove
 from bound import needs_bindfs
@@ -151,3 +156,76 @@ def test_where_jails_lie_is_no_jail_although_a_run_is_at_work_there(place: Path)
                 call()
         assert not jails.is_vacant(os.fsencode(place / "jails"))
         assert snapshot(place) == before
+
+
+def _removed(jail: Path) -> None:
+    remove(str(jail), False, False)
+
+
+def _left(jail: Path) -> None:
+    """What a killed removal left."""
+    shutil.rmtree(jail)
+    jail.mkdir()
+    real = os.fsencode(jail)
+    register.write(real, [{**entry, "inode": jail.stat().st_ino} for entry in register.known(real)])
+    remove(str(jail), False, False)
+
+
+def _moved(jail: Path) -> None:
+    """Its former path is free."""
+    jail.rename(jail.with_name("elsewhere"))
+    remove(str(jail.with_name("elsewhere")), False, False)
+
+
+@pytest.mark.parametrize("way", [_removed, _left, _moved])
+def test_another_run_that_begins_when_the_place_is_free(
+    jail: Path, monkeypatch: pytest.MonkeyPatch, way: Callable[[Path], None]
+) -> None:
+    """What the Mac knows of its jail stays."""
+    original = host.remove_empty
+
+    def begin(path: bytes) -> None:
+        original(path)
+        jails.create(os.fsencode(jail)).close()
+
+    monkeypatch.setattr(host, "remove_empty", begin)
+    way(jail)
+    with jails.open_jail(str(jail)) as other:
+        assert other.unknown == ""
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_another_run_that_begins_where_a_jail_went_by_other_means(
+    jail: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    shutil.rmtree(jail)
+    if there:
+        jail.mkdir()
+    original = host.real_path
+    begun: list[bytes] = []
+
+    def begin(path: bytes) -> bytes:
+        if path == register.DIRECTORY and not begun:
+            begun.append(path)
+            jails.create(os.fsencode(jail)).close()
+        return original(path)
+
+    monkeypatch.setattr(host, "real_path", begin)
+    remove(str(jail), False, False)
+    assert begun
+    with jails.open_jail(str(jail)) as other:
+        assert other.unknown == ""
+
+
+def test_the_register_is_changed_by_one_run_at_a_time(jail: Path) -> None:
+    """So that nothing comes between the look at an entry and its removal."""
+    real = os.fsencode(jail)
+    was = register.known(real)
+    with Root(host.real_path(register.DIRECTORY)) as root, alone_in(root):
+        beside = threading.Thread(target=register.forget, args=(real, was))
+        beside.start()
+        beside.join(0.3)
+        assert register.known(real) == was
+        root.write(register._name(real), b"of another run")
+    beside.join(10)
+    assert Path(os.fsdecode(register.DIRECTORY), os.fsdecode(register._name(real))).read_text() == "of another run"

@@ -25,12 +25,13 @@ from .._sys.progress import Progress
 from .._sys.rooted import Root
 from ..errors import OperationError, failed, show
 from ..jail import STATE
+from . import total
 from .compare import Comparer
 from .decision import Decision, Linked
 from .fresh import Fresh
 from .install import Installer
 from .operation import CLEAR, CREATE, REPLACE, TIME, Operation, Stats
-from .record import Journal, Written
+from .record import Block, Journal, Written
 from .wanted import Listing, WantedDir, WantedFile, WantedTree
 
 MOST_REPORTED = 1000
@@ -319,7 +320,7 @@ class Walker:
         self.findings.stats.counts["sockets"] += listing.sockets
         self.findings.linked += fresh.linked
         if self._journal:
-            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block)
+            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
 
     def _note(self, path: bytes, decision: Decision, listing: Listing) -> None:
         """Count what was decided, and tell the journal before it comes true."""
@@ -337,7 +338,7 @@ class Walker:
         if self._journal:
             block = decision.block()
             if decision.operations or block != self._comparer.known.record.block(path).text:
-                findings.blocks[path] = self._journal.write(path, block)
+                findings.blocks[path] = self._journal.write(path, block, total.of(Block(block)))
 
 
 def _files(operations: list[Operation]) -> list[tuple[bytes, WantedFile]]:

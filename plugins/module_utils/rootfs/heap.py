@@ -35,7 +35,7 @@ def _weight(task: Task) -> int:
 
     What the record alone is asked about has no status yet.
     """
-    return sum(want.status.st_size for want in task.subdirs.values() if want.status)
+    return task.size or sum(want.status.st_size for want in task.subdirs.values() if want.status)
 
 
 class Heap:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -36,6 +37,9 @@ from .wanted import Listing, WantedDir, WantedFile, WantedTree
 
 MOST_REPORTED = 1000
 
+LARGE = 1 << 24
+"""Bytes of files that are copied or read for so long that others must be able to go on meanwhile."""
+
 
 class Task(NamedTuple):
     """A directory whose subdirectories are to be dealt with."""
@@ -48,6 +52,16 @@ class Task(NamedTuple):
     """Whether something was put into it already."""
     new: bool
     """Whether it was made by this run, or in check mode would be."""
+    size: int = 0
+    """Bytes of the files in its one subdirectory, when those are LARGE."""
+
+
+class _LargeError(Exception):
+    """A directory has so much in its files that it is to be a task of its own, which others do not wait for."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 class Findings:
@@ -132,6 +146,8 @@ class Walker:
         self._installer, self._journal = installer, journal
         self.findings = Findings()
         self.progress: Progress | None = None
+        self._most = sys.maxsize
+        """Bytes of files in a directory that this task may deal with."""
 
     def for_worker(self) -> Walker:
         """The same, with findings and a journal of its own."""
@@ -163,9 +179,14 @@ class Walker:
         tasks: list[Task] = []
         touched = task.touched
         below = task.path + b"/" if task.path else b""
+        self._most = max(LARGE, task.size)
         try:
             for name in sorted(task.subdirs):
-                found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
+                try:
+                    found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
+                except _LargeError as large:
+                    tasks.append(task._replace(subdirs={name: task.subdirs[name]}, size=large.size))
+                    continue
                 if self.progress:
                     stats = self.findings.stats
                     self.progress.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
@@ -239,6 +260,8 @@ class Walker:
             return Task(path, subdirs, mtime_ns, touched=False, new=False) if subdirs else None
         listing = self._tree.list(path, want)
         try:
+            if self._comparer.full:
+                self._refuse_large(listing)
             touched = False
             equal = self._comparer.unchanged(path, want, listing, fd)
             if equal is not None:
@@ -288,6 +311,8 @@ class Walker:
         """Fill a directory in the stage and put it in place."""
         listing = self._tree.list(path, want)
         try:
+            if self._installer:
+                self._refuse_large(listing)
             fresh = self._comparer.fresh(path, want, listing) if action == CREATE else None
             if fresh:
                 self._note_fresh(fresh, listing)
@@ -309,6 +334,11 @@ class Walker:
             return Task(path, listing.dirs, want.status.st_mtime_ns, touched=False, new=True) if listing.dirs else None
         finally:
             listing.close()
+
+    def _refuse_large(self, listing: Listing) -> None:
+        size = sum(status.st_size for status in listing.statuses.values())
+        if size > self._most:
+            raise _LargeError(size)
 
     def _note_unchanged(self, linked: list[Linked], listing: Listing) -> None:
         self.findings.linked += linked

@@ -22,9 +22,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from ..errors import AnyPath, OperationError, failed
-from .paths import DIRECTORY, NO_NAME, READ, components, no_name, not_opened, open_absolute, parted, step
+from .paths import DIRECTORY, READ, components, no_name, not_opened, open_absolute, parted
 from .removal import remove_directory
 from .unfinished import New, NewDirectory, NewFile, NewLink, Owner, Stage, put, remove_dead
+
+KEPT = 16
+"""How many directories of a tree are kept open, at most: macOS gives a process 256 descriptors."""
 
 
 class Root:
@@ -35,8 +38,8 @@ class Root:
         self.path = os.fsencode(path)
         self.fd = open_absolute(path)
         self.dev = self.status().st_dev
-        self._near = b""
-        self._near_fd = -1
+        self._near: dict[bytes, int] = {}
+        """Directories that are kept open, by path; those that were come to last are the last ones."""
         self.stage: Stage | None = None
         """Where what is new is finished, see unfinished.py."""
         self.moved: dict[bytes, bytes] = {}
@@ -47,7 +50,7 @@ class Root:
         """Stands for a directory that is not there: nothing is found in it."""
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
-        root._near, root._near_fd = b"", -1
+        root._near = {}
         root.stage, root.moved = None, {}
         return root
 
@@ -76,34 +79,42 @@ class Root:
     def open_dir(self, rel: bytes) -> int:
         """Open a directory below the root; the caller closes the descriptor.
 
-        The parent of the last one is kept open, since siblings follow each
-        other in a walk: one call for each of them, whatever the depth.
+        Those that the last ones were in are kept open, since a walk comes back to them:
+        mostly it is one call, whatever the depth.
         """
         if self.moved:
             rel = self._place(rel)
-        parent, _slash, name = rel.rpartition(b"/")
-        if not parent or name in NO_NAME:
-            return self._descend(rel)
-        if parent != self._near or self._near_fd < 0:
-            fd = self._enter(parent)
-            self.leave()
-            self._near, self._near_fd = parent, fd
-        return self._open_near(name, rel)
+        if not rel:
+            return os.dup(self.fd)
+        parent, name = parted(rel)
+        return self._open_in(self._kept(parent), name, rel)
 
-    def _enter(self, rel: bytes) -> int:
-        """Open a directory, in one step when it lies right below the one that is kept open."""
-        parent, _slash, name = rel.rpartition(b"/")
-        near = parent and parent == self._near and self._near_fd >= 0 and name not in NO_NAME
-        return self._open_near(name, rel) if near else self._descend(rel)
+    def _kept(self, rel: bytes) -> int:
+        """A directory that stays open for a while, as those on the way to it do."""
+        walked = rel
+        while walked and walked not in self._near:
+            walked = walked.rpartition(b"/")[0]
+        fd = self.fd
+        if walked:
+            fd = self._near[walked] = self._near.pop(walked)
+        if walked == rel:
+            return fd
+        rest = rel[len(walked) + 1 :] if walked else rel
+        if not rest:
+            raise no_name(rel)
+        for name in components(rest):
+            walked = walked + b"/" + name if walked else name
+            fd = self._near[walked] = self._open_in(fd, name, walked)
+            if len(self._near) > KEPT:
+                os.close(self._near.pop(next(iter(self._near))))
+        return fd
 
-    def _open_near(self, name: bytes, rel: bytes) -> int:
-        """Open a directory right below the one that is kept open."""
+    def _open_in(self, fd: int, name: bytes, rel: bytes) -> int:
+        """Open the directory `rel` by its name in the one that it is in."""
         try:
-            return os.open(name, DIRECTORY, dir_fd=self._near_fd)
+            return os.open(name, DIRECTORY, dir_fd=fd)
         except OSError as exc:
             raise not_opened(self.outside(rel), exc) from exc
-        except ValueError as exc:  # a NUL
-            raise no_name(rel) from exc
 
     def _place(self, rel: bytes) -> bytes:
         for new, old in self.moved.items():
@@ -112,23 +123,9 @@ class Root:
         return rel
 
     def leave(self, rel: bytes = b"") -> None:
-        """Forget the directory that is kept open, if it is this one or below it: that may be about to go elsewhere."""
-        if self._near_fd >= 0 and (not rel or (self._near + b"/").startswith(rel + b"/")):
-            os.close(self._near_fd)
-            self._near_fd = -1
-
-    def _descend(self, rel: bytes) -> int:
-        parts = components(rel)
-        fd = os.dup(self.fd)
-        walked = self.path
-        try:
-            for part in parts:
-                walked += b"/" + part
-                fd = step(fd, part, walked)
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
+        """Forget what is kept open of a directory and below it, which may be about to go elsewhere."""
+        for path in [path for path in self._near if not rel or (path + b"/").startswith(rel + b"/")]:
+            os.close(self._near.pop(path))
 
     @contextmanager
     def directory(self, rel: bytes) -> Iterator[int]:

@@ -315,7 +315,7 @@ class _Run:
         if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
             news["fingerprint"] = self._fingerprint
         if findings.blocks or findings.dropped or was.interrupted:
-            self.bytes = total.after(jail.root, was, findings.blocks, findings.dropped)
+            self.bytes = total.after(was, findings.blocks, findings.dropped)
         if self.bytes != jail.entry.get("bytes"):
             news["bytes"] = self.bytes
         return news

@@ -97,7 +97,7 @@ class Comparer:
                 return None
         if not holds_all(block, fd):
             return None
-        return subdirs, mtime_ns, linked(record, path, want.sources[0], self.known.source_dev)
+        return subdirs, mtime_ns, linked(record, path, want.sources[0], self.known.source_dev, fd)
 
     def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
         """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.
@@ -118,15 +118,17 @@ class Comparer:
         if equal is None:
             return None
         below = path + b"/"
-        linked = [Linked(below + name, file.parent, file.name, file.status) for name, file in sorted(equal)]
+        linked = [
+            Linked(below + name, file.parent, file.name, file.status, there) for name, file, there in sorted(equal)
+        ]
         return linked if recorded.knows(sorted(listing.statuses), map(inode, linked)) else None
 
     def _has_other_xattrs(self, listing: Listing, fd: int) -> bool:
         """Whether a directory has other ones than its source, when that is asked."""
         return bool(self.full) and listing.own is not None and not at.same_xattrs(listing.own, fd)
 
-    def _all_equal(self, listing: Listing, fd: int) -> list[tuple[bytes, WantedFile]] | None:
-        """Those with several names, when all in the jail is as wanted."""
+    def _all_equal(self, listing: Listing, fd: int) -> list[tuple[bytes, WantedFile, tuple[int, int] | None]] | None:
+        """Those with several names and what the jail has there, when all in the jail is as wanted."""
         lstat, has_flags, full, linked = os.stat, self._has_flags, self.full, []
         try:
             for name, want in listing.statuses.items():
@@ -146,7 +148,8 @@ class Comparer:
                     if _is_link(want) and os.readlink(name, dir_fd=fd) != listing.file(name).link():
                         return None
                 elif want.st_nlink > 1:
-                    linked.append((name, listing.file(name)))
+                    there = None if full else (have.st_dev, have.st_ino)  # links.py reads contents
+                    linked.append((name, listing.file(name), there))
                 elif full and not same_contents(listing.file(name), name, fd, full):
                     return None
         except FileNotFoundError:

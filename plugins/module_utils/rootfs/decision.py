@@ -19,6 +19,8 @@ class Linked(NamedTuple):
     name: bytes
     status: Any
     """os.stat_result, or recorded.Recorded where the source is not asked."""
+    there: tuple[int, int] | None = None
+    """Device and inode of what the jail has, where that was found to be as wanted."""
 
 
 def inode(linked: Linked) -> tuple[bytes, int]:

@@ -41,7 +41,7 @@ def _weight(task: Task) -> int:
     """
     if task.unwanted:
         return FIRST
-    return sum(want.status.st_size for want in task.subdirs.values() if want.status)
+    return task.size or sum(want.status.st_size for want in task.subdirs.values() if want.status)
 
 
 class Heap:

@@ -46,6 +46,8 @@ class Linker:
             self._group(sorted(group))
 
     def _group(self, group: list[Linked]) -> None:
+        if None not in (found := {name.there for name in group}) and len(found) == 1:
+            return  # all were compared a moment ago, and are one file
         have = [self._there(name.path) for name in group]
         leader = self._leader(group, have)
         if leader is None:

@@ -335,8 +335,8 @@ class Journal:
         self._size = 0
         self.name = b""
 
-    def write(self, path: bytes, block: bytes) -> tuple[bytes, int, int]:
-        """Append a block; returns the name of the journal, where the text starts and how long it is."""
+    def write(self, path: bytes, block: bytes, size: int) -> tuple[bytes, int, int, int]:
+        """Append a block about files that have so many bytes."""
         head = b"#dir /%s\n" % mtree.encode(path)
         try:
             if self._fd < 0:
@@ -346,7 +346,7 @@ class Journal:
             raise failed("write", self._root.outside(STATE + b"/" + self.name), exc) from exc
         start = self._size + len(head)
         self._size = start + len(block)
-        return self.name, start, len(block)
+        return self.name, start, len(block), size
 
     def _open(self) -> None:
         self.name = JOURNAL + os.urandom(6).hex().encode()
@@ -359,24 +359,22 @@ class Journal:
             self._fd = -1
 
 
-Written = dict[bytes, tuple[bytes, int, int]]
-"""Changed blocks: by directory, the journal that has the text, where it starts, how long it is."""
+Written = dict[bytes, tuple[bytes, int, int, int]]
+"""Changed blocks: by directory, the journal with the text, its start, its length, and the bytes of the files in it."""
 
 
 def finish(root: Root, record: Record, written: Written, dropped: Sequence[bytes]) -> None:
     """Write the record anew from the last one and what changed, atomically; then remove the journals."""
     if written or dropped or record.interrupted:
         paths = (record.blocks.keys() | written.keys()) - (set(dropped) - written.keys())
-        texts = {
-            name: root.read(STATE + b"/" + name, limits.RECORD) or b""
-            for name in {name for name, _start, _size in written.values()}
-        }
+        names = {found[0] for found in written.values()}
+        texts = {name: root.read(STATE + b"/" + name, limits.RECORD) or b"" for name in names}
 
         def text(path: bytes) -> bytes:
             if path not in written:
                 return record.blocks[path].text
-            name, start, size = written[path]
-            return texts[name][start : start + size]
+            name, start, length, _size = written[path]
+            return texts[name][start : start + length]
 
         root.write(RECORD, _nested(paths, text), mode=0o600)
     remove_journals(root)

@@ -17,6 +17,7 @@ import os
 from typing import Any, NamedTuple
 
 from .. import mtree
+from .._sys import at
 from .._sys.backend import backend
 from ..errors import RecordError
 from .decision import Linked
@@ -36,18 +37,26 @@ class Recorded(NamedTuple):
     st_flags: int
 
 
-def linked(record: Record, path: bytes, source: bytes, dev: int) -> list[Linked]:
-    """The files of a directory, made of one on the device `dev` of the source, that have other names too.
+def linked(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[Linked]:
+    """The files of a directory (open as `fd`), made of one on the device `dev` of the source, with other names too.
 
     `source` stands for all that it is made of: as they are here just so, none of them is copied from there.
     """
+    found = []
     inodes = record.linked(path)
-    fields = record.fields(path) if inodes else {}
-    return [
-        Linked(path + b"/" + name, source, name, Recorded(dev, inode, *fields[name][0][:6]))
-        for name, inode in inodes.items()
-        if name in fields
-    ]
+    text = b"\n" + record.block(path).files() if inodes else b""
+    for name, inode in inodes.items():
+        start = text.find(b"\n%s " % mtree.encode(name)) + 1
+        if start:  # only these lines are read: the others were compared as they are
+            fields = mtree.parse(text[start : text.index(b"\n", start) + 1])[1]
+            found.append(Linked(path + b"/" + name, source, name, Recorded(dev, inode, *fields[:6]), _file(fd, name)))
+    return found
+
+
+def _file(fd: int, name: bytes) -> tuple[int, int] | None:
+    """Device and inode of what has a name in an open directory."""
+    have = at.lstat(name, fd)
+    return (have.st_dev, have.st_ino) if have else None
 
 
 def holds_all(block: Block, fd: int) -> bool:

@@ -32,13 +32,10 @@ class Seal:
         self.identity = identity
         self.exposed = frozenset(exposed)
         """Paths of the source that lie elsewhere, with all below them."""
+        self._exposed = tuple(path + b"/" for path in self.exposed)
 
     def covers(self, path: bytes) -> bool:
-        while path:
-            if path in self.exposed:
-                return False
-            path = path.rpartition(b"/")[0]
-        return True
+        return not (path + b"/").startswith(self._exposed)
 
     def fingerprint(self, *wish: Any) -> str:
         """Of the source and of what is wanted from it."""

@@ -9,32 +9,28 @@ import re
 from collections.abc import Sequence
 
 from .. import mtree
-from .._sys import limits
-from .._sys.rooted import Root
 from ..errors import RecordError
-from ..jail import STATE
 from .record import Block, Record, Written
 
 _FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
 
 
-def after(root: Root, was: Record, written: Written, dropped: Sequence[bytes]) -> int | None:
+def after(was: Record, written: Written, dropped: Sequence[bytes]) -> int | None:
     """The total when these blocks have changed; None for a record that makes no sense.
 
     A file with several names counts once in a directory, and once for each directory. It is a function of the record
     alone, so that a run after one that was killed finds the same.
     """
-    names = {name for name, _start, _size in written.values()}
-    texts = {name: root.read(STATE + b"/" + name, limits.RECORD) or b"" for name in names}
-    changed = {*written, *dropped}
+    anew = {*written, *dropped}
     try:
-        new = sum(_of(Block(texts[name], start, start + size)) for name, start, size in written.values())
-        return new + sum(_of(block) for path, block in was.blocks.items() if path not in changed)
+        new = sum(size for _name, _start, _length, size in written.values())
+        return new + sum(of(block) for path, block in was.blocks.items() if path not in anew)
     except RecordError:
         return None
 
 
-def _of(block: Block) -> int:
+def of(block: Block) -> int:
+    """The bytes of the files in one directory."""
     linked = block.linked()
     sizes: dict[bytes | int, int] = {}
     for encoded, size in _FILE.findall(block.files()):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Collection
 from itertools import islice
 from typing import Any, NamedTuple
@@ -25,15 +26,19 @@ from .._sys import at, progress
 from .._sys.rooted import Root
 from ..errors import OperationError, failed, show
 from ..jail import STATE
+from . import total
 from .compare import Comparer
 from .decision import Decision, Linked
 from .fresh import Fresh
 from .install import Installer
 from .operation import CLEAR, CREATE, REMOVE, REPLACE, TIME, Operation, Stats
-from .record import Journal, Written
+from .record import Block, Journal, Written
 from .wanted import Listing, WantedDir, WantedFile, WantedTree
 
 MOST_REPORTED = 1000
+
+LARGE = 1 << 24
+"""Bytes of files that are copied or read for so long that others must be able to go on meanwhile."""
 
 
 class Task(NamedTuple):
@@ -51,6 +56,16 @@ class Task(NamedTuple):
     """A subdirectory that is to be cleared."""
     backward: bool = False
     """Whether that is the second task that clears it, from its other end."""
+    size: int = 0
+    """Bytes of the files in its one subdirectory, when those are LARGE."""
+
+
+class _LargeError(Exception):
+    """A directory has so much in its files that it is to be a task of its own, which others do not wait for."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 class Findings:
@@ -143,6 +158,8 @@ class Walker:
         self._root, self._tree, self._comparer = root, tree, comparer
         self._installer, self._journal = installer, journal
         self.findings = Findings()
+        self._most = sys.maxsize
+        """Bytes of files in a directory that this task may deal with."""
 
     def for_worker(self) -> Walker:
         """The same, with findings and a journal of its own."""
@@ -171,11 +188,16 @@ class Walker:
         tasks: list[Task] = []
         touched = task.touched or bool(task.unwanted)
         below, shown = task.path + b"/" if task.path else b"", progress.current()
+        self._most = max(LARGE, task.size)
         try:
             if task.unwanted and fd is not None:
                 self._clear(below + task.unwanted, fd, task.backward)
             for name in sorted(task.subdirs):
-                found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
+                try:
+                    found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
+                except _LargeError as large:
+                    tasks.append(task._replace(subdirs={name: task.subdirs[name]}, size=large.size))
+                    continue
                 if shown:
                     stats = self.findings.stats
                     shown.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
@@ -250,6 +272,8 @@ class Walker:
         listing = self._tree.list(path, want)
         mtime_ns = want.status.st_mtime_ns
         try:
+            if self._comparer.full:
+                self._refuse_large(listing)
             touched, later = False, list[bytes]()
             equal = self._comparer.unchanged(path, want, listing, fd)
             if equal is not None:
@@ -305,6 +329,8 @@ class Walker:
         """Fill a directory in the stage and put it in place."""
         listing = self._tree.list(path, want)
         try:
+            if self._installer:
+                self._refuse_large(listing)
             fresh = self._comparer.fresh(path, want, listing) if action == CREATE else None
             if fresh:
                 self._note_fresh(fresh, listing)
@@ -327,6 +353,11 @@ class Walker:
         finally:
             listing.close()
 
+    def _refuse_large(self, listing: Listing) -> None:
+        size = sum(status.st_size for status in listing.statuses.values())
+        if size > self._most:
+            raise _LargeError(size)
+
     def _note_unchanged(self, linked: list[Linked], listing: Listing) -> None:
         self.findings.linked += linked
         self.findings.stats.counts["sockets"] += listing.sockets
@@ -337,7 +368,7 @@ class Walker:
         self.findings.stats.counts["sockets"] += listing.sockets
         self.findings.linked += fresh.linked
         if self._journal:
-            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block)
+            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
 
     def _note(self, path: bytes, decision: Decision, listing: Listing) -> None:
         """Count what was decided, and tell the journal before it comes true."""
@@ -355,7 +386,7 @@ class Walker:
         if self._journal:
             block = decision.block()
             if decision.operations or block != self._comparer.known.record.block(path).text:
-                findings.blocks[path] = self._journal.write(path, block)
+                findings.blocks[path] = self._journal.write(path, block, total.of(Block(block)))
 
 
 def _files(operations: list[Operation]) -> list[tuple[bytes, WantedFile]]:

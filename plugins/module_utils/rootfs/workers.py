@@ -17,7 +17,7 @@ from .heap import Heap
 from .walk import Findings, Walker
 
 ALONE = 48
-"""How many directories must be waiting for more processes to be worth their start."""
+"""How many directories must be waiting for more processes to be worth their start, unless one of them is heavy."""
 
 MOST = 4
 """More processes than this wait for the disk, not for a processor."""
@@ -49,7 +49,8 @@ def _no_collection() -> Iterator[None]:
 def _run(walker: Walker, count: int) -> Findings:
     heap = Heap(walker.start())
     while heap:
-        if count > 1 and sum(ALONE if task.unwanted else len(task.subdirs) for task in heap.tasks()) >= ALONE:
+        waiting = sum(ALONE if task.unwanted else len(task.subdirs) for task in heap.tasks())
+        if count > 1 and (heap.heavy or waiting >= ALONE):
             from .team import Team  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
 
             team = Team(walker, count)

@@ -294,3 +294,46 @@ def test_components(parts: list[bytes]) -> None:
             split(path)
     else:
         assert split(path) == [part for part in parts if part not in (b"", b".")]
+
+
+def test_directories_that_a_walk_comes_back_to_are_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one branch of a deep tree to another and back: one call for each directory."""
+    for name in ("a/b/c/d/one", "a/b/x/y/two"):
+        (tmp_path / name).mkdir(parents=True)
+    opened, original = [], os.open
+
+    def open_counted(*args: Any, **kwargs: Any) -> int:
+        opened.append(args[0])
+        return original(*args, **kwargs)
+
+    with Root(bytes(tmp_path)) as root:
+        monkeypatch.setattr(os, "open", open_counted)
+        for _round in range(3):
+            os.close(root.open_dir(b"a/b/c/d/one"))
+            os.close(root.open_dir(b"a/b/x/y/two"))
+        monkeypatch.undo()
+    assert opened.count(b"one") == opened.count(b"two") == 3
+    assert sorted(opened[:8]) == sorted(b"a b c d x y one two".split())
+    assert len(opened) == 6 + 6
+
+
+def test_few_directories_are_kept_open_however_many_were_opened(tmp_path: Path) -> None:
+    here = len(os.listdir("/dev/fd"))
+    with Root(bytes(tmp_path)) as root:
+        deep = b"/".join([b"deeper"] * 300)
+        for rel in (b"/".join([b"deeper"] * depth) for depth in range(1, 301)):
+            root.make_dir(rel, 0o755, 0, 0)
+        assert len(os.listdir("/dev/fd")) < here + 30
+        root.leave(b"deeper/deeper")
+        assert len(os.listdir("/dev/fd")) <= here + 3
+        os.close(root.open_dir(deep))
+    assert len(os.listdir("/dev/fd")) == here
+
+
+@pytest.mark.parametrize("wrong", [b"one/two//three", b"one//two/three", b"one/two/./three", b"one/two/../two/three"])
+def test_a_wrong_path_is_refused_though_what_it_leads_to_is_kept_open(tmp_path: Path, wrong: bytes) -> None:
+    (tmp_path / "one/two/three").mkdir(parents=True)
+    with Root(bytes(tmp_path)) as root:
+        os.close(root.open_dir(b"one/two/three"))
+        with pytest.raises(InputError):
+            root.open_dir(wrong)

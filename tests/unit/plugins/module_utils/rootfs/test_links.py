@@ -8,9 +8,18 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._sys.rooted import Root
+from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs import total
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.links import Linker
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.record import Record
+from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal
 
 from .conftest import Make, paths
 
@@ -148,3 +157,47 @@ def test_a_link_where_the_jail_would_have_its_macos_is_mended(make: Make, place:
     assert system.is_dir()
     assert not system.is_symlink()
     assert list(outside.iterdir()) == []
+
+
+@pytest.fixture(params=[None, "as it was"])
+def again(request: pytest.FixtureRequest, place: Path, source: Path, names: list[str]) -> Callable[[], Result]:
+    """Build a jail whose source is sealed, or not, once more."""
+    seal = Seal(request.param) if request.param else None
+    wish = Wish(str(place / "jail"), str(source), entries=[{"src": "/usr/"}])
+    build(wish, check=False, seal=seal)
+    return partial(build, wish, check=False, seal=seal)
+
+
+def test_names_that_were_compared_in_their_directories_are_not_looked_at_again(
+    again: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def there(_linker: Linker, path: bytes) -> None:
+        raise AssertionError(f"looked at {path!r}")
+
+    monkeypatch.setattr(Linker, "_there", there)
+    assert not again().changed
+
+
+def test_equal_files_that_are_no_more_one_become_one_again(
+    again: Callable[[], Result], place: Path, names: list[str]
+) -> None:
+    """Each is as wanted in its directory: only together do they differ."""
+    jail = place / "jail"
+    other = jail / names[3]
+    before = other.parent.stat()
+    shutil.copy2(other, place / "copy")
+    (place / "copy").rename(other)
+    os.utime(other.parent, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert inodes(jail, names) == 2
+    assert paths(again()) == {("link", f"/{names[3]}")}
+    assert inodes(jail, names) == 1
+
+
+def test_the_bytes_that_are_told_are_those_of_the_record(make: Make, place: Path, names: list[str]) -> None:
+    """A file with several names counts once in each directory, by the short way to decide and by the other."""
+    first = make("/usr/")
+    (place / "jail" / names[0]).unlink()
+    second = make("/usr/")
+    with Root(bytes(place / "jail")) as root:
+        recorded = sum(map(total.of, Record.load(root).blocks.values()))
+    assert first.values["jail_bytes"] == second.values["jail_bytes"] == recorded > 0

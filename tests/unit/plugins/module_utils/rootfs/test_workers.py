@@ -75,6 +75,35 @@ def test_few_directories_are_dealt_with_alone(make: Make, monkeypatch: pytest.Mo
     make("/usr/", workers=4)
 
 
+@pytest.mark.parametrize("verify", ["quick", "full"])
+def test_large_files_are_dealt_with_while_others_go_on(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch, verify: str
+) -> None:
+    """By a process of their own, though there is nothing else that is worth one."""
+    monkeypatch.setattr(walk, "LARGE", 1 << 17, raising=False)
+    (source / "usr/large").mkdir()
+    (source / "usr/large/file").write_bytes(b"much" * (1 << 16))
+    if verify == "full":
+        make("/usr/")
+    forked, original = list[int](), os.fork
+
+    def fork() -> int:
+        pid = original()
+        forked.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork)
+    result = make("/usr/", workers=2, verify=verify)
+    assert len(forked) == 2
+    assert result.changed is (verify == "quick")
+    monkeypatch.undo()
+    for again in ("quick", "full"):
+        assert not make("/usr/", workers=1, verify=again).changed
+    assert (place / "jail/usr/large/file").read_bytes() == (source / "usr/large/file").read_bytes()
+    alone = make("/usr/", workers=1, jail=str(place / "one"))
+    assert alone.values["jail_bytes"] == result.values["jail_bytes"]
+
+
 @pytest.mark.parametrize("processes", [0, 1, 2])
 def test_where_no_more_processes_can_be_started_fewer_do(
     make: Make, place: Path, wide: Path, monkeypatch: pytest.MonkeyPatch, processes: int

@@ -18,9 +18,9 @@
 
 PARTS := lint types layers unit connection attack sanity target-python ansible-lint docs-lint changelog-lint collection molecule
 
-SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/test_outside.py tests/unit/plugins/modules/test_faults.py \
-	tests/unit/plugins/module_utils/image/test_generated_layers.py $(addprefix \
-	tests/unit/plugins/module_utils/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
+SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/_jail/test_outside.py tests/unit/plugins/modules/test_faults.py \
+	tests/unit/plugins/module_utils/_jail/image/test_generated_layers.py $(addprefix \
+	tests/unit/plugins/module_utils/_jail/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
 
 .PHONY: help ready jail shell test bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import judged, table
-from ansible_collections.darwin.jail.plugins.plugin_utils.settings import refuse_facts
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import judged, table
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.settings import refuse_facts
 
 CHECK = re.compile(r"__[a-z0-9]+_check_([a-z0-9_]+)")
 COLUMNS = ("mac", "jail", "check", "result", "detail")

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import OnMac
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import OnMac
 
 DIRECTORY = "/private/var/run"
 """Of root, on every Mac, and emptied when it starts."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import OnMac
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import OnMac
 
 
 class ActionModule(OnMac):

@@ -13,7 +13,7 @@ import subprocess
 import uuid
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import OnMac
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import OnMac
 
 NUMBER = re.compile("[0-9]{1,10}")
 

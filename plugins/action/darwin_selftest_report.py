@@ -17,9 +17,9 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
-from ansible_collections.darwin.jail.plugins.module_utils.selftest.claims import DISPROVEN
-from ansible_collections.darwin.jail.plugins.module_utils.selftest.privacy import Cleaner
-from ansible_collections.darwin.jail.plugins.plugin_utils import proof
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims import DISPROVEN
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.privacy import Cleaner
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import proof
 
 SPEC = {
     "dest": {"type": "path", "required": True},

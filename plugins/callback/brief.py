@@ -31,8 +31,8 @@ from typing import Any
 
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
-from ansible_collections.darwin.jail.plugins.module_utils.errors import show_message
-from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import cause
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show_message
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import cause
 
 MESSAGES = {"debug", "ansible.builtin.debug", "ansible.legacy.debug"}
 

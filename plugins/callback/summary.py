@@ -54,8 +54,8 @@ from typing import Any
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
-from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import reason, table
-from ansible_collections.darwin.jail.plugins.plugin_utils.totals import Totals
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import reason, table
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.totals import Totals
 
 COLUMNS = ("host", "changed", "kept", "copied", "size", "time", "next")
 LOST = ("host", "result", "step", "why")

@@ -190,11 +190,24 @@ from ansible.plugins.become import BecomeBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError, show_message
-from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS, Visit, entered, incomplete, without_ours
-from ansible_collections.darwin.jail.plugins.plugin_utils import entry, settings
-from ansible_collections.darwin.jail.plugins.plugin_utils.mac import Answer, Mac, SshMac, Sudo, mac_over_ssh, this_mac
-from ansible_collections.darwin.jail.plugins.plugin_utils.python import (
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError, show_message
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import (
+    PYTHONS,
+    Visit,
+    entered,
+    incomplete,
+    without_ours,
+)
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import entry, settings
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import (
+    Answer,
+    Mac,
+    SshMac,
+    Sudo,
+    mac_over_ssh,
+    this_mac,
+)
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.python import (
     JAIL_PYTHONS,
     found_elsewhere,
     is_vain_search,

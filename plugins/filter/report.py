@@ -59,7 +59,7 @@ from ansible.errors import AnsibleFilterError
 
 def report(answers: Sequence[Mapping[str, Any]], form: str, now: str) -> str:
     # Ansible loads all filters of a collection to find one, in each task anew.
-    from ansible_collections.darwin.jail.plugins.plugin_utils import report as reports  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.plugin_utils._jail import report as reports  # noqa: PLC0415
 
     forms: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "json": reports.as_json,

@@ -34,7 +34,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.errors import show_message
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show_message
 
 
 def shown(texts: Any) -> Any:

@@ -53,7 +53,7 @@ _value:
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.plugin_utils.vms import host_name, variables
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.vms import host_name, variables
 
 
 def vm_hosts(

@@ -128,9 +128,9 @@ from ansible.plugins.inventory import (
 )
 from ansible.plugins.loader import cache_loader, connection_loader
 from ansible.template import trust_as_template
-from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe, suggestion
-from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import CHROOT
-from ansible_collections.darwin.jail.plugins.plugin_utils.sources import remembered
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.hosts import add_host, check_keys, safe, suggestion
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import CHROOT
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import remembered
 
 Entry = Mapping[str, Any]
 

@@ -80,11 +80,11 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.darwin.jail.plugins.module_utils.errors import show, show_message
-from ansible_collections.darwin.jail.plugins.plugin_utils.hosts import add_host, check_keys, safe
-from ansible_collections.darwin.jail.plugins.plugin_utils.reach import advised
-from ansible_collections.darwin.jail.plugins.plugin_utils.sources import remembered
-from ansible_collections.darwin.jail.plugins.plugin_utils.vms import host_name, is_local, variables, way_through
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show, show_message
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.hosts import add_host, check_keys, safe
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import advised
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import remembered
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.vms import host_name, is_local, variables, way_through
 
 MARK = "=addresses="
 SCRIPT = f"""

@@ -51,7 +51,7 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.darwin.jail.plugins.plugin_utils import sources
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import sources
 
 
 class LookupModule(LookupBase):

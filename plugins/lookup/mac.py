@@ -47,8 +47,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.darwin.jail.plugins.plugin_utils.on_mac import refuse_jail
-from ansible_collections.darwin.jail.plugins.plugin_utils.settings import refuse_facts
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import refuse_jail
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.settings import refuse_facts
 
 
 class LookupModule(LookupBase):

@@ -49,8 +49,8 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.darwin.jail.plugins.module_utils.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.manifest import read_manifests
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.manifest import read_manifests
 
 ABSOLUTE_INCLUDE = re.compile(rb"^\s*@include\s+/.*", re.MULTILINE)
 

@@ -45,7 +45,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import PREFIX, item_keys, known_names
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import PREFIX, item_keys, known_names
 
 TYPING_ERROR = 0.8
 """How alike two names are, from 0 to 1, when one of them is probably the other."""

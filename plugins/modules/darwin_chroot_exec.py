@@ -300,9 +300,9 @@ also:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.chroot import execute_all
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.command import execute_all
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 ARGV = {"type": "list", "elements": "str"}
 OF_EACH = {

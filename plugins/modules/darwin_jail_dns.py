@@ -122,10 +122,10 @@ errors:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.dns import MODES, arrange
-from ansible_collections.darwin.jail.plugins.module_utils.launchd import PYTHON
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs.dns import MODES, arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import PYTHON
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {
     "jail": {"type": "path", "required": True},

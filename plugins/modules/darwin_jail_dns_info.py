@@ -74,9 +74,9 @@ errors:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.dns import inspect
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs.dns import inspect
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {"jail": {"type": "path", "required": True}, "names": {"type": "list", "elements": "str", "default": []}}
 

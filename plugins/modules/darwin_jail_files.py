@@ -140,9 +140,9 @@ operations_total:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.files import arrange
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.files import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 FILE = {
     "path": {"required": True},

@@ -332,9 +332,9 @@ signing:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.jail_info import SUBSETS, gather
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import SUBSETS, gather
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {
     "progress_file": {"type": "path"},

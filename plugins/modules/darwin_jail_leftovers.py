@@ -68,9 +68,9 @@ leftovers:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.leftovers import arrange
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.leftovers import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {
     "jails": {"type": "bool", "default": False},

@@ -131,10 +131,10 @@ mounts:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.bind_mounts import arrange
-from ansible_collections.darwin.jail.plugins.module_utils.launchd import PYTHON
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs.bind_mounts import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import PYTHON
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 MOUNT = {
     "src": {"type": "path", "required": True},

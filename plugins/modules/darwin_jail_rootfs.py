@@ -312,9 +312,9 @@ kept:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 ENTRY = {"src": {"required": True}, "dest": {}, "optional": {"type": "bool", "default": False}}
 
@@ -345,7 +345,7 @@ def work(params: dict[str, Any], check: bool) -> Result:
     state, unmount = params.pop("state"), params.pop("unmount")
     if state == "absent":
         # Builds are by far the most runs, and need not load it.
-        from ansible_collections.darwin.jail.plugins.module_utils.rootfs import remove  # noqa: PLC0415
+        from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove  # noqa: PLC0415
 
         return remove.remove(params["jail"], unmount, check, params["progress_file"])
     return build(Wish(**params), check)

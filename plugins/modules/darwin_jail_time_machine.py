@@ -40,9 +40,9 @@ RETURN = r"""
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.time_machine import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.time_machine import arrange
 
 SPEC = {"jail": {"type": "path", "required": True}, "excluded": {"type": "bool", "default": True}}
 

@@ -109,9 +109,9 @@ stats:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.tree.fill import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.tree.fill import arrange
 
 SPEC = {
     "jail": {"type": "path", "required": True},

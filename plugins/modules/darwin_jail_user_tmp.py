@@ -102,9 +102,9 @@ cache_dir:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.user_tmp import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.user_tmp import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {
     "jail": {"type": "path", "required": True},

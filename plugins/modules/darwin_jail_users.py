@@ -128,9 +128,9 @@ users:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.users import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.users import arrange
 
 USER = {
     "name": {"required": True},

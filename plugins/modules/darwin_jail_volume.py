@@ -79,9 +79,9 @@ quota:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.volume import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.apfs_volume import arrange
 
 SPEC = {
     "name": {"type": "str", "required": True},

@@ -109,9 +109,9 @@ fuse:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.mac import survey
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.mac_info import survey
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {"users": {"type": "list", "elements": "str", "default": []}}
 

@@ -121,8 +121,8 @@ vms:
   sample: [{name: build-1, image: "ghcr.io/cirruslabs/macos-sequoia-base:latest", address: 192.168.64.6, created: true}]
 """
 
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.vm.arrange import DRIVERS, arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.arrange import DRIVERS, arrange
 
 VM = {
     "name": {"required": True},

@@ -119,10 +119,10 @@ mac:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils.selftest import judging
-from ansible_collections.darwin.jail.plugins.module_utils.selftest import run as runs
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import judging
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import run as runs
 
 SPEC = {
     "state": {"choices": ["begun", "judged", "ended"], "required": True},

@@ -188,14 +188,14 @@ def _bait(top: str) -> None:
 
 
 def _write_programs() -> None:
-    source = importlib.import_module(f"{PACKAGE}.module_utils._sys.source")
+    bundle = importlib.import_module(f"{PACKAGE}.module_utils._jail.programs.bundle")
     parts = {
-        name: importlib.import_module(f"{PACKAGE}.module_utils._sys.{name}")
-        for name in ("daemon", "peer", "dns_relay", "devfs_mount", "bind_mount")
+        name: importlib.import_module(f"{PACKAGE}.module_utils._jail.programs.{name}")
+        for name in ("daemon", "socket_peer", "dns_relay", "devfs_mount", "bind_mount")
     }
     for name in ("dns_relay", "devfs_mount", "bind_mount"):
         with open(f"{PROGRAMS}/{name}.py", "w") as file:
-            file.write(source.program(parts["daemon"], parts["peer"], parts[name], call="main()"))
+            file.write(bundle.program(parts["daemon"], parts["socket_peer"], parts[name], call="main()"))
 
 
 def _remove(path: str) -> None:

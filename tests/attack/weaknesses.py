@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from ansible_collections.darwin.jail.plugins.module_utils import errors, jail
-from ansible_collections.darwin.jail.plugins.module_utils._sys import at, paths, rooted
+from ansible_collections.darwin.jail.plugins.module_utils._jail import errors, jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, paths, rooted
 
 WEAK: dict[str, Callable[[], list[Any]]] = {
     "links are followed": lambda: [

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import macho_files as make
-from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from host.dyld_cache import IMAGES, Family
 
 

@@ -17,18 +17,18 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 def apart(state: str) -> None:
     """Keep the state of this machine out of it."""
-    from ansible_collections.darwin.jail.plugins.module_utils import on_the_mac, register  # noqa: PLC0415
-    from ansible_collections.darwin.jail.plugins.module_utils._sys import lock  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail import host_state, register  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock  # noqa: PLC0415
 
     lock._home = lambda: os.fsencode(state)
     register.DIRECTORY = os.fsencode(f"{state}/jails")
-    on_the_mac.NOTES = os.fsencode(f"{state}/images")
+    host_state.NOTES = os.fsencode(f"{state}/images")
 
 
 def build(jail: str, source: str, src: str, dest: str, *options: str) -> None:
     """Options are those of Wish, and seal=IDENTITY for a source that does not change."""
-    from ansible_collections.darwin.jail.plugins.module_utils.rootfs.build import Wish, build  # noqa: PLC0415
-    from ansible_collections.darwin.jail.plugins.module_utils.rootfs.seal import Seal  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal  # noqa: PLC0415
 
     given: dict[str, Any] = dict(option.split("=", 1) for option in options)
     if "workers" in given:
@@ -39,35 +39,35 @@ def build(jail: str, source: str, src: str, dest: str, *options: str) -> None:
 
 
 def remove(jail: str) -> None:
-    from ansible_collections.darwin.jail.plugins.module_utils.rootfs.remove import remove  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove  # noqa: PLC0415
 
     remove(jail, unmount=False, check=False)
 
 
 def export(jail: str, layout: str, compression: str) -> None:
-    from ansible_collections.darwin.jail.plugins.module_utils.image.config import Settings  # noqa: PLC0415
-    from ansible_collections.darwin.jail.plugins.module_utils.image.export import export  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import Settings  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export  # noqa: PLC0415
 
     export(jail, layout, "latest", Settings(compression=compression), False)
 
 
 def unpack(jail: str, layout: str) -> None:
-    from ansible_collections.darwin.jail.plugins.module_utils.image.present import unpack  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.image.present import unpack  # noqa: PLC0415
 
     unpack(jail, layout, "latest", False)
 
 
 def look(jail: str) -> None:
     """At all files of a jail."""
-    from ansible_collections.darwin.jail.plugins.module_utils import jail as jails  # noqa: PLC0415
-    from ansible_collections.darwin.jail.plugins.module_utils import sizes, survey  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import jail_size, tree_walk  # noqa: PLC0415
 
     with jails.open_jail(jail) as opened:
-        survey.walk(opened.root, opened.mounts(), [sizes.Sizes()])
+        tree_walk.walk(opened.root, opened.mounts(), [jail_size.Sizes()])
 
 
 def audit(jail: str, *subsets: str) -> None:
-    from ansible_collections.darwin.jail.plugins.module_utils.jail_info import gather  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather  # noqa: PLC0415
 
     missing = gather(jail, list(subsets)).values.get("closure", {}).get("missing")
     if missing:

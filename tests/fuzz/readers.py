@@ -29,16 +29,17 @@ LONGEST, MOST = 10, 1024
 BOUNDS = ["-max_len=16384", f"-timeout={LONGEST}", f"-rss_limit_mb={MOST}"]
 
 with atheris.instrument_imports(include=["ansible_collections.darwin.jail.plugins.module_utils"]):
-    from ansible_collections.darwin.jail.plugins.module_utils import code_signature, dyld_cache, macho
-    from ansible_collections.darwin.jail.plugins.module_utils.errors import (
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
         FormatError,
         InputError,
         JailError,
         OperationError,
         RecordError,
     )
-    from ansible_collections.darwin.jail.plugins.module_utils.extent import Extent
-    from ansible_collections.darwin.jail.plugins.module_utils.rootfs import globs, manifest, record
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.macho import code_signature, dyld_cache, macho
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import Extent
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.record import record
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import globs, manifest
 
 
 def read_macho(data: bytes) -> None:

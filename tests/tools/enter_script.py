@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import PYTHONS
 
 TOP = Path(__file__).parents[2]
 SCRIPT = TOP / "roles/mac/files/enter.sh"
-MODULES = ("threshold", "who", "visitor", "terminal", "door")
+MODULES = ("chroot_exec", "passwd_lookup", "jail_session", "terminal", "enter_command")
 
 HEAD = """\
 #!/bin/sh
@@ -49,7 +49,7 @@ def script() -> str:
     """What the file has to be."""
     lines = ["from __future__ import annotations", ""]
     for name in MODULES:
-        text = (TOP / f"plugins/module_utils/_sys/{name}.py").read_text()
+        text = (TOP / f"plugins/module_utils/_jail/programs/{name}.py").read_text()
         body = text[text.index('"""') :]  # without the licence, which is said above
         lines += [line for line in body.splitlines() if not line.startswith(("from .", "from __future__ "))]
     return HEAD + "\n".join(lines) + TAIL.replace("@PYTHONS@", " ".join(PYTHONS))

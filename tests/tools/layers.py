@@ -41,7 +41,7 @@ MAY_BE_SHOWN = re.compile(
 )
 """What takes one: it says it, says where something was, or compares it with the mount table."""
 STAND_IN = re.compile(r"stand[-_ ]?in\b", re.IGNORECASE)
-TELLS_THEM_APART = "plugins/plugin_utils/proof.py"
+TELLS_THEM_APART = "plugins/plugin_utils/_jail/proof.py"
 """What is written of a run on a stand-in must not be taken for a proof."""
 
 
@@ -132,10 +132,10 @@ def only_the_runner_knows_ansible(file: Source) -> Iterator[Violation]:
         return
     for line, module in file.imports:
         if module.split(".")[0] == "ansible":
-            yield file.found(line, f"only module_utils/runner.py may import Ansible ({module})")
+            yield file.found(line, f"only module_utils/_jail/runner.py may import Ansible ({module})")
     for node in ast.walk(file.tree):
         if isinstance(node, ast.Attribute) and node.attr in ("fail_json", "exit_json"):
-            yield file.found(node.lineno, f"only module_utils/runner.py may call {node.attr}: raise a JailError")
+            yield file.found(node.lineno, f"only module_utils/_jail/runner.py may call {node.attr}: raise a JailError")
 
 
 def only_sys_touches_the_disk(file: Source) -> Iterator[Violation]:
@@ -156,11 +156,13 @@ def only_sys_touches_the_disk(file: Source) -> Iterator[Violation]:
 
 
 def one_place_asks_for_the_platform(file: Source) -> Iterator[Violation]:
-    if not file.layer or file.name == "_sys/backend.py":
+    if not file.layer or file.name == "system/platform/base.py":
         return
     for node in ast.walk(file.tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.platform", "os.uname", "platform.system"):
-            yield file.found(node.lineno, f"only _sys/backend.py may ask for the platform ({ast.unparse(node)})")
+            yield file.found(
+                node.lineno, f"only system/platform/base.py may ask for the platform ({ast.unparse(node)})"
+            )
 
 
 def _callee(call: ast.Call) -> str:

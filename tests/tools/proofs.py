@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils.selftest.claims import DISPROVEN, PROVEN, Claim
-from ansible_collections.darwin.jail.plugins.module_utils.selftest.judging import in_order
-from ansible_collections.darwin.jail.plugins.plugin_utils import proof
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims import DISPROVEN, PROVEN, Claim
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import in_order
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import proof
 
 CHECKOUT = Path(__file__).parents[2]
 FOLDER = CHECKOUT / "docs/proofs"

@@ -29,8 +29,13 @@ BROKEN = [
     (MODULE, "from .darwin_y import main", 1, "modules may not import modules"),
     (CONNECTION, "from ..modules import darwin_x", 1, "connection may not import modules"),
     (CONNECTION, "from ..module_utils._sys import rooted", 1, "connection may not import _sys"),
-    (UTIL, "from ansible.module_utils.basic import AnsibleModule", 1, "only module_utils/runner.py may import Ansible"),
-    (MODULE, "import ansible.module_utils.basic", 1, "only module_utils/runner.py may import Ansible"),
+    (
+        UTIL,
+        "from ansible.module_utils.basic import AnsibleModule",
+        1,
+        "only module_utils/_jail/runner.py may import Ansible",
+    ),
+    (MODULE, "import ansible.module_utils.basic", 1, "only module_utils/_jail/runner.py may import Ansible"),
     (ENGINE, "def f(module):\n    module.fail_json(msg='')", 2, "may call fail_json"),
     (UTIL, "import os\nos.chmod('/x', 0)", 2, "may open or change files (os.chmod)"),
     (ENGINE, "def f():\n    with open('/x'):\n        pass", 2, "may open or change files (open)"),
@@ -53,7 +58,7 @@ SOUND = [
         "def f(x):\n    y = show(x)\n    raise JailError(f'no {y}', show(x))\n    failed('read', x.outside(b''), 1)",
     ),
     (SYS, "from ..errors import JailError\nfrom .rooted import Root\nimport os\nos.chmod('/x', 0)"),
-    ("plugins/module_utils/_sys/backend.py", "import sys\nsys.platform"),
+    ("plugins/module_utils/_jail/system/platform/base.py", "import sys\nsys.platform"),
     ("tests/unit/plugins/x.py", f"from {layers.OURS}.modules import x\nfrom {layers.OURS}.module_utils._sys import y"),
     (
         UTIL,
@@ -61,7 +66,7 @@ SOUND = [
     ),
     (ENGINE, "from .._sys.rooted import Root\nfrom ..errors import JailError\nfrom .plan import plan"),
     (
-        "plugins/module_utils/runner.py",
+        "plugins/module_utils/_jail/runner.py",
         "from ansible.module_utils.basic import AnsibleModule\nAnsibleModule.fail_json()",
     ),
     (MODULE, "from ..module_utils.rootfs import build\nfrom ..module_utils.runner import run"),

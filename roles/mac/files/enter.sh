@@ -15,7 +15,7 @@ from __future__ import annotations
 
 """The step into a jail, and the program that is run behind it.
 
-Part of programs that source.py puts together, so it imports little: each
+Part of programs that bundle.py puts together, so it imports little: each
 import costs milliseconds of every task, and none may be made once the root
 has changed, for it would be looked for in the jail.
 """
@@ -177,7 +177,7 @@ is done here, in one place for all that enters a jail.
 Of the files nothing is believed but a name, a home, and numbers that are not
 the Mac's: a user of the jail's own is nobody of the Mac, and in none of its
 groups but staff. The Mac is asked before the root changes. Part of programs
-that source.py puts together, so it imports little.
+that bundle.py puts together, so it imports little.
 """
 
 
@@ -293,7 +293,7 @@ def lines(jail: int, path: str) -> list[list[str]]:
     return [line.split(":") for line in text.split("\n") if line and not line.startswith("#")]
 """Go into a jail for somebody elsewhere: to run a command, or to take or leave one file.
 
-This runs on the Mac as root, behind the text of threshold.py (visit.py puts
+This runs on the Mac as root, behind the text of chroot_exec.py (exec/session.py puts
 the two together): nothing of this collection is installed there. Of the jail
 nothing is believed: its directory is opened component by component without
 following links, root alone must be able to change what lies on that way, and
@@ -321,7 +321,7 @@ CHUNK = 1 << 20
 REFUSED = 125
 """The exit code when a step failed, so that nothing was done."""
 
-# The visitor's last line of standard error, before a program of the jail gets control: what comes behind it is the
+# The last line of this program's standard error, before a program of the jail gets control: what comes behind it is the
 # program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
 ENTERED = "darwin.jail: entered\n"
 INCOMPLETE = "darwin.jail: incomplete\n"
@@ -329,7 +329,7 @@ INCOMPLETE = "darwin.jail: incomplete\n"
 FAILED = "darwin.jail: failed"
 """Begins the line about the step that failed: its name, the name of the errno, and a path."""
 
-# The names of the user's directories for temporary files end in the number of the user (user_tmp.py).
+# The names of the user's directories for temporary files end in the number of the user (accounts/user_tmp.py).
 FOLDERS = "/var/folders"
 ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
 TAIL = 6
@@ -571,7 +571,7 @@ or whose session it controls, can put a command into it, which the person's
 shell runs later (TIOCSTI: xnu asks for no more, bsd/kern/tty.c). One process
 stays with the person and copies bytes both ways; the other becomes the program.
 
-Part of programs that source.py puts together. It uses select(2), for poll(2)
+Part of programs that bundle.py puts together. It uses select(2), for poll(2)
 of macOS does not work on terminals.
 """
 

@@ -27,7 +27,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import module_loader
 from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge
-from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import known_names
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 from documented import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
 from templates import trusted
 

@@ -9,7 +9,7 @@ import inspect
 from itertools import pairwise
 from pathlib import Path
 
-from ansible_collections.darwin.jail.plugins.module_utils._sys import limits
+from ansible_collections.darwin.jail.plugins.module_utils._jail import limits
 
 PAGE = Path(__file__).parents[3] / "docs/limits.md"
 HEAD = "| name | limit | of | reason |\n|---|---|---|---|\n"

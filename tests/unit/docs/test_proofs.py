@@ -10,8 +10,8 @@ from typing import Any
 
 import proofs
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils.selftest.judging import in_order
-from ansible_collections.darwin.jail.plugins.plugin_utils import proof
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import in_order
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import proof
 
 
 def written(tmp_path: Path, **changes: Any) -> Path:

@@ -9,12 +9,18 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.darwin.jail.plugins.module_utils.macos import BOTH, NEWEST, OLDEST, RELEASES, processors
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import (
+    BOTH,
+    NEWEST,
+    OLDEST,
+    RELEASES,
+    processors,
+)
 from documented import CHECKOUT
 from host import releases
 
 HOMES = {
-    "plugins/module_utils/macos.py": "which has the list",
+    "plugins/module_utils/_jail/macos/release.py": "which has the list",
     "docs/profiles.md": "which shows it",
     "tests/unit/docs/test_releases.py": "which has the patterns",
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import item_keys, user_variable
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import item_keys, user_variable
 
 CHECKOUT = Path(__file__).parents[3]
 PLAYBOOKS = sorted((CHECKOUT / "playbooks").glob("*.yml"))

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import on_the_mac, register
-from ansible_collections.darwin.jail.plugins.module_utils._sys import lock, runs
+from ansible_collections.darwin.jail.plugins.module_utils._jail import host_state, register
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock, run_directories
 from volumes import folding_volume, lacks
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
@@ -53,7 +53,7 @@ def nothing_for_this_machine() -> Iterator[None]:
     """No test leaves anything where the collection keeps what it keeps on a Mac."""
 
     def kept() -> list[Path]:
-        return sorted(Path(os.fsdecode(on_the_mac.NOTES)).parent.rglob("*"))
+        return sorted(Path(os.fsdecode(host_state.NOTES)).parent.rglob("*"))
 
     before = kept()
     yield
@@ -64,8 +64,8 @@ def nothing_for_this_machine() -> Iterator[None]:
 def own_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What runs in tests need on the Mac for a while, or note there, lies beside what is the tests' own."""
     place = tmp_path_factory.getbasetemp().resolve() / "mac/runs"
-    monkeypatch.setattr(runs, "MAC", os.fsencode(place))
-    monkeypatch.setattr(on_the_mac, "NOTES", os.fsencode(place.with_name("images")))
+    monkeypatch.setattr(run_directories, "MAC", os.fsencode(place))
+    monkeypatch.setattr(host_state, "NOTES", os.fsencode(place.with_name("images")))
     return place
 
 

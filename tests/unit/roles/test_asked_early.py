@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.darwin.jail.plugins.module_utils._sys.limits import PROGRAM_OUTPUT
+from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import PROGRAM_OUTPUT
 from templates import trusted
 
 ROLES = Path(__file__).parents[3] / "roles"

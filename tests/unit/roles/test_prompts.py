@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.darwin.jail.plugins.module_utils._sys.door import TERM_PROGRAM
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.enter_command import TERM_PROGRAM
 
 CHECKOUT = Path(__file__).parents[3]
 FILES = {

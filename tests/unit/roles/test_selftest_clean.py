@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="jails are root's")

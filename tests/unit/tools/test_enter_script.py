@@ -10,7 +10,7 @@ from pathlib import Path
 
 import enter_script
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils.visit import PYTHONS
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import PYTHONS
 
 
 def test_the_command_is_up_to_date() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as action
 from ansible_collections.darwin.jail.plugins.filter.shown import shown
-from ansible_collections.darwin.jail.plugins.plugin_utils.outcome import judged, table
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import judged, table
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,7 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.darwin.jail.plugins.action import darwin_selftest as action
 from ansible_collections.darwin.jail.plugins.action import darwin_selftest_report as report
-from ansible_collections.darwin.jail.plugins.module_utils.selftest.privacy import Cleaner
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.privacy import Cleaner
 
 
 def test_a_run_of_this_machine_lives_as_long_as_its_process() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from connections import QUIET, TOP
 
 USER = pwd.getpwnam("nobody")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._sys import visitor
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import jail_session
 from connections import FailedError, Link
 
 SSH = """#!/bin/sh
@@ -123,8 +123,8 @@ def test_it_is_the_jail_s_user_with_an_environment_of_its_own(connect: Connect) 
 
 def test_a_jail_whose_build_did_not_end_is_told(connect: Connect, furnished: Path, tmp_path: Path) -> None:
     """By the visitor alone: what a program says is its own."""
-    says_so = f"echo x; printf '{visitor.INCOMPLETE}{visitor.ENTERED}' >&2"
-    said = (0, b"x\n", (visitor.INCOMPLETE + visitor.ENTERED).encode())
+    says_so = f"echo x; printf '{jail_session.INCOMPLETE}{jail_session.ENTERED}' >&2"
+    said = (0, b"x\n", (jail_session.INCOMPLETE + jail_session.ENTERED).encode())
     warning = f"{furnished} is not complete: its build did not end: build it again"
     done, building, at_a_terminal = connect(), connect(), connect(ansible_ssh_use_tty=True)
     assert done.run(says_so) == said

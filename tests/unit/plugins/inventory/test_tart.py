@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.inventory import tart
-from ansible_collections.darwin.jail.plugins.plugin_utils.vms import variables
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.vms import variables
 
 PROGRAM = Path(sys.executable).with_name("ansible-inventory")
 ROWS = [

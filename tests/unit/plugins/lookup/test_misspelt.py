@@ -14,7 +14,7 @@ from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.connection import chroot
 from ansible_collections.darwin.jail.plugins.lookup import misspelt
-from ansible_collections.darwin.jail.plugins.plugin_utils.user_names import known_names
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 
 CHECKOUT = Path(__file__).parents[4]
 KNOWN = {"path", "user", "manifests", "mac"}

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.darwin.jail.plugins.module_utils import on_the_mac
+from ansible_collections.darwin.jail.plugins.module_utils._jail import host_state
 from ansible_collections.darwin.jail.plugins.modules import darwin_jail_image
 from image_jails import fill
 
 
 @pytest.fixture(autouse=True)
 def _mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_the_mac, "NOTES", os.fsencode(place / "mac"))
+    monkeypatch.setattr(host_state, "NOTES", os.fsencode(place / "mac"))
 
 
 def answer(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:

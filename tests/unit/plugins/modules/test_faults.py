@@ -18,18 +18,19 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils import bind_mounts, bindfs, devfs, dns, launchd, programs
-from ansible_collections.darwin.jail.plugins.module_utils import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils import time_machine as time_machines
-from ansible_collections.darwin.jail.plugins.module_utils import volume as volumes
-from ansible_collections.darwin.jail.plugins.module_utils._sys import mounts
-from ansible_collections.darwin.jail.plugins.module_utils._sys.backend import backend
-from ansible_collections.darwin.jail.plugins.module_utils._sys.source import program
-from ansible_collections.darwin.jail.plugins.module_utils.image import tools, transport
-from ansible_collections.darwin.jail.plugins.module_utils.image.applying import Applier
-from ansible_collections.darwin.jail.plugins.module_utils.rootfs import thin
-from ansible_collections.darwin.jail.plugins.module_utils.vm import arrange as vms
-from ansible_collections.darwin.jail.plugins.module_utils.vm.machine import User
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import tools, transport
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.applying import Applier
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind_mounts, bindfs, devfs, dns
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, third_party
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import program
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import thinning
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
+from ansible_collections.darwin.jail.plugins.module_utils._jail.vm import arrange as vms
+from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.machine import User
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes import apfs_volume as volumes
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes import time_machine as time_machines
 from bound import PROGRAM, UMOUNT, needs_bindfs
 from containers import environment
 from containers import program as peer
@@ -65,13 +66,13 @@ def on_a_mac_with_launchd(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> Non
     mac.launchctl = Launchctl(mac.top)
     mac.launchctl.install(mac.top, monkeypatch)
     monkeypatch.setattr(launchd, "PATIENCE", 5)
-    monkeypatch.setattr(programs, "refuse_writable", lambda program, remedy="": None)
+    monkeypatch.setattr(third_party, "refuse_writable", lambda program, remedy="": None)
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
 
 
 @pytest.fixture
 def on_a_mac_with_silicon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thin, "architecture", lambda: "arm64")
+    monkeypatch.setattr(thinning, "architecture", lambda: "arm64")
 
 
 @pytest.fixture

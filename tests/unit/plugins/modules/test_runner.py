@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.darwin.jail.plugins.module_utils import runner
-from ansible_collections.darwin.jail.plugins.module_utils.errors import InputError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail import runner
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of the jail that a clone was made of, its base.
+
+The time of change (st_ctime) of a file tells: nobody can set it back, and a
+removal shows in that of the directory. So nothing has to be kept when a clone
+is made, and one walk over the base, and none over the clone, answers it.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections import Counter
+from typing import Any
+
+from ..errors import JailError, NotAJailError, show
+from ..jail import Jail, open_jail
+from ..rootfs.spec.base_layout import VOLATILE
+from ..sizes import group_of
+from ..system.volume_names import EXACT, Names, names_of
+from .tree_walk import Directory, shown, walk
+
+MOST_LISTED = 1000
+
+
+def report(jail: Jail) -> dict[str, Any] | None:
+    """Of a clone, whether its base is as it was cloned; None of any other jail."""
+    if "clone_of" not in jail.entry:
+        return None
+    path, changes = jail.entry["clone_of"], Since(0)
+    try:
+        with open_jail(path) as base:
+            changes = Since(jail.entry.get("clone_time", 0), names_of(base.root))
+            if base.unknown:
+                return _told(path, "unknown", changes, base.unknown)
+            if base.entry["id"] != jail.entry.get("clone_id"):
+                return _told(path, "replaced", changes)
+            walk(base.root, base.mounts(), [changes])
+            return _told(path, "changed" if changes.counts else "same", changes)
+    except NotAJailError:
+        return _told(path, "gone", changes)
+    except JailError as exc:
+        return _told(path, "unknown", changes, str(exc))
+
+
+class Since:
+    """Looks for what changed in a jail since a moment."""
+
+    def __init__(self, moment: float, names: Names = EXACT) -> None:
+        self._moment, self._names = moment, names
+        self.counts: Counter[str] = Counter()
+        self.paths: list[str] = []
+
+    def visit(self, directory: Directory) -> None:
+        if any(self._names.is_below(directory.path, emptied) for emptied in VOLATILE):
+            return
+        for name, status in directory.entries.items():
+            path = directory.below(name)
+            if status.st_ctime < self._moment or self._names.key(path) in VOLATILE:
+                continue
+            self.counts[group_of(path if stat.S_ISDIR(status.st_mode) else directory.path)] += 1
+            if len(self.paths) < MOST_LISTED:
+                self.paths.append(shown(path))
+
+
+def _told(path: str, state: str, changes: Since, why: str = "") -> dict[str, Any]:
+    parts = ", ".join(f"{group} ({count})" for group, count in sorted(changes.counts.items()))
+    where = show(path)
+    said = {
+        "same": "",
+        "changed": f"{where} was changed after it was cloned: {parts}",
+        "replaced": f"another jail is at {where} than the one that was cloned",
+        "gone": f"the jail {where} that was cloned is gone",
+        "unknown": f"whether {where} was changed after it was cloned is unknown: {why}",
+    }
+    return {"path": where, "state": state, "changed": dict(changes.counts), "paths": changes.paths, "said": said[state]}

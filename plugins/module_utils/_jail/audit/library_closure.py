@@ -1,0 +1,234 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is everything there that the programs of a jail load?
+
+Every library that an image names is searched for as dyld would. Most names
+mean the same whoever loads the image, and are settled one by one. In a library
+or plug-in, what starts with @rpath or @executable_path may depend on the
+program that loads it; then the programs are gone through in the way they load,
+each with the rpaths of the chain. A name is
+
+    missing     no program can load it, or a program of the jail that needs it cannot
+    optional    the same, but its image starts without it (weak and lazy ones)
+    undecided   some program could load it, and the jail does not tell whether one that does needs it
+
+Cost: each name once for each image. Programs are gone through only when the
+answer can differ between them, up to a limit; what is then open is undecided.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from ..macho.macho import FAMILIES, Dependency
+from .binaries import Image
+from .library_search import FITS, PROGRAM, RPATH, Chain, Found, Search, expand
+from .tree_walk import shown
+
+MOST_STEPS = 1_000_000
+"""Names looked at while programs are gone through: a few seconds."""
+BY_PROGRAM, BY_DIRECTORY = "depends on the program that loads it", "depends on the working directory"
+
+Key = tuple[bytes, str]
+"""Path and architecture: which image."""
+
+
+class Missing(NamedTuple):
+    """A library that was not found."""
+
+    library: bytes
+    arch: str
+    why: str
+    needed_by: bytes
+    """The path of the image that names it."""
+
+
+class Closure(NamedTuple):
+    """What was found."""
+
+    missing: list[Missing]
+    optional: list[Missing]
+    undecided: list[Missing]
+
+
+class _Open:
+    """A name that means different things to different programs, as far as they were gone through."""
+
+    def __init__(self, image: Image, need: Dependency, found: Found) -> None:
+        self.image, self.need, self.found = image, need, found
+        self.loaded = False
+        """Whether some program found it."""
+        self.failed: bytes | None = None
+        """A program that did not."""
+
+
+def check(images: Sequence[Image], search: Search) -> Closure:
+    """Search for what these images need; all of them can be loaded in the jail."""
+    run = _Run(images, search)
+    run.settle()
+    run.give_up()
+    run.load()
+    run.judge()
+    return run.closure
+
+
+def key(image: Image) -> Key:
+    return image.path, image.code.arch
+
+
+class _Run:
+    def __init__(self, images: Sequence[Image], search: Search) -> None:
+        self._images, self._search = images, search
+        self.closure = Closure([], [], [])
+        self.open: dict[tuple[Key, bytes], _Open] = {}
+        self._loads: dict[Key, dict[bytes, Image]] = {}
+        """What an image loads, by the name it gives it, as far as that is settled."""
+        self._loaded: set[Key] = set()
+        self._steps = 0
+
+    # -- one by one -------------------------------------------------------
+
+    def settle(self) -> None:
+        """Search for each name with nothing but its own image in mind."""
+        for image in self._images:
+            chain = Chain(image)
+            program = image.path if image.code.kind == "execute" else None
+            if image.code.dylinker:
+                self._settle_dylinker(image, image.code.dylinker)
+            for need in image.code.dependencies:
+                found = self._search.library(need.name, chain, program)
+                if found.image:
+                    self._loads.setdefault(key(image), {})[need.name] = found.image
+                elif found.why and need.name.startswith((RPATH, PROGRAM)):
+                    self.open[key(image), need.name] = _Open(image, need, found)
+                elif found.why:
+                    self._report(image, need, found.why if need.name.startswith((b"/", b"@")) else BY_DIRECTORY)
+
+    def _settle_dylinker(self, image: Image, dylinker: bytes) -> None:
+        """The kernel, too, looks for it in the jail (xnu bsd/kern/mach_loader.c load_dylinker)."""
+        why = self._search.file(dylinker)
+        if why:
+            self.closure.missing.append(Missing(dylinker, image.code.arch, why, image.path))
+
+    def _report(self, image: Image, need: Dependency, why: str) -> None:
+        found = Missing(need.name, image.code.arch, why, image.path)
+        if why in (BY_PROGRAM, BY_DIRECTORY):
+            self.closure.undecided.append(found)
+        else:
+            (self.closure.optional if need.optional else self.closure.missing).append(found)
+
+    def give_up(self) -> None:
+        """Settle what is open and has no place in the jail to which any program could lead."""
+        places, names = _Places(self._images), {image.code.name for image in self._images}
+        for place, open_ in list(self.open.items()):
+            name, arch = open_.need.name, open_.image.code.arch
+            if name not in names and all(self._search.at(path, arch).why for path in places.of(name, arch)):
+                self._report(open_.image, open_.need, open_.found.why)
+                del self.open[place]
+
+    # -- program by program -----------------------------------------------
+
+    def load(self) -> None:
+        """Go through the programs that come to something open, then through libraries that only dlopen(3) loads."""
+        concerned = self._concerned()
+        for image in concerned:
+            if image.code.kind == "execute":
+                self._load(image)
+        linked = {key(image) for loads in self._loads.values() for image in loads.values()}
+        for first in (True, False):
+            for image in concerned:
+                if key(image) not in self._loaded and not (first and key(image) in linked):
+                    self._load(image)
+
+    def _concerned(self) -> list[Image]:
+        """The images that load one with an open name, or have one."""
+        loaders: dict[Key, list[Key]] = {}
+        for loader, loads in self._loads.items():
+            for image in loads.values():
+                loaders.setdefault(key(image), []).append(loader)
+        todo = [image for image, _name in self.open]
+        found = set(todo)
+        while todo:
+            for loader in loaders.get(todo.pop(), ()):
+                if loader not in found:
+                    found.add(loader)
+                    todo.append(loader)
+        return [image for image in self._images if key(image) in found]
+
+    def _load(self, root: Image) -> None:
+        """Load a program and what it needs; a library is loaded once, by the first that asks for it."""
+        program = root.path if root.code.kind == "execute" else None
+        here, names = {key(root)}, {root.code.name}
+        todo = deque([Chain(root)])
+        while todo and self._steps < MOST_STEPS:
+            chain = todo.popleft()
+            self._loaded.add(key(chain.image))
+            self._steps += len(chain.image.code.dependencies)
+            for need in chain.image.code.dependencies:
+                # What is loaded already under this very name is taken (dyld dyld/Loader.cpp getLoader).
+                again = need.name.startswith(RPATH) and need.name in names
+                image = self._find(need, chain, program, again)
+                if image and not again and key(image) not in here:
+                    here.add(key(image))
+                    names.add(image.code.name)
+                    todo.append(Chain(image, chain))
+
+    def _find(self, need: Dependency, chain: Chain, program: bytes | None, again: bool) -> Image | None:
+        """What a name leads to with the chain that loaded the image."""
+        open_ = self.open.get((key(chain.image), need.name))
+        if open_ is None:
+            return self._loads.get(key(chain.image), {}).get(need.name)
+        found = Found() if again else self._search.library(need.name, chain, program)
+        if not found.why:
+            open_.loaded = True
+        elif program is not None:
+            open_.failed = program
+            open_.found = found
+        return found.image
+
+    # -- what was left open -------------------------------------------------
+
+    def judge(self) -> None:
+        """Say what became of each open name."""
+        for open_ in self.open.values():
+            if open_.failed is not None:
+                by = "" if open_.failed == open_.image.path else f" (when loaded by {shown(open_.failed)})"
+                self._report(open_.image, open_.need, open_.found.why + by)
+            elif not open_.loaded:
+                self._report(open_.image, open_.need, BY_PROGRAM)
+
+
+class _Places:
+    """Where the programs and libraries of the jail could make @rpath and @executable_path lead."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._rpaths: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
+        self._programs: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
+        for image in images:
+            family = FAMILIES[image.code.arch]
+            if image.code.kind == "execute":
+                self._programs[family].add(os.path.dirname(image.path) + b"/program")
+            for rpath in image.code.rpaths:
+                # What starts at the program differs between them.
+                self._rpaths[family].add(rpath if rpath.startswith(PROGRAM) else expand(rpath, image.path, None) or b"")
+
+    def of(self, name: bytes, arch: str) -> Iterator[bytes]:
+        """Every absolute path that a name could mean."""
+        family = FAMILIES[arch]
+        names = [name]
+        if name.startswith(RPATH):
+            names = [rpath + b"/" + name[len(RPATH) :] for rpath in self._rpaths[family] if rpath]
+        for one in names:
+            for program in self._programs[family] if one.startswith(PROGRAM) else (None,):
+                path = expand(one, b"", program)
+                if path:
+                    yield path
+
+
+def loadable(images: Iterable[Image], families: set[str]) -> list[Image]:
+    """Those of the architectures that the jail runs."""
+    return [image for image in images if image.code.arch in FITS and FAMILIES[image.code.arch] in families]

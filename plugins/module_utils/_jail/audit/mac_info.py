@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Mac that is to hold jails: what has to be known before one is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from ..accounts.directory_services import find_account
+from ..macos import sip
+from ..macos.installed import software
+from ..macos.release import architecture, release
+from ..result import Result
+from ..system.rooted import Root
+
+
+def survey(users: Sequence[str]) -> Result:
+    """Look at this Mac; InputError when it runs no macOS or does not know one of the users."""
+    processor = architecture()
+    with Root("/") as root:
+        system = release(root)
+        installed = software(root, processor, system.major)
+    protection = sip.status()
+    return Result(
+        False,
+        {
+            "macos": {"version": system.version, "build": system.build},
+            "architecture": processor,
+            "root": os.geteuid() == 0,
+            "sip": protection.status,
+            "can_enter": not protection.protects_files,
+            "users": {user: _user(user) for user in users},
+            **installed,
+        },
+    )
+
+
+def _user(name: str) -> dict[str, Any]:
+    account = find_account(name)
+    return {"uid": account.uid, "gid": account.gid, "home": account.home, "shell": account.shell}

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A clone of a jail for one run, thrown away when that ends.
+
+It is made in a directory of the run's own (system/run_directories.py), beside the jail, since
+only files of one volume can share blocks:
+
+    PARENT/.darwin.jail.runs/xxxxxxxxxxxx/jail
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from .. import jail as jails
+from ..accounts import user_tmp
+from ..accounts.directory_services import Account
+from ..errors import JailError
+from ..jobs.dns import SOCKET
+from ..programs.dns_relay import SERVER
+from ..rootfs.clone import Base
+from ..system import at, run_directories
+from ..system.rooted import Root
+
+
+@contextmanager
+def clone_for_a_run(path: str, account: Account) -> Iterator[tuple[str, list[str]]]:
+    """The path of a clone, which is there within the block, and warnings, which may grow until its end."""
+    place = os.path.join(os.path.dirname(jails.jail_path(path)), run_directories.FOLDER)
+    warnings: list[str] = []
+    with run_directories.own_directory(place, warnings) as folder:
+        clone = os.path.join(folder, b"jail")
+        with closing(Base(path, check=False)) as base:
+            base.clone(clone, None, check=False, enter=False)
+        warnings += base.remarks
+        _furnish(os.fsdecode(clone), account)
+        yield os.fsdecode(clone), warnings
+
+
+def _furnish(clone: str, account: Account) -> None:
+    """What no clone has by itself, as far as it can be had without a job: temporary directories, and names."""
+    if user_tmp.uuid_of(account):
+        user_tmp.arrange(clone, account.name, None, None, None, "present", False)
+    folder, name = os.path.split(os.fsencode(SERVER))
+    try:
+        with Root(folder) as mac, Root(clone) as root, root.holder(SOCKET) as (there, socket):
+            at.make_hardlink(name, mac.fd, socket, there)
+    except (OSError, JailError):
+        pass  # another volume: names do not resolve, as documented

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a visit to a jail came to nothing, in the words of the modules that run on the Mac."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+from .. import jail
+from ..accounts import directory_services, jail_accounts
+from ..errors import InputError, OperationError, show
+from ..programs import jail_session
+from . import outcome
+from .launch import Report
+from .session import Visit, entered
+
+# The step, the errno's name, and a path. What sudo asked for may stand before it, in the same line.
+FAILED = re.compile(jail_session.FAILED.encode() + rb" (\w+) (\w+) ([^\r\n]*)")
+
+
+def refuse(visit: Visit, rc: int, stderr: bytes) -> None:
+    """JailError when the visit did nothing at all. A program of the jail cannot say so: it had no control yet."""
+    found = FAILED.search(stderr)
+    if found and rc == jail_session.REFUSED and not entered(stderr):
+        step, code, path = (os.fsdecode(word) for word in found.groups())
+        _refuse(visit, Report(step, show(path), _number(code)))
+
+
+def killed(visit: Visit, rc: int, stderr: bytes) -> str:
+    """What macOS is known to mean by the end of a program; empty when nothing."""
+    why = outcome.explain(rc, stderr)
+    return f"a program in {visit.jail} ended with {rc}: {why}" if why else ""
+
+
+def _number(name: str) -> int:
+    """The number that the errno has on this system."""
+    return int(getattr(errno, name, {"EBADARCH": outcome.EBADARCH}.get(name, 0)))
+
+
+def _refuse(visit: Visit, report: Report) -> None:
+    if report.event == "open":
+        _cannot_open(visit, report)
+    if report.event == "marker":
+        raise jail.foreign(visit.jail)
+    if report.event == "account":
+        raise directory_services.no_such_user(visit.user)
+    if report.event == "number":
+        raise jail_accounts.refused(visit.jail, visit.user, report.path)
+    if report.event in ("put", "get"):
+        verb = "write" if report.event == "put" else "read"
+        hint = f"as {visit.user}" if report.errno == errno.EACCES else ""
+        raise OperationError(verb, f"{report.path} in {visit.jail}", os.strerror(report.errno), report.errno, hint)
+    if report.event == "irregular":
+        raise OperationError("transfer", f"{report.path} in {visit.jail}", "it is not a regular file")
+    if report.event == "short":
+        raise OperationError("write", f"{report.path} in {visit.jail}", "the connection broke before its end")
+    outcome.refuse(report, visit.words[0], "", visit.jail, visit.user)
+
+
+def _cannot_open(visit: Visit, report: Report) -> None:
+    if report.errno == errno.ENOENT:
+        raise jail.missing(visit.jail)
+    if report.errno in (errno.ELOOP, errno.ENOTDIR):
+        raise InputError(
+            f"{visit.jail}: {report.path} is a symbolic link or no directory: give the path that the jail really has"
+        )
+    raise OperationError("open", report.path, os.strerror(report.errno), report.errno)

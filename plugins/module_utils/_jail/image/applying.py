@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put the layers of an image into a new jail.
+
+Everything is written through the jail's root and its stage; nothing is
+followed, and nothing outside of the jail can be reached. What is new gets its
+name at once: a jail on its way is not complete before its entry says so, and
+a layer that a killed run left is put there again. What replaces something is
+finished in the stage.
+
+Cost of a file of a directory that is open: six system calls.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from ..errors import InputError, failed, show
+from ..protected import guards_state, safe_mode
+from ..rootfs.spec.base_layout import IMPLIED
+from ..staging import STAGE
+from ..system import at
+from ..system.platform.current import backend
+from ..system.rooted import Root
+from ..system.way import Way
+from .content import travels
+from .entry_names import fault_of_entry
+from .left_out import LeftOut
+from .unpacking import Entry, Unpacked
+
+TEMPORARY = b"entry"
+NEW = frozenset(("directory", "file", "symlink"))
+"""What is made in its place where nothing is."""
+
+
+class Applier:
+    """Applies the layers of one image, the lowest first."""
+
+    def __init__(self, root: Root) -> None:
+        self._root, self._backend = root, backend()
+        self._stage = root.open_dir(STAGE)
+        self._umask = os.umask(0)
+        self._opened = IMPLIED.st_mode & 0o7777
+        self._way = Way(root)
+        self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
+
+    def close(self) -> None:
+        self._way.leave()
+        os.umask(self._umask)
+        os.close(self._stage)
+
+    def _enter(self, parent: bytes) -> int:
+        """A directory, which is made when it is not there, and kept open: what lies in it follows."""
+        try:
+            return self._way.enter(parent)
+        except FileNotFoundError:
+            self._imply(parent)
+            return self._way.enter(parent)
+
+    def hide(self, entry: Entry) -> None:
+        """Remove what a whiteout hides of the layers below its own."""
+        _refuse(entry)
+        self._way.leave()
+        path = entry.path
+        if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
+            return  # a killed run had put something else there
+        if entry.kind == "whiteout":
+            self._root.remove_tree(path)
+            return
+        for name in self._root.names(path):
+            self._root.remove_tree(os.path.join(path, name))
+
+    def _is_directory(self, path: bytes) -> bool:
+        """Whether a path leads to a directory, by directories alone."""
+        parts = path.split(b"/") if path else []
+        for count in range(1, len(parts) + 1):
+            status = self._root.lstat(b"/".join(parts[:count]))
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                return False
+        return True
+
+    def apply(self, found: Iterable[Entry], stream: Unpacked) -> None:
+        for entry in found:
+            if entry.kind not in ("whiteout", "opaque"):
+                _refuse(entry)
+                self.put(entry, stream)
+
+    def put(self, entry: Entry, stream: Unpacked) -> None:
+        """One that was inspected, with its contents. What is said of the top waits for `finish`."""
+        if entry.path:
+            self._put(entry, stream)
+
+    def close_to_others(self, new: bool) -> None:
+        """Let nobody but root into the jail. A directory that is not new gets its mode back in the end."""
+        if not new:
+            self._opened = stat.S_IMODE(self._root.status().st_mode)
+        try:
+            at.set_mode(self._root.fd, 0o700)
+        except OSError as exc:
+            raise failed("set the mode of", self._root.path, exc) from exc
+
+    def finish(self, top: Entry | None, closed: bool) -> None:
+        """Give the jail itself what the layers say of it last; when it was closed, it is opened again."""
+        try:
+            if top:
+                self._directory(b"", top)
+            elif closed:
+                at.set_mode(self._root.fd, self._opened)
+        except OSError as exc:
+            raise failed("set the mode of", self._root.path, exc) from exc
+
+    def _put(self, entry: Entry, stream: Unpacked) -> None:
+        path, kind = entry.path, entry.kind
+        parent, _slash, name = path.rpartition(b"/")
+        try:
+            if kind in NEW:
+                try:
+                    fd = self._enter(parent)
+                    if kind == "file":
+                        self._file(entry, stream, name, fd)
+                    elif kind == "directory":
+                        self._new_directory(entry, fd, name)
+                    else:
+                        self._new_symlink(entry, fd, name)
+                    return
+                except (FileExistsError, FileNotFoundError):
+                    pass  # what is there makes way; a directory that went is looked for again
+            self._way.leave()
+            self._replace(entry, stream)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    # -- what was not there -----------------------------------------------------------
+
+    def _new_directory(self, entry: Entry, parent: int, name: bytes) -> None:
+        fd = at.make_dir(name, parent)
+        self._way.add(entry.path, fd)
+        self._set_xattrs(fd, entry)
+        self._backend.finish(fd, _guarded(entry), times=False)
+
+    def _new_symlink(self, entry: Entry, parent: int, name: bytes) -> None:
+        at.make_symlink(entry.link, name, parent)
+        self._backend.finish_symlink(parent, name, entry)
+
+    # -- what may be in the way of -----------------------------------------------------
+
+    def _replace(self, entry: Entry, stream: Unpacked) -> None:
+        path = entry.path
+        self._imply(os.path.dirname(path))
+        if entry.kind == "directory":
+            self._directory(path, entry)
+            return
+        at.remove(TEMPORARY, self._stage)
+        self._make(entry, stream)
+        there = self._root.lstat(path)
+        if there is not None and stat.S_ISDIR(there.st_mode):
+            self._root.remove_tree(path)
+        with self._root.holder(path) as (fd, name):
+            if entry.kind == "hardlink":
+                at.remove(name, fd)  # rename(2) does nothing when that is the same file already
+            at.rename(TEMPORARY, self._stage, name, fd)
+
+    def _imply(self, parent: bytes) -> None:
+        """See that a directory is there; archives need not name every one of them."""
+        missing = []
+        while self._root.lstat(parent) is None:
+            missing.append(parent)
+            parent = os.path.dirname(parent)
+        for path in reversed(missing):
+            self._root.make_dir(path, IMPLIED.st_mode & 0o7777, 0, 0)
+
+    def _directory(self, path: bytes, entry: Entry) -> None:
+        there = self._root.lstat(path)
+        if there is not None and not stat.S_ISDIR(there.st_mode):
+            self._root.unlink(path)
+        entry = _guarded(entry)
+        if path:
+            self._root.make_dir(path, entry.st_mode & 0o7777, entry.st_uid, entry.st_gid)
+        with self._root.directory(path) as fd:
+            for name in filter(travels, self._backend.xattrs(fd).keys() - entry.xattrs.keys()):
+                self._backend.remove_xattr(fd, name)  # of a lower layer
+            self._set_xattrs(fd, entry)
+            self._backend.finish(fd, entry, times=False)
+
+    def _make(self, entry: Entry, stream: Unpacked) -> None:
+        """Make it in the stage."""
+        if entry.kind == "hardlink":
+            with self._root.holder(entry.first) as (fd, name):
+                at.make_another_name(name, fd, TEMPORARY, self._stage)
+        elif entry.kind == "symlink":
+            at.make_symlink(entry.link, TEMPORARY, self._stage)
+            self._backend.finish_symlink(self._stage, TEMPORARY, entry)
+        elif entry.kind == "device":
+            self._backend.make_node(self._stage, TEMPORARY, entry.st_mode, os.lstat(b"/" + entry.path).st_rdev)
+            self._backend.finish_name(self._stage, TEMPORARY, entry)
+        else:
+            self._file(entry, stream, TEMPORARY, self._stage)
+
+    def _file(self, entry: Entry, stream: Unpacked, name: bytes, dir_fd: int) -> None:
+        fd = at.open_new(name, dir_fd)
+        try:
+            for data in stream.contents(entry.size):
+                at.append(fd, data)
+            if entry.xattrs:
+                self._set_xattrs(fd, entry)
+            self._backend.finish(fd, entry)
+        finally:
+            os.close(fd)
+
+    def _set_xattrs(self, fd: int, entry: Entry) -> None:
+        for name, value in entry.xattrs.items():
+            why = self._backend.set_xattr(fd, name, value) if travels(name) else ""
+            if why:
+                self.left_out.add(entry.path, f"is refused on this volume, {show(name)} ({why})")
+
+
+def _guarded(entry: Entry) -> Entry:
+    if guards_state(entry.path):
+        return entry._replace(st_mode=safe_mode(entry.st_mode), st_uid=0)
+    return entry
+
+
+def _refuse(entry: Entry) -> None:
+    """The image was inspected before; a layer that has become another one since stops here."""
+    wrong = fault_of_entry(entry)
+    if wrong:
+        raise InputError(f"refusing a layer of the image: '{show(entry.raw)}' in it {wrong}")

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""bindfs(1), the program that shows a directory in a second place, and the FUSE that it needs.
+
+macOS has neither. bindfs comes from Homebrew as a rule, whose files belong to
+a person. A copy of a person's program is still that person's program, so one
+that others than root can replace is refused; each job runs a copy of its own
+(bind_mounts.py), so that an update does not end what runs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from ..errors import FormatError, InputError, show
+from ..macho import macho
+from ..macho.byte_range import Extent
+from ..macos import third_party
+from ..macos.installed import fuses
+from ..system import host
+from ..system.rooted import Root
+
+PLACES = tuple(f"{place}/bindfs" for place in (third_party.OWN, *third_party.HOMEBREW))
+LARGEST = 1 << 24
+
+# Virtual machines: macFUSE's author in macfuse/macfuse#1012.
+NO_FUSE = (
+    "there is neither macFUSE nor fuse-t on this Mac, and without one nothing can be mounted in a jail: install "
+    "fuse-t (brew install --cask fuse-t), which needs no kernel extension and so works in a virtual machine, too; or "
+    "macFUSE (brew install --cask macfuse), which on Apple silicon needs Reduced Security, the consent of a person in "
+    "System Settings and a restart, and does not work in a virtual machine there"
+)
+NO_BINDFS = (
+    "there is no bindfs in {places}: install it, for macFUSE from the tap darwin-containers/formula, for fuse-t from "
+    "source (bindfs.org), or say where it is"
+)
+
+
+class Bindfs(NamedTuple):
+    """The one that is installed."""
+
+    path: str
+    contents: bytes
+    warnings: list[str]
+
+
+def find_bindfs(path: str | None = None) -> Bindfs:
+    """The program, where it is said to be or usually is; InputError when it or FUSE is missing."""
+    with Root("/") as root:
+        if not fuses(root):
+            raise InputError(NO_FUSE)
+    places = (path,) if path else PLACES
+    found = next((place for place in places if os.path.isfile(place)), None)
+    if found is None:
+        raise InputError(NO_BINDFS.format(places=" or ".join(places)))
+    third_party.refuse_writable(found, third_party.copy_of(found))
+    contents = host.read_file(found, LARGEST)
+    return Bindfs(found, contents, _loose_libraries(contents))
+
+
+def _loose_libraries(contents: bytes) -> list[str]:
+    """A warning for each library that others could replace by one that root would run."""
+    warnings = []
+    for library in sorted(libraries(contents)):
+        loose = host.writable_ancestors(library) if library.startswith(b"/") and os.path.exists(library) else []
+        if loose:
+            warnings.append(
+                f"root runs bindfs with {show(library)}, which others can replace, for they can write to "
+                f"{show(loose[0])}: that makes them root"
+            )
+    return warnings
+
+
+def libraries(contents: bytes) -> set[bytes]:
+    """The libraries that a program names; none when it is no Mach-O file."""
+    file = Extent(lambda start, size: contents[start : start + size], 0, len(contents))
+    try:
+        return {needed.name for part in macho.extents(file) for needed in macho.read(part).dependencies}
+    except FormatError:
+        return set()

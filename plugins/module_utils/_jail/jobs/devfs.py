@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Terminals in a jail: devfs, mounted on its /dev once, and kept there by a launchd job (programs/devfs_mount.py).
+
+A terminal is opened through /dev/ptmx, which makes one only where devfs is
+mounted: a copy of the node does not. And programs such as screen look for the
+terminal that they are started on by its name in /dev.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from ..errors import InputError, OperationError, show
+from ..jail import jail_path, open_left
+from ..macos import launchd, third_party
+from ..macos.launchd import Job, Step
+from ..predicted import open_foretold
+from ..programs import daemon, devfs_mount
+from ..programs.bundle import program
+from ..result import Result
+from ..system.mounts import mounts_below, unmount
+from ..system.rooted import Root
+
+PURPOSE, PROGRAM = "devfs", "devfs_mount.py"
+POINT = devfs_mount.POINT.encode()
+SOURCE = b"devfs"
+
+MENDS_ITSELF = 2 * devfs_mount.TICK
+"""Seconds after which the job has mounted again what was unmounted."""
+PAUSE = 0.1
+
+
+def job(path: bytes, python: str) -> Job:
+    name = launchd.label(path, PURPOSE)
+    words = (python, "-I", "-S", launchd.installed(name, PROGRAM), os.fsdecode(path))
+    return Job(name, words, {PROGRAM: program(daemon, devfs_mount, call="main()").encode()})
+
+
+def arrange(jail: str, state: str, python: str, timeout: float, check: bool) -> Result:
+    """Make devfs be mounted in a jail, or not."""
+    if os.geteuid() != 0:
+        raise InputError(f"cannot mount devfs in {jail}: only root can: set become: true")
+    path = jail_path(jail)
+    if state == "absent":
+        return _end(jail, path, check)
+    third_party.refuse_writable(python)
+    wanted = job(path, python)
+    with open_foretold(jail, check) as opened:
+        opened.lock(check)
+        result = _keep(opened.root, wanted, timeout, check)
+    result.warnings += opened.foretold
+    return result
+
+
+def how_often(root: Root) -> int:
+    """How many times devfs is mounted there; InputError when something else is."""
+    there = [mount for mount in mounts_below(root.path) if mount.point == root.outside(POINT)]
+    for mount in there:
+        if mount.source != SOURCE:
+            raise InputError(f"{show(mount.source)} is mounted on {show(root.outside(POINT))}: unmount it first")
+    return len(there)
+
+
+def _keep(root: Root, wanted: Job, timeout: float, check: bool) -> Result:
+    steps = _unstack(root) + _make_point(root) + launchd.plan_present(wanted)
+    if not steps and not _wait(root, MENDS_ITSELF):
+        again = f"~ launchd job {wanted.label} (restarted, for devfs is not mounted)"
+        steps = [Step(again, lambda: launchd.restart(wanted.label))]
+    if not check:
+        for step in steps:
+            step.execute()
+        if steps and not _wait(root, timeout):
+            said = f"its job says: {launchd.last_words(wanted.label)}"
+            late = f"it is not mounted after {timeout:.0f} seconds"
+            raise OperationError("mount devfs on", root.outside(POINT), late, hint=said)
+    values = {"mounted": how_often(root) > 0, "job": wanted.label}
+    return Result(bool(steps), values, [step.describe for step in steps])
+
+
+def _unstack(root: Root) -> list[Step]:
+    """Take off what somebody else mounted on top of the first."""
+    once_more = f"- devfs on /{show(POINT)} (mounted more than once)"
+    return [Step(once_more, lambda: unmount(root, POINT)) for _more in range(how_often(root) - 1)]
+
+
+def _make_point(root: Root) -> list[Step]:
+    status = root.lstat(POINT)
+    if status and not stat.S_ISDIR(status.st_mode):
+        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
+        raise InputError(f"{show(root.outside(POINT))} is {kind}: remove it, and build the jail again")
+    return [] if status else [Step(f"+ /{show(POINT)} dir 0555 0:0", lambda: root.make_dir(POINT, 0o555, 0, 0))]
+
+
+def _wait(root: Root, seconds: float) -> bool:
+    """Whether it is mounted within that time."""
+    deadline = time.monotonic() + seconds
+    while not how_often(root):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
+def _end(jail: str, path: bytes, check: bool) -> Result:
+    """Unmount, and end the job; what is in use stays, and the job with it."""
+    name = launchd.label(path, PURPOSE)
+    with open_left(jail) as opened:
+        opened.lock(check)
+        return _take_off(opened.root, name, check)
+
+
+def _take_off(root: Root, name: str, check: bool) -> Result:
+    often = how_often(root) if root.exists else 0
+    steps = [Step(f"- devfs on /{show(POINT)}", lambda: unmount(root, POINT)) for _each in range(often)]
+    steps += launchd.plan_absent(name)
+    if not check:
+        for step in steps:
+            step.execute()
+        if root.exists and how_often(root):  # the job was faster
+            unmount(root, POINT)
+    return Result(bool(steps), {"mounted": False, "job": name}, [step.describe for step in steps])

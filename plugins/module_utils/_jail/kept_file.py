@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is kept of a file that root changes where others can write: its contents, its mode.
+
+Whoever can write in a directory can put there another name of any file, also of one that only root can read (macOS
+lets everybody do that), and a file of their own with any mode.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from .errors import InputError, OperationError, failed, show
+from .system import at
+from .system.rooted import Root
+
+SETUID_SETGID = 0o6000
+
+
+def mode(status: os.stat_result | None, usual: int) -> int:
+    """The mode that something keeps whose owner or contents change: setuid and setgid would then mean someone else."""
+    return usual if status is None else stat.S_IMODE(status.st_mode) & ~SETUID_SETGID
+
+
+def read(root: Root, path: bytes, limit: int) -> tuple[bytes, os.stat_result | None]:
+    """The contents and the status of one and the same regular file; nothing when it is not there.
+
+    InputError for a file with several names, for what it holds may be somebody else's.
+    """
+    if root.lstat(path) is None:
+        return b"", None
+    parent, name = os.path.split(path)
+    try:
+        with root.directory(parent) as fd, at.open_regular(name, fd) as file:
+            status, data = os.fstat(file.fileno()), file.read(limit + 1)
+    except OSError as exc:
+        raise failed("read", root.outside(path), exc) from exc
+    if status.st_nlink > 1:
+        raise InputError(
+            f"cannot change {show(root.outside(path))}: the file has {status.st_nlink} names (hard links), and what it "
+            "holds may be somebody else's: remove it, or put a copy in its place"
+        )
+    if len(data) > limit:
+        raise OperationError("read", root.outside(path), f"larger than {limit} bytes")
+    return data, status

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A range of bytes in a file that is read piece by piece and believed in nothing.
+
+Readers of binary formats go through it, so that no offset or length of a
+hostile file leads beyond the range: every read that would is a FormatError.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from ..errors import FormatError
+
+PAGE = 4096
+
+ReadAt = Callable[[int, int], bytes]
+"""Reads (offset, size) of a file, as os.pread does; shorter at its end."""
+
+
+class Extent:
+    """`size` bytes of a file from `start` on. The first page is kept: most of what matters is there."""
+
+    __slots__ = ("_read_at", "start", "size", "_head")
+
+    def __init__(self, read_at: ReadAt, start: int, size: int) -> None:
+        self._read_at, self.start, self.size = read_at, start, size
+        self._head = read_at(start, min(size, PAGE))
+
+    @property
+    def head(self) -> bytes:
+        """The first page, or as much of it as there is."""
+        return self._head
+
+    def read(self, offset: int, size: int, what: str) -> bytes:
+        """Exactly `size` bytes; FormatError names `what` when they are not all there."""
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise FormatError(f"it ends before the end of its {what}")
+        if offset + size <= len(self._head):
+            return self._head[offset : offset + size]
+        data = self._read_at(self.start + offset, size)
+        if len(data) != size:
+            raise FormatError(f"it ends before the end of its {what}")
+        return data
+
+    def within(self, offset: int, size: int, what: str) -> Extent:
+        """A part of it; FormatError when it does not lie inside."""
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise FormatError(f"it ends before the end of its {what}")
+        return Extent(self._read_at, self.start + offset, size)
+
+
+def text(data: bytes, start: int, what: str) -> bytes:
+    """The bytes from `start` up to a NUL; FormatError when there is none."""
+    end = data.find(b"\0", start)
+    if start < 0 or end < 0:
+        raise FormatError(f"the text of its {what} has no end")
+    return data[start:end]

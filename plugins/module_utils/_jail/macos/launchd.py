@@ -1,0 +1,290 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The launchd jobs of a jail: daemons of root's on the Mac, which launchd keeps running and starts at boot.
+
+    /Library/LaunchDaemons/LABEL.plist          what launchd reads
+    /private/var/db/darwin.jail/jobs/LABEL/     the job's own programs
+    /private/var/log/darwin.jail/LABEL.log      what it says
+
+A job is unloaded before anything of it is written, and loaded last: one that is loaded was loaded as it is
+written, also after a run that was killed.
+
+launchctl(1) has today's verbs for one service; their exit codes are known from many reports, while the text of
+`launchctl print` is expressly no interface (docs/macos.md, launchd).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple
+
+from ..errors import UNWRITABLE, InputError, OperationError, show, show_message
+from ..system import host, run_directories
+from ..system.process import Ended, run
+from ..system.rooted import Root
+from . import property_list
+
+LAUNCHCTL = "/bin/launchctl"
+PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
+"""The one that only root can replace."""
+
+TOP = b"/"
+DAEMONS = b"Library/LaunchDaemons"
+FILES = b"private/var/db/darwin.jail/jobs"
+LOGS = b"private/var/log/darwin.jail"
+
+# launchctl's exit codes are errno values of launchd, and 113 when there is no such service.
+ABSENT = (3, 113)
+TEARDOWN = 36
+BUSY = (5, 37)
+"""Already loaded, or still being unloaded: 37, and just 5 since macOS 14."""
+
+PATIENCE, PAUSE = 40.0, 0.2
+"""Seconds for a job to end, which launchd gives ExitTimeOut (20), and how often to look."""
+LARGEST = 1 << 24
+"""Bytes of a program."""
+
+
+class Job(NamedTuple):
+    """A job as it is to be."""
+
+    label: str
+    arguments: tuple[str, ...]
+    """The program, by its absolute path, and its arguments; `installed` says where the job's own files are."""
+    files: Mapping[str, bytes] = {}
+    """Programs that are installed for this job, by name."""
+    keys: Mapping[str, Any] = {}
+    """What it needs in its plist besides, or another way than most."""
+    owner: tuple[int, int] = (0, 0)
+    """User and group of its log, which a job of another user than root may not be able to make."""
+
+    def plist(self) -> bytes:
+        """Started at load and at boot, and whenever it ends, at most every ten seconds."""
+        log = "/" + os.fsdecode(_log(self.label))
+        keys = {
+            "Label": self.label,
+            "ProgramArguments": list(self.arguments),
+            "RunAtLoad": True,
+            "KeepAlive": True,
+            "ProcessType": "Interactive",  # others are slowed down when the Mac is busy
+            "StandardOutPath": log,
+            "StandardErrorPath": log,
+            "WorkingDirectory": "/",
+        }
+        if any(UNWRITABLE.search(word) for word in (self.label, *self.arguments)):
+            raise InputError(
+                f"cannot write the launchd job {show(self.label)}: a path or an option of it holds a control "
+                "character or is not UTF-8, which a property list cannot hold: choose another one"
+            )
+        import plistlib  # noqa: PLC0415 (takes 2 ms, and most runs write none)
+
+        return plistlib.dumps({**keys, **self.keys})
+
+
+class Step(NamedTuple):
+    """One thing to be done."""
+
+    describe: str
+    """For --diff; several lines for a file of text."""
+    execute: Callable[[], None]
+
+
+# -- names ---------------------------------------------------------------------
+
+
+def slug(text: str) -> str:
+    """A name that is readable and only this one's: /private/var/jails/dev becomes dev-1a2b3c4d."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", os.path.basename(text.rstrip("/"))).strip("-") or "root"
+    return f"{readable[:40]}-{hashlib.sha256(os.fsencode(text)).hexdigest()[:8]}"
+
+
+def label(jail: bytes, purpose: str) -> str:
+    """The name of a job: of this jail, by its path, and for this purpose."""
+    return f"darwin.jail.{slug(os.fsdecode(jail))}.{purpose}"
+
+
+def installed(name: str, file: str) -> str:
+    """Where a file of a job is."""
+    return f"/{os.fsdecode(FILES)}/{name}/{file}"
+
+
+def _plist(name: str) -> bytes:
+    return DAEMONS + b"/" + os.fsencode(name) + b".plist"
+
+
+def _log(name: str) -> bytes:
+    return LOGS + b"/" + os.fsencode(name) + b".log"
+
+
+# -- what there is -------------------------------------------------------------
+
+
+def is_loaded(name: str) -> bool:
+    ended = _launchctl("print", f"system/{name}")
+    if ended.rc not in (0, *ABSENT):
+        raise _failed("look for the launchd job", name, ended)
+    return ended.rc == 0
+
+
+def labels(prefix: str) -> list[str]:
+    """All jobs whose name begins so, loaded or not, also those that a killed run left half written or half removed."""
+    with Root(TOP) as root:
+        plists, folders = ([os.fsdecode(name) for name in _names(root, place)] for place in (DAEMONS, FILES))
+    names = {*(name[:-6] for name in plists if name.endswith(".plist")), *folders}
+    return sorted(name for name in names if name.startswith(prefix))
+
+
+def _names(root: Root, place: bytes) -> list[bytes]:
+    return root.names(place) if root.lstat(place) else []
+
+
+def arguments(name: str) -> list[str]:
+    """The program of a job that is written, and its arguments; nothing when it cannot be read."""
+    with Root(TOP) as root:
+        try:
+            return property_list.texts(property_list.load(root.read(_plist(name), LARGEST) or b""), "ProgramArguments")
+        except (ValueError, OperationError):
+            return []
+
+
+def last_words(name: str) -> str:
+    """The last line of a job's log; nothing when there is none."""
+    lines = log(name).splitlines()
+    return lines[-1] if lines else ""
+
+
+def log(name: str) -> str:
+    """The end of a job's log, as lines that can be printed."""
+    lines = host.tail(os.path.join(TOP, _log(name))).decode("utf-8", "replace").strip().split("\n")
+    return "\n".join(map(show_message, lines))
+
+
+# -- what is to be done --------------------------------------------------------
+
+
+def plan_present(job: Job) -> list[Step]:
+    """What makes the job what it is to be, and running; nothing when it is."""
+    wanted = {_plist(job.label): job.plist()}
+    wanted.update((installed(job.label, name)[1:].encode(), data) for name, data in job.files.items())
+    with Root(TOP) as root:
+        wrong = {rel: data for rel, data in wanted.items() if not _is_right(root, rel, data)}
+        writes = [Step(_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())]
+    loaded = is_loaded(job.label)
+    unload = [Step(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
+    load = [Step(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
+    return [*unload, *writes, *load]
+
+
+def plan_absent(name: str) -> list[Step]:
+    """What ends a job and removes all that is its own; what `labels` finds it by goes last."""
+    steps = [Step(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    with Root(TOP) as root:
+        there = [rel for rel in (_log(name), _plist(name), FILES + b"/" + os.fsencode(name)) if root.lstat(rel)]
+    return steps + [Step(f"- /{show(rel)}", _remover(rel)) for rel in there]
+
+
+def unload(name: str) -> None:
+    """End a job, if it is loaded, and leave all that is written of it."""
+    if is_loaded(name):
+        _unload(name)
+
+
+def restart(name: str) -> None:
+    """End the job's process, whatever it does, and start another one."""
+    ended = _launchctl("kickstart", "-k", f"system/{name}")
+    if ended.rc:
+        raise _failed("restart the launchd job", name, ended)
+
+
+def _is_right(root: Root, rel: bytes, data: bytes) -> bool:
+    status = root.lstat(rel)
+    if status is None or (status.st_mode, status.st_uid) != (stat.S_IFREG | _mode(rel), 0):
+        return False
+    return status.st_size == len(data) and root.read(rel, LARGEST) == data
+
+
+def _mode(rel: bytes) -> int:
+    return 0o644 if rel.endswith(b".plist") else 0o755
+
+
+def _difference(root: Root, rel: bytes, data: bytes) -> str:
+    """The lines of a diff when it is a plist, otherwise its name."""
+    import difflib  # noqa: PLC0415 (few runs change a job)
+
+    path, status = f"/{show(rel)}", root.lstat(rel)
+    if not rel.endswith(b".plist"):
+        return f"~ {path}" if status else f"+ {path}"
+    before = root.read(rel, LARGEST) if status and stat.S_ISREG(status.st_mode) else b""
+    old, new = (text.decode("utf-8", "replace").splitlines() for text in (before or b"", data))
+    return "\n".join(difflib.unified_diff(old, new, path, path, lineterm="")) or f"~ {path} (owner or mode)"
+
+
+def _writer(rel: bytes, data: bytes) -> Callable[[], None]:
+    def write() -> None:
+        for folder in (os.path.dirname(rel), LOGS):
+            host.make_dirs(os.path.join(TOP, folder))
+        with run_directories.on_the_mac(TOP, TOP) as root:
+            root.write(rel, data, mode=_mode(rel))
+
+    return write
+
+
+def _remover(rel: bytes) -> Callable[[], None]:
+    def remove() -> None:
+        with Root(TOP) as root:
+            root.remove_tree(rel)
+
+    return remove
+
+
+# -- launchctl -----------------------------------------------------------------
+
+
+def _start(job: Job) -> None:
+    if any(job.owner):
+        host.make_dirs(os.path.join(TOP, LOGS))
+        with run_directories.on_the_mac(TOP, TOP) as root:
+            root.write(_log(job.label), b"", 0o644, *job.owner)
+    _load(job.label)
+
+
+def _load(name: str) -> None:
+    """Load and start a job. It is enabled first, for a disabled one is refused with the code of one that is loaded."""
+    ended = _launchctl("enable", f"system/{name}")
+    if ended.rc:
+        raise _failed("enable the launchd job", name, ended)
+    plist = os.fsdecode(os.path.join(TOP, _plist(name)))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ended = _launchctl("bootstrap", "system", plist)
+        if not ended.rc or is_loaded(name):
+            return
+        if ended.rc not in BUSY or time.monotonic() > deadline:
+            raise _failed("load the launchd job", name, ended)
+        time.sleep(PAUSE)
+
+
+def _unload(name: str) -> None:
+    ended = _launchctl("bootout", f"system/{name}")
+    if ended.rc not in (0, TEARDOWN, *ABSENT, *BUSY):
+        raise _failed("unload the launchd job", name, ended)
+    deadline = time.monotonic() + PATIENCE
+    while is_loaded(name):
+        if time.monotonic() > deadline:
+            raise OperationError("unload the launchd job", name, f"it still runs after {PATIENCE:.0f} seconds")
+        time.sleep(PAUSE)
+
+
+def _launchctl(*words: str) -> Ended:
+    return run([LAUNCHCTL, *words], timeout=PATIENCE)
+
+
+def _failed(verb: str, name: str, ended: Ended) -> OperationError:
+    said = " ".join((ended.stderr + ended.stdout).decode("utf-8", "replace").split())
+    return OperationError(verb, name, said or f"launchctl ended with {ended.rc}", hint=f"exit code {ended.rc}")

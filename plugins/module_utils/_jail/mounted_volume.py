@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a jail can be on its volume, by where and how that is mounted. Volumes are made by volumes/apfs_volume.py."""
+
+from __future__ import annotations
+
+from .errors import InputError, show
+from .system import host
+from .system.mounts import is_mount
+
+VOLUMES = b"/Volumes/"
+"""Where macOS mounts volumes, each on a directory of its name."""
+
+
+def unmounted(path: bytes) -> bytes:
+    """Where the volume of a path is to be mounted and is not; empty when it is, or the path names no volume."""
+    if not path.startswith(VOLUMES):
+        return b""
+    point = VOLUMES + path[len(VOLUMES) :].split(b"/")[0]
+    return b"" if is_mount(point) else point
+
+
+def refuse_unmounted(path: bytes) -> None:
+    """Directories on the way are made, but not the one that a volume is to be mounted on."""
+    point = unmounted(path)
+    if point:
+        raise InputError(
+            f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
+            "instead: mount the volume, or correct the path"
+        )
+
+
+def warnings(path: bytes) -> list[str]:
+    """What a jail will lack by how its volume is mounted; InputError when it cannot be there.
+
+    macOS mounts volumes that are not internal nosuid, nodev and noowners (apple-oss-distributions/DiskArbitration
+    DAMount.c).
+    """
+    volume = host.volume(path)
+    if volume.noowners:
+        raise InputError(
+            f"{show(path)} cannot be a jail: its volume ignores owners (noowners), so that all in it would belong to "
+            "whoever looks: run diskutil enableOwnership with the volume, or choose another one"
+        )
+    lacks = {
+        "nodev": "no program can open /dev/null and the other devices of the jail unless devfs is mounted there",
+        "nosuid": "sudo and su do not work in the jail",
+    }
+    return [
+        f"the volume of {show(path)} is mounted {option}, as macOS mounts external ones: {what}: put the jail on a "
+        "volume of an internal disk"
+        for option, what in lacks.items()
+        if getattr(volume, option)
+    ]

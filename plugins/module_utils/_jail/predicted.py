@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jails in check mode: one that a task before this one would have made or taken over is looked at as it will be."""
+
+from __future__ import annotations
+
+from .errors import NotAJailError, show
+from .jail import Jail, is_vacant, jail_path, open_jail
+from .rootfs import adopt
+from .system.rooted import Root
+
+
+def not_there_yet(path: bytes) -> str:
+    """The warning about a jail whose build, too, is only foretold."""
+    return f"{show(path)} does not exist yet: what is said holds once the jail is built"
+
+
+def open_foretold(path: str, check: bool) -> Jail:
+    """Open a jail; in check mode also what is only to become one, which `foretold` says then, for a warning."""
+    try:
+        return open_jail(path)
+    except NotAJailError:
+        if not check:
+            raise
+    real = jail_path(path)
+    if is_vacant(real):
+        jail = Jail(real, Root.absent(real))
+        jail.foretold = [not_there_yet(real)]
+        return jail
+    jail = Jail(real, Root(real))
+    try:
+        jail.root.moved = {target: name for name, target in adopt.moves(jail.root)}
+    except BaseException:
+        jail.close()
+        raise
+    jail.foretold = [f"{show(real)} is no jail yet: what is said holds once it is taken over"]
+    return jail

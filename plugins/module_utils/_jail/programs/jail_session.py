@@ -1,0 +1,279 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go into a jail for somebody elsewhere: to run a command, or to take or leave one file.
+
+This runs on the Mac as root, behind the text of chroot_exec.py (exec/session.py puts
+the two together): nothing of this collection is installed there. Of the jail
+nothing is believed: its directory is opened component by component without
+following links, root alone must be able to change what lies on that way, and
+files are opened only when this process's root is the jail and its user is the
+jail's. All that is said to the connection is said before ENTERED.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import stat
+
+from .chroot_exec import TMP, StepError, change_root, close_inherited, execute, locate, step, surroundings, take_groups
+from .passwd_lookup import find_user
+
+# macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
+PRIVATE = ("etc", "tmp", "var")
+
+# What makes a directory a jail: the file belongs to root, in a directory that only root can enter (jail.py).
+MARKER = "private/var/db/darwin.jail/jail.json"
+LARGEST_MARKER = 1 << 16
+BUILDING = b'"state": "building"'
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+CHUNK = 1 << 20
+REFUSED = 125
+"""The exit code when a step failed, so that nothing was done."""
+
+# The last line of this program's standard error, before a program of the jail gets control: what comes behind it is the
+# program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
+ENTERED = "darwin.jail: entered\n"
+INCOMPLETE = "darwin.jail: incomplete\n"
+"""Stands before it for a jail whose build did not end."""
+FAILED = "darwin.jail: failed"
+"""Begins the line about the step that failed: its name, the name of the errno, and a path."""
+
+# The names of the user's directories for temporary files end in the number of the user (accounts/user_tmp.py).
+FOLDERS = "/var/folders"
+ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
+TAIL = 6
+
+
+def open_jail(path: str) -> int:
+    """Open a jail's directory; no link is followed but macOS's own at the start of the path.
+
+    Whoever can change a directory on that way could put a tree of their own there, and root would run its programs.
+    """
+    parts = [part for part in path.split("/") if part]
+    if parts[0] in PRIVATE and is_private(parts[0]):
+        parts.insert(0, "private")
+    fd = os.open("/", DIRECTORY)
+    refuse_others(fd, "/")
+    walked = ""
+    for part in parts:
+        walked += "/" + part
+        with step("open", walked):
+            fd = descend(fd, part)
+        refuse_others(fd, walked)
+    with step("marker", path):
+        refuse_forged(fd, walked)
+    return fd
+
+
+def refuse_forged(jail: int, path: str) -> None:
+    """OSError or StepError unless an open directory is a jail that nobody but root can have made."""
+    refuse_others(jail, path)
+    *parents, name = MARKER.split("/")
+    found = os.dup(jail)
+    for part in parents:
+        found = descend(found, part)
+        path += "/" + part
+        refuse_others(found, path)
+    marker = os.stat(name, dir_fd=found, follow_symlinks=False)
+    os.close(found)
+    if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
+        raise OSError(errno.EINVAL, "not root's file")
+
+
+def is_building(jail: int) -> bool:
+    """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
+    *parents, name = MARKER.split("/")
+    try:
+        folder = os.dup(jail)
+        for parent in parents:
+            folder = descend(folder, parent)
+        marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        os.close(folder)
+        said = os.read(marker, LARGEST_MARKER)
+        os.close(marker)
+        return BUILDING in said
+    except OSError:
+        return False
+
+
+def refuse_others(fd: int, path: str) -> None:
+    """StepError when others than root can change which names an open directory has.
+
+    In a sticky one they cannot change those of root. In the group 0, which is wheel on macOS, there is but root.
+    """
+    status = os.fstat(fd)
+    mode = status.st_mode
+    shared = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
+    if status.st_uid != 0 or (shared and not mode & stat.S_ISVTX):
+        raise StepError("others", path, 0)
+
+
+def is_private(name: str) -> bool:
+    try:
+        return os.readlink("/" + name).strip("/") == "private/" + name
+    except OSError:
+        return False
+
+
+def descend(fd: int, name: str) -> int:
+    deeper = os.open(name, DIRECTORY, dir_fd=fd)
+    os.close(fd)
+    return deeper
+
+
+def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
+    """Who that is, on the Mac or in the jail, by name or number, and the groups of a user of the jail's own."""
+    found = find_user(jail, user)
+    if found is None:
+        raise StepError("account", user, 0)
+    return found
+
+
+def arrive(jail: str, user: str) -> pwd.struct_passwd:
+    """Be the user in the jail; says who that is."""
+    fd = open_jail(jail)
+    if is_building(fd):
+        os.write(2, INCOMPLETE.encode())
+    who, groups = account(fd, user)
+    step_in(fd, who, groups)
+    return who
+
+
+def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
+    """Be the user in the open jail, with these groups, or those that Directory Services says."""
+    join_groups(who, groups)
+    go_in(jail, who)
+
+
+def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
+    with step("groups"):
+        take_groups(who.pw_name if groups is None else None, who.pw_gid & 0xFFFFFFFF, groups or [])
+
+
+def go_in(jail: int, who: pwd.struct_passwd) -> None:
+    """Be the user, whose groups this process has, in the open jail."""
+    change_root(jail, who.pw_uid & 0xFFFFFFFF)
+    for place in (who.pw_dir, "/"):  # as sshd does
+        try:
+            os.chdir(place)
+            break
+        except OSError:
+            continue
+
+
+def environment(jail: str, who: pwd.struct_passwd) -> dict[str, str]:
+    home, shell = who.pw_dir or "/", who.pw_shell or "/bin/sh"
+    return surroundings(jail, who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
+
+
+def temporary_directory(uid: int) -> str:
+    """The one of the user in this jail, as darwin_jail_user_tmp made it; otherwise /tmp.
+
+    It is known by its owner and by its name, which holds the user's number.
+    """
+    tail = "".join(ALPHABET[(uid >> shift) & 31] for shift in range(5 * TAIL - 5, -1, -5))
+    found = []
+    for first in entries(FOLDERS):
+        for second in entries(f"{FOLDERS}/{first}"):
+            path = f"{FOLDERS}/{first}/{second}/T"
+            if second.endswith(tail) and is_own_directory(path, uid):
+                found.append(path + "/")
+    return found[0] if len(found) == 1 else TMP
+
+
+def entries(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def is_own_directory(path: str, uid: int) -> bool:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
+
+
+def run(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
+    """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
+    path, env = locate(argv[0], ""), environment(jail, who)
+    os.write(2, ENTERED.encode())
+    try:
+        execute(path, list(argv), env)
+    except StepError as exc:
+        os.write(2, f"{path}: {os.strerror(exc.args[2])}\n".encode("utf-8", "surrogateescape"))
+        raise SystemExit(REFUSED) from None
+
+
+def open_regular(path: str, flags: int, mode: int = 0) -> int:
+    """Open a file. A FIFO would be waited for, and a device may give without end."""
+    try:
+        fd = os.open(path, flags | os.O_NONBLOCK, mode)
+    except OSError as exc:
+        if exc.errno == errno.ENXIO:  # a FIFO that nobody reads
+            raise StepError("irregular", path, 0) from None
+        raise
+    found = os.fstat(fd).st_mode
+    if stat.S_ISDIR(found):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found):
+        raise StepError("irregular", path, 0)
+    return fd
+
+
+def leave(path: str, mode: str, size: str) -> None:
+    """Write what comes in to a file, as sftp-server(8) would."""
+    with step("put", path):
+        fd = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, int(mode, 8))
+        there = 0
+        while True:
+            data = os.read(0, CHUNK)
+            if not data:
+                break
+            there += len(data)
+            while data:
+                data = data[os.write(fd, data) :]
+        os.close(fd)
+    if there != int(size):  # the other side is gone
+        raise StepError("short", path, 0)
+
+
+def take(path: str) -> None:
+    """Write a file to what goes out."""
+    with step("get", path):
+        fd = open_regular(path, os.O_RDONLY)
+        while True:
+            data = os.read(fd, CHUNK)
+            if not data:
+                break
+            while data:
+                data = data[os.write(1, data) :]
+
+
+def act_out(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
+    if act == "run":
+        run(jail, who, words)
+    elif act == "put":
+        leave(*words)
+    elif act == "get":
+        take(*words)
+
+
+def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
+    """Do it. A step that fails is told in one line of stderr."""
+    close_inherited()
+    if not stdin:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        act_out(act, jail, arrive(jail, user), words)
+    except StepError as exc:
+        event, path, number = exc.args
+        code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
+        os.write(2, f"{FAILED} {event} {code} {path}\n".encode("utf-8", "surrogateescape"))
+        raise SystemExit(REFUSED) from None

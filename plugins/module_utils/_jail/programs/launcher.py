@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Become a program in a jail.
+
+Run by exec/launch.py as a program of its own, for a fresh process may ask Directory
+Services who is in which group, which a forked one on macOS may not.
+
+It is given three descriptors: the message says what to do (JSON), the report
+says in one line how far it came, and the third is the jail's directory. The
+report closes by itself when the program takes over.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from typing import Any
+
+from .chroot_exec import StepError, close_inherited, cross, execute, locate, step
+
+
+def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
+    """Enter the jail and become the user; says whether the program is to be run, and where it is."""
+    cross(jail, plan["uid"], plan["gid"], plan["login"], plan["groups"])
+    with step("chdir", plan["chdir"]):
+        os.chdir(plan["chdir"])
+    if plan["creates"] is not None and glob.glob(plan["creates"]):
+        return {"event": "creates"}
+    if plan["removes"] is not None and not glob.glob(plan["removes"]):
+        return {"event": "removes"}
+    plan["argv"] = by_shell(plan.get("shells", []), plan["argv"])
+    return {"event": "ready", "path": locate(plan["argv"][0], plan["search"])}
+
+
+def by_shell(shells: list[str], argv: list[str]) -> list[str]:
+    """The command that has the first of the login shells that is there start the program; without one the program."""
+    for shell in shells:
+        if os.access(shell, os.X_OK):
+            return [shell, "-l", "-c", 'exec "$@"', os.path.basename(shell), *argv]
+    return argv
+
+
+def launch(message: int, report: int, jail: int) -> None:
+    def say(what: dict[str, Any]) -> None:
+        os.write(report, json.dumps(what).encode() + b"\n")
+
+    close_inherited(message, report, jail)
+    os.set_inheritable(report, False)
+    with open(message, "rb") as file:
+        plan = json.load(file)
+    try:
+        state = prepare(plan, jail)
+        say(state)
+        if state["event"] == "ready" and not plan["check"]:
+            execute(state["path"], plan["argv"], plan["env"])
+    except StepError as exc:
+        say(dict(zip(("event", "path", "errno"), exc.args)))

@@ -1,0 +1,225 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A session of its own for what runs in a jail, at a terminal of its own.
+
+The terminal of the person who enters stays outside. A program that has it open,
+or whose session it controls, can put a command into it, which the person's
+shell runs later (TIOCSTI: xnu asks for no more, bsd/kern/tty.c). One process
+stays with the person and copies bytes both ways; the other becomes the program.
+
+Part of programs that bundle.py puts together. It uses select(2), for poll(2)
+of macOS does not work on terminals.
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]
+import fcntl
+import os
+import select
+import termios
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+
+STANDARD = (0, 1, 2)
+BLOCK = 1 << 16
+LAST_BLOCKS = 64
+"""The most that is copied once the program ended: others may go on writing."""
+
+# <sys/ttycom.h>: _IO('t', 97).
+CONTROL = getattr(termios, "TIOCSCTTY", 0x20007461)
+
+PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+NOTED = (*PASSED_ON, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
+
+
+class Terminal:
+    """A new terminal, and the person's. Where there is none, there is none either.
+
+    This process keeps the new one open, so that its controller does not come to an end before the program does:
+    reading it would fail then on Linux, and give nothing on macOS.
+    """
+
+    def __init__(self) -> None:
+        self._mine = [fd for fd in STANDARD if os.isatty(fd)]
+        self.fd = self._controller = -1
+        if not self._mine:
+            return
+        self._controller, self.fd = os.openpty()
+        os.set_blocking(self._controller, False)
+        self._screen = next(fd for fd in (1, 2, 0) if fd in self._mine)
+        self._before = termios.tcgetattr(self._screen)
+        termios.tcsetattr(self.fd, termios.TCSANOW, self._before)
+        self._typed = b""
+        self.copy_size()
+
+    def take(self) -> None:
+        """In the process that becomes the program: have no terminal but this."""
+        os.setsid()
+        if self._mine:
+            fcntl.ioctl(self.fd, CONTROL, 0)
+        for fd in self._mine:
+            os.dup2(self.fd, fd)
+
+    # -- the person's terminal -----------------------------------------------------
+
+    def start(self) -> None:
+        """Keys are for the new terminal to understand."""
+        with suppress(OSError, termios.error):  # it is gone
+            if 0 in self._mine:
+                tty.setraw(0, termios.TCSADRAIN)
+            self.copy_size()
+
+    def stop(self) -> None:
+        """Leave the person's terminal as it was."""
+        with suppress(termios.error):
+            if 0 in self._mine:
+                termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+
+    def copy_size(self) -> None:
+        with suppress(OSError):
+            if self._controller >= 0:
+                size = fcntl.ioctl(self._screen, termios.TIOCGWINSZ, bytes(8))
+                fcntl.ioctl(self._controller, termios.TIOCSWINSZ, size)
+
+    # -- the bytes -------------------------------------------------------------------
+
+    def wait(self, waker: int) -> bool:
+        """Copy what can be until the waker has something to read; False when the person's terminal is gone."""
+        while True:
+            reads, writes = [waker], []
+            if self._controller >= 0:
+                reads.append(self._controller)
+                if self._typed:
+                    writes.append(self._controller)
+                elif 0 in self._mine:
+                    reads.append(0)
+            readable, writable, _errors = select.select(reads, writes, [])
+            if self._controller in readable:
+                self.show()
+            if 0 in readable:
+                typed = received(0)
+                if typed == b"":
+                    return False
+                self._typed = typed or b""
+            if writable:
+                self._send()
+            if waker in readable:
+                return True
+
+    def show(self) -> bool:
+        """Copy what the program wrote; False when there will be no more of it, or nobody to see it."""
+        data = received(self._controller)
+        more = data != b""
+        while data:
+            try:
+                data = data[os.write(self._screen, data) :]
+            except BlockingIOError:
+                select.select([], [self._screen], [])
+            except OSError:
+                more, data = False, b""
+        if not more:
+            self.hang_up()
+        return more
+
+    def _send(self) -> None:
+        try:
+            self._typed = self._typed[os.write(self._controller, self._typed) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._typed = b""
+
+    def show_rest(self) -> None:
+        """Copy what is there when the program has ended."""
+        for _block in range(LAST_BLOCKS):
+            if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.show():
+                break
+
+    def hang_up(self) -> None:
+        """Close both ends: the kernel sends SIGHUP to who has this terminal."""
+        if self._controller >= 0:
+            os.close(self._controller)
+            os.close(self.fd)
+        self.fd = self._controller = -1
+
+
+def received(fd: int) -> bytes | None:
+    """What can be read; None when there is nothing yet, no bytes at the end, which Linux tells by an error."""
+    try:
+        return os.read(fd, BLOCK)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
+def note(_number: int, _frame: object) -> None:
+    """The number of the signal comes through the waker."""
+
+
+def run_apart(terminal: Terminal, become: Callable[[], None]) -> int:
+    """Become the program in another process, and stay outside until it ends; its exit status, as a shell says it.
+
+    Whatever asks Directory Services comes before: on macOS a forked process may not.
+    """
+    waker, wake = os.pipe()
+    for fd in (waker, wake):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in NOTED:
+        signal.signal(number, note)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        terminal.take()
+        become()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in STANDARD:
+        if not os.isatty(fd):
+            os.dup2(nothing, fd)  # whoever is at the other end waits for the program alone
+    terminal.start()
+    try:
+        return watch(child, terminal, waker)
+    finally:
+        terminal.stop()
+
+
+def watch(child: int, terminal: Terminal, waker: int) -> int:
+    """Pass on bytes and signals until the process ends."""
+    while True:
+        numbers = received(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
+        for number in numbers or b"":
+            if number == signal.SIGHUP:
+                terminal.hang_up()
+            if number in PASSED_ON:
+                send(child, number)
+            elif number == signal.SIGCONT:
+                terminal.start()
+            elif number == signal.SIGWINCH:
+                terminal.copy_size()
+        found, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
+        if found and os.WIFSTOPPED(status):
+            pause(child, terminal)
+        elif found:
+            terminal.show_rest()
+            return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def pause(child: int, terminal: Terminal) -> None:
+    """Stop as the program did, so that the person's shell goes on, and go on with it."""
+    terminal.stop()
+    os.kill(os.getpid(), signal.SIGTSTP)
+    terminal.start()
+    send(child, signal.SIGCONT)
+
+
+def send(child: int, number: int) -> None:
+    """Send a signal to the program and what runs with it."""
+    with suppress(OSError):
+        try:
+            os.killpg(child, number)
+        except ProcessLookupError:  # it has no group of its own yet
+            os.kill(child, number)

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many bytes the recorded files have in all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..errors import RecordError
+from . import mtree
+from .record import Block, Record, Written
+
+_FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
+
+
+def after(was: Record, written: Written, dropped: Sequence[bytes]) -> int | None:
+    """The total when these blocks have changed; None for a record that makes no sense.
+
+    A file with several names counts once in a directory, and once for each directory. It is a function of the record
+    alone, so that a run after one that was killed finds the same.
+    """
+    anew = {*written, *dropped}
+    try:
+        new = sum(size for _name, _start, _length, size in written.values())
+        return new + sum(of(block) for path, block in was.blocks.items() if path not in anew)
+    except RecordError:
+        return None
+
+
+def of(block: Block) -> int:
+    """The bytes of the files in one directory."""
+    linked = block.linked()
+    sizes: dict[bytes | int, int] = {}
+    for encoded, size in _FILE.findall(block.files()):
+        inode = linked.get(mtree.decode_name(encoded)) if linked else None
+        sizes[encoded if inode is None else inode] = int(size)
+    return sum(sizes.values())

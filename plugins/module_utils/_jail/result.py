@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module found or did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .limits import WARNINGS
+
+MOST_LINES = 50
+"""How many changes are listed without -v."""
+
+
+class Result:
+    """Returned by the work of a module; the runner gives it to Ansible."""
+
+    def __init__(
+        self,
+        changed: bool,
+        values: dict[str, Any] | None = None,
+        diff: list[str] | None = None,
+        warnings: list[str] | None = None,
+        failed: bool = False,
+    ) -> None:
+        self.changed = changed
+        self.values = values or {}
+        """Return values, as documented in RETURN."""
+        self.diff = diff or []
+        """One line for each change, for --diff."""
+        self.warnings = warnings or []
+        self.failed = failed
+        """Whether the task fails although it has values to show; `msg` among them says why."""
+        self.brief: list[str] | None = None
+        """The lines of `diff` that are shown without -v, when some are only counted there."""
+        self.unlisted = 0
+        """Changes that are not in `diff`, since there are too many."""
+        self.trifles, self.trifle = 0, ""
+        """How many of the changes are only counted, and what they have in common."""
+
+    def told(self) -> list[str]:
+        """The warnings as they are shown: all of them, or the first ones and the number of the others."""
+        rest = len(self.warnings) - WARNINGS
+        return [*self.warnings[:WARNINGS], *([f"... and {rest} warnings more"] if rest > 0 else [])]
+
+    def lines(self, everything: bool) -> list[str]:
+        """The diff as it is shown: all of it, or the first changes and the number of the others."""
+        if everything:
+            return self.diff + ([f"... and {self.unlisted} changes more"] if self.unlisted else [])
+        shown = (self.diff if self.brief is None else self.brief)[:MOST_LINES]
+        rest = len(self.diff) + self.unlisted - len(shown) - self.trifles
+        counted = [f"... and {rest} changes more (-v lists them)"] if rest > 0 else []
+        return (
+            shown + counted + ([f"... and {self.trifles} that {self.trifle} (-v lists them)"] if self.trifles else [])
+        )

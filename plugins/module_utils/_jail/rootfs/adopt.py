@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take over a directory that another tool or hand built.
+
+Such jails have real directories at /etc, /tmp and /var (darwin-jail makes
+them so), where macOS has links into /private. They are moved there, so that
+what users changed in them stays; everything else is the walk's business: what
+is as wanted is recorded, system files that differ are restored, configuration
+that differs and files that nobody wants are kept.
+"""
+
+from __future__ import annotations
+
+import stat
+
+from ..errors import InputError, show
+from ..jail import Jail, is_marked, mark_adopted
+from ..system.lock import alone_in
+from ..system.rooted import Root
+from .spec.base_layout import LINKS
+
+PRIVATE = b"private"
+
+
+def moves(root: Root) -> list[tuple[bytes, bytes]]:
+    """The directories to move into /private; InputError when both places are taken."""
+    found = []
+    for name, target in LINKS.items():
+        there = root.lstat(name)
+        if there is None or stat.S_ISLNK(there.st_mode):
+            continue
+        if root.lstat(target) is not None:
+            raise InputError(
+                f"{show(root.outside(name))} and {show(root.outside(target))} both exist, and macOS has one of them "
+                "as a link to the other: merge them by hand, then adopt the jail"
+            )
+        found.append((name, target))
+    return found
+
+
+def move(root: Root) -> None:
+    """Move directories to where macOS has them."""
+    found = moves(root)
+    if found and root.lstat(PRIVATE) is None:
+        root.make_dir(PRIVATE, 0o755, 0, 0)
+    for name, target in found:
+        root.rename(name, target)
+
+
+def begin(jail: Jail) -> None:
+    """Make a directory a jail of ours. /var goes first, since the marker is to be in it."""
+    with alone_in(jail.root):
+        if not is_marked(jail.root):  # or another run was faster
+            is_new = jail.root.lstat(PRIVATE) is None
+            move(jail.root)
+            mark_adopted(jail)
+            jail.nascent = sorted({*jail.nascent, *([PRIVATE] if is_new else [])})

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files with several names in the source keep them in the jail, across entries too.
+
+The walk sets such files aside, since their names may lie in directories that
+different processes deal with. When all names are known, each group is made
+from one copy.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from ...errors import OperationError, failed, show
+from ...system.paths import LINK_IN_THE_WAY
+from ...system.rooted import Root
+from ..diff.compare import Comparer
+from ..diff.directory_plan import Linked
+from ..diff.fast_verify import Recorded
+from ..diff.file_diff import difference, metadata_only
+from ..diff.operation import CREATE, LINK, METADATA, REPLACE, Operation
+from ..spec.desired_tree import WantedFile
+from ..spec.readable import refuse_unreadable
+from .install import Installer
+from .walk import Findings
+
+
+class Linker:
+    """Compares and mends groups of names. Without an installer it only looks."""
+
+    def __init__(self, root: Root, source: Root, comparer: Comparer, installer: Installer | None) -> None:
+        self._root, self._source = root, source
+        self._full, self._began = comparer.full, comparer.known.began
+        self._installer = installer
+        self.findings = Findings()
+
+    def deal_with(self, linked: Iterable[Linked]) -> None:
+        """Make all names that are one file in the source one file in the jail."""
+        groups: dict[tuple[int, int], list[Linked]] = {}
+        for found in linked:
+            groups.setdefault((found.status.st_dev, found.status.st_ino), []).append(found)
+        for group in groups.values():
+            self._group(sorted(group))
+
+    def _group(self, group: list[Linked]) -> None:
+        if None not in (found := {name.there for name in group}) and len(found) == 1:
+            return  # all were compared a moment ago, and are one file
+        have = [self._there(name.path) for name in group]
+        leader = self._leader(group, have)
+        if leader is None:
+            if any(isinstance(name.status, Recorded) for name in group):  # as recorded a moment ago
+                where = show(self._root.outside(group[0].path))
+                self.findings.warnings.append(f"{where} changed while it was compared: run again")
+                return
+            leader = 0
+            have[0] = self._copy(group[0], have[0], alone=len(group) == 1)
+        for number, name in enumerate(group):
+            there, first = have[number], have[leader]
+            if number == leader or (there and first and _inode(there) == _inode(first)):
+                continue
+            self._link(group[leader], name, there)
+
+    def _there(self, path: bytes) -> os.stat_result | None:
+        """What is under a name; when this only looks, None too for what the run would have taken away before."""
+        try:
+            have = self._root.lstat(path)
+        except OperationError as exc:
+            if self._installer or exc.errno not in LINK_IN_THE_WAY:
+                raise
+            return None
+        return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None
+
+    def _leader(self, group: list[Linked], have: list[os.stat_result | None]) -> int | None:
+        """The first name that already is as wanted."""
+        for number, name in enumerate(group):
+            there = have[number]
+            if there is not None and not self._difference(name, there):
+                return number
+        return None
+
+    def _difference(self, name: Linked, have: os.stat_result) -> str:
+        want = WantedFile(name.status, -1, name.name, name.parent)
+        try:
+            with self._root.directory(os.path.dirname(name.path)) as fd:
+                if not self._full:
+                    return difference(want, have, os.path.basename(name.path), fd, None)
+                with self._source.directory(name.parent) as source:
+                    want.dir_fd = source
+                    return difference(want, have, os.path.basename(name.path), fd, self._source)
+        except OSError as exc:
+            raise failed("compare", self._root.outside(name.path), exc) from exc
+
+    def _copy(self, name: Linked, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
+        """Copy the file for its first name; returns what is there then, if anything was done."""
+        want = WantedFile(name.status, -1, name.name, name.parent)
+        why = "" if have is None else self._difference(name, have)
+        same = have is not None and alone and metadata_only(want, have, why, self._began)
+        action = CREATE if have is None else METADATA if same else REPLACE
+        operation = Operation(action, name.path, want, why, have)
+        self.findings.count(operation)
+        with self._source.directory(name.parent) as source:
+            want.dir_fd = source
+            if not self._installer:
+                if action != METADATA:
+                    refuse_unreadable(self._source, os.path.join(name.parent, name.name), source)
+                return None
+            self._inside(name.path, operation)
+        return self._root.lstat(name.path)
+
+    def _link(self, first: Linked, name: Linked, have: os.stat_result | None) -> None:
+        why = f"to /{show(first.path)}"
+        operation = Operation(LINK, name.path, WantedFile(name.status, -1, name.name, name.parent), why, have)
+        self.findings.count(operation)
+        self._inside(name.path, operation, first.path)
+
+    def _inside(self, path: bytes, operation: Operation, first: bytes = b"") -> None:
+        """Carry out an operation and leave the time of its directory as it was."""
+        if not self._installer:
+            return
+        directory = os.path.dirname(path)
+        try:
+            with self._root.directory(directory) as fd:
+                before = os.fstat(fd).st_mtime_ns
+                if first:
+                    self._installer.link(first, path)
+                else:
+                    self._installer.execute(operation, fd)
+                self._installer.restore_time(fd, before)
+        except OSError as exc:
+            raise failed("set the time of", self._root.outside(directory), exc) from exc
+
+
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

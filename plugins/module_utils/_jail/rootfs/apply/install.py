@@ -1,0 +1,317 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put things into a jail so that each appears complete, or not at all.
+
+What is new is made in the stage, a directory of the jail that only root can
+enter, with owner, mode, times, flags and xattrs, and then renamed to its
+name. A directory that is not there yet is filled in the stage, so that its
+files need no rename of their own. Stages of killed runs are swept.
+
+Cost of a regular file on Linux: open twice, copy, listxattr, fchown, fchmod,
+utimensat, fstat, and a rename when its directory exists.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from ...errors import InputError, failed, show
+from ...limits import is_hollow
+from ...staging import STAGE
+from ...system import at, progress
+from ...system.pipe_mutex import Alone
+from ...system.platform.current import backend
+from ...system.rooted import Root
+from ..diff.operation import METADATA, REMOVE, RENAME, Operation
+from ..spec.desired_tree import Thin, Wanted, WantedDir, WantedFile
+from ..spec.readable import GONE, unreadable
+
+ATTEMPTS = 3
+
+
+class Installer:
+    """Carries out operations, in one process."""
+
+    def __init__(self, root: Root, source: Root, only_clones: bool = False) -> None:
+        self._root, self._source, self._only_clones = root, source, only_clones
+        self._backend = backend()
+        self._stage = root.open_dir(STAGE)
+        try:
+            self._backend.bequeath_nothing(self._stage)
+        except OSError as exc:
+            os.close(self._stage)
+            raise failed("prepare", root.outside(STAGE), exc) from exc
+        self._alone = Alone() if only_clones and self._backend.packs_badly(self._stage) else None
+        self.turn: AbstractContextManager[object] = nullcontext()
+        """What is entered to copy."""
+        self._umask = os.umask(0)
+        self._backend.umask_is_zero = True
+        self._count = 0
+        """Where each file that is copied is counted; None: nowhere."""
+        self.refuses_hollow = False
+        """Whether the source may have made sparse files to fill the volume with their copies."""
+        self.cloned = 0
+        """Bytes that are shared with the source."""
+        self.warnings: list[str] = []
+
+    def close(self) -> None:
+        os.close(self._stage)
+        if self._alone:
+            self._alone.close()
+        os.umask(self._umask)
+        self._backend.umask_is_zero = False
+
+    def _temporary(self) -> bytes:
+        self._count += 1
+        return b"%d.%d" % (os.getpid(), self._count)
+
+    # -- operations -----------------------------------------------------------
+
+    def execute(self, operation: Operation, target: int) -> None:
+        """Carry out one operation in the open directory that it is in; OperationError names the path when it fails."""
+        try:
+            if operation.action == REMOVE:
+                directory = operation.have is not None and stat.S_ISDIR(operation.have.st_mode)
+                at.remove(operation.path[operation.path.rfind(b"/") + 1 :], target, directory)
+            elif operation.action == RENAME:
+                at.rename(operation.former, target, os.path.basename(operation.path), target)
+            elif operation.action == METADATA or isinstance(operation.want, WantedDir):
+                self._set_metadata(operation, target)
+            elif operation.want:
+                self._put(operation.path, operation.want, target)
+        except OSError as exc:
+            verb, hint = _VERBS.get(operation.action, "create"), self._origin(operation.want, exc)
+            raise failed(verb, self._root.outside(operation.path), exc, hint) from exc
+
+    def remove(self, directory: bytes, names: dict[bytes, Any], target: int) -> list[bytes]:
+        """Remove files, or an empty directory, with what is known of each; returns those that were there."""
+        removed, name, remove = [], b"", at.remove
+        try:
+            for name, have in names.items():
+                if remove(name, target, have.st_mode & 0o170000 == 0o040000):
+                    removed.append(name)
+        except OSError as exc:
+            raise failed("remove", self._root.outside(os.path.join(directory, name)), exc) from exc
+        return removed
+
+    def _put(self, path: bytes, want: WantedFile, target: int) -> None:
+        name = path[path.rfind(b"/") + 1 :]
+        temporary = self._temporary()
+        with self.turn:
+            made = self._make(self._stage, temporary, want, path)
+        if made:
+            at.rename(temporary, self._stage, name, target)
+            if want.status.st_mode & 0o170000 == 0o100000:
+                progress.done(progress.COPY, want.status.st_size)
+
+    def _make(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+        """Make something that is no directory; False when it vanished from the source."""
+        status = want.status
+        kind = status.st_mode & 0o170000
+        if kind == 0o100000:
+            return self._file(fd, name, want, path)
+        if kind == 0o120000:
+            at.make_symlink(want.link(), name, fd)
+            if status.st_mtime_ns is None:
+                at.set_link_owner(name, fd, status.st_uid, status.st_gid)
+            else:
+                self._backend.finish_symlink(fd, name, status)
+            return True
+        self._backend.make_node(fd, name, status.st_mode, status.st_rdev)
+        self._backend.finish_name(fd, name, status)
+        self._backend.copy_node_acl(want.dir_fd, want.name, fd, name)
+        return True
+
+    def _file(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int = 1) -> bool:
+        """Make a regular file; False when it vanished from the source."""
+        status = want.status
+        try:
+            source = at.open_file(want.name, want.dir_fd)
+        except OSError as exc:
+            if exc.errno not in GONE:
+                raise unreadable(self._source, os.path.join(want.parent, want.name), exc) from exc
+            return self._vanished(want)
+        try:
+            if status.__class__ is Thin:
+                return self._slice(source, fd, name, want, path)
+            if attempt > 1:
+                status = os.fstat(source)
+            self._copy(source, want, status, fd, name)
+            now = os.fstat(source)
+        except OSError:
+            if stat.S_ISREG(os.fstat(source).st_mode):
+                raise
+            at.remove(name, fd)
+            return self._vanished(want)
+        finally:
+            os.close(source)
+        if now.st_mtime_ns == status.st_mtime_ns and now.st_size == status.st_size:
+            return True
+        return self._again(fd, name, want, path, attempt)
+
+    def _copy(self, source: int, want: WantedFile, status: os.stat_result, fd: int, name: bytes) -> None:
+        if self.refuses_hollow and is_hollow(status):
+            raise InputError(
+                f"cannot copy {show(self._in_source(want))}: it takes {status.st_blocks * 512} bytes, and its copy "
+                f"could take {status.st_size} (remove it, or put the copy on the same volume, where files share blocks)"
+            )
+        if self._backend.copy(source, status, fd, name):
+            self.cloned += status.st_size
+        elif self._only_clones and status.st_size:
+            code = self._backend.refusal
+            raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
+
+    def _again(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int) -> bool:
+        """Read a file again that changed while it was read, and say so when it never stops."""
+        if attempt < ATTEMPTS:
+            at.remove(name, fd)
+            return self._file(fd, name, want, path, attempt + 1)
+        self.warnings.append(
+            f"{show(self._in_source(want))} changed each of the {ATTEMPTS} times it was read: "
+            f"/{show(path)} may hold a mixture; run again when it is quiet"
+        )
+        return True
+
+    def _slice(self, source: int, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+        """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
+        status = want.status
+        at.copy_part(source, status.offset, status.st_size, name, fd, status)
+        now = os.fstat(source)
+        if (now.st_size, now.st_mtime_ns) == (status.whole, status.st_mtime_ns):
+            return True
+        at.remove(name, fd)
+        self.warnings.append(f"{show(self._in_source(want))} changed while it was copied to /{show(path)}: run again")
+        return False
+
+    def _vanished(self, want: WantedFile) -> bool:
+        self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
+        return False
+
+    def _origin(self, want: Wanted | None, exc: OSError) -> str:
+        """What something is a copy of, when a disk cannot be read or written: it may be that of the source."""
+        if exc.errno != errno.EIO or not isinstance(want, WantedFile):
+            return ""
+        return f"a copy of {show(self._in_source(want))}"
+
+    def _in_source(self, want: WantedFile) -> bytes:
+        return self._source.outside(os.path.join(want.parent, want.name))
+
+    def _set_metadata(self, operation: Operation, target: int) -> None:
+        """Change a file or directory in place, if it still is the one that was compared."""
+        want, have = operation.want, operation.have
+        if want is None or have is None:
+            return
+        name = os.path.basename(operation.path)
+        is_dir = isinstance(want, WantedDir)
+        if is_dir:
+            fd = os.dup(target)
+        else:
+            fd = at.open_file(name, target)
+        try:
+            now = os.fstat(fd)
+            if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):
+                raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
+            if isinstance(want, WantedDir):
+                self._finish_found_directory(fd, want)
+            else:
+                self._backend.finish(fd, want.status)
+        finally:
+            os.close(fd)
+
+    def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
+        """Give the jail a file of the source, atomically, unless only a clone will do; whether it is one."""
+        temporary = self._temporary()
+        source = at.open_file(name, parent)
+        try:
+            cloned = self._backend.copy(source, os.fstat(source), self._stage, temporary)
+            if not cloned and self._only_clones:
+                at.remove(temporary, self._stage)
+                return False
+        finally:
+            os.close(source)
+        at.rename(temporary, self._stage, new, target)
+        return cloned
+
+    # -- directories ------------------------------------------------------------
+
+    def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
+        """Make files in the directory `path` that is still in the stage: where a build spends its time."""
+        with self.turn, self._alone or nullcontext():
+            self._fill(fd, path, files)
+
+    def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
+        copy, make, below = self._file, self._make, path + b"/" if path else b""
+        done, kind, name = progress.done, progress.COPY, b""
+        try:
+            for name, want in files:
+                status = want.status
+                if status.st_mode & 0o170000 == 0o100000:
+                    copy(fd, name, want, below + name)
+                    done(kind, status.st_size)
+                else:
+                    make(fd, name, want, below + name)
+        except OSError as exc:
+            raise failed("create", self._root.outside(below + name), exc, self._origin(want, exc)) from exc
+
+    def new_directory(self) -> tuple[bytes, int]:
+        """An empty directory in the stage: its name there and its descriptor."""
+        name = self._temporary()
+        try:
+            return name, at.make_dir(name, self._stage)
+        except OSError as exc:
+            raise failed("create", self._root.outside(STAGE + b"/" + name), exc) from exc
+
+    def finish_directory(self, fd: int, want: WantedDir, like: int | None, path: bytes) -> None:
+        """Give a filled directory its metadata, and the xattrs of the source's, open as `like`."""
+        try:
+            self._finish_directory(fd, want, like)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    def _finish_directory(self, fd: int, want: WantedDir, like: int | None) -> None:
+        if like is not None:
+            self._backend.copy_xattrs(like, fd)
+        self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
+
+    def _finish_found_directory(self, fd: int, want: WantedDir) -> None:
+        if not want.sources:
+            self._finish_directory(fd, want, None)
+            return
+        with self._source.directory(want.sources[-1]) as source:
+            self._finish_directory(fd, want, source)
+
+    def place_directory(self, staged: bytes, path: bytes, parent_fd: int) -> None:
+        """Give a staged directory its name; what is there and is no directory is replaced."""
+        name = os.path.basename(path)
+        try:
+            try:
+                at.rename(staged, self._stage, name, parent_fd)
+            except NotADirectoryError:
+                at.remove(name, parent_fd)
+                at.rename(staged, self._stage, name, parent_fd)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    def restore_time(self, fd: int, mtime_ns: int | None) -> None:
+        """Set the time of a directory that things were put into."""
+        if mtime_ns is not None:
+            at.set_time(fd, mtime_ns)
+
+    def link(self, first: bytes, path: bytes) -> None:
+        """Make `path` another name of the file `first`, atomically."""
+        temporary = self._temporary()
+        try:
+            with self._root.holder(first) as (source, first_name), self._root.holder(path) as (target, name):
+                at.make_hardlink(first_name, source, temporary, self._stage)
+                at.rename(temporary, self._stage, name, target)
+        except OSError as exc:
+            raise failed("link", self._root.outside(path), exc) from exc
+
+
+_VERBS = {REMOVE: "remove", RENAME: "rename to", METADATA: "set the metadata of"}

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out a walk, with more processes when there is enough to do.
+
+A walk starts in this process; few directories never see another one.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .task_queue import Heap
+from .walk import Findings, Walker
+
+ALONE = 48
+"""How many directories must be waiting for more processes to be worth their start, unless one of them is heavy."""
+
+MOST = 4
+"""More processes than this wait for the disk, not for a processor."""
+
+
+def modest() -> int:
+    """The number of workers when the user names none."""
+    return min(os.cpu_count() or 1, MOST)
+
+
+def run(walker: Walker, count: int) -> Findings:
+    """Carry out a whole walk with up to `count` processes."""
+    with _no_collection():
+        return _run(walker, count)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A walk makes no circles of objects, and looking for them took a fiftieth of its time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
+
+
+def _run(walker: Walker, count: int) -> Findings:
+    heap = Heap(walker.start())
+    while heap:
+        waiting = sum(ALONE if task.unwanted else len(task.subdirs) for task in heap.tasks())
+        if count > 1 and (heap.heavy or waiting >= ALONE):
+            from .worker_pool import Team  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
+
+            team = Team(walker, count)
+            if team.size:
+                return team.carry_out(heap.tasks())
+            count = 1
+        heap.add(walker.carry_out(heap.take()))
+    return walker.finish()

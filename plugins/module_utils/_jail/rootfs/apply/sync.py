@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pass over a jail: all that is in it against all that is wanted."""
+
+from __future__ import annotations
+
+from ...record import record
+from ...staging import make as make_stage
+from ...system.rooted import Root
+from ..diff.compare import Comparer
+from ..spec.desired_tree import WantedTree
+from . import install, scheduler
+from .walk import Findings, Walker
+
+
+class Pass:
+    """What a pass needs. With `act` what differs is mended, otherwise only found."""
+
+    def __init__(
+        self, root: Root, source: Root, comparer: Comparer, *, act: bool, count: int | None, only_clones: bool = False
+    ) -> None:
+        self._root, self._source, self._comparer = root, source, comparer
+        self._count = count or scheduler.modest()
+        self.installer: install.Installer | None = None
+        self._journal: record.Journal | None = None
+        if act:
+            make_stage(root)
+            self.installer = install.Installer(root, source, only_clones)
+            self._journal = record.Journal(root)
+
+    def __enter__(self) -> Pass:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for opened in (self.installer, self._journal):
+            if opened:
+                opened.close()
+
+    def findings(self, tree: WantedTree) -> Findings:
+        """Walk, and then see to the files that have several names."""
+        walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
+        findings = scheduler.run(walker, self._count)
+        if findings.linked:
+            from .hardlinks import Linker  # noqa: PLC0415 (few trees have such files)
+
+            linker = Linker(self._root, self._source, self._comparer, self.installer)
+            linker.deal_with(findings.linked)
+            findings.add(linker.findings)
+        if self.installer:
+            findings.take(self.installer)
+        return findings

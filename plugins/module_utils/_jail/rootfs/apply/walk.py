@@ -1,0 +1,399 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go through the wanted tree directory by directory: compare, and act on what differs.
+
+A *task* is a directory of the jail that is complete in itself; carrying it
+out deals with its subdirectories: each is compared and mended, or filled in
+the stage and renamed into place, and those with subdirectories of their own
+become tasks. Nothing of a task depends on another one that is open, so any
+process may take any of them.
+
+An unchanged tree costs two fstatat for each name and yields nothing; memory
+grows with the depth and width of the directories at hand, not with the tree.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Collection
+from itertools import islice
+from typing import Any, NamedTuple
+
+from ...errors import OperationError, failed, show
+from ...jail import STATE
+from ...record import total_size
+from ...record.record import Block, Journal, Written
+from ...system import at, progress
+from ...system.rooted import Root
+from ..diff.compare import Comparer
+from ..diff.directory_plan import Decision, Linked
+from ..diff.new_directory import Fresh
+from ..diff.operation import CLEAR, CREATE, REMOVE, REPLACE, TIME, Operation, Stats
+from ..spec.desired_tree import Listing, WantedDir, WantedFile, WantedTree
+from .install import Installer
+
+MOST_REPORTED = 1000
+
+LARGE = 1 << 24
+"""Bytes of files that are copied or read for so long that others must be able to go on meanwhile."""
+
+
+class Task(NamedTuple):
+    """A directory whose subdirectories are to be dealt with."""
+
+    path: bytes
+    subdirs: dict[bytes, WantedDir]
+    mtime_ns: int | None
+    """The time that it must have in the end; None: left alone."""
+    touched: bool
+    """Whether something was put into it already."""
+    new: bool
+    """Whether it was made by this run, or in check mode would be."""
+    unwanted: bytes = b""
+    """A subdirectory that is to be cleared."""
+    backward: bool = False
+    """Whether that is the second task that clears it, from its other end."""
+    size: int = 0
+    """Bytes of the files in its one subdirectory, when those are LARGE."""
+
+
+class _LargeError(Exception):
+    """A directory has so much in its files that it is to be a task of its own, which others do not wait for."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+class Findings:
+    """What a walk found and did; those of several processes are added up."""
+
+    def __init__(self) -> None:
+        self.stats = Stats()
+        self.total = 0
+        self.operations: list[tuple[dict[str, Any], str]] = []
+        """The first ones that are about what was there: as reported, and as described."""
+        self.created: list[tuple[dict[str, Any], str]] = []
+        """The first ones that make what was missing. In a jail to be adopted they would hide the others."""
+        self.timed: list[tuple[dict[str, Any], str]] = []
+        """The first ones for which nothing but a time differed. They would hide the others, too."""
+        self.linked: list[Linked] = []
+        self.kept: list[tuple[bytes, str]] = []
+        self.warnings: list[str] = []
+        self.blocks: Written = {}
+        self.dropped: list[bytes] = []
+
+    def count(self, operation: Operation) -> None:
+        self.total += 1
+        self.stats.count(operation)
+        reported = self.created if operation.action == CREATE else self.operations
+        if operation.why == TIME:
+            reported = self.timed
+        if len(reported) < MOST_REPORTED:
+            reported.append((operation.report(), operation.describe()))
+
+    def count_removed(self, directory: bytes, names: dict[bytes, Any], removed: Collection[bytes]) -> None:
+        """Count files or a directory that went, with what was known of each."""
+        self.total += len(removed)
+        self.stats.counts["removed"] += len(removed)
+        for name in islice(removed, max(0, MOST_REPORTED - len(self.operations))):
+            path = directory + b"/" + name if directory else name
+            operation = Operation(REMOVE, path, None, "", names[name])
+            self.operations.append((operation.report(), operation.describe()))
+
+    def count_fresh(self, fresh: Fresh) -> None:
+        self.total += fresh.total
+        self.stats.count_files(fresh.path, fresh.counts, fresh.size, fresh.disk)
+        for operation in islice(fresh.operations(), MOST_REPORTED - len(self.created)):
+            self.created.append((operation.report(), operation.describe()))
+
+    def adopted(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:
+        """Report that the jail was adopted just now, and what was moved into /private for that."""
+        if now:
+            self.operations.insert(0, ({"action": "adopt", "path": "/", "type": "dir"}, "> / dir (adopted)"))
+            self.total += 1
+        for old, new in moves:
+            report = {"action": "move", "path": "/" + show(old), "type": "dir", "why": f"to /{show(new)}"}
+            self.operations.insert(0, (report, f"> /{show(old)} dir (to /{show(new)})"))
+        self.total += len(moves)
+
+    def reported(self) -> list[tuple[dict[str, Any], str]]:
+        """At most 1000 operations, as reported and as described, in the order of paths."""
+        found = (self.operations + self.created + self.timed)[:MOST_REPORTED]
+        return sorted(found, key=lambda pair: str(pair[0]["path"]))
+
+    def take(self, installer: Installer) -> None:
+        """Take over what an installer noted."""
+        self.stats.bytes_cloned += installer.cloned
+        self.warnings += installer.warnings
+        installer.cloned, installer.warnings = 0, []
+
+    def add(self, other: Findings) -> None:
+        self.stats.add(other.stats)
+        self.total += other.total
+        self.operations = (self.operations + other.operations)[:MOST_REPORTED]
+        self.created = (self.created + other.created)[:MOST_REPORTED]
+        self.timed = (self.timed + other.timed)[:MOST_REPORTED]
+        self.linked += other.linked
+        self.kept += other.kept
+        self.warnings += other.warnings
+        self.blocks.update(other.blocks)
+        self.dropped += other.dropped
+
+
+class Walker:
+    """Carries out tasks in one process. Without an installer and a journal it only looks."""
+
+    def __init__(
+        self,
+        root: Root,
+        tree: WantedTree,
+        comparer: Comparer,
+        installer: Installer | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self._root, self._tree, self._comparer = root, tree, comparer
+        self._installer, self._journal = installer, journal
+        self.findings = Findings()
+        self._most = sys.maxsize
+        """Bytes of files in a directory that this task may deal with."""
+
+    def for_worker(self) -> Walker:
+        """The same, with findings and a journal of its own."""
+        journal = Journal(self._root) if self._journal else None
+        if self._installer:
+            Findings().take(self._installer)  # what was noted before the fork is told by the parent
+        return Walker(self._root, self._tree, self._comparer, self._installer, journal)
+
+    def finish(self) -> Findings:
+        """What was found and done, when all tasks are carried out."""
+        if self._journal:
+            self._journal.close()
+        if self._installer:
+            self.findings.take(self._installer)
+        return self.findings
+
+    def start(self) -> list[Task]:
+        """Deal with the jail's root directory; the task that it leaves."""
+        if not self._root.exists:
+            return _listed(self._new(b"", self._tree.top(), None, CREATE))
+        return self._existing(b"", self._tree.top(), os.dup(self._root.fd))
+
+    def carry_out(self, task: Task) -> list[Task]:
+        """Deal with the subdirectories of a task's directory; returns the tasks that they leave."""
+        fd = self._root.open_dir(task.path) if self._installer or not task.new else None
+        tasks: list[Task] = []
+        touched = task.touched or bool(task.unwanted)
+        below, shown = task.path + b"/" if task.path else b"", progress.current()
+        self._most = max(LARGE, task.size)
+        try:
+            if task.unwanted and fd is not None:
+                self._clear(below + task.unwanted, fd, task.backward)
+            for name in sorted(task.subdirs):
+                try:
+                    found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
+                except _LargeError as large:
+                    tasks.append(task._replace(subdirs={name: task.subdirs[name]}, size=large.size))
+                    continue
+                if shown:
+                    stats = self.findings.stats
+                    shown.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
+                touched = touched or made
+                tasks += found
+            if touched and fd is not None and self._installer:
+                self._installer.restore_time(fd, task.mtime_ns)
+        except OSError as exc:
+            raise failed("set the time of", self._root.outside(task.path), exc) from exc
+        finally:
+            if fd is not None:
+                os.close(fd)
+        return tasks
+
+    def _subdirectory(self, path: bytes, want: WantedDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
+        """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
+        have = self._lstat(path, parent)
+        known = self._comparer.known
+        if have is None and not new and known.is_kept_away(path):
+            return self._keep(path, "removed in the jail")
+        if have is None:
+            return _listed(self._new(path, want, parent, CREATE)), True
+        if stat.S_ISDIR(have.st_mode):
+            if known.is_mounted(path, have):
+                return [], False
+            return self._existing(path, want, self._open(path, parent)), False
+        if STATE.startswith(path + b"/"):
+            raise OperationError("go on in", self._root.outside(path), "it was replaced while the run went on")
+        if path in known.mounts or (known.is_configuration(path) and not self._is_as_installed(path, have, parent)):
+            return self._keep(path, "no directory any more in the jail")
+        return _listed(self._new(path, want, parent, REPLACE)), True
+
+    def _keep(self, path: bytes, why: str) -> tuple[list[Task], bool]:
+        self.findings.kept.append((path, why))
+        self.findings.stats.counts["kept"] += 1
+        return [], False
+
+    def _is_as_installed(self, path: bytes, have: os.stat_result, parent: int | None) -> bool:
+        """Whether a file of configuration that is to become a directory was not changed in the jail."""
+        directory, name = os.path.split(path)
+        try:
+            return parent is not None and self._comparer.known.is_as_installed(directory, name, have, parent)
+        except OSError as exc:
+            raise failed("compare", self._root.outside(path), exc) from exc
+
+    def _lstat(self, path: bytes, parent: int | None) -> os.stat_result | None:
+        try:
+            if path in self._root.moved:
+                return self._root.lstat(path)
+            return None if parent is None else at.lstat(path[path.rfind(b"/") + 1 :], parent)
+        except OSError as exc:
+            raise failed("look at", self._root.outside(path), exc) from exc
+
+    def _open(self, path: bytes, parent: int | None) -> int:
+        if parent is None or path in self._root.moved:
+            return self._root.open_dir(path)
+        try:
+            return at.open_dir(path[path.rfind(b"/") + 1 :], parent)
+        except OSError as exc:
+            raise failed("open", self._root.outside(path), exc) from exc
+
+    # -- a directory that is there -------------------------------------------------
+
+    def _existing(self, path: bytes, want: WantedDir, fd: int) -> list[Task]:
+        """Compare a directory with what is wanted and mend it; closes `fd`."""
+        recorded = self._comparer.as_recorded(path, want, fd)
+        if recorded is not None:
+            os.close(fd)
+            subdirs, mtime_ns, linked = recorded
+            self.findings.linked += linked
+            return [Task(path, subdirs, mtime_ns, touched=False, new=False)] if subdirs else []
+        listing = self._tree.list(path, want)
+        mtime_ns = want.status.st_mtime_ns
+        try:
+            if self._comparer.full:
+                self._refuse_large(listing)
+            touched, later = False, list[bytes]()
+            equal = self._comparer.unchanged(path, want, listing, fd)
+            if equal is not None:
+                self._note_unchanged(equal, listing)
+            else:
+                touched, later = self._mend(path, want, listing, fd)
+            tasks = [Task(path, {}, mtime_ns, True, False, name, end) for name in later for end in (False, True)]
+            if listing.dirs:
+                return [*tasks, Task(path, listing.dirs, mtime_ns, touched, new=False)]
+            if touched and self._installer:
+                self._installer.restore_time(fd, mtime_ns)
+            return tasks
+        except OSError as exc:
+            raise failed("compare", self._root.outside(path), exc) from exc
+        finally:
+            listing.close()
+            os.close(fd)
+
+    def _mend(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> tuple[bool, list[bytes]]:
+        """Decide what is to be done in a directory and do it; whether its own time has suffered, and what is left.
+
+        Left to tasks of their own are subdirectories that are to be cleared, and are large.
+        """
+        decision = self._comparer.directory(path, want, listing, fd)
+        self._note(path, decision, listing)
+        touched, later = False, []
+        if not self._installer:
+            self._tree.refuse_unreadable(file for _name, file in _files(decision.operations))
+        for operation in decision.operations:
+            name = operation.path[operation.path.rfind(b"/") + 1 :]
+            if operation.action == CLEAR:
+                if self._installer and name not in listing.files and self._comparer.pruner.is_large(operation.path):
+                    later.append(name)
+                    continue
+                self._clear(operation.path, fd)
+            elif self._installer:
+                self._installer.execute(operation, fd)
+            touched = touched or operation.want is not want
+        return touched, later
+
+    def _clear(self, path: bytes, parent: int, backward: bool = False) -> None:
+        """Remove what the record names in a directory that nothing wants any more."""
+        kept: list[tuple[bytes, str]] = []
+        for where, fd, names in self._comparer.pruner.clear(path, parent, kept, backward):
+            removed = self._installer.remove(where, names, fd) if self._installer else names
+            self.findings.count_removed(where, names, removed)
+        self.findings.kept += kept
+        self.findings.stats.counts["kept"] += len(kept)
+
+    # -- a directory that is not ------------------------------------------------------
+
+    def _new(self, path: bytes, want: WantedDir, parent: int | None, action: str) -> Task | None:
+        """Fill a directory in the stage and put it in place."""
+        listing = self._tree.list(path, want)
+        try:
+            if self._installer:
+                self._refuse_large(listing)
+            fresh = self._comparer.fresh(path, want, listing) if action == CREATE else None
+            if fresh:
+                self._note_fresh(fresh, listing)
+            else:
+                decision = self._comparer.directory(path, want, listing, None)
+                decision.operations.insert(0, Operation(action, path, want))
+                self._note(path, decision, listing)
+            if not self._installer:
+                files = fresh.files if fresh else _files(decision.operations)
+                self._tree.refuse_unreadable(file for _name, file in files)
+            elif parent is not None:
+                staged, fd = self._installer.new_directory()
+                try:
+                    self._installer.fill(fd, path, fresh.files if fresh else _files(decision.operations))
+                    self._installer.finish_directory(fd, want, listing.own, path)
+                finally:
+                    os.close(fd)
+                self._installer.place_directory(staged, path, parent)
+            return Task(path, listing.dirs, want.status.st_mtime_ns, touched=False, new=True) if listing.dirs else None
+        finally:
+            listing.close()
+
+    def _refuse_large(self, listing: Listing) -> None:
+        size = sum(status.st_size for status in listing.statuses.values())
+        if size > self._most:
+            raise _LargeError(size)
+
+    def _note_unchanged(self, linked: list[Linked], listing: Listing) -> None:
+        self.findings.linked += linked
+        self.findings.stats.counts["sockets"] += listing.sockets
+
+    def _note_fresh(self, fresh: Fresh, listing: Listing) -> None:
+        """Count what the short way decided, and tell the journal before it comes true."""
+        self.findings.count_fresh(fresh)
+        self.findings.stats.counts["sockets"] += listing.sockets
+        self.findings.linked += fresh.linked
+        if self._journal:
+            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
+
+    def _note(self, path: bytes, decision: Decision, listing: Listing) -> None:
+        """Count what was decided, and tell the journal before it comes true."""
+        findings = self.findings
+        for operation in decision.operations:
+            if operation.action != CLEAR:
+                findings.count(operation)
+        findings.stats.counts["sockets"] += listing.sockets
+        findings.linked += decision.linked
+        findings.kept += decision.kept
+        findings.stats.counts["kept"] += len(decision.kept)
+        for where, why in decision.conflicts.items():
+            findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
+        findings.dropped += decision.dropped
+        if self._journal:
+            block = decision.block()
+            if decision.operations or block != self._comparer.known.record.block(path).text:
+                findings.blocks[path] = self._journal.write(path, block, total_size.of(Block(block)))
+
+
+def _files(operations: list[Operation]) -> list[tuple[bytes, WantedFile]]:
+    """By name, what is to be made in a directory."""
+    made = [one for one in operations if one.action in (CREATE, REPLACE)]
+    return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, WantedFile)]
+
+
+def _listed(task: Task | None) -> list[Task]:
+    return [task] if task else []

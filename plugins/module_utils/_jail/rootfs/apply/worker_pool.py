@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Share the tasks of a walk among processes.
+
+Workers are forked; each takes tasks from its own heap, the largest first, and
+gives half of it away when another one is idle. The parent only passes tasks
+on, so it costs nothing while all are busy. Workers make plain system calls and
+nothing else: after a fork, macOS forbids Directory Services and XPC.
+
+A worker that dies, by an error or a signal, ends the run; workers whose
+parent died end themselves at the next directory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import select
+import signal
+import struct
+from typing import Any, NoReturn
+
+from ...errors import JailError
+from ...system import at
+from .task_queue import Heap
+from .walk import Findings, Task, Walker
+
+
+class _Channel:
+    """Objects over two pipes, each with its length before it. (To import socket would take 3 ms.)"""
+
+    def __init__(self, reader: int, writer: int) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    def pair(cls) -> tuple[_Channel, _Channel]:
+        """The two ends."""
+        here = os.pipe()
+        try:
+            there = os.pipe()
+        except OSError:
+            for end in here:
+                os.close(end)
+            raise
+        return cls(here[0], there[1]), cls(there[0], here[1])
+
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self.writer)
+
+    def send(self, value: Any) -> None:
+        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        at.append(self.writer, struct.pack("=Q", len(data)) + data)
+
+    def receive(self) -> Any:
+        """The next object; EOFError when the other side is gone."""
+        size = struct.unpack("=Q", self._exactly(8))[0]
+        return pickle.loads(self._exactly(size))  # noqa: S301 (from a process that was forked from this one)
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            more = os.read(self.reader, min(size - len(data), 1 << 20))
+            if not more:
+                raise EOFError
+            data += more
+        return bytes(data)
+
+
+class Team:
+    """The parent's side."""
+
+    def __init__(self, walker: Walker, count: int) -> None:
+        self._walker = walker
+        self._hungry = mmap.mmap(-1, 1)
+        """One byte that all processes see: 1 asks those who have tasks to share."""
+        self._channels: dict[int, _Channel] = {}
+        for _number in range(count):
+            try:
+                self._fork()
+            except OSError:
+                break  # no more processes or descriptors are to be had: fewer do as well
+
+    @property
+    def size(self) -> int:
+        return len(self._channels)
+
+    def _fork(self) -> None:
+        ours, theirs = _Channel.pair()
+        parent = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        if not pid:
+            ours.close()
+            for channel in self._channels.values():
+                channel.close()
+            _serve(self._walker, theirs, self._hungry, parent)
+        theirs.close()
+        self._channels[pid] = ours
+
+    def carry_out(self, tasks: list[Task]) -> Findings:
+        """Hand out the tasks, pass on what is shared, add up the findings."""
+        try:
+            self._pass_on(tasks)
+            findings = self._walker.finish()
+            for pid in self._channels:
+                self._send(pid, None)
+            for pid in self._channels:
+                findings.add(self._receive(pid)[1])
+            return findings
+        except BaseException:
+            for pid in self._channels:
+                os.kill(pid, signal.SIGKILL)
+            raise
+        finally:
+            for pid, channel in self._channels.items():
+                channel.close()
+                os.waitpid(pid, 0)
+
+    def _pass_on(self, queue: list[Task]) -> None:
+        idle = list(self._channels)
+        readers = {channel.reader: pid for pid, channel in self._channels.items()}
+        poll = select.poll()
+        for reader in readers:
+            poll.register(reader, select.POLLIN)
+        while queue or len(idle) < len(self._channels):
+            while queue and idle:
+                self._send(idle.pop(), queue[:: len(idle) + 1])
+                del queue[:: len(idle) + 1]
+            self._hungry[0] = bool(idle)
+            for reader, _events in poll.poll():
+                kind, value = self._receive(readers[reader])
+                if kind == "share":
+                    queue += value
+                else:
+                    idle.append(readers[reader])
+
+    def _send(self, pid: int, value: Any) -> None:
+        try:
+            self._channels[pid].send(value)
+        except ConnectionError:
+            self._receive(pid)  # it has said why before it went, or died without a word
+
+    def _receive(self, pid: int) -> tuple[str, Any]:
+        try:
+            kind, value = self._channels[pid].receive()
+        except (EOFError, ConnectionError) as exc:
+            raise JailError(
+                f"worker process {pid} died before its work was done (out of memory, or killed): run again"
+            ) from exc
+        if kind == "error":
+            raise value
+        return kind, value
+
+
+def _serve(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) -> NoReturn:
+    """A worker's life."""
+    status = 1
+    try:
+        _work(walker.for_worker(), channel, hungry, parent)
+        status = 0
+    except JailError as exc:
+        channel.send(("error", exc))
+    except EOFError:
+        pass  # the parent is gone
+    except BaseException:  # noqa: BLE001 (it is raised again in the parent)
+        import traceback  # noqa: PLC0415 (rarely needed)
+
+        channel.send(("error", RuntimeError(f"in a worker process:\n{traceback.format_exc()}")))
+    finally:
+        os._exit(status)
+
+
+def _work(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) -> None:
+    while True:
+        tasks: list[Task] | None = channel.receive()
+        if tasks is None:
+            channel.send(("findings", walker.finish()))
+            return
+        heap = Heap(tasks)
+        while heap:
+            if len(heap) > 1 and (hungry[0] or heap.heavy):
+                channel.send(("share", heap.share()))
+            heap.add(walker.carry_out(heap.take()))
+            if os.getppid() != parent:
+                raise EOFError
+        channel.send(("idle", None))

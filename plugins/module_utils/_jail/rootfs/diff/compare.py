@@ -1,0 +1,257 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide what to do in one directory of the jail. Reads; never writes.
+
+Whose is a file? Three classes, one rule each:
+
+- *system*: restored to the source (here);
+- *configuration* (/private/etc and what a profile marks): compared with the
+  record and the source. Unchanged in the jail, it follows the source; changed
+  or removed in the jail, it is kept and reported (conffiles.py);
+- *foreign* (installed by nobody of ours, and all below a mount): not looked at.
+
+Cost: one fstatat for each wanted name. For a directory in which nothing
+differs no line of record is written or parsed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+from ...errors import failed
+from ...record import mtree
+from ...system import at
+from ...system.platform.current import backend
+from ...system.rooted import Root
+from ..spec.desired_tree import Listing, WantedDir, WantedFile
+from .conffiles import Configuration
+from .directory_plan import Decision, Linked, inode
+from .fast_verify import holds_all, linked
+from .file_diff import difference, metadata, metadata_only, same_contents
+from .new_directory import Fresh
+from .operation import CREATE, METADATA, REPLACE, TIME, Operation
+from .ownership import Known
+from .prune import Pruner
+
+
+class Comparer:
+    """Decides, directory by directory."""
+
+    def __init__(self, known: Known, full: Root | None = None, prune: bool = True) -> None:
+        """`full` is the source when what it holds is to be read, and not only looked at."""
+        self.known = known
+        self.full = full
+        self._configuration = Configuration(known, full)
+        self.pruner = Pruner(known, prune)
+        self._has_flags = backend().has_flags
+
+    def directory(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None) -> Decision:
+        """Compare a directory, open in the jail as `fd` (None: it is not there yet)."""
+        decision = Decision()
+        self._own(path, want, listing, fd, decision)
+        names = sorted(listing.files)
+        self._files(path, names, listing, fd, decision, self.known.is_plain(path))
+        self.pruner.files(path, listing, fd, decision)
+        self._set_linked_aside(path, names, listing, decision)
+        self.pruner.directories(path, listing, fd, decision)
+        return decision
+
+    def fresh(self, path: bytes, want: WantedDir, listing: Listing) -> Fresh | None:
+        """Decide about a directory that is not there; None when it takes more than the short way."""
+        known = self.known
+        if want.grafted or known.record.has_directory(path) or not path or not known.is_plain(path):
+            return None
+        return Fresh(path, want, listing)
+
+    def as_recorded(
+        self, path: bytes, want: WantedDir, fd: int
+    ) -> tuple[dict[bytes, WantedDir], int | None, list[Linked]] | None:
+        """The way for a directory whose source is sealed: all that was installed in it is there, the source not asked.
+
+        None when it takes more than that, otherwise its subdirectories, the time that it should have, and the files
+        in it that have other names too.
+
+        Cost: that of fast_verify.py.
+        """
+        seal, record = self.known.seal, self.known.record
+        if seal is None or not want.sources or want.grafted or not self.known.is_plain(path):
+            return None
+        if path not in record.blocks or not all(map(seal.covers, want.sources)):
+            return None
+        subdirs = {}
+        for name in record.subdirectories(path):
+            inside = [source + b"/" + name for source in want.sources]
+            if not seal.exposed.isdisjoint(inside) or len(inside) > 1:
+                return None
+            subdirs[name] = WantedDir(None, inside)
+        block = record.block(path)
+        have: Any = os.fstat(fd)
+        mtime_ns: int | None = have.st_mtime_ns
+        if mtree.line(path[path.rfind(b"/") + 1 :], have) != block.own() or self._has_flags:
+            recorded = record.fields_of(path)
+            mtime_ns = recorded.st_mtime_ns
+            if metadata(recorded, have):
+                return None
+        if not holds_all(block, fd):
+            return None
+        return subdirs, mtime_ns, linked(record, path, want.sources[0], self.known.source_dev, fd)
+
+    def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
+        """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.
+
+        None when it takes more than that, otherwise the files in it that have other names too.
+        """
+        known = self.known
+        if want.grafted or known.record.interrupted or not known.is_plain(path):
+            return None
+        recorded = known.record.block(path)
+        if mtree.line(path[path.rfind(b"/") + 1 :], want.status) != recorded.own():
+            return None
+        if path in known.nascent or metadata(want.status, os.fstat(fd)):
+            return None
+        if not listing.dirs.keys() >= set(known.record.subdirectories(path)) or self._has_other_xattrs(listing, fd):
+            return None
+        equal = self._all_equal(listing, fd)
+        if equal is None:
+            return None
+        below = path + b"/"
+        linked = [
+            Linked(below + name, file.parent, file.name, file.status, there) for name, file, there in sorted(equal)
+        ]
+        return linked if recorded.knows(sorted(listing.statuses), map(inode, linked)) else None
+
+    def _has_other_xattrs(self, listing: Listing, fd: int) -> bool:
+        """Whether a directory has other ones than its source, when that is asked."""
+        return bool(self.full) and listing.own is not None and not at.same_xattrs(listing.own, fd)
+
+    def _all_equal(self, listing: Listing, fd: int) -> list[tuple[bytes, WantedFile, tuple[int, int] | None]] | None:
+        """Those with several names and what the jail has there, when all in the jail is as wanted."""
+        lstat, has_flags, full, linked = os.stat, self._has_flags, self.full, []
+        try:
+            for name, want in listing.statuses.items():
+                have = lstat(name, dir_fd=fd, follow_symlinks=False)
+                if (
+                    want.st_mtime_ns != have.st_mtime_ns
+                    or want.st_mode != have.st_mode
+                    or want.st_size != have.st_size
+                    or want.st_uid != have.st_uid
+                    or want.st_gid != have.st_gid
+                    or (has_flags and metadata(want, have))
+                ):
+                    return None
+                if want.st_mode & 0o170000 != 0o100000:
+                    if want.st_rdev != have.st_rdev:
+                        return None
+                    if _is_link(want) and os.readlink(name, dir_fd=fd) != listing.file(name).link():
+                        return None
+                elif want.st_nlink > 1:
+                    there = None if full else (have.st_dev, have.st_ino)  # rootfs/apply/hardlinks.py reads contents
+                    linked.append((name, listing.file(name), there))
+                elif full and not same_contents(listing.file(name), name, fd, full):
+                    return None
+        except FileNotFoundError:
+            return None
+        return linked
+
+    def _files(
+        self, path: bytes, names: list[bytes], listing: Listing, fd: int | None, decision: Decision, plain: bool
+    ) -> None:
+        known = self.known
+        below = path + b"/" if path else b""
+        name = b""
+        try:
+            for name in names:
+                want = listing.files[name]
+                have = None if fd is None or below + name in known.leaving else at.lstat(name, fd)
+                if not plain and below + name in known.mounts:
+                    decision.lines.update((name, line) for line in known.lines(path, name))
+                elif not plain and known.is_configuration(below + name):
+                    why = self._configuration.decide(path, name, want, have, fd, decision)
+                    if why and have is not None and fd is not None:
+                        self._mend(below + name, want, have, why, fd, decision)
+                else:
+                    self._system_file(below + name, name, want, have, fd, decision)
+        except OSError as exc:
+            raise failed("compare", os.path.join(known.where, below + name), exc) from exc
+
+    def _system_file(
+        self,
+        path: bytes,
+        name: bytes,
+        want: WantedFile,
+        have: os.stat_result | None,
+        fd: int | None,
+        decision: Decision,
+    ) -> None:
+        status = want.status
+        kind = status.st_mode & 0o170000
+        decision.lines[name] = mtree.line(name, status, want.link() if kind == 0o120000 else None)
+        if kind == 0o100000 and status.st_nlink > 1:  # rootfs/apply/hardlinks.py sees to it
+            if have is not None and fd is not None and stat.S_ISDIR(have.st_mode):
+                self._make_room(path, fd, decision)
+        elif have is None or fd is None:
+            decision.operations.append(Operation(CREATE, path, want))
+        else:
+            why = difference(want, have, name, fd, self.full)
+            if why:
+                self._mend(path, want, have, why, fd, decision)
+
+    def _mend(self, path: bytes, want: WantedFile, have: os.stat_result, why: str, fd: int, decision: Decision) -> None:
+        if not stat.S_ISDIR(have.st_mode):
+            action = METADATA if metadata_only(want, have, why, self.known.began) else REPLACE
+            decision.operations.append(Operation(action, path, want, why, have))
+        elif self._make_room(path, fd, decision):
+            decision.operations.append(Operation(CREATE, path, want))
+
+    def _make_room(self, path: bytes, fd: int, decision: Decision) -> bool:
+        """Take away a directory where something else is wanted; False when it stays."""
+        cleared = self.pruner.make_room(path, fd, decision)
+        if not cleared:
+            decision.conflicts[path] = "a directory with files that were not installed by this collection is in the way"
+        return cleared
+
+    def _set_linked_aside(self, path: bytes, names: list[bytes], listing: Listing, decision: Decision) -> None:
+        """Files that have other names too."""
+        below = path + b"/" if path else b""
+        for name in names:
+            want = listing.files[name]
+            status = want.status
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(below + name, decision):
+                decision.linked.append(Linked(below + name, want.parent, want.name, status))
+
+    def _can_link(self, path: bytes, decision: Decision) -> bool:
+        known = self.known
+        return not known.is_configuration(path) and path not in known.mounts and path not in decision.conflicts
+
+    def _own(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None, decision: Decision) -> None:
+        """The directory itself."""
+        decision.own = mtree.line(os.path.basename(path) or b".", want.status)
+        if fd is None:
+            return
+        have, status = os.fstat(fd), want.status
+        if path in self.known.nascent:
+            decision.operations.append(Operation(CREATE, path, want, "", have))
+            return
+        why = metadata(status, have)
+        if not why and self._has_other_xattrs(listing, fd):
+            why = "extended attributes"
+        former = self.known.record.block(path).own()
+        kept = why and self.known.is_configuration(path)
+        if kept and not self.known.is_as_installed(path, b".", have, None):
+            decision.own = former or decision.own
+            decision.kept.append((path, why))
+            return
+        # Whoever adds a file changes the time of its directory: that alone is no drift. It is set
+        # again only when the source's has changed since it was set, or may never have been set.
+        news = decision.own != former or self.known.record.interrupted
+        if news and status.st_mtime_ns not in (None, have.st_mtime_ns):
+            why = why or TIME
+        if why:
+            decision.operations.append(Operation(METADATA, path, want, why, have))
+
+
+def _is_link(status: os.stat_result) -> bool:
+    return status.st_mode & 0o170000 == 0o120000

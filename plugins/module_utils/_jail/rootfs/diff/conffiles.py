@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration: a three-way decision between source, record and jail, as package managers make it."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ...record import mtree
+from ...system import at
+from ...system.rooted import Root
+from ..spec.desired_tree import WantedFile
+from .directory_plan import Decision
+from .file_diff import difference
+from .operation import CREATE, Operation
+from .ownership import Known
+
+
+class Configuration:
+    """Decides about one file of configuration at a time."""
+
+    def __init__(self, known: Known, full: Root | None) -> None:
+        self._known, self._full = known, full
+
+    def decide(
+        self,
+        directory: bytes,
+        name: bytes,
+        want: WantedFile,
+        have: os.stat_result | None,
+        fd: int | None,
+        decision: Decision,
+    ) -> str:
+        """Decide what can be decided here; what is to be mended is returned, in a few words."""
+        path = directory + b"/" + name if directory else name
+        former = self._known.lines(directory, name)
+        line = _line(name, want, former)
+        if have is None or fd is None:
+            if former and fd is not None and not self._known.record.interrupted:
+                self._keep(path, name, former, "removed in the jail", decision)
+            else:
+                decision.operations.append(Operation(CREATE, path, want))
+                decision.lines[name] = line
+            return ""
+        why = difference(want, have, name, fd, self._full)
+        if not why or (self._is_touched(directory, name, have) and _same_but_time(line, want, have, name, fd)):
+            decision.lines[name] = line
+            return ""
+        ours = stat.S_ISDIR(have.st_mode) and self._known.record.has_directory(path)  # what was changed in it is kept
+        if ours or self._known.is_as_installed(directory, name, have, fd):
+            decision.lines[name] = line
+            return why
+        news = "; the source has another version" if former and line not in former else ""
+        self._keep(path, name, former, f"changed in the jail{news}", decision)
+        return ""
+
+    def _is_touched(self, directory: bytes, name: bytes, have: os.stat_result) -> bool:
+        """Whether the time is not the one that was installed. Then it is the jail's own, and no drift by itself."""
+        was = self._known.record.was(directory, name)
+        return all(fields.st_mtime_ns != have.st_mtime_ns for fields in was)
+
+    @staticmethod
+    def _keep(path: bytes, name: bytes, former: list[bytes], why: str, decision: Decision) -> None:
+        """Leave it, and leave its line in the record, if it has one: that is what it was changed from."""
+        decision.kept.append((path, why))
+        if former:
+            decision.lines[name] = former[-1]
+
+
+def _line(name: bytes, want: WantedFile, former: list[bytes]) -> bytes:
+    """The line with a digest; one that is recorded for just this size and time is not computed again."""
+    link = want.link() if stat.S_ISLNK(want.status.st_mode) else None
+    plain = mtree.line(name, want.status, link)
+    if not stat.S_ISREG(want.status.st_mode):
+        return plain
+    known = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
+    return known[0] if known else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
+
+
+def _same_but_time(line: bytes, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> bool:
+    """Whether it differs from the source in its time only."""
+    status = want.status
+    if not stat.S_ISREG(have.st_mode) or have.st_size != status.st_size:
+        return False
+    if (have.st_mode, have.st_uid, have.st_gid) != (status.st_mode, status.st_uid, status.st_gid):
+        return False
+    return line.endswith(b" sha256digest=%s\n" % at.digest(name, fd).encode())

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be done in one directory of the jail."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ...record.record import linked_line, names_line
+from .operation import Operation
+
+
+class Linked(NamedTuple):
+    """A file that has several names in the source: rootfs/apply/hardlinks.py sees to it when all are known."""
+
+    path: bytes
+    parent: bytes
+    name: bytes
+    status: Any
+    """os.stat_result, or recorded.Recorded where the source is not asked."""
+    there: tuple[int, int] | None = None
+    """Device and inode of what the jail has, where that was found to be as wanted."""
+
+
+def inode(linked: Linked) -> tuple[bytes, int]:
+    """What the record tells of such a file: its name, and by which number the others are known."""
+    return linked.path[linked.path.rfind(b"/") + 1 :], linked.status.st_ino
+
+
+class Decision:
+    """What is to be done in one directory, its subdirectories left out."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self.own = b""
+        """The line of the record for the directory itself."""
+        self.lines: dict[bytes, bytes] = {}
+        """The lines for what is in it, by name."""
+        self.linked: list[Linked] = []
+        self.kept: list[tuple[bytes, str]] = []
+        """Configuration that is left as the jail has it, and why."""
+        self.conflicts: dict[bytes, str] = {}
+        """What cannot be made as wanted, by path, and why."""
+        self.dropped: list[bytes] = []
+        """Directories that leave the record."""
+
+    def block(self) -> bytes:
+        """The block of the record that will be true afterwards."""
+        names = sorted(self.lines)
+        head = self.own, names_line(names), linked_line(map(inode, self.linked))
+        return b"".join((*head, *(self.lines[name] for name in names)))

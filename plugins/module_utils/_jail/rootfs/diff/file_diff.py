@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between something wanted and what is there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+from ...errors import show
+from ...record import mtree
+from ...system import at
+from ...system.platform.current import backend
+from ...system.rooted import Root
+from ..spec.desired_tree import Thin, WantedFile
+from ..spec.readable import refuse_unreadable
+from .operation import TIME
+
+
+def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
+    """In a few words; empty when nothing differs. With the source, contents, xattrs and ACLs are read too."""
+    status = want.status
+    if stat.S_IFMT(status.st_mode) != stat.S_IFMT(have.st_mode):
+        return f"is a {mtree.type_name(have.st_mode)}"
+    why = _contents(want, have, name, fd, source) or metadata(status, have)
+    if not why and status.st_mtime_ns not in (None, have.st_mtime_ns):
+        why = "" if stat.S_IFMT(status.st_mode) in mtree.WRITTEN_THROUGH else TIME
+    return why
+
+
+def metadata(status: Any, have: os.stat_result) -> str:
+    """What differs in mode, owner and flags. (The mode of a symbolic link means nothing.)"""
+    if status.st_mode != have.st_mode and not stat.S_ISLNK(have.st_mode):
+        return f"mode {have.st_mode & 0o7777:04o}, wanted {status.st_mode & 0o7777:04o}"
+    if status.st_uid != have.st_uid or status.st_gid != have.st_gid:
+        return f"owner {have.st_uid}:{have.st_gid}, wanted {status.st_uid}:{status.st_gid}"
+    flags = backend().flags
+    if flags(status) != flags(have):
+        return f"flags {flags(have):#x}, wanted {flags(status):#x}"
+    return ""
+
+
+def metadata_only(want: WantedFile, have: os.stat_result, why: str, began: int) -> bool:
+    """Whether a file may be mended in place.
+
+    Its contents must be as wanted, as far as can be told, and it must have no
+    other name: one could be outside the jail. Nor may it have changed since the
+    run `began` (in ns of the epoch): the run may have taken its other name
+    away, of which check mode, which takes none, knows nothing.
+    """
+    status = want.status
+    if not (stat.S_ISREG(status.st_mode) and stat.S_ISREG(have.st_mode)) or why.startswith("contents"):
+        return False
+    alone = have.st_nlink == 1 and have.st_ctime_ns <= began
+    return alone and bool(status.st_size == have.st_size and status.st_mtime_ns == have.st_mtime_ns)
+
+
+def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
+    status = want.status
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFREG:
+        if status.st_size != have.st_size:
+            return f"size {have.st_size}, wanted {status.st_size}"
+        if source and not same_contents(want, name, fd, source):
+            return "contents or extended attributes"
+    elif kind == stat.S_IFLNK:
+        target = os.readlink(name, dir_fd=fd)
+        if target != want.link():
+            return f"points to {show(target)}"
+    elif kind in (stat.S_IFCHR, stat.S_IFBLK) and status.st_rdev != have.st_rdev:
+        return f"device {os.major(have.st_rdev)},{os.minor(have.st_rdev)}"
+    return ""
+
+
+def same_contents(want: WantedFile, name: bytes, fd: int, source: Root) -> bool:
+    """Whether a file of the jail has the contents, xattrs and ACLs that it should have."""
+    status = want.status
+    part = (status.offset, status.st_size) if isinstance(status, Thin) else None
+    try:
+        return at.equal(want.name, want.dir_fd, name, fd, part)
+    except OSError:
+        refuse_unreadable(source, os.path.join(want.parent, want.name), want.dir_fd)
+        raise

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The short way to decide about a directory of system files that neither the jail nor its record has.
+
+All that is wanted in it is made: there is nothing to compare, keep or prune.
+A first build decides nearly everything so.
+
+Cost: about 1.5 microseconds a file, most of it for its line of the record;
+operations are made as values only as long as they are going to be reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...record import mtree
+from ...record.record import linked_line, names_line
+from ..spec.desired_tree import Listing, WantedDir, WantedFile
+from .directory_plan import Linked, inode
+from .operation import CREATE, KINDS, Operation
+
+
+class Fresh:
+    """What is to be made in one new directory, and with it."""
+
+    __slots__ = ("path", "want", "files", "linked", "counts", "size", "disk", "block")
+
+    def __init__(self, path: bytes, want: WantedDir, listing: Listing) -> None:
+        self.path, self.want = path, want
+        self.files: list[tuple[bytes, WantedFile]] = []
+        """What is to be made right away, by name, in order."""
+        self.linked: list[Linked] = []
+        """Files with several names, which rootfs/apply/hardlinks.py sees to."""
+        self.counts = {"directories": 1, "files": 0, "symlinks": 0, "devices": 0}
+        self.size = self.disk = 0
+        """Bytes in the files, and what they take on the volume."""
+        names = sorted(listing.files)
+        lines = [mtree.line(path[path.rfind(b"/") + 1 :], want.status), names_line(names)]
+        self._decide(names, listing.files, lines)
+        if self.linked:
+            lines.insert(2, linked_line(map(inode, self.linked)))
+        self.block = b"".join(lines)
+        """The block of the record that will be true afterwards."""
+
+    def _decide(self, names: list[bytes], files: dict[bytes, WantedFile], lines: list[bytes]) -> None:
+        line, now, counts = mtree.line, self.files, self.counts
+        regular = size = blocks = 0
+        for name in names:
+            want = files[name]
+            status = want.status
+            kind = status.st_mode & 0o170000
+            if kind != 0o100000:
+                lines.append(line(name, status, want.link() if kind == 0o120000 else None))
+                counts[KINDS[kind]] += 1
+            else:
+                lines.append(line(name, status))
+                if status.st_nlink > 1:
+                    self.linked.append(Linked(self._below(name), want.parent, want.name, status))
+                    continue
+                regular += 1
+                size += status.st_size
+                blocks += status.st_blocks
+            now.append((name, want))
+        counts["files"] = regular
+        self.size, self.disk = size, blocks * 512
+
+    def _below(self, name: bytes) -> bytes:
+        return self.path + b"/" + name
+
+    @property
+    def bytes(self) -> int:
+        """Those of all files, each of them counted once, as record/total_size.py finds them in the block."""
+        linked: dict[int, int] = {one.status.st_ino: one.status.st_size for one in self.linked}
+        return self.size + sum(linked.values())
+
+    @property
+    def total(self) -> int:
+        """How many operations there are."""
+        return 1 + len(self.files)
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation(CREATE, self.path, self.want)
+        for name, want in self.files:
+            yield Operation(CREATE, self._below(name), want)

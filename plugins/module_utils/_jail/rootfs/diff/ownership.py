@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a jail before a run: its record, its mounts, and what counts as configuration."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Sequence
+
+from ...limits import CONFIGURATION as CONFIGURATION_BYTES
+from ...record import mtree
+from ...record.record import Record
+from ...system import at
+from ..spec.sealed_source import Seal
+
+CONFIGURATION = (b"private/etc",)
+
+
+class Known:
+    """Answers whose a file is."""
+
+    def __init__(
+        self,
+        record: Record,
+        mounts: set[bytes],
+        dev: int,
+        configuration: Sequence[bytes] = (),
+        leaving: Sequence[bytes] = (),
+        nascent: Sequence[bytes] = (),
+        where: bytes = b"/",
+        all_system: bool = False,
+    ) -> None:
+        self.record, self.mounts, self.dev = record, mounts, dev
+        self.where = where
+        """The path of the jail on the host, for messages."""
+        self.leaving = frozenset(leaving)
+        """For check mode: what would have been moved away before."""
+        self.nascent = frozenset(nascent)
+        """Directories that this run made for its marker."""
+        self.seal: Seal | None = None
+        """What of the source is as it was when the record was written; None: nothing of it."""
+        self.source_dev = -1
+        """The device of what is sealed."""
+        self._unread = int(CONFIGURATION_BYTES)
+        self.began = time.time_ns()
+        """When the run began: what it has done itself is newer."""
+        self._configuration = () if all_system else (*CONFIGURATION, *configuration)
+        self._special = (*self._configuration, *mounts, *leaving)
+
+    def is_configuration(self, path: bytes) -> bool:
+        for mark in self._configuration:
+            if path.startswith(mark) and path[len(mark) : len(mark) + 1] in (b"", b"/"):
+                return True
+        return False
+
+    def is_mounted(self, path: bytes, have: os.stat_result) -> bool:
+        """Whether a directory of the jail is, or lies on, another file system."""
+        return have.st_dev != self.dev or path in self.mounts
+
+    def is_plain(self, path: bytes) -> bool:
+        """Whether all files right in a directory are system files, and none is a mount point."""
+        below = path + b"/" if path else b""
+        for mark in self._special:
+            if mark.startswith(below):
+                return False
+        return not self.is_configuration(path)
+
+    def is_kept_away(self, path: bytes) -> bool:
+        """Whether a directory of configuration that is not there was removed in the jail, on purpose."""
+        below = any(path.startswith(mark + b"/") for mark in self._configuration)
+        return below and self.record.has_directory(path) and not self.record.interrupted
+
+    def lines(self, directory: bytes, name: bytes) -> list[bytes]:
+        """What the record says of a name in a directory: several lines only after a killed run."""
+        return [mtree.line(name, was, was.link, was.digest) for was in self.record.was(directory, name)]
+
+    def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
+        """Whether the jail has just what was installed, though perhaps touched."""
+        return any(self._same(was, name, have, fd) for was in self.record.was(directory, name))
+
+    def _same(self, was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
+        kind = stat.S_IFMT(have.st_mode)
+        if kind != stat.S_IFMT(was.st_mode) or (was.st_uid, was.st_gid) != (have.st_uid, have.st_gid):
+            return False
+        if kind == stat.S_IFLNK:
+            return was.link == os.readlink(name, dir_fd=fd)
+        if was.st_mode != have.st_mode:
+            return False
+        if kind == stat.S_IFREG and fd is not None:
+            same = was.st_size == have.st_size and was.digest is not None
+            return same and was.digest == self._digest(name, fd, have.st_size)
+        return True
+
+    def _digest(self, name: bytes, fd: int, size: int) -> str:
+        """Of a file of the jail, which may be sparse and larger than the Mac; empty when too much was read already."""
+        if size > self._unread:
+            return ""
+        self._unread -= size
+        return at.digest(name, fd, size)

@@ -1,0 +1,377 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a directory of the jail should hold, read from the source one directory at a time."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable, NamedTuple, Union
+
+from ...errors import InputError, OperationError, failed, show
+from ...jail import TEMPORARY
+from ...protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
+from ...system import host
+from ...system.rooted import Root
+from ...system.volume_names import Names
+from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
+from .brief import MANY, Brief
+from .globs import Excluding
+from .merged_entries import Graft
+from .readable import refuse_unreadable
+from .source_tree import Source
+
+Status = Any
+"""os.stat_result, Brief for one of many, Thin for a slice of a file, or Fixed for what no file gives."""
+
+
+class Thin(NamedTuple):
+    """The status of a file that is a slice of another one."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_mtime_ns: int
+    st_flags: int
+    st_nlink: int
+    st_dev: int
+    st_ino: int
+    st_blocks: int
+    offset: int
+    """Where the slice is in the universal file."""
+    whole: int
+    """How large that is."""
+    st_rdev: int = 0
+
+
+class WantedFile:
+    """Something that is no directory: a file, link, device or FIFO of the source."""
+
+    __slots__ = ("status", "dir_fd", "name", "parent", "target")
+
+    def __init__(self, status: Status, dir_fd: int, name: bytes, parent: bytes, target: bytes | None = None) -> None:
+        self.status = status
+        self.dir_fd, self.name, self.parent = dir_fd, name, parent
+        """Where it is in the source: an open directory (while the listing is), its name there, that directory."""
+        self.target = target
+        """Where a symbolic link points, once it is known."""
+
+    def link(self) -> bytes:
+        """The target of a symbolic link."""
+        if self.target is None:
+            self.target = os.readlink(self.name, dir_fd=self.dir_fd)
+        return self.target
+
+
+class WantedDir:
+    """A directory of the jail."""
+
+    __slots__ = ("status", "sources", "grafted", "plain_nodes")
+
+    def __init__(
+        self, status: Status, sources: Sequence[bytes], grafted: bool = False, plain_nodes: bool = False
+    ) -> None:
+        self.status = status
+        self.sources = sources
+        """The directories of the source that it is made of."""
+        # status is None while nothing but the record was asked about it: list() finds out
+        self.grafted = grafted
+        """Whether entries want something in it besides."""
+        self.plain_nodes = plain_nodes
+        """Whether it is the /dev of a jail, on which devfs or something else is mounted."""
+
+
+ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+"""os.fsencode, without its call and checks for each name."""
+
+Wanted = Union[WantedFile, WantedDir]
+
+
+class Listing:
+    """The wanted contents of one directory. Close it when the files have been dealt with."""
+
+    def __init__(self) -> None:
+        self._files: dict[bytes, WantedFile] = {}
+        self._scanned: tuple[int, bytes] = -1, b""
+        self._statuses: dict[bytes, Status] = {}
+        """What nobody asked more about than the status, of an open directory of the source: a third of the work."""
+        self.dirs: dict[bytes, WantedDir] = {}
+        self.sockets = 0
+        self.own: int | None = None
+        """The directory of the source that the directory itself is like, open; None when it is like none."""
+        self._fds: list[int] = []
+        self._parents: dict[bytes, int] = {}
+        self._spelled: dict[bytes, bytes] = {}
+        """By key, how a name is spelled; made when a second one comes."""
+
+    def parent(self, source: Root, path: bytes) -> int:
+        """A directory of the source that files are in, open once for all of them."""
+        if path not in self._parents:
+            self._parents[path] = self.keep(source.open_dir(path))
+        return self._parents[path]
+
+    def keep(self, fd: int) -> int:
+        self._fds.append(fd)
+        return fd
+
+    def close(self) -> None:
+        while self._fds:
+            os.close(self._fds.pop())
+
+    @property
+    def files(self) -> dict[bytes, WantedFile]:
+        """All that is no directory, by name."""
+        if self._statuses:
+            fd, source = self._scanned
+            self._files = {name: WantedFile(status, fd, name, source) for name, status in self._statuses.items()}
+            self._statuses = {}
+        return self._files
+
+    @property
+    def statuses(self) -> dict[bytes, Status]:
+        """Of all that is no directory, by name."""
+        return self._statuses or {name: want.status for name, want in self._files.items()}
+
+    def file(self, name: bytes) -> WantedFile:
+        """One of the files."""
+        if self._statuses:
+            return WantedFile(self._statuses[name], self._scanned[0], name, self._scanned[1])
+        return self._files[name]
+
+    def scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
+        """Add the files of an open directory of the source."""
+        if not self.is_empty:
+            for name, status in statuses.items():
+                self.add_file(name, WantedFile(status, fd, name, source))
+        else:
+            self._statuses, self._scanned = statuses, (fd, source)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._statuses or self._files or self.dirs)
+
+    def respell(self, coming: Iterable[bytes], names: Names) -> None:
+        """Give what is here the spelling of names that come, where the jail's volume takes both for one."""
+        if not self._spelled:
+            self._spelled = {names.key(name): name for name in (*self.statuses, *self.dirs)}
+        for name in coming:
+            key = names.key(name)
+            former, self._spelled[key] = self._spelled.get(key, name), name
+            found: dict[bytes, Any] = self.dirs if former in self.dirs else self.files
+            if former != name and former in found:
+                found[name] = found.pop(former)
+
+    def leave_out(self, name: bytes) -> None:
+        for names in (self._statuses, self._files, self.dirs):
+            names.pop(name, None)
+
+    def add_file(self, name: bytes, want: WantedFile) -> None:
+        """A later source wins over an earlier one."""
+        self.dirs.pop(name, None)
+        self.files[name] = want
+
+    def add_dir(self, name: bytes, want: WantedDir) -> None:
+        """Directories of the same name merge; the later one gives the metadata."""
+        former = self.dirs.get(name)
+        if former:
+            sources: list[bytes] = former.sources if isinstance(former.sources, list) else [*former.sources]
+            sources.extend(want.sources)
+            want = WantedDir(want.status, sources, want.grafted)
+        self.leave_out(name)
+        self.dirs[name] = want
+
+
+class WantedTree:
+    """The desired tree: a source seen through the entries.
+
+    Cost: one open, one scandir and one fstatat per name; a directory that
+    comes from one place and holds no entry of its own takes the short way.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        grafts: Graft,
+        excluded: Excluding,
+        own: tuple[int, int],
+        names: Names,
+        thin: Callable[[bytes, Listing], None] | None = None,
+    ) -> None:
+        self._source = source
+        self._grafts = grafts
+        self._firmlinks = source.firmlinks()
+        self._excluded = excluded
+        self._own = own
+        """Device and inode of the jail, which may lie in what is copied."""
+        self._names, self._may_clash = names, not names.tells_apart(source.names)
+        """How the jail's volume compares names, and whether two of the source can be one there."""
+        self._thin = thin
+        """Replaces universal files by slices of them, see thinning.py."""
+
+    def top(self) -> WantedDir:
+        """The root directory of the jail."""
+        sources = list(self._grafts.sources)
+        status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
+        return _protected(b"", WantedDir(status, sources, grafted=True))
+
+    def list(self, path: bytes, want: WantedDir) -> Listing:
+        """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
+        listing = Listing()
+        if want.status is None:
+            want.status = self._status(want.sources[-1])
+            _protected(path, want)
+        try:
+            for source in want.sources:
+                self._scan(source, path, listing)
+            if self._may_clash:
+                self._refuse_clash(path, listing)
+            if want.plain_nodes:
+                self._add_plain_nodes(listing)
+            if want.grafted:
+                self._add_grafts(path, self._grafts.at(path), listing)
+            if self._thin:
+                self._thin(path, listing)
+            if guards_state(path):
+                for name, below in listing.dirs.items():
+                    _protected(path + b"/" + name if path else name, below)
+        except BaseException:
+            listing.close()
+            raise
+        return listing
+
+    def _status(self, source: bytes) -> os.stat_result:
+        status = self._source.root.lstat(source)
+        if status is None:
+            raise OperationError("read", self._source.root.outside(source), "it vanished during the run")
+        return status
+
+    def _scan(self, source: bytes, path: bytes, listing: Listing) -> None:
+        """Add what a directory of the source holds."""
+        fd = listing.own = listing.keep(self._source.root.open_dir(source))
+        statuses: dict[bytes, Status] = {}
+        subdirs: dict[bytes, Status] = {}
+        known: dict[int, int] = {}
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    name = entry.name.encode(ENCODING, ERRORS)
+                    status = entry.stat(follow_symlinks=False)
+                    kind = status.st_mode & 0o170000
+                    if kind == 0o100000:
+                        statuses[name] = status if len(statuses) < MANY else Brief.of(status, known)
+                    elif kind == 0o040000:
+                        subdirs[name] = status
+                    elif kind == 0o140000:
+                        listing.sockets += 1
+                    else:
+                        statuses[name] = status
+        except OSError as exc:
+            raise failed("read", self._source.root.outside(source), exc) from exc
+        self._leave_out(path, statuses, subdirs)
+        if not self._names.exact and not listing.is_empty:
+            listing.respell([*statuses, *subdirs], self._names)
+        listing.scanned(statuses, fd, source)
+        for name, status in subdirs.items():
+            self._scan_dir(source, name, status, listing)
+
+    def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: Listing) -> None:
+        inside = source + b"/" + name if source else name
+        if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
+            return
+        if self._source.is_mounted(inside, status):
+            status_there = DIRECTORIES.get(inside, IMPLIED)
+            listing.add_dir(name, WantedDir(status_there, (), plain_nodes=self._source.names.key(inside) == DEV))
+        else:  # through a firmlink the Data volume shows: a plain directory in a jail
+            shows = self._firmlinks and self._source.names.key(inside) in self._firmlinks
+            listing.add_dir(name, WantedDir(status, () if shows else (inside,)))
+
+    def _refuse_clash(self, path: bytes, listing: Listing) -> None:
+        """InputError when two names of a directory are one on the jail's volume."""
+        known: dict[bytes, bytes] = {}
+        for name in (*listing.statuses, *listing.dirs):
+            other = known.setdefault(self._names.key(name), name)
+            if other != name:
+                raise InputError(
+                    f"'{show(other)}' and '{show(name)}', both wanted in /{show(path)}, are one name on the jail's "
+                    "volume, and one of the two would be lost: exclude one, or use a volume that tells them apart"
+                )
+
+    def _add_plain_nodes(self, listing: Listing) -> None:
+        """What is beneath the mount cannot be seen; on it they need not be those of the Mac."""
+        fd, found = host.devices(PLAIN_NODES)
+        listing.scanned(found, listing.keep(fd), DEV)
+
+    def _leave_out(self, path: bytes, statuses: dict[bytes, Status], subdirs: dict[bytes, Status]) -> None:
+        """Forget what of a directory of the source does not belong into a jail, or is not wanted."""
+        below = path + b"/" if path else b""
+        if leads_to_state(path):
+            _forget(lambda name: is_state(below + name), statuses, subdirs)
+        if self._source.is_jail:
+            _forget(lambda name: name.startswith(TEMPORARY), statuses)
+        if self._excluded:
+            _forget(lambda name: self._excluded.match(below + name), statuses, subdirs)
+
+    def refuse_unreadable(self, wants: Iterable[WantedFile]) -> None:
+        """OperationError for a file that could not be copied; a copy finds that out by itself."""
+        for want in wants:
+            if want.status.st_mode & 0o170000 == 0o100000:
+                refuse_unreadable(self._source.root, os.path.join(want.parent, want.name), want.dir_fd)
+
+    def _add_grafts(self, path: bytes, graft: Graft, listing: Listing) -> None:
+        """Add what entries put here by name."""
+        below = path + b"/" if path else b""
+        if not self._names.exact:
+            listing.respell(graft.children, self._names)
+        for name, node in graft.children.items():
+            if node.target is not None:
+                listing.add_file(name, WantedFile(node.fixed, -1, name, b"", node.target))
+            elif self._excluded.match(below + name):
+                continue
+            elif node.file is not None:
+                self._add_file(name, node.file, listing)
+            else:
+                self._add_dir(name, node, listing)
+
+    def _add_file(self, name: bytes, source: bytes, listing: Listing) -> None:
+        parent, source_name = os.path.split(source)
+        fd = listing.parent(self._source.root, parent)
+        try:
+            status = os.stat(source_name, dir_fd=fd, follow_symlinks=False)
+        except OSError as exc:
+            raise failed("read", self._source.root.outside(source), exc) from exc
+        if stat.S_ISSOCK(status.st_mode):
+            listing.sockets += 1
+        else:
+            listing.add_file(name, WantedFile(status, fd, source_name, parent))
+
+    def _add_dir(self, name: bytes, node: Graft, listing: Listing) -> None:
+        """A directory that entries name or imply, on top of one that a merged source may hold."""
+        inherited = listing.dirs.pop(name, None)
+        if node.sources:
+            status: Status = self._source.root.lstat(node.sources[-1])
+        elif inherited:
+            status = inherited.status
+        else:
+            status = node.fixed
+        sources = list(dict.fromkeys([*(inherited.sources if inherited else ()), *node.sources]))
+        listing.add_dir(name, WantedDir(status, sources, grafted=bool(node.children) or not sources))
+
+
+def _forget(leaves: Callable[[bytes], bool], *found: dict[bytes, Status]) -> None:
+    for names in found:
+        for name in [name for name in names if leaves(name)]:
+            del names[name]
+
+
+def _protected(path: bytes, want: WantedDir) -> WantedDir:
+    """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
+    status = want.status
+    if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):
+        want.status = Fixed(*(getattr(status, name, 0) for name in Fixed._fields))._replace(
+            st_mode=safe_mode(status.st_mode), st_uid=0
+        )
+    return want

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of the source that may not be read, as macOS has them: its privacy protection refuses even root.
+
+Neither the status of such a file nor access(2) tells. Only opening it does.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ...errors import OperationError, failed
+from ...system import at
+from ...system.rooted import Root
+
+REFUSED = (errno.EPERM, errno.EACCES)
+GONE = (errno.ENOENT, errno.ELOOP)
+"""It vanished, or became a link, while the run went on."""
+FULL_DISK_ACCESS = "give what runs Ansible on this Mac Full Disk Access"
+HINT = f"{FULL_DISK_ACCESS}, or leave it out with the option exclude"
+
+
+def unreadable(source: Root, path: bytes, exc: OSError) -> OperationError:
+    """For a file of the source, by its path there."""
+    return failed("read", source.outside(path), exc, HINT if exc.errno in REFUSED else "")
+
+
+def refuse_unreadable(source: Root, path: bytes, dir_fd: int) -> None:
+    """OperationError for a file of the source that could not be copied. It is opened, and not read."""
+    try:
+        os.close(at.open_file(os.path.basename(path), dir_fd))
+    except OSError as exc:
+        if exc.errno not in GONE:
+            raise unreadable(source, path, exc) from exc

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs that a jail must have once it is built, such as the shell of who works in it: else it is refused before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ...errors import InputError, JailError, show
+from ...record.record import Record
+from ...system.rooted import Root
+from .globs import Excluding
+from .manifest import canonical
+from .source_tree import Match, Source
+
+
+def refuse_missing(
+    paths: Sequence[str], matches: Sequence[Match], source: Source, excluded: Excluding, jail: bytes
+) -> None:
+    """InputError for the first of these paths at which the jail will have nothing."""
+    for path in paths:
+        rel = canonical(os.fsencode(path))
+        if not _comes(rel, matches, source, excluded) and not _stays(rel, jail):
+            raise InputError(
+                f"cannot build {show(jail)}: it would have no {path}, which is needed to work in it: take a profile, "
+                "or name it in the option entries or in a manifest"
+            )
+
+
+def _comes(rel: bytes, matches: Sequence[Match], source: Source, excluded: Excluding) -> bool:
+    """Whether the source has it, and an entry names it or a directory that it lies in."""
+    if excluded.match(rel):
+        return False
+    return any(
+        source.root.lstat((match.source + b"/" + rest).strip(b"/")) is not None
+        for match in matches
+        for rest in _below(rel, match.dest)
+    )
+
+
+def _below(rel: bytes, dest: bytes) -> list[bytes]:
+    """The part of a path below a directory, if it lies there."""
+    prefix = dest + b"/" if dest else b""
+    return [b""] if rel == dest else [rel[len(prefix) :]] if rel.startswith(prefix) else []
+
+
+def _stays(rel: bytes, jail: bytes) -> bool:
+    """Whether the jail has one that no run installed, which no run removes."""
+    if not os.path.isdir(jail):
+        return False
+    with Root(jail) as root:
+        if root.lstat(rel) is None:
+            return False
+        try:
+            return not Record.load(root).was(*os.path.split(rel))
+        except JailError:  # told later
+            return True

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which part of a source cannot have changed since the last run.
+
+macOS starts from a sealed snapshot of its System volume: as long as it is the
+same snapshot, no file in it is another one. What is reached through a firmlink
+or a mount lies elsewhere, the Data volume and the cryptexes above all, and is
+never covered. Nor is a volume that is not sealed, or whose seal is broken.
+
+Cost: one run of diskutil(8), where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...errors import OperationError
+from ...macos import property_list
+from ...system.mounts import mounts_below
+from .source_tree import NEVER, Source
+
+DISKUTIL = "/usr/sbin/diskutil"
+
+
+class Seal:
+    """An identity, and what it says nothing about."""
+
+    def __init__(self, identity: str, exposed: Iterable[bytes] = ()) -> None:
+        self.identity = identity
+        self.exposed = frozenset(exposed)
+        """Paths of the source that lie elsewhere, with all below them."""
+        self._exposed = tuple(path + b"/" for path in self.exposed)
+
+    def covers(self, path: bytes) -> bool:
+        return not (path + b"/").startswith(self._exposed)
+
+    def fingerprint(self, *wish: Any) -> str:
+        """Of the source and of what is wanted from it."""
+        import hashlib  # noqa: PLC0415 (takes 3 ms, and few runs get here)
+
+        return hashlib.sha256(repr((self.identity, sorted(self.exposed), wish)).encode()).hexdigest()
+
+
+def seal_of(source: Source) -> Seal | None:
+    """The seal of a source, None when it has none.
+
+    Keys as published of diskutil info -plist (docs/macos.md); `Sealed` is a text there.
+    """
+    firmlinks = source.firmlinks()
+    if not firmlinks or not os.path.exists(DISKUTIL):
+        return None
+    values = _ask([DISKUTIL, "info", "-plist", os.fsdecode(source.path)])
+    uuid = values.get("APFSSnapshotUUID")
+    there = os.fsencode(str(values.get("MountPoint"))) == source.path
+    if not there or values.get("APFSSnapshot") is not True or values.get("Sealed") != "Yes" or not uuid:
+        return None
+    prefix = len(source.path.rstrip(b"/")) + 1
+    mounts = [mount.point[prefix:] for mount in mounts_below(source.path)]
+    return Seal(str(uuid), {*firmlinks, *mounts, NEVER})
+
+
+def _ask(argv: Sequence[str]) -> dict[str, Any]:
+    from ...system.process import run  # noqa: PLC0415 (takes 4 ms)
+
+    try:
+        return property_list.load(run(argv, timeout=10).stdout)
+    except (OperationError, ValueError):
+        return {}

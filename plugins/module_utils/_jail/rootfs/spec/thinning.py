@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Of universal programs and libraries, only the slice that the jail runs.
+
+A slice is a whole Mach-O file with a signature of its own, and is copied as it
+is. What is wanted in the place of a universal file is then a file of the
+slice's size with all else of the universal one: comparison, record and drift
+need not know more.
+
+Left whole is what has no slice for the jail, or several (arm64 and arm64e:
+which of them runs depends on who signed it), what is no code that runs, such
+as static libraries, and what makes no sense.
+
+Cost: one open and one read for each executable file of the source.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ...errors import FormatError, InputError
+from ...macho import macho
+from ...macho.byte_range import Extent
+from ...macos.release import architecture
+from ...system import at
+from .desired_tree import Listing, Thin, WantedFile
+
+BLOCK = 4096
+CONFIGURATION = b"private/etc"
+
+
+def thinner(architectures: Sequence[str], rosetta: bool) -> Thinner | None:
+    """What thins for the architectures that a jail is to run; None when it runs all there are. InputError otherwise."""
+    if not architectures or len(set(architectures)) > 1:
+        return None
+    runs = architecture()
+    if architectures[0] != runs:
+        raise InputError(f"architectures: this Mac is {runs}, and no program could start in a jail that has not that")
+    if rosetta:
+        raise InputError(
+            "architectures: with rosetta a jail runs x86_64, too: name both, or leave the option architectures out"
+        )
+    return Thinner(macho.FAMILIES[runs])
+
+
+class Thinner:
+    """Finds the slices of one family of processors: arm or intel."""
+
+    def __init__(self, family: str) -> None:
+        self._family = family
+
+    def thin(self, path: bytes, listing: Listing) -> None:
+        """Want slices in the place of universal files in the directory `path` of the jail."""
+        if (path + b"/").startswith(CONFIGURATION + b"/"):
+            return
+        for want in listing.files.values():
+            mode = want.status.st_mode
+            if mode & 0o170000 == 0o100000 and mode & 0o111 and want.status.st_size > BLOCK:
+                want.status = self._slice(want) or want.status
+
+    def _slice(self, want: WantedFile) -> Thin | None:
+        """What is wanted in the place of a file; None: the file itself. OSError when it cannot be read."""
+        try:
+            fd = at.open_file(want.name, want.dir_fd)
+        except (FileNotFoundError, PermissionError):  # whoever copies it says so
+            return None
+        try:
+            file = Extent(lambda offset, size: os.pread(fd, size, offset), 0, want.status.st_size)
+            found = [part for part in macho.extents(file) if self._runs(part)] if _is_universal(file) else []
+        except FormatError:
+            return None
+        finally:
+            os.close(fd)
+        return _thin(want.status, found[0]) if len(found) == 1 else None
+
+    def _runs(self, part: Extent) -> bool:
+        code = macho.read(part)
+        return code.runs and macho.FAMILIES.get(code.arch) == self._family
+
+
+def _is_universal(file: Extent) -> bool:
+    return file.head[:4] in (macho.FAT, macho.FAT_64)
+
+
+def _thin(status: os.stat_result, part: Extent) -> Thin:
+    return Thin(
+        status.st_mode,
+        status.st_uid,
+        status.st_gid,
+        part.size,
+        status.st_mtime_ns,
+        getattr(status, "st_flags", 0),
+        status.st_nlink,
+        status.st_dev,
+        status.st_ino,
+        -(-part.size // BLOCK) * (BLOCK // 512),
+        part.start,
+        status.st_size,
+    )

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose Mac it is: the words that nothing published may hold."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import socket
+
+from ..errors import OperationError
+from ..system.process import run
+
+FIRST_PERSON = 500
+VOLUMES, USUAL = "/Volumes", "Macintosh HD"
+SERIAL = re.compile(rb'"(?:IOPlatformSerialNumber|IOPlatformUUID)" = "([^"]+)"')
+
+
+def words() -> list[str]:
+    """Names of the Mac, its volumes and its people, homes, and the Mac's numbers."""
+    found = [*_names(socket.gethostname())]
+    for key in ("ComputerName", "LocalHostName", "HostName"):
+        found += _names(_said("/usr/sbin/scutil", "--get", key).decode("utf-8", "replace"))
+    found += [number.decode("ascii", "replace") for number in SERIAL.findall(_said(*IOREG))]
+    found += [name for name in _volumes() if name != USUAL]
+    for entry in pwd.getpwall():
+        if entry.pw_uid >= FIRST_PERSON and not entry.pw_name.startswith("_") and entry.pw_name != "nobody":
+            full = entry.pw_gecos.split(",")[0]
+            found += [entry.pw_name, full, *full.split(), entry.pw_dir]
+    found += [os.environ.get(name, "") for name in ("SUDO_USER", "SSH_CLIENT", "SSH_CONNECTION")]
+    return [word for word in found if word.strip("/") and word not in ("root", "/var/empty")]
+
+
+IOREG = ("/usr/sbin/ioreg", "-rd1", "-c", "IOPlatformExpertDevice")
+
+
+def _names(name: str) -> list[str]:
+    """A name of a host, and its first part."""
+    name = name.strip()
+    return [name, name.split(".")[0]] if name else []
+
+
+def _volumes() -> list[str]:
+    return os.listdir(VOLUMES) if os.path.isdir(VOLUMES) else []
+
+
+def _said(*argv: str) -> bytes:
+    try:
+        ended = run(argv, timeout=10)
+    except OperationError:
+        return b""
+    return b"" if ended.rc else ended.stdout

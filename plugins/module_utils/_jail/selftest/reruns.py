@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building a jail, and building it again."""
+
+from __future__ import annotations
+
+import os
+
+from ..system import call_probes
+from .claims import Verdict, claim, found
+from .scene import NotTriedError, Scene, ask, said
+
+MTREE = "/usr/sbin/mtree"
+PLAIN = ("null", "zero", "random", "urandom")
+
+
+def step(scene: Scene, name: str) -> dict[str, object]:
+    if name not in scene.steps:
+        raise NotTriedError("the run did not come to it")
+    values: dict[str, object] = scene.steps[name]
+    return values
+
+
+def unchanged(scene: Scene, name: str) -> Verdict:
+    again = step(scene, name)
+    quiet = bool(again["ok"]) and not again["changed"]
+    return found(quiet, "nothing changed" if quiet else str(again["said"]) or "something changed")
+
+
+@claim(
+    "M-BUILD-1",
+    "A jail is built, whether System Integrity Protection is on or off",
+    source="Copying: aoss/copyfile copyfile.c, copyfile_xattr",
+    judged="the role base",
+    needs=("steps",),
+)
+def built(scene: Scene) -> Verdict:
+    build = step(scene, "build")
+    return found(bool(build["ok"]), str(build["said"]) or "it was built")
+
+
+@claim(
+    "M-RERUN-1",
+    "A second build changes nothing",
+    source="Copying",
+    judged="the role base",
+    needs=("jail",),
+)
+def quick(scene: Scene) -> Verdict:
+    return unchanged(scene, "again")
+
+
+@claim(
+    "M-RERUN-2",
+    "A build that reads all contents changes nothing either",
+    source="Copying: com.apple.provenance",
+    judged="the role base, with jail_verify: full",
+    needs=("jail",),
+)
+def full(scene: Scene) -> Verdict:
+    return unchanged(scene, "full")
+
+
+@claim(
+    "M-RERUN-3",
+    "A build while devfs is mounted on the jail's /dev changes nothing",
+    source="The tree of a jail; Terminals: aoss/xnu devfs_vnops.c, devfsspec_write",
+    judged="the roles terminal and base",
+    needs=("jail",),
+)
+def with_devfs(scene: Scene) -> Verdict:
+    need_devfs(scene)
+    return unchanged(scene, "with_devfs")
+
+
+@claim(
+    "M-RERUN-4",
+    "A build over ssh with pipelining runs to its end",
+    source="Copying: aoss/OpenSSH session.c, do_exec_no_pty; nchan.c",
+    judged="the role base",
+    needs=("ssh",),
+)
+def piped(scene: Scene) -> Verdict:
+    return built(scene)
+
+
+@claim(
+    "M-DEVICE-1",
+    "The modification time of /dev/null changes when something is written to it",
+    source="Terminals: aoss/xnu devfs_vnops.c, devfsspec_write",
+    judged="stat(2)",
+)
+def touched(_scene: Scene) -> Verdict:
+    changed = call_probes.changes_when_written(b"/dev/null")
+    return found(changed, "it changed" if changed else "it did not change")
+
+
+@claim(
+    "M-DEVICE-2",
+    "A clone of a jail with devfs mounted has the plain devices",
+    source="The tree of a jail: aoss/xnu bsd/miscfs/devfs",
+    judged="lstat(2)",
+    needs=("clone",),
+)
+def in_clone(scene: Scene) -> Verdict:
+    return has_devices(scene, "clone")
+
+
+@claim(
+    "M-DEVICE-3",
+    "An image of a jail with devfs mounted has the plain devices",
+    source="The tree of a jail: aoss/xnu bsd/miscfs/devfs",
+    judged="lstat(2)",
+    needs=("image",),
+)
+def in_image(scene: Scene) -> Verdict:
+    return has_devices(scene, "unpacked")
+
+
+def has_devices(scene: Scene, copy: str) -> Verdict:
+    """Whether a copy of a jail has them, on which devfs was mounted."""
+    need_devfs(scene)
+    lacking = [name for name in PLAIN if not is_device(scene.place(copy, "dev", name))]
+    return found(not lacking, f"without {', '.join(lacking)}" if lacking else "all four are there")
+
+
+def need_devfs(scene: Scene) -> None:
+    if not step(scene, "terminal")["ok"]:
+        raise NotTriedError("devfs was not mounted")
+
+
+def is_device(path: bytes) -> bool:
+    try:
+        return call_probes.is_special(os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+@claim(
+    "M-MTREE-1",
+    "mtree reads the record of a jail, and finds the jail as it is recorded",
+    source="mtree: aoss/file_cmds mtree/spec.c",
+    judged="mtree",
+    needs=("jail",),
+)
+def recorded(scene: Scene) -> Verdict:
+    record = scene.path("jail", "private/var/db/darwin.jail/record.mtree")
+    ended = ask(MTREE, "-e", "-f", record, "-p", scene.path("jail"), seconds=900)
+    return found(not ended.rc, said(ended) or "as recorded")
+
+
+@claim(
+    "M-IMAGE-1",
+    "A jail that is made of an image is the jail that the image was made of",
+    source="Copying",
+    judged="diff -r",
+    needs=("image",),
+)
+def same(scene: Scene) -> Verdict:
+    ended = ask("/usr/bin/diff", "-r", scene.path("small", "bin"), scene.path("unpacked", "bin"))
+    return found(not ended.rc, said(ended) or "no difference")

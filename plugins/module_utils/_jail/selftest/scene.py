@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Mac that claims are judged on, and what a run has made there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..system.process import Ended, run
+
+MOST = 160
+"""Characters of what a program said that are told."""
+LONGEST = 1 << 16
+PATIENCE = 60.0
+"""Seconds for a program that is asked."""
+
+
+class Scene(NamedTuple):
+    directory: bytes
+    """The run's own, in which nothing is but what the run makes."""
+    version: str
+    build: str
+    architecture: str
+    protected: bool
+    """Whether System Integrity Protection protects files."""
+    fuse: bool
+    tart: bool
+    network: bool
+    over_ssh: bool
+    steps: Mapping[str, Any]
+    """What the roles of the collection did, by the name of the step: {ok, changed, said, ...}."""
+
+    @property
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
+
+    @property
+    def arm64(self) -> bool:
+        return self.architecture == "arm64"
+
+    def has(self, step: str) -> bool:
+        return bool(self.steps.get(step, {}).get("ok"))
+
+    def place(self, *parts: str) -> bytes:
+        """Something in the run's directory; the parts are names of the collection's own."""
+        return os.path.join(self.directory, *map(os.fsencode, parts))
+
+    def path(self, *parts: str) -> str:
+        return os.fsdecode(self.place(*parts))
+
+
+class NotTriedError(Exception):
+    """Something is missing without which a claim cannot be judged."""
+
+
+def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | None = None) -> Ended:
+    """Run a program of the Mac's."""
+    if not os.path.exists(argv[0]):
+        raise NotTriedError(f"there is no {argv[0]}")
+    ended = run(argv, timeout=seconds, settings=settings)
+    if ended.timed_out:
+        raise NotTriedError(f"{os.path.basename(argv[0])} did not answer within {seconds:.0f} seconds")
+    return ended
+
+
+def said(ended: Ended) -> str:
+    """What a program said, in one line, and how it ended if not well."""
+    words = (ended.stdout + b" " + ended.stderr)[:LONGEST].decode("utf-8", "replace").split()
+    text = ""
+    for word in words:  # whole ones: a part of a name would not be known for a name, and be published
+        if len(text) + len(word) > MOST:
+            break
+        text += f" {word}" if text else word
+    return f"{text} (exit status {ended.rc})" if ended.rc else text

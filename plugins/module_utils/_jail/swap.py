@@ -1,0 +1,364 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a jail that was rebuilt beside another one in its place.
+
+The two exchange their names in one system call, so that no program of the old
+jail ever sees a file of the new one: above all, not half of another shared
+cache. Then what is people's is carried over from the old jail: foreign files
+by rename, configuration that was changed or removed there by a further name.
+
+Killed at any moment, it goes on where it was: the entry of the new jail says
+which jail it replaces, and that of the former one by which it was replaced.
+What cannot be carried over, since the new macOS has
+something of its own there, stays in the old jail and is reported.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Any
+
+from . import jail as jails
+from . import register
+from .audit.drift import Drift
+from .audit.tree_walk import shown, walk
+from .errors import InputError, failed, show
+from .jail import Jail
+from .protected import is_state, leads_to_state
+from .record.record import Record, journals
+from .result import Result
+from .rootfs.diff.ownership import Known
+from .staging import STAGE
+from .staging import make as make_stage
+from .system import at, host, progress
+from .system.mounts import is_mount
+from .system.platform.current import backend
+
+MOST_REPORTED = 1000
+SEE_FOR_YOURSELF = "see which of the two is to stay, and remove the other"
+NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
+
+
+def succeed(path: str, successor: str, check: bool, carry: bool = True, progress_file: str | None = None) -> Result:
+    """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
+    with progress.reported(progress_file):
+        return _succeed(path, successor, check, carry)
+
+
+def _succeed(path: str, successor: str, check: bool, carry: bool) -> Result:
+    with jails.open_jail(path) as one, jails.open_jail(successor) as other:
+        for jail in (one, other):
+            _refuse(jail)
+        for jail in (one, other):
+            jail.lock(check)
+        other.refuse_unknown("put in the place of another jail", "remove it, and build it again")
+        swapped = _has_replaced(one, other)
+        old, new = (other, one) if swapped else (one, other)
+        _refuse_incomplete(new)
+        if not swapped and not check:
+            _refuse_elsewhere(old, new)
+            _begin(old, new, carry)
+            _exchange(old, new)
+        result = _told(not swapped, old, new)
+        if carry:
+            estate = Estate(old, new)
+            estate.look()
+            if not check:
+                estate.carry_over()
+            estate.tell(result)
+        return result
+
+
+def restore(path: str, successor: str, check: bool) -> Result:
+    """Give the jail that `successor` was put in the place of its name back, or leave all as it is when none was."""
+    if jails.is_vacant(jails.jail_path(path)):
+        return Result(False, {**NOTHING})
+    with jails.open_jail(path) as one:
+        has_former = one.unknown or "replaces" in one.entry or "replaced_by" in one.entry
+        if not has_former or not os.path.lexists(jails.jail_path(successor)):
+            return Result(False, {**NOTHING})
+        with jails.open_jail(successor) as other:
+            if not _has_replaced(one, other):
+                return _forget(one, other, check) if _was_put_back(one, other) else Result(False, {**NOTHING})
+            result = _told(True, one, other)
+            for jail in (one, other):
+                _refuse_volume(jail)
+                if check and _mounted(jail):  # whoever asks may unmount it before this is done
+                    result.warnings.append(_cannot_move(jail))
+                elif _mounted(jail):
+                    raise InputError(_cannot_move(jail))
+            if "inherited" in one.entry:
+                raise InputError(f"cannot put {show(other.path)} back: what is people's in it was moved to {path}")
+            for jail in (one, other):
+                jail.lock(check)
+            if not check:
+                _exchange(one, other)
+                _unmark(other, one)
+            return result
+
+
+def _was_put_back(one: Jail, other: Jail) -> bool:
+    """Whether a run was killed when the one had its name back, or before it lost that."""
+    return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
+
+
+def _unmark(former: Jail, successor: Jail) -> None:
+    """Forget that the former was replaced by the successor, which has the other name by now."""
+    successor.mark(replaces=None)
+    former.mark(replaced_by=None)
+
+
+def _forget(one: Jail, other: Jail, check: bool) -> Result:
+    """Let the one stay where it is."""
+    for jail in (one, other):
+        jail.lock(check)
+    if not check:
+        _unmark(one, other)
+    return Result(True, {**NOTHING}, [f"> {show(one.path)} stays"])
+
+
+def settle(path: str, check: bool) -> Result:
+    """Forget which jail this one replaces: it stays."""
+    with jails.open_jail(path) as jail:
+        jail.lock(check)
+        jail.refuse_unknown("tell whether another jail can be put back in the place of", SEE_FOR_YOURSELF)
+        replaces = "replaces" in jail.entry
+        if replaces and not check:
+            jail.mark(replaces=None)
+        return Result(replaces, {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
+
+
+def _told(exchanged: bool, one: Jail, other: Jail) -> Result:
+    lines = [f"> {show(one.path)} and {show(other.path)} exchange their names"] if exchanged else []
+    return Result(exchanged, {**NOTHING, "exchanged": exchanged}, lines)
+
+
+def _has_replaced(one: Jail, other: Jail) -> bool:
+    """Whether the two have exchanged their names; InputError when nobody knows."""
+    if one.unknown or "replaces" in one.entry:
+        other.refuse_unknown("exchange names with", SEE_FOR_YOURSELF)
+    if one.unknown and "replaced_by" in other.entry:
+        raise InputError(
+            f"cannot tell whether {show(one.path)} is what took the place of {show(other.path)}: {one.unknown} "
+            f"({SEE_FOR_YOURSELF})"
+        )
+    return "replaces" in one.entry and one.entry["replaces"] == other.entry["id"]
+
+
+def _refuse(jail: Jail) -> None:
+    _refuse_volume(jail)
+    if _mounted(jail):
+        raise InputError(_cannot_move(jail))
+
+
+def _refuse_volume(jail: Jail) -> None:
+    if is_mount(jail.path):
+        raise InputError(f"{show(jail.path)} is a volume of its own, which no other directory can take the place of")
+
+
+def _mounted(jail: Jail) -> str:
+    return ", ".join(show(jail.path + b"/" + point) for point in sorted(jail.mounts()))
+
+
+def _cannot_move(jail: Jail) -> str:
+    return f"cannot move {show(jail.path)}: mounted below it: {_mounted(jail)}: unmount first"
+
+
+def _refuse_incomplete(jail: Jail) -> None:
+    if jail.entry.get("state") != "complete" or journals(jail.root):
+        raise InputError(f"{show(jail.path)} is not complete: build it again before it takes the place of another jail")
+
+
+def _refuse_elsewhere(old: Jail, new: Jail) -> None:
+    if os.path.dirname(old.path) != os.path.dirname(new.path):
+        raise InputError(f"{show(new.path)} does not lie beside {show(old.path)}: build it in the same directory")
+
+
+def _begin(old: Jail, new: Jail, carry: bool) -> None:
+    if old.unknown:
+        old.mark()
+    new.mark(replaces=old.entry["id"], replaced_by=None, inherited=False if carry else None)
+    old.mark(replaced_by=new.entry["id"])
+
+
+def _exchange(one: Jail, other: Jail) -> None:
+    """Each of the two is known under both names until they have exchanged them."""
+    register.write(one.path, [one.entry, other.entry])
+    register.write(other.path, [one.entry, other.entry])
+    host.exchange(one.path, other.path)
+    one.path, other.path = other.path, one.path
+    one.root.path, other.root.path = one.path, other.path
+    register.write(one.path, [one.entry])
+    register.write(other.path, [other.entry])
+
+
+class Estate:
+    """What people put into the old jail, on its way to the new one."""
+
+    def __init__(self, old: Jail, new: Jail) -> None:
+        self._old, self._new = old, new
+        self._record = Record.load(new.root)
+        self._foreign: list[bytes] = []
+        self._kept: list[tuple[bytes, str]] = []
+        self._merging: dict[bytes, os.stat_result] = {}
+        """Directories of both jails whose contents are carried over one by one, as they were before."""
+        self._ready = {b""}
+        """Directories that the new jail has by now."""
+        self.left: list[tuple[bytes, str]] = []
+        self.warnings: list[str] = []
+
+    def look(self) -> None:
+        """Find it by the record of the old jail."""
+        root = self._old.root
+        record = Record.load(root)
+        drift = Drift(Known(record, set(), root.dev))
+        self.warnings = walk(root, set(), [drift], len(record.blocks))
+        self._foreign = [path for path in sorted(drift.foreign) if not self._is_socket(path)]
+        self._kept = sorted(drift.kept)
+
+    def _is_socket(self, path: bytes) -> bool:
+        """A socket is of use only to who listens on it, and makes it anew."""
+        status = self._old.root.lstat(path)
+        return status is not None and stat.S_ISSOCK(status.st_mode)
+
+    def carry_over(self) -> None:
+        if "inherited" not in self._new.entry:  # the two were exchanged for a trial
+            self._new.mark(inherited=False)
+        make_stage(self._new.root)
+        kept = [] if self._new.entry["inherited"] else self._kept  # afterwards it is the new jail's to change
+        progress.begin(progress.MOVE, len(self._foreign) + len(kept))
+        for path in self._foreign:
+            todo = [path]
+            while todo:
+                todo += reversed(self._carry(todo.pop()))
+            progress.done(progress.MOVE)
+        if not self._new.entry["inherited"]:
+            for path, why in kept:
+                self._keep(path, why)
+                progress.done(progress.MOVE)
+            self._new.mark(inherited=True)
+
+    def tell(self, result: Result) -> None:
+        result.changed = result.changed or bool(self._foreign)
+        carried = [shown(path) for path in self._foreign]
+        result.values["carried"] = carried[:MOST_REPORTED]
+        for name, found in (("kept", self._kept), ("left", self.left)):
+            result.values[name] = [{"path": shown(path), "why": why} for path, why in found[:MOST_REPORTED]]
+        result.diff += [f"> {path}" for path in carried]
+        result.warnings += self.warnings
+
+    # -- foreign files ------------------------------------------------------------------
+
+    def _carry(self, path: bytes) -> list[bytes]:
+        """Carry one thing over; of a directory that the new jail has, too, what is in it comes next.
+
+        What the collection keeps in either jail stays there, whatever the record of the old one calls foreign.
+        """
+        if is_state(path):
+            return []
+        parent, name = os.path.split(path)
+        if not self._make_parents(parent):
+            self.left.append((path, f"{shown(parent)} is no directory in the new macOS"))
+            return []
+        try:
+            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+                have, there = at.lstat(name, source), at.lstat(name, target)
+                if have is None:
+                    return []
+                return self._move(path, have, there, source, target)
+        except OSError as exc:
+            raise failed("carry over", self._old.root.outside(path), exc) from exc
+
+    def _move(
+        self, path: bytes, have: os.stat_result, there: os.stat_result | None, source: int, target: int
+    ) -> list[bytes]:
+        name = os.path.basename(path)
+        directory = stat.S_ISDIR(have.st_mode)
+        recorded = self._is_recorded(path)
+        if there is not None and (directory != stat.S_ISDIR(there.st_mode) or (recorded and not directory)):
+            self.left.append((path, "the new macOS has something of its own there"))
+            return []
+        if there is None or not recorded:
+            try:
+                self._old.root.leave(path)
+                self._new.root.leave(path)
+                at.rename(name, source, name, target)
+                return []
+            except OSError as exc:
+                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+        if not recorded and not leads_to_state(path):
+            self._set_metadata(name, target, self._merging.get(path, have))
+        names = [path + b"/" + child for child in sorted(self._old.root.names(path))]
+        if not names:
+            at.remove(name, source, directory=True)
+        elif path not in self._merging:
+            self._merging[path] = have
+            return [*names, path]
+        return []
+
+    def _is_recorded(self, path: bytes) -> bool:
+        parent, name = os.path.split(path)
+        return self._record.has_directory(path) or bool(self._record.was(parent, name))
+
+    def _make_parents(self, parent: bytes) -> bool:
+        """Make directories that the new jail has not; False when something else is in their place."""
+        missing = []
+        while parent not in self._ready:
+            missing.append(parent)
+            parent = os.path.dirname(parent)
+        for path in reversed(missing):
+            there, was = self._new.root.lstat(path), self._old.root.lstat(path)
+            if there is None and was is not None:
+                self._new.root.make_dir(path, was.st_mode & 0o7777, was.st_uid, was.st_gid)
+            elif there is None or not stat.S_ISDIR(there.st_mode):
+                return False
+            self._ready.add(path)
+        return True
+
+    @staticmethod
+    def _set_metadata(name: bytes, dir_fd: int, status: os.stat_result) -> None:
+        fd = at.open_dir(name, dir_fd)
+        try:
+            backend().finish(fd, status)
+        finally:
+            os.close(fd)
+
+    # -- configuration ------------------------------------------------------------------
+
+    def _keep(self, path: bytes, why: str) -> None:
+        """Make configuration what it is in the old jail, which keeps its own."""
+        parent, name = os.path.split(path)
+        if not self._make_parents(parent):
+            self.left.append((path, f"{shown(parent)} is no directory in the new macOS"))
+            return
+        try:
+            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+                have, there = at.lstat(name, source), at.lstat(name, target)
+                if have is not None and there is not None and os.path.samestat(have, there):
+                    return
+                if have is None and there is not None and not stat.S_ISDIR(there.st_mode):
+                    at.remove(name, target)
+                elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
+                    self._set_metadata(name, target, have)
+                elif have is not None and not self._give(have, name, source, target):
+                    self.left.append((path, why))
+        except OSError as exc:
+            raise failed("carry over", self._old.root.outside(path), exc) from exc
+
+    def _give(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
+        """Give the new jail a file that the old one keeps, too; False when it is no file or link."""
+        temporary = os.urandom(6).hex().encode()
+        with self._new.root.directory(STAGE) as stage:
+            if stat.S_ISREG(have.st_mode):
+                at.make_hardlink(name, source, temporary, stage)
+            elif stat.S_ISLNK(have.st_mode):
+                at.make_symlink(os.readlink(name, dir_fd=source), temporary, stage)
+                backend().finish_symlink(stage, temporary, have)
+            else:
+                return False
+            at.rename(temporary, stage, name, target)
+        return True

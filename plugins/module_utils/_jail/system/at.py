@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""System calls on a plain name in an open directory; no symbolic link is ever followed.
+
+All raise OSError: callers know the path and translate.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO, Callable
+
+from .paths import CREATE, DIRECTORY, READ
+from .platform.base import Status
+from .platform.current import backend
+
+CHUNK = 1 << 20
+COMPARED = 1 << 17
+"""Bytes of two files that are compared at a time: both are still in the cache of the processor."""
+NO_HARDLINK = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL)
+"""What is said of a hard link to a symbolic one where there are none: ENOTSUP by HFS+."""
+
+
+def lstat(name: bytes, dir_fd: int) -> os.stat_result | None:
+    """What is there; None when nothing is."""
+    try:
+        return os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def names(fd: int) -> list[bytes]:
+    """The names in an open directory."""
+    return [os.fsencode(name) for name in os.listdir(fd)]
+
+
+def open_dir(name: bytes, dir_fd: int) -> int:
+    return os.open(name, DIRECTORY, dir_fd=dir_fd)
+
+
+def open_file(name: bytes, dir_fd: int) -> int:
+    """Open for reading; a FIFO does not block."""
+    return os.open(name, READ, dir_fd=dir_fd)
+
+
+def open_regular(name: bytes, dir_fd: int) -> BinaryIO:
+    """A regular file, open for reading as a stream."""
+    fd = open_file(name, dir_fd)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(0, "not a regular file")
+    return os.fdopen(fd, "rb")
+
+
+def open_new(name: bytes, dir_fd: int) -> int:
+    """Make a file of root's and open it for appending."""
+    return os.open(name, CREATE | os.O_APPEND, 0o600, dir_fd=dir_fd)
+
+
+def make_readable(fd: int) -> None:
+    """Let everybody read a file of root's that `open_new` made."""
+    os.fchmod(fd, 0o644)
+
+
+def set_mode(fd: int, mode: int) -> None:
+    os.fchmod(fd, mode)
+
+
+def append(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def make_dir(name: bytes, dir_fd: int) -> int:
+    """Make a directory that only root can enter; returns its descriptor."""
+    os.mkdir(name, 0o700, dir_fd=dir_fd)
+    return open_dir(name, dir_fd)
+
+
+def make_symlink(target: bytes, name: bytes, dir_fd: int) -> None:
+    os.symlink(target, name, dir_fd=dir_fd)
+
+
+def set_link_owner(name: bytes, dir_fd: int, uid: int, gid: int) -> None:
+    os.chown(name, uid, gid, dir_fd=dir_fd, follow_symlinks=False)
+
+
+def make_hardlink(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None:
+    os.link(first, name, src_dir_fd=first_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
+
+
+def make_another_name(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None:
+    """The same, also of a symbolic link: an equal one is made where a volume has no second names for such (HFS+)."""
+    try:
+        make_hardlink(first, first_fd, name, dir_fd)
+    except OSError as exc:
+        status = os.stat(first, dir_fd=first_fd, follow_symlinks=False)
+        if exc.errno not in NO_HARDLINK or not stat.S_ISLNK(status.st_mode):
+            raise
+        make_symlink(os.readlink(first, dir_fd=first_fd), name, dir_fd)
+        backend().finish_symlink(dir_fd, name, status)
+
+
+def set_time(fd: int, mtime_ns: int) -> None:
+    os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+
+def rename(old: bytes, old_fd: int, new: bytes, new_fd: int) -> None:
+    """Rename, though macOS has the one or the other locked (chflags uchg), which binds root too."""
+    try:
+        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+    except PermissionError:
+        locked = backend().unlock(old_fd, old)
+        if not backend().unlock(new_fd, new) and not locked:
+            raise
+        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+        if locked:
+            backend().lock(new_fd, new, locked)
+
+
+def remove(name: bytes, dir_fd: int, directory: bool = False) -> bool:
+    """Remove a file, or with `directory` an empty directory; False when it is not there."""
+    call = os.rmdir if directory else os.unlink
+    try:
+        call(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        backend().unlock(dir_fd, name)
+        return _removed(name, dir_fd, call)
+    return True
+
+
+def _removed(name: bytes, dir_fd: int, call: Callable[..., None]) -> bool:
+    """Remove what was locked. Another process may have unlocked or removed it just now."""
+    try:
+        call(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def copy_part(source: int, offset: int, size: int, name: bytes, dir_fd: int, status: Status) -> None:
+    """Make the file `name` of a part of an open file, with the metadata of `status` and the xattrs of the whole."""
+    fd = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
+    try:
+        while size:
+            data = os.pread(source, min(size, CHUNK), offset)
+            if not data:
+                break  # it became shorter; the caller notices by its status
+            append(fd, data)
+            offset += len(data)
+            size -= len(data)
+        backend().copy_xattrs(source, fd)
+        backend().finish(fd, status)
+    finally:
+        os.close(fd)
+
+
+def digest(name: bytes, dir_fd: int, size: int | None = None) -> str:
+    """SHA-256 of a regular file, in hexadecimal; of its first bytes when their number is given."""
+    import hashlib  # noqa: PLC0415 (takes 3 ms, and most runs need no digest)
+
+    found = hashlib.sha256()
+    for data in _chunks(name, dir_fd, None if size is None else (0, size)):
+        found.update(data)
+    return found.hexdigest()
+
+
+def equal(name: bytes, dir_fd: int, other: bytes, other_fd: int, part: tuple[int, int] | None = None) -> bool:
+    """Whether two regular files have the same contents, xattrs and ACLs; of the first, only a part (offset, size)."""
+    one = open_file(name, dir_fd)
+    try:
+        two = open_file(other, other_fd)
+        try:
+            return same_xattrs(one, two) and _same_contents(one, two, part)
+        finally:
+            os.close(two)
+    finally:
+        os.close(one)
+
+
+def _same_contents(one: int, two: int, part: tuple[int, int] | None) -> bool:
+    sizes = [_size(one), _size(two)]
+    offset, size = part or (0, sizes[0])
+    if size != sizes[1]:
+        return False
+    if offset:
+        os.lseek(one, offset, os.SEEK_SET)
+    while size > 0:
+        data = os.read(one, min(size, COMPARED))
+        if not data or data != os.read(two, len(data)):
+            return False
+        size -= len(data)
+    return True
+
+
+def _size(fd: int) -> int:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(0, "it is no regular file any more")
+    return status.st_size
+
+
+def same_xattrs(fd: int, other: int) -> bool:
+    """Whether two open files or directories have the same xattrs and ACLs."""
+    return backend().xattrs(fd) == backend().xattrs(other)
+
+
+def _chunks(name: bytes, dir_fd: int, part: tuple[int, int] | None = None) -> Iterator[bytes]:
+    with os.fdopen(open_file(name, dir_fd), "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(0, "it is no regular file any more")
+        if part is None:
+            yield from iter(lambda: file.read(CHUNK), b"")
+            return
+        offset, size = part
+        file.seek(offset)
+        for left in range(size, 0, -CHUNK):
+            yield file.read(min(left, CHUNK))

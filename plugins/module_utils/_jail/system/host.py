@@ -1,0 +1,302 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Paths of the Mac itself, as opposed to those below a jail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from ..errors import AnyPath, InputError, OperationError, failed, show
+from ..limits import MANIFEST_LINE, Limit
+from . import at
+from .paths import DIRECTORY, open_absolute, split
+from .platform.base import Volume
+from .platform.current import backend
+from .volume_names import fold, spelling
+
+# macOS keeps these in /private and has links in their place
+# (apple-oss-distributions/files Makefile).
+PRIVATE = (b"etc", b"tmp", b"var")
+
+MOST_LINKS = 40
+"""On one way; macOS follows 32."""
+
+
+def real_path(path: AnyPath) -> bytes:
+    """An absolute path with macOS's own /etc, /tmp and /var resolved, spelled as the volume holds it.
+
+    InputError for a relative path, "..", or a symbolic link in any other
+    component that exists.
+    """
+    raw = os.fsencode(path)
+    if not raw.startswith(b"/"):
+        raise InputError(f"'{show(raw)}' is not an absolute path: give the whole path, from /")
+    if b"\0" in raw:
+        raise InputError(f"{raw!r} holds a NUL byte: give another path")
+    parts = split(raw)
+    if parts and fold(parts[0]) in PRIVATE and _links_to_private(parts[0]):
+        parts[:1] = [b"private", fold(parts[0])]
+    walked = b""
+    for number, part in enumerate(parts):
+        above, walked = walked or b"/", walked + b"/" + part
+        try:
+            status = os.lstat(walked)
+        except OSError as exc:
+            if exc.errno in (errno.ENOENT, errno.ENOTDIR):
+                break
+            raise failed("look at", walked, exc) from exc
+        if stat.S_ISLNK(status.st_mode):
+            raise InputError(f"{show(raw)}: {show(walked)} is a symbolic link: give the path that it leads to")
+        parts[number] = spelling(above, part, status)
+    return b"/" + b"/".join(parts)
+
+
+def _links_to_private(name: bytes) -> bool:
+    try:
+        return os.readlink(b"/" + name).strip(b"/") == b"private/" + fold(name)
+    except OSError:
+        return False
+
+
+def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
+    """The Mac's own /dev, open, for the caller to close, and of these names those that are character devices there."""
+    fd = open_absolute(b"/dev")
+    found = {}
+    for name in names:
+        status = at.lstat(name, fd)
+        if status and stat.S_ISCHR(status.st_mode):
+            found[name] = status
+    return fd, found
+
+
+def make_dirs(path: bytes) -> None:
+    """Make a directory and its missing parents, 0755 and owned by root, following no link."""
+    fd = open_absolute("/")
+    try:
+        for part in split(path):
+            try:
+                os.mkdir(part, 0o755, dir_fd=fd)
+            except FileExistsError:
+                pass
+            deeper = os.open(part, DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = deeper
+    except OSError as exc:
+        raise failed("make directory", path, exc) from exc
+    finally:
+        os.close(fd)
+
+
+def missing_dirs(path: bytes) -> list[bytes]:
+    """A path and those above it that `make_dirs` would make, the deepest first."""
+    found = []
+    while not os.path.lexists(path):
+        found.append(path)
+        path = os.path.dirname(path)
+    return found
+
+
+def writable_ancestors(path: bytes) -> list[bytes]:
+    """Existing parents of `path` in which someone other than root can replace the next component.
+
+    A sticky directory does not count: others cannot rename what is not theirs.
+    """
+    found = []
+    parts = split(path)
+    for count in range(len(parts)):
+        parent = b"/" + b"/".join(parts[:count])
+        try:
+            status = os.lstat(parent)
+        except OSError:
+            break
+        loose = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        if status.st_uid != 0 or loose:
+            found.append(parent)
+    return found
+
+
+def replaceable(path: AnyPath) -> bytes | None:
+    """The first thing on the way to a file of which someone other than root decides what it is; None: only root does.
+
+    All directories that lead there are looked at, also those that symbolic links lead through, and the file itself.
+    Each is looked at by its path only when nobody else can exchange what was before it, so that what is found stays.
+    OperationError when there is no such file.
+    """
+    waiting, here = list(reversed(os.fsencode(path).split(b"/"))), b""
+    links = MOST_LINKS
+    try:
+        while True:
+            status = os.lstat(here or b"/")
+            sticky = bool(status.st_mode & stat.S_ISVTX) and stat.S_ISDIR(status.st_mode)
+            if status.st_uid or (status.st_mode & 0o022 and not sticky):
+                return here or b"/"
+            while waiting and waiting[-1] in (b"", b"."):
+                waiting.pop()
+            if not waiting:
+                return None
+            name = waiting.pop()
+            below = os.path.dirname(here).rstrip(b"/") if name == b".." else here + b"/" + name
+            found = os.lstat(below or b"/")
+            if not stat.S_ISLNK(found.st_mode):
+                here = below
+                continue
+            links -= 1
+            if sticky and found.st_uid:
+                return below
+            if links < 0:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = os.readlink(below)
+            here = b"" if target.startswith(b"/") else here
+            waiting += reversed(target.split(b"/"))
+    except OSError as exc:
+        raise failed("look at", path, exc) from exc
+
+
+def names_in(path: bytes) -> list[bytes]:
+    """The names in a directory of the host, no symbolic link followed on the way."""
+    fd = open_absolute(path)
+    try:
+        return sorted(os.fsencode(name) for name in os.listdir(fd))
+    except OSError as exc:
+        raise failed("list", path, exc) from exc
+    finally:
+        os.close(fd)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what may be a FIFO, which nobody may ever write to."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_file(path: AnyPath, limit: int = 1 << 20) -> bytes:
+    """A file of the host that the user named; OperationError when it cannot be read or is too large."""
+    try:
+        with open_file(path) as file:
+            data = file.read(limit + 1)
+    except OSError as exc:
+        raise failed("read", path, exc) from exc
+    if len(data) > limit:
+        raise InputError(f"cannot read {show(path)}: larger than {limit} bytes")
+    return data
+
+
+def read_lines(path: AnyPath, longest: Limit = MANIFEST_LINE) -> Iterator[bytes]:
+    """The lines of a file of the host that the user named, one by one; OperationError when it cannot be read."""
+    with open_file(path) as file:
+        try:
+            while line := file.readline(longest + 1):
+                if len(line) > longest:
+                    raise InputError(longest.exceeded("read", f"the file {show(path)}", "has a line of"))
+                yield line
+        except OSError as exc:
+            raise failed("read", path, exc) from exc
+
+
+def open_file(path: AnyPath) -> BinaryIO:
+    """Open a file of the host that the user named, perhaps by a link; the caller closes it.
+
+    OperationError for anything but a regular file: of a FIFO nobody may ever write into, or a device, there is no end.
+    """
+    try:
+        file = open(path, "rb", opener=_without_waiting)
+    except OSError as exc:
+        raise failed("read", path, exc) from exc
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OperationError("read", path, "not a regular file")
+
+
+def is_program(path: AnyPath) -> bool:
+    """Whether there is a file that can be run."""
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def remove_empty(path: bytes) -> None:
+    """Remove an empty directory of the host; one that is not there, or is a mount point, is left."""
+    parent, name = os.path.split(path)
+    fd = open_absolute(parent)
+    try:
+        os.rmdir(name, dir_fd=fd)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOENT, errno.EBUSY):
+            raise failed("remove", path, exc) from exc
+    finally:
+        os.close(fd)
+
+
+def exchange(one: bytes, other: bytes) -> None:
+    """Let two things in one directory of the host exchange their names, in one step."""
+    parent, name = os.path.split(one)
+    fd = open_absolute(parent)
+    try:
+        backend().exchange(fd, name, os.path.basename(other))
+    except OSError as exc:
+        raise failed("exchange the name with", other, exc) from exc
+    finally:
+        os.close(fd)
+
+
+def free_bytes(path: bytes) -> int:
+    """Free space for root on the file system of `path`, or of its nearest existing parent; in bytes."""
+    while True:
+        try:
+            found = os.statvfs(path)
+            return found.f_bfree * found.f_frsize
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+
+
+def born(path: bytes) -> float | None:
+    """When what has a path now was made; None when nobody can tell."""
+    try:
+        return backend().born(path)
+    except OSError:
+        return None
+
+
+def most_links(path: bytes) -> int:
+    """How many names a file can have on the volume of `path`, or of its nearest existing parent; 0: any number."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    try:
+        return backend().most_links(path)
+    except OSError as exc:
+        raise failed("look at", path, exc) from exc
+
+
+def volume(path: bytes) -> Volume:
+    """What `path` lies on, or its nearest existing parent."""
+    while True:
+        try:
+            fd = os.open(path, DIRECTORY)
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+            continue
+        except OSError as exc:
+            raise failed("open directory", path, exc) from exc
+        try:
+            return backend().volume(fd)
+        finally:
+            os.close(fd)
+
+
+def used_bytes(path: bytes) -> int:
+    """What is in use on the file system of `path`, in bytes."""
+    found = os.statvfs(path)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+def tail(path: AnyPath, limit: int = 4096) -> bytes:
+    """The end of a file of the host; nothing when there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
+            return file.read(limit)
+    except OSError:
+        return b""

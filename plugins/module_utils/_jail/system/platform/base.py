@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between operating systems, behind one small interface.
+
+`backend()` chooses by `sys.platform`; nothing else in the collection asks
+what it runs on. All calls work on descriptors, or on a plain name in an open
+directory, and raise OSError: callers know the path and translate.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import NamedTuple, Protocol
+
+OF_THE_MAC = ("com.apple.macl", "com.apple.provenance", "com.apple.root.installed", "com.apple.rootless")
+
+
+def is_of_the_mac(attribute: str) -> bool:
+    """Whether an extended attribute belongs to the Mac and not to the file.
+
+    System Integrity Protection and macOS's records of who made a file: root may not set or remove them while it is on,
+    macOS adds some by itself, and what they protect is no copy (docs/macos.md, Copying). They are neither copied nor
+    compared, and no image holds them.
+    """
+    return attribute in OF_THE_MAC
+
+
+class Mount(NamedTuple):
+    """One line of the mount table."""
+
+    point: bytes
+    """Where it is mounted: absolute, without symbolic links."""
+    kind: str
+    """The type of file system, for example apfs, devfs, macfuse, fuse.bindfs."""
+    source: bytes
+    """What is mounted, as the system names it."""
+
+
+class Volume(NamedTuple):
+    """A mounted volume; by its number, and not by st_dev, two of them can be told apart."""
+
+    number: int
+    nodev: bool
+    """Devices on it cannot be opened."""
+    nosuid: bool
+    """Programs on it run with the rights of who starts them."""
+    noowners: bool
+    """All on it seems to belong to whoever looks."""
+
+
+class Status(Protocol):
+    """The part of os.stat_result that metadata is set from."""
+
+    @property
+    def st_mode(self) -> int: ...
+    @property
+    def st_uid(self) -> int: ...
+    @property
+    def st_gid(self) -> int: ...
+    @property
+    def st_mtime_ns(self) -> int: ...
+
+
+REFUSED = (
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.E2BIG,
+    errno.ERANGE,
+    errno.EINVAL,
+    errno.ENAMETOOLONG,
+)
+"""How a system refuses an extended attribute for its name, its size or its value."""
+
+
+class Backend:
+    """The interface, with what POSIX has for all; each system overrides what it does better."""
+
+    umask_is_zero = False
+    """Set by who sees to it: then new files have their modes at once."""
+    has_flags = False
+    """Whether files have BSD flags here."""
+    refusal = 0
+    """Why the last file that was to be a clone became a copy: an errno."""
+
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
+        """Make the file `name` a copy of the open file `source`, with all its metadata.
+
+        Returns whether the data is shared (cloned) rather than copied. The
+        directory is one of root's that nobody else can enter.
+        """
+        raise NotImplementedError
+
+    def volume(self, fd: int) -> Volume:
+        """What an open file lies on."""
+        raise NotImplementedError
+
+    def bequeath_nothing(self, fd: int) -> None:
+        """See that what is made in a directory inherits no ACL from it, where the system may do that by default."""
+
+    def packs_badly(self, fd: int) -> bool:
+        """Whether clones on a directory's volume take more space when several processes make them at once."""
+        return False
+
+    def copy_xattrs(self, source: int, target: int) -> None:
+        """Make the xattrs and the ACL of `target` those of `source`, but for those of the Mac."""
+        raise NotImplementedError
+
+    def xattrs(self, fd: int) -> dict[str, bytes]:
+        """All extended attributes of an open file but those of the Mac, and its ACLs, comparable between files."""
+        raise NotImplementedError
+
+    def set_xattr(self, fd: int, name: str, value: bytes) -> str:
+        """Give an open file an extended attribute; why the system refuses this one, empty when it does not."""
+        try:
+            self._set_xattr(fd, name, value)
+        except OSError as exc:
+            if exc.errno not in REFUSED and not self._is_too_big(fd, value, exc):
+                raise
+            return exc.strerror or str(exc)
+        return ""
+
+    def _set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def _is_too_big(fd: int, value: bytes, exc: OSError) -> bool:
+        """Whether what an error calls a lack of space is one of this file alone."""
+        return False
+
+    def born(self, path: bytes) -> float | None:
+        """When what has a path now was made; None when the volume does not know. No link is followed."""
+        raise NotImplementedError
+
+    def most_links(self, path: bytes) -> int:
+        """How many names a file can have on the volume of a path; 0 when there is no limit, or none is told."""
+        try:
+            return max(0, os.pathconf(path, "PC_LINK_MAX"))
+        except OSError as exc:
+            if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
+                raise
+            return 0
+
+    def remove_xattr(self, fd: int, name: str) -> None:
+        """Take an extended attribute that it has from an open file."""
+        raise NotImplementedError
+
+    def flags(self, status: object) -> int:
+        """The BSD file flags of a status that a copy is expected to carry; 0 where there are none."""
+        return 0
+
+    def finish(self, fd: int, status: Status, times: bool = True) -> None:
+        """Set owner, mode, flags and (with `times`) the modification time, in the order that keeps all of them.
+
+        A change of owner clears setuid, so the mode comes after it; times come
+        after everything that changes them.
+        """
+        os.fchown(fd, status.st_uid, status.st_gid)
+        os.fchmod(fd, status.st_mode & 0o7777)
+        if times:
+            os.utime(fd, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+    def finish_name(self, dir_fd: int, name: bytes, status: Status) -> None:
+        """The same for what cannot be opened: links, devices, FIFOs."""
+        os.chown(name, status.st_uid, status.st_gid, dir_fd=dir_fd, follow_symlinks=False)
+        if (status.st_mode & 0o170000) != 0o120000:
+            os.chmod(name, status.st_mode & 0o7777, dir_fd=dir_fd)
+        os.utime(name, ns=(status.st_mtime_ns, status.st_mtime_ns), dir_fd=dir_fd, follow_symlinks=False)
+
+    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+        """Set the owner of a new symbolic link, where others may put something else in its place at any time."""
+        raise NotImplementedError
+
+    def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
+        """The same for a symbolic link."""
+        self.finish_name(dir_fd, name, status)
+
+    def make_node(self, dir_fd: int, name: bytes, mode: int, device: int) -> None:
+        """Make a device or a FIFO."""
+        os.mknod(name, mode, device, dir_fd=dir_fd)
+
+    def copy_node_acl(self, source_fd: int, source: bytes, dir_fd: int, name: bytes) -> None:
+        """Give a device or a FIFO the ACL of another, which it may have inherited; neither can be opened."""
+        raise NotImplementedError
+
+    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+        """Exchange two names of a directory in one step."""
+        raise NotImplementedError
+
+    def unlock(self, dir_fd: int, name: bytes) -> int:
+        """Take away flags that keep a name from being renamed or removed.
+
+        Returns all the flags it had; 0 when none of them does that, or nothing is there.
+        """
+        return 0
+
+    def lock(self, dir_fd: int, name: bytes, flags: int) -> None:
+        """Give back the flags that `unlock` returned."""
+
+    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+        """Whether the volume of an open directory ignores the case of names, and their Unicode normalization.
+
+        None: the system does not tell.
+        """
+        return None, None
+
+    def mounts(self) -> list[Mount]:
+        """The mount table of this process."""
+        raise NotImplementedError
+
+
+def refuse_other_than_symlink(fd: int) -> None:
+    """OSError when an open name is no symbolic link that nobody else has another name of."""
+    status = os.fstat(fd)
+    if not stat.S_ISLNK(status.st_mode) or status.st_nlink != 1:
+        raise OSError(errno.ELOOP, "somebody put something else in its place")

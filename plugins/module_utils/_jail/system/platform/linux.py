@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Linux: where the tests run."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import struct
+
+from ..paths import CREATE
+from .base import Backend, Mount, Volume, is_of_the_mac, refuse_other_than_symlink
+
+FICLONE = 0x40049409
+RENAME_EXCHANGE = 2
+BTRFS_IOC_FS_INFO = 0x8400941F
+INHERITED = "system.posix_acl_default"
+LINKS = 65000
+"""How many names a file can have on ext4, fewer than on Btrfs and XFS."""
+AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BTIME = -100, 0x100, 0x800
+ENOUGH = 1 << 20
+"""Free bytes of a volume that is not full."""
+CHUNK = 1 << 20
+SMALL = 1 << 16
+"""Up to here holes are not looked for: it takes longer than to write them."""
+
+# What a file system says that cannot do a thing at all, as opposed to failing at it.
+CANNOT = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
+
+
+class Linux(Backend):
+    """FICLONE and sendfile; ACLs are extended attributes here.
+
+    Cost of a small file of root's: one openat, sendfile, flistxattr,
+    utimensat and close.
+    """
+
+    def __init__(self) -> None:
+        self._no_clone: set[int] = set()
+
+    def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
+        mode, size, mtime_ns = status.st_mode & 0o7777, status.st_size, status.st_mtime_ns
+        target = os.open(name, CREATE, mode, dir_fd=dir_fd)
+        try:
+            cloned = size > 0 and status.st_dev not in self._no_clone and self._clone(source, status.st_dev, target)
+            if not cloned:
+                dense = size <= SMALL or status.st_blocks << 9 >= size
+                (_send if dense else _send_sparse)(source, target, size)
+            for key in self._keys(source):
+                os.setxattr(target, key, os.getxattr(source, key))
+            if status.st_uid or status.st_gid:  # a new file is root's
+                os.fchown(target, status.st_uid, status.st_gid)
+                os.fchmod(target, mode)
+            elif not self.umask_is_zero:
+                os.fchmod(target, mode)
+            os.utime(target, ns=(mtime_ns, mtime_ns))
+        finally:
+            os.close(target)
+        return cloned
+
+    def _clone(self, source: int, source_dev: int, target: int) -> bool:
+        """Share the data. All targets are in one jail, so a source volume that refused once is not asked again."""
+        try:
+            fcntl.ioctl(target, FICLONE, source)
+            return True
+        except OSError as exc:
+            if exc.errno not in CANNOT:
+                raise
+            self._no_clone.add(source_dev)
+            self.refusal = exc.errno
+            return False
+
+    def volume(self, fd: int) -> Volume:
+        found = os.fstatvfs(fd)
+        return Volume(found.f_fsid, bool(found.f_flag & os.ST_NODEV), bool(found.f_flag & os.ST_NOSUID), False)
+
+    def bequeath_nothing(self, fd: int) -> None:
+        if INHERITED in self._keys(fd):
+            os.removexattr(fd, INHERITED)
+
+    def packs_badly(self, fd: int) -> bool:
+        """Btrfs: new inodes that two processes fill in turn split the blocks of its tree in the middle: 2.8 % more."""
+        try:
+            fcntl.ioctl(fd, BTRFS_IOC_FS_INFO, bytes(1024))
+            return True
+        except OSError:
+            return False
+
+    def copy_xattrs(self, source: int, target: int) -> None:
+        wanted = self.xattrs(source)
+        for key in self.xattrs(target).keys() - wanted.keys():
+            os.removexattr(target, key)
+        for key, value in wanted.items():
+            os.setxattr(target, key, value)
+
+    def xattrs(self, fd: int) -> dict[str, bytes]:
+        return {key: os.getxattr(fd, key) for key in self._keys(fd)}
+
+    def _set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        os.setxattr(fd, name, value)
+
+    @staticmethod
+    def _is_too_big(fd: int, value: bytes, exc: OSError) -> bool:
+        """Ext4 says ENOSPC when the attributes of one file do not fit into its block for them."""
+        free = os.fstatvfs(fd)
+        return exc.errno == errno.ENOSPC and free.f_bavail * free.f_frsize > ENOUGH + len(value)
+
+    def born(self, path: bytes) -> float | None:
+        import ctypes  # noqa: PLC0415 (rarely needed)
+
+        found = ctypes.create_string_buffer(256)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BTIME, found) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        mask, seconds, nanoseconds = struct.unpack_from("=I76xqI", found)
+        return seconds + nanoseconds / 1e9 if mask & STATX_BTIME else None
+
+    def most_links(self, path: bytes) -> int:
+        """Of volumes that it does not know glibc says 127."""
+        return max(LINKS, super().most_links(path))
+
+    def remove_xattr(self, fd: int, name: str) -> None:
+        os.removexattr(fd, name)
+
+    @staticmethod
+    def _keys(fd: int) -> list[str]:
+        try:
+            return [key for key in os.listxattr(fd) if not is_of_the_mac(key)]
+        except OSError as exc:
+            if exc.errno in CANNOT:
+                return []
+            raise
+
+    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+        try:
+            refuse_other_than_symlink(fd)
+            os.chown(b"/proc/self/fd/%d" % fd, uid, gid)
+        finally:
+            os.close(fd)
+
+    def copy_node_acl(self, source_fd: int, source: bytes, dir_fd: int, name: bytes) -> None:
+        original, copy = (b"/proc/self/fd/%d/%s" % place for place in ((source_fd, source), (dir_fd, name)))
+        for key in os.listxattr(original, follow_symlinks=False):
+            os.setxattr(copy, key, os.getxattr(original, key, follow_symlinks=False), follow_symlinks=False)
+
+    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+        import ctypes  # noqa: PLC0415 (rarely needed)
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.renameat2(dir_fd, one, dir_fd, other, RENAME_EXCHANGE) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    def mounts(self) -> list[Mount]:
+        with open("/proc/self/mountinfo", "rb") as file:
+            return [_mount(line.split()) for line in file]
+
+
+def _send(source: int, target: int, count: int) -> None:
+    """Copy from where both are, by sendfile(2); from what cannot be sent, by read and write.
+
+    In memory it takes a tenth less than those two, and no more than
+    copy_file_range(2), which does not reach from one volume to another.
+    """
+    while count > 0:
+        try:
+            done = os.sendfile(target, source, None, count)
+        except OSError as exc:
+            if exc.errno not in CANNOT:
+                raise
+            data = os.read(source, min(count, CHUNK))
+            done = len(data)
+            while data:
+                data = data[os.write(target, data) :]
+        if not done:
+            return  # the file became shorter while it was read; the caller notices by its status
+        count -= done
+
+
+def _send_sparse(source: int, target: int, size: int) -> None:
+    """Copy what holds data, and leave the holes."""
+    os.ftruncate(target, size)
+    start = 0
+    while start < size:
+        try:
+            start = os.lseek(source, start, os.SEEK_DATA)
+        except OSError as exc:
+            if exc.errno == errno.ENXIO:
+                return
+            raise
+        end = os.lseek(source, start, os.SEEK_HOLE)
+        os.lseek(source, start, os.SEEK_SET)
+        os.lseek(target, start, os.SEEK_SET)
+        _send(source, target, end - start)
+        start = end
+
+
+def _mount(fields: list[bytes]) -> Mount:
+    """proc(5): id parent major:minor root point options [optional...] - type source options."""
+    dash = fields.index(b"-", 6)
+    return Mount(_unescape(fields[4]), fields[dash + 1].decode("ascii", "replace"), _unescape(fields[dash + 2]))
+
+
+def _unescape(text: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), text)

@@ -1,0 +1,310 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A directory tree that is reached only through directory descriptors.
+
+A jail is hostile: whoever can write in it can put a symbolic link anywhere,
+at any time. Nothing below a `Root` is therefore ever named by a path of the
+host. Each component is opened by openat(2) with O_NOFOLLOW, so that a link,
+absolute or with "..", makes the call fail instead of leading outside.
+
+Paths are bytes, relative to the root, without leading slash; b"" is the root.
+No part of one is empty, ".", ".." or holds a NUL: every method refuses that,
+before it touches anything (paths.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from ..errors import AnyPath, OperationError, failed
+from .atomic_write import New, NewDirectory, NewFile, NewLink, Owner, Stage, put, remove_dead
+from .paths import DIRECTORY, READ, components, no_name, not_opened, open_absolute, parted
+from .removal import remove_directory
+
+KEPT = 16
+"""How many directories of a tree are kept open, at most: macOS gives a process 256 descriptors."""
+
+
+class Root:
+    """An open directory tree; close it, or use it as a context manager."""
+
+    def __init__(self, path: AnyPath) -> None:
+        """Open `path` (absolute, no symbolic link in it); OperationError when that fails."""
+        self.path = os.fsencode(path)
+        self.fd = open_absolute(path)
+        self.dev = self.status().st_dev
+        self._near: dict[bytes, int] = {}
+        """Directories that are kept open, by path; those that were come to last are the last ones."""
+        self.stage: Stage | None = None
+        """Where what is new is finished, see atomic_write.py."""
+        self.moved: dict[bytes, bytes] = {}
+        """For check mode: directories that would have been moved before, by the path where they would be."""
+
+    @classmethod
+    def absent(cls, path: AnyPath) -> Root:
+        """Stands for a directory that is not there: nothing is found in it."""
+        root = cls.__new__(cls)
+        root.path, root.fd, root.dev = os.fsencode(path), -1, -1
+        root._near = {}
+        root.stage, root.moved = None, {}
+        return root
+
+    @property
+    def exists(self) -> bool:
+        return self.fd >= 0
+
+    def __enter__(self) -> Root:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.leave()
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def outside(self, rel: bytes) -> bytes:
+        """The path as the host sees it, for messages only."""
+        return os.path.join(self.path, rel) if rel else self.path
+
+    # -- reading ---------------------------------------------------------
+
+    def open_dir(self, rel: bytes) -> int:
+        """Open a directory below the root; the caller closes the descriptor.
+
+        Those that the last ones were in are kept open, since a walk comes back to them:
+        mostly it is one call, whatever the depth.
+        """
+        if self.moved:
+            rel = self._place(rel)
+        if not rel:
+            return os.dup(self.fd)
+        parent, name = parted(rel)
+        return self._open_in(self._kept(parent), name, rel)
+
+    def _kept(self, rel: bytes) -> int:
+        """A directory that stays open for a while, as those on the way to it do."""
+        walked = rel
+        while walked and walked not in self._near:
+            walked = walked.rpartition(b"/")[0]
+        fd = self.fd
+        if walked:
+            fd = self._near[walked] = self._near.pop(walked)
+        if walked == rel:
+            return fd
+        rest = rel[len(walked) + 1 :] if walked else rel
+        if not rest:
+            raise no_name(rel)
+        for name in components(rest):
+            walked = walked + b"/" + name if walked else name
+            fd = self._near[walked] = self._open_in(fd, name, walked)
+            if len(self._near) > KEPT:
+                os.close(self._near.pop(next(iter(self._near))))
+        return fd
+
+    def _open_in(self, fd: int, name: bytes, rel: bytes) -> int:
+        """Open the directory `rel` by its name in the one that it is in."""
+        try:
+            return os.open(name, DIRECTORY, dir_fd=fd)
+        except OSError as exc:
+            raise not_opened(self.outside(rel), exc) from exc
+
+    def _place(self, rel: bytes) -> bytes:
+        for new, old in self.moved.items():
+            if rel == new or rel.startswith(new + b"/"):
+                return old + rel[len(new) :]
+        return rel
+
+    def leave(self, rel: bytes = b"") -> None:
+        """Forget what is kept open of a directory and below it, which may be about to go elsewhere."""
+        for path in [path for path in self._near if not rel or (path + b"/").startswith(rel + b"/")]:
+            os.close(self._near.pop(path))
+
+    @contextmanager
+    def directory(self, rel: bytes) -> Iterator[int]:
+        """A directory below the root, open for the time of the block."""
+        fd = self.open_dir(rel)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def holder(self, rel: bytes) -> Iterator[tuple[int, bytes]]:
+        """The directory that something is in, open for the time of the block, and its name there."""
+        parent, name = parted(rel)
+        fd = self.open_dir(parent)
+        try:
+            yield fd, name
+        finally:
+            os.close(fd)
+
+    def status(self) -> os.stat_result:
+        """Of the root directory itself."""
+        try:
+            return os.fstat(self.fd)
+        except OSError as exc:
+            raise failed("look at", self.path, exc) from exc
+
+    def names(self, rel: bytes) -> list[bytes]:
+        """The names in a directory below the root."""
+        try:
+            with self.directory(rel) as fd:
+                return [os.fsencode(name) for name in os.listdir(fd)]
+        except OSError as exc:
+            raise failed("list", self.outside(rel), exc) from exc
+
+    def lstat(self, rel: bytes) -> os.stat_result | None:
+        """What is under a name, links not followed; None when nothing is, or a parent is missing."""
+        if not self.exists:
+            return None
+        if not rel:
+            return self.status()
+        try:
+            with self.holder(self._place(rel)) as (fd, name):
+                return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise failed("look at", self.outside(rel), exc) from exc
+        except OperationError as exc:
+            if exc.errno == errno.ENOENT:
+                return None
+            raise
+
+    def read(self, rel: bytes, limit: int) -> bytes | None:
+        """The contents of a regular file; None when there is none; OperationError beyond `limit` bytes."""
+        if not self.exists:
+            return None
+        try:
+            with self.holder(rel) as (dir_fd, name):
+                fd = os.open(name, READ, dir_fd=dir_fd)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise failed("read", self.outside(rel), exc) from exc
+        except OperationError as exc:
+            if exc.errno == errno.ENOENT:
+                return None
+            raise
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OperationError("read", self.outside(rel), "not a regular file")
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                data = file.read(limit + 1)
+        except OSError as exc:
+            raise failed("read", self.outside(rel), exc) from exc
+        finally:
+            os.close(fd)
+        if len(data) > limit:
+            raise OperationError("read", self.outside(rel), f"larger than {limit} bytes")
+        return data
+
+    def read_link(self, rel: bytes) -> bytes:
+        """Where a symbolic link points."""
+        try:
+            with self.holder(rel) as (fd, name):
+                return os.readlink(name, dir_fd=fd)
+        except OSError as exc:
+            raise failed("read the link", self.outside(rel), exc) from exc
+
+    # -- writing ---------------------------------------------------------
+
+    def make_dir(self, rel: bytes, mode: int, uid: int, gid: int) -> None:
+        """Make one directory, or give the one that is there this mode and owner."""
+        owner = Owner(mode, uid, gid)
+        try:
+            with self.holder(rel) as (dir_fd, name):
+                if not _give(dir_fd, name, owner):
+                    try:
+                        put(NewDirectory(owner), self.stage, dir_fd, name)
+                    except OSError as exc:  # somebody else made it meanwhile
+                        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _give(dir_fd, name, owner):
+                            raise
+        except OSError as exc:
+            raise failed("make directory", self.outside(rel), exc) from exc
+
+    def write(self, rel: bytes, data: bytes | Iterable[bytes], mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+        """Put a whole file in place: the old or the new one is there, never a part.
+
+        What is given in pieces may be large, and is made on the volume where it is to be.
+        """
+        pieces, stage = ([data], self.stage) if isinstance(data, bytes) else (data, None)
+        self._put("write", rel, NewFile(pieces, Owner(mode, uid, gid)), stage)
+
+    def write_link(self, rel: bytes, target: bytes, uid: int, gid: int) -> None:
+        """Put a symbolic link in place, instead of any other that is there."""
+        self._put("make the link", rel, NewLink(target, uid, gid), self.stage)
+
+    def _put(self, verb: str, rel: bytes, new: New, stage: Stage | None) -> None:
+        try:
+            with self.holder(rel) as (dir_fd, name):
+                put(new, stage, dir_fd, name)
+        except OSError as exc:
+            raise failed(verb, self.outside(rel), exc) from exc
+
+    def sweep(self, rel: bytes) -> None:
+        """Remove what a killed run left that was to get this name."""
+        try:
+            with self.holder(rel) as (dir_fd, name):
+                remove_dead(dir_fd, name)
+        except OSError as exc:
+            raise failed("remove what was to become", self.outside(rel), exc) from exc
+
+    def rename(self, old: bytes, new: bytes) -> None:
+        """Give something another name below the root; an empty directory or a file there is replaced."""
+        self.leave()
+        try:
+            with self.holder(old) as (source, old_name), self.holder(new) as (target, new_name):
+                os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
+        except OSError as exc:
+            raise failed("rename to", self.outside(new), exc) from exc
+
+    def unlink(self, rel: bytes) -> None:
+        """Remove what is not a directory; nothing happens when it is not there."""
+        try:
+            with self.holder(rel) as (dir_fd, name), suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=dir_fd)
+        except OSError as exc:
+            raise failed("remove", self.outside(rel), exc) from exc
+
+    def remove_tree(self, rel: bytes, helped: bool = False) -> int:
+        """Remove something and all below it, at any depth; returns how many things were removed.
+
+        With `helped`, a second process takes part when it is much, and what it removes is not counted.
+
+        Stops with an OperationError at a directory of another file system: a
+        mount is never entered, let alone emptied. (One of the same file system
+        is the caller's to find in the mount table, see mounts.py.)
+        """
+        self.leave()
+        try:
+            with self.holder(rel) as (dir_fd, name):
+                if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+                    return remove_directory(dir_fd, name, self.dev, self.outside(rel), helped)
+                os.unlink(name, dir_fd=dir_fd)
+                return 1
+        except FileNotFoundError:
+            return 0
+        except OSError as exc:
+            raise failed("remove", self.outside(rel), exc) from exc
+
+
+def _give(dir_fd: int, name: bytes, owner: Owner) -> bool:
+    """Give a directory that is there owner and mode; False when there is none."""
+    try:
+        fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return False
+    try:
+        owner.give(fd)
+    finally:
+        os.close(fd)
+    return True

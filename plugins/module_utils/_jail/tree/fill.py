@@ -1,0 +1,273 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a whole tree into a jail, once.
+
+From then on it belongs to who works in the jail: it is not recorded, never
+compared, restored or pruned. It is made in the stage and renamed into place
+when it is complete, so that it is there whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from contextlib import closing
+
+from ..accounts.jail_accounts import find_jail_group, find_user
+from ..errors import InputError, OperationError, SpaceError, failed, show
+from ..jail import Jail
+from ..predicted import open_foretold
+from ..protected import is_state
+from ..result import Result
+from ..rootfs.spec.manifest import canonical
+from ..sizes import size
+from ..staging import STAGE
+from ..staging import make as make_stage
+from ..system import at, host, progress
+from ..system.lock import Turn
+from ..system.name_collisions import Spellings
+from ..system.platform.current import backend
+from ..system.rooted import Root
+from ..system.volume_names import names_of
+from .archive import ArchiveSupply
+from .directory import DirectorySupply
+from .node import Node, Supply
+
+KINDS = ("files", "directories", "symlinks", "hardlinks")
+
+
+def arrange(
+    jail: str,
+    dest: str,
+    src: str,
+    owner: str | None,
+    group: str | None,
+    holds: str | None,
+    check: bool,
+    progress_file: str | None = None,
+) -> Result:
+    """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
+    with progress.reported(progress_file):
+        return _arrange(jail, dest, src, owner, group, holds, check)
+
+
+def _arrange(
+    jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
+) -> Result:
+    started = time.monotonic()
+    path, proof = _below_root(dest), _relative(holds)
+    with open_foretold(jail, check) as opened:
+        possession = _owner(opened.root, owner, group)
+        opened.lock(check)
+        if _is_filled(opened, path, proof):
+            return Result(False)
+        remarks = opened.foretold
+        with closing(_supply(src, opened.path, path, proof, possession is not None)) as supply:
+            filling = _Filling(opened.root, supply, possession)
+            filling.look(src)
+            if not check:
+                with closing(Turn(f"fill {show(opened.root.outside(path))}")) as turn:
+                    filling.act(path, turn)
+                    remarks = turn.remarks
+    sizes = {"bytes": filling.bytes, "bytes_cloned": filling.cloned, "skipped": supply.skipped}
+    stats = {**filling.counts, **sizes, "seconds": round(time.monotonic() - started, 3)}
+    described = f"+ /{show(path)} ({filling.counts['files']} files, {size(filling.bytes)}, from {src})"
+    return Result(True, {"stats": stats}, [described], remarks)
+
+
+# -- what is wanted ---------------------------------------------------------------
+
+
+def _below_root(dest: str) -> bytes:
+    if not dest.startswith("/") or ".." in dest.split("/"):
+        raise InputError(f"dest '{dest}' is not an absolute path without '..': give it as seen in the jail")
+    path = canonical(os.fsencode(dest))
+    if not path or is_state(path):
+        raise InputError(f"dest '{dest}' is the jail's own: choose a directory below its root")
+    return path
+
+
+def _relative(holds: str | None) -> bytes:
+    if holds and (holds.startswith("/") or ".." in holds.split("/")):
+        raise InputError(f"holds '{holds}' is not a path below dest: give one without '..' and slash at its start")
+    return os.fsencode(holds or "").strip(b"/")
+
+
+def _owner(root: Root, owner: str | None, group: str | None) -> tuple[int, int] | None:
+    if owner is None:
+        if group is not None:
+            raise InputError("group goes with owner: give both, or none to keep the owners of the source")
+        return None
+    account = find_user(root, owner)
+    return account.uid, find_jail_group(root, group) if group is not None else account.gid
+
+
+def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
+    """Whether the tree is there; InputError when something else is."""
+    where = show(jail.root.outside(path))
+    for point in jail.mounts():
+        if names_of(jail.root).is_below(path, point):
+            raise InputError(f"cannot fill {where}: something is mounted on /{show(point)} of the jail: unmount it")
+    status = jail.root.lstat(path)
+    if status is None:
+        return False
+    if not stat.S_ISDIR(status.st_mode):
+        raise InputError(f"cannot fill {where}: it is there and no directory: remove it first")
+    with jail.root.directory(path) as fd:
+        names = sorted(at.names(fd))
+    if not names or not proof or jail.root.lstat(path + b"/" + proof) is not None:
+        return bool(names)
+    shown = ", ".join(show(name) for name in names[:5])
+    raise InputError(f"cannot fill {where}: it holds {shown}, but no {show(proof)}: move away what it holds")
+
+
+def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) -> Supply:
+    """The source; InputError when it lacks what the tree must hold."""
+    real = host.real_path(src)
+    if not os.path.lexists(real):
+        raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
+    if (jail + b"/").startswith(real.rstrip(b"/") + b"/") or (real + b"/").startswith(jail + b"/"):
+        raise InputError(f"{src} and the jail {show(jail)} lie one in the other: choose a source outside of it")
+    supply: Supply
+    if os.path.isdir(real):
+        supply = DirectorySupply(real, given_away)
+    else:
+        supply = ArchiveSupply(os.fsdecode(real), path)
+    if proof and not supply.holds(proof):
+        supply.close()
+        hint = f": its names must begin with {show(path)}/ or below" if isinstance(supply, ArchiveSupply) else ""
+        raise InputError(
+            f"{src} does not hold {show(proof)}, and so is not what /{show(path)} is to be filled with{hint}"
+        )
+    return supply
+
+
+# -- the work ---------------------------------------------------------------------
+
+
+class _Filling:
+    """One tree on its way into the jail."""
+
+    def __init__(self, root: Root, supply: Supply, owner: tuple[int, int] | None) -> None:
+        self._root, self._supply, self._owner = root, supply, owner
+        self._backend = backend()
+        self.counts = dict.fromkeys(KINDS, 0)
+        self.bytes = self.cloned = 0
+
+    def look(self, src: str) -> None:
+        """Count what there is to do, which reads all of the source; SpaceError when there is no room for it.
+
+        InputError when two names of it are one on the jail's volume.
+        """
+        spellings = Spellings(names_of(self._root))
+        progress.begin(progress.COMPARE)
+        for node in self._supply.nodes():
+            if node.kind == "directories":
+                progress.done(progress.COMPARE)
+            spellings.add(node.path)
+            self.counts[node.kind] += 1
+            self.bytes += node.st_size if node.kind == "files" else 0
+        if spellings.clash:
+            one, other = map(show, spellings.clash)
+            raise InputError(
+                f"cannot fill {show(self._root.path)} from {src}: '{one}' and '{other}' in it are one name on its "
+                "volume, and one of the two would be lost: rename one"
+            )
+        free = host.free_bytes(self._root.path)
+        if self.bytes > free and not self._supply.shares:
+            raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)
+
+    def act(self, path: bytes, turn: Turn) -> None:
+        """Make the tree in the stage, then give it its name."""
+        make_stage(self._root)
+        staged = STAGE + b"/tree"
+        try:
+            with turn:
+                progress.begin(progress.COPY, self.counts["files"], self.bytes, host.free_bytes(self._root.path))
+                self._make_all(staged)
+            self._place(staged, path)
+        except OperationError as exc:
+            make_stage(self._root)
+            if exc.errno != errno.ENOSPC:
+                raise
+            raise self._no_space(str(exc), host.free_bytes(self._root.path)) from exc
+        except BaseException:
+            make_stage(self._root)
+            raise
+
+    def _no_space(self, what: str, free: int) -> SpaceError:
+        return SpaceError(f"{what} (needs up to {size(self.bytes)}, {size(free)} free): free some space")
+
+    def _make_all(self, staged: bytes) -> None:
+        """Directories get their metadata last: what is put into them changes their times."""
+        top = Node(b"", stat.S_IFDIR | 0o755, 0, 0, time.time_ns()).owned(self._owner)
+        directories = {b"": top}
+        self._make_dir(staged)
+        for node in self._supply.nodes():
+            mine = node.owned(self._owner)
+            self._imply(staged, os.path.dirname(mine.path), directories)
+            if stat.S_ISDIR(mine.st_mode):
+                self._imply(staged, mine.path, directories)
+                directories[mine.path] = mine
+            else:
+                self._make(staged, mine)
+        for path in sorted(directories, reverse=True):
+            self._finish(os.path.join(staged, path) if path else staged, directories[path])
+
+    def _imply(self, staged: bytes, path: bytes, directories: dict[bytes, Node]) -> None:
+        """See that a directory is there; archives need not name every one of them."""
+        missing = []
+        while path not in directories:
+            missing.append(path)
+            path = os.path.dirname(path)
+        for path in reversed(missing):
+            self._make_dir(staged + b"/" + path)
+            directories[path] = directories[b""]._replace(path=path)
+
+    def _make_dir(self, path: bytes) -> None:
+        """In the stage; it gets its metadata later."""
+        try:
+            with self._root.holder(path) as (fd, name):
+                os.close(at.make_dir(name, fd))
+        except OSError as exc:
+            raise failed("make directory", self._root.outside(path), exc) from exc
+
+    def _make(self, staged: bytes, node: Node) -> None:
+        path = staged + b"/" + node.path
+        try:
+            with self._root.holder(path) as (fd, name):
+                if node.first is not None:
+                    with self._root.holder(staged + b"/" + node.first) as (first_fd, first):
+                        at.make_hardlink(first, first_fd, name, fd)
+                elif stat.S_ISLNK(node.st_mode):
+                    at.make_symlink(node.target, name, fd)
+                    self._backend.finish_symlink(fd, name, node)
+                else:
+                    self.cloned += node.st_size if self._supply.copy(node, fd, name) else 0
+                    self._backend.finish_name(fd, name, node)
+                    progress.done(progress.COPY, node.st_size)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    def _finish(self, path: bytes, node: Node) -> None:
+        try:
+            with self._root.directory(path) as fd:
+                self._backend.finish(fd, node)
+        except OSError as exc:
+            raise failed("create", self._root.outside(path), exc) from exc
+
+    def _place(self, staged: bytes, path: bytes) -> None:
+        """Rename it into place. A directory that is there is empty, and gives its metadata."""
+        parents = path.split(b"/")[:-1]
+        for depth in range(1, len(parents) + 1):
+            parent = b"/".join(parents[:depth])
+            if self._root.lstat(parent) is None:
+                self._root.make_dir(parent, 0o755, 0, 0)
+        there = self._root.lstat(path)
+        if there is not None:
+            with self._root.directory(staged) as fd:
+                self._backend.finish(fd, there)
+        self._root.rename(staged, path)

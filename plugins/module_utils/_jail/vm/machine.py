@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Virtual machines of a Mac, and what a tool that runs them has to offer: one class with these methods for each."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from ..errors import InputError, OperationError
+from ..macos import third_party
+from ..macos.launchd import Job
+from ..system import host
+from ..system.process import Ended, run
+
+SUDO = "/usr/bin/sudo"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
+ABSENT = "there is no {tool} in {places}: {hint}"
+QUICK, LONG = 60.0, 7200.0
+"""Seconds for a command that looks, and for one that fetches an image."""
+
+
+class Wish(NamedTuple):
+    """A virtual machine as it is to be."""
+
+    name: str
+    image: str
+    cpu: int | None = None
+    memory: int | None = None
+    """In megabytes."""
+    disk: int | None = None
+    """In gigabytes."""
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """Those that are wished; the others stay as the image has them."""
+        wished = {"cpu": self.cpu, "memory": self.memory, "disk": self.disk}
+        return {name: value for name, value in wished.items() if value is not None}
+
+
+class User(NamedTuple):
+    """Whose virtual machines they are."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class Driver(Protocol):
+    """A tool. Names are those of its virtual machines; it runs as their user."""
+
+    user: User
+
+    def running(self) -> Mapping[str, bool]:
+        """All machines, and whether each of them runs."""
+
+    def is_macos(self, name: str) -> bool:
+        """Whether Apple's limit counts it."""
+
+    def settings(self, name: str) -> Mapping[str, int]:
+        """cpu, memory and disk as they are, as far as the tool tells."""
+
+    def growth(self, wish: Wish) -> int | None:
+        """Gigabytes that a new one may come to take; None when nobody knows."""
+
+    def check(self, wish: Wish) -> None:
+        """InputError for what this tool cannot do."""
+
+    def clone(self, wish: Wish) -> None:
+        """Make it of its image, stopped."""
+
+    def configure(self, name: str, settings: Mapping[str, int]) -> None:
+        """Change a stopped one."""
+
+    def job(self, name: str, label: str) -> Job:
+        """The launchd job that runs it."""
+
+    def address(self, name: str) -> str | None:
+        """Its address, once it has one."""
+
+    def stop(self, name: str) -> None:
+        """End it, politely first; nothing when it does not run."""
+
+    def delete(self, name: str) -> None:
+        """Remove a stopped one and its disk."""
+
+    def concerns(self) -> list[str]:
+        """Warnings about what may hinder it."""
+
+
+def user_of(name: str) -> User:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise InputError(
+            f"there is no user {name}, whose virtual machines they are to be: name one of the Mac"
+        ) from None
+    return User(name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+def find_program(user: User, tool: str, places: Sequence[str], hint: str) -> str:
+    """Where the tool is; InputError when it is nowhere, or the user is root and others could replace it."""
+    found = next((place for place in places if host.is_program(place)), None)
+    if found is None:
+        raise InputError(ABSENT.format(tool=tool, places=" or ".join(places), hint=hint))
+    if user.uid == 0:
+        third_party.refuse_writable(found, "let the virtual machines be another user's, or name a program of root's")
+    return found
+
+
+def run_as(user: User, argv: Sequence[str], timeout: float = QUICK) -> Ended:
+    """Run a program as the user: files and keychain are that user's."""
+    sudo = [] if os.geteuid() == user.uid else [SUDO, "-n", "-H", "-u", user.name, "--"]
+    return run([*sudo, *argv], timeout=timeout)
+
+
+def said(ended: Ended) -> str:
+    """What a program says of its failure, in one line."""
+    words = (ended.stderr + ended.stdout).decode("utf-8", "replace").split()
+    return "its time is up" if ended.timed_out else " ".join(words) or f"it ended with {ended.rc}"
+
+
+def demand(user: User, argv: Sequence[str], verb: str, name: str, timeout: float = QUICK, hint: str = "") -> bytes:
+    """What a program prints; OperationError when it fails."""
+    ended = run_as(user, argv, timeout)
+    if ended.rc or ended.timed_out:
+        raise OperationError(verb, name, said(ended), hint=hint)
+    return ended.stdout

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tart, which runs macOS on Apple silicon: virtual machines are clones of OCI images (docs/macos.md, tart)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import OperationError
+from ..macos.launchd import Job
+from .machine import LONG, User, Wish, demand, find_program, run_as, said
+
+PLACES = ("/opt/homebrew/bin/tart", "/usr/local/bin/tart", "/Applications/tart.app/Contents/MacOS/tart")
+HINT = "install it on this Mac, which must have Apple silicon (brew install openai/tools/tart), or say where it is"
+KEYCHAIN = "unlock it, or let the user log in at start: security unlock-keychain login.keychain"
+SECURITY = "/usr/bin/security"
+SETTINGS = {"cpu": "--cpu", "memory": "--memory", "disk": "--disk-size"}
+LOCKED = ("-25308", "User interaction is not allowed")
+
+
+class Tart:
+    """Driver for tart."""
+
+    def __init__(self, user: User, program: str | None = None) -> None:
+        self.user = user
+        self.program = find_program(user, "tart", (program,) if program else PLACES, HINT)
+
+    def running(self) -> Mapping[str, bool]:
+        return {str(one["Name"]): one.get("Running") is True for one in self._list("local")}
+
+    def is_macos(self, name: str) -> bool:
+        return str(self._get(name).get("OS", "darwin")) == "darwin"
+
+    def settings(self, name: str) -> Mapping[str, int]:
+        got = self._get(name)
+        return {"cpu": int(got["CPU"]), "memory": int(got["Memory"]), "disk": int(got["Disk"])}
+
+    def growth(self, wish: Wish) -> int | None:
+        """A clone shares what the image takes; an image that is not here yet tells no size."""
+        for one in [*self._list("local"), *self._list("oci")]:
+            if one["Name"] == wish.image:
+                return max(0, max(int(one["Disk"]), wish.disk or 0) - int(one["Size"]))
+        return None
+
+    def check(self, wish: Wish) -> None:
+        """It can do all that can be wished."""
+
+    def clone(self, wish: Wish) -> None:
+        argv = [self.program, "clone", wish.image, wish.name]
+        ended = run_as(self.user, argv, LONG)
+        if ended.rc or ended.timed_out:
+            why = said(ended)
+            hint = f"the keychain of {self.user.name} is locked: {KEYCHAIN}" if any(w in why for w in LOCKED) else ""
+            raise OperationError("make the virtual machine", wish.name, f"{wish.image}: {why}", hint=hint)
+
+    def configure(self, name: str, settings: Mapping[str, int]) -> None:
+        words = [word for key, value in sorted(settings.items()) for word in (SETTINGS[key], str(value))]
+        demand(self.user, [self.program, "set", name, *words], "configure the virtual machine", name)
+
+    def job(self, name: str, label: str) -> Job:
+        """tart stays with the machine that it runs, so launchd keeps both."""
+        environment = {"HOME": self.user.home, "PATH": "/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
+        return Job(
+            label,
+            (self.program, "run", name, "--no-graphics", "--no-audio"),
+            keys={"UserName": self.user.name, "EnvironmentVariables": environment},
+            owner=(self.user.uid, self.user.gid),
+        )
+
+    def address(self, name: str) -> str | None:
+        ended = run_as(self.user, [self.program, "ip", name])
+        return None if ended.rc else ended.stdout.decode("utf-8", "replace").strip() or None
+
+    def stop(self, name: str) -> None:
+        if self.running().get(name):
+            demand(self.user, [self.program, "stop", name], "stop the virtual machine", name)
+
+    def delete(self, name: str) -> None:
+        demand(self.user, [self.program, "delete", name], "delete the virtual machine", name)
+
+    def concerns(self) -> list[str]:
+        ended = run_as(self.user, [SECURITY, "show-keychain-info", "login.keychain"])
+        if not ended.rc:
+            return []
+        why = f"the login keychain of {self.user.name} is locked or missing ({said(ended)})"
+        return [f"{why}: since macOS 15 no virtual machine starts then; {KEYCHAIN}"]
+
+    def _list(self, source: str) -> list[dict[str, Any]]:
+        argv = [self.program, "list", "--source", source, "--format", "json"]
+        return list(_read(demand(self.user, argv, "list virtual machines of", self.user.name), self.user.name))
+
+    def _get(self, name: str) -> dict[str, Any]:
+        argv = [self.program, "get", name, "--format", "json"]
+        return dict(_read(demand(self.user, argv, "look at the virtual machine", name), name))
+
+
+def _read(data: bytes, name: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise OperationError("look at the virtual machine", name, "tart prints no JSON") from None

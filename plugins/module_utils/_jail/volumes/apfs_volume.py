@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An APFS volume for jails, in the container that the Mac starts from, with a limit of its own.
+
+What is there is asked of diskutil's property lists, before and after; what it
+says while it works is not read. A volume that is made here is noted on the Mac
+before, so that a killed run does not disown it, and only such a one is ever
+deleted, when nothing is left in it. Facts about diskutil: docs/macos.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ..errors import InputError, OperationError, show
+from ..macos import property_list
+from ..macos.launchd import Step
+from ..result import Result
+from ..sizes import size
+from ..system import host, run_directories
+from ..system.process import run
+from ..system.rooted import Root
+
+DISKUTIL = "/usr/sbin/diskutil"
+MOUNTED_BELOW = "/Volumes"
+TOP = b"/"
+NOTES = b"private/var/db/darwin.jail/volumes"
+"""Where volumes are noted that were made here, outside of them: who works in a jail could forge a mark inside."""
+MACS_OWN = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".TemporaryItems", b".DS_Store"))
+"""What macOS puts at the top of volumes by itself."""
+BLOCK = 4096
+"""Quotas are kept in whole blocks of APFS."""
+UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+_QUOTA = re.compile(r"(\d{1,6})([kmgt])", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class Volume(NamedTuple):
+    """What diskutil says of a volume."""
+
+    device: str
+    quota: int
+    """Bytes; 0: none."""
+    mount_point: str
+    """Empty when it is not mounted."""
+    owners: bool
+    """Whether files in it have owners."""
+
+
+def arrange(name: str, quota: str | None, state: str, jail: str | None, check: bool) -> Result:
+    """Have a volume of this name, or none. `jail` is a directory in it that will be gone by the time it is deleted."""
+    if os.geteuid() != 0:
+        raise InputError(f"cannot see to the volume {name}: only root can: set become: true")
+    if not _NAME.fullmatch(name):
+        raise InputError(f"'{name}' is no name for a volume of jails: take letters, digits, '.', '_' and '-'")
+    wanted = _bytes(quota)
+    if state == "absent":
+        return _remove(name, jail, check)
+    if state == "mounted" and _find(name) is None:
+        return Result(False, _values(name))
+    if check:
+        steps = [step.describe for step in _missing(name, quota, wanted)]
+        return Result(bool(steps), _values(name, wanted), steps)
+    done: list[str] = []
+    while step := next(_missing(name, quota, wanted), None):  # anew each time: a new volume may ignore owners
+        if step.describe in done:
+            vain = "diskutil ended without an error, but does not show it as it was to be"
+            raise OperationError("make the volume", os.fsencode(_point(name)), vain)
+        step.execute()
+        done.append(step.describe)
+    return Result(bool(done), _values(name, wanted), done)
+
+
+def _bytes(quota: str | None) -> int:
+    if quota is None:
+        return 0
+    found = _QUOTA.fullmatch(quota)
+    if not found or not int(found[1]):
+        raise InputError(f"the option quota '{quota}' is no size: give a number and k, m, g or t, such as 60g")
+    return -(-int(found[1]) * UNITS[found[2].lower()] // BLOCK) * BLOCK
+
+
+def _point(name: str) -> str:
+    """Where macOS mounts it, unless something else is in the way."""
+    return os.path.join(MOUNTED_BELOW, name)
+
+
+def _values(name: str, wanted: int = 0) -> dict[str, Any]:
+    volume = _find(name)
+    if volume is None:
+        return {"mount_point": _point(name), "device": None, "quota": wanted}
+    return {"mount_point": volume.mount_point, "device": volume.device, "quota": volume.quota}
+
+
+# -- what is there ------------------------------------------------------------------
+
+
+def _container() -> str:
+    found = _ask("info", "-plist", "/").get("APFSContainerReference")
+    if not isinstance(found, str) or not found:
+        raise InputError("diskutil names no APFS container for /: volumes can only be added where this Mac uses APFS")
+    return found
+
+
+def _find(name: str) -> Volume | None:
+    """The volume of this name in the container of /; InputError when there are several."""
+    container = _container()
+    found = [
+        volume
+        for each in _ask("apfs", "list", "-plist").get("Containers", [])
+        if each.get("ContainerReference") == container
+        for volume in each.get("Volumes", [])
+        if volume.get("Name") == name
+    ]
+    if len(found) > 1:
+        devices = ", ".join(str(volume.get("DeviceIdentifier")) for volume in found)
+        raise InputError(f"there are {len(found)} volumes named {name} ({devices}): choose another name")
+    if not found:
+        return None
+    device = str(found[0]["DeviceIdentifier"])
+    more = _ask("info", "-plist", device)
+    owners = more.get("GlobalPermissionsEnabled") is True
+    return Volume(device, int(found[0].get("CapacityQuota", 0)), str(more.get("MountPoint") or ""), owners)
+
+
+def _ask(*words: str) -> dict[str, Any]:
+    try:
+        return property_list.load(_said(*words))
+    except ValueError as exc:
+        raise OperationError("run", f"{DISKUTIL} {' '.join(words)}".encode(), "it gave no property list") from exc
+
+
+def _diskutil(*words: str) -> None:
+    """Have something done."""
+    _said(*words)
+
+
+def _said(*words: str) -> bytes:
+    ended = run([DISKUTIL, *words], timeout=300)
+    if ended.rc:
+        said = (ended.stderr + ended.stdout).decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise OperationError("run", f"{DISKUTIL} {' '.join(words)}".encode(), said or f"it ended with {ended.rc}")
+    return ended.stdout
+
+
+# -- what is to be done -----------------------------------------------------------------
+
+
+def _missing(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
+    """The steps that are left; InputError for what macOS cannot change."""
+    volume = _find(name)
+    if volume is None:
+        limit = f"a quota of {size(wanted)}" if wanted else "no quota"
+        yield Step(f"+ volume {name} ({limit})", lambda: _add(name, quota))
+        return
+    if quota is not None and volume.quota != wanted:
+        has = f"a quota of {size(volume.quota)}" if volume.quota else "no quota"
+        raise InputError(
+            f"the volume {name} has {has}, not of {size(wanted)}: a volume keeps the one that it was made with: "
+            "take its jails elsewhere and delete it, or set the quota that it has"
+        )
+    _refuse_elsewhere(name, volume)
+    if not volume.mount_point:
+        yield Step(f"> volume {name} (mounted)", lambda: _diskutil("mount", volume.device))
+    if not volume.owners:
+        yield Step(f"~ volume {name} (owners are heeded)", lambda: _diskutil("enableOwnership", volume.device))
+
+
+def _refuse_elsewhere(name: str, volume: Volume) -> None:
+    """A jail at the expected path would fill the Mac instead."""
+    point = _point(name)
+    if volume.mount_point not in ("", point):
+        raise InputError(
+            f"the volume {name} ({volume.device}) is mounted on {volume.mount_point}, not on {point}, where something "
+            "else may have been in the way: unmount it, look what is there, and mount it again"
+        )
+
+
+def _add(name: str, quota: str | None) -> None:
+    host.make_dirs(os.path.join(TOP, NOTES))
+    with run_directories.on_the_mac(TOP, TOP) as root:
+        root.write(_note(name), b"", mode=0o600)
+        try:
+            _diskutil("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))
+        except OperationError:
+            root.unlink(_note(name))
+            raise
+
+
+def _note(name: str) -> bytes:
+    return NOTES + b"/" + name.encode()
+
+
+# -- the end ------------------------------------------------------------------------------
+
+
+def _remove(name: str, jail: str | None, check: bool) -> Result:
+    """Delete the volume if it was made here and holds nothing any more."""
+    values, volume = _values(name), _find(name)
+    with Root(TOP) as root:
+        ours = root.lstat(_note(name)) is not None
+        if check and ours and volume and not volume.mount_point:  # an earlier step would have mounted it
+            return Result(False, values, warnings=[f"whether the volume {name} goes is known once it is mounted"])
+        why = _why_it_stays(volume, ours, jail if check else None) if volume else ""
+        if why:
+            return Result(False, values, warnings=[f"the volume {name} stays: {why}"])
+        if not check:
+            if volume:
+                _diskutil("apfs", "deleteVolume", volume.device)
+            if ours:
+                root.unlink(_note(name))
+    return Result(volume is not None, values, [f"- volume {name}"] if volume else [])
+
+
+def _why_it_stays(volume: Volume, ours: bool, jail: str | None) -> str:
+    """Empty when it may go; `jail` counts as gone."""
+    if not ours:
+        return "this collection did not make it"
+    if not volume.mount_point:
+        raise InputError(f"the volume on {volume.device} is not mounted: mount it, to see what is in it")
+    with Root(volume.mount_point) as top:
+        left = set(top.names(b"")) - MACS_OWN
+    if run_directories.is_dead(os.path.join(os.fsencode(volume.mount_point), run_directories.FOLDER)):
+        left.discard(run_directories.FOLDER)
+    if jail and os.path.dirname(jail) == volume.mount_point:
+        left.discard(os.fsencode(os.path.basename(jail)))
+    return f"it holds {', '.join(show(one) for one in sorted(left)[:5])}" if left else ""

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time Machine: is a jail left out of the Mac's backups?
+
+tmutil(8) marks the directory itself, so the mark goes with it when it is
+renamed and ends with it when it is removed. It says `[Excluded]    PATH`, and
+so it does for what lies below an excluded directory (docs/macos.md).
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import OperationError, show
+from ..predicted import open_foretold
+from ..result import Result
+from ..system.process import run
+
+TMUTIL = "/usr/bin/tmutil"
+
+
+def arrange(jail: str, excluded: bool, check: bool) -> Result:
+    """Leave a jail out of the backups, or take the mark away."""
+    with open_foretold(jail, check) as opened:
+        path = opened.path
+        if not opened.root.exists:  # a new directory is included
+            diff = [f"- {show(path)} in Time Machine's backups"] if excluded else []
+            return Result(bool(diff), None, diff, opened.foretold)
+    if is_excluded(path) == excluded:
+        return Result(False)
+    if not check:
+        _tmutil("addexclusion" if excluded else "removeexclusion", path)
+        if is_excluded(path) != excluded:
+            return _in_vain(path, excluded)
+    sign = "-" if excluded else "+"
+    return Result(True, diff=[f"{sign} {show(path)} in Time Machine's backups"], warnings=opened.foretold)
+
+
+def _in_vain(path: bytes, excluded: bool) -> Result:
+    if excluded:
+        raise OperationError("exclude", path, "tmutil accepted it, but Time Machine still includes it")
+    above = f"{show(path)} stays excluded from Time Machine: a directory above it, or the Mac's settings, exclude it"
+    return Result(False, warnings=[above])
+
+
+def is_excluded(path: bytes) -> bool:
+    """What Time Machine says; OperationError when it says neither."""
+    said = _tmutil("isexcluded", path).split(None, 1)[:1]
+    if said not in (["[Excluded]"], ["[Included]"]):
+        raise OperationError("tell whether Time Machine excludes", path, "tmutil says neither that it does nor not")
+    return said == ["[Excluded]"]
+
+
+def _tmutil(verb: str, path: bytes) -> str:
+    ended = run([TMUTIL, verb, os.fsdecode(path)])
+    said = (ended.stdout + ended.stderr).decode("utf-8", "replace").strip()
+    if ended.rc:
+        raise OperationError(f"run tmutil {verb} on", path, said.rpartition("\n")[2] or f"it ended with {ended.rc}")
+    return said

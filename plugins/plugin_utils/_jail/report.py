@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet at a glance: what the Macs answered about their jails, as rows for people.
+
+Whoever is root in a jail chooses the names in it, so all that comes from one is
+data: it is never markup of the page, and never a formula of a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GROUPS
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import advised
+
+COLUMNS = (
+    "mac", "jail", "path", "macos", "build", "built", "age_days", "size", "drift", "health", "said", "host_drift",
+)  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+LONGEST = (200, 100, 50, 25, 10, 5, 2)
+"""How many of a list the page shows: the most with which it stays in its bounds."""
+PAGE = 4_500_000
+"""How many bytes of data a page may have."""
+LISTS = ("changed", "missing", "kept", "foreign", "libraries", "killed", "damaged", "mounts", "jobs")
+COUNTED = ("changed", "missing", "kept", "foreign", "libraries", "killed", "damaged")
+"""Lists of which a spreadsheet gets how many there are."""
+
+
+def fleet(answers: Iterable[Mapping[str, Any]], now: str) -> dict[str, Any]:
+    """The report: one row for each jail, the worst first."""
+    rows = [row(answer, now) for answer in answers]
+    rows.sort(key=lambda one: (HEALTH.index(one["health"]), one["mac"], one["jail"]))
+    return {"made": now, "jails": rows}
+
+
+HEALTH = ("unknown", "broken", "attention", "good")
+
+
+def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """What one Mac answered about one jail: jail, mac and path, and the result of darwin_jail_info."""
+    told = answer.get("told") or {}
+    known = {"mac": str(answer["mac"]), "jail": str(answer["jail"]), "path": str(answer["path"])}
+    if "identity" not in told:
+        why = _why(told)
+        return {**_nothing(), **known, "health": "unknown", "said": [why]}
+    said = _broken(told) + _attention(told)
+    identity, drift = told["identity"], told.get("drift", {})
+    return {
+        **known,
+        "macos": identity.get("macos_version") or "",
+        "build": identity.get("macos_build") or "",
+        "built": identity.get("built") or "",
+        "age_days": _age(identity.get("built"), now),
+        "size": told.get("sizes", {}).get("total", {}).get("disk"),
+        "drift": drift.get("changed_total", 0) + drift.get("missing_total", 0),
+        "health": "broken" if _broken(told) else "attention" if said else "good",
+        "said": said,
+        "host_drift": "; ".join(told.get("host", {}).get("drift", [])),
+        **_lists(told),
+        "sizes": {group: one["disk"] for group, one in told.get("sizes", {}).items() if group != "total"},
+        "places": [[one["path"], one["disk"], int(one["directory"])] for one in told.get("places", [])],
+    }
+
+
+def _nothing() -> dict[str, Any]:
+    """A row of which nothing is known."""
+    empty: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    lists: dict[str, Any] = {name: [] for name in LISTS}
+    totals = {f"{name}_total": None for name in LISTS}
+    return {**empty, **lists, **totals, "age_days": None, "size": None, "drift": None, "sizes": {}, "places": []}
+
+
+def _why(told: Mapping[str, Any]) -> str:
+    words = str(told.get("msg") or "").strip() or "the Mac said nothing"
+    return f"the Mac could not be reached: {advised(words)}" if told.get("unreachable") else words
+
+
+def _broken(told: Mapping[str, Any]) -> list[str]:
+    """Why the jail cannot be used as it is."""
+    closure, state = told.get("closure", {}), told["identity"].get("state")
+    said = [] if state in ("complete", None) else [f"its build is not finished: {state}"]
+    said += closure.get("cache_faults", [])
+    return said + _some(closure.get("missing_total", 0), "library is missing", "libraries are missing")
+
+
+def _attention(told: Mapping[str, Any]) -> list[str]:
+    """What somebody should look at."""
+    drift = told.get("drift", {})
+    said = _some(told.get("signing", {}).get("refused_total", 0), "file will be killed", "files will be killed")
+    damaged = len(told.get("closure", {}).get("damaged", []))
+    said += _some(damaged, "damaged program or library", "damaged programs or libraries")
+    said += _some(drift.get("changed_total", 0), "system file was changed", "system files were changed")
+    said += _some(drift.get("missing_total", 0), "system file is gone", "system files are gone")
+    said += told.get("host", {}).get("drift", [])
+    said += _some(_not_loaded(told), "launchd job is not loaded", "launchd jobs are not loaded")
+    base = (drift.get("base") or {}).get("said")
+    return [*said, *([base] if base else []), *told.get("warnings", [])]
+
+
+def _not_loaded(told: Mapping[str, Any]) -> int:
+    return sum(not one["loaded"] for one in told.get("jobs", []))
+
+
+def _some(count: int, one: str, many: str) -> list[str]:
+    return [f"{count} {one if count == 1 else many}"] if count else []
+
+
+def _age(built: str | None, now: str) -> int | None:
+    try:
+        return max(0, (datetime.fromisoformat(now) - datetime.fromisoformat(built or "")).days)
+    except ValueError:
+        return None
+
+
+def _lists(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is listed of a jail: [what, why], and how many there were."""
+    drift, closure, signing = told.get("drift", {}), told.get("closure", {}), told.get("signing", {})
+    causes = signing.get("causes", {})
+    found: dict[str, tuple[Sequence[Any], int | None]] = {
+        "changed": ([[one["path"], one["why"]] for one in drift.get("changed", [])], drift.get("changed_total")),
+        "missing": ([[path, ""] for path in drift.get("missing", [])], drift.get("missing_total")),
+        "kept": ([[one["path"], one["why"]] for one in drift.get("kept", [])], drift.get("kept_total")),
+        "foreign": ([[path, ""] for path in drift.get("foreign", [])], drift.get("foreign_total")),
+        "libraries": ([_library(one) for one in closure.get("missing", [])], closure.get("missing_total")),
+        "killed": ([_killed(one, causes) for one in signing.get("refused", [])], signing.get("refused_total")),
+        "damaged": ([[one["path"], one["why"]] for one in closure.get("damaged", [])], None),
+        "mounts": ([[one["path"], f"{one['type']} {one['source']}"] for one in told.get("mounts", [])], None),
+        "jobs": ([_job(one) for one in told.get("jobs", [])], None),
+    }
+    lists = {name: listed for name, (listed, _total) in found.items()}
+    return {**lists, **{f"{name}_total": len(one) if count is None else count for name, (one, count) in found.items()}}
+
+
+def _library(one: Mapping[str, Any]) -> list[str]:
+    others = one["needed_by_total"] - len(one["needed_by"])
+    needed = ", ".join(one["needed_by"]) + (f" and {others} more" if others > 0 else "")
+    return [one["library"], f"{one['why']}; needed by {needed}"]
+
+
+def _killed(one: Mapping[str, Any], causes: Mapping[str, Any]) -> list[str]:
+    cause = causes.get(one["cause"], {})
+    words = [cause.get("why") or one["cause"], one.get("detail"), cause.get("remedy")]
+    return [one["path"], "; ".join(word for word in words if word)]
+
+
+def _job(one: Mapping[str, Any]) -> list[str]:
+    return [one["label"], "; ".join(word for word in ("" if one["loaded"] else "not loaded", one.get("said")) if word)]
+
+
+# -- forms --------------------------------------------------------------------
+
+
+def as_json(report: Mapping[str, Any]) -> str:
+    return json.dumps(report, indent=1, ensure_ascii=True) + "\n"
+
+
+def as_csv(report: Mapping[str, Any]) -> str:
+    """One line for each jail. A spreadsheet that opens it computes nothing of what is in it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    counts = [f"{name}_total" for name in COUNTED]
+    writer.writerow([*COLUMNS, *counts, *(f"size_{group}" for group in GROUPS), "mounts"])
+    for one in report["jails"]:
+        cells = [*(one[name] for name in (*COLUMNS, *counts)), *(one["sizes"].get(group) for group in GROUPS)]
+        writer.writerow([_cell(cell) for cell in (*cells, [path for path, _what in one["mounts"]])])
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> str:
+    words = "" if value is None else "; ".join(value) if isinstance(value, list) else str(value)
+    return "'" + words if words.startswith(FORMULA) else words
+
+
+def as_page(report: Mapping[str, Any]) -> str:
+    """The data of the page, for a <script>; lists are cut until it is small enough."""
+    data = ""
+    for most in LONGEST:
+        jails = [{**one, **{name: one[name][:most] for name in (*LISTS, "places")}} for one in report["jails"]]
+        data = json.dumps({**report, "jails": jails}, separators=(",", ":"), ensure_ascii=True)
+        if len(data) <= PAGE:
+            break
+    # No tag, comment or entity begins or ends without these. JSON has them in strings alone.
+    return data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The names that users of roles and playbooks know: variables that begin with jail_, and playbooks."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+COLLECTION = Path(__file__).parents[3]
+PREFIX = "jail_"
+NAME = re.compile(rf"\b{PREFIX}([a-z0-9_]+)")
+DEFAULT = re.compile(rf"^([a-z0-9_]+): .*?\b({PREFIX}[a-z0-9_]+)", re.MULTILINE)
+
+
+@cache
+def known_names(collection: Path = COLLECTION) -> frozenset[str]:
+    """The names that are read, without their prefix: what roles, playbooks and connections say is the only list."""
+    places = ("roles/*/defaults/main.yml", "playbooks/*.yml", "plugins/connection/*.py")
+    readers = [reader for place in places for reader in collection.glob(place)]
+    return frozenset(name for reader in readers for name in NAME.findall(reader.read_text()))
+
+
+@cache
+def role_variables(collection: Path = COLLECTION) -> dict[str, str]:
+    """For each variable of a role, the variable that its default reads."""
+    defaults = sorted(collection.glob("roles/*/defaults/main.yml"))
+    return dict(pair for file in defaults for pair in DEFAULT.findall(file.read_text()))
+
+
+def user_variable(name: str) -> str:
+    """What users set in place of a variable of a role; empty when they set nothing."""
+    return role_variables().get(name, "")
+
+
+@cache
+def item_keys(collection: Path = COLLECTION) -> dict[str, frozenset[str]]:
+    """For each variable that is a list of items with keys, which keys these are, by the specifications of roles."""
+    found = {}
+    for file in sorted(collection.glob("roles/*/meta/argument_specs.yml")):
+        for entry_point in _parsed(file)["argument_specs"].values():
+            for name, option in entry_point.get("options", {}).items():
+                if option.get("elements") == "dict" and option.get("options") and user_variable(name):
+                    found[user_variable(name)] = frozenset(option["options"])
+    return found
+
+
+def _parsed(file: Path) -> Any:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(file.read_text(), Loader=loader)  # noqa: S506 (both are safe)
+
+
+MODULE = re.compile(r"\bdarwin_(?:jail|chroot|mac)_[a-z_]+")
+PLAYBOOKS = {"darwin_jail_image": "publish_image", "darwin_jail_swap": "update_jail", "darwin_mac_vm": "provision_vms"}
+"""Which playbook does what a module does, where it is not build_jail."""
+OPTION = re.compile(
+    r"(?<![\w/.-])(?:(?:the )?option ([a-z_]+)(?: of darwin_[a-z_]+)?"
+    r"|([a-z]+(?:_[a-z]+)+)(?![\w/.-])|([a-z_]+)(?=\[\d+\]))"
+)
+"""How messages name one: by the word, by a name that no word has, or by one of its items."""
+OTHERWISE = {"quota": "jail_volume_quota"}
+"""Options whose variables have other names."""
+
+
+def for_playbooks(text: str, role: str) -> str:
+    """A message of a module for who runs a playbook: variables stand for options, playbooks for modules."""
+
+    def variable(found: re.Match[str]) -> str:
+        option = next(filter(None, found.groups()))
+        same = f"{PREFIX}{option}" if option in known_names() else OTHERWISE.get(option, "")
+        return user_variable(f"{role}_{option}") or same or found[0]
+
+    text = OPTION.sub(variable, text)
+    return MODULE.sub(lambda found: f"the playbook {PLAYBOOKS.get(found[0], 'build_jail')}", text)

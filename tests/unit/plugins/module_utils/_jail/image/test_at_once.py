@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""An image is inspected and unpacked in one pass: nobody sees what is not inspected, and a refusal leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tarfile
+import threading
+import tracemalloc
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, inspection, present
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.at_once import AtOnce
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import blob_path, digest_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.unpacking import Unpacked
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
+from containers import contents
+from foreign_images import archive, member, put
+
+from .test_present import STATE, marker, unpacked
+
+PLAIN = "application/vnd.oci.image.layer.v1.tar"
+FINE = archive(member("bin/sh", data=b"x" * 1000, mode=0o4755), member("bin/ls"))
+
+
+def killed(_self: Any) -> None:
+    raise KeyboardInterrupt
+
+
+class Spy:
+    """What is seen each time that something is put into the jail, and before the last time a stop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, jail: Path, stop: str = "") -> None:
+        self.modes: set[int] = set()
+        original = applying.Applier._put
+
+        def see(applier: applying.Applier, entry: Any, stream: Any) -> None:
+            self.modes.add(stat.S_IMODE(jail.stat().st_mode))
+            if entry.path == os.fsencode(stop):
+                raise KeyboardInterrupt
+            original(applier, entry, stream)
+
+        monkeypatch.setattr(applying.Applier, "_put", see)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The layers that are unpacked, each time."""
+    found: list[str] = []
+    for module in (inspection, present):
+        original = module.unpacked
+
+        def count(file: Any, blob: Any, where: str, original: Any = original) -> Any:
+            found.append(blob.digest)
+            return original(file, blob, where)
+
+        monkeypatch.setattr(module, "unpacked", count)
+    return found
+
+
+def test_each_layer_is_read_once(place: Path, reads: list[str]) -> None:
+    put(place, FINE, archive(member("bin/.wh.ls"), member("bin/cat")))
+    unpacked(place)
+    assert len(reads) == 2
+    assert sorted(os.listdir(place / "new/bin")) == ["cat", "sh"]
+
+
+@pytest.mark.parametrize("top", [[], [member("./", tarfile.DIRTYPE, mode=0o711)]])
+def test_only_root_can_enter_what_is_not_inspected(
+    place: Path, top: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(*top, member("bin/sh", mode=0o4755)), FINE)
+    seen = Spy(monkeypatch, place / "new")
+    unpacked(place)
+    assert seen.modes == {0o700}
+    assert stat.S_IMODE((place / "new").stat().st_mode) == (0o711 if top else 0o755)
+
+
+@pytest.mark.parametrize("last", [member("bin/x", tarfile.FIFOTYPE), member("a", data=bytes(5_000_000))])
+def test_a_refusal_leaves_nothing(place: Path, last: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the directories that lead to the jail, however late it comes."""
+    before = set(threading.enumerate())
+    put(place, FINE, archive(member("bin/cat"), last))
+    monkeypatch.setattr(host, "free_bytes", lambda path: 4_000_000)
+    seen = Spy(monkeypatch, place / "some/where/new")
+    with pytest.raises(Exception, match=r"neither file|needs more than"):
+        present.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
+    assert seen.modes == {0o700}
+    assert not (place / "some").exists()
+    assert set(threading.enumerate()) <= before
+
+
+def test_what_a_killed_run_made_of_a_refused_image_goes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, FINE, archive(member("bin/cat"), member("bin/x", tarfile.FIFOTYPE)))
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/cat")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (marker(place / "new")["closed"], stat.S_IMODE((place / "new").stat().st_mode)) == (True, 0o700)
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place, check=True)
+    assert (place / "new").exists()
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place)
+    assert not (place / "new").exists()
+
+
+def test_a_killed_run_is_opened_by_the_next(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, archive(member("./", tarfile.DIRTYPE, mode=0o711), member("bin/sh")), FINE, archive(member("last")))
+    unpacked(place, "other")
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="last")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    unpacked(place)
+    assert "closed" not in marker(place / "new")
+    assert contents(place / "new", (STATE,)) == contents(place / "other", (STATE,))
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o711
+
+
+@pytest.mark.parametrize("why", ["a whiteout that comes late", "little room"])
+def test_what_cannot_be_done_in_one_pass_is_done_in_two(
+    place: Path, reads: list[str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [member("bin/new"), member(".wh.bin")]
+    put(place, FINE, archive(*late))
+    if why == "little room":
+        put(place, FINE)
+        monkeypatch.setattr(host, "free_bytes", lambda path: 1500)
+    unpacked(place)
+    assert len(reads) == (3 if why == "little room" else 6)
+    assert sorted(os.listdir(place / "new/bin")) == (["ls", "sh"] if why == "little room" else ["new"])
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755
+
+
+def test_nothing_stays_of_what_no_digest_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even when the run that put it there was killed and the layer is whole by now."""
+    good, bad = (archive(member("bin/sh"), member(name, mode=0o4755)) for name in ("fine", "evil"))
+    put(place, good, pack=lambda data: data, kind=PLAIN)
+    blob = place / "image" / os.fsdecode(blob_path(digest_of(good)))
+    blob.write_bytes(bad)
+    with monkeypatch.context() as patch:
+        patch.setattr(Unpacked, "digests", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (place / "new/evil").exists()
+    blob.write_bytes(good)
+    unpacked(place)
+    assert sorted(os.listdir(place / "new")) == ["bin", "fine", "private"]
+
+
+@pytest.mark.parametrize("filled", ["some/where/else", "some/else"])
+def test_directories_that_somebody_uses_meanwhile_stay(
+    place: Path, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(member("bin/cat"), member("bin/x", tarfile.FIFOTYPE)))
+    original = applying.Applier._put
+
+    def fill(applier: applying.Applier, entry: Any, stream: Any) -> None:
+        (place / filled).mkdir(exist_ok=True)
+        original(applier, entry, stream)
+
+    monkeypatch.setattr(applying.Applier, "_put", fill)
+    with pytest.raises(InputError, match="neither file"):
+        present.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
+    assert (place / filled).exists()
+    assert not (place / "some/where/new").exists()
+    assert (place / "some/where").exists() == (filled == "some/where/else")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_no_build_opens_what_is_not_inspected(place: Path, check: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, archive(member("bin/sh", mode=0o4755), member("bin/ls")))
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/ls")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    with pytest.raises(InputError, match="let darwin_jail_image finish it"):
+        build(wish(place), check)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o700
+
+
+def test_a_jail_that_a_build_finished_is_no_image(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said to be the image when that comes again."""
+    put(place, archive(member("bin/sh"), member("bin/ls")))
+    (place / "new").mkdir()
+    with monkeypatch.context() as patch:
+        Spy(patch, place / "new", stop="bin/ls")
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    build(wish(place), False)
+    with pytest.raises(InputError, match="is there and not made of an image"):
+        unpacked(place)
+    assert not {"image", "layers"} & marker(place / "new").keys()
+
+
+def test_a_directory_that_a_killed_removal_left_is_open_afterwards(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(member("bin/x", tarfile.FIFOTYPE)))
+    with monkeypatch.context() as patch:
+        patch.setattr(remove, "alone_in", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unpacked(place)
+    assert (place / "new").exists()
+    shutil.rmtree(place / "image")
+    put(place, FINE)
+    unpacked(place)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o755
+
+
+def test_another_run_that_begins_when_the_place_is_free(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the Mac knows of its jail stays."""
+    put(place, archive(member("bin/x", tarfile.FIFOTYPE)))
+    original = host.remove_empty
+
+    def begin(path: bytes) -> None:
+        original(path)
+        jails.create(path).close()
+
+    monkeypatch.setattr(host, "remove_empty", begin)
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place)
+    with jails.open_jail(str(place / "new")) as other:
+        assert other.unknown == ""
+
+
+def test_deep_paths_take_no_more_memory_than_names(place: Path) -> None:
+    """A short archive can imply millions of directories with paths of a kilobyte."""
+    found = AtOnce(cast("Any", None), os.fsencode(place), cast("Any", None))
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            found._touch(b"%d" % number + b"/a" * 500)
+        assert tracemalloc.get_traced_memory()[0] < 100 * 500 * 200
+    finally:
+        tracemalloc.stop()
+
+
+def wish(place: Path) -> Wish:
+    (place / "source/bin").mkdir(parents=True)
+    (place / "source/bin/tool").touch()
+    return Wish(str(place / "new"), str(place / "source"), entries=[{"src": "/bin/tool"}])

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What of a jail goes into an image."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.content import travels
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.base import OF_THE_MAC
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *OF_THE_MAC,
+        "acl",
+        "com.apple.quarantine",
+        "com.apple.lastuseddate#PS",
+        "com.apple.metadata:kMDItemWhereFroms",
+        "security.capability",
+        "user.a=b",
+    ],
+)
+def test_an_attribute_that_means_something_on_one_mac_stays_there(name: str) -> None:
+    assert not travels(name)
+
+
+@pytest.mark.parametrize("name", ["user.note", "com.apple.FinderInfo", "com.apple.rootless.not", "org.example.note"])
+def test_one_of_the_file_goes_with_it(name: str) -> None:
+    assert travels(name)

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""An image becomes a jail: ours, one that others changed, and what no image should hold."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, present, zstd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Settings
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from containers import contents
+from foreign_images import archive, member
+from image_jails import Make
+from volumes import volume
+
+STATE = "private/var/db/darwin.jail"
+TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+EMPTIED = ("private/tmp/", "private/var/folders/", "private/var/log/", "private/var/run/", STATE)
+LEFT_OUT = (*EMPTIED, "private/etc/fifo", "private/etc/socket", "Users/admin/._", "Users/admin/.DS_Store")
+
+
+def unpacked(place: Path, name: str = "new", check: bool = False, image: str = "latest") -> Result:
+    return present.unpack(str(place / name), str(place / "image"), image, check)
+
+
+def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(image: Path, place: Path) -> None:
+    with volume("tmpfs", place / "external", options="nodev,nosuid"):
+        said = unpacked(place, "external/new", check=True).warnings
+    assert ["nodev" in said[0], "nosuid" in said[1]] == [True, True]
+
+
+def marker(jail: Path) -> dict[str, Any]:
+    return dict(json.loads((jail / STATE / "jail.json").read_bytes()))
+
+
+def test_the_same_tree_in_four_runs(image: Path, place: Path) -> None:
+    foretold = unpacked(place, check=True)
+    assert foretold.changed
+    assert not (place / "new").exists()
+    done = unpacked(place)
+    assert (done.changed, done.diff) == (True, foretold.diff)
+    assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
+    made = marker(place / "new")
+    assert (made["state"], made["image"], made["macos_version"]) == ("complete", done.values["digest"], "15.2")
+    assert not unpacked(place, check=True).changed
+    assert not unpacked(place).changed
+
+
+def test_an_image_of_an_image(image: Path, place: Path) -> None:
+    """Equal, although the jail is at another place and was made in another way."""
+    first = unpacked(place)
+    again = export(str(place / "new"), str(place / "second"), "latest", Settings(), False)
+    assert again.values["digest"] == first.values["digest"]
+
+
+@pytest.mark.parametrize("moment", [1, 5, 12, 20])
+def test_a_killed_run_is_finished(image: Path, place: Path, moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = os.fork()
+    if not pid:
+        calls: list[int] = []
+        original = applying.Applier._put
+
+        def put(self: applying.Applier, *args: Any) -> None:
+            calls.append(1)
+            if len(calls) == moment:
+                os._exit(9)
+            original(self, *args)
+
+        monkeypatch.setattr(applying.Applier, "_put", put)
+        unpacked(place)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    assert marker(place / "new")["state"] == "building"
+    with pytest.raises(InputError, match="is not complete"):
+        export(str(place / "new"), str(place / "second"), "latest", Settings(), False)
+    assert unpacked(place, check=True).changed
+    assert unpacked(place).changed
+    assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
+    assert os.listdir(place / "new" / STATE / "stage") == []
+
+
+def test_what_is_unpacked_goes_into_the_jail_of_that_path(image: Path, place: Path) -> None:
+    """Not into another one, whose path is what is shown of the first one's."""
+    one, other = "k\u00a0x", "k\\xa0x"
+    for name in (one, other):
+        jails.create(os.fsencode(place / name)).close()
+    unpacked(place, one)
+    assert (place / one / "usr").is_dir()
+    assert marker(place / one)["state"] == "complete"
+    assert (sorted(os.listdir(place / other)), marker(place / other)["state"]) == (["private"], "building")
+
+
+def test_only_one_jail_of_another_image_or_none(image: Path, place: Path, make_jail: Make) -> None:
+    unpacked(place)
+    with pytest.raises(InputError, match="is there and not made of an image"):
+        unpacked(place, "jail")
+    (place / "jail/opt/homebrew/bin/new").touch()
+    export(str(place / "jail"), str(place / "image"), "latest", Settings(), False)
+    with pytest.raises(InputError, match=r"is there and of the image sha256:.* exchange the two"):
+        unpacked(place)
+
+
+def test_damage_is_found_before_anything_is_made(image: Path, place: Path) -> None:
+    for blob in sorted((image / "blobs/sha256").iterdir()):
+        data = blob.read_bytes()
+        for damaged in (data[:-1], data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], b""):
+            blob.write_bytes(damaged)
+            with pytest.raises(InputError, match=r"missing|damaged|not what its digest says|ends in the middle"):
+                unpacked(place)
+        blob.write_bytes(data)
+    assert not (place / "new").exists()
+
+
+def test_wrong_images(image: Path, place: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no image named v2 \(it holds latest\)"):
+        unpacked(place, image="v2")
+    other = {"amd64": "arm64", "arm64": "amd64"}[GO_NAMES[architecture()]]
+    export(str(place / "jail"), str(place / "image"), "other", Settings(architecture=other), False)
+    with pytest.raises(InputError, match=f"is for darwin/{other}, this Mac is darwin/"):
+        unpacked(place, image="other")
+
+
+# -- zstd ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_zstd(make_jail: Make, place: Path) -> Path:
+    if not shutil.which("zstd"):
+        pytest.skip("zstd is not here")
+    export(str(make_jail("jail")), str(place / "image"), "latest", Settings(compression="zstd"), False)
+    return place / "image"
+
+
+def test_layers_packed_by_zstd(by_zstd: Path, place: Path) -> None:
+    again = export(str(place / "jail"), str(by_zstd), "latest", Settings(compression="zstd"), False)
+    assert not again.changed
+    plain = export(str(place / "jail"), str(place / "plain"), "latest", Settings(), False)
+    ids = [[layer["diff_id"] for layer in result.values["layers"]] for result in (again, plain)]
+    assert ids[0] == ids[1]
+    assert not {layer["digest"] for layer in again.values["layers"]} & {row["digest"] for row in plain.values["layers"]}
+    assert unpacked(place).changed
+    assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
+
+
+def test_zstd_packs_it_as_its_program_would(by_zstd: Path) -> None:
+    plain = subprocess.run(["zstd", "-dc", packed_by_zstd(by_zstd)], check=True, capture_output=True).stdout
+    assert tarfile.open(fileobj=io.BytesIO(plain)).getmembers()
+
+
+def packed_by_zstd(image: Path) -> Path:
+    """The largest layer."""
+    found = [path for path in (image / "blobs/sha256").iterdir() if path.read_bytes()[:4] == b"\x28\xb5\x2f\xfd"]
+    return max(found, key=lambda path: path.stat().st_size)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "longer", "another"])
+def test_a_damaged_layer_of_zstd(by_zstd: Path, place: Path, damage: str) -> None:
+    blob = packed_by_zstd(by_zstd)
+    data = blob.read_bytes()
+    half = len(data) // 2
+    blob.write_bytes(
+        {
+            "cut": data[:half] + bytes(len(data) - half),
+            "changed": data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :],
+            "longer": data[:-4] + b"none",
+            "another": gzip.compress(data)[: len(data)].ljust(len(data), b"x"),
+        }[damage]
+    )
+    with pytest.raises(InputError, match=r"damaged|is not what its digest says"):
+        unpacked(place)
+    assert not (place / "new").exists()
+
+
+def test_a_mac_without_zstd(make_jail: Make, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_jail("jail")
+    monkeypatch.setattr(zstd, "PLACES", (str(place),))
+    with pytest.raises(InputError, match=r"there is no zstd in .*brew install zstd"):
+        export(str(place / "jail"), str(place / "image"), "latest", Settings(compression="zstd"), False)
+
+
+def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
+    zeros = subprocess.run(["zstd", "-c", "-19"], input=bytes(200 << 20), check=True, capture_output=True).stdout
+    with (
+        pytest.raises(InputError, match="it expands to more than 120 times its size"),
+        closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
+    ):
+        stream.digests()
+
+
+def test_a_program_that_gives_something_else_the_second_time(
+    by_zstd: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a setuid program, in a jail that is there and so is inspected first. Nobody could have run it."""
+    tools = place / "tools"
+    tools.mkdir()
+    for directory in (place, tools):
+        directory.chmod(0o777)
+    (tools / "evil").write_bytes(archive(member("evil", mode=0o4755)))
+    (tools / "zstd").write_text(
+        f"#!/bin/sh\ncd {tools}\necho >> count\n"
+        f'[ $(wc -l < count) -gt $(cat layers) ] || exec {shutil.which("zstd")} "$@"\n'
+        "cat evil\nexec cat > /dev/null\n"
+    )
+    (tools / "zstd").chmod(0o755)
+    (tools / "layers").write_text(str(len(unpacked(place, check=True).values["layers"])))
+    monkeypatch.setattr(zstd, "PLACES", (str(tools),))
+    (place / "new").mkdir()
+    modes = []
+    original = applying.Applier._put
+
+    def put(self: applying.Applier, *args: Any) -> None:
+        original(self, *args)
+        modes.append((place / "new").stat().st_mode & 0o777)
+
+    monkeypatch.setattr(applying.Applier, "_put", put)
+    with pytest.raises(InputError, match="is not what its digest says"):
+        unpacked(place)
+    assert modes == [0o700]
+    assert not (place / "new").exists()

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Files with several names, when the jail was tampered with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.record import total_size
+from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import Record
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.hardlinks import Linker
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
+
+from ...conftest import Make, paths
+
+
+def test_a_directory_that_gave_way_to_a_link_is_foretold_and_mended(place: Path, source: Path, make: Make) -> None:
+    os.link(source / "usr/bin/git", source / "usr/bin/git-shell")
+    jail, outside = place / "jail", place / "outside"
+    make("/usr/")
+    outside.mkdir()
+    shutil.rmtree(jail / "usr/bin")
+    (jail / "usr/bin").symlink_to(outside)
+    foretold = make("/usr/", check=True)
+    done = make("/usr/")
+    assert foretold.diff == done.diff
+    assert (jail / "usr/bin/git").samefile(jail / "usr/bin/git-shell")
+    assert list(outside.iterdir()) == []
+    assert not make("/usr/").changed
+
+
+@pytest.fixture
+def names(source: Path) -> list[str]:
+    """The names of one file, in two directories."""
+    for name in ("usr/bin/git-add", "usr/bin/git-log", "usr/share/git"):
+        os.link(source / "usr/bin/git", source / name)
+    return ["usr/bin/git", "usr/bin/git-add", "usr/bin/git-log", "usr/share/git"]
+
+
+def inodes(jail: Path, names: list[str]) -> int:
+    return len({(jail / name).stat().st_ino for name in names})
+
+
+def test_a_file_that_was_changed_gets_all_its_names_anew(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/")
+    jail = place / "jail"
+    (jail / names[0]).write_text("changed under all its names")
+    foretold = make("/usr/", check=True)
+    assert paths(foretold) == {("replace", f"/{names[0]}"), *(("link", f"/{name}") for name in names[1:])}
+    assert paths(make("/usr/")) == paths(foretold)
+    assert inodes(jail, names) == 1
+    assert (jail / names[3]).read_text() == "this is usr/bin/git\n"
+    assert not make("/usr/").changed
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_an_empty_directory_in_place_of_a_name(make: Make, place: Path, names: list[str], position: int) -> None:
+    make("/usr/")
+    name = place / "jail" / names[position]
+    name.unlink()
+    name.mkdir()
+    foretold = make("/usr/", check=True)
+    assert (
+        paths(make("/usr/")) == paths(foretold) == {("remove", f"/{names[position]}"), ("link", f"/{names[position]}")}
+    )
+    assert inodes(place / "jail", names) == 1
+    assert not make("/usr/").changed
+
+
+def test_a_directory_with_foreign_files_in_place_of_a_name(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/")
+    mine = place / "jail" / names[1] / "mine"
+    mine.parent.unlink()
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for check in (True, False):
+        result = make("/usr/", check=check)
+        assert result.values["operations"] == []
+        assert [warning.partition(": ")[0] for warning in result.warnings] == [f"cannot make {mine.parent} as wanted"]
+    assert mine.read_text() == "mine"
+
+
+def test_a_mount_in_place_of_a_name(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/")
+    (place / "mounted").write_text("mounted")
+    name = place / "jail" / names[0]
+    subprocess.run(["mount", "--bind", str(place / "mounted"), str(name)], check=True)
+    try:
+        assert not make("/usr/").changed
+        assert name.read_text() == "mounted"
+        make("/etc/")
+        assert name.read_text() == "mounted"
+    finally:
+        subprocess.run(["umount", str(name)], check=True)
+
+
+def test_one_name_of_a_file_with_others_is_mended_in_place(make: Make, place: Path, names: list[str]) -> None:
+    make("/usr/bin/git")
+    git = place / "jail/usr/bin/git"
+    inode = git.stat().st_ino
+    git.chmod(0o600)
+    assert paths(make("/usr/bin/git")) == {("metadata", "/usr/bin/git")}
+    assert (git.stat().st_ino, git.stat().st_mode & 0o777) == (inode, 0o755)
+
+
+def test_names_that_come_apart_in_the_source(make: Make, place: Path, source: Path, names: list[str]) -> None:
+    make("/usr/")
+    (source / names[1]).unlink()
+    (source / names[1]).write_text("a file of its own")
+    assert paths(make("/usr/")) == {("replace", f"/{names[1]}"), ("metadata", "/usr/bin")}
+    assert (place / "jail" / names[0]).read_text() == "this is usr/bin/git\n"
+    assert (place / "jail" / names[1]).read_text() == "a file of its own"
+    assert inodes(place / "jail", names) == 2
+
+
+@pytest.mark.parametrize("parted", [False, True])
+def test_a_file_that_loses_its_other_name_in_this_run_is_made_anew_as_foretold(
+    make: Make, source: Path, place: Path, monkeypatch: pytest.MonkeyPatch, parted: bool
+) -> None:
+    """Whether the source still has that name too, so that the file is seen to last, or not, so that the walk does."""
+    os.link(source / "usr/bin/git", source / "usr/share/git")
+    (source / "opt").mkdir()
+    (source / "opt/git").write_text("another git")
+    make("/usr/")
+    (source / "usr/share/git").chmod(0o700)
+    if parted:
+        (source / "usr/bin/git").unlink()
+    wish = [{"src": "/usr/share/git"}, {"src": "/opt/git", "dest": "/usr/bin/"}]
+    time.sleep(0.02)
+    now = time.time_ns  # before Linux 6.13 the clock for files ticks every 10 ms at the slowest
+    monkeypatch.setattr(time, "time_ns", lambda: now() - 10_000_000)
+    foretold = make(*wish, check=True)
+    assert ("replace", "/usr/share/git") in paths(foretold)
+    assert paths(make(*wish)) == paths(foretold)
+    assert (place / "jail/usr/share/git").stat().st_mode & 0o777 == 0o700
+    assert (place / "jail/usr/bin/git").read_text() == "another git"
+
+
+def test_a_link_where_the_jail_would_have_its_macos_is_mended(make: Make, place: Path) -> None:
+    make("/usr/")
+    system, outside = place / "jail/System", place / "outside"
+    outside.mkdir()
+    shutil.rmtree(system)
+    system.symlink_to(outside)
+    foretold = make("/usr/", check=True)
+    assert paths(make("/usr/")) == paths(foretold)
+    assert system.is_dir()
+    assert not system.is_symlink()
+    assert list(outside.iterdir()) == []
+
+
+@pytest.fixture(params=[None, "as it was"])
+def again(request: pytest.FixtureRequest, place: Path, source: Path, names: list[str]) -> Callable[[], Result]:
+    """Build a jail whose source is sealed, or not, once more."""
+    seal = Seal(request.param) if request.param else None
+    wish = Wish(str(place / "jail"), str(source), entries=[{"src": "/usr/"}])
+    build(wish, check=False, seal=seal)
+    return partial(build, wish, check=False, seal=seal)
+
+
+def test_names_that_were_compared_in_their_directories_are_not_looked_at_again(
+    again: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def there(_linker: Linker, path: bytes) -> None:
+        raise AssertionError(f"looked at {path!r}")
+
+    monkeypatch.setattr(Linker, "_there", there)
+    assert not again().changed
+
+
+def test_equal_files_that_are_no_more_one_become_one_again(
+    again: Callable[[], Result], place: Path, names: list[str]
+) -> None:
+    """Each is as wanted in its directory: only together do they differ."""
+    jail = place / "jail"
+    other = jail / names[3]
+    before = other.parent.stat()
+    shutil.copy2(other, place / "copy")
+    (place / "copy").rename(other)
+    os.utime(other.parent, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert inodes(jail, names) == 2
+    assert paths(again()) == {("link", f"/{names[3]}")}
+    assert inodes(jail, names) == 1
+
+
+def test_the_bytes_that_are_told_are_those_of_the_record(make: Make, place: Path, names: list[str]) -> None:
+    """A file with several names counts once in each directory, by the short way to decide and by the other."""
+    first = make("/usr/")
+    (place / "jail" / names[0]).unlink()
+    second = make("/usr/")
+    with Root(bytes(place / "jail")) as root:
+        recorded = sum(map(total_size.of, Record.load(root).blocks.values()))
+    assert first.values["jail_bytes"] == second.values["jail_bytes"] == recorded > 0

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Many processes do what one does, and tell it once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import walk, worker_pool
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
+
+from ...conftest import Make
+
+
+@pytest.fixture
+def wide(source: Path) -> Path:
+    """A source that several workers are started for, uneven, with files of several names."""
+    for number in range(120):
+        folder = source / f"usr/lib/part{number % 7}/{number}"
+        folder.mkdir(parents=True)
+        for name in range(number % 9):
+            (folder / f"file{name}").write_text(str(number))
+        os.link(source / "usr/bin/git", folder / "git")
+    deep = source / "usr/deep"
+    for number in range(40):
+        deep /= str(number)
+    deep.mkdir(parents=True)
+    return source
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_the_same_jail_and_the_same_report(make: Make, place: Path, wide: Path, count: int) -> None:
+    alone = make("/usr/", workers=1, jail=str(place / "one"))
+    many = make("/usr/", workers=count)
+    for result in (alone, many):
+        result.values["stats"].pop("seconds")
+    assert many.values == alone.values
+    assert (many.diff, many.warnings) == (alone.diff, alone.warnings)
+    assert (place / "jail/usr/bin/git").stat().st_nlink == 121
+    state = "private/var/db/darwin.jail/record.mtree"
+    assert (place / "jail" / state).read_bytes() == (place / "one" / state).read_bytes()
+    assert not make("/usr/", workers=count).changed
+
+
+def test_what_is_noted_before_and_after_the_workers_is_told_once(
+    make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the parent, in a worker, and for a file with several names, which comes last."""
+    original = Installer._file
+
+    def file(self: Installer, fd: int, name: bytes, want: object, path: bytes) -> bool:
+        if path in (b"first", b"usr/lib/part0/7/file1") or path == b"usr/bin/git":
+            self.warnings.append(path.decode())
+            self.cloned += 1000
+        return original(self, fd, name, want, path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Installer, "_file", file)
+    (wide / "first").touch()
+    result = make("/first", "/usr/", workers=4)
+    assert sorted(result.warnings) == ["first", "usr/bin/git", "usr/lib/part0/7/file1"]
+    assert result.values["stats"]["bytes_cloned"] == 3000
+
+
+def test_few_directories_are_dealt_with_alone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(os, "fork", fork)
+    make("/usr/", workers=4)
+
+
+@pytest.mark.parametrize("verify", ["quick", "full"])
+def test_large_files_are_dealt_with_while_others_go_on(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch, verify: str
+) -> None:
+    """By a process of their own, though there is nothing else that is worth one."""
+    monkeypatch.setattr(walk, "LARGE", 1 << 17, raising=False)
+    (source / "usr/large").mkdir()
+    (source / "usr/large/file").write_bytes(b"much" * (1 << 16))
+    if verify == "full":
+        make("/usr/")
+    forked, original = list[int](), os.fork
+
+    def fork() -> int:
+        pid = original()
+        forked.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork)
+    result = make("/usr/", workers=2, verify=verify)
+    assert len(forked) == 2
+    assert result.changed is (verify == "quick")
+    monkeypatch.undo()
+    for again in ("quick", "full"):
+        assert not make("/usr/", workers=1, verify=again).changed
+    assert (place / "jail/usr/large/file").read_bytes() == (source / "usr/large/file").read_bytes()
+    alone = make("/usr/", workers=1, jail=str(place / "one"))
+    assert alone.values["jail_bytes"] == result.values["jail_bytes"]
+
+
+@pytest.mark.parametrize("processes", [0, 1, 2])
+def test_where_no_more_processes_can_be_started_fewer_do(
+    make: Make, place: Path, wide: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    left = [os.fork] * processes
+    here = len(os.listdir("/dev/fd"))
+
+    def fork() -> int:
+        if not left:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return left.pop()()
+
+    monkeypatch.setattr(os, "fork", fork)
+    make("/usr/", workers=4)
+    assert left == []
+    assert len(os.listdir("/dev/fd")) == here
+    monkeypatch.undo()
+    assert not make("/usr/").changed
+    assert (place / "jail/usr/lib/part3/38/file1").read_text() == "38"
+
+
+def test_an_unforeseen_error_in_a_worker_is_told_with_its_traceback(
+    make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise KeyError("unforeseen")
+
+    before = children()
+    monkeypatch.setattr(worker_pool, "_work", broken)
+    with pytest.raises(RuntimeError, match=r"(?s)in a worker process:.*KeyError: 'unforeseen'"):
+        make("/usr/", workers=2)
+    assert children() <= before
+
+
+@pytest.mark.parametrize("after", [0, 5, 40])
+def test_a_worker_that_is_killed_at_work_ends_the_run_at_once(
+    make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    parent, carried, before = os.getpid(), [], children()
+    original = walk.Walker.carry_out
+
+    def carry_out(self: walk.Walker, task: walk.Task) -> list[walk.Task]:
+        carried.append(task)
+        if os.getpid() != parent and len(carried) > after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, task)
+
+    monkeypatch.setattr(walk.Walker, "carry_out", carry_out)
+    started = time.monotonic()
+    with pytest.raises(JailError, match=r"^worker process \d+ died before its work was done .*: run again"):
+        make("/usr/", workers=3)
+    assert time.monotonic() - started < 5
+    assert children() <= before
+    monkeypatch.undo()
+    assert make("/usr/", workers=3).changed
+    assert not make("/usr/").changed
+
+
+def test_workers_of_a_killed_parent_end_themselves(make: Make, place: Path, wide: Path) -> None:
+    """Each at its next directory; the lock ends with the last of them."""
+    original = walk.Walker.carry_out
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        parent = os.getpid()
+
+        def carry_out(self: walk.Walker, task: walk.Task) -> list[walk.Task]:
+            if os.getpid() != parent:
+                os.write(writer, b"%d\n" % os.getpid())
+                time.sleep(0.1)
+            return original(self, task)
+
+        walk.Walker.carry_out = carry_out  # type: ignore[method-assign]
+        make("/usr/", workers=3)
+        os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        first = {told.readline() for _worker in range(3)}
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        later = told.read().splitlines()  # until the last one has ended
+    assert 1 <= len(first) <= 3
+    assert len(later) <= 6
+    make("/usr/")
+
+
+def children() -> set[str]:
+    """The processes that this one started, by number, ended ones that nobody waited for included."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Constants, structures and functions of the macOS backend are those of macOS's headers, on both processors.
+
+The `ziglang` wheel ships the headers and the list of what libSystem exports. Its headers lack
+sys/xattr.h: the prototypes of flistxattr, fgetxattr, fsetxattr and fremovexattr rest on its manual
+pages, as does what the functions do.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import release
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import copyfile, darwin
+
+OLDEST = f"{release.OLDEST}.0"
+SOURCE = Path(darwin.__file__).read_text() + Path(copyfile.__file__).read_text()
+
+FACTS = {
+    "COPYFILE_ACL": darwin.COPYFILE_ACL,
+    "COPYFILE_XATTR": darwin.COPYFILE_XATTR,
+    "COPYFILE_DATA": darwin.COPYFILE_DATA,
+    "COPYFILE_STATE_STATUS_CB": copyfile.COPYFILE_STATE_STATUS_CB,
+    "COPYFILE_STATE_XATTRNAME": copyfile.COPYFILE_STATE_XATTRNAME,
+    "COPYFILE_COPY_XATTR": copyfile.COPYFILE_COPY_XATTR,
+    "COPYFILE_START": copyfile.COPYFILE_START,
+    "COPYFILE_ERR": copyfile.COPYFILE_ERR,
+    "COPYFILE_CONTINUE": copyfile.COPYFILE_CONTINUE,
+    "COPYFILE_SKIP": copyfile.COPYFILE_SKIP,
+    "COPYFILE_QUIT": copyfile.COPYFILE_QUIT,
+    "CLONE_NOFOLLOW": darwin.CLONE_NOFOLLOW,
+    "CLONE_ACL": darwin.CLONE_ACL,
+    "MNT_NOWAIT": darwin.MNT_NOWAIT,
+    "MNT_NOSUID": darwin.MNT_NOSUID,
+    "MNT_NODEV": darwin.MNT_NODEV,
+    "MNT_IGNORE_OWNERSHIP": darwin.MNT_IGNORE_OWNERSHIP,
+    "_PC_CASE_SENSITIVE": darwin.PC_CASE_SENSITIVE,
+    "RENAME_SWAP": darwin.RENAME_SWAP,
+    "ACL_TYPE_EXTENDED": darwin.ACL_TYPE_EXTENDED,
+    "O_SYMLINK": darwin.O_SYMLINK,
+    "(UF_NODUMP | UF_IMMUTABLE | UF_APPEND | UF_OPAQUE | UF_HIDDEN | SF_ARCHIVED | SF_IMMUTABLE | SF_APPEND)": (
+        darwin.COPIED_FLAGS
+    ),
+    "(UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND)": darwin.LOCKING_FLAGS,
+    "sizeof(struct statfs)": ctypes.sizeof(darwin.StatFs),
+    **{
+        f"offsetof(struct statfs, {name})": getattr(darwin.StatFs, name).offset
+        for name in ("f_fsid", "f_flags", "f_fstypename", "f_mntonname", "f_mntfromname")
+    },
+    **{
+        f"sizeof(((struct statfs *)0)->{name})": getattr(darwin.StatFs, name).size
+        for name in ("f_fstypename", "f_mntonname", "f_mntfromname")
+    },
+}
+
+# As they are called by ctypes: a plain number is an int, bytes are a char *, None is any pointer.
+PROTOTYPES = {
+    "fcopyfile": "int (*)(int, int, copyfile_state_t, uint32_t)",
+    "copyfile_state_alloc": "copyfile_state_t (*)(void)",
+    "copyfile_state_free": "int (*)(copyfile_state_t)",
+    "copyfile_state_set": "int (*)(copyfile_state_t, uint32_t, const void *)",
+    "copyfile_state_get": "int (*)(copyfile_state_t, uint32_t, void *)",
+    "fclonefileat": "int (*)(int, int, const char *, uint32_t)",
+    "renameatx_np": "int (*)(int, const char *, int, const char *, unsigned int)",
+    "fchflags": "int (*)(int, uint32_t)",
+    "getfsstat": "int (*)(struct statfs *, int, int)",
+    "fstatfs": "int (*)(int, struct statfs *)",
+    "acl_get_fd_np": "acl_t (*)(int, acl_type_t)",
+    "acl_get_link_np": "acl_t (*)(const char *, acl_type_t)",
+    "acl_set_link_np": "int (*)(const char *, acl_type_t, acl_t)",
+    "acl_size": "ssize_t (*)(acl_t)",
+    "acl_copy_ext": "ssize_t (*)(void *, acl_t, ssize_t)",
+    "acl_free": "int (*)(void *)",
+}
+
+STATFS = re.findall(r'_with_inode64\("(\w+)"', SOURCE)
+
+INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")
+
+
+def compile_c(folder: Path, text: str, arch: str) -> subprocess.CompletedProcess[str]:
+    (folder / "facts.c").write_text("".join(f"#include <{name}>\n" for name in INCLUDES.split()) + text)
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", f"{arch}-macos.{OLDEST}", "-Werror"]
+    command += ["-c", "-o", "facts.o", "facts.c"]
+    environment = {**os.environ, **dict.fromkeys(("ZIG_LOCAL_CACHE_DIR", "ZIG_GLOBAL_CACHE_DIR"), str(folder / "zig"))}
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=environment)
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "x86_64"])
+def test_constants_and_structures(tmp_path: Path, arch: str) -> None:
+    text = "".join(f'_Static_assert({name} == {value}, "{name}");\n' for name, value in FACTS.items())
+    text += (
+        f'_Static_assert(sizeof(acl_type_t) == sizeof(int) && sizeof(void *) == {ctypes.sizeof(ctypes.c_void_p)}, "");'
+    )
+    done = compile_c(tmp_path, text, arch)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "x86_64"])
+def test_the_function_that_copyfile_asks(tmp_path: Path, arch: str) -> None:
+    """Two numbers, three pointers and a pointer; it answers a number."""
+    kinds = {ctypes.c_int: "int", ctypes.c_void_p: "void *", ctypes.c_char_p: "const char *"}
+    arguments = [kinds[kind] for kind in copyfile.Callback._argtypes_]
+    assert copyfile.Callback._restype_ is ctypes.c_int
+    arguments[2] = "copyfile_state_t"
+    type_ = f"int (*)({', '.join(arguments)})"
+    done = compile_c(tmp_path, f'_Static_assert(__builtin_types_compatible_p(copyfile_callback_t, {type_}), "");', arch)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "x86_64"])
+def test_prototypes(tmp_path: Path, arch: str) -> None:
+    text = "".join(
+        f'_Static_assert(__builtin_types_compatible_p(__typeof__(&{name}), {type_}), "{name}");\n'
+        for name, type_ in PROTOTYPES.items()
+    )
+    done = compile_c(tmp_path, text, arch)
+    assert done.returncode == 0, done.stderr
+
+
+def exported(arch: str) -> set[str]:
+    """What libSystem offers to programs for a processor, by the list in the wheel."""
+    spec = importlib.util.find_spec("ziglang")
+    assert spec
+    assert spec.origin
+    text = (Path(spec.origin).parent / "lib/libc/darwin/libSystem.tbd").read_text()
+    found: set[str] = set()
+    for targets, symbols in re.findall(r"- targets:\s*\[([^]]*)\]\s*symbols:\s*\[([^]]*)\]", text):
+        if f"{arch}-macos" in re.split(r"[,\s]+", targets):
+            found |= {name.strip("'\"") for name in re.split(r"[,\s]+", symbols)}
+    return found
+
+
+@pytest.mark.parametrize("arch", ["arm64e", "x86_64"])
+def test_what_is_called_is_exported(arch: str) -> None:
+    """By these very names; on Intel getfsstat has its old structure unless it is asked otherwise."""
+    names = {*re.findall(r'_call\("(\w+)"', SOURCE), *STATFS, *re.findall(r"libc?\.(\w+)\(", SOURCE)}
+    assert names >= set(PROTOTYPES)
+    known = exported(arch)
+    assert {f"_{name}" for name in names} - known == set()
+    for name in STATFS:
+        assert (f"_{name}$INODE64" in known) == (arch == "x86_64")
+
+
+def test_a_wrong_fact_is_noticed(tmp_path: Path) -> None:
+    done = compile_c(tmp_path, f'_Static_assert(CLONE_ACL == {darwin.CLONE_NOFOLLOW}, "CLONE_ACL");', "aarch64")
+    assert done.returncode != 0
+    assert "CLONE_ACL" in done.stderr

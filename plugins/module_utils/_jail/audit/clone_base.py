@@ -53,7 +53,7 @@ class Since:
         self.paths: list[str] = []
 
     def visit(self, directory: Directory) -> None:
-        if any(self._names.is_below(directory.path, emptied) for emptied in VOLATILE):
+        if any(self._names.is_below(directory.path, volatile) for volatile in VOLATILE):
             return
         for name, status in directory.entries.items():
             path = directory.below(name)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..errors import InputError, OperationError, show
+from ..errors import show
 from ..jail import Jail
-from ..macho.shared_caches import Cache, uuids
-from ..macos.release import CACHES, CRYPTEX, Release, architecture, release
+from ..macho.outdated import lag, readable_release
+from ..macho.shared_caches import Cache
+from ..macos.release import Release, architecture
 from ..record.record import journals
 from ..system.jail_lock import jail_lock_holder
 from ..system.rooted import Root
@@ -19,7 +20,7 @@ from ..system.rooted import Root
 
 def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
     """The jail; `found` are its shared caches."""
-    known, holds, worker = jail.entry, _release(jail.root), jail_lock_holder(jail.root)
+    known, holds, worker = jail.entry, readable_release(jail.root), jail_lock_holder(jail.root)
     state = "interrupted" if not worker and _is_interrupted(jail) else known.get("state", "unknown")
     return {
         "path": show(jail.path),
@@ -43,31 +44,16 @@ def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
 def host(jail: dict[str, Any]) -> dict[str, Any]:
     """The Mac that the jail is on, and in what the jail lags behind it."""
     with Root("/") as root:
-        runs = _release(root)
+        runs = readable_release(root)
         version, build = jail["macos_version"], jail["macos_build"]
         have = Release(version or "?", build) if build else None
-        behind = _behind("the Mac", root, have, {cache["name"]: cache["uuid"] for cache in jail["caches"]})
+        behind = lag("the Mac", root, have, {cache["name"]: cache["uuid"] for cache in jail["caches"]})
     return {
         "macos_version": runs.version if runs else None,
         "macos_build": runs.build if runs else None,
         "architecture": architecture(),
         "drift": [f"{behind}: rebuild the jail"] if behind else [],
     }
-
-
-def behind(jail: Jail, source: Root) -> str:
-    """In what a jail lags behind the macOS that it is to be built from; empty when in nothing."""
-    return _behind(f"source {show(source.path)}", source, _release(jail.root), uuids(jail.root))
-
-
-def _behind(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> str:
-    """Whether a tree differs from a jail in its macOS, or has a new cache with the same build."""
-    there = _release(root)
-    if there and have and have.build != there.build:
-        return f"{who} has macOS {there.version} ({there.build}), the jail {have.version} ({have.build})"
-    here = {**uuids(root), **uuids(root, CRYPTEX + CACHES)}
-    stale = sorted(name for name, uuid in caches.items() if uuid and here.get(name, uuid) != uuid)
-    return f"{who} has another {', '.join(stale)} of the same build" if stale else ""
 
 
 def _is_interrupted(jail: Jail) -> bool:
@@ -84,13 +70,6 @@ def _cache(cache: Cache) -> dict[str, Any]:
         "libraries": len(cache.images),
         "faults": list(cache.faults),
     }
-
-
-def _release(root: Root) -> Release | None:
-    try:
-        return release(root)
-    except (InputError, OperationError):
-        return None
 
 
 def _time(value: int | None) -> str | None:

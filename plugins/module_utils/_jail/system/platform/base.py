@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What differs between operating systems, behind one small interface.
 
-`backend()` chooses by `sys.platform`; nothing else in the collection asks
-what it runs on. All calls work on descriptors, or on a plain name in an open
-directory, and raise OSError: callers know the path and translate.
+All calls work on descriptors, or on a plain name in an open directory, and
+raise OSError: callers know the path and translate.
 """
 
 from __future__ import annotations

@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the macOS in one tree is older than that in another, by its build and its shared caches."""
+
+from __future__ import annotations
+
+from ..errors import InputError, OperationError, show
+from ..macos.release import CACHES, CRYPTEX, Release, release
+from ..system.rooted import Root
+from .shared_caches import uuids
+
+
+def lag_of_tree(root: Root, source: Root) -> str:
+    """How the macOS of a tree differs from that of the source that it is built from; empty when it does not."""
+    return lag(f"source {show(source.path)}", source, readable_release(root), uuids(root))
+
+
+def lag(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> str:
+    """Whether a tree differs from a jail in its macOS, or has a new cache with the same build."""
+    there = readable_release(root)
+    if there and have and have.build != there.build:
+        return f"{who} has macOS {there.version} ({there.build}), the jail {have.version} ({have.build})"
+    here = {**uuids(root), **uuids(root, CRYPTEX + CACHES)}
+    stale = sorted(name for name, uuid in caches.items() if uuid and here.get(name, uuid) != uuid)
+    return f"{who} has another {', '.join(stale)} of the same build" if stale else ""
+
+
+def readable_release(root: Root) -> Release | None:
+    """The macOS of a tree; None when the tree does not say it in a form that can be read."""
+    try:
+        return release(root)
+    except (InputError, OperationError):
+        return None

@@ -207,12 +207,7 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import (
     mac_over_ssh,
     this_mac,
 )
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.python import (
-    JAIL_PYTHONS,
-    found_elsewhere,
-    is_vain_search,
-    own_python,
-)
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.python import own_python, refuse_search
 
 display = Display()
 
@@ -310,18 +305,7 @@ class Connection(ConnectionBase):
         user, text = become.whose(cmd) if self._becomes else ("", cmd)
         visit = self._visit("run", self._shell.executable or "/bin/sh", "-c", text, user=user, stdin=bool(in_data))
         answer = self._go(visit, self._reached.run, in_data)
-        if is_vain_search(text, answer[1]):
-            raise AnsibleError(
-                f"there is no Python in {visit.jail}: looked for {', '.join(JAIL_PYTHONS)}; bring the Command Line "
-                "Tools or another Python into the jail, or set ansible_python_interpreter to where it is "
-                "(raw and script need none)"
-            )
-        strange = found_elsewhere(text, answer[1])
-        if strange:
-            raise AnsibleError(
-                f"cannot take {strange} for the Python of {visit.jail}: it is none of those that were looked for (set "
-                "ansible_python_interpreter to where it is)"
-            )
+        refuse_search(text, answer[1], visit.jail)
         if self._runs_modules:
             settings.refuse_answer(answer[1], visit.jail, self._variables_of_tasks(), self._held)
             return answer[0], settings.printable(answer[1]), answer[2]

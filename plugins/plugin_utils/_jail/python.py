@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from ansible import constants
+from ansible.errors import AnsibleError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import PYTHONS
 
 # None of these is where Ansible looks by itself, so what it remembers of the Mac is told from what it found in a jail.
@@ -31,6 +32,20 @@ def own_python(variables: MutableMapping[str, Any]) -> None:
     implicit = variables.get("inventory_hostname") in constants.LOCALHOST
     if implicit and variables.get("ansible_python_interpreter") == variables.get("ansible_playbook_python"):
         variables.pop("ansible_python_interpreter", None)
+
+
+def refuse_search(text: str, stdout: bytes, jail: str) -> None:
+    """AnsibleError when a command was Ansible's search for a Python, and found none or one that it did not look for."""
+    if is_vain_search(text, stdout):
+        raise AnsibleError(
+            f"there is no Python in {jail}: looked for {', '.join(JAIL_PYTHONS)}; bring the Command Line Tools or "
+            "another Python into the jail, or set ansible_python_interpreter to where it is (raw and script need none)"
+        )
+    if strange := found_elsewhere(text, stdout):
+        raise AnsibleError(
+            f"cannot take {strange} for the Python of {jail}: it is none of those that were looked for (set "
+            "ansible_python_interpreter to where it is)"
+        )
 
 
 def found_elsewhere(text: str, stdout: bytes) -> str | None:

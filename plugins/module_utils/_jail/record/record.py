@@ -3,11 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The record: what was installed in a jail, so that it can be told from what others put there.
 
-It is kept by directory. A *block* is the line of a directory followed by the
-lines of all in it that is no directory. record.mtree holds the blocks nested
-as mtree(8) wants them; a run that changes things first appends the blocks it
-is about to make true to a journal, so that nothing a killed run installed is
-ever taken for somebody else's.
+It is kept by directory. A *block* is the line of a directory followed by the lines of all in it that is no directory.
+record.mtree holds the blocks nested as mtree(8) wants them; a run that changes things first appends the blocks it is
+about to make true to a journal, so that nothing a killed run installed is ever taken for somebody else's.
 
     run starts        record of the last run, journals only if that one was killed
     each directory    its new block goes to a journal, then the directory is changed

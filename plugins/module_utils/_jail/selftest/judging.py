@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError, OperationError, show
-from ..macos import release as macos
-from ..macos import sip, third_party
+from ..macos import release, sip, third_party
 from ..macos.installed import software
 from ..result import Result
 from ..system import host
@@ -84,13 +83,13 @@ def judged(directory: str, whose: str, when: str, steps: Mapping[str, Any], over
 
 def look(path: bytes, steps: Mapping[str, Any], over_ssh: bool) -> Scene:
     with Root("/") as root:
-        release = macos.release(root)
-        installed = software(root, macos.architecture(), release.major)
+        system = release.release(root)
+        installed = software(root, release.architecture(), system.major)
     return Scene(
         directory=path,
-        version=release.version,
-        build=release.build,
-        architecture=macos.architecture(),
+        version=system.version,
+        build=system.build,
+        architecture=release.architecture(),
         protected=sip.status().protects_files,
         fuse=bool(installed["fuse"]),
         tart=third_party.find("tart", third_party.HOMEBREW) is not None,

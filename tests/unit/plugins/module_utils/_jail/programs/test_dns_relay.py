@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import daemon, dns_relay
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import socket_peer as peer
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import daemon, dns_relay, socket_peer
 from libinfo import Libinfo, LookupFailedError
 from relayed import PROGRAM, QUICKLY, Mac, address_of
 from standin import dnssd
@@ -295,7 +294,7 @@ def test_who_connected_as_macos_says_it(monkeypatch: pytest.MonkeyPatch) -> None
             assert len(answer) == size
             return answer
 
-    assert peer.user_of(Client()) == 501  # type: ignore[arg-type]
+    assert socket_peer.user_of(Client()) == 501  # type: ignore[arg-type]
 
 
 def busy(process: Any) -> int:

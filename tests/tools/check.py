@@ -119,12 +119,12 @@ PARTS = (
             ("mypy", *ON_THIS_PYTHON, "tests"),
         ),
     ),
-    Part("layers", (("pytest", "--quiet", "tests/unit/test_layers.py"),)),
+    Part("layers", (("env", "PYTHONPATH=.cache/collections", "lint-imports", "--no-cache"), tool("code_rules.py"))),
     Part(
         "unit",
         (
             ("tests/tools/peers",),
-            ("pytest", "--quiet", "--ignore=tests/unit/test_layers.py"),
+            ("pytest", "--quiet"),
         ),
     ),
     Part("target-python", (tool("target_python.py"),), no_target_python),

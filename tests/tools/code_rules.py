@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Who may import whom, and who may touch the disk: the layer rules of docs/architecture.md, checked.
+"""Rules of this code that import-linter and ruff cannot check: sizes, texts for people, the platform.
 
-    modules, connection, action ...  ->  module_utils  ->  module_utils/_sys
-
-`violations(tree)` looks at a whole checkout, `inspect(file)` at one file. Run as
-a program it prints one line for each violation.
+`violations(tree)` looks at a whole checkout, `inspect(file)` at one file.
 """
 
 from __future__ import annotations
@@ -15,24 +12,14 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 MODULE_LINES = 40
 FUNCTION_LINES = 60
 FILE_LINES = 400
 
-OURS = "ansible_collections.darwin.jail.plugins"
 DOCUMENTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 
-# What opens, creates, changes or removes files. Looking (stat, readlink, scandir) and handling descriptors that
-# _sys has opened (close, fstat) are free.
-OS_CALLS = frozenset(
-    """chflags chmod chown copy_file_range creat fchflags fchmod fchown fdopen ftruncate lchflags lchmod lchown link
-    makedirs mkdir mkfifo mknod open pwrite pwritev remove removedirs removexattr rename renames replace rmdir
-    sendfile setxattr symlink truncate unlink utime write writev""".split()
-)
-DISK_MODULES = frozenset("ctypes fcntl fileinput pathlib shutil tempfile".split())
 SHOWING = frozenset(("show", "shown", "outside"))
 """What makes a text for people of a path."""
 MAY_BE_SHOWN = re.compile(
@@ -40,6 +27,7 @@ MAY_BE_SHOWN = re.compile(
     "|warn|warning|fail_json|kind|[A-Za-z]*Error"
 )
 """What takes one: it says it, says where something was, or compares it with the mount table."""
+KNOWS_THE_PLATFORM = "plugins/module_utils/_jail/system/platform/current.py"
 STAND_IN = re.compile(r"stand[-_ ]?in\b", re.IGNORECASE)
 TELLS_THEM_APART = "plugins/plugin_utils/_jail/proof.py"
 """What is written of a run on a stand-in must not be taken for a proof."""
@@ -65,104 +53,19 @@ class Source:
 
     @property
     def layer(self) -> str:
-        """_sys, module_utils, modules, connection, action ... or "" outside plugins/."""
-        if self.parts[0] != "plugins":
-            return ""
-        return "_sys" if self.parts[1:3] == ("module_utils", "_sys") else self.parts[1]
-
-    @property
-    def name(self) -> str:
-        """The path below plugins/module_utils, for files that have a part of their own in the rules."""
-        return "/".join(self.parts[2:])
-
-    @cached_property
-    def imports(self) -> list[tuple[int, str]]:
-        """(line, absolute dotted name) of everything that is imported, `from a import b` as a.b."""
-        found = []
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                found += [(node.lineno, alias.name) for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                base = self._absolute(node)
-                found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
-        return found
-
-    def _absolute(self, node: ast.ImportFrom) -> str:
-        if not node.level:
-            return node.module or ""
-        package = [OURS, *self.parts[1:-1]]
-        package = package[: len(package) - (node.level - 1)]
-        return ".".join([*package, *([node.module] if node.module else [])])
+        """module_utils, modules, connection, action ... or "" outside plugins/."""
+        return self.parts[1] if self.parts[0] == "plugins" else ""
 
     def found(self, line: int, rule: str) -> Violation:
         return Violation(self.path, line, rule)
 
 
-def layer_of(module: str) -> str:
-    """The layer of an imported name of ours, "" for any other."""
-    if not module.startswith(OURS + "."):
-        return ""
-    below = module[len(OURS) + 1 :].split(".")
-    return "_sys" if below[:2] == ["module_utils", "_sys"] else below[0]
-
-
-MAY_IMPORT = {
-    "_sys": {"_sys"},
-    "module_utils": {"module_utils", "_sys"},
-    "modules": {"module_utils"},
-}
-
-
-def imports_point_down(file: Source) -> Iterator[Violation]:
-    """Modules and other plugins use module_utils, module_utils use _sys, _sys uses only errors."""
-    if not file.layer:
-        return
-    allowed = MAY_IMPORT.get(file.layer, {file.layer, "plugin_utils", "module_utils"})
-    for line, module in file.imports:
-        layer = layer_of(module)
-        if file.layer == "_sys" and module.startswith(f"{OURS}.module_utils.errors"):
-            continue
-        if layer and layer not in allowed:
-            yield file.found(line, f"{file.layer} may not import {layer} ({module}); see the layer rule")
-
-
-def only_the_runner_knows_ansible(file: Source) -> Iterator[Violation]:
-    """What runs on the Mac is plain Python but for runner.py."""
-    if file.layer not in ("_sys", "module_utils", "modules") or file.name == "runner.py":
-        return
-    for line, module in file.imports:
-        if module.split(".")[0] == "ansible":
-            yield file.found(line, f"only module_utils/_jail/runner.py may import Ansible ({module})")
-    for node in ast.walk(file.tree):
-        if isinstance(node, ast.Attribute) and node.attr in ("fail_json", "exit_json"):
-            yield file.found(node.lineno, f"only module_utils/_jail/runner.py may call {node.attr}: raise a JailError")
-
-
-def only_sys_touches_the_disk(file: Source) -> Iterator[Violation]:
-    """Every call that opens or changes a file on the Mac is in module_utils/_sys."""
-    if file.layer not in ("module_utils", "modules"):
-        return
-    for line, module in file.imports:
-        head, _dot, tail = module.partition(".")
-        if head in DISK_MODULES or (head == "os" and tail in OS_CALLS):
-            yield file.found(line, f"only module_utils/_sys may open or change files ({module})")
-    for node in ast.walk(file.tree):
-        if not isinstance(node, ast.Call):
-            continue
-        called = ast.unparse(node.func)
-        head, _dot, tail = called.partition(".")
-        if called in ("open", "io.open") or (head == "os" and tail in OS_CALLS):
-            yield file.found(node.lineno, f"only module_utils/_sys may open or change files ({called})")
-
-
-def one_place_asks_for_the_platform(file: Source) -> Iterator[Violation]:
-    if not file.layer or file.name == "system/platform/base.py":
+def one_file_asks_for_the_platform(file: Source) -> Iterator[Violation]:
+    if not file.layer or file.path == KNOWS_THE_PLATFORM:
         return
     for node in ast.walk(file.tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.platform", "os.uname", "platform.system"):
-            yield file.found(
-                node.lineno, f"only system/platform/base.py may ask for the platform ({ast.unparse(node)})"
-            )
+            yield file.found(node.lineno, f"only {KNOWS_THE_PLATFORM} may ask for the platform ({ast.unparse(node)})")
 
 
 def _callee(call: ast.Call) -> str:
@@ -226,10 +129,7 @@ def everything_fits(file: Source) -> Iterator[Violation]:
 
 
 RULES = (
-    imports_point_down,
-    only_the_runner_knows_ansible,
-    only_sys_touches_the_disk,
-    one_place_asks_for_the_platform,
+    one_file_asks_for_the_platform,
     what_is_shown_is_no_path,
     modules_are_thin,
     everything_fits,

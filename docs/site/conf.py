@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from docutils import nodes
+from pygments.lexers.special import TextLexer
 
 project = "darwin.jail"
 project_copyright = "2026, darwin.jail contributors"
@@ -74,5 +75,6 @@ def leave_contents_to_the_theme(_app: Any, document: nodes.document) -> None:
 
 
 def setup(app: Any) -> None:
+    app.add_lexer("mermaid", TextLexer)  # pictures are drawn where the repository is shown; here their text is read
     app.connect("doctree-read", leave_contents_to_the_theme)
     app.connect("missing-reference", refer_to_ansible)

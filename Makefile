@@ -3,6 +3,7 @@
 #
 #   make jail     from a fresh clone to a program's output from inside a jail
 #   make shell    a login shell in that jail, with a terminal
+#   make quick    what a change needs before it is committed, with the unit tests of the files that it changes
 #   make test     from a fresh clone to the verdict of every check
 #   make bench    measures, and compares with the programs that people use
 #   make soak     the heavy form of the tests of faults, hostility, exactness and readers
@@ -22,7 +23,7 @@ SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/_jail/test_outside.py 
 	tests/unit/plugins/module_utils/_jail/image/test_generated_layers.py $(addprefix \
 	tests/unit/plugins/module_utils/_jail/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
 
-.PHONY: help ready jail shell test bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
+.PHONY: help ready jail shell quick test bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -42,6 +43,10 @@ jail: ready
 
 shell: ready
 	@$(VENV)/bin/python tests/tools/shell.py
+
+quick: $(VENV)/test.stamp $(COLLECTION)
+	@$(VENV)/bin/python tests/tools/check.py lint types layers changelog-lint
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/touched.py
 
 test: $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/check.py $(PARTS)

@@ -19,11 +19,12 @@ from .. import jail as jails
 from ..accounts import user_tmp
 from ..accounts.directory_services import Account
 from ..errors import JailError
-from ..jobs.dns import SOCKET
-from ..programs.dns_relay import SERVER
+from ..programs.dns_relay import FOLDER, NAME, SERVER
 from ..rootfs.clone import Base
 from ..system import at, run_directories
 from ..system.rooted import Root
+
+SOCKET = f"{FOLDER}/{NAME}".encode()
 
 
 @contextmanager

@@ -140,7 +140,7 @@ operations_total:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.files import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.files import ensure
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
@@ -164,7 +164,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(params["jail"], params["files"], check, params["user_tmp"])
+    return ensure(params["jail"], params["files"], check, params["user_tmp"])
 
 
 def main() -> None:

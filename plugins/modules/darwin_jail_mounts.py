@@ -131,7 +131,7 @@ mounts:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs.bind_mounts import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs.bind_mounts import ensure
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import PYTHON
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
@@ -155,7 +155,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(**params, check=check)
+    return ensure(**params, check=check)
 
 
 def main() -> None:

@@ -313,7 +313,7 @@ kept:
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 ENTRY = {"src": {"required": True}, "dest": {}, "optional": {"type": "bool", "default": False}}
@@ -348,7 +348,7 @@ def work(params: dict[str, Any], check: bool) -> Result:
         from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove  # noqa: PLC0415
 
         return remove.remove(params["jail"], unmount, check, params["progress_file"])
-    return build(Wish(**params), check)
+    return build(BuildSpec(**params), check)
 
 
 def main() -> None:

@@ -129,7 +129,7 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import restore, settle, succeed
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
 
 SPEC = {
     "jail": {"type": "path", "required": True},
@@ -143,10 +143,10 @@ NEEDED = [("state", state, ["successor"]) for state in ("swapped", "restored")]
 
 def work(params: dict[str, Any], check: bool) -> Result:
     if params["state"] == "settled":
-        return settle(params["jail"], check)
+        return commit(params["jail"], check)
     if params["state"] == "restored":
-        return restore(params["jail"], params["successor"], check)
-    return succeed(params["jail"], params["successor"], check, params["carry_over"], params["progress_file"])
+        return rollback(params["jail"], params["successor"], check)
+    return swap_in(params["jail"], params["successor"], check, params["carry_over"], params["progress_file"])
 
 
 def main() -> None:

@@ -42,13 +42,13 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.time_machine import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.time_machine import ensure
 
 SPEC = {"jail": {"type": "path", "required": True}, "excluded": {"type": "bool", "default": True}}
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(params["jail"], params["excluded"], check)
+    return ensure(params["jail"], params["excluded"], check)
 
 
 def main() -> None:

@@ -130,7 +130,7 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.users import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.users import ensure
 
 USER = {
     "name": {"required": True},
@@ -151,7 +151,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(**params, check=check)
+    return ensure(**params, check=check)
 
 
 def main() -> None:

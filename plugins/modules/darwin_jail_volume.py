@@ -81,7 +81,7 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.apfs_volume import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.apfs_volume import ensure
 
 SPEC = {
     "name": {"type": "str", "required": True},
@@ -92,7 +92,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(**params, check=check)
+    return ensure(**params, check=check)
 
 
 def main() -> None:

@@ -83,9 +83,9 @@ def _module(bench: Bench, folder: Path) -> None:
     (folder / "source/usr").mkdir(parents=True)
     for number in range(10):
         (folder / f"source/usr/file{number}").write_text(f"{number}\n")
-    wish = {"jail": str(folder / "jail"), "source": str(folder / "source"), "entries": [{"src": "/usr/"}]}
+    spec = {"jail": str(folder / "jail"), "source": str(folder / "source"), "entries": [{"src": "/usr/"}]}
     ours, theirs = "darwin.jail.darwin_jail_rootfs", "ansible.builtin.stat"
-    tasks: list[dict[str, Any]] = [{ours: wish}, {theirs: {"path": str(folder / "jail/usr/file0")}}]
+    tasks: list[dict[str, Any]] = [{ours: spec}, {theirs: {"path": str(folder / "jail/usr/file0")}}]
     path, load = play(folder, "module.yml", "localhost", tasks * 11, vars=HERE), os.getloadavg()[0]
     environment = {"ANSIBLE_CALLBACK_PLUGINS": CALLBACK, "NOTED": str(folder / "noted")}
     subprocess.run(

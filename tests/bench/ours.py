@@ -26,16 +26,16 @@ def apart(state: str) -> None:
 
 
 def build(jail: str, source: str, src: str, dest: str, *options: str) -> None:
-    """Options are those of Wish, and seal=IDENTITY for a source that does not change."""
-    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build  # noqa: PLC0415
-    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal  # noqa: PLC0415
+    """Options are those of BuildSpec, and seal=IDENTITY for a source that does not change."""
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot  # noqa: PLC0415
 
     given: dict[str, Any] = dict(option.split("=", 1) for option in options)
     if "workers" in given:
         given["workers"] = int(given["workers"])
-    seal = Seal(given.pop("seal")) if "seal" in given else None
+    seal = SealedSnapshot(given.pop("seal")) if "seal" in given else None
     entries = [{"src": src, "dest": dest}] if src else []
-    build(Wish(jail, source, entries=entries, **given), check=False, seal=seal)
+    build(BuildSpec(jail, source, entries=entries, **given), check=False, seal=seal)
 
 
 def remove(jail: str) -> None:

@@ -37,13 +37,13 @@ with atheris.instrument_imports(include=["ansible_collections.darwin.jail.plugin
         RecordError,
     )
     from ansible_collections.darwin.jail.plugins.module_utils._jail.macho import code_signature, dyld_cache, macho
-    from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import Extent
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import ByteRange
     from ansible_collections.darwin.jail.plugins.module_utils._jail.record import record
     from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import globs, manifest
 
 
 def read_macho(data: bytes) -> None:
-    for part in macho.extents(Extent(lambda offset, size: data[offset : offset + size], 0, len(data))):
+    for part in macho.extents(ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))):
         code_signature.read(part, macho.read(part))
 
 

@@ -22,7 +22,7 @@ from .accounts import user_tmp
 from .accounts.jail_accounts import find_jail_group, find_user
 from .errors import InputError, OperationError, SpaceError, failed, show
 from .jail import Jail
-from .predicted import open_foretold
+from .predicted import open_predicted
 from .protected import guards_state, is_safe_guard, is_state
 from .result import Result
 from .rootfs.spec.manifest import canonical
@@ -77,16 +77,16 @@ class Step(NamedTuple):
         return f"{sign} /{show(self.path)}" + (f" ({self.why})" if self.why else "")
 
 
-def arrange(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Sequence[str] = ()) -> Result:
+def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Sequence[str] = ()) -> Result:
     """Make files and directories of a jail what the items say, and the temporary ones of users.
 
     All of it is looked at before anything is changed.
     """
     planned: dict[Step, Wanted] = {}
-    with open_foretold(jail, check) as opened:
+    with open_predicted(jail, check) as opened:
         owners = [user_tmp.owner_of(opened.root, user) for user in users]
-        wishes = [wanted(number, item, opened.root) for number, item in enumerate(files)]
-        asked = sorted(wishes, key=lambda want: want.path)
+        specs = [wanted(number, item, opened.root) for number, item in enumerate(files)]
+        asked = sorted(specs, key=lambda want: want.path)
         opened.lock(check)
         repairs = user_tmp.missing(opened, owners)
         for want in asked:

@@ -29,7 +29,7 @@ from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, OperationErr
 from .system import host
 from .system.atomic_write import PREFIX
 from .system.jail_lock import JailLock, refuse_if_locked
-from .system.lock import alone_in, this_process
+from .system.lock import locked_directory, this_process
 from .system.mounts import mounts_below
 from .system.rooted import Root
 from .system.run_directories import FOLDER
@@ -97,7 +97,7 @@ class Jail:
         root.stage = partial(staging.opened, root)
         self._lock: JailLock | None = None
         self.foretold: list[str] = []
-        self.nascent: list[bytes] = []
+        self.just_created: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
 
     def __enter__(self) -> Jail:
@@ -308,7 +308,7 @@ def _fresh() -> register.Entry:
     return {"id": os.urandom(16).hex(), "created": int(time.time())}
 
 
-def is_vacant(path: bytes) -> bool:
+def is_empty(path: bytes) -> bool:
     """Whether a directory is missing, or empty but for what a run killed at its very start left."""
     if not os.path.lexists(path):
         return True
@@ -331,8 +331,8 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     path = host.real_path(path)  # as the volume holds it: the register finds the jail by that
     root = Root(path)
     try:
-        with alone_in(root):
-            entry = _begin(root, enter, values) if is_vacant(path) else None
+        with locked_directory(root):
+            entry = _begin(root, enter, values) if is_empty(path) else None
     except BaseException:
         root.close()
         raise
@@ -341,16 +341,16 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
         return open_jail(os.fsdecode(path))
     jail = Jail(path, root, marker_of(entry), entry)
     jail.is_entered = enter
-    jail.nascent = [b"", b"private", b"private/var", b"private/var/db"]
+    jail.just_created = [b"", b"private", b"private/var", b"private/var/db"]
     return jail
 
 
 def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
     sweep(root)
-    nascent = TEMPORARY + os.urandom(6).hex().encode()
+    just_created = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
-        root.make_dir(nascent + below, 0o755, 0, 0)
-    state = nascent + STATE[len(b"private") :]
+        root.make_dir(just_created + below, 0o755, 0, 0)
+    state = just_created + STATE[len(b"private") :]
     for below in (b"", b"/stage"):
         root.make_dir(state + below, 0o700, 0, 0)
     known = {"inode": root.status().st_ino, "stamps": [os.urandom(8).hex()]}
@@ -358,7 +358,7 @@ def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
     if enter:
         register.write(root.path, [entry])
     write_marker(root, marker_of(entry), state + b"/jail.json")
-    root.rename(nascent, b"private")
+    root.rename(just_created, b"private")
     return entry
 
 
@@ -375,5 +375,5 @@ def mark_adopted(jail: Jail) -> None:
     for rel in missing:
         root.make_dir(rel, 0o755, 0, 0)
     root.make_dir(STATE, 0o700, 0, 0)
-    jail.nascent = missing
+    jail.just_created = missing
     jail.mark(state="building")

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from .errors import NotAJailError, show
-from .jail import Jail, is_vacant, jail_path, open_jail
+from .jail import Jail, is_empty, jail_path, open_jail
 from .rootfs import adopt
 from .system.rooted import Root
 
 
-def not_there_yet(path: bytes) -> str:
+def not_built_yet_warning(path: bytes) -> str:
     """The warning about a jail whose build, too, is only foretold."""
     return f"{show(path)} does not exist yet: what is said holds once the jail is built"
 
 
-def open_foretold(path: str, check: bool) -> Jail:
+def open_predicted(path: str, check: bool) -> Jail:
     """Open a jail; in check mode also what is only to become one, which `foretold` says then, for a warning."""
     try:
         return open_jail(path)
@@ -24,9 +24,9 @@ def open_foretold(path: str, check: bool) -> Jail:
         if not check:
             raise
     real = jail_path(path)
-    if is_vacant(real):
+    if is_empty(real):
         jail = Jail(real, Root.absent(real))
-        jail.foretold = [not_there_yet(real)]
+        jail.foretold = [not_built_yet_warning(real)]
         return jail
     jail = Jail(real, Root(real))
     try:

@@ -32,7 +32,7 @@ from typing import Any
 from . import mounted_volume
 from .errors import OperationError, RecordError, show
 from .system import host
-from .system.lock import alone_in
+from .system.lock import locked_directory
 from .system.mounts import is_mount
 from .system.rooted import Root
 
@@ -159,7 +159,7 @@ def forget(path: bytes, was: Sequence[Entry]) -> None:
 @contextmanager
 def _changing() -> Iterator[Root]:
     """The directory of the register, in which no other run changes anything meanwhile."""
-    with Root(host.real_path(DIRECTORY)) as root, alone_in(root, looks=LOOKS):
+    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, looks=LOOKS):
         yield root
 
 

@@ -43,7 +43,7 @@ def group_of(directory: bytes) -> str:
     return OTHER
 
 
-class Tally:
+class SizeByGroup:
     """Files, bytes in them, and bytes they take on the volume, by group."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Tally:
         counts[1] += size
         counts[2] += disk
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: SizeByGroup) -> None:
         for group, counts in other._counts.items():
             self._counts[group][:] = [mine + theirs for mine, theirs in zip(self._counts[group], counts)]
 

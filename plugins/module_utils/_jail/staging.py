@@ -16,7 +16,7 @@ from .system import at
 from .system.atomic_write import PREFIX
 from .system.rooted import Root
 
-STAGE = STATE + b"/stage"
+STAGING = STATE + b"/stage"
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def opened(root: Root) -> Iterator[int]:
     """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
     try:
         with root.directory(STATE) as state:
-            if at.lstat(name := os.path.basename(STAGE), state) is None:
+            if at.lstat(name := os.path.basename(STAGING), state) is None:
                 os.close(at.make_dir(name, state))
             fd = at.open_dir(name, state)
     except OperationError as exc:
@@ -32,7 +32,7 @@ def opened(root: Root) -> Iterator[int]:
             raise
         fd = -1
     except OSError as exc:
-        raise failed("make directory", root.outside(STAGE), exc) from exc
+        raise failed("make directory", root.outside(STAGING), exc) from exc
     try:
         yield fd
     finally:
@@ -44,13 +44,13 @@ def make(root: Root) -> None:
     """See that there is an empty stage."""
     with opened(root):
         pass
-    root.make_dir(STAGE, 0o700, 0, 0)
+    root.make_dir(STAGING, 0o700, 0, 0)
     sweep(root)
 
 
 def sweep(root: Root) -> None:
     """Remove what a killed run left in the stage, and beside what is kept."""
-    for place, ours in ((STAGE, b""), (STATE, PREFIX)):
+    for place, ours in ((STAGING, b""), (STATE, PREFIX)):
         for name in root.names(place) if root.lstat(place) else ():
             if name.startswith(ours):
                 root.remove_tree(place + b"/" + name)

@@ -24,14 +24,14 @@ from typing import Any
 from . import jail as jails
 from . import register
 from .audit.drift import Drift
-from .audit.tree_walk import shown, walk
+from .audit.tree_walk import display_path, walk
 from .errors import InputError, failed, show
 from .jail import Jail
 from .protected import is_state, leads_to_state
 from .record.record import Record, journals
 from .result import Result
-from .rootfs.diff.ownership import Known
-from .staging import STAGE
+from .rootfs.diff.ownership import FileOwnership
+from .staging import STAGING
 from .staging import make as make_stage
 from .system import at, host, progress
 from .system.mounts import is_mount
@@ -42,7 +42,7 @@ SEE_FOR_YOURSELF = "see which of the two is to stay, and remove the other"
 NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
 
 
-def succeed(path: str, successor: str, check: bool, carry: bool = True, progress_file: str | None = None) -> Result:
+def swap_in(path: str, successor: str, check: bool, carry: bool = True, progress_file: str | None = None) -> Result:
     """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
     with progress.reported(progress_file):
         return _succeed(path, successor, check, carry)
@@ -64,7 +64,7 @@ def _succeed(path: str, successor: str, check: bool, carry: bool) -> Result:
             _exchange(old, new)
         result = _told(not swapped, old, new)
         if carry:
-            estate = Estate(old, new)
+            estate = UserDataMigration(old, new)
             estate.look()
             if not check:
                 estate.carry_over()
@@ -72,9 +72,9 @@ def _succeed(path: str, successor: str, check: bool, carry: bool) -> Result:
         return result
 
 
-def restore(path: str, successor: str, check: bool) -> Result:
+def rollback(path: str, successor: str, check: bool) -> Result:
     """Give the jail that `successor` was put in the place of its name back, or leave all as it is when none was."""
-    if jails.is_vacant(jails.jail_path(path)):
+    if jails.is_empty(jails.jail_path(path)):
         return Result(False, {**NOTHING})
     with jails.open_jail(path) as one:
         has_former = one.unknown or "replaces" in one.entry or "replaced_by" in one.entry
@@ -120,7 +120,7 @@ def _forget(one: Jail, other: Jail, check: bool) -> Result:
     return Result(True, {**NOTHING}, [f"> {show(one.path)} stays"])
 
 
-def settle(path: str, check: bool) -> Result:
+def commit(path: str, check: bool) -> Result:
     """Forget which jail this one replaces: it stays."""
     with jails.open_jail(path) as jail:
         jail.lock(check)
@@ -195,7 +195,7 @@ def _exchange(one: Jail, other: Jail) -> None:
     register.write(other.path, [other.entry])
 
 
-class Estate:
+class UserDataMigration:
     """What people put into the old jail, on its way to the new one."""
 
     def __init__(self, old: Jail, new: Jail) -> None:
@@ -214,7 +214,7 @@ class Estate:
         """Find it by the record of the old jail."""
         root = self._old.root
         record = Record.load(root)
-        drift = Drift(Known(record, set(), root.dev))
+        drift = Drift(FileOwnership(record, set(), root.dev))
         self.warnings = walk(root, set(), [drift], len(record.blocks))
         self._foreign = [path for path in sorted(drift.foreign) if not self._is_socket(path)]
         self._kept = sorted(drift.kept)
@@ -243,10 +243,10 @@ class Estate:
 
     def tell(self, result: Result) -> None:
         result.changed = result.changed or bool(self._foreign)
-        carried = [shown(path) for path in self._foreign]
+        carried = [display_path(path) for path in self._foreign]
         result.values["carried"] = carried[:MOST_REPORTED]
         for name, found in (("kept", self._kept), ("left", self.left)):
-            result.values[name] = [{"path": shown(path), "why": why} for path, why in found[:MOST_REPORTED]]
+            result.values[name] = [{"path": display_path(path), "why": why} for path, why in found[:MOST_REPORTED]]
         result.diff += [f"> {path}" for path in carried]
         result.warnings += self.warnings
 
@@ -261,7 +261,7 @@ class Estate:
             return []
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.left.append((path, f"{shown(parent)} is no directory in the new macOS"))
+            self.left.append((path, f"{display_path(parent)} is no directory in the new macOS"))
             return []
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
@@ -333,7 +333,7 @@ class Estate:
         """Make configuration what it is in the old jail, which keeps its own."""
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.left.append((path, f"{shown(parent)} is no directory in the new macOS"))
+            self.left.append((path, f"{display_path(parent)} is no directory in the new macOS"))
             return
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
@@ -352,7 +352,7 @@ class Estate:
     def _give(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
         """Give the new jail a file that the old one keeps, too; False when it is no file or link."""
         temporary = os.urandom(6).hex().encode()
-        with self._new.root.directory(STAGE) as stage:
+        with self._new.root.directory(STAGING) as stage:
             if stat.S_ISREG(have.st_mode):
                 at.make_hardlink(name, source, temporary, stage)
             elif stat.S_ISLNK(have.st_mode):

@@ -25,7 +25,7 @@ from .accounts.jail_accounts import find_jail_group
 from .errors import InputError, show
 from .files import Wanted
 from .jail import STATE, Jail
-from .predicted import open_foretold
+from .predicted import open_predicted
 from .programs import passwd_lookup
 from .result import Result
 from .rootfs.spec.manifest import canonical
@@ -78,7 +78,7 @@ class User:
 # -- what is asked for ---------------------------------------------------------
 
 
-class Register:
+class UserParser:
     """Who is who in one jail, while a list is read."""
 
     def __init__(self, root: Root) -> None:
@@ -170,30 +170,30 @@ def _refuse_text(where: str, option: str, text: str) -> None:
 # -- what is to be done --------------------------------------------------------
 
 
-def arrange(jail: str, users: Sequence[dict[str, Any]], check: bool) -> Result:
+def ensure(jail: str, users: Sequence[dict[str, Any]], check: bool) -> Result:
     """Make the users of a jail what the items say. All of it is looked at before anything is changed."""
-    with open_foretold(jail, check) as opened:
+    with open_predicted(jail, check) as opened:
         opened.lock(check)
-        register = Register(opened.root)
-        wishes = [register.user(number, item) for number, item in enumerate(users)]
-        names = [wish.account.name for wish in wishes]
+        register = UserParser(opened.root)
+        specs = [register.user(number, item) for number, item in enumerate(users)]
+        names = [spec.account.name for spec in specs]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"users names {name} twice: say all about a user in one item")
-        return _Settlement(opened, wishes).carry_out(check)
+        return _UserPlan(opened, specs).carry_out(check)
 
 
-class _Settlement:
+class _UserPlan:
     """A list of users on its way into a jail."""
 
-    def __init__(self, jail: Jail, wishes: Sequence[User]) -> None:
-        self._jail, self._root, self._wishes = jail, jail.root, wishes
+    def __init__(self, jail: Jail, specs: Sequence[User]) -> None:
+        self._jail, self._root, self._specs = jail, jail.root, specs
 
     def carry_out(self, check: bool) -> Result:
         """Files that name users come before what is made for them, and after what is removed: they tell whose it is."""
-        going, coming = ([wish for wish in self._wishes if wish.present == present] for present in (False, True))
-        wanted = [want for wish in going for want in self._belongings(wish)]
-        wanted += [*self._files(), *(want for wish in coming for want in self._belongings(wish))]
+        going, coming = ([spec for spec in self._specs if spec.present == present] for present in (False, True))
+        wanted = [want for spec in going for want in self._belongings(spec)]
+        wanted += [*self._files(), *(want for spec in coming for want in self._belongings(spec))]
         planned = {
             step: want
             for want in wanted
@@ -201,71 +201,71 @@ class _Settlement:
             for step in files.plan(self._root, want)
         }
         lines = [step.describe() for step in planned]
-        lines += [line for wish in self._wishes for line in self._temporary(wish, check=True)]
+        lines += [line for spec in self._specs for line in self._temporary(spec, check=True)]
         if not check:
-            for wish in going:
-                self._temporary(wish, check=False)
+            for spec in going:
+                self._temporary(spec, check=False)
             for step, want in planned.items():
                 files.carry_out(self._root, want, step)
-            for wish in coming:
-                self._temporary(wish, check=False)
+            for spec in coming:
+                self._temporary(spec, check=False)
         lines = list(dict.fromkeys(lines))  # users share directories above theirs
-        report = [wish.report() for wish in self._wishes if wish.present]
+        report = [spec.report() for spec in self._specs if spec.present]
         return Result(bool(lines), {"users": report}, lines, self._jail.foretold or self._warnings())
 
     def _files(self) -> list[Wanted]:
         """passwd, master.passwd and group as they are to be, when a user of the jail's own is among the items."""
         texts = {path: self._root.read(path, passwd_lookup.LARGEST) or b"" for path in MODES}
         before = dict(texts)
-        for wish in self._wishes:
-            name, uid, gid, home, shell, _uuid = wish.account
-            if wish.own:
-                entry = passwd_files.Entry(name, uid, gid, wish.comment, home, shell)
-                lines = (entry.passwd(), entry.master()) if wish.present else (None, None)
+        for spec in self._specs:
+            name, uid, gid, home, shell, _uuid = spec.account
+            if spec.own:
+                entry = passwd_files.Entry(name, uid, gid, spec.comment, home, shell)
+                lines = (entry.passwd(), entry.master()) if spec.present else (None, None)
                 for path, line in zip((PASSWD, MASTER), lines):
                     texts[path] = passwd_files.with_line(texts[path], name, line)
-                texts[GROUP] = passwd_files.with_member(texts[GROUP], name, wish.groups if wish.present else {})
+                texts[GROUP] = passwd_files.with_member(texts[GROUP], name, spec.groups if spec.present else {})
         order = (GROUP, MASTER, PASSWD)  # the last one makes a user known
         modes = {path: kept_file.mode(self._root.lstat(path), usual) for path, usual in MODES.items()}
         return [_file(path, texts[path], modes[path]) for path in order if texts[path] != before[path]]
 
-    def _belongings(self, wish: User) -> list[Wanted]:
+    def _belongings(self, spec: User) -> list[Wanted]:
         """The home, and the rule for sudo."""
-        account = wish.account
+        account = spec.account
         rule = f"{account.name} ALL = (ALL) NOPASSWD: ALL\n".encode()
         path = rule_path(account.name)
-        wanted = [_file(path, rule, 0o440) if wish.present and wish.sudo else _gone(path)]
+        wanted = [_file(path, rule, 0o440) if spec.present and spec.sudo else _gone(path)]
         home = canonical(os.fsencode(account.home))
         if account.uid < passwd_lookup.FIRST_PERSON or is_of_the_system(account.home):
             return wanted
-        if wish.present:
+        if spec.present:
             mode = None if self._root.lstat(home) else HOME_MODE
             wanted.append(Wanted(home, "directory", mode, account.uid, account.gid))
-        elif wish.remove:
+        elif spec.remove:
             wanted.append(_gone(home))
         return wanted
 
-    def _temporary(self, wish: User, check: bool) -> list[str]:
+    def _temporary(self, spec: User, check: bool) -> list[str]:
         """Make the temporary directories, or remove them; what is, or is to be, done."""
-        if not wish.present and not wish.remove:
+        if not spec.present and not spec.remove:
             return []
-        uuid = user_tmp.uuid_of(wish.account)
+        uuid = user_tmp.uuid_of(spec.account)
         if uuid is None:
-            raise InputError(f"{wish.where}: Directory Services give no GeneratedUID for {wish.account.name}")
-        owner = user_tmp.Owner(wish.account.uid, wish.account.gid, uuid)
-        return (user_tmp.present if wish.present else user_tmp.absent)(self._jail, owner, check)
+            raise InputError(f"{spec.where}: Directory Services give no GeneratedUID for {spec.account.name}")
+        owner = user_tmp.Owner(spec.account.uid, spec.account.gid, uuid)
+        return (user_tmp.present if spec.present else user_tmp.absent)(self._jail, owner, check)
 
     def _warnings(self) -> list[str]:
         warnings = [
-            f"the home of {wish.account.name} is said to be {show(wish.account.home)}, a directory of macOS: it is left"
-            for wish in self._wishes
-            if wish.remove and not wish.present and wish.own and is_of_the_system(wish.account.home)
+            f"the home of {spec.account.name} is said to be {show(spec.account.home)}, a directory of macOS: it is left"
+            for spec in self._specs
+            if spec.remove and not spec.present and spec.own and is_of_the_system(spec.account.home)
         ]
-        shells = {(wish.account.shell, wish.account.name) for wish in self._wishes if wish.present and wish.own}
+        shells = {(spec.account.shell, spec.account.name) for spec in self._specs if spec.present and spec.own}
         for shell, name in sorted(shells):
             if self._root.lstat(canonical(os.fsencode(shell))) is None:
                 warnings.append(f"there is no {shell} in {show(self._root.path)}: {name} cannot log in there")
-        if any(wish.present and wish.sudo for wish in self._wishes):
+        if any(spec.present and spec.sudo for spec in self._specs):
             rules = self._root.read(SUDOERS, passwd_lookup.LARGEST) or b""
             if not re.search(rb"^[#@]includedir\s+\S*/sudoers\.d\s*$", rules, re.MULTILINE):
                 where = show(self._root.outside(SUDOERS))

@@ -99,7 +99,7 @@ def close_inherited(*kept: int) -> None:
                 pass  # a number that is free
 
 
-def cross(jail: int, uid: int, gid: int, login: str | None, groups: list[int]) -> None:
+def chroot_and_setuid(jail: int, uid: int, gid: int, login: str | None, groups: list[int]) -> None:
     """Make the open directory this process's root, and become the user."""
     with step("groups"):
         take_groups(login, gid, groups)
@@ -116,7 +116,7 @@ def change_root(jail: int, uid: int) -> None:
         os.setuid(uid)
 
 
-def surroundings(jail: str, name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
+def default_env(jail: str, name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
     """The environment that a user's programs start from."""
     known = {"HOME": home, "LOGNAME": name, "PATH": PATH, "SHELL": shell, "TMPDIR": tmp, "USER": name}
     return {**known, "JAIL_NAME": os.path.basename(jail.rstrip("/"))}
@@ -349,7 +349,7 @@ def open_jail(path: str) -> int:
     for part in parts:
         walked += "/" + part
         with step("open", walked):
-            fd = descend(fd, part)
+            fd = open_child(fd, part)
         refuse_others(fd, walked)
     with step("marker", path):
         refuse_forged(fd, walked)
@@ -362,7 +362,7 @@ def refuse_forged(jail: int, path: str) -> None:
     *parents, name = MARKER.split("/")
     found = os.dup(jail)
     for part in parents:
-        found = descend(found, part)
+        found = open_child(found, part)
         path += "/" + part
         refuse_others(found, path)
     marker = os.stat(name, dir_fd=found, follow_symlinks=False)
@@ -377,7 +377,7 @@ def is_building(jail: int) -> bool:
     try:
         folder = os.dup(jail)
         for parent in parents:
-            folder = descend(folder, parent)
+            folder = open_child(folder, parent)
         marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         os.close(folder)
         said = os.read(marker, LARGEST_MARKER)
@@ -406,7 +406,7 @@ def is_private(name: str) -> bool:
         return False
 
 
-def descend(fd: int, name: str) -> int:
+def open_child(fd: int, name: str) -> int:
     deeper = os.open(name, DIRECTORY, dir_fd=fd)
     os.close(fd)
     return deeper
@@ -420,17 +420,17 @@ def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
     return found
 
 
-def arrive(jail: str, user: str) -> pwd.struct_passwd:
+def enter_jail(jail: str, user: str) -> pwd.struct_passwd:
     """Be the user in the jail; says who that is."""
     fd = open_jail(jail)
     if is_building(fd):
         os.write(2, INCOMPLETE.encode())
     who, groups = account(fd, user)
-    step_in(fd, who, groups)
+    become_user(fd, who, groups)
     return who
 
 
-def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
+def become_user(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
     """Be the user in the open jail, with these groups, or those that Directory Services says."""
     join_groups(who, groups)
     go_in(jail, who)
@@ -454,7 +454,7 @@ def go_in(jail: int, who: pwd.struct_passwd) -> None:
 
 def environment(jail: str, who: pwd.struct_passwd) -> dict[str, str]:
     home, shell = who.pw_dir or "/", who.pw_shell or "/bin/sh"
-    return surroundings(jail, who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
+    return default_env(jail, who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
 
 
 def temporary_directory(uid: int) -> str:
@@ -543,7 +543,7 @@ def take(path: str) -> None:
                 data = data[os.write(1, data) :]
 
 
-def act_out(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
+def dispatch(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
     if act == "run":
         run(jail, who, words)
     elif act == "put":
@@ -558,7 +558,7 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        act_out(act, jail, arrive(jail, user), words)
+        dispatch(act, jail, enter_jail(jail, user), words)
     except StepError as exc:
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere
@@ -892,7 +892,7 @@ def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
         *parents, name = path.strip("/").split("/")
         folder = os.dup(jail)
         for parent in parents:
-            folder = descend(folder, parent)
+            folder = open_child(folder, parent)
         node = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(terminal).st_rdev:
             os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ..errors import InputError, show
 from ..jail import Jail
-from ..predicted import open_foretold
+from ..predicted import open_predicted
 from ..result import Result
 from ..system import at
 from ..system.rooted import Root
@@ -227,7 +227,7 @@ def arrange(
     jail: str, user: str, uid: int | None, gid: int | None, uuid: str | None, state: str, check: bool
 ) -> Result:
     """The work of the module."""
-    with open_foretold(jail, check) as opened:
+    with open_predicted(jail, check) as opened:
         owner = find_owner(opened.root, user, uid, gid, uuid)
         path = owner.path
         opened.lock(check)

@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 from ..errors import FormatError
 from ..macho import code_signature, macho
-from ..macho.byte_range import Extent
+from ..macho.byte_range import ByteRange
 from ..macho.code_signature import Signature
 from ..macho.macho import Slice
 from ..system import at
 from .tree_walk import Directory
 
 
-class Image(NamedTuple):
+class MachOSlice(NamedTuple):
     """One slice of one file: what a process can load."""
 
     path: bytes
@@ -37,8 +37,8 @@ class Binaries:
 
     def __init__(self, signatures: bool) -> None:
         self._signatures = signatures
-        self._linked: dict[tuple[int, int], list[Image]] = {}
-        self.files: dict[bytes, list[Image]] = {}
+        self._linked: dict[tuple[int, int], list[MachOSlice]] = {}
+        self.files: dict[bytes, list[MachOSlice]] = {}
         self.damaged: list[tuple[bytes, str]] = []
         """Files that start like a Mach-O file but cannot be believed, and why."""
 
@@ -47,7 +47,7 @@ class Binaries:
             if stat.S_ISREG(status.st_mode) and status.st_size >= macho.SMALLEST:
                 self._look(directory, name, status)
 
-    def images(self) -> list[Image]:
+    def images(self) -> list[MachOSlice]:
         """All that can be mapped into a process."""
         return [image for images in self.files.values() for image in images if image.code.runs]
 
@@ -76,13 +76,13 @@ class Binaries:
             if status.st_nlink > 1:
                 self._linked[inode] = found
 
-    def _read(self, fd: int, path: bytes, size: int) -> list[Image]:
-        file = Extent(lambda offset, length: os.pread(fd, length, offset), 0, size)
+    def _read(self, fd: int, path: bytes, size: int) -> list[MachOSlice]:
+        file = ByteRange(lambda offset, length: os.pread(fd, length, offset), 0, size)
         if file.head[:4] not in macho.MAGICS:
             return []
         found = []
         for extent in macho.extents(file):
             code = macho.read(extent)
             signature = code_signature.read(extent, code) if self._signatures and code.runs else None
-            found.append(Image(path, code, signature))
+            found.append(MachOSlice(path, code, signature))
         return found

@@ -19,7 +19,7 @@ from ..jail import Jail, open_jail
 from ..rootfs.spec.base_layout import VOLATILE
 from ..sizes import group_of
 from ..system.volume_names import EXACT, Names, names_of
-from .tree_walk import Directory, shown, walk
+from .tree_walk import Directory, display_path, walk
 
 MOST_LISTED = 1000
 
@@ -61,7 +61,7 @@ class Since:
                 continue
             self.counts[group_of(path if stat.S_ISDIR(status.st_mode) else directory.path)] += 1
             if len(self.paths) < MOST_LISTED:
-                self.paths.append(shown(path))
+                self.paths.append(display_path(path))
 
 
 def _told(path: str, state: str, changes: Since, why: str = "") -> dict[str, Any]:

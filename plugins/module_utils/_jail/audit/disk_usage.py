@@ -8,8 +8,8 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
-from .jail_size import Once
-from .tree_walk import Directory, shown
+from .jail_size import UniqueFiles
+from .tree_walk import Directory, display_path
 
 MOST_LISTED = 200
 LEAST_SHARE = 500
@@ -20,7 +20,7 @@ class Places:
     """Adds up what each directory takes on the volume, with all below it; counts as Sizes does."""
 
     def __init__(self) -> None:
-        self._once = Once()
+        self._once = UniqueFiles()
         self._own: dict[bytes, int] = {}
         self._files: list[tuple[int, bytes]] = []
 
@@ -42,7 +42,8 @@ class Places:
         # A directory before what is in it, also when that is all there is in it.
         large.sort(key=lambda one: (-one[0], one[1]))
         return [
-            {"path": shown(path), "disk": disk, "directory": directory} for disk, path, directory in large[:MOST_LISTED]
+            {"path": display_path(path), "disk": disk, "directory": directory}
+            for disk, path, directory in large[:MOST_LISTED]
         ]
 
     def _file(self, disk: int, directory: Directory, name: bytes) -> None:

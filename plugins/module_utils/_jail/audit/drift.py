@@ -21,14 +21,14 @@ import stat
 from typing import Any
 
 from ..record import mtree
-from ..rootfs.diff.ownership import Known
+from ..rootfs.diff.ownership import FileOwnership
 from .tree_walk import Directory
 
 
 class Drift:
     """Compares what it is shown with the record."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: FileOwnership) -> None:
         self._known = known
         self.changed: list[tuple[bytes, str]] = []
         self.kept: list[tuple[bytes, str]] = []

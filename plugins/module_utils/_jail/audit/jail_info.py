@@ -21,18 +21,18 @@ from ..macos import launchd
 from ..macos.release import architecture
 from ..record.record import Record
 from ..result import Result
-from ..rootfs.diff.ownership import Known
+from ..rootfs.diff.ownership import FileOwnership
 from ..system import progress
 from ..system.mounts import mounts_below
 from ..system.resolve import Resolver
 from . import clone_base, library_closure, signing
-from .binaries import Binaries, Image
+from .binaries import Binaries, MachOSlice
 from .disk_usage import Places
 from .drift import Drift
 from .identity import host, identity
 from .jail_size import Sizes
 from .library_search import Search
-from .tree_walk import Directory, Observer, shown, walk
+from .tree_walk import Directory, Observer, display_path, walk
 
 SUBSETS = ("identity", "mounts", "jobs", "sizes", "places", "drift", "closure", "signing")
 MOST_LISTED = 1000
@@ -83,12 +83,12 @@ class _Gatherer:
 
     def _drift(self) -> Drift:
         root = self._jail.root
-        return Drift(Known(Record.load(root), self._mounts, root.dev))
+        return Drift(FileOwnership(Record.load(root), self._mounts, root.dev))
 
     def _mount_table(self) -> list[dict[str, str]]:
         table = sorted(mounts_below(self._jail.path))
         start = len(self._jail.path) + 1
-        return [{"path": shown(m.point[start:]), "type": m.kind, "source": show(m.source)} for m in table]
+        return [{"path": display_path(m.point[start:]), "type": m.kind, "source": show(m.source)} for m in table]
 
     # -- programs and libraries ---------------------------------------------
 
@@ -135,10 +135,15 @@ class _Part:
 
 def _job(label: str) -> dict[str, Any]:
     purpose = label.split(".", 3)[3]
-    return {"label": label, "purpose": purpose, "loaded": launchd.is_loaded(label), "said": launchd.last_words(label)}
+    return {
+        "label": label,
+        "purpose": purpose,
+        "loaded": launchd.is_loaded(label),
+        "said": launchd.last_log_line(label),
+    }
 
 
-def _counts(binaries: Binaries, loadable: Sequence[Image]) -> dict[str, Any]:
+def _counts(binaries: Binaries, loadable: Sequence[MachOSlice]) -> dict[str, Any]:
     """How much was looked at, and how much not, for no process of the jail can load it."""
     everything = [image for images in binaries.files.values() for image in images]
     looked_at = {id(image) for image in loadable}
@@ -156,19 +161,21 @@ def _drift_report(drift: Drift) -> dict[str, Any]:
     names = {"missing": drift.missing, "foreign": drift.foreign}
     report: dict[str, Any] = {"clean": not (drift.changed or drift.missing)}
     for name, found in pairs.items():
-        listed = [{"path": shown(path), "why": why} for path, why in sorted(found)[:MOST_LISTED]]
+        listed = [{"path": display_path(path), "why": why} for path, why in sorted(found)[:MOST_LISTED]]
         report.update({name: listed, f"{name}_total": len(found)})
     for name, paths in names.items():
-        report.update({name: [shown(path) for path in sorted(paths)[:MOST_LISTED]], f"{name}_total": len(paths)})
+        report.update({name: [display_path(path) for path in sorted(paths)[:MOST_LISTED]], f"{name}_total": len(paths)})
     return report
 
 
-def _closure_report(found: library_closure.Closure, present: Sequence[Cache], binaries: Binaries) -> dict[str, Any]:
+def _closure_report(
+    found: library_closure.LibraryReport, present: Sequence[Cache], binaries: Binaries
+) -> dict[str, Any]:
     faults = [fault for cache in present for fault in cache.faults]
     report: dict[str, Any] = {
         "complete": bool(present) and not (found.missing or faults),
         "cache_faults": faults if present else ["there is no shared cache: no program can start"],
-        "damaged": [{"path": shown(path), "why": why} for path, why in sorted(binaries.damaged)[:MOST_LISTED]],
+        "damaged": [{"path": display_path(path), "why": why} for path, why in sorted(binaries.damaged)[:MOST_LISTED]],
     }
     for name, missing in (("missing", found.missing), ("optional", found.optional), ("undecided", found.undecided)):
         libraries = _by_library(missing)
@@ -182,7 +189,7 @@ def _by_library(missing: Iterable[library_closure.Missing]) -> list[dict[str, An
     for one in missing:
         archs, needing = rows.setdefault((show(one.library), one.why), (set(), set()))
         archs.add(one.arch)
-        needing.add(shown(one.needed_by))
+        needing.add(display_path(one.needed_by))
     return [
         {
             "library": library,
@@ -198,7 +205,7 @@ def _by_library(missing: Iterable[library_closure.Missing]) -> list[dict[str, An
 def _signing_report(found: signing.Signing) -> dict[str, Any]:
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for image, cause, detail in found.refused:
-        row = rows.setdefault((shown(image.path), cause, detail), {**_signer(image), "architectures": []})
+        row = rows.setdefault((display_path(image.path), cause, detail), {**_signer(image), "architectures": []})
         row["architectures"].append(image.code.arch)
     refused = [
         {"path": path, "cause": cause, "detail": detail, **row} for (path, cause, detail), row in sorted(rows.items())
@@ -213,7 +220,7 @@ def _signing_report(found: signing.Signing) -> dict[str, Any]:
     }
 
 
-def _signer(image: Image) -> dict[str, Any]:
+def _signer(image: MachOSlice) -> dict[str, Any]:
     signature = image.signature
     if signature is None:
         return {"signer": "none", "identifier": "", "team": "", "flags": []}

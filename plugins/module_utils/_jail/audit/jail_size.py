@@ -9,11 +9,11 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ..sizes import Tally
+from ..sizes import SizeByGroup
 from .tree_walk import Directory
 
 
-class Once:
+class UniqueFiles:
     """Files of a walk, each once: one with several names where it is met first."""
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class Sizes:
     """Adds up what it is shown."""
 
     def __init__(self) -> None:
-        self._tally = Tally()
-        self._once = Once()
+        self._tally = SizeByGroup()
+        self._once = UniqueFiles()
 
     def visit(self, directory: Directory) -> None:
         for _name, status in self._once.files(directory):

@@ -25,9 +25,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..macho.macho import FAMILIES, Dependency
-from .binaries import Image
+from .binaries import MachOSlice
 from .library_search import FITS, PROGRAM, RPATH, Chain, Found, Search, expand
-from .tree_walk import shown
+from .tree_walk import display_path
 
 MOST_STEPS = 1_000_000
 """Names looked at while programs are gone through: a few seconds."""
@@ -47,7 +47,7 @@ class Missing(NamedTuple):
     """The path of the image that names it."""
 
 
-class Closure(NamedTuple):
+class LibraryReport(NamedTuple):
     """What was found."""
 
     missing: list[Missing]
@@ -58,7 +58,7 @@ class Closure(NamedTuple):
 class _Open:
     """A name that means different things to different programs, as far as they were gone through."""
 
-    def __init__(self, image: Image, need: Dependency, found: Found) -> None:
+    def __init__(self, image: MachOSlice, need: Dependency, found: Found) -> None:
         self.image, self.need, self.found = image, need, found
         self.loaded = False
         """Whether some program found it."""
@@ -66,26 +66,26 @@ class _Open:
         """A program that did not."""
 
 
-def check(images: Sequence[Image], search: Search) -> Closure:
+def check(images: Sequence[MachOSlice], search: Search) -> LibraryReport:
     """Search for what these images need; all of them can be loaded in the jail."""
     run = _Run(images, search)
     run.settle()
-    run.give_up()
+    run.drop_impossible()
     run.load()
     run.judge()
     return run.closure
 
 
-def key(image: Image) -> Key:
+def key(image: MachOSlice) -> Key:
     return image.path, image.code.arch
 
 
 class _Run:
-    def __init__(self, images: Sequence[Image], search: Search) -> None:
+    def __init__(self, images: Sequence[MachOSlice], search: Search) -> None:
         self._images, self._search = images, search
-        self.closure = Closure([], [], [])
+        self.closure = LibraryReport([], [], [])
         self.open: dict[tuple[Key, bytes], _Open] = {}
-        self._loads: dict[Key, dict[bytes, Image]] = {}
+        self._loads: dict[Key, dict[bytes, MachOSlice]] = {}
         """What an image loads, by the name it gives it, as far as that is settled."""
         self._loaded: set[Key] = set()
         self._steps = 0
@@ -108,20 +108,20 @@ class _Run:
                 elif found.why:
                     self._report(image, need, found.why if need.name.startswith((b"/", b"@")) else BY_DIRECTORY)
 
-    def _settle_dylinker(self, image: Image, dylinker: bytes) -> None:
+    def _settle_dylinker(self, image: MachOSlice, dylinker: bytes) -> None:
         """The kernel, too, looks for it in the jail (xnu bsd/kern/mach_loader.c load_dylinker)."""
         why = self._search.file(dylinker)
         if why:
             self.closure.missing.append(Missing(dylinker, image.code.arch, why, image.path))
 
-    def _report(self, image: Image, need: Dependency, why: str) -> None:
+    def _report(self, image: MachOSlice, need: Dependency, why: str) -> None:
         found = Missing(need.name, image.code.arch, why, image.path)
         if why in (BY_PROGRAM, BY_DIRECTORY):
             self.closure.undecided.append(found)
         else:
             (self.closure.optional if need.optional else self.closure.missing).append(found)
 
-    def give_up(self) -> None:
+    def drop_impossible(self) -> None:
         """Settle what is open and has no place in the jail to which any program could lead."""
         places, names = _Places(self._images), {image.code.name for image in self._images}
         for place, open_ in list(self.open.items()):
@@ -144,7 +144,7 @@ class _Run:
                 if key(image) not in self._loaded and not (first and key(image) in linked):
                     self._load(image)
 
-    def _concerned(self) -> list[Image]:
+    def _concerned(self) -> list[MachOSlice]:
         """The images that load one with an open name, or have one."""
         loaders: dict[Key, list[Key]] = {}
         for loader, loads in self._loads.items():
@@ -159,7 +159,7 @@ class _Run:
                     todo.append(loader)
         return [image for image in self._images if key(image) in found]
 
-    def _load(self, root: Image) -> None:
+    def _load(self, root: MachOSlice) -> None:
         """Load a program and what it needs; a library is loaded once, by the first that asks for it."""
         program = root.path if root.code.kind == "execute" else None
         here, names = {key(root)}, {root.code.name}
@@ -177,7 +177,7 @@ class _Run:
                     names.add(image.code.name)
                     todo.append(Chain(image, chain))
 
-    def _find(self, need: Dependency, chain: Chain, program: bytes | None, again: bool) -> Image | None:
+    def _find(self, need: Dependency, chain: Chain, program: bytes | None, again: bool) -> MachOSlice | None:
         """What a name leads to with the chain that loaded the image."""
         open_ = self.open.get((key(chain.image), need.name))
         if open_ is None:
@@ -196,7 +196,7 @@ class _Run:
         """Say what became of each open name."""
         for open_ in self.open.values():
             if open_.failed is not None:
-                by = "" if open_.failed == open_.image.path else f" (when loaded by {shown(open_.failed)})"
+                by = "" if open_.failed == open_.image.path else f" (when loaded by {display_path(open_.failed)})"
                 self._report(open_.image, open_.need, open_.found.why + by)
             elif not open_.loaded:
                 self._report(open_.image, open_.need, BY_PROGRAM)
@@ -205,7 +205,7 @@ class _Run:
 class _Places:
     """Where the programs and libraries of the jail could make @rpath and @executable_path lead."""
 
-    def __init__(self, images: Iterable[Image]) -> None:
+    def __init__(self, images: Iterable[MachOSlice]) -> None:
         self._rpaths: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
         self._programs: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
         for image in images:
@@ -229,6 +229,6 @@ class _Places:
                     yield path
 
 
-def loadable(images: Iterable[Image], families: set[str]) -> list[Image]:
+def loadable(images: Iterable[MachOSlice], families: set[str]) -> list[MachOSlice]:
     """Those of the architectures that the jail runs."""
     return [image for image in images if image.code.arch in FITS and FAMILIES[image.code.arch] in families]

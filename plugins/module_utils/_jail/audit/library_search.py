@@ -21,8 +21,8 @@ from ..errors import InputError
 from ..macho.macho import CATALYST, FAMILIES
 from ..macho.shared_caches import Cache
 from ..system.resolve import Resolver
-from .binaries import Image
-from .tree_walk import shown
+from .binaries import MachOSlice
+from .tree_walk import display_path
 
 FITS = {
     "arm64": ("arm64",),
@@ -44,7 +44,7 @@ FRAMEWORK_FALLBACKS = (b"/Library/Frameworks", b"/System/Library/Frameworks")
 class Chain(NamedTuple):
     """An image and what loaded it, back to the program: all their rpaths count."""
 
-    image: Image
+    image: MachOSlice
     loader: Chain | None = None
 
     def rpaths(self, program: bytes | None) -> Iterator[bytes]:
@@ -61,7 +61,7 @@ class Chain(NamedTuple):
 class Found(NamedTuple):
     """What a search came to."""
 
-    image: Image | None = None
+    image: MachOSlice | None = None
     """The file that is loaded; None for one of the shared cache, or below a mount."""
     why: str = ""
     """Why nothing was found; empty when something was."""
@@ -71,7 +71,11 @@ class Search:
     """Answers for one jail."""
 
     def __init__(
-        self, resolver: Resolver, files: Mapping[bytes, Sequence[Image]], caches: Sequence[Cache], mounts: set[bytes]
+        self,
+        resolver: Resolver,
+        files: Mapping[bytes, Sequence[MachOSlice]],
+        caches: Sequence[Cache],
+        mounts: set[bytes],
     ) -> None:
         self._resolver, self._files, self._mounts = resolver, files, mounts
         self._cached: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
@@ -128,8 +132,8 @@ class Search:
             if fitting in images:
                 return Found(images[fitting])
         if not images:
-            return Found(None, f"{shown(real)} is not a library")
-        return Found(None, f"{shown(real)} has no code for {arch}, only for {', '.join(sorted(images))}")
+            return Found(None, f"{display_path(real)} is not a library")
+        return Found(None, f"{display_path(real)} has no code for {arch}, only for {', '.join(sorted(images))}")
 
 
 NOT_THERE = "not in the jail, and not in its shared cache"

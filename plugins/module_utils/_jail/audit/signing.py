@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ..macho.code_signature import APPLE
 from ..macho.macho import FAMILIES
-from .binaries import Image
+from .binaries import MachOSlice
 
 ENFORCED = 0x100 | 0x200 | 0x1000 | 0x10000
 """Flags with which Intel Macs, too, insist on a good signature: hard, kill, enforcement, runtime."""
@@ -71,7 +71,7 @@ CAUSES = {
 class Refused(NamedTuple):
     """An image that would not run."""
 
-    image: Image
+    image: MachOSlice
     cause: str
     detail: str
 
@@ -84,7 +84,7 @@ class Signing(NamedTuple):
     """How many images are signed by whom: apple, developer id, another, nobody (ad hoc), none."""
 
 
-def check(images: Sequence[Image]) -> Signing:
+def check(images: Sequence[MachOSlice]) -> Signing:
     """Look at the signatures of these images; all of them can be loaded in the jail."""
     archs: dict[bytes, set[str]] = {}
     for image in images:
@@ -98,7 +98,7 @@ def check(images: Sequence[Image]) -> Signing:
     return Signing(refused, signers)
 
 
-def _cause(image: Image, archs: set[str]) -> tuple[str, str] | None:
+def _cause(image: MachOSlice, archs: set[str]) -> tuple[str, str] | None:
     """Why an image would not run, and what is known besides; None when nothing is against it."""
     signature, silicon = image.signature, FAMILIES[image.code.arch] == "arm"
     if signature is None:

@@ -144,6 +144,6 @@ def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_re
     return entries
 
 
-def shown(path: bytes) -> str:
+def display_path(path: bytes) -> str:
     """A path of the jail for people, as a process in the jail would write it."""
     return "/" + show(path)

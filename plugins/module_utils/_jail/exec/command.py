@@ -218,7 +218,7 @@ def surroundings(jail: str, account: Account, root: Root, clean: bool) -> dict[s
     """The environment that the program starts from, without what the user adds."""
     if not clean:
         return dict(os.environ)
-    return chroot_exec.surroundings(jail, account.name, account.home, account.shell, temporary_directory(account, root))
+    return chroot_exec.default_env(jail, account.name, account.home, account.shell, temporary_directory(account, root))
 
 
 def temporary_directory(account: Account, root: Root) -> str:

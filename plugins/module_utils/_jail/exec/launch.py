@@ -14,7 +14,7 @@ from ..errors import OperationError
 from ..limits import PROGRAM_OUTPUT
 from ..programs import chroot_exec, jail_session, launcher
 from ..programs.bundle import program
-from ..system.process import Channel, Ended, run
+from ..system.process import CompletedRun, HelperPipes, run
 from ..system.rooted import Root
 
 
@@ -33,7 +33,7 @@ class Report(NamedTuple):
 
 def enter(
     root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None, limit: int = PROGRAM_OUTPUT
-) -> tuple[Report, Ended]:
+) -> tuple[Report, CompletedRun]:
     """Do what `plan` says in the directory `root`, with its open descriptor: no path is looked up again.
 
     The plan holds check, argv, shells (the first that is there starts argv, as
@@ -42,8 +42,8 @@ def enter(
     """
     folder = changed_by_others(root)
     if folder:
-        return Report("others", folder), Ended(0, b"", b"")
-    channel = Channel(json.dumps(plan).encode())
+        return Report("others", folder), CompletedRun(0, b"", b"")
+    channel = HelperPipes(json.dumps(plan).encode())
     text = program(chroot_exec, launcher, call=f"launch{(*channel.theirs, root.fd)}")
     argv = [sys.executable, "-I", "-S", "-c", text]
     ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd], limit=limit)

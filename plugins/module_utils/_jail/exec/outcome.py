@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError, JailError, OperationError
 from ..result import Result
-from ..system.process import Ended
+from ..system.process import CompletedRun
 from .launch import Report
 
 # macOS: "Bad CPU type in executable" (xnu bsd/sys/errno.h); other systems have no such errno.
@@ -117,7 +117,7 @@ def _nothing(words: list[str], said: str) -> dict[str, Any]:
 # -- it ran --------------------------------------------------------------------------
 
 
-def ran(words: list[str], ended: Ended, strip: bool, timeout: float | None, start: datetime) -> Result:
+def ran(words: list[str], ended: CompletedRun, strip: bool, timeout: float | None, start: datetime) -> Result:
     """It came to its end, or to the end of its time."""
     end = datetime.now().astimezone()
     found: dict[str, Any] = {
@@ -138,7 +138,7 @@ def ran(words: list[str], ended: Ended, strip: bool, timeout: float | None, star
     return Result(True, found, failed=bool(found["msg"]))
 
 
-def _complaint(ended: Ended, timeout: float | None) -> str:
+def _complaint(ended: CompletedRun, timeout: float | None) -> str:
     """Why the task fails; empty when the program did well."""
     if ended.timed_out:
         return f"timed out: still running after {timeout:g} seconds, so it was ended with all it had started"

@@ -21,12 +21,12 @@ from collections.abc import Iterable
 from ..errors import InputError, failed, show
 from ..protected import guards_state, safe_mode
 from ..rootfs.spec.base_layout import IMPLIED
-from ..staging import STAGE
+from ..staging import STAGING
 from ..system import at
+from ..system.open_directories import OpenDirectories
 from ..system.platform.current import backend
 from ..system.rooted import Root
-from ..system.way import Way
-from .content import travels
+from .content import is_portable
 from .entry_names import fault_of_entry
 from .left_out import LeftOut
 from .unpacking import Entry, Unpacked
@@ -41,10 +41,10 @@ class Applier:
 
     def __init__(self, root: Root) -> None:
         self._root, self._backend = root, backend()
-        self._stage = root.open_dir(STAGE)
+        self._stage = root.open_dir(STAGING)
         self._umask = os.umask(0)
         self._opened = IMPLIED.st_mode & 0o7777
-        self._way = Way(root)
+        self._way = OpenDirectories(root)
         self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class Applier:
         if path:
             self._root.make_dir(path, entry.st_mode & 0o7777, entry.st_uid, entry.st_gid)
         with self._root.directory(path) as fd:
-            for name in filter(travels, self._backend.xattrs(fd).keys() - entry.xattrs.keys()):
+            for name in filter(is_portable, self._backend.xattrs(fd).keys() - entry.xattrs.keys()):
                 self._backend.remove_xattr(fd, name)  # of a lower layer
             self._set_xattrs(fd, entry)
             self._backend.finish(fd, entry, times=False)
@@ -212,7 +212,7 @@ class Applier:
 
     def _set_xattrs(self, fd: int, entry: Entry) -> None:
         for name, value in entry.xattrs.items():
-            why = self._backend.set_xattr(fd, name, value) if travels(name) else ""
+            why = self._backend.set_xattr(fd, name, value) if is_portable(name) else ""
             if why:
                 self.left_out.add(entry.path, f"is refused on this volume, {show(name)} ({why})")
 

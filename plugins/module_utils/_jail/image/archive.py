@@ -20,7 +20,7 @@ from typing import BinaryIO
 from ..errors import InputError, show
 from ..limits import IMAGE_JSON
 from ..system import host, progress
-from ..system.lock import alone_in
+from ..system.lock import locked_directory
 from ..system.rooted import Root
 from ..tar import reader, writer
 from ..tar.names import plain_name
@@ -186,7 +186,7 @@ def read(path: str, store: Layout, name: str) -> None:
     parts = (manifest.get("config"), *(layers if isinstance(layers, list) else ()))
     blobs = {wanted, *(descriptor_of(part, f"the manifest {wanted.digest}") for part in parts)}
     needed = {blob.digest for blob in blobs}
-    with alone_in(store.root):
+    with locked_directory(store.root):
         progress.begin(progress.VERIFY, len(needed), sum(blob.size for blob in blobs), host.free_bytes(store.root.path))
         store.sweep()
         with _opened(real) as members:

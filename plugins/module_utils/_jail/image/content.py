@@ -24,10 +24,10 @@ LAYERS = ("shared cache", "system", "Command Line Tools", "Homebrew", "rest")
 LAYER_OF = {"shared_cache": 0, "frameworks": 1, "system": 1, "clt": 2, "homebrew": 3}
 REST = 4
 
-LITTER = frozenset((b".DS_Store", b".Spotlight-V100", b".TemporaryItems", b".Trashes", b".fseventsd"))
+JUNK = frozenset((b".DS_Store", b".Spotlight-V100", b".TemporaryItems", b".Trashes", b".fseventsd"))
 APPLE_DOUBLE = b"._"
 
-ABOUT_THE_MAC = (
+LOCAL_XATTRS = (
     "acl",  # the backend's name for an access control list, which names users by identifiers of this Mac
     "com.apple.lastuseddate",
     "com.apple.metadata:",
@@ -48,9 +48,9 @@ def is_kept(name: bytes, mode: int) -> bool:
     """Whether something in a directory of the jail goes into an image."""
     if stat.S_IFMT(mode) in (stat.S_IFSOCK, stat.S_IFIFO):
         return False
-    return name[:1] != b"." or not (name.startswith((APPLE_DOUBLE, WHITEOUT)) or name in LITTER)
+    return name[:1] != b"." or not (name.startswith((APPLE_DOUBLE, WHITEOUT)) or name in JUNK)
 
 
-def travels(attribute: str) -> bool:
+def is_portable(attribute: str) -> bool:
     """Whether an extended attribute goes into an image; one whose name holds `=` or `/` cannot."""
-    return not (is_of_the_mac(attribute) or attribute.startswith(ABOUT_THE_MAC) or "=" in attribute or "/" in attribute)
+    return not (is_of_the_mac(attribute) or attribute.startswith(LOCAL_XATTRS) or "=" in attribute or "/" in attribute)

@@ -19,7 +19,7 @@ from .export import export
 from .layout import open_layout
 from .platforms import digest_for_this_mac
 from .present import is_made_of, place_for, unpack
-from .transport import Access, Registry
+from .transport import Registry, RegistryAuth
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -67,7 +67,7 @@ def _registry(params: dict[str, Any]) -> Registry | None:
     """The one that is asked for; InputError for one that cannot do what is."""
     if not params["reference"]:
         return None
-    registry = Registry(params["reference"], Access(**{name: params[name] for name in Access._fields}))
+    registry = Registry(params["reference"], RegistryAuth(**{name: params[name] for name in RegistryAuth._fields}))
     if registry.wanted and params["state"] == "exported":
         raise InputError(f"cannot push to {registry.reference}: it names an image by its digest (give a tag)")
     return registry

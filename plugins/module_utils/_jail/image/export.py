@@ -16,16 +16,16 @@ from contextlib import closing
 from typing import Any, Callable, Union
 
 from ..errors import InputError, show
-from ..jail import Jail, is_vacant, jail_path, open_jail
-from ..predicted import not_there_yet
+from ..jail import Jail, is_empty, jail_path, open_jail
+from ..predicted import not_built_yet_warning
 from ..result import Result
 from ..sizes import size
 from ..system import host, progress
-from ..system.lock import alone_in
+from ..system.lock import locked_directory
 from . import config as configs
 from .blocks import Blocks, Former
 from .config import Layer, Settings
-from .known import Known
+from .known import LayerCache
 from .layer import LayerWriter
 from .layout import CONFIG_TYPE, MANIFEST_TYPE, Descriptor, Layout, encode, open_layout
 from .packing import DENSEST, SMALL, TRAILER, Gzip
@@ -43,8 +43,8 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
     started = time.monotonic()
     place = _place(layout)
     path = jail_path(jail)
-    if check and is_vacant(path):
-        return Result(True, {"layers": []}, [f"+ image {name}"], [not_there_yet(path)])
+    if check and is_empty(path):
+        return Result(True, {"layers": []}, [f"+ image {name}"], [not_built_yet_warning(path)])
     with open_jail(jail) as opened:
         if (place + b"/").startswith(opened.path + b"/"):
             raise InputError(f"{layout} lies in the jail {show(opened.path)}: choose a directory outside of it")
@@ -62,7 +62,7 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
 def _export(jail: Jail, store: Layout, settings: Settings, name: str, check: bool) -> Result:
     if check:
         return _Export(jail, store, settings).result(name, check)
-    with alone_in(store.root):
+    with locked_directory(store.root):
         store.sweep()
         return _Export(jail, store, settings).result(name, check)
 
@@ -79,7 +79,7 @@ class _Export:
 
     def __init__(self, jail: Jail, store: Layout, settings: Settings) -> None:
         self._jail, self._store, self._settings = jail, store, settings
-        self._known = Known(jail.path)
+        self._known = LayerCache(jail.path)
         self._scan = Scan(jail.root, jail.mounts())
         self._made: list[Layer] = []
         self._fingerprints: dict[str, Layer] = {}

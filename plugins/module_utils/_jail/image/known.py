@@ -27,7 +27,7 @@ BLOCKS = "blocks of "
 """As no fingerprint begins; the name of a layer follows."""
 
 
-class Known:
+class LayerCache:
     """By fingerprint, the layers of one jail."""
 
     def __init__(self, jail: bytes) -> None:

@@ -26,7 +26,7 @@ from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..tar import writer
 from ..tar.writer import Owned
-from .content import is_kept, layer_of, travels
+from .content import is_kept, is_portable, layer_of
 from .left_out import LeftOut, fault_of_device, fault_of_symlink
 from .scan import LayerPlan, Scan
 
@@ -208,4 +208,4 @@ class LayerWriter:
 
     def _xattrs(self, fd: int) -> dict[str, bytes]:
         found = self._backend.xattrs(fd)
-        return {key: value for key, value in found.items() if travels(key)} if found else {}
+        return {key: value for key, value in found.items() if is_portable(key)} if found else {}

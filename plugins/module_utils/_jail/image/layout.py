@@ -251,17 +251,17 @@ class Layout:
                     self.root.remove_tree(folder + name)
 
 
-class Pretended(Layout):
+class DryRunLayout(Layout):
     """For check mode: knows what is there, and keeps nothing."""
 
     def put(self, media_type: str, data: bytes) -> Descriptor:
         return Descriptor(media_type, digest_of(data), len(data))
 
     def blob(self) -> Blob:
-        return _Nowhere()
+        return _NullBlob()
 
 
-class _Nowhere:
+class _NullBlob:
     def write(self, data: bytes) -> None: ...
     def keep(self, digest: str) -> None: ...
     def drop(self) -> None: ...
@@ -315,7 +315,7 @@ def open_layout(path: bytes, check: bool) -> Layout:
     """The layout at a path of the Mac, made when it is not there; InputError when something else is."""
     if not os.path.lexists(path):
         if check:
-            return Pretended(Root.absent(path))
+            return DryRunLayout(Root.absent(path))
         host.make_dirs(path + b"/" + BLOBS)
     root = Root(path)
     try:
@@ -327,7 +327,7 @@ def open_layout(path: bytes, check: bool) -> Layout:
                 "layout: choose a directory of its own"
             )
         if check:
-            return Pretended(root)
+            return DryRunLayout(root)
         host.make_dirs(path + b"/" + BLOBS)
     except BaseException:
         root.close()

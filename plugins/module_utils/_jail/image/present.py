@@ -29,7 +29,7 @@ from ..result import Result
 from ..rootfs.remove import remove, take_back
 from ..sizes import size
 from ..system import host, progress
-from ..system.lock import Turn
+from ..system.lock import BuildLock
 from ..system.rooted import Root
 from . import platforms
 from .applying import Applier
@@ -72,7 +72,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
         if check:
             inspection = _inspect(real, image, store)
         else:
-            with closing(Turn(f"unpack {show(real)}")) as turn:
+            with closing(BuildLock(f"unpack {show(real)}")) as turn:
                 inspection = _make(real, image, store, turn, place if former else None)
                 warnings += [*inspection.lacking, *turn.remarks]
     seconds = round(time.monotonic() - started, 3)
@@ -84,7 +84,7 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
 
 def place_for(path: str, beside: str | None, digest: str) -> str:
     """Where the jail of an image is or is to be made: `beside`, when there is a jail of something else at `path`."""
-    if beside is None or jails.is_vacant(jails.jail_path(path)):
+    if beside is None or jails.is_empty(jails.jail_path(path)):
         return path
     with jails.open_jail(path) as jail:
         return path if jail.entry.get("image") == digest else beside
@@ -93,7 +93,7 @@ def place_for(path: str, beside: str | None, digest: str) -> str:
 def _is_former(path: str, digest: str) -> bool:
     """Whether there is a jail of another image, which a deployment left; InputError for a jail of nobody's image."""
     real = jails.jail_path(path)
-    if jails.is_vacant(real):
+    if jails.is_empty(real):
         return False
     with jails.open_jail(path) as jail:
         made = jail.entry.get("image")
@@ -115,7 +115,7 @@ def is_made_of(path: str, digest: str) -> bool:
 def _sweep(path: str) -> None:
     """Remove what a run left that was killed when the jail was complete; one that is at work does so itself."""
     with jails.open_jail(path) as jail, suppress(BusyError):
-        if jail.root.lstat(staging.STAGE) and jail.root.names(staging.STAGE):
+        if jail.root.lstat(staging.STAGING) and jail.root.names(staging.STAGING):
             jail.lock()
 
 
@@ -171,7 +171,7 @@ def _release(path: str | bytes) -> Release | None:
 
 def _is_there(real: bytes, image: Image, path: str) -> bool:
     """Whether the jail is made of this image; False also for one to begin or to go on with; InputError for another."""
-    if jails.is_vacant(real):
+    if jails.is_empty(real):
         return False
     with jails.open_jail(path) as jail:
         made = jail.entry.get("image")
@@ -191,7 +191,7 @@ def _is_untouched(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _make(real: bytes, image: Image, store: Layout, turn: Turn, former: str | None) -> Inspection:
+def _make(real: bytes, image: Image, store: Layout, turn: BuildLock, former: str | None) -> Inspection:
     """Make it in one pass, or else in two, instead of the jail `former`; what was found out."""
     _take_back_closed(real, image)
     found = None if os.path.lexists(real) else _make_at_once(real, image, store, turn)
@@ -205,7 +205,7 @@ def _make(real: bytes, image: Image, store: Layout, turn: Turn, former: str | No
 
 def _take_back_closed(real: bytes, image: Image) -> None:
     """Remove what a killed run put into a jail of this image before all of it was compared with its digest."""
-    if jails.is_vacant(real):
+    if jails.is_empty(real):
         return
     with jails.open_jail(os.fsdecode(real)) as jail:
         if _is_closed(jail, image):
@@ -226,11 +226,11 @@ def _inspect(real: bytes, image: Image, store: Layout) -> Inspection:
     return inspection
 
 
-def _make_at_once(real: bytes, image: Image, store: Layout, turn: Turn) -> Inspection | None:
+def _make_at_once(real: bytes, image: Image, store: Layout, turn: BuildLock) -> Inspection | None:
     """Make it in one pass; None when that cannot be, and nothing is there, or another run's jail."""
     above = host.missing_dirs(os.path.dirname(real))
     with jails.create(real, image=image.digest, layers=0, closed=True) as jail:
-        if not jail.nascent:
+        if not jail.just_created:
             return None
         jail.lock()
         try:
@@ -243,7 +243,7 @@ def _make_at_once(real: bytes, image: Image, store: Layout, turn: Turn) -> Inspe
     return None
 
 
-def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: Turn) -> Inspection:
+def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: BuildLock) -> Inspection:
     with closing(Applier(jail.root)) as applier:
         applier.close_to_others(new=True)
         inspection = AtOnce(store, jail.path, applier)
@@ -266,8 +266,8 @@ def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> Non
     jail.mark(state="complete", closed=None, built=int(time.time()), **known)
 
 
-def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> None:
-    jail = jails.create(real) if jails.is_vacant(real) else jails.open_jail(os.fsdecode(real))
+def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: BuildLock) -> None:
+    jail = jails.create(real) if jails.is_empty(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
         jail.refuse_unknown("unpack an image into")
@@ -284,7 +284,7 @@ def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspec
             raise
 
 
-def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, turn: Turn) -> None:
+def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, turn: BuildLock) -> None:
     with closing(Applier(jail.root)) as applier:
         if jail.entry.get("closed"):
             applier.close_to_others(new=False)

@@ -24,8 +24,8 @@ from typing import BinaryIO, Callable, NamedTuple
 
 from ..errors import InputError, JailError, show
 from ..system import host, nobody_files, progress, run_directories
-from ..system.lock import alone_in
-from ..system.process import Ended, run
+from ..system.lock import locked_directory
+from ..system.process import CompletedRun, run
 from ..system.rooted import Root
 from . import logins
 from .config import GO_NAMES
@@ -55,7 +55,7 @@ LENT = b".darwin.jail.lent"
 CHUNK = 1 << 20
 PAUSE = 2.0
 """Seconds before the second attempt; each further one waits twice as long."""
-FINAL = re.compile(
+FATAL = re.compile(
     r": (unauthorized|authentication required|denied|unexpected status code 40[13])(?=[:;, ]|$)"
     r"|server gave HTTP response",
     re.IGNORECASE,
@@ -67,7 +67,7 @@ class TransportError(JailError):
     """An image could not be carried to or from a registry."""
 
 
-class Access(NamedTuple):
+class RegistryAuth(NamedTuple):
     """How a registry is spoken to: options of the module."""
 
     auth_file: str | None = None
@@ -80,7 +80,7 @@ class Access(NamedTuple):
 class Registry:
     """An image in a registry."""
 
-    def __init__(self, reference: str, access: Access) -> None:
+    def __init__(self, reference: str, access: RegistryAuth) -> None:
         match = REFERENCE.fullmatch(reference)
         if not match or len(reference) > 500:
             raise InputError(
@@ -130,7 +130,7 @@ class Registry:
         """Fetch what a layout lacks of an image; what only the former one of this name needed is removed."""
         source = f"{self._name}@{digest}"
         platform = f"darwin/{GO_NAMES.get(architecture, architecture)}"
-        with closing(open_layout(host.real_path(layout), check=False)) as store, alone_in(store.root):
+        with closing(open_layout(host.real_path(layout), check=False)) as store, locked_directory(store.root):
             store.sweep()
             entry = None
             while entry is None:
@@ -185,7 +185,7 @@ class Registry:
 
     # -- the program ----------------------------------------------------------------
 
-    def _try(self, command: Callable[[Tool], Command], may_lack: bool = False) -> Ended | None:
+    def _try(self, command: Callable[[Tool], Command], may_lack: bool = False) -> CompletedRun | None:
         """Run it, again when it fails; None when the image is not there and may lack; TransportError otherwise."""
         pause, name = PAUSE, self._kind.name
         for attempt in range(self._access.retries + 1):
@@ -194,7 +194,7 @@ class Registry:
                 return ended
             if may_lack and any(map(self._kind.lacks.match, _lines(ended.stderr))):
                 return None
-            final = FINAL.search(_message(ended.stderr))
+            final = FATAL.search(_message(ended.stderr))
             said = self._secret(_message(ended.stderr))
             if attempt < self._access.retries and not final:
                 self.warnings.append(f"{name} failed and is tried again: {show(said)}")
@@ -208,7 +208,7 @@ class Registry:
         """What is said, without a password in it."""
         return said.replace(self._access.password, "********") if self._access.password else said
 
-    def _run(self, command: Callable[[Tool], Command]) -> Ended:
+    def _run(self, command: Callable[[Tool], Command]) -> CompletedRun:
         login = self._login
         with nobody_files.directory(PLACE, {} if login is None else {"config.json": login}) as folder:
             given = None if login is None else folder

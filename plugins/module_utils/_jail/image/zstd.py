@@ -21,7 +21,7 @@ from ..errors import InputError, OperationError
 from ..limits import SMALL_BLOCKS, STREAMS
 from ..macos import third_party
 from ..system.process import run
-from ..system.stream_filter import Filter
+from ..system.stream_filter import StreamFilter
 from .unpacking import Unpacked
 
 PLACES = (third_party.OWN, *third_party.HOMEBREW, "/usr/bin")
@@ -60,7 +60,7 @@ class Zstd:
         self._held = 0
         self.plain_size = self.packed_size = 0
         self._program = program()
-        self._filter = Filter([self._program, "-q", "-c", f"-{LEVEL}", f"-T{THREADS}"])
+        self._filter = StreamFilter([self._program, "-q", "-c", f"-{LEVEL}", f"-T{THREADS}"])
         self._filter.put_into(self._take)
 
     def begin(self, name: bytes, size: int) -> None:
@@ -173,7 +173,7 @@ class UnpackedZstd(Unpacked):
 
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
         super().__init__(file, packed_size, where)
-        self._filter = Filter([program(), "-q", "-d", "-c", f"--long={WINDOW}"])
+        self._filter = StreamFilter([program(), "-q", "-d", "-c", f"--long={WINDOW}"])
         self._filter.take_from(self._pieces())
 
     def _pieces(self) -> Generator[bytes, None, None]:

@@ -22,7 +22,7 @@ from ..errors import InputError, OperationError, show
 from ..jail import jail_path, open_left
 from ..macos import launchd, third_party
 from ..macos.launchd import Job, Step
-from ..predicted import open_foretold
+from ..predicted import open_predicted
 from ..programs import bind_mount, daemon
 from ..programs.bundle import program
 from ..protected import is_state
@@ -37,7 +37,7 @@ from .bindfs import Bindfs, find_bindfs
 PROGRAM, COPY = "bind_mount.py", "bindfs"
 PURPOSE = "mount."
 
-MENDS_ITSELF = 1.5 * bind_mount.WAIT
+SELF_REPAIR_SECONDS = 1.5 * bind_mount.WAIT
 """Seconds after which a job has seen that its mount is gone, and mounted again."""
 PAUSE = 0.1
 
@@ -96,33 +96,33 @@ def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def refuse_overlaps(wishes: Sequence[Wanted], names: Names) -> None:
+def refuse_overlaps(specs: Sequence[Wanted], names: Names) -> None:
     """InputError when one mount would hide another, or lie in the Mac's directory that another one shows."""
-    for wish in wishes:
-        for other in wishes:
-            if wish is not other and names.is_below(wish.point, other.point):
+    for spec in specs:
+        for other in specs:
+            if spec is not other and names.is_below(spec.point, other.point):
                 raise InputError(
-                    f"{wish.where}: dest /{show(wish.point)} lies at or below that of {other.where}: "
+                    f"{spec.where}: dest /{show(spec.point)} lies at or below that of {other.where}: "
                     "choose another place, or mount them apart"
                 )
 
 
-def refuse_point(root: Root, wish: Wanted) -> None:
+def refuse_point(root: Root, spec: Wanted) -> None:
     """InputError when something cannot be mounted there: a link on the way, a file, or what holds something."""
     walked = b""
-    for part in wish.point.split(b"/"):
+    for part in spec.point.split(b"/"):
         walked += part
         status = root.lstat(walked)
         if status is None:
             return
         if not stat.S_ISDIR(status.st_mode):
             kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
-            raise InputError(f"{wish.where}: {show(root.outside(walked))} is {kind}: choose another dest")
+            raise InputError(f"{spec.where}: {show(root.outside(walked))} is {kind}: choose another dest")
         walked += b"/"
-    with root.directory(wish.point) as fd:
+    with root.directory(spec.point) as fd:
         if at.names(fd):
             raise InputError(
-                f"{wish.where}: {show(root.outside(wish.point))} is not empty, and a mount would hide what is in it: "
+                f"{spec.where}: {show(root.outside(spec.point))} is not empty, and a mount would hide what is in it: "
                 "empty it, or choose another dest"
             )
 
@@ -155,37 +155,37 @@ def _point_of(label: str) -> bytes:
 # -- what is to be done --------------------------------------------------------
 
 
-def arrange(
+def ensure(
     jail: str, mounts: Sequence[dict[str, Any]], bindfs: str | None, python: str, timeout: float, check: bool
 ) -> Result:
     """Make the mounts of a jail those of the list; all of it is looked at before anything is changed."""
     if os.geteuid() != 0:
         raise InputError(f"cannot mount anything in {jail}: only root can: set become: true")
     path = jail_path(jail)
-    wishes = [wanted(number, item, path) for number, item in enumerate(mounts)]
-    refuse_overlaps(wishes, names_at(path))
+    specs = [wanted(number, item, path) for number, item in enumerate(mounts)]
+    refuse_overlaps(specs, names_at(path))
     warnings: list[str] = []
     jobs: Jobs = {}
-    if wishes:
+    if specs:
         tool = find_bindfs(bindfs)
-        third_party.refuse_writable(python)
-        jobs = {job.label: (wish, job) for wish in wishes for job in (_job(path, wish, tool, python),)}
+        third_party.require_root_owned(python)
+        jobs = {job.label: (spec, job) for spec in specs for job in (_job(path, spec, tool, python),)}
         warnings += tool.warnings
-    with open_foretold(jail, check) if wishes else open_left(jail) as opened:
+    with open_predicted(jail, check) if specs else open_left(jail) as opened:
         opened.lock(check)
         return _carry_out(opened.root, jobs, check, timeout, [*warnings, *opened.foretold])
 
 
 def _carry_out(root: Root, jobs: Jobs, check: bool, timeout: float, warnings: list[str]) -> Result:
     steps = _drop(root, jobs)
-    for wish, job in jobs.values():
-        steps += _keep(root, wish, job)
+    for spec, job in jobs.values():
+        steps += _keep(root, spec, job)
     if steps and not check:
         for step in steps:
             step.execute()
         _see_mounted(root, jobs, timeout)
     report = [
-        {"src": show(wish.source), "dest": "/" + show(wish.point), "job": label} for label, (wish, _job) in jobs.items()
+        {"src": show(spec.source), "dest": "/" + show(spec.point), "job": label} for label, (spec, _job) in jobs.items()
     ]
     return Result(bool(steps), {"mounts": report}, [step.describe for step in steps], warnings)
 
@@ -195,10 +195,10 @@ def _label(path: bytes, point: bytes) -> str:
     return launchd.label(path, PURPOSE + launchd.slug("/" + os.fsdecode(names_at(path).key(point))))
 
 
-def _job(path: bytes, wish: Wanted, tool: Bindfs, python: str) -> Job:
-    label = _label(path, wish.point)
-    place = [os.fsdecode(word) for word in (path, wish.point, wish.source)]
-    command = [launchd.installed(label, COPY), *wish.options]
+def _job(path: bytes, spec: Wanted, tool: Bindfs, python: str) -> Job:
+    label = _label(path, spec.point)
+    place = [os.fsdecode(word) for word in (path, spec.point, spec.source)]
+    command = [launchd.installed(label, COPY), *spec.options]
     words = (python, "-I", "-S", launchd.installed(label, PROGRAM), *place, *command)
     text = program(daemon, bind_mount, call="main()").encode()
     return Job(label, words, {PROGRAM: text, COPY: tool.contents})
@@ -213,25 +213,25 @@ def _drop(root: Root, jobs: Jobs) -> list[Step]:
     return steps
 
 
-def _keep(root: Root, wish: Wanted, job: Job) -> list[Step]:
+def _keep(root: Root, spec: Wanted, job: Job) -> list[Step]:
     """Make one mount what it is to be; nothing when it is."""
     ours = job.label in launchd.labels(job.label)
-    there = _is_mounted(root, wish.point)
+    there = _is_mounted(root, spec.point)
     if there and not ours:
         raise InputError(
-            f"{wish.where}: something is mounted on {show(root.outside(wish.point))} that is not of this collection: "
+            f"{spec.where}: something is mounted on {show(root.outside(spec.point))} that is not of this collection: "
             "unmount it first"
         )
     if not there:
-        refuse_point(root, wish)
+        refuse_point(root, spec)
     steps = launchd.plan_present(job)
     if steps:
-        return [*_unmount(root, wish.point), *_make_point(root, wish.point), *steps]
-    deadline = time.monotonic() + MENDS_ITSELF
-    while not is_alive(root, wish.point):
+        return [*_unmount(root, spec.point), *_make_point(root, spec.point), *steps]
+    deadline = time.monotonic() + SELF_REPAIR_SECONDS
+    while not is_alive(root, spec.point):
         if time.monotonic() > deadline:
-            again = f"~ launchd job {job.label} (restarted, for /{show(wish.point)} is not mounted)"
-            return [*_make_point(root, wish.point), Step(again, lambda: launchd.restart(job.label))]
+            again = f"~ launchd job {job.label} (restarted, for /{show(spec.point)} is not mounted)"
+            return [*_make_point(root, spec.point), Step(again, lambda: launchd.restart(job.label))]
         time.sleep(PAUSE)
     return []
 
@@ -251,10 +251,10 @@ def _make_point(root: Root, point: bytes) -> list[Step]:
 def _see_mounted(root: Root, jobs: Jobs, timeout: float) -> None:
     """OperationError when a job did not mount in time, with what it says."""
     deadline = time.monotonic() + timeout
-    for label, (wish, _job) in jobs.items():
-        while not is_alive(root, wish.point):
+    for label, (spec, _job) in jobs.items():
+        while not is_alive(root, spec.point):
             if time.monotonic() > deadline:
-                said = f"its job says: {launchd.last_words(label)}"
+                said = f"its job says: {launchd.last_log_line(label)}"
                 reason = f"it is not mounted after {timeout:.0f} seconds"
-                raise OperationError(f"mount {show(wish.source)} on", root.outside(wish.point), reason, hint=said)
+                raise OperationError(f"mount {show(spec.source)} on", root.outside(spec.point), reason, hint=said)
             time.sleep(PAUSE)

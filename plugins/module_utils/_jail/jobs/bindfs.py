@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ..errors import FormatError, InputError, show
 from ..macho import macho
-from ..macho.byte_range import Extent
+from ..macho.byte_range import ByteRange
 from ..macos import third_party
 from ..macos.installed import fuses
 from ..system import host
@@ -55,7 +55,7 @@ def find_bindfs(path: str | None = None) -> Bindfs:
     found = next((place for place in places if os.path.isfile(place)), None)
     if found is None:
         raise InputError(NO_BINDFS.format(places=" or ".join(places)))
-    third_party.refuse_writable(found, third_party.copy_of(found))
+    third_party.require_root_owned(found, third_party.copy_of(found))
     contents = host.read_file(found, LARGEST)
     return Bindfs(found, contents, _loose_libraries(contents))
 
@@ -75,7 +75,7 @@ def _loose_libraries(contents: bytes) -> list[str]:
 
 def libraries(contents: bytes) -> set[bytes]:
     """The libraries that a program names; none when it is no Mach-O file."""
-    file = Extent(lambda start, size: contents[start : start + size], 0, len(contents))
+    file = ByteRange(lambda start, size: contents[start : start + size], 0, len(contents))
     try:
         return {needed.name for part in macho.extents(file) for needed in macho.read(part).dependencies}
     except FormatError:

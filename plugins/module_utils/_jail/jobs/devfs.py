@@ -18,7 +18,7 @@ from ..errors import InputError, OperationError, show
 from ..jail import jail_path, open_left
 from ..macos import launchd, third_party
 from ..macos.launchd import Job, Step
-from ..predicted import open_foretold
+from ..predicted import open_predicted
 from ..programs import daemon, devfs_mount
 from ..programs.bundle import program
 from ..result import Result
@@ -29,7 +29,7 @@ PURPOSE, PROGRAM = "devfs", "devfs_mount.py"
 POINT = devfs_mount.POINT.encode()
 SOURCE = b"devfs"
 
-MENDS_ITSELF = 2 * devfs_mount.TICK
+SELF_REPAIR_SECONDS = 2 * devfs_mount.TICK
 """Seconds after which the job has mounted again what was unmounted."""
 PAUSE = 0.1
 
@@ -40,23 +40,23 @@ def job(path: bytes, python: str) -> Job:
     return Job(name, words, {PROGRAM: program(daemon, devfs_mount, call="main()").encode()})
 
 
-def arrange(jail: str, state: str, python: str, timeout: float, check: bool) -> Result:
+def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> Result:
     """Make devfs be mounted in a jail, or not."""
     if os.geteuid() != 0:
         raise InputError(f"cannot mount devfs in {jail}: only root can: set become: true")
     path = jail_path(jail)
     if state == "absent":
         return _end(jail, path, check)
-    third_party.refuse_writable(python)
+    third_party.require_root_owned(python)
     wanted = job(path, python)
-    with open_foretold(jail, check) as opened:
+    with open_predicted(jail, check) as opened:
         opened.lock(check)
         result = _keep(opened.root, wanted, timeout, check)
     result.warnings += opened.foretold
     return result
 
 
-def how_often(root: Root) -> int:
+def mount_count(root: Root) -> int:
     """How many times devfs is mounted there; InputError when something else is."""
     there = [mount for mount in mounts_below(root.path) if mount.point == root.outside(POINT)]
     for mount in there:
@@ -66,25 +66,25 @@ def how_often(root: Root) -> int:
 
 
 def _keep(root: Root, wanted: Job, timeout: float, check: bool) -> Result:
-    steps = _unstack(root) + _make_point(root) + launchd.plan_present(wanted)
-    if not steps and not _wait(root, MENDS_ITSELF):
+    steps = _remove_stacked(root) + _make_point(root) + launchd.plan_present(wanted)
+    if not steps and not _wait(root, SELF_REPAIR_SECONDS):
         again = f"~ launchd job {wanted.label} (restarted, for devfs is not mounted)"
         steps = [Step(again, lambda: launchd.restart(wanted.label))]
     if not check:
         for step in steps:
             step.execute()
         if steps and not _wait(root, timeout):
-            said = f"its job says: {launchd.last_words(wanted.label)}"
+            said = f"its job says: {launchd.last_log_line(wanted.label)}"
             late = f"it is not mounted after {timeout:.0f} seconds"
             raise OperationError("mount devfs on", root.outside(POINT), late, hint=said)
-    values = {"mounted": how_often(root) > 0, "job": wanted.label}
+    values = {"mounted": mount_count(root) > 0, "job": wanted.label}
     return Result(bool(steps), values, [step.describe for step in steps])
 
 
-def _unstack(root: Root) -> list[Step]:
+def _remove_stacked(root: Root) -> list[Step]:
     """Take off what somebody else mounted on top of the first."""
     once_more = f"- devfs on /{show(POINT)} (mounted more than once)"
-    return [Step(once_more, lambda: unmount(root, POINT)) for _more in range(how_often(root) - 1)]
+    return [Step(once_more, lambda: unmount(root, POINT)) for _more in range(mount_count(root) - 1)]
 
 
 def _make_point(root: Root) -> list[Step]:
@@ -98,7 +98,7 @@ def _make_point(root: Root) -> list[Step]:
 def _wait(root: Root, seconds: float) -> bool:
     """Whether it is mounted within that time."""
     deadline = time.monotonic() + seconds
-    while not how_often(root):
+    while not mount_count(root):
         if time.monotonic() > deadline:
             return False
         time.sleep(PAUSE)
@@ -110,16 +110,16 @@ def _end(jail: str, path: bytes, check: bool) -> Result:
     name = launchd.label(path, PURPOSE)
     with open_left(jail) as opened:
         opened.lock(check)
-        return _take_off(opened.root, name, check)
+        return _unmount_all(opened.root, name, check)
 
 
-def _take_off(root: Root, name: str, check: bool) -> Result:
-    often = how_often(root) if root.exists else 0
+def _unmount_all(root: Root, name: str, check: bool) -> Result:
+    often = mount_count(root) if root.exists else 0
     steps = [Step(f"- devfs on /{show(POINT)}", lambda: unmount(root, POINT)) for _each in range(often)]
     steps += launchd.plan_absent(name)
     if not check:
         for step in steps:
             step.execute()
-        if root.exists and how_often(root):  # the job was faster
+        if root.exists and mount_count(root):  # the job was faster
             unmount(root, POINT)
     return Result(bool(steps), {"mounted": False, "job": name}, [step.describe for step in steps])

@@ -22,7 +22,7 @@ from ..errors import InputError, OperationError
 from ..jail import jail_path, open_jail
 from ..macos import launchd, third_party
 from ..macos.launchd import Job, Step
-from ..predicted import open_foretold
+from ..predicted import open_predicted
 from ..programs import chroot_exec, daemon, dns_relay, resolve_names, socket_peer
 from ..programs.bundle import program
 from ..result import Result
@@ -38,7 +38,7 @@ SOCKET = f"{dns_relay.FOLDER}/{dns_relay.NAME}".encode()
 PROGRAM = "dns_relay.py"
 SCUTIL = "/usr/sbin/scutil"
 
-MENDS_ITSELF = 3 * dns_relay.TICK
+SELF_REPAIR_SECONDS = 3 * dns_relay.TICK
 """Seconds after which the job has seen what became of its socket."""
 PAUSE = 0.1
 LOOKUP_TIME = 60.0
@@ -76,7 +76,7 @@ def job(path: bytes, mode: str, python: str) -> Job:
     return Job(name, words, {PROGRAM: program(daemon, socket_peer, dns_relay, call="main()").encode()})
 
 
-def arrange(
+def ensure(
     jail: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
 ) -> Result:
     """Make names resolve in a jail, or with mode none take that back."""
@@ -84,10 +84,10 @@ def arrange(
         raise InputError(f"cannot arrange names in {jail}: launchd takes jobs from root only: set become: true")
     if mode == "none":
         return _end(jail, check)
-    third_party.refuse_writable(python)
+    third_party.require_root_owned(python)
     path = jail_path(jail)
     wanted = job(path, mode, python)
-    with open_foretold(jail, check) as opened:
+    with open_predicted(jail, check) as opened:
         result = _keep(opened.root, wanted, mode, timeout, check)
         if names is not None and not check:
             result.values.update(_found(opened.root, names), problem="")
@@ -97,7 +97,7 @@ def arrange(
 
 def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Result:
     steps = launchd.plan_present(wanted)
-    way = look(root) if steps else _wait(root, mode, MENDS_ITSELF)
+    way = look(root) if steps else _wait(root, mode, SELF_REPAIR_SECONDS)
     if not steps and way.problem:
         again = f"~ launchd job {wanted.label} (restarted, for {way.problem})"
         steps = [Step(again, lambda: launchd.restart(wanted.label))]
@@ -106,9 +106,9 @@ def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Re
             step.execute()
         way = _wait(root, mode, timeout)
         if way.problem:
-            said = launchd.last_words(wanted.label)
+            said = launchd.last_log_line(wanted.label)
             raise OperationError("let names resolve in", root.path, way.problem, hint=f"its job says: {said}")
-    values = {"mode": way.mode, "job": wanted.label, "said": launchd.last_words(wanted.label)}
+    values = {"mode": way.mode, "job": wanted.label, "said": launchd.last_log_line(wanted.label)}
     return Result(bool(steps), values, [step.describe for step in steps])
 
 

@@ -19,7 +19,7 @@ ReadAt = Callable[[int, int], bytes]
 """Reads (offset, size) of a file, as os.pread does; shorter at its end."""
 
 
-class Extent:
+class ByteRange:
     """`size` bytes of a file from `start` on. The first page is kept: most of what matters is there."""
 
     __slots__ = ("_read_at", "start", "size", "_head")
@@ -44,11 +44,11 @@ class Extent:
             raise FormatError(f"it ends before the end of its {what}")
         return data
 
-    def within(self, offset: int, size: int, what: str) -> Extent:
+    def within(self, offset: int, size: int, what: str) -> ByteRange:
         """A part of it; FormatError when it does not lie inside."""
         if offset < 0 or size < 0 or offset + size > self.size:
             raise FormatError(f"it ends before the end of its {what}")
-        return Extent(self._read_at, self.start + offset, size)
+        return ByteRange(self._read_at, self.start + offset, size)
 
 
 def text(data: bytes, start: int, what: str) -> bytes:

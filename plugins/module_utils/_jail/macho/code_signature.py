@@ -21,7 +21,7 @@ import struct
 from typing import NamedTuple
 
 from ..errors import FormatError
-from .byte_range import Extent, text
+from .byte_range import ByteRange, text
 from .macho import Slice
 
 EMBEDDED, CODE_DIRECTORY, WRAPPER = 0xFADE0CC0, 0xFADE0C02, 0xFADE0B01
@@ -94,7 +94,7 @@ class _Directory(NamedTuple):
     scattered: bool
 
 
-def read(extent: Extent, code: Slice) -> Signature | None:
+def read(extent: ByteRange, code: Slice) -> Signature | None:
     """The signature of a slice; None when it has none. What is wrong with it is said in `fault`."""
     if code.signature is None:
         return None
@@ -112,7 +112,7 @@ def read(extent: Extent, code: Slice) -> Signature | None:
     return signature
 
 
-def _places(blob: Extent) -> dict[int, int]:
+def _places(blob: ByteRange) -> dict[int, int]:
     """Slot -> offset of everything in a signature."""
     magic, length, count = struct.unpack(">III", blob.read(0, 12, "code signature"))
     if magic != EMBEDDED:
@@ -124,7 +124,7 @@ def _places(blob: Extent) -> dict[int, int]:
     return dict(zip(numbers[::2], numbers[1::2]))
 
 
-def _best_directory(blob: Extent, places: dict[int, int]) -> _Directory:
+def _best_directory(blob: ByteRange, places: dict[int, int]) -> _Directory:
     """The one whose hashes the kernel uses: that with the best algorithm."""
     slots = [slot for slot in places if slot == SLOT_DIRECTORY or slot in SLOT_ALTERNATES]
     found = [_directory(blob, places[slot]) for slot in slots]
@@ -133,7 +133,7 @@ def _best_directory(blob: Extent, places: dict[int, int]) -> _Directory:
     return max(found, key=lambda directory: list(HASHES).index(directory.kind))
 
 
-def _directory(blob: Extent, offset: int) -> _Directory:
+def _directory(blob: ByteRange, offset: int) -> _Directory:
     what = "code directory"
     magic, length, version, flags, hashes, name, special, slots, limit = struct.unpack(
         ">9I", blob.read(offset, 36, what)
@@ -162,7 +162,7 @@ def _directory(blob: Extent, offset: int) -> _Directory:
     )
 
 
-def _name(blob: Extent, directory: int, length: int, offset: int) -> str:
+def _name(blob: ByteRange, directory: int, length: int, offset: int) -> str:
     """A name in a code directory; empty when it points to none."""
     if not offset:
         return ""
@@ -172,7 +172,7 @@ def _name(blob: Extent, directory: int, length: int, offset: int) -> str:
     return text(data, 0, "code directory").decode("utf-8", "backslashreplace")
 
 
-def _signature(blob: Extent, places: dict[int, int], found: _Directory) -> Signature:
+def _signature(blob: ByteRange, places: dict[int, int], found: _Directory) -> Signature:
     authority = NOBODY
     if SLOT_CMS in places:
         offset = places[SLOT_CMS]
@@ -187,7 +187,7 @@ def _signature(blob: Extent, places: dict[int, int], found: _Directory) -> Signa
     return Signature(found.flags, found.identifier, found.team, authority)
 
 
-def _check_header(extent: Extent, blob: Extent, found: _Directory, header: int) -> None:
+def _check_header(extent: ByteRange, blob: ByteRange, found: _Directory, header: int) -> None:
     """Hash the pages that the header takes; FormatError when one is not what was signed."""
     if found.scattered:
         return

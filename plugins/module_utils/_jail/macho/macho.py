@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..errors import FormatError
-from .byte_range import Extent, text
+from .byte_range import ByteRange, text
 
 FAT, FAT_64 = b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"
 THIN = {
@@ -112,7 +112,7 @@ class Slice(NamedTuple):
         return self.kind in ("execute", "dylib", "bundle", "dylinker") and self.platform in (MACOS, CATALYST)
 
 
-def extents(file: Extent) -> list[Extent]:
+def extents(file: ByteRange) -> list[ByteRange]:
     """The slices of a file: one of a thin file, several of a universal one, none of another file."""
     magic = file.head[:4]
     if magic in THIN:
@@ -134,7 +134,7 @@ def extents(file: Extent) -> list[Extent]:
     return found
 
 
-def read(extent: Extent) -> Slice:
+def read(extent: ByteRange) -> Slice:
     """What a slice says; FormatError when it makes no sense."""
     head = extent.head
     if head[:4] not in THIN:

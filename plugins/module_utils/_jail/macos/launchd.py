@@ -26,7 +26,7 @@ from typing import Any, Callable, NamedTuple
 
 from ..errors import UNWRITABLE, InputError, OperationError, show, show_message
 from ..system import host, run_directories
-from ..system.process import Ended, run
+from ..system.process import CompletedRun, run
 from ..system.rooted import Root
 from . import property_list
 
@@ -153,7 +153,7 @@ def arguments(name: str) -> list[str]:
             return []
 
 
-def last_words(name: str) -> str:
+def last_log_line(name: str) -> str:
     """The last line of a job's log; nothing when there is none."""
     lines = log(name).splitlines()
     return lines[-1] if lines else ""
@@ -281,10 +281,10 @@ def _unload(name: str) -> None:
         time.sleep(PAUSE)
 
 
-def _launchctl(*words: str) -> Ended:
+def _launchctl(*words: str) -> CompletedRun:
     return run([LAUNCHCTL, *words], timeout=PATIENCE)
 
 
-def _failed(verb: str, name: str, ended: Ended) -> OperationError:
+def _failed(verb: str, name: str, ended: CompletedRun) -> OperationError:
     said = " ".join((ended.stderr + ended.stdout).decode("utf-8", "replace").split())
     return OperationError(verb, name, said or f"launchctl ended with {ended.rc}", hint=f"exit code {ended.rc}")

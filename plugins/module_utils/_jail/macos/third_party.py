@@ -21,7 +21,7 @@ OWN = "/opt/darwin.jail/bin"
 TAKE_ANOTHER = "name a program that only root can replace, such as the Command Line Tools have"
 
 
-def refuse_writable(program: str, remedy: str = TAKE_ANOTHER) -> None:
+def require_root_owned(program: str, remedy: str = TAKE_ANOTHER) -> None:
     """InputError when someone other than root could replace a program that is to run as root."""
     if not os.path.exists(program):
         raise InputError(f"there is no program {show(program)}: install it, or name another one")

@@ -36,7 +36,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .daemon import DIRECTORY, Journal, ObstacleError, Sigterm, inside, is_mounted, opened, reason, unmount
+from .daemon import DIRECTORY, LogOnce, MountError, Sigterm, inside, is_mounted, opened, reason, unmount
 
 WAIT, LONGEST = 5.0, 60.0
 """Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
@@ -51,7 +51,7 @@ PATIENCE, ENDING = 20.0, 4.0
 DEAD = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
 
 
-class ExchangedError(ObstacleError):
+class ExchangedError(MountError):
     """Another directory was mounted than the one that was to be."""
 
 
@@ -70,7 +70,7 @@ class Mount:
             point = os.open(self._name, DIRECTORY, dir_fd=folder)
             try:
                 if os.listdir(point):
-                    raise ObstacleError("it is not empty")
+                    raise MountError("it is not empty")
                 with inside(point), self._sigterm.held():
                     # A job of launchd has no AnsibleModule.
                     self._bindfs = subprocess.Popen(  # pylint: disable=ansible-bad-function
@@ -92,16 +92,16 @@ class Mount:
             force = True
         said = unmount(folder, self._name, *(("-f",) if force else ()))
         if is_mounted(folder, self._name):
-            raise ObstacleError(f"something is mounted there: {said}")
+            raise MountError(f"something is mounted there: {said}")
 
     def _see_mounted(self, folder: int, empty: os.stat_result) -> None:
         """Wait until it is mounted, and nowhere else: the directory must stay what and where it was until then."""
         deadline = time.monotonic() + PATIENCE
         while not self._is_here(folder, empty):
             if self._bindfs and self._bindfs.poll() is not None:
-                raise ObstacleError(f"bindfs ended with {self._bindfs.returncode}")
+                raise MountError(f"bindfs ended with {self._bindfs.returncode}")
             if time.monotonic() > deadline:
-                raise ObstacleError(f"bindfs has not mounted anything after {PATIENCE:.0f} seconds")
+                raise MountError(f"bindfs has not mounted anything after {PATIENCE:.0f} seconds")
             time.sleep(LOOK)
 
     def _is_here(self, folder: int, empty: os.stat_result) -> bool:
@@ -111,7 +111,7 @@ class Mount:
         if not moved and found.st_dev != empty.st_dev:
             return True
         if moved or not os.path.samestat(found, empty):
-            raise ObstacleError("it was replaced while something was mounted on it")
+            raise MountError("it was replaced while something was mounted on it")
         return False
 
     def _see_source(self, folder: int, source: int) -> None:
@@ -143,7 +143,7 @@ class Mount:
             self._bindfs = None
 
     def _force_off(self) -> None:
-        with suppress(OSError, ObstacleError), opened(self._folder) as folder:
+        with suppress(OSError, MountError), opened(self._folder) as folder:
             self._clear(folder, force=True)
 
 
@@ -158,7 +158,7 @@ def shows(mounted: os.stat_result, source: os.stat_result) -> bool:
 
 def main(words: Sequence[str] | None = None) -> None:
     jail, point, source, *command = words or sys.argv[1:]
-    journal, mount = Journal(), Mount(jail, point, source, command, Sigterm())
+    journal, mount = LogOnce(), Mount(jail, point, source, command, Sigterm())
     where, wait = f"{source} on {jail}/{point}", WAIT
     try:
         while True:
@@ -167,7 +167,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 journal.say(f"mounted {where}")
                 wait = WAIT
                 journal.say(f"lost {where}: bindfs ended with {mount.wait()}")
-            except (ObstacleError, OSError) as exc:
+            except (MountError, OSError) as exc:
                 journal.say(f"cannot mount {where}: {reason(exc)}")
                 if isinstance(exc, ExchangedError):
                     wait = CAUTION

@@ -88,7 +88,7 @@ def close_inherited(*kept: int) -> None:
                 pass  # a number that is free
 
 
-def cross(jail: int, uid: int, gid: int, login: str | None, groups: list[int]) -> None:
+def chroot_and_setuid(jail: int, uid: int, gid: int, login: str | None, groups: list[int]) -> None:
     """Make the open directory this process's root, and become the user."""
     with step("groups"):
         take_groups(login, gid, groups)
@@ -105,7 +105,7 @@ def change_root(jail: int, uid: int) -> None:
         os.setuid(uid)
 
 
-def surroundings(jail: str, name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
+def default_env(jail: str, name: str, home: str, shell: str, tmp: str) -> dict[str, str]:
     """The environment that a user's programs start from."""
     known = {"HOME": home, "LOGNAME": name, "PATH": PATH, "SHELL": shell, "TMPDIR": tmp, "USER": name}
     return {**known, "JAIL_NAME": os.path.basename(jail.rstrip("/"))}

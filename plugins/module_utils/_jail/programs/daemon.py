@@ -23,7 +23,7 @@ LOG_LINES, LOG_PERIOD, LOG_LENGTH = 20, 60.0, 500
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class ObstacleError(Exception):
+class MountError(Exception):
     """Why there can be no mount now."""
 
 
@@ -32,7 +32,7 @@ def printed(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-class Journal:
+class LogOnce:
     """Says what happens, to the log that launchd keeps and nobody shortens.
 
     What was just said is not said again, and no program in a jail can fill the log: lines are limited to LOG_LINES in

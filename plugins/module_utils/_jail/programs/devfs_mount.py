@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .daemon import DIRECTORY, Journal, ObstacleError, Sigterm, inside, is_mounted, opened, reason, run
+from .daemon import DIRECTORY, LogOnce, MountError, Sigterm, inside, is_mounted, opened, reason, run
 
 MOUNT = "/sbin/mount_devfs"
 POINT = "dev"
@@ -42,19 +42,19 @@ def keep(jail: str) -> bool:
         finally:
             os.close(point)
         if not is_mounted(folder, POINT):
-            raise ObstacleError(" ".join(done.stderr.split()) or f"mount_devfs ended with {done.returncode}")
+            raise MountError(" ".join(done.stderr.split()) or f"mount_devfs ended with {done.returncode}")
     return True
 
 
 def main(words: Sequence[str] | None = None) -> None:
     (jail,) = words or sys.argv[1:]
-    journal = Journal()
+    journal = LogOnce()
     Sigterm()
     while True:
         try:
             if keep(jail):
                 journal.say(f"mounted devfs on {jail}/{POINT}")
                 journal.forget()
-        except (ObstacleError, OSError) as exc:
+        except (MountError, OSError) as exc:
             journal.say(f"cannot mount devfs on {jail}/{POINT}: {reason(exc)}")
         time.sleep(TICK)

@@ -31,7 +31,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from .daemon import Journal, Sigterm, inside, opened
+from .daemon import LogOnce, Sigterm, inside, opened
 from .socket_peer import user_of
 
 SERVER = "/private/var/run/mDNSResponder"
@@ -45,7 +45,7 @@ HEADER = struct.Struct(">IIIIQI")
 """Version, length of what follows, flags, operation, context, index (dnssd_ipc.h, ipc_msg_hdr)."""
 VERSION = 1
 CHUNK = 1 << 16
-TURNS = 16
+MAX_BURSTS = 16
 """How often to move something for one conversation before the others have their turn."""
 CONTROL = socket.CMSG_SPACE(4 * 512)
 """More than one message can bring on macOS, where what does not fit would stay open, unknown to us."""
@@ -83,7 +83,7 @@ class Frames:
         return self._left > 0
 
 
-class Way:
+class Pipe:
     """One direction of a conversation. What came in waits here until all of it is gone, then more is read."""
 
     def __init__(self, source: socket.socket, target: socket.socket, frames: Frames | None = None) -> None:
@@ -95,7 +95,7 @@ class Way:
     def pump(self) -> None:
         """Move what can be moved without waiting; OSError or ValueError when the conversation is over."""
         with suppress(BlockingIOError, InterruptedError):
-            for _turn in range(TURNS):
+            for _turn in range(MAX_BURSTS):
                 if self.data and not self._goes_on:
                     self._send()
                     if not self.data:
@@ -146,7 +146,7 @@ class Conversation:
     def __init__(self, client: socket.socket, server: socket.socket, selector: selectors.BaseSelector) -> None:
         self.uid = user_of(client)
         self._selector = selector
-        self._requests, self._replies = Way(client, server, Frames()), Way(server, client)
+        self._requests, self._replies = Pipe(client, server, Frames()), Pipe(server, client)
         # Each socket, with the way it is read for and the way it is written for.
         self._ends = ((client, self._requests, self._replies), (server, self._replies, self._requests))
         self._watched = {client: 0, server: 0}
@@ -184,7 +184,7 @@ class Conversation:
 class Relay:
     """All conversations, carried by one thread that waits for none of them."""
 
-    def __init__(self, server: str, files: int, journal: Journal) -> None:
+    def __init__(self, server: str, files: int, journal: LogOnce) -> None:
         """Each conversation has two files open, and a third on its way; `files` can be open in all."""
         self._server, self._most, self._journal = server, min(files // 4, MOST), journal
         self._selector = selectors.DefaultSelector()
@@ -217,7 +217,7 @@ class Relay:
         except OSError:
             return
         try:
-            conversation = Conversation(client, reach(self._server), self._selector)
+            conversation = Conversation(client, connect_with_retry(self._server), self._selector)
         except OSError as exc:
             self._journal.say(f"cannot reach {self._server}: {exc.strerror}")
             client.close()
@@ -251,7 +251,7 @@ class Relay:
         self._end(conversation)
 
 
-def reach(address: str) -> socket.socket:
+def connect_with_retry(address: str) -> socket.socket:
     """Connect to a server, whose queue may be full for a moment."""
     for more in reversed(range(TRIES)):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -276,13 +276,13 @@ def identity(name: str, folder: int | None = None) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISSOCK(status.st_mode) else None
 
 
-class Door:
+class SocketInstaller:
     """The name in the jail under which programs look for mDNSResponder.
 
     It is reached from the directory that holds it: the address of a socket takes no descriptor, and 104 bytes at most.
     """
 
-    def __init__(self, jail: str, server: str, mode: str, journal: Journal) -> None:
+    def __init__(self, jail: str, server: str, mode: str, journal: LogOnce) -> None:
         self._folder, self._server, self._mode, self._journal = f"{jail}/{FOLDER}", server, mode, journal
         self._own: tuple[int, int] | None = None
         self._why = ""
@@ -312,9 +312,9 @@ class Door:
         try:
             with replacing(folder) as name:
                 os.link(self._server, name, dst_dir_fd=folder, follow_symlinks=False)
-                reach(self._server).close()
+                connect_with_retry(self._server).close()
                 try:
-                    reach(name).close()
+                    connect_with_retry(name).close()
                 except OSError as exc:
                     raise OSError(errno.EACCES, f"connecting to it: {exc.strerror}") from exc
                 self._own = server  # before it has its name: SIGTERM may come at any moment
@@ -382,9 +382,9 @@ def main(words: Sequence[str] | None = None) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = MANY if hard == resource.RLIM_INFINITY else min(MANY, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    journal = Journal()
+    journal = LogOnce()
     relay = Relay(options.server, files, journal)
-    door = Door(options.jail, options.server, options.mode, journal)
+    door = SocketInstaller(options.jail, options.server, options.mode, journal)
     try:
         Sigterm()
         while True:

@@ -17,7 +17,7 @@ import stat
 import subprocess
 
 from .chroot_exec import StepError, close_inherited, execute, locate
-from .jail_session import account, descend, environment, go_in, is_building, join_groups, open_jail
+from .jail_session import account, environment, go_in, is_building, join_groups, open_child, open_jail
 from .terminal import Terminal, run_apart
 
 WORDS = 2
@@ -112,7 +112,7 @@ def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
         *parents, name = path.strip("/").split("/")
         folder = os.dup(jail)
         for parent in parents:
-            folder = descend(folder, parent)
+            folder = open_child(folder, parent)
         node = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(terminal).st_rdev:
             os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)

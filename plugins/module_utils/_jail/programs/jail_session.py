@@ -18,7 +18,7 @@ import os
 import pwd
 import stat
 
-from .chroot_exec import TMP, StepError, change_root, close_inherited, execute, locate, step, surroundings, take_groups
+from .chroot_exec import TMP, StepError, change_root, close_inherited, default_env, execute, locate, step, take_groups
 from .passwd_lookup import find_user
 
 # macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
@@ -62,7 +62,7 @@ def open_jail(path: str) -> int:
     for part in parts:
         walked += "/" + part
         with step("open", walked):
-            fd = descend(fd, part)
+            fd = open_child(fd, part)
         refuse_others(fd, walked)
     with step("marker", path):
         refuse_forged(fd, walked)
@@ -75,7 +75,7 @@ def refuse_forged(jail: int, path: str) -> None:
     *parents, name = MARKER.split("/")
     found = os.dup(jail)
     for part in parents:
-        found = descend(found, part)
+        found = open_child(found, part)
         path += "/" + part
         refuse_others(found, path)
     marker = os.stat(name, dir_fd=found, follow_symlinks=False)
@@ -90,7 +90,7 @@ def is_building(jail: int) -> bool:
     try:
         folder = os.dup(jail)
         for parent in parents:
-            folder = descend(folder, parent)
+            folder = open_child(folder, parent)
         marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         os.close(folder)
         said = os.read(marker, LARGEST_MARKER)
@@ -119,7 +119,7 @@ def is_private(name: str) -> bool:
         return False
 
 
-def descend(fd: int, name: str) -> int:
+def open_child(fd: int, name: str) -> int:
     deeper = os.open(name, DIRECTORY, dir_fd=fd)
     os.close(fd)
     return deeper
@@ -133,17 +133,17 @@ def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
     return found
 
 
-def arrive(jail: str, user: str) -> pwd.struct_passwd:
+def enter_jail(jail: str, user: str) -> pwd.struct_passwd:
     """Be the user in the jail; says who that is."""
     fd = open_jail(jail)
     if is_building(fd):
         os.write(2, INCOMPLETE.encode())
     who, groups = account(fd, user)
-    step_in(fd, who, groups)
+    become_user(fd, who, groups)
     return who
 
 
-def step_in(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
+def become_user(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
     """Be the user in the open jail, with these groups, or those that Directory Services says."""
     join_groups(who, groups)
     go_in(jail, who)
@@ -167,7 +167,7 @@ def go_in(jail: int, who: pwd.struct_passwd) -> None:
 
 def environment(jail: str, who: pwd.struct_passwd) -> dict[str, str]:
     home, shell = who.pw_dir or "/", who.pw_shell or "/bin/sh"
-    return surroundings(jail, who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
+    return default_env(jail, who.pw_name, home, shell, temporary_directory(who.pw_uid & 0xFFFFFFFF))
 
 
 def temporary_directory(uid: int) -> str:
@@ -256,7 +256,7 @@ def take(path: str) -> None:
                 data = data[os.write(1, data) :]
 
 
-def act_out(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
+def dispatch(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
     if act == "run":
         run(jail, who, words)
     elif act == "put":
@@ -271,7 +271,7 @@ def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        act_out(act, jail, arrive(jail, user), words)
+        dispatch(act, jail, enter_jail(jail, user), words)
     except StepError as exc:
         event, path, number = exc.args
         code = errno.errorcode.get(number, "0")  # numbers are not the same everywhere

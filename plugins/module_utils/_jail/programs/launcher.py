@@ -18,12 +18,12 @@ import json
 import os
 from typing import Any
 
-from .chroot_exec import StepError, close_inherited, cross, execute, locate, step
+from .chroot_exec import StepError, chroot_and_setuid, close_inherited, execute, locate, step
 
 
 def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
     """Enter the jail and become the user; says whether the program is to be run, and where it is."""
-    cross(jail, plan["uid"], plan["gid"], plan["login"], plan["groups"])
+    chroot_and_setuid(jail, plan["uid"], plan["gid"], plan["login"], plan["groups"])
     with step("chdir", plan["chdir"]):
         os.chdir(plan["chdir"])
     if plan["creates"] is not None and glob.glob(plan["creates"]):

@@ -15,14 +15,14 @@ import json
 import socket
 import sys
 
-from .chroot_exec import StepError, cross
+from .chroot_exec import StepError, chroot_and_setuid
 
 
 def main() -> None:
     "".encode("idna")  # which can only be imported before the root changes
     jail, uid, gid, *names = sys.argv[1:]
     try:
-        cross(int(jail), int(uid), int(gid), None, [])
+        chroot_and_setuid(int(jail), int(uid), int(gid), None, [])
     except StepError as exc:
         if exc.args[2] != errno.EPERM:
             raise

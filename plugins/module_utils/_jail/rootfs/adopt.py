@@ -16,7 +16,7 @@ import stat
 
 from ..errors import InputError, show
 from ..jail import Jail, is_marked, mark_adopted
-from ..system.lock import alone_in
+from ..system.lock import locked_directory
 from ..system.rooted import Root
 from .spec.base_layout import LINKS
 
@@ -48,11 +48,11 @@ def move(root: Root) -> None:
         root.rename(name, target)
 
 
-def begin(jail: Jail) -> None:
+def mark_as_jail(jail: Jail) -> None:
     """Make a directory a jail of ours. /var goes first, since the marker is to be in it."""
-    with alone_in(jail.root):
+    with locked_directory(jail.root):
         if not is_marked(jail.root):  # or another run was faster
             is_new = jail.root.lstat(PRIVATE) is None
             move(jail.root)
             mark_adopted(jail)
-            jail.nascent = sorted({*jail.nascent, *([PRIVATE] if is_new else [])})
+            jail.just_created = sorted({*jail.just_created, *([PRIVATE] if is_new else [])})

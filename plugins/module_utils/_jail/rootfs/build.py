@@ -24,27 +24,27 @@ from ..record import record, total_size
 from ..result import Result
 from ..sizes import size
 from ..system import host, progress
-from ..system.lock import Turn
+from ..system.lock import BuildLock
 from ..system.rooted import Root
 from ..system.volume_names import names_at
 from . import adopt
-from .apply.sync import Pass
-from .apply.walk import MOST_REPORTED, Findings
+from .apply.sync import SyncPass
+from .apply.walk import MOST_REPORTED, BuildReport
 from .diff.compare import Comparer
 from .diff.operation import CREATE, TIME, Stats
-from .diff.ownership import Known
+from .diff.ownership import FileOwnership
 from .spec import globs, manifest, profiles
-from .spec.desired_tree import Listing, WantedTree
-from .spec.merged_entries import graft
+from .spec.desired_tree import DesiredTree, DirListing
+from .spec.merged_entries import merge_entries
 from .spec.required_programs import refuse_missing
-from .spec.sealed_source import Seal, seal_of
+from .spec.sealed_source import SealedSnapshot, seal_of
 from .spec.source_tree import Match, Source
 
 MARGIN = 16 << 20
 """Room to leave for the record and for directories, in bytes."""
 
 
-class Wish(NamedTuple):
+class BuildSpec(NamedTuple):
     """What the user asked for: options of darwin_jail_rootfs."""
 
     jail: str
@@ -66,15 +66,12 @@ class Wish(NamedTuple):
     progress_file: str | None = None
 
 
-def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
-    """Build or mend a jail. All that can be wrong with the wish is said before anything is written.
-
-    `seal` is what the source's own says, unless it is given.
-    """
+def build(spec: BuildSpec, check: bool, seal: SealedSnapshot | None = None) -> Result:
+    """Build or repair a jail. Reports every fault of the options first. `seal` overrides the one of the source."""
     started = time.monotonic()
-    with closing(Source(wish.source)) as source:
-        run = _Run(wish, source, check, seal)
-        with progress.reported(wish.progress_file, run.estimate):
+    with closing(Source(spec.source)) as source:
+        run = _Builder(spec, source, check, seal)
+        with progress.reported(spec.progress_file, run.estimate):
             progress.begin(progress.COPY)
             findings = run.findings()
     result = _result(findings, round(time.monotonic() - started, 3), run.warnings)
@@ -86,13 +83,13 @@ def build(wish: Wish, check: bool, seal: Seal | None = None) -> Result:
     return result
 
 
-class _Run:
+class _Builder:
     """One run over one jail."""
 
-    def __init__(self, wish: Wish, source: Source, check: bool, seal: Seal | None) -> None:
-        self._wish, self._source, self._check = wish, source, check
-        self._path = jails.jail_path(wish.jail)
-        self._is_new = jails.is_vacant(self._path)
+    def __init__(self, spec: BuildSpec, source: Source, check: bool, seal: SealedSnapshot | None) -> None:
+        self._spec, self._source, self._check = spec, source, check
+        self._path = jails.jail_path(spec.jail)
+        self._is_new = jails.is_empty(self._path)
         self.existed = False
         """Whether the directory was a jail of ours before this run."""
         self.bytes: int | None = None  # how many its files have, as far as that is known
@@ -104,35 +101,35 @@ class _Run:
         self.warnings += mounted_volume.warnings(self._path)
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
-        if wish.clone_of and wish.adopt:
+        if spec.clone_of and spec.adopt:
             raise InputError("clone_of makes a new jail, adopt takes over one that is there: give one of them")
-        named = bool(wish.manifests or wish.entries or wish.clone_of)
-        self._profile = profiles.chosen(wish.profile, source, not named, wish.rosetta)
+        named = bool(spec.manifests or spec.entries or spec.clone_of)
+        self._profile = profiles.chosen(spec.profile, source, not named, spec.rosetta)
         self.warnings += self._profile.warnings
         self._thin = self._thinner()
-        self._excluded = globs.Excluding([*wish.exclude, *self._profile.exclude], source.names)
+        self._excluded = globs.Excluding([*spec.exclude, *self._profile.exclude], source.names)
         matches = self._matches()
         self._names = names_at(self._path)
-        self._grafts = graft(matches, source, self._names)
-        if not wish.clone_of:  # which has what the other one has
-            refuse_missing(wish.required, matches, source, self._excluded, self._path)
+        self._grafts = merge_entries(matches, source, self._names)
+        if not spec.clone_of:  # which has what the other one has
+            refuse_missing(spec.required, matches, source, self._excluded, self._path)
         self._seal = seal
-        self._fingerprint = None if wish.clone_of or not wish.prune else self._sealed(matches)
+        self._fingerprint = None if spec.clone_of or not spec.prune else self._sealed(matches)
 
-    def _thinner(self) -> Callable[[bytes, Listing], None] | None:
+    def _thinner(self) -> Callable[[bytes, DirListing], None] | None:
         """What puts slices in the place of universal files, where that was asked for."""
-        if not self._wish.architectures:
+        if not self._spec.architectures:
             return None
         from .spec.thinning import thinner  # noqa: PLC0415 (reads Mach-O files, as few runs do)
 
-        found = thinner(self._wish.architectures, self._wish.rosetta)
+        found = thinner(self._spec.architectures, self._spec.rosetta)
         return found.thin if found else None
 
     def _matches(self) -> list[Match]:
         """What the entries find; one that finds nothing is an error or, from a manifest, a warning."""
-        entries = manifest.read_manifests(self._wish.manifests, host.read_lines)
+        entries = manifest.read_manifests(self._spec.manifests, host.read_lines)
         matches, unmatched = [], []
-        for entry in [*self._profile.entries, *entries, *manifest.read_entries(self._wish.entries)]:
+        for entry in [*self._profile.entries, *entries, *manifest.read_entries(self._spec.entries)]:
             found = [match for match in self._source.expand(entry) if not self._is_jail(match.source)]
             if not found and not entry.optional:
                 raise InputError(
@@ -155,8 +152,8 @@ class _Run:
             wanted,
             self._excluded.patterns,
             self._profile.configuration,
-            sorted(self._wish.architectures),
-            self._wish.rosetta,
+            sorted(self._spec.architectures),
+            self._spec.rosetta,
         )
 
     def _is_jail(self, source: bytes) -> bool:
@@ -165,19 +162,19 @@ class _Run:
 
     # -- the order of things ------------------------------------------------------
 
-    def findings(self) -> Findings:
+    def findings(self) -> BuildReport:
         """Look, and unless in check mode, act."""
-        if not self._wish.clone_of:
+        if not self._spec.clone_of:
             return self._build()
         from .clone import Base, is_clone  # noqa: PLC0415 (few runs clone)
 
-        findings, before = Findings(), not jails.is_vacant(self._path)
-        applied = bool(self._wish.manifests or self._wish.entries or self._wish.profile)
-        if not is_clone(self._path, self._wish.clone_of):
-            with closing(Base(self._wish.clone_of, self._check, self._wish.clone_copies)) as base:
+        findings, before = BuildReport(), not jails.is_empty(self._path)
+        applied = bool(self._spec.manifests or self._spec.entries or self._spec.profile)
+        if not is_clone(self._path, self._spec.clone_of):
+            with closing(Base(self._spec.clone_of, self._check, self._spec.clone_copies)) as base:
                 if applied:
                     self._refuse_other_macos(base.jail)
-                findings = base.clone(self._path, self._wish.workers, self._check)
+                findings = base.clone(self._path, self._spec.workers, self._check)
                 self.warnings += base.remarks
                 if applied and self._check:  # by then the jail is like the base
                     findings.add(self._walk(base.jail, base.record, act=False))
@@ -186,13 +183,13 @@ class _Run:
             progress.begin(progress.COPY, free=host.free_bytes(self._path))  # that is not what was estimated
             findings.add(self._build())
         elif before or not self._check:
-            with jails.open_jail(self._wish.jail) as jail:
+            with jails.open_jail(self._spec.jail) as jail:
                 self.bytes = jail.entry.get("bytes")
         self.existed = before
         return findings
 
-    def _build(self) -> Findings:
-        if jails.is_vacant(self._path):
+    def _build(self) -> BuildReport:
+        if jails.is_empty(self._path):
             absent = Root.absent(self._path)
             if self._check or self._in_doubt():
                 findings = self._walk(jails.Jail(self._path, absent), record.Record(), act=False)
@@ -220,10 +217,10 @@ class _Run:
     def _open(self) -> jails.Jail:
         """The jail that is there; with `adopt`, what something else built."""
         try:
-            jail = jails.open_jail(self._wish.jail)
+            jail = jails.open_jail(self._spec.jail)
             self.existed = True
         except NotAJailError:
-            if not self._wish.adopt:
+            if not self._spec.adopt:
                 raise
             jail = jails.Jail(self._path, Root(self._path), entry={"adopted": True})
         jail.lock(self._check or not self.existed)
@@ -231,11 +228,11 @@ class _Run:
 
     def _is_adopted(self, jail: jails.Jail) -> bool:
         """Whether something else built it; of a jail that is unknown only who runs this can say so."""
-        return "adopted" in jail.entry or bool(jail.unknown and self._wish.adopt)
+        return "adopted" in jail.entry or bool(jail.unknown and self._spec.adopt)
 
     def _refuse_other_macos(self, jail: jails.Jail) -> None:
         """A jail that may be in use never gets another shared cache: programs would start with half of it."""
-        if self._wish.update_in_place or jail.entry.get("state") == "building":
+        if self._spec.update_in_place or jail.entry.get("state") == "building":
             return
         if not may_hold_macos(jail.root):
             return
@@ -252,11 +249,11 @@ class _Run:
         """Whether only a look at all of the source can tell that all of it finds room, and names of its own."""
         return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
 
-    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> Findings:
+    def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> BuildReport:
         jail.root.moved = {}
         adopted = self._is_adopted(jail)
         if adopted and not self.existed:
-            adopt.begin(jail)
+            adopt.mark_as_jail(jail)
         if not jail.locked:
             jail.lock()
         if adopted:
@@ -265,7 +262,7 @@ class _Run:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            with closing(Turn(f"build {show(self._path)}")) as turn:
+            with closing(BuildLock(f"build {show(self._path)}")) as turn:
                 with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
                     findings = self._walk(jail, was, act=True, turn=turn)
                 self.warnings += turn.remarks
@@ -281,10 +278,10 @@ class _Run:
             raise
         return findings
 
-    def _walk(self, jail: jails.Jail, was: record.Record, act: bool, turn: Turn | None = None) -> Findings:
+    def _walk(self, jail: jails.Jail, was: record.Record, act: bool, turn: BuildLock | None = None) -> BuildReport:
         root = jail.root
         own = root.lstat(b"")
-        tree = WantedTree(
+        tree = DesiredTree(
             self._source,
             self._grafts,
             self._excluded,
@@ -295,19 +292,19 @@ class _Run:
         mounts = jail.mounts() if root.exists else set()
         leaving = tuple(root.moved.values())
         same = self._fingerprint is not None and jail.entry.get("fingerprint") == self._fingerprint
-        seal = self._seal if same and not was.interrupted and self._wish.verify == "quick" else None
-        known = Known(was, mounts, root.dev, self._profile.configuration, leaving, jail.nascent, jail.path)
+        seal = self._seal if same and not was.interrupted and self._spec.verify == "quick" else None
+        known = FileOwnership(was, mounts, root.dev, self._profile.configuration, leaving, jail.just_created, jail.path)
         known.seal, known.source_dev = seal, self._source.root.dev
-        prune = self._wish.prune and not self._wish.clone_of  # what came with the clone is named by nobody here
-        comparer = Comparer(known, self._source.root if self._wish.verify == "full" else None, prune)
-        with Pass(root, self._source.root, comparer, act=act, count=self._wish.workers) as one:
+        prune = self._spec.prune and not self._spec.clone_of  # what came with the clone is named by nobody here
+        comparer = Comparer(known, self._source.root if self._spec.verify == "full" else None, prune)
+        with SyncPass(root, self._source.root, comparer, act=act, count=self._spec.workers) as one:
             if one.installer and turn:
                 one.installer.turn = turn
             if shown := progress.current():
                 shown.begin(progress.COPY) if act else shown.look()
             return one.findings(tree)
 
-    def _news(self, jail: jails.Jail, was: record.Record, findings: Findings) -> dict[str, Any]:
+    def _news(self, jail: jails.Jail, was: record.Record, findings: BuildReport) -> dict[str, Any]:
         """What the entry says of the jail after this run, as far as it did not before."""
         news: dict[str, Any] = {}
         if findings.total or was.interrupted or jail.entry.get("state") != "complete":
@@ -335,9 +332,9 @@ class _Run:
     def estimate(self, shown: progress.Progress) -> progress.Total | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
         free = host.free_bytes(self._path)
-        if self._check or (not self._wish.clone_of and self._in_doubt()):
+        if self._check or (not self._spec.clone_of and self._in_doubt()):
             return 0, 0, free  # the rest is what the run itself finds out
-        self._wish = self._wish._replace(workers=1, verify="quick")
+        self._spec = self._spec._replace(workers=1, verify="quick")
         before = (0, 0) if self._is_new else shown.total()
         stats = self._to_come(jails.Jail(self._path, Root.absent(self._path)) if self._is_new else None)
         return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1], free
@@ -347,11 +344,11 @@ class _Run:
 
         Into a new jail, which is given, it is all: what is still in the stage would be counted a second time.
         """
-        with jail or jails.open_jail(self._wish.jail) as jail:
-            if self._wish.clone_of:
+        with jail or jails.open_jail(self._spec.jail) as jail:
+            if self._spec.clone_of:
                 from .clone import Base  # noqa: PLC0415 (few runs clone)
 
-                with closing(Base(self._wish.clone_of, check=True)) as base:
+                with closing(Base(self._spec.clone_of, check=True)) as base:
                     return base.look(jail).stats
             was = record.Record.load(jail.root) if jail.root.exists else record.Record()
             return self._walk(jail, was, act=False).stats
@@ -384,7 +381,7 @@ class _Run:
         return SpaceError(f"{exc} (needs {size(missing)}, {size(free)} free): free some space and run again")
 
 
-def _result(findings: Findings, seconds: float, warnings: list[str]) -> Result:
+def _result(findings: BuildReport, seconds: float, warnings: list[str]) -> Result:
     reported = findings.reported()
     values = {
         "stats": {**findings.stats.report(), "seconds": seconds},

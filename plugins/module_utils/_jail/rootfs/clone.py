@@ -33,19 +33,19 @@ from ..errors import InputError, RecordError, failed, show
 from ..jail import MARKER, STATE, TEMPORARY, Jail
 from ..record import record
 from ..system import progress
-from ..system.lock import Turn
+from ..system.lock import BuildLock
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..system.volume_names import names_at, names_of
 from .apply.install import Installer
-from .apply.sync import Pass
-from .apply.walk import Findings
+from .apply.sync import SyncPass
+from .apply.walk import BuildReport
 from .diff.compare import Comparer
-from .diff.ownership import Known
+from .diff.ownership import FileOwnership
 from .remove import take_back
-from .spec.desired_tree import WantedTree
+from .spec.desired_tree import DesiredTree
 from .spec.globs import Excluding
-from .spec.merged_entries import Graft
+from .spec.merged_entries import MergedEntry
 from .spec.source_tree import Source
 
 NOT_ONE_VOLUME = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS)
@@ -57,7 +57,7 @@ INHERITED = ("built", "bytes", "source", "macos_version", "macos_build")
 
 def is_clone(path: bytes, of: str) -> bool:
     """Whether a jail is a complete clone already; InputError when it is something else."""
-    if jails.is_vacant(path):
+    if jails.is_empty(path):
         return False
     with jails.open_jail(os.fsdecode(path)) as jail:
         jail.refuse_unknown(f"make a clone of {of} at", "remove it first, or leave clone_of out")
@@ -89,11 +89,11 @@ class Base:
         self._source.close()
         self.jail.close()
 
-    def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> Findings:
+    def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> BuildReport:
         """Make the jail at `path` a clone, or say what would be done; with `enter`, the Mac is to know it."""
         if not check and not names_at(path).tells_apart(self._source.names):
             self.look(Jail(path, Root.absent(path)))  # refuses two names that are one there
-        if not jails.is_vacant(path):
+        if not jails.is_empty(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
                 jail.refuse_unknown("make a clone at")
@@ -109,14 +109,14 @@ class Base:
                 take_back(jail, stays=there)
                 raise
 
-    def look(self, jail: Jail) -> Findings:
+    def look(self, jail: Jail) -> BuildReport:
         """What would be cloned."""
         with self._pass(jail, 1, act=False) as one:
             return one.findings(self._tree(jail))
 
-    def _fill(self, jail: Jail, count: int | None) -> Findings:
+    def _fill(self, jail: Jail, count: int | None) -> BuildReport:
         jail.mark(**self._origin())
-        turn = Turn(f"clone {show(jail.path)}")
+        turn = BuildLock(f"clone {show(jail.path)}")
         with closing(turn), turn, self._pass(jail, count, act=True) as one:
             progress.begin(progress.COPY)
             if one.installer:
@@ -128,18 +128,18 @@ class Base:
         jail.mark(state="complete", cloned=True, **self._inherited())
         return findings
 
-    def _pass(self, jail: Jail, count: int | None, act: bool) -> Pass:
+    def _pass(self, jail: Jail, count: int | None, act: bool) -> SyncPass:
         root = jail.root
         mounts = jail.mounts() if root.exists else set()
         was = record.Record.load(root) if root.exists else record.Record()
-        known = Known(was, mounts, root.dev, nascent=jail.nascent, where=jail.path, all_system=True)
-        return Pass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
+        known = FileOwnership(was, mounts, root.dev, just_created=jail.just_created, where=jail.path, all_system=True)
+        return SyncPass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
 
-    def _tree(self, jail: Jail) -> WantedTree:
-        everything = Graft()
+    def _tree(self, jail: Jail) -> DesiredTree:
+        everything = MergedEntry()
         everything.sources = [b""]
         own = jail.root.lstat(b"")
-        return WantedTree(
+        return DesiredTree(
             self._source, everything, Excluding(), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
         )
 

@@ -19,7 +19,7 @@ from ..mounted_volume import unmounted
 from ..record.record import Record
 from ..result import Result
 from ..system import at, host, progress
-from ..system.lock import alone_in
+from ..system.lock import locked_directory
 from ..system.mounts import mounts_below, unmount_below
 from ..system.rooted import Root
 from ..system.volume_names import names_of
@@ -38,7 +38,7 @@ def remove(path: str, unmount: bool, check: bool, progress_file: str | None = No
     still known as a jail.
     """
     real = jails.jail_path(path)
-    if jails.is_vacant(real):
+    if jails.is_empty(real):
         return _remove_vacant(real, check)
     with progress.reported(progress_file, lambda _shown: _recorded(real)):
         return _remove(path, real, unmount, check)
@@ -84,7 +84,7 @@ def take_back(jail: jails.Jail, stays: bool = False) -> None:
 def _end(jail: jails.Jail, moved: Known, stays: bool = False) -> None:
     """Remove all that is in a jail that is locked, and let it go."""
     _empty(jail)
-    with alone_in(jail.root):
+    with locked_directory(jail.root):
         jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
         _let_go(jail.root, moved, stays)
 
@@ -124,8 +124,8 @@ def _remove_vacant(real: bytes, check: bool) -> Result:
     if not check:
         _execute(ends)
         if is_left:
-            with Root(real) as root, alone_in(root):
-                if jails.is_vacant(real):  # still
+            with Root(real) as root, locked_directory(root):
+                if jails.is_empty(real):  # still
                     _let_go(root, {})
         elif os.path.isdir(os.path.dirname(real)) and not unmounted(real):
             _forget_gone(real)
@@ -137,9 +137,9 @@ def _forget_gone(real: bytes) -> None:
     with ExitStack() as alone:
         known = register.known(real)
         if os.path.lexists(real):
-            alone.enter_context(alone_in(alone.enter_context(Root(real))))
+            alone.enter_context(locked_directory(alone.enter_context(Root(real))))
             known = register.known(real)
-        if jails.is_vacant(real):
+        if jails.is_empty(real):
             register.forget(real, known)
 
 

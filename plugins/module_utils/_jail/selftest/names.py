@@ -66,7 +66,9 @@ def relayed(scene: Scene) -> Verdict:
         said = sockets.answer(jail, dns.SOCKET, GREETING, len(WELCOME), PATIENCE)
     if said == WELCOME:
         return found(True, "it answers")
-    return found(False, f"it says {said.hex()}" if said else launchd.last_words(launchd.label(jail.path, dns.PURPOSE)))
+    return found(
+        False, f"it says {said.hex()}" if said else launchd.last_log_line(launchd.label(jail.path, dns.PURPOSE))
+    )
 
 
 @claim(

@@ -22,7 +22,7 @@ from ..macos import release
 from ..result import Result
 from ..system import host
 from ..system.jail_lock import folder_of_locks, forget_locks
-from ..system.lock import alone_in, forget_turn, turn_file
+from ..system.lock import forget_turn, locked_directory, turn_file
 from ..system.mounts import mounts_below, unmount_below
 from ..system.process import run
 from ..system.rooted import Root
@@ -142,7 +142,7 @@ def _take(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> 
     if not left and there:
         before.append(os.fsdecode(path))
     host.make_dirs(path)
-    with Root(path) as root, alone_in(root):
+    with Root(path) as root, locked_directory(root):
         mark = read_mark(root)
         if (mark or {}).get("owner") != (left or {}).get("owner"):
             raise BusyError(

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..system.process import Ended, run
+from ..system.process import CompletedRun, run
 
 MOST = 160
 """Characters of what a program said that are told."""
@@ -56,7 +56,7 @@ class NotTriedError(Exception):
     """Something is missing without which a claim cannot be judged."""
 
 
-def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | None = None) -> Ended:
+def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | None = None) -> CompletedRun:
     """Run a program of the Mac's."""
     if not os.path.exists(argv[0]):
         raise NotTriedError(f"there is no {argv[0]}")
@@ -66,7 +66,7 @@ def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | Non
     return ended
 
 
-def said(ended: Ended) -> str:
+def said(ended: CompletedRun) -> str:
     """What a program said, in one line, and how it ended if not well."""
     words = (ended.stdout + b" " + ended.stderr)[:LONGEST].decode("utf-8", "replace").split()
     text = ""

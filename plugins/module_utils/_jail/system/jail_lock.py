@@ -32,7 +32,7 @@ class JailLock:
             if home.lstat(FOLDER) is None:
                 home.make_dir(FOLDER, 0o700, os.geteuid(), os.getegid())
             own = _name(jail)
-            for _look in range(lock.LOOKS):
+            for _look in range(lock.ATTEMPTS):
                 self._fd, name = _opened(home, own)
                 try:
                     lock.take(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)

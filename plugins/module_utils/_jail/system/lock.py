@@ -28,9 +28,9 @@ FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 TURN = b".darwin.jail.lock"
 PATIENCE = 3600
 """How long to wait for one other build on the Mac, in seconds: a whole system is copied in minutes."""
-WORTH_TELLING = 10
+REPORT_AFTER = 10
 """How long a wait, in seconds, is told afterwards."""
-LOOKS = 3
+ATTEMPTS = 3
 """How often to try: who only asks for the holder has the lock, too, for an instant."""
 
 
@@ -99,7 +99,7 @@ def open_lock(root: Root, rel: bytes, create: bool) -> int:
 
 
 def take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
-    for left in reversed(range(looks or LOOKS)):
+    for left in reversed(range(looks or ATTEMPTS)):
         if locks(fd, how):
             return
         if left:
@@ -142,7 +142,7 @@ def busy(root: Root, who: str) -> BusyError:
 
 
 @contextmanager
-def alone_in(root: Root, looks: int | None = None) -> Iterator[None]:
+def locked_directory(root: Root, looks: int | None = None) -> Iterator[None]:
     """For a directory that has no lock file yet, it is locked itself; BusyError when another run has done that."""
     take(root.fd, root, looks=looks)
     try:
@@ -173,7 +173,7 @@ def forget_turn() -> None:
                 os.close(fd)
 
 
-class Turn:
+class BuildLock:
     """One build at a time copies on this Mac, whatever jails there are: the others wait, for they would share its disk.
 
     What is locked is a file in the home directory of who builds, which is root: nobody
@@ -200,7 +200,7 @@ class Turn:
         told = self._told[:].rstrip(b"\0").decode()
         return [told] if told else []
 
-    def __enter__(self) -> Turn:
+    def __enter__(self) -> BuildLock:
         if not self._depth:
             if not locks(self._fd):
                 self._wait()
@@ -231,6 +231,6 @@ class Turn:
             pause = min(1.0, pause * 1.5)
         progress.wait(False)
         waited = time.monotonic() - started
-        if waited > WORTH_TELLING and not self.remarks:
+        if waited > REPORT_AFTER and not self.remarks:
             told = f"waited {waited:.0f} s for another run on this Mac ({ahead})".encode()
             self._told[: len(told)] = told

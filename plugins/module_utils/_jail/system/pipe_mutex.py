@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 
-class Alone:
+class PipeMutex:
     """Made before processes are forked; each enters it when it is alone.
 
     One that dies in it keeps the others out for good: when a worker dies its

@@ -32,7 +32,7 @@ AFTERWARDS = 1.0
 """How long, in seconds, to go on reading from those others once the program ended."""
 
 
-class Ended(NamedTuple):
+class CompletedRun(NamedTuple):
     """How a program ended and what it said."""
 
     rc: int
@@ -46,7 +46,7 @@ class Ended(NamedTuple):
     """How many bytes of both outputs were beyond the limit."""
 
 
-class Channel:
+class HelperPipes:
     """Two pipes besides the usual three: a message to a helper of ours, and its report."""
 
     def __init__(self, message: bytes) -> None:
@@ -65,12 +65,12 @@ def run(
     *,
     stdin: bytes = b"",
     timeout: float | None = None,
-    channel: Channel | None = None,
+    channel: HelperPipes | None = None,
     inherited: Sequence[int] = (),
     settings: Mapping[str, str] | None = None,
     as_nobody: bool = False,
     limit: int = PROGRAM_OUTPUT,
-) -> Ended:
+) -> CompletedRun:
     """Run a program to its end, or to the end of its time (seconds). OperationError when it cannot be started.
 
     `settings` are environment variables besides those of this process. One that runs as the user nobody gets few of
@@ -114,7 +114,7 @@ def run(
         streams.close()
     rc = -signal.SIGKILL if process.returncode is None else process.returncode
     (out, more), (err, more_errors) = stdout.finish(), stderr.finish()
-    return Ended(rc, out, err, report.finish()[0], not in_time, more + more_errors)
+    return CompletedRun(rc, out, err, report.finish()[0], not in_time, more + more_errors)
 
 
 def _take(pipe: IO[bytes] | None) -> int:

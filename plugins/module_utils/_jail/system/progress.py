@@ -37,7 +37,7 @@ from .paths import DIRECTORY, open_absolute
 SLOTS = 4096
 """Each process has the place that its number leads to; those of a run have numbers close to each other."""
 
-SILENT = 1.0
+QUIET_SECONDS = 1.0
 """Seconds that a run may take before it is reported on."""
 TICK = 0.5
 MOST, MOST_OPEN, MOST_SEEN = 1 << 62, 64, 10_000
@@ -246,7 +246,7 @@ def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoRet
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # when the terminal goes there is still the file to remove
         started = time.monotonic_ns()
-        while time.monotonic_ns() - started < SILENT * 1e9:
+        while time.monotonic_ns() - started < QUIET_SECONDS * 1e9:
             _watch(progress, run)
         fd, arrived = _create(path), _Arrived()
         estimated: list[Total | None] = []

@@ -31,7 +31,7 @@ PIPE = 1 << 20
 """At least as many bytes as a pipe holds: 64 KiB on macOS, 1 MiB on Linux at most."""
 
 
-class Filter:
+class StreamFilter:
     """The program, running."""
 
     def __init__(self, argv: Sequence[str]) -> None:

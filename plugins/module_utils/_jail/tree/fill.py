@@ -19,22 +19,22 @@ from contextlib import closing
 from ..accounts.jail_accounts import find_jail_group, find_user
 from ..errors import InputError, OperationError, SpaceError, failed, show
 from ..jail import Jail
-from ..predicted import open_foretold
+from ..predicted import open_predicted
 from ..protected import is_state
 from ..result import Result
 from ..rootfs.spec.manifest import canonical
 from ..sizes import size
-from ..staging import STAGE
+from ..staging import STAGING
 from ..staging import make as make_stage
 from ..system import at, host, progress
-from ..system.lock import Turn
+from ..system.lock import BuildLock
 from ..system.name_collisions import Spellings
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..system.volume_names import names_of
 from .archive import ArchiveSupply
 from .directory import DirectorySupply
-from .node import Node, Supply
+from .node import Node, TreeSource
 
 KINDS = ("files", "directories", "symlinks", "hardlinks")
 
@@ -59,17 +59,17 @@ def _arrange(
 ) -> Result:
     started = time.monotonic()
     path, proof = _below_root(dest), _relative(holds)
-    with open_foretold(jail, check) as opened:
+    with open_predicted(jail, check) as opened:
         possession = _owner(opened.root, owner, group)
         opened.lock(check)
         if _is_filled(opened, path, proof):
             return Result(False)
         remarks = opened.foretold
         with closing(_supply(src, opened.path, path, proof, possession is not None)) as supply:
-            filling = _Filling(opened.root, supply, possession)
+            filling = _TreeWriter(opened.root, supply, possession)
             filling.look(src)
             if not check:
-                with closing(Turn(f"fill {show(opened.root.outside(path))}")) as turn:
+                with closing(BuildLock(f"fill {show(opened.root.outside(path))}")) as turn:
                     filling.act(path, turn)
                     remarks = turn.remarks
     sizes = {"bytes": filling.bytes, "bytes_cloned": filling.cloned, "skipped": supply.skipped}
@@ -124,14 +124,14 @@ def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
     raise InputError(f"cannot fill {where}: it holds {shown}, but no {show(proof)}: move away what it holds")
 
 
-def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) -> Supply:
+def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) -> TreeSource:
     """The source; InputError when it lacks what the tree must hold."""
     real = host.real_path(src)
     if not os.path.lexists(real):
         raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
     if (jail + b"/").startswith(real.rstrip(b"/") + b"/") or (real + b"/").startswith(jail + b"/"):
         raise InputError(f"{src} and the jail {show(jail)} lie one in the other: choose a source outside of it")
-    supply: Supply
+    supply: TreeSource
     if os.path.isdir(real):
         supply = DirectorySupply(real, given_away)
     else:
@@ -148,10 +148,10 @@ def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) 
 # -- the work ---------------------------------------------------------------------
 
 
-class _Filling:
+class _TreeWriter:
     """One tree on its way into the jail."""
 
-    def __init__(self, root: Root, supply: Supply, owner: tuple[int, int] | None) -> None:
+    def __init__(self, root: Root, supply: TreeSource, owner: tuple[int, int] | None) -> None:
         self._root, self._supply, self._owner = root, supply, owner
         self._backend = backend()
         self.counts = dict.fromkeys(KINDS, 0)
@@ -180,10 +180,10 @@ class _Filling:
         if self.bytes > free and not self._supply.shares:
             raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)
 
-    def act(self, path: bytes, turn: Turn) -> None:
+    def act(self, path: bytes, turn: BuildLock) -> None:
         """Make the tree in the stage, then give it its name."""
         make_stage(self._root)
-        staged = STAGE + b"/tree"
+        staged = STAGING + b"/tree"
         try:
             with turn:
                 progress.begin(progress.COPY, self.counts["files"], self.bytes, host.free_bytes(self._root.path))

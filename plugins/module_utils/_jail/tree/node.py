@@ -42,7 +42,7 @@ class Node(NamedTuple):
         return self._replace(st_mode=self.st_mode & ~SETUID_SETGID, st_uid=owner[0], st_gid=owner[1])
 
 
-class Supply(Protocol):
+class TreeSource(Protocol):
     """Where a tree comes from."""
 
     shares: bool

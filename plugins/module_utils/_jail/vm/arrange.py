@@ -21,7 +21,7 @@ from ..macos import launchd
 from ..macos.launchd import Step
 from ..result import Result
 from .fusion import Fusion
-from .machine import NAME, Driver, Wish, user_of
+from .machine import NAME, Driver, MachineSpec, user_of
 from .tart import Tart
 
 DRIVERS: dict[str, Callable[..., Driver]] = {"tart": Tart, "fusion": Fusion}
@@ -29,7 +29,7 @@ MOST = 2
 """How many macOS guests a Mac runs at once: Apple's licence says so, and its kernel counts them."""
 PAUSE = 1.0
 SSH = 22
-TRAITS = {"cpu": "processors", "memory": "MB of memory", "disk": "GB of disk"}
+SETTING_LABELS = {"cpu": "processors", "memory": "MB of memory", "disk": "GB of disk"}
 HINTS = {
     "exceeds the system limit": "the Mac runs two macOS guests already: stop one of them",
     "SecKeyCreateRandomKey_ios failed": "the login keychain is locked or missing",
@@ -43,15 +43,15 @@ HINTS = {
 def arrange(params: Mapping[str, Any], check: bool) -> Result:
     """What the module does."""
     driver = DRIVERS[params["tool"]](user_of(params["user"]), params["program"])
-    wishes = [Wish(**vm) for vm in params["vms"]]
-    for wish in wishes:
-        if not NAME.fullmatch(wish.name):
-            raise InputError(f"{wish.name!r} is no name for a virtual machine: letters, digits, dots and dashes are")
-    if len({wish.name for wish in wishes}) != len(wishes):
+    specs = [MachineSpec(**vm) for vm in params["vms"]]
+    for spec in specs:
+        if not NAME.fullmatch(spec.name):
+            raise InputError(f"{spec.name!r} is no name for a virtual machine: letters, digits, dots and dashes are")
+    if len({spec.name for spec in specs}) != len(specs):
         raise InputError("two of the virtual machines have the same name: give one of them another one")
     if params["state"] == "absent":
-        return absent(driver, [wish.name for wish in wishes], check)
-    return present(driver, wishes, params["image_size"], params["timeout"], check)
+        return absent(driver, [spec.name for spec in specs], check)
+    return present(driver, specs, params["image_size"], params["timeout"], check)
 
 
 def label(name: str) -> str:
@@ -61,102 +61,104 @@ def label(name: str) -> str:
 # -- present -----------------------------------------------------------------------
 
 
-def present(driver: Driver, wishes: Sequence[Wish], image_size: int, timeout: float, check: bool) -> Result:
+def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeout: float, check: bool) -> Result:
     running = driver.running()
-    refuse(driver, running, wishes, image_size)
-    plans = {wish.name: plan(driver, running, wish) for wish in wishes}
-    jobs = {wish.name: launchd.plan_present(driver.job(wish.name, label(wish.name))) for wish in wishes}
-    diff = [step.describe for wish in wishes for step in [*plans[wish.name], *jobs[wish.name]]]
+    refuse(driver, running, specs, image_size)
+    plans = {spec.name: plan(driver, running, spec) for spec in specs}
+    jobs = {spec.name: launchd.plan_present(driver.job(spec.name, label(spec.name))) for spec in specs}
+    diff = [step.describe for spec in specs for step in [*plans[spec.name], *jobs[spec.name]]]
     warnings = driver.concerns() if any(jobs.values()) else []
     if check:
-        return Result(bool(diff), {"vms": [describe(driver, wish, running) for wish in wishes]}, diff, warnings)
+        return Result(bool(diff), {"vms": [describe(driver, spec, running) for spec in specs]}, diff, warnings)
     failures: dict[str, str] = {}
-    for wish in wishes:
+    for spec in specs:
         try:
-            for step in plans[wish.name]:
+            for step in plans[spec.name]:
                 step.execute()
-            for step in launchd.plan_present(driver.job(wish.name, label(wish.name))):
+            for step in launchd.plan_present(driver.job(spec.name, label(spec.name))):
                 step.execute()
         except JailError as exc:
-            failures[wish.name] = str(exc)
-    started = [wish.name for wish in wishes if wish.name not in failures]
-    failures.update(await_all(driver, started, timeout))
+            failures[spec.name] = str(exc)
+    started = [spec.name for spec in specs if spec.name not in failures]
+    failures.update(wait_for_ssh(driver, started, timeout))
     for name in failures:
         if name not in running or jobs[name]:
             failures[name] += clean_up(driver, name, made=name not in running)
-    values: dict[str, Any] = {"vms": [describe(driver, wish, running) for wish in wishes if wish.name not in failures]}
+    values: dict[str, Any] = {"vms": [describe(driver, spec, running) for spec in specs if spec.name not in failures]}
     if failures:
         values["msg"] = "; ".join(f"the virtual machine {name} does not run: {why}" for name, why in failures.items())
     return Result(bool(diff), values, diff, warnings, failed=bool(failures))
 
 
-def refuse(driver: Driver, running: Mapping[str, bool], wishes: Sequence[Wish], image_size: int) -> None:
+def refuse(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineSpec], image_size: int) -> None:
     """Raise for what could only fail later."""
-    new = [wish for wish in wishes if wish.name not in running]
-    for wish in new:
-        if not wish.image:
-            raise InputError(f"there is no virtual machine {wish.name}, and no image to make it of: give it an image")
-        driver.check(wish)
-    mine = [wish.name for wish in wishes]
+    new = [spec for spec in specs if spec.name not in running]
+    for spec in new:
+        if not spec.image:
+            raise InputError(f"there is no virtual machine {spec.name}, and no image to make it of: give it an image")
+        driver.check(spec)
+    mine = [spec.name for spec in specs]
     others = [name for name, active in running.items() if active and name not in mine and driver.is_macos(name)]
     if len(others) + len(mine) > MOST:
         raise InputError(
             f"{len(others) + len(mine)} macOS guests would run on this Mac ({', '.join([*mine, *others])}): Apple's "
             f"licence and the kernel allow {MOST}; wish for fewer, or stop others"
         )
-    growths = [driver.growth(wish) for wish in new]
+    growths = [driver.growth(spec) for spec in new]
     needed = sum(image_size if growth is None else growth for growth in growths)
     status = os.statvfs(driver.user.home)
     free = status.f_bavail * status.f_frsize // 10**9
     if needed > free:
         raise SpaceError(
-            f"cannot make {', '.join(wish.name for wish in new)} in {driver.user.home}: no space left "
+            f"cannot make {', '.join(spec.name for spec in new)} in {driver.user.home}: no space left "
             f"(up to {needed} GB are needed, {free} GB free)"
         )
 
 
-def plan(driver: Driver, running: Mapping[str, bool], wish: Wish) -> list[Step]:
+def plan(driver: Driver, running: Mapping[str, bool], spec: MachineSpec) -> list[Step]:
     """What makes the machine, stopped, as it is to be; nothing when it is."""
-    if wish.name not in running:
-        return [Step(f"+ virtual machine {wish.name} of {wish.image}", lambda: make(driver, wish))]
-    found = driver.settings(wish.name)
-    wrong = {key: value for key, value in wish.settings.items() if found.get(key) != value}
+    if spec.name not in running:
+        return [Step(f"+ virtual machine {spec.name} of {spec.image}", lambda: make(driver, spec))]
+    found = driver.settings(spec.name)
+    wrong = {key: value for key, value in spec.settings.items() if found.get(key) != value}
     if wrong.get("disk", 0) and wrong["disk"] < found.get("disk", 0):
         raise InputError(
-            f"the disk of {wish.name} has {found['disk']} GB and cannot shrink to {wrong['disk']}: retire it"
+            f"the disk of {spec.name} has {found['disk']} GB and cannot shrink to {wrong['disk']}: retire it"
         )
 
     def change() -> None:
-        launchd.unload(label(wish.name))
-        driver.stop(wish.name)
-        driver.configure(wish.name, wrong)
+        launchd.unload(label(spec.name))
+        driver.stop(spec.name)
+        driver.configure(spec.name, wrong)
 
-    what = ", ".join(f"{found.get(key, 'unknown')} -> {value} {TRAITS[key]}" for key, value in sorted(wrong.items()))
-    return [Step(f"~ virtual machine {wish.name}: {what}", change)] if wrong else []
-
-
-def make(driver: Driver, wish: Wish) -> None:
-    driver.clone(wish)
-    if wish.settings:
-        driver.configure(wish.name, wish.settings)
+    what = ", ".join(
+        f"{found.get(key, 'unknown')} -> {value} {SETTING_LABELS[key]}" for key, value in sorted(wrong.items())
+    )
+    return [Step(f"~ virtual machine {spec.name}: {what}", change)] if wrong else []
 
 
-def describe(driver: Driver, wish: Wish, before: Mapping[str, bool]) -> dict[str, Any]:
-    there = wish.name in before or launchd.is_loaded(label(wish.name))
-    address = driver.address(wish.name) if there else None
-    return {"name": wish.name, "image": wish.image, "address": address, "created": wish.name not in before}
+def make(driver: Driver, spec: MachineSpec) -> None:
+    driver.clone(spec)
+    if spec.settings:
+        driver.configure(spec.name, spec.settings)
+
+
+def describe(driver: Driver, spec: MachineSpec, before: Mapping[str, bool]) -> dict[str, Any]:
+    there = spec.name in before or launchd.is_loaded(label(spec.name))
+    address = driver.address(spec.name) if there else None
+    return {"name": spec.name, "image": spec.image, "address": address, "created": spec.name not in before}
 
 
 # -- until they answer -------------------------------------------------------------
 
 
-def await_all(driver: Driver, names: Sequence[str], timeout: float) -> dict[str, str]:
+def wait_for_ssh(driver: Driver, names: Sequence[str], timeout: float) -> dict[str, str]:
     """Wait until all answer to ssh; why not, for those that do not."""
     waiting, failed = list(names), {}
     deadline = time.monotonic() + timeout
     while waiting:
         for name in list(waiting):
-            why = hopeless(name)
+            why = fatal_log_line(name)
             if why:
                 failed[name] = why
             elif not answers(driver.address(name)):
@@ -181,7 +183,7 @@ def answers(address: str | None) -> bool:
         return False
 
 
-def hopeless(name: str) -> str:
+def fatal_log_line(name: str) -> str:
     """What the job said since it was started, when that is final."""
     said = launchd.log(label(name))
     return next((f"{hint}; {words(name)}" for text, hint in HINTS.items() if text in said), "")

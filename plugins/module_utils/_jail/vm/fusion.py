@@ -14,7 +14,7 @@ from ..errors import InputError, OperationError
 from ..macos.launchd import Job
 from ..system import host
 from ..system.rooted import Root
-from .machine import LONG, User, Wish, demand, find_program, run_as
+from .machine import LONG, MachineSpec, User, demand, find_program, run_as
 
 PLACES = (
     "/Applications/VMware Fusion.app/Contents/Library/vmrun",
@@ -57,23 +57,23 @@ class Fusion:
         found = self._read(self._vmx(name))
         return {key: int(found[word]) for key, word in SETTINGS.items() if DIGITS.fullmatch(found.get(word, ""))}
 
-    def growth(self, wish: Wish) -> int | None:
+    def growth(self, spec: MachineSpec) -> int | None:
         """A whole copy of the image."""
-        folder = os.path.dirname(wish.image)
+        folder = os.path.dirname(spec.image)
         sizes = [os.stat(entry.path).st_blocks * 512 for entry in os.scandir(folder) if entry.is_file()]
         return sum(sizes) // 10**9 + 1
 
-    def check(self, wish: Wish) -> None:
-        if not (wish.image.endswith(".vmx") and os.path.isfile(wish.image)):
-            raise InputError(f"the image of {wish.name} is {wish.image}, which is no .vmx file on this Mac")
-        if wish.disk is not None:
-            raise InputError(f"the disk of {wish.name} cannot be resized with Fusion: leave disk out")
+    def check(self, spec: MachineSpec) -> None:
+        if not (spec.image.endswith(".vmx") and os.path.isfile(spec.image)):
+            raise InputError(f"the image of {spec.name} is {spec.image}, which is no .vmx file on this Mac")
+        if spec.disk is not None:
+            raise InputError(f"the disk of {spec.name} cannot be resized with Fusion: leave disk out")
 
-    def clone(self, wish: Wish) -> None:
-        target = self._vmx(wish.name)
+    def clone(self, spec: MachineSpec) -> None:
+        target = self._vmx(spec.name)
         demand(self.user, ["/bin/mkdir", "-p", os.path.dirname(target)], "make directory", os.path.dirname(target))
-        argv = self._vmrun("clone", wish.image, target, "full", f"-cloneName={wish.name}")
-        demand(self.user, argv, "make the virtual machine", wish.name, LONG)
+        argv = self._vmrun("clone", spec.image, target, "full", f"-cloneName={spec.name}")
+        demand(self.user, argv, "make the virtual machine", spec.name, LONG)
 
     def configure(self, name: str, settings: Mapping[str, int]) -> None:
         path = self._vmx(name)

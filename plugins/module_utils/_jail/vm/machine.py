@@ -15,7 +15,7 @@ from ..errors import InputError, OperationError
 from ..macos import third_party
 from ..macos.launchd import Job
 from ..system import host
-from ..system.process import Ended, run
+from ..system.process import CompletedRun, run
 
 SUDO = "/usr/bin/sudo"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
@@ -24,7 +24,7 @@ QUICK, LONG = 60.0, 7200.0
 """Seconds for a command that looks, and for one that fetches an image."""
 
 
-class Wish(NamedTuple):
+class MachineSpec(NamedTuple):
     """A virtual machine as it is to be."""
 
     name: str
@@ -65,13 +65,13 @@ class Driver(Protocol):
     def settings(self, name: str) -> Mapping[str, int]:
         """cpu, memory and disk as they are, as far as the tool tells."""
 
-    def growth(self, wish: Wish) -> int | None:
+    def growth(self, spec: MachineSpec) -> int | None:
         """Gigabytes that a new one may come to take; None when nobody knows."""
 
-    def check(self, wish: Wish) -> None:
+    def check(self, spec: MachineSpec) -> None:
         """InputError for what this tool cannot do."""
 
-    def clone(self, wish: Wish) -> None:
+    def clone(self, spec: MachineSpec) -> None:
         """Make it of its image, stopped."""
 
     def configure(self, name: str, settings: Mapping[str, int]) -> None:
@@ -109,17 +109,17 @@ def find_program(user: User, tool: str, places: Sequence[str], hint: str) -> str
     if found is None:
         raise InputError(ABSENT.format(tool=tool, places=" or ".join(places), hint=hint))
     if user.uid == 0:
-        third_party.refuse_writable(found, "let the virtual machines be another user's, or name a program of root's")
+        third_party.require_root_owned(found, "let the virtual machines be another user's, or name a program of root's")
     return found
 
 
-def run_as(user: User, argv: Sequence[str], timeout: float = QUICK) -> Ended:
+def run_as(user: User, argv: Sequence[str], timeout: float = QUICK) -> CompletedRun:
     """Run a program as the user: files and keychain are that user's."""
     sudo = [] if os.geteuid() == user.uid else [SUDO, "-n", "-H", "-u", user.name, "--"]
     return run([*sudo, *argv], timeout=timeout)
 
 
-def said(ended: Ended) -> str:
+def said(ended: CompletedRun) -> str:
     """What a program says of its failure, in one line."""
     words = (ended.stderr + ended.stdout).decode("utf-8", "replace").split()
     return "its time is up" if ended.timed_out else " ".join(words) or f"it ended with {ended.rc}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import OperationError
 from ..macos.launchd import Job
-from .machine import LONG, User, Wish, demand, find_program, run_as, said
+from .machine import LONG, MachineSpec, User, demand, find_program, run_as, said
 
 PLACES = ("/opt/homebrew/bin/tart", "/usr/local/bin/tart", "/Applications/tart.app/Contents/MacOS/tart")
 HINT = "install it on this Mac, which must have Apple silicon (brew install openai/tools/tart), or say where it is"
@@ -38,23 +38,23 @@ class Tart:
         got = self._get(name)
         return {"cpu": int(got["CPU"]), "memory": int(got["Memory"]), "disk": int(got["Disk"])}
 
-    def growth(self, wish: Wish) -> int | None:
+    def growth(self, spec: MachineSpec) -> int | None:
         """A clone shares what the image takes; an image that is not here yet tells no size."""
         for one in [*self._list("local"), *self._list("oci")]:
-            if one["Name"] == wish.image:
-                return max(0, max(int(one["Disk"]), wish.disk or 0) - int(one["Size"]))
+            if one["Name"] == spec.image:
+                return max(0, max(int(one["Disk"]), spec.disk or 0) - int(one["Size"]))
         return None
 
-    def check(self, wish: Wish) -> None:
+    def check(self, spec: MachineSpec) -> None:
         """It can do all that can be wished."""
 
-    def clone(self, wish: Wish) -> None:
-        argv = [self.program, "clone", wish.image, wish.name]
+    def clone(self, spec: MachineSpec) -> None:
+        argv = [self.program, "clone", spec.image, spec.name]
         ended = run_as(self.user, argv, LONG)
         if ended.rc or ended.timed_out:
             why = said(ended)
             hint = f"the keychain of {self.user.name} is locked: {KEYCHAIN}" if any(w in why for w in LOCKED) else ""
-            raise OperationError("make the virtual machine", wish.name, f"{wish.image}: {why}", hint=hint)
+            raise OperationError("make the virtual machine", spec.name, f"{spec.image}: {why}", hint=hint)
 
     def configure(self, name: str, settings: Mapping[str, int]) -> None:
         words = [word for key, value in sorted(settings.items()) for word in (SETTINGS[key], str(value))]

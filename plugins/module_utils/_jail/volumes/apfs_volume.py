@@ -52,7 +52,7 @@ class Volume(NamedTuple):
     """Whether files in it have owners."""
 
 
-def arrange(name: str, quota: str | None, state: str, jail: str | None, check: bool) -> Result:
+def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bool) -> Result:
     """Have a volume of this name, or none. `jail` is a directory in it that will be gone by the time it is deleted."""
     if os.geteuid() != 0:
         raise InputError(f"cannot see to the volume {name}: only root can: set become: true")

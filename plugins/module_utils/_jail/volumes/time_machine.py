@@ -13,16 +13,16 @@ from __future__ import annotations
 import os
 
 from ..errors import OperationError, show
-from ..predicted import open_foretold
+from ..predicted import open_predicted
 from ..result import Result
 from ..system.process import run
 
 TMUTIL = "/usr/bin/tmutil"
 
 
-def arrange(jail: str, excluded: bool, check: bool) -> Result:
+def ensure(jail: str, excluded: bool, check: bool) -> Result:
     """Leave a jail out of the backups, or take the mark away."""
-    with open_foretold(jail, check) as opened:
+    with open_predicted(jail, check) as opened:
         path = opened.path
         if not opened.root.exists:  # a new directory is included
             diff = [f"- {show(path)} in Time Machine's backups"] if excluded else []

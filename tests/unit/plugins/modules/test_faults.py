@@ -66,7 +66,7 @@ def on_a_mac_with_launchd(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> Non
     mac.launchctl = Launchctl(mac.top)
     mac.launchctl.install(mac.top, monkeypatch)
     monkeypatch.setattr(launchd, "PATIENCE", 5)
-    monkeypatch.setattr(third_party, "refuse_writable", lambda program, remedy="": None)
+    monkeypatch.setattr(third_party, "require_root_owned", lambda program, remedy="": None)
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
 
 
@@ -101,7 +101,7 @@ def on_a_mac_with_names(
 
     with made.responder(made.listen()):
         monkeypatch.setattr(dns, "SERVER", str(made.server))
-        monkeypatch.setattr(dns, "MENDS_ITSELF", 0.5)
+        monkeypatch.setattr(dns, "SELF_REPAIR_SECONDS", 0.5)
         monkeypatch.setattr(dns, "program", adapted)
         yield
         mac.rest()
@@ -112,14 +112,14 @@ def on_a_mac_with_names(
 def on_a_mac_with_devfs(place: Path, monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd: None) -> None:
     text = devfs_program(place)
     monkeypatch.setattr(devfs, "program", lambda *_modules, call: text)
-    monkeypatch.setattr(devfs, "MENDS_ITSELF", 0.5)
+    monkeypatch.setattr(devfs, "SELF_REPAIR_SECONDS", 0.5)
 
 
 @pytest.fixture
 def on_a_mac_with_bindfs(monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd: None) -> None:
     needs_bindfs()
     monkeypatch.setattr(bind_mounts, "program", lambda *_modules, call: PROGRAM)
-    monkeypatch.setattr(bind_mounts, "MENDS_ITSELF", 0.6)
+    monkeypatch.setattr(bind_mounts, "SELF_REPAIR_SECONDS", 0.6)
     monkeypatch.setattr(bindfs, "fuses", lambda root: ["macfuse"])
     monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
 

@@ -18,14 +18,14 @@ from ...errors import OperationError, failed, show
 from ...system.paths import LINK_IN_THE_WAY
 from ...system.rooted import Root
 from ..diff.compare import Comparer
-from ..diff.directory_plan import Linked
+from ..diff.directory_plan import HardLinkName
 from ..diff.fast_verify import Recorded
-from ..diff.file_diff import difference, metadata_only
+from ..diff.file_diff import can_fix_in_place, difference
 from ..diff.operation import CREATE, LINK, METADATA, REPLACE, Operation
-from ..spec.desired_tree import WantedFile
+from ..spec.desired_tree import DesiredFile
 from ..spec.readable import refuse_unreadable
 from .install import Installer
-from .walk import Findings
+from .walk import BuildReport
 
 
 class Linker:
@@ -35,17 +35,17 @@ class Linker:
         self._root, self._source = root, source
         self._full, self._began = comparer.full, comparer.known.began
         self._installer = installer
-        self.findings = Findings()
+        self.findings = BuildReport()
 
-    def deal_with(self, linked: Iterable[Linked]) -> None:
+    def deal_with(self, linked: Iterable[HardLinkName]) -> None:
         """Make all names that are one file in the source one file in the jail."""
-        groups: dict[tuple[int, int], list[Linked]] = {}
+        groups: dict[tuple[int, int], list[HardLinkName]] = {}
         for found in linked:
             groups.setdefault((found.status.st_dev, found.status.st_ino), []).append(found)
         for group in groups.values():
             self._group(sorted(group))
 
-    def _group(self, group: list[Linked]) -> None:
+    def _group(self, group: list[HardLinkName]) -> None:
         if None not in (found := {name.there for name in group}) and len(found) == 1:
             return  # all were compared a moment ago, and are one file
         have = [self._there(name.path) for name in group]
@@ -73,7 +73,7 @@ class Linker:
             return None
         return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None
 
-    def _leader(self, group: list[Linked], have: list[os.stat_result | None]) -> int | None:
+    def _leader(self, group: list[HardLinkName], have: list[os.stat_result | None]) -> int | None:
         """The first name that already is as wanted."""
         for number, name in enumerate(group):
             there = have[number]
@@ -81,8 +81,8 @@ class Linker:
                 return number
         return None
 
-    def _difference(self, name: Linked, have: os.stat_result) -> str:
-        want = WantedFile(name.status, -1, name.name, name.parent)
+    def _difference(self, name: HardLinkName, have: os.stat_result) -> str:
+        want = DesiredFile(name.status, -1, name.name, name.parent)
         try:
             with self._root.directory(os.path.dirname(name.path)) as fd:
                 if not self._full:
@@ -93,11 +93,11 @@ class Linker:
         except OSError as exc:
             raise failed("compare", self._root.outside(name.path), exc) from exc
 
-    def _copy(self, name: Linked, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
+    def _copy(self, name: HardLinkName, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
         """Copy the file for its first name; returns what is there then, if anything was done."""
-        want = WantedFile(name.status, -1, name.name, name.parent)
+        want = DesiredFile(name.status, -1, name.name, name.parent)
         why = "" if have is None else self._difference(name, have)
-        same = have is not None and alone and metadata_only(want, have, why, self._began)
+        same = have is not None and alone and can_fix_in_place(want, have, why, self._began)
         action = CREATE if have is None else METADATA if same else REPLACE
         operation = Operation(action, name.path, want, why, have)
         self.findings.count(operation)
@@ -110,9 +110,9 @@ class Linker:
             self._inside(name.path, operation)
         return self._root.lstat(name.path)
 
-    def _link(self, first: Linked, name: Linked, have: os.stat_result | None) -> None:
+    def _link(self, first: HardLinkName, name: HardLinkName, have: os.stat_result | None) -> None:
         why = f"to /{show(first.path)}"
-        operation = Operation(LINK, name.path, WantedFile(name.status, -1, name.name, name.parent), why, have)
+        operation = Operation(LINK, name.path, DesiredFile(name.status, -1, name.name, name.parent), why, have)
         self.findings.count(operation)
         self._inside(name.path, operation, first.path)
 

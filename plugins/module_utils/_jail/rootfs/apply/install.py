@@ -23,13 +23,13 @@ from typing import Any
 
 from ...errors import InputError, failed, show
 from ...limits import is_hollow
-from ...staging import STAGE
+from ...staging import STAGING
 from ...system import at, progress
-from ...system.pipe_mutex import Alone
+from ...system.pipe_mutex import PipeMutex
 from ...system.platform.current import backend
 from ...system.rooted import Root
 from ..diff.operation import METADATA, REMOVE, RENAME, Operation
-from ..spec.desired_tree import Thin, Wanted, WantedDir, WantedFile
+from ..spec.desired_tree import DesiredDir, DesiredFile, SliceStatus, Wanted
 from ..spec.readable import GONE, unreadable
 
 ATTEMPTS = 3
@@ -41,17 +41,17 @@ class Installer:
     def __init__(self, root: Root, source: Root, only_clones: bool = False) -> None:
         self._root, self._source, self._only_clones = root, source, only_clones
         self._backend = backend()
-        self._stage = root.open_dir(STAGE)
+        self._stage = root.open_dir(STAGING)
         try:
-            self._backend.bequeath_nothing(self._stage)
+            self._backend.drop_default_acl(self._stage)
         except OSError as exc:
             os.close(self._stage)
-            raise failed("prepare", root.outside(STAGE), exc) from exc
-        self._alone = Alone() if only_clones and self._backend.packs_badly(self._stage) else None
+            raise failed("prepare", root.outside(STAGING), exc) from exc
+        self._alone = PipeMutex() if only_clones and self._backend.parallel_clones_fragment(self._stage) else None
         self.turn: AbstractContextManager[object] = nullcontext()
         """What is entered to copy."""
         self._umask = os.umask(0)
-        self._backend.umask_is_zero = True
+        self._backend.umask_cleared = True
         self._count = 0
         """Where each file that is copied is counted; None: nowhere."""
         self.refuses_hollow = False
@@ -65,7 +65,7 @@ class Installer:
         if self._alone:
             self._alone.close()
         os.umask(self._umask)
-        self._backend.umask_is_zero = False
+        self._backend.umask_cleared = False
 
     def _temporary(self) -> bytes:
         self._count += 1
@@ -81,7 +81,7 @@ class Installer:
                 at.remove(operation.path[operation.path.rfind(b"/") + 1 :], target, directory)
             elif operation.action == RENAME:
                 at.rename(operation.former, target, os.path.basename(operation.path), target)
-            elif operation.action == METADATA or isinstance(operation.want, WantedDir):
+            elif operation.action == METADATA or isinstance(operation.want, DesiredDir):
                 self._set_metadata(operation, target)
             elif operation.want:
                 self._put(operation.path, operation.want, target)
@@ -100,7 +100,7 @@ class Installer:
             raise failed("remove", self._root.outside(os.path.join(directory, name)), exc) from exc
         return removed
 
-    def _put(self, path: bytes, want: WantedFile, target: int) -> None:
+    def _put(self, path: bytes, want: DesiredFile, target: int) -> None:
         name = path[path.rfind(b"/") + 1 :]
         temporary = self._temporary()
         with self.turn:
@@ -110,7 +110,7 @@ class Installer:
             if want.status.st_mode & 0o170000 == 0o100000:
                 progress.done(progress.COPY, want.status.st_size)
 
-    def _make(self, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+    def _make(self, fd: int, name: bytes, want: DesiredFile, path: bytes) -> bool:
         """Make something that is no directory; False when it vanished from the source."""
         status = want.status
         kind = status.st_mode & 0o170000
@@ -128,7 +128,7 @@ class Installer:
         self._backend.copy_node_acl(want.dir_fd, want.name, fd, name)
         return True
 
-    def _file(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int = 1) -> bool:
+    def _file(self, fd: int, name: bytes, want: DesiredFile, path: bytes, attempt: int = 1) -> bool:
         """Make a regular file; False when it vanished from the source."""
         status = want.status
         try:
@@ -138,7 +138,7 @@ class Installer:
                 raise unreadable(self._source, os.path.join(want.parent, want.name), exc) from exc
             return self._vanished(want)
         try:
-            if status.__class__ is Thin:
+            if status.__class__ is SliceStatus:
                 return self._slice(source, fd, name, want, path)
             if attempt > 1:
                 status = os.fstat(source)
@@ -155,7 +155,7 @@ class Installer:
             return True
         return self._again(fd, name, want, path, attempt)
 
-    def _copy(self, source: int, want: WantedFile, status: os.stat_result, fd: int, name: bytes) -> None:
+    def _copy(self, source: int, want: DesiredFile, status: os.stat_result, fd: int, name: bytes) -> None:
         if self.refuses_hollow and is_hollow(status):
             raise InputError(
                 f"cannot copy {show(self._in_source(want))}: it takes {status.st_blocks * 512} bytes, and its copy "
@@ -167,7 +167,7 @@ class Installer:
             code = self._backend.refusal
             raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
 
-    def _again(self, fd: int, name: bytes, want: WantedFile, path: bytes, attempt: int) -> bool:
+    def _again(self, fd: int, name: bytes, want: DesiredFile, path: bytes, attempt: int) -> bool:
         """Read a file again that changed while it was read, and say so when it never stops."""
         if attempt < ATTEMPTS:
             at.remove(name, fd)
@@ -178,7 +178,7 @@ class Installer:
         )
         return True
 
-    def _slice(self, source: int, fd: int, name: bytes, want: WantedFile, path: bytes) -> bool:
+    def _slice(self, source: int, fd: int, name: bytes, want: DesiredFile, path: bytes) -> bool:
         """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
         status = want.status
         at.copy_part(source, status.offset, status.st_size, name, fd, status)
@@ -189,17 +189,17 @@ class Installer:
         self.warnings.append(f"{show(self._in_source(want))} changed while it was copied to /{show(path)}: run again")
         return False
 
-    def _vanished(self, want: WantedFile) -> bool:
+    def _vanished(self, want: DesiredFile) -> bool:
         self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
         return False
 
     def _origin(self, want: Wanted | None, exc: OSError) -> str:
         """What something is a copy of, when a disk cannot be read or written: it may be that of the source."""
-        if exc.errno != errno.EIO or not isinstance(want, WantedFile):
+        if exc.errno != errno.EIO or not isinstance(want, DesiredFile):
             return ""
         return f"a copy of {show(self._in_source(want))}"
 
-    def _in_source(self, want: WantedFile) -> bytes:
+    def _in_source(self, want: DesiredFile) -> bytes:
         return self._source.outside(os.path.join(want.parent, want.name))
 
     def _set_metadata(self, operation: Operation, target: int) -> None:
@@ -208,7 +208,7 @@ class Installer:
         if want is None or have is None:
             return
         name = os.path.basename(operation.path)
-        is_dir = isinstance(want, WantedDir)
+        is_dir = isinstance(want, DesiredDir)
         if is_dir:
             fd = os.dup(target)
         else:
@@ -217,7 +217,7 @@ class Installer:
             now = os.fstat(fd)
             if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):
                 raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
-            if isinstance(want, WantedDir):
+            if isinstance(want, DesiredDir):
                 self._finish_found_directory(fd, want)
             else:
                 self._backend.finish(fd, want.status)
@@ -240,12 +240,12 @@ class Installer:
 
     # -- directories ------------------------------------------------------------
 
-    def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
+    def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
         with self.turn, self._alone or nullcontext():
             self._fill(fd, path, files)
 
-    def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, WantedFile]]) -> None:
+    def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
         copy, make, below = self._file, self._make, path + b"/" if path else b""
         done, kind, name = progress.done, progress.COPY, b""
         try:
@@ -265,28 +265,28 @@ class Installer:
         try:
             return name, at.make_dir(name, self._stage)
         except OSError as exc:
-            raise failed("create", self._root.outside(STAGE + b"/" + name), exc) from exc
+            raise failed("create", self._root.outside(STAGING + b"/" + name), exc) from exc
 
-    def finish_directory(self, fd: int, want: WantedDir, like: int | None, path: bytes) -> None:
+    def finish_directory(self, fd: int, want: DesiredDir, like: int | None, path: bytes) -> None:
         """Give a filled directory its metadata, and the xattrs of the source's, open as `like`."""
         try:
             self._finish_directory(fd, want, like)
         except OSError as exc:
             raise failed("create", self._root.outside(path), exc) from exc
 
-    def _finish_directory(self, fd: int, want: WantedDir, like: int | None) -> None:
+    def _finish_directory(self, fd: int, want: DesiredDir, like: int | None) -> None:
         if like is not None:
             self._backend.copy_xattrs(like, fd)
         self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
 
-    def _finish_found_directory(self, fd: int, want: WantedDir) -> None:
+    def _finish_found_directory(self, fd: int, want: DesiredDir) -> None:
         if not want.sources:
             self._finish_directory(fd, want, None)
             return
         with self._source.directory(want.sources[-1]) as source:
             self._finish_directory(fd, want, source)
 
-    def place_directory(self, staged: bytes, path: bytes, parent_fd: int) -> None:
+    def rename_into_place(self, staged: bytes, path: bytes, parent_fd: int) -> None:
         """Give a staged directory its name; what is there and is no directory is replaced."""
         name = os.path.basename(path)
         try:

@@ -13,22 +13,22 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .task_queue import Heap
-from .walk import Findings, Walker
+from .task_queue import TaskQueue
+from .walk import BuildReport, Walker
 
-ALONE = 48
+MIN_DIRECTORIES_FOR_POOL = 48
 """How many directories must be waiting for more processes to be worth their start, unless one of them is heavy."""
 
 MOST = 4
 """More processes than this wait for the disk, not for a processor."""
 
 
-def modest() -> int:
+def default_worker_count() -> int:
     """The number of workers when the user names none."""
     return min(os.cpu_count() or 1, MOST)
 
 
-def run(walker: Walker, count: int) -> Findings:
+def run(walker: Walker, count: int) -> BuildReport:
     """Carry out a whole walk with up to `count` processes."""
     with _no_collection():
         return _run(walker, count)
@@ -46,14 +46,14 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _run(walker: Walker, count: int) -> Findings:
-    heap = Heap(walker.start())
+def _run(walker: Walker, count: int) -> BuildReport:
+    heap = TaskQueue(walker.start())
     while heap:
-        waiting = sum(ALONE if task.unwanted else len(task.subdirs) for task in heap.tasks())
-        if count > 1 and (heap.heavy or waiting >= ALONE):
-            from .worker_pool import Team  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
+        waiting = sum(MIN_DIRECTORIES_FOR_POOL if task.unwanted else len(task.subdirs) for task in heap.tasks())
+        if count > 1 and (heap.heavy or waiting >= MIN_DIRECTORIES_FOR_POOL):
+            from .worker_pool import WorkerPool  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
 
-            team = Team(walker, count)
+            team = WorkerPool(walker, count)
             if team.size:
                 return team.carry_out(heap.tasks())
             count = 1

@@ -9,19 +9,19 @@ from ...record import record
 from ...staging import make as make_stage
 from ...system.rooted import Root
 from ..diff.compare import Comparer
-from ..spec.desired_tree import WantedTree
+from ..spec.desired_tree import DesiredTree
 from . import install, scheduler
-from .walk import Findings, Walker
+from .walk import BuildReport, Walker
 
 
-class Pass:
+class SyncPass:
     """What a pass needs. With `act` what differs is mended, otherwise only found."""
 
     def __init__(
         self, root: Root, source: Root, comparer: Comparer, *, act: bool, count: int | None, only_clones: bool = False
     ) -> None:
         self._root, self._source, self._comparer = root, source, comparer
-        self._count = count or scheduler.modest()
+        self._count = count or scheduler.default_worker_count()
         self.installer: install.Installer | None = None
         self._journal: record.Journal | None = None
         if act:
@@ -29,7 +29,7 @@ class Pass:
             self.installer = install.Installer(root, source, only_clones)
             self._journal = record.Journal(root)
 
-    def __enter__(self) -> Pass:
+    def __enter__(self) -> SyncPass:
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -37,7 +37,7 @@ class Pass:
             if opened:
                 opened.close()
 
-    def findings(self, tree: WantedTree) -> Findings:
+    def findings(self, tree: DesiredTree) -> BuildReport:
         """Walk, and then see to the files that have several names."""
         walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
         findings = scheduler.run(walker, self._count)

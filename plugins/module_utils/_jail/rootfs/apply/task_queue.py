@@ -44,7 +44,7 @@ def _weight(task: Task) -> int:
     return task.size or sum(want.status.st_size for want in task.subdirs.values() if want.status)
 
 
-class Heap:
+class TaskQueue:
     """Tasks, the heaviest on top: one that is found last must not keep a process busy while the others have ended."""
 
     def __init__(self, tasks: list[Task]) -> None:

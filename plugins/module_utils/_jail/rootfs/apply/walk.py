@@ -29,10 +29,10 @@ from ...record.record import Block, Journal, Written
 from ...system import at, progress
 from ...system.rooted import Root
 from ..diff.compare import Comparer
-from ..diff.directory_plan import Decision, Linked
-from ..diff.new_directory import Fresh
+from ..diff.directory_plan import DirectoryPlan, HardLinkName
+from ..diff.new_directory import NewDirectoryPlan
 from ..diff.operation import CLEAR, CREATE, REMOVE, REPLACE, TIME, Operation, Stats
-from ..spec.desired_tree import Listing, WantedDir, WantedFile, WantedTree
+from ..spec.desired_tree import DesiredDir, DesiredFile, DesiredTree, DirListing
 from .install import Installer
 
 MOST_REPORTED = 1000
@@ -45,7 +45,7 @@ class Task(NamedTuple):
     """A directory whose subdirectories are to be dealt with."""
 
     path: bytes
-    subdirs: dict[bytes, WantedDir]
+    subdirs: dict[bytes, DesiredDir]
     mtime_ns: int | None
     """The time that it must have in the end; None: left alone."""
     touched: bool
@@ -68,7 +68,7 @@ class _LargeError(Exception):
         self.size = size
 
 
-class Findings:
+class BuildReport:
     """What a walk found and did; those of several processes are added up."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Findings:
         """The first ones that make what was missing. In a jail to be adopted they would hide the others."""
         self.timed: list[tuple[dict[str, Any], str]] = []
         """The first ones for which nothing but a time differed. They would hide the others, too."""
-        self.linked: list[Linked] = []
+        self.linked: list[HardLinkName] = []
         self.kept: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
         self.blocks: Written = {}
@@ -104,7 +104,7 @@ class Findings:
             operation = Operation(REMOVE, path, None, "", names[name])
             self.operations.append((operation.report(), operation.describe()))
 
-    def count_fresh(self, fresh: Fresh) -> None:
+    def count_fresh(self, fresh: NewDirectoryPlan) -> None:
         self.total += fresh.total
         self.stats.count_files(fresh.path, fresh.counts, fresh.size, fresh.disk)
         for operation in islice(fresh.operations(), MOST_REPORTED - len(self.created)):
@@ -131,7 +131,7 @@ class Findings:
         self.warnings += installer.warnings
         installer.cloned, installer.warnings = 0, []
 
-    def add(self, other: Findings) -> None:
+    def add(self, other: BuildReport) -> None:
         self.stats.add(other.stats)
         self.total += other.total
         self.operations = (self.operations + other.operations)[:MOST_REPORTED]
@@ -150,14 +150,14 @@ class Walker:
     def __init__(
         self,
         root: Root,
-        tree: WantedTree,
+        tree: DesiredTree,
         comparer: Comparer,
         installer: Installer | None = None,
         journal: Journal | None = None,
     ) -> None:
         self._root, self._tree, self._comparer = root, tree, comparer
         self._installer, self._journal = installer, journal
-        self.findings = Findings()
+        self.findings = BuildReport()
         self._most = sys.maxsize
         """Bytes of files in a directory that this task may deal with."""
 
@@ -165,10 +165,10 @@ class Walker:
         """The same, with findings and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
-            Findings().take(self._installer)  # what was noted before the fork is told by the parent
+            BuildReport().take(self._installer)  # what was noted before the fork is told by the parent
         return Walker(self._root, self._tree, self._comparer, self._installer, journal)
 
-    def finish(self) -> Findings:
+    def finish(self) -> BuildReport:
         """What was found and done, when all tasks are carried out."""
         if self._journal:
             self._journal.close()
@@ -212,11 +212,11 @@ class Walker:
                 os.close(fd)
         return tasks
 
-    def _subdirectory(self, path: bytes, want: WantedDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
+    def _subdirectory(self, path: bytes, want: DesiredDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
         """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
         have = self._lstat(path, parent)
         known = self._comparer.known
-        if have is None and not new and known.is_kept_away(path):
+        if have is None and not new and known.is_removed_on_purpose(path):
             return self._keep(path, "removed in the jail")
         if have is None:
             return _listed(self._new(path, want, parent, CREATE)), True
@@ -261,7 +261,7 @@ class Walker:
 
     # -- a directory that is there -------------------------------------------------
 
-    def _existing(self, path: bytes, want: WantedDir, fd: int) -> list[Task]:
+    def _existing(self, path: bytes, want: DesiredDir, fd: int) -> list[Task]:
         """Compare a directory with what is wanted and mend it; closes `fd`."""
         recorded = self._comparer.as_recorded(path, want, fd)
         if recorded is not None:
@@ -292,7 +292,7 @@ class Walker:
             listing.close()
             os.close(fd)
 
-    def _mend(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> tuple[bool, list[bytes]]:
+    def _mend(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> tuple[bool, list[bytes]]:
         """Decide what is to be done in a directory and do it; whether its own time has suffered, and what is left.
 
         Left to tasks of their own are subdirectories that are to be cleared, and are large.
@@ -325,7 +325,7 @@ class Walker:
 
     # -- a directory that is not ------------------------------------------------------
 
-    def _new(self, path: bytes, want: WantedDir, parent: int | None, action: str) -> Task | None:
+    def _new(self, path: bytes, want: DesiredDir, parent: int | None, action: str) -> Task | None:
         """Fill a directory in the stage and put it in place."""
         listing = self._tree.list(path, want)
         try:
@@ -348,21 +348,21 @@ class Walker:
                     self._installer.finish_directory(fd, want, listing.own, path)
                 finally:
                     os.close(fd)
-                self._installer.place_directory(staged, path, parent)
+                self._installer.rename_into_place(staged, path, parent)
             return Task(path, listing.dirs, want.status.st_mtime_ns, touched=False, new=True) if listing.dirs else None
         finally:
             listing.close()
 
-    def _refuse_large(self, listing: Listing) -> None:
+    def _refuse_large(self, listing: DirListing) -> None:
         size = sum(status.st_size for status in listing.statuses.values())
         if size > self._most:
             raise _LargeError(size)
 
-    def _note_unchanged(self, linked: list[Linked], listing: Listing) -> None:
+    def _note_unchanged(self, linked: list[HardLinkName], listing: DirListing) -> None:
         self.findings.linked += linked
         self.findings.stats.counts["sockets"] += listing.sockets
 
-    def _note_fresh(self, fresh: Fresh, listing: Listing) -> None:
+    def _note_fresh(self, fresh: NewDirectoryPlan, listing: DirListing) -> None:
         """Count what the short way decided, and tell the journal before it comes true."""
         self.findings.count_fresh(fresh)
         self.findings.stats.counts["sockets"] += listing.sockets
@@ -370,7 +370,7 @@ class Walker:
         if self._journal:
             self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
 
-    def _note(self, path: bytes, decision: Decision, listing: Listing) -> None:
+    def _note(self, path: bytes, decision: DirectoryPlan, listing: DirListing) -> None:
         """Count what was decided, and tell the journal before it comes true."""
         findings = self.findings
         for operation in decision.operations:
@@ -389,10 +389,10 @@ class Walker:
                 findings.blocks[path] = self._journal.write(path, block, total_size.of(Block(block)))
 
 
-def _files(operations: list[Operation]) -> list[tuple[bytes, WantedFile]]:
+def _files(operations: list[Operation]) -> list[tuple[bytes, DesiredFile]]:
     """By name, what is to be made in a directory."""
     made = [one for one in operations if one.action in (CREATE, REPLACE)]
-    return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, WantedFile)]
+    return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, DesiredFile)]
 
 
 def _listed(task: Task | None) -> list[Task]:

@@ -24,8 +24,8 @@ from typing import Any, NoReturn
 
 from ...errors import JailError
 from ...system import at
-from .task_queue import Heap
-from .walk import Findings, Task, Walker
+from .task_queue import TaskQueue
+from .walk import BuildReport, Task, Walker
 
 
 class _Channel:
@@ -69,12 +69,12 @@ class _Channel:
         return bytes(data)
 
 
-class Team:
+class WorkerPool:
     """The parent's side."""
 
     def __init__(self, walker: Walker, count: int) -> None:
         self._walker = walker
-        self._hungry = mmap.mmap(-1, 1)
+        self._wants_work = mmap.mmap(-1, 1)
         """One byte that all processes see: 1 asks those who have tasks to share."""
         self._channels: dict[int, _Channel] = {}
         for _number in range(count):
@@ -100,11 +100,11 @@ class Team:
             ours.close()
             for channel in self._channels.values():
                 channel.close()
-            _serve(self._walker, theirs, self._hungry, parent)
+            _serve(self._walker, theirs, self._wants_work, parent)
         theirs.close()
         self._channels[pid] = ours
 
-    def carry_out(self, tasks: list[Task]) -> Findings:
+    def carry_out(self, tasks: list[Task]) -> BuildReport:
         """Hand out the tasks, pass on what is shared, add up the findings."""
         try:
             self._pass_on(tasks)
@@ -133,7 +133,7 @@ class Team:
             while queue and idle:
                 self._send(idle.pop(), queue[:: len(idle) + 1])
                 del queue[:: len(idle) + 1]
-            self._hungry[0] = bool(idle)
+            self._wants_work[0] = bool(idle)
             for reader, _events in poll.poll():
                 kind, value = self._receive(readers[reader])
                 if kind == "share":
@@ -183,7 +183,7 @@ def _work(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) -> 
         if tasks is None:
             channel.send(("findings", walker.finish()))
             return
-        heap = Heap(tasks)
+        heap = TaskQueue(tasks)
         while heap:
             if len(heap) > 1 and (hungry[0] or heap.heavy):
                 channel.send(("share", heap.share()))

@@ -26,21 +26,21 @@ from ...record import mtree
 from ...system import at
 from ...system.platform.current import backend
 from ...system.rooted import Root
-from ..spec.desired_tree import Listing, WantedDir, WantedFile
+from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
 from .conffiles import Configuration
-from .directory_plan import Decision, Linked, inode
-from .fast_verify import holds_all, linked
-from .file_diff import difference, metadata, metadata_only, same_contents
-from .new_directory import Fresh
+from .directory_plan import DirectoryPlan, HardLinkName, inode
+from .fast_verify import linked, matches_record
+from .file_diff import can_fix_in_place, difference, metadata, same_contents
+from .new_directory import NewDirectoryPlan
 from .operation import CREATE, METADATA, REPLACE, TIME, Operation
-from .ownership import Known
+from .ownership import FileOwnership
 from .prune import Pruner
 
 
 class Comparer:
     """Decides, directory by directory."""
 
-    def __init__(self, known: Known, full: Root | None = None, prune: bool = True) -> None:
+    def __init__(self, known: FileOwnership, full: Root | None = None, prune: bool = True) -> None:
         """`full` is the source when what it holds is to be read, and not only looked at."""
         self.known = known
         self.full = full
@@ -48,9 +48,9 @@ class Comparer:
         self.pruner = Pruner(known, prune)
         self._has_flags = backend().has_flags
 
-    def directory(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None) -> Decision:
+    def directory(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None) -> DirectoryPlan:
         """Compare a directory, open in the jail as `fd` (None: it is not there yet)."""
-        decision = Decision()
+        decision = DirectoryPlan()
         self._own(path, want, listing, fd, decision)
         names = sorted(listing.files)
         self._files(path, names, listing, fd, decision, self.known.is_plain(path))
@@ -59,16 +59,16 @@ class Comparer:
         self.pruner.directories(path, listing, fd, decision)
         return decision
 
-    def fresh(self, path: bytes, want: WantedDir, listing: Listing) -> Fresh | None:
+    def fresh(self, path: bytes, want: DesiredDir, listing: DirListing) -> NewDirectoryPlan | None:
         """Decide about a directory that is not there; None when it takes more than the short way."""
         known = self.known
-        if want.grafted or known.record.has_directory(path) or not path or not known.is_plain(path):
+        if want.is_merged or known.record.has_directory(path) or not path or not known.is_plain(path):
             return None
-        return Fresh(path, want, listing)
+        return NewDirectoryPlan(path, want, listing)
 
     def as_recorded(
-        self, path: bytes, want: WantedDir, fd: int
-    ) -> tuple[dict[bytes, WantedDir], int | None, list[Linked]] | None:
+        self, path: bytes, want: DesiredDir, fd: int
+    ) -> tuple[dict[bytes, DesiredDir], int | None, list[HardLinkName]] | None:
         """The way for a directory whose source is sealed: all that was installed in it is there, the source not asked.
 
         None when it takes more than that, otherwise its subdirectories, the time that it should have, and the files
@@ -77,16 +77,16 @@ class Comparer:
         Cost: that of fast_verify.py.
         """
         seal, record = self.known.seal, self.known.record
-        if seal is None or not want.sources or want.grafted or not self.known.is_plain(path):
+        if seal is None or not want.sources or want.is_merged or not self.known.is_plain(path):
             return None
-        if path not in record.blocks or not all(map(seal.covers, want.sources)):
+        if path not in record.blocks or not all(map(seal.is_sealed, want.sources)):
             return None
         subdirs = {}
         for name in record.subdirectories(path):
             inside = [source + b"/" + name for source in want.sources]
-            if not seal.exposed.isdisjoint(inside) or len(inside) > 1:
+            if not seal.unsealed_paths.isdisjoint(inside) or len(inside) > 1:
                 return None
-            subdirs[name] = WantedDir(None, inside)
+            subdirs[name] = DesiredDir(None, inside)
         block = record.block(path)
         have: Any = os.fstat(fd)
         mtime_ns: int | None = have.st_mtime_ns
@@ -95,22 +95,22 @@ class Comparer:
             mtime_ns = recorded.st_mtime_ns
             if metadata(recorded, have):
                 return None
-        if not holds_all(block, fd):
+        if not matches_record(block, fd):
             return None
         return subdirs, mtime_ns, linked(record, path, want.sources[0], self.known.source_dev, fd)
 
-    def unchanged(self, path: bytes, want: WantedDir, listing: Listing, fd: int) -> list[Linked] | None:
+    def unchanged(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> list[HardLinkName] | None:
         """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.
 
         None when it takes more than that, otherwise the files in it that have other names too.
         """
         known = self.known
-        if want.grafted or known.record.interrupted or not known.is_plain(path):
+        if want.is_merged or known.record.interrupted or not known.is_plain(path):
             return None
         recorded = known.record.block(path)
         if mtree.line(path[path.rfind(b"/") + 1 :], want.status) != recorded.own():
             return None
-        if path in known.nascent or metadata(want.status, os.fstat(fd)):
+        if path in known.just_created or metadata(want.status, os.fstat(fd)):
             return None
         if not listing.dirs.keys() >= set(known.record.subdirectories(path)) or self._has_other_xattrs(listing, fd):
             return None
@@ -119,15 +119,18 @@ class Comparer:
             return None
         below = path + b"/"
         linked = [
-            Linked(below + name, file.parent, file.name, file.status, there) for name, file, there in sorted(equal)
+            HardLinkName(below + name, file.parent, file.name, file.status, there)
+            for name, file, there in sorted(equal)
         ]
         return linked if recorded.knows(sorted(listing.statuses), map(inode, linked)) else None
 
-    def _has_other_xattrs(self, listing: Listing, fd: int) -> bool:
+    def _has_other_xattrs(self, listing: DirListing, fd: int) -> bool:
         """Whether a directory has other ones than its source, when that is asked."""
         return bool(self.full) and listing.own is not None and not at.same_xattrs(listing.own, fd)
 
-    def _all_equal(self, listing: Listing, fd: int) -> list[tuple[bytes, WantedFile, tuple[int, int] | None]] | None:
+    def _all_equal(
+        self, listing: DirListing, fd: int
+    ) -> list[tuple[bytes, DesiredFile, tuple[int, int] | None]] | None:
         """Those with several names and what the jail has there, when all in the jail is as wanted."""
         lstat, has_flags, full, linked = os.stat, self._has_flags, self.full, []
         try:
@@ -157,7 +160,7 @@ class Comparer:
         return linked
 
     def _files(
-        self, path: bytes, names: list[bytes], listing: Listing, fd: int | None, decision: Decision, plain: bool
+        self, path: bytes, names: list[bytes], listing: DirListing, fd: int | None, decision: DirectoryPlan, plain: bool
     ) -> None:
         known = self.known
         below = path + b"/" if path else b""
@@ -181,10 +184,10 @@ class Comparer:
         self,
         path: bytes,
         name: bytes,
-        want: WantedFile,
+        want: DesiredFile,
         have: os.stat_result | None,
         fd: int | None,
-        decision: Decision,
+        decision: DirectoryPlan,
     ) -> None:
         status = want.status
         kind = status.st_mode & 0o170000
@@ -199,40 +202,42 @@ class Comparer:
             if why:
                 self._mend(path, want, have, why, fd, decision)
 
-    def _mend(self, path: bytes, want: WantedFile, have: os.stat_result, why: str, fd: int, decision: Decision) -> None:
+    def _mend(
+        self, path: bytes, want: DesiredFile, have: os.stat_result, why: str, fd: int, decision: DirectoryPlan
+    ) -> None:
         if not stat.S_ISDIR(have.st_mode):
-            action = METADATA if metadata_only(want, have, why, self.known.began) else REPLACE
+            action = METADATA if can_fix_in_place(want, have, why, self.known.began) else REPLACE
             decision.operations.append(Operation(action, path, want, why, have))
         elif self._make_room(path, fd, decision):
             decision.operations.append(Operation(CREATE, path, want))
 
-    def _make_room(self, path: bytes, fd: int, decision: Decision) -> bool:
+    def _make_room(self, path: bytes, fd: int, decision: DirectoryPlan) -> bool:
         """Take away a directory where something else is wanted; False when it stays."""
         cleared = self.pruner.make_room(path, fd, decision)
         if not cleared:
             decision.conflicts[path] = "a directory with files that were not installed by this collection is in the way"
         return cleared
 
-    def _set_linked_aside(self, path: bytes, names: list[bytes], listing: Listing, decision: Decision) -> None:
+    def _set_linked_aside(self, path: bytes, names: list[bytes], listing: DirListing, decision: DirectoryPlan) -> None:
         """Files that have other names too."""
         below = path + b"/" if path else b""
         for name in names:
             want = listing.files[name]
             status = want.status
             if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(below + name, decision):
-                decision.linked.append(Linked(below + name, want.parent, want.name, status))
+                decision.linked.append(HardLinkName(below + name, want.parent, want.name, status))
 
-    def _can_link(self, path: bytes, decision: Decision) -> bool:
+    def _can_link(self, path: bytes, decision: DirectoryPlan) -> bool:
         known = self.known
         return not known.is_configuration(path) and path not in known.mounts and path not in decision.conflicts
 
-    def _own(self, path: bytes, want: WantedDir, listing: Listing, fd: int | None, decision: Decision) -> None:
+    def _own(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None, decision: DirectoryPlan) -> None:
         """The directory itself."""
         decision.own = mtree.line(os.path.basename(path) or b".", want.status)
         if fd is None:
             return
         have, status = os.fstat(fd), want.status
-        if path in self.known.nascent:
+        if path in self.known.just_created:
             decision.operations.append(Operation(CREATE, path, want, "", have))
             return
         why = metadata(status, have)

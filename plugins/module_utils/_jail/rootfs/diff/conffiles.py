@@ -11,27 +11,27 @@ import stat
 from ...record import mtree
 from ...system import at
 from ...system.rooted import Root
-from ..spec.desired_tree import WantedFile
-from .directory_plan import Decision
+from ..spec.desired_tree import DesiredFile
+from .directory_plan import DirectoryPlan
 from .file_diff import difference
 from .operation import CREATE, Operation
-from .ownership import Known
+from .ownership import FileOwnership
 
 
 class Configuration:
     """Decides about one file of configuration at a time."""
 
-    def __init__(self, known: Known, full: Root | None) -> None:
+    def __init__(self, known: FileOwnership, full: Root | None) -> None:
         self._known, self._full = known, full
 
     def decide(
         self,
         directory: bytes,
         name: bytes,
-        want: WantedFile,
+        want: DesiredFile,
         have: os.stat_result | None,
         fd: int | None,
-        decision: Decision,
+        decision: DirectoryPlan,
     ) -> str:
         """Decide what can be decided here; what is to be mended is returned, in a few words."""
         path = directory + b"/" + name if directory else name
@@ -62,14 +62,14 @@ class Configuration:
         return all(fields.st_mtime_ns != have.st_mtime_ns for fields in was)
 
     @staticmethod
-    def _keep(path: bytes, name: bytes, former: list[bytes], why: str, decision: Decision) -> None:
+    def _keep(path: bytes, name: bytes, former: list[bytes], why: str, decision: DirectoryPlan) -> None:
         """Leave it, and leave its line in the record, if it has one: that is what it was changed from."""
         decision.kept.append((path, why))
         if former:
             decision.lines[name] = former[-1]
 
 
-def _line(name: bytes, want: WantedFile, former: list[bytes]) -> bytes:
+def _line(name: bytes, want: DesiredFile, former: list[bytes]) -> bytes:
     """The line with a digest; one that is recorded for just this size and time is not computed again."""
     link = want.link() if stat.S_ISLNK(want.status.st_mode) else None
     plain = mtree.line(name, want.status, link)
@@ -79,7 +79,7 @@ def _line(name: bytes, want: WantedFile, former: list[bytes]) -> bytes:
     return known[0] if known else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
 
 
-def _same_but_time(line: bytes, want: WantedFile, have: os.stat_result, name: bytes, fd: int) -> bool:
+def _same_but_time(line: bytes, want: DesiredFile, have: os.stat_result, name: bytes, fd: int) -> bool:
     """Whether it differs from the source in its time only."""
     status = want.status
     if not stat.S_ISREG(have.st_mode) or have.st_size != status.st_size:

@@ -11,7 +11,7 @@ from ...record.record import linked_line, names_line
 from .operation import Operation
 
 
-class Linked(NamedTuple):
+class HardLinkName(NamedTuple):
     """A file that has several names in the source: rootfs/apply/hardlinks.py sees to it when all are known."""
 
     path: bytes
@@ -23,12 +23,12 @@ class Linked(NamedTuple):
     """Device and inode of what the jail has, where that was found to be as wanted."""
 
 
-def inode(linked: Linked) -> tuple[bytes, int]:
+def inode(linked: HardLinkName) -> tuple[bytes, int]:
     """What the record tells of such a file: its name, and by which number the others are known."""
     return linked.path[linked.path.rfind(b"/") + 1 :], linked.status.st_ino
 
 
-class Decision:
+class DirectoryPlan:
     """What is to be done in one directory, its subdirectories left out."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Decision:
         """The line of the record for the directory itself."""
         self.lines: dict[bytes, bytes] = {}
         """The lines for what is in it, by name."""
-        self.linked: list[Linked] = []
+        self.linked: list[HardLinkName] = []
         self.kept: list[tuple[bytes, str]] = []
         """Configuration that is left as the jail has it, and why."""
         self.conflicts: dict[bytes, str] = {}

@@ -21,7 +21,7 @@ from ...record import mtree
 from ...record.record import Block, Record
 from ...system import at
 from ...system.platform.current import backend
-from .directory_plan import Linked
+from .directory_plan import HardLinkName
 
 
 class Recorded(NamedTuple):
@@ -37,7 +37,7 @@ class Recorded(NamedTuple):
     st_flags: int
 
 
-def linked(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[Linked]:
+def linked(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[HardLinkName]:
     """The files of a directory (open as `fd`), made of one on the device `dev` of the source, with other names too.
 
     `source` stands for all that it is made of: as they are here just so, none of them is copied from there.
@@ -49,7 +49,9 @@ def linked(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> lis
         start = text.find(b"\n%s " % mtree.encode(name)) + 1
         if start:  # only these lines are read: the others were compared as they are
             fields = mtree.parse(text[start : text.index(b"\n", start) + 1])[1]
-            found.append(Linked(path + b"/" + name, source, name, Recorded(dev, inode, *fields[:6]), _file(fd, name)))
+            found.append(
+                HardLinkName(path + b"/" + name, source, name, Recorded(dev, inode, *fields[:6]), _file(fd, name))
+            )
     return found
 
 
@@ -59,7 +61,7 @@ def _file(fd: int, name: bytes) -> tuple[int, int] | None:
     return (have.st_dev, have.st_ino) if have else None
 
 
-def holds_all(block: Block, fd: int) -> bool:
+def matches_record(block: Block, fd: int) -> bool:
     """Whether all files of a block are in an open directory just so; False, too, when that takes a closer look."""
     text = block.files()
     odd = b"/" in text or b"\\" in text or b"\0" in text

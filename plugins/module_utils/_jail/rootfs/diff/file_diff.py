@@ -14,12 +14,12 @@ from ...record import mtree
 from ...system import at
 from ...system.platform.current import backend
 from ...system.rooted import Root
-from ..spec.desired_tree import Thin, WantedFile
+from ..spec.desired_tree import DesiredFile, SliceStatus
 from ..spec.readable import refuse_unreadable
 from .operation import TIME
 
 
-def difference(want: WantedFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
+def difference(want: DesiredFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
     """In a few words; empty when nothing differs. With the source, contents, xattrs and ACLs are read too."""
     status = want.status
     if stat.S_IFMT(status.st_mode) != stat.S_IFMT(have.st_mode):
@@ -42,7 +42,7 @@ def metadata(status: Any, have: os.stat_result) -> str:
     return ""
 
 
-def metadata_only(want: WantedFile, have: os.stat_result, why: str, began: int) -> bool:
+def can_fix_in_place(want: DesiredFile, have: os.stat_result, why: str, began: int) -> bool:
     """Whether a file may be mended in place.
 
     Its contents must be as wanted, as far as can be told, and it must have no
@@ -57,7 +57,7 @@ def metadata_only(want: WantedFile, have: os.stat_result, why: str, began: int) 
     return alone and bool(status.st_size == have.st_size and status.st_mtime_ns == have.st_mtime_ns)
 
 
-def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
+def _contents(want: DesiredFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
     status = want.status
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFREG:
@@ -74,10 +74,10 @@ def _contents(want: WantedFile, have: os.stat_result, name: bytes, fd: int, sour
     return ""
 
 
-def same_contents(want: WantedFile, name: bytes, fd: int, source: Root) -> bool:
+def same_contents(want: DesiredFile, name: bytes, fd: int, source: Root) -> bool:
     """Whether a file of the jail has the contents, xattrs and ACLs that it should have."""
     status = want.status
-    part = (status.offset, status.st_size) if isinstance(status, Thin) else None
+    part = (status.offset, status.st_size) if isinstance(status, SliceStatus) else None
     try:
         return at.equal(want.name, want.dir_fd, name, fd, part)
     except OSError:

@@ -16,21 +16,21 @@ from collections.abc import Iterator
 
 from ...record import mtree
 from ...record.record import linked_line, names_line
-from ..spec.desired_tree import Listing, WantedDir, WantedFile
-from .directory_plan import Linked, inode
+from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
+from .directory_plan import HardLinkName, inode
 from .operation import CREATE, KINDS, Operation
 
 
-class Fresh:
+class NewDirectoryPlan:
     """What is to be made in one new directory, and with it."""
 
     __slots__ = ("path", "want", "files", "linked", "counts", "size", "disk", "block")
 
-    def __init__(self, path: bytes, want: WantedDir, listing: Listing) -> None:
+    def __init__(self, path: bytes, want: DesiredDir, listing: DirListing) -> None:
         self.path, self.want = path, want
-        self.files: list[tuple[bytes, WantedFile]] = []
+        self.files: list[tuple[bytes, DesiredFile]] = []
         """What is to be made right away, by name, in order."""
-        self.linked: list[Linked] = []
+        self.linked: list[HardLinkName] = []
         """Files with several names, which rootfs/apply/hardlinks.py sees to."""
         self.counts = {"directories": 1, "files": 0, "symlinks": 0, "devices": 0}
         self.size = self.disk = 0
@@ -43,7 +43,7 @@ class Fresh:
         self.block = b"".join(lines)
         """The block of the record that will be true afterwards."""
 
-    def _decide(self, names: list[bytes], files: dict[bytes, WantedFile], lines: list[bytes]) -> None:
+    def _decide(self, names: list[bytes], files: dict[bytes, DesiredFile], lines: list[bytes]) -> None:
         line, now, counts = mtree.line, self.files, self.counts
         regular = size = blocks = 0
         for name in names:
@@ -56,7 +56,7 @@ class Fresh:
             else:
                 lines.append(line(name, status))
                 if status.st_nlink > 1:
-                    self.linked.append(Linked(self._below(name), want.parent, want.name, status))
+                    self.linked.append(HardLinkName(self._below(name), want.parent, want.name, status))
                     continue
                 regular += 1
                 size += status.st_size

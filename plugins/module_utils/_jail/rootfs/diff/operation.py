@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ...errors import show
 from ...record import mtree
-from ...sizes import Tally
+from ...sizes import SizeByGroup
 from ..spec.desired_tree import Wanted
 
 CREATE, REPLACE, LINK, METADATA, RENAME, REMOVE = "create", "replace", "link", "metadata", "rename", "remove"
@@ -92,7 +92,7 @@ class Stats:
             0,
         )
         self.bytes_cloned = 0
-        self.sizes = Tally()
+        self.sizes = SizeByGroup()
         """What is copied, by group."""
 
     @property

@@ -14,12 +14,12 @@ from ...limits import CONFIGURATION as CONFIGURATION_BYTES
 from ...record import mtree
 from ...record.record import Record
 from ...system import at
-from ..spec.sealed_source import Seal
+from ..spec.sealed_source import SealedSnapshot
 
 CONFIGURATION = (b"private/etc",)
 
 
-class Known:
+class FileOwnership:
     """Answers whose a file is."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Known:
         dev: int,
         configuration: Sequence[bytes] = (),
         leaving: Sequence[bytes] = (),
-        nascent: Sequence[bytes] = (),
+        just_created: Sequence[bytes] = (),
         where: bytes = b"/",
         all_system: bool = False,
     ) -> None:
@@ -38,9 +38,9 @@ class Known:
         """The path of the jail on the host, for messages."""
         self.leaving = frozenset(leaving)
         """For check mode: what would have been moved away before."""
-        self.nascent = frozenset(nascent)
+        self.just_created = frozenset(just_created)
         """Directories that this run made for its marker."""
-        self.seal: Seal | None = None
+        self.seal: SealedSnapshot | None = None
         """What of the source is as it was when the record was written; None: nothing of it."""
         self.source_dev = -1
         """The device of what is sealed."""
@@ -68,7 +68,7 @@ class Known:
                 return False
         return not self.is_configuration(path)
 
-    def is_kept_away(self, path: bytes) -> bool:
+    def is_removed_on_purpose(self, path: bytes) -> bool:
         """Whether a directory of configuration that is not there was removed in the jail, on purpose."""
         below = any(path.startswith(mark + b"/") for mark in self._configuration)
         return below and self.record.has_directory(path) and not self.record.interrupted

@@ -23,10 +23,10 @@ from ...errors import failed, show
 from ...system import at
 from ...system.descent import Descent
 from ..spec.base_layout import Fixed
-from ..spec.desired_tree import Listing
-from .directory_plan import Decision
+from ..spec.desired_tree import DirListing
+from .directory_plan import DirectoryPlan
 from .operation import CLEAR, REMOVE, RENAME, Operation
-from .ownership import Known
+from .ownership import FileOwnership
 
 FILE, LINK, DIR = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK), Fixed(stat.S_IFDIR)
 """What is known of most things without a look at them, from the list of their directory."""
@@ -76,10 +76,10 @@ class _Level:
 class Pruner:
     """Decides what leaves the jail. When not `active`, all of it stays, and stays recorded."""
 
-    def __init__(self, known: Known, active: bool) -> None:
+    def __init__(self, known: FileOwnership, active: bool) -> None:
         self._known, self._active = known, active
 
-    def files(self, path: bytes, listing: Listing, fd: int | None, decision: Decision) -> None:
+    def files(self, path: bytes, listing: DirListing, fd: int | None, decision: DirectoryPlan) -> None:
         """Recorded files in a directory that is still wanted."""
         stale = [name for name in self._known.record.fields(path) if not _is_wanted(name, listing) and name != b"."]
         respelled = self._respelled(stale, listing)
@@ -94,7 +94,7 @@ class Pruner:
                     below = path + b"/" + name if path else name
                     decision.operations.append(Operation(REMOVE, below, None, "", have))
 
-    def directories(self, path: bytes, listing: Listing, fd: int | None, decision: Decision) -> None:
+    def directories(self, path: bytes, listing: DirListing, fd: int | None, decision: DirectoryPlan) -> None:
         """Recorded directories in it that are wanted no longer."""
         below = path + b"/" if path else b""
         gone = [name for name in self._known.record.subdirectories(path) if name not in listing.dirs]
@@ -115,7 +115,7 @@ class Pruner:
                 decision.operations.append(Operation(CLEAR, below + name))
             self._drop(below + name, decision)
 
-    def _respelled(self, names: Sequence[bytes], listing: Listing) -> dict[bytes, bytes]:
+    def _respelled(self, names: Sequence[bytes], listing: DirListing) -> dict[bytes, bytes]:
         """Of names that are not wanted, those that are in another spelling, which is the same name to the volume."""
         key = self._known.record.names.key
         if not names or self._known.record.names.exact:
@@ -125,7 +125,7 @@ class Pruner:
 
     @staticmethod
     def _rename(
-        directory: bytes, name: bytes, now: bytes, listing: Listing, fd: int | None, decision: Decision
+        directory: bytes, name: bytes, now: bytes, listing: DirListing, fd: int | None, decision: DirectoryPlan
     ) -> None:
         """Let what is there have the spelling that is wanted, if it is to be of the same kind."""
         have = None if fd is None else at.lstat(name, fd)
@@ -143,7 +143,7 @@ class Pruner:
             todo += [path + b"/" + name for name in record.subdirectories(path)]
         return size >= LARGE and self._known.is_plain(path)
 
-    def make_room(self, path: bytes, parent_fd: int, decision: Decision) -> bool:
+    def make_room(self, path: bytes, parent_fd: int, decision: DirectoryPlan) -> bool:
         """Let a directory be cleared where something else is wanted; False when it stays."""
         clearing, removes = self.clear(path, parent_fd, []), False
         while True:
@@ -253,7 +253,7 @@ class Pruner:
             return False
         return True
 
-    def _drop(self, path: bytes, decision: Decision) -> None:
+    def _drop(self, path: bytes, decision: DirectoryPlan) -> None:
         todo = [path]
         while todo:
             path = todo.pop()
@@ -274,5 +274,5 @@ def _kinds(fd: int) -> dict[bytes, Fixed | None]:
     return kinds
 
 
-def _is_wanted(name: bytes, listing: Listing) -> bool:
+def _is_wanted(name: bytes, listing: DirListing) -> bool:
     return name in listing.files or name in listing.dirs

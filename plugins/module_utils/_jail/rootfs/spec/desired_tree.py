@@ -20,7 +20,7 @@ from ...system.volume_names import Names
 from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
 from .brief import MANY, Brief
 from .globs import Excluding
-from .merged_entries import Graft
+from .merged_entries import MergedEntry
 from .readable import refuse_unreadable
 from .source_tree import Source
 
@@ -28,7 +28,7 @@ Status = Any
 """os.stat_result, Brief for one of many, Thin for a slice of a file, or Fixed for what no file gives."""
 
 
-class Thin(NamedTuple):
+class SliceStatus(NamedTuple):
     """The status of a file that is a slice of another one."""
 
     st_mode: int
@@ -48,7 +48,7 @@ class Thin(NamedTuple):
     st_rdev: int = 0
 
 
-class WantedFile:
+class DesiredFile:
     """Something that is no directory: a file, link, device or FIFO of the source."""
 
     __slots__ = ("status", "dir_fd", "name", "parent", "target")
@@ -67,19 +67,19 @@ class WantedFile:
         return self.target
 
 
-class WantedDir:
+class DesiredDir:
     """A directory of the jail."""
 
-    __slots__ = ("status", "sources", "grafted", "plain_nodes")
+    __slots__ = ("status", "sources", "is_merged", "plain_nodes")
 
     def __init__(
-        self, status: Status, sources: Sequence[bytes], grafted: bool = False, plain_nodes: bool = False
+        self, status: Status, sources: Sequence[bytes], is_merged: bool = False, plain_nodes: bool = False
     ) -> None:
         self.status = status
         self.sources = sources
         """The directories of the source that it is made of."""
         # status is None while nothing but the record was asked about it: list() finds out
-        self.grafted = grafted
+        self.is_merged = is_merged
         """Whether entries want something in it besides."""
         self.plain_nodes = plain_nodes
         """Whether it is the /dev of a jail, on which devfs or something else is mounted."""
@@ -88,18 +88,18 @@ class WantedDir:
 ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 """os.fsencode, without its call and checks for each name."""
 
-Wanted = Union[WantedFile, WantedDir]
+Wanted = Union[DesiredFile, DesiredDir]
 
 
-class Listing:
+class DirListing:
     """The wanted contents of one directory. Close it when the files have been dealt with."""
 
     def __init__(self) -> None:
-        self._files: dict[bytes, WantedFile] = {}
+        self._files: dict[bytes, DesiredFile] = {}
         self._scanned: tuple[int, bytes] = -1, b""
         self._statuses: dict[bytes, Status] = {}
         """What nobody asked more about than the status, of an open directory of the source: a third of the work."""
-        self.dirs: dict[bytes, WantedDir] = {}
+        self.dirs: dict[bytes, DesiredDir] = {}
         self.sockets = 0
         self.own: int | None = None
         """The directory of the source that the directory itself is like, open; None when it is like none."""
@@ -123,11 +123,11 @@ class Listing:
             os.close(self._fds.pop())
 
     @property
-    def files(self) -> dict[bytes, WantedFile]:
+    def files(self) -> dict[bytes, DesiredFile]:
         """All that is no directory, by name."""
         if self._statuses:
             fd, source = self._scanned
-            self._files = {name: WantedFile(status, fd, name, source) for name, status in self._statuses.items()}
+            self._files = {name: DesiredFile(status, fd, name, source) for name, status in self._statuses.items()}
             self._statuses = {}
         return self._files
 
@@ -136,17 +136,17 @@ class Listing:
         """Of all that is no directory, by name."""
         return self._statuses or {name: want.status for name, want in self._files.items()}
 
-    def file(self, name: bytes) -> WantedFile:
+    def file(self, name: bytes) -> DesiredFile:
         """One of the files."""
         if self._statuses:
-            return WantedFile(self._statuses[name], self._scanned[0], name, self._scanned[1])
+            return DesiredFile(self._statuses[name], self._scanned[0], name, self._scanned[1])
         return self._files[name]
 
     def scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
         """Add the files of an open directory of the source."""
         if not self.is_empty:
             for name, status in statuses.items():
-                self.add_file(name, WantedFile(status, fd, name, source))
+                self.add_file(name, DesiredFile(status, fd, name, source))
         else:
             self._statuses, self._scanned = statuses, (fd, source)
 
@@ -169,23 +169,23 @@ class Listing:
         for names in (self._statuses, self._files, self.dirs):
             names.pop(name, None)
 
-    def add_file(self, name: bytes, want: WantedFile) -> None:
+    def add_file(self, name: bytes, want: DesiredFile) -> None:
         """A later source wins over an earlier one."""
         self.dirs.pop(name, None)
         self.files[name] = want
 
-    def add_dir(self, name: bytes, want: WantedDir) -> None:
+    def add_dir(self, name: bytes, want: DesiredDir) -> None:
         """Directories of the same name merge; the later one gives the metadata."""
         former = self.dirs.get(name)
         if former:
             sources: list[bytes] = former.sources if isinstance(former.sources, list) else [*former.sources]
             sources.extend(want.sources)
-            want = WantedDir(want.status, sources, want.grafted)
+            want = DesiredDir(want.status, sources, want.is_merged)
         self.leave_out(name)
         self.dirs[name] = want
 
 
-class WantedTree:
+class DesiredTree:
     """The desired tree: a source seen through the entries.
 
     Cost: one open, one scandir and one fstatat per name; a directory that
@@ -195,11 +195,11 @@ class WantedTree:
     def __init__(
         self,
         source: Source,
-        grafts: Graft,
+        grafts: MergedEntry,
         excluded: Excluding,
         own: tuple[int, int],
         names: Names,
-        thin: Callable[[bytes, Listing], None] | None = None,
+        thin: Callable[[bytes, DirListing], None] | None = None,
     ) -> None:
         self._source = source
         self._grafts = grafts
@@ -212,15 +212,15 @@ class WantedTree:
         self._thin = thin
         """Replaces universal files by slices of them, see thinning.py."""
 
-    def top(self) -> WantedDir:
+    def top(self) -> DesiredDir:
         """The root directory of the jail."""
         sources = list(self._grafts.sources)
         status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
-        return _protected(b"", WantedDir(status, sources, grafted=True))
+        return _protected(b"", DesiredDir(status, sources, is_merged=True))
 
-    def list(self, path: bytes, want: WantedDir) -> Listing:
+    def list(self, path: bytes, want: DesiredDir) -> DirListing:
         """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
-        listing = Listing()
+        listing = DirListing()
         if want.status is None:
             want.status = self._status(want.sources[-1])
             _protected(path, want)
@@ -231,7 +231,7 @@ class WantedTree:
                 self._refuse_clash(path, listing)
             if want.plain_nodes:
                 self._add_plain_nodes(listing)
-            if want.grafted:
+            if want.is_merged:
                 self._add_grafts(path, self._grafts.at(path), listing)
             if self._thin:
                 self._thin(path, listing)
@@ -249,7 +249,7 @@ class WantedTree:
             raise OperationError("read", self._source.root.outside(source), "it vanished during the run")
         return status
 
-    def _scan(self, source: bytes, path: bytes, listing: Listing) -> None:
+    def _scan(self, source: bytes, path: bytes, listing: DirListing) -> None:
         """Add what a directory of the source holds."""
         fd = listing.own = listing.keep(self._source.root.open_dir(source))
         statuses: dict[bytes, Status] = {}
@@ -278,18 +278,18 @@ class WantedTree:
         for name, status in subdirs.items():
             self._scan_dir(source, name, status, listing)
 
-    def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: Listing) -> None:
+    def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: DirListing) -> None:
         inside = source + b"/" + name if source else name
         if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
             return
         if self._source.is_mounted(inside, status):
             status_there = DIRECTORIES.get(inside, IMPLIED)
-            listing.add_dir(name, WantedDir(status_there, (), plain_nodes=self._source.names.key(inside) == DEV))
+            listing.add_dir(name, DesiredDir(status_there, (), plain_nodes=self._source.names.key(inside) == DEV))
         else:  # through a firmlink the Data volume shows: a plain directory in a jail
             shows = self._firmlinks and self._source.names.key(inside) in self._firmlinks
-            listing.add_dir(name, WantedDir(status, () if shows else (inside,)))
+            listing.add_dir(name, DesiredDir(status, () if shows else (inside,)))
 
-    def _refuse_clash(self, path: bytes, listing: Listing) -> None:
+    def _refuse_clash(self, path: bytes, listing: DirListing) -> None:
         """InputError when two names of a directory are one on the jail's volume."""
         known: dict[bytes, bytes] = {}
         for name in (*listing.statuses, *listing.dirs):
@@ -300,7 +300,7 @@ class WantedTree:
                     "volume, and one of the two would be lost: exclude one, or use a volume that tells them apart"
                 )
 
-    def _add_plain_nodes(self, listing: Listing) -> None:
+    def _add_plain_nodes(self, listing: DirListing) -> None:
         """What is beneath the mount cannot be seen; on it they need not be those of the Mac."""
         fd, found = host.devices(PLAIN_NODES)
         listing.scanned(found, listing.keep(fd), DEV)
@@ -315,20 +315,20 @@ class WantedTree:
         if self._excluded:
             _forget(lambda name: self._excluded.match(below + name), statuses, subdirs)
 
-    def refuse_unreadable(self, wants: Iterable[WantedFile]) -> None:
+    def refuse_unreadable(self, wants: Iterable[DesiredFile]) -> None:
         """OperationError for a file that could not be copied; a copy finds that out by itself."""
         for want in wants:
             if want.status.st_mode & 0o170000 == 0o100000:
                 refuse_unreadable(self._source.root, os.path.join(want.parent, want.name), want.dir_fd)
 
-    def _add_grafts(self, path: bytes, graft: Graft, listing: Listing) -> None:
+    def _add_grafts(self, path: bytes, graft: MergedEntry, listing: DirListing) -> None:
         """Add what entries put here by name."""
         below = path + b"/" if path else b""
         if not self._names.exact:
             listing.respell(graft.children, self._names)
         for name, node in graft.children.items():
             if node.target is not None:
-                listing.add_file(name, WantedFile(node.fixed, -1, name, b"", node.target))
+                listing.add_file(name, DesiredFile(node.fixed, -1, name, b"", node.target))
             elif self._excluded.match(below + name):
                 continue
             elif node.file is not None:
@@ -336,7 +336,7 @@ class WantedTree:
             else:
                 self._add_dir(name, node, listing)
 
-    def _add_file(self, name: bytes, source: bytes, listing: Listing) -> None:
+    def _add_file(self, name: bytes, source: bytes, listing: DirListing) -> None:
         parent, source_name = os.path.split(source)
         fd = listing.parent(self._source.root, parent)
         try:
@@ -346,9 +346,9 @@ class WantedTree:
         if stat.S_ISSOCK(status.st_mode):
             listing.sockets += 1
         else:
-            listing.add_file(name, WantedFile(status, fd, source_name, parent))
+            listing.add_file(name, DesiredFile(status, fd, source_name, parent))
 
-    def _add_dir(self, name: bytes, node: Graft, listing: Listing) -> None:
+    def _add_dir(self, name: bytes, node: MergedEntry, listing: DirListing) -> None:
         """A directory that entries name or imply, on top of one that a merged source may hold."""
         inherited = listing.dirs.pop(name, None)
         if node.sources:
@@ -358,7 +358,7 @@ class WantedTree:
         else:
             status = node.fixed
         sources = list(dict.fromkeys([*(inherited.sources if inherited else ()), *node.sources]))
-        listing.add_dir(name, WantedDir(status, sources, grafted=bool(node.children) or not sources))
+        listing.add_dir(name, DesiredDir(status, sources, is_merged=bool(node.children) or not sources))
 
 
 def _forget(leaves: Callable[[bytes], bool], *found: dict[bytes, Status]) -> None:
@@ -367,7 +367,7 @@ def _forget(leaves: Callable[[bytes], bool], *found: dict[bytes, Status]) -> Non
             del names[name]
 
 
-def _protected(path: bytes, want: WantedDir) -> WantedDir:
+def _protected(path: bytes, want: DesiredDir) -> DesiredDir:
     """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
     status = want.status
     if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):

@@ -21,13 +21,13 @@ from .base_layout import DIRECTORIES, IMPLIED, LINK, LINKS, Fixed
 from .source_tree import Match, Source
 
 
-class Graft:
+class MergedEntry:
     """One path of the jail that entries or the layout speak of."""
 
     __slots__ = ("children", "sources", "file", "fixed", "target", "origin")
 
     def __init__(self) -> None:
-        self.children: dict[bytes, Graft] = {}
+        self.children: dict[bytes, MergedEntry] = {}
         self.sources: list[bytes] = []
         """Directories of the source, in the order in which later ones win."""
         self.file: bytes | None = None
@@ -38,20 +38,20 @@ class Graft:
         """Where it points when it is one of macOS's own links."""
         self.origin = "the layout of macOS"
 
-    def at(self, path: bytes) -> Graft:
+    def at(self, path: bytes) -> MergedEntry:
         """The node of a path below this one, made if need be."""
         node = self
         for part in path.split(b"/") if path else ():
-            node = node.children.setdefault(part, Graft())
+            node = node.children.setdefault(part, MergedEntry())
         return node
 
 
-def graft(matches: Sequence[Match], source: Source, names: Names) -> Graft:
+def merge_entries(matches: Sequence[Match], source: Source, names: Names) -> MergedEntry:
     """The trie of all matches on top of macOS's layout; InputError where two contradict each other.
 
     `names` is how the jail's volume compares them.
     """
-    root = Graft()
+    root = MergedEntry()
     for path, fixed in DIRECTORIES.items():
         root.at(path).fixed = fixed
     for path, target in LINKS.items():
@@ -66,7 +66,7 @@ def graft(matches: Sequence[Match], source: Source, names: Names) -> Graft:
     return root
 
 
-def _add(root: Graft, match: Match, merged: set[tuple[bytes, bytes]]) -> None:
+def _add(root: MergedEntry, match: Match, merged: set[tuple[bytes, bytes]]) -> None:
     where = f"{match.entry.origin}: {show(match.entry.src)}"
     if is_state(match.dest):
         raise InputError(f"{where} would be copied to /{show(match.dest)}, where the collection keeps its own files")
@@ -84,7 +84,7 @@ def _add(root: Graft, match: Match, merged: set[tuple[bytes, bytes]]) -> None:
     node.origin = where
 
 
-def _refuse_clashes(root: Graft, names: Names) -> None:
+def _refuse_clashes(root: MergedEntry, names: Names) -> None:
     """InputError when two names that entries speak of are one on the jail's volume."""
     waiting = [(b"", root)]
     while waiting:
@@ -100,14 +100,14 @@ def _refuse_clashes(root: Graft, names: Names) -> None:
             waiting.append((path + name + b"/", child))
 
 
-def _origin(node: Graft) -> str:
+def _origin(node: MergedEntry) -> str:
     """Who speaks of a node, or of the first one below it."""
     while node.children and not node.sources and node.file is None and node.fixed is None:
         node = next(iter(node.children.values()))
     return node.origin
 
 
-def _settle(node: Graft, path: bytes, source: Source) -> None:
+def _settle(node: MergedEntry, path: bytes, source: Source) -> None:
     """Directories that are only implied get metadata: the source's own for that path, or the default."""
     if node.file is not None and node.children:
         raise InputError(f"{node.origin} is not a directory, but other entries are copied below /{show(path)}")
@@ -122,6 +122,6 @@ def _settle(node: Graft, path: bytes, source: Source) -> None:
         _settle(child, path + b"/" + name if path else name, source)
 
 
-def _refuse(contradiction: bool, where: str, what: str, dest: bytes, node: Graft) -> None:
+def _refuse(contradiction: bool, where: str, what: str, dest: bytes, node: MergedEntry) -> None:
     if contradiction:
         raise InputError(f"{where} {what}, and {node.origin} wants something else at /{show(dest)}")

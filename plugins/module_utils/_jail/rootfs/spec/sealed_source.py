@@ -25,26 +25,26 @@ from .source_tree import NEVER, Source
 DISKUTIL = "/usr/sbin/diskutil"
 
 
-class Seal:
+class SealedSnapshot:
     """An identity, and what it says nothing about."""
 
     def __init__(self, identity: str, exposed: Iterable[bytes] = ()) -> None:
         self.identity = identity
-        self.exposed = frozenset(exposed)
+        self.unsealed_paths = frozenset(exposed)
         """Paths of the source that lie elsewhere, with all below them."""
-        self._exposed = tuple(path + b"/" for path in self.exposed)
+        self._exposed = tuple(path + b"/" for path in self.unsealed_paths)
 
-    def covers(self, path: bytes) -> bool:
+    def is_sealed(self, path: bytes) -> bool:
         return not (path + b"/").startswith(self._exposed)
 
-    def fingerprint(self, *wish: Any) -> str:
+    def fingerprint(self, *spec: Any) -> str:
         """Of the source and of what is wanted from it."""
         import hashlib  # noqa: PLC0415 (takes 3 ms, and few runs get here)
 
-        return hashlib.sha256(repr((self.identity, sorted(self.exposed), wish)).encode()).hexdigest()
+        return hashlib.sha256(repr((self.identity, sorted(self.unsealed_paths), spec)).encode()).hexdigest()
 
 
-def seal_of(source: Source) -> Seal | None:
+def seal_of(source: Source) -> SealedSnapshot | None:
     """The seal of a source, None when it has none.
 
     Keys as published of diskutil info -plist (docs/macos.md); `Sealed` is a text there.
@@ -59,7 +59,7 @@ def seal_of(source: Source) -> Seal | None:
         return None
     prefix = len(source.path.rstrip(b"/")) + 1
     mounts = [mount.point[prefix:] for mount in mounts_below(source.path)]
-    return Seal(str(uuid), {*firmlinks, *mounts, NEVER})
+    return SealedSnapshot(str(uuid), {*firmlinks, *mounts, NEVER})
 
 
 def _ask(argv: Sequence[str]) -> dict[str, Any]:

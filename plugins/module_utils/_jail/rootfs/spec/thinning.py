@@ -22,10 +22,10 @@ from collections.abc import Sequence
 
 from ...errors import FormatError, InputError
 from ...macho import macho
-from ...macho.byte_range import Extent
+from ...macho.byte_range import ByteRange
 from ...macos.release import architecture
 from ...system import at
-from .desired_tree import Listing, Thin, WantedFile
+from .desired_tree import DesiredFile, DirListing, SliceStatus
 
 BLOCK = 4096
 CONFIGURATION = b"private/etc"
@@ -51,7 +51,7 @@ class Thinner:
     def __init__(self, family: str) -> None:
         self._family = family
 
-    def thin(self, path: bytes, listing: Listing) -> None:
+    def thin(self, path: bytes, listing: DirListing) -> None:
         """Want slices in the place of universal files in the directory `path` of the jail."""
         if (path + b"/").startswith(CONFIGURATION + b"/"):
             return
@@ -60,14 +60,14 @@ class Thinner:
             if mode & 0o170000 == 0o100000 and mode & 0o111 and want.status.st_size > BLOCK:
                 want.status = self._slice(want) or want.status
 
-    def _slice(self, want: WantedFile) -> Thin | None:
+    def _slice(self, want: DesiredFile) -> SliceStatus | None:
         """What is wanted in the place of a file; None: the file itself. OSError when it cannot be read."""
         try:
             fd = at.open_file(want.name, want.dir_fd)
         except (FileNotFoundError, PermissionError):  # whoever copies it says so
             return None
         try:
-            file = Extent(lambda offset, size: os.pread(fd, size, offset), 0, want.status.st_size)
+            file = ByteRange(lambda offset, size: os.pread(fd, size, offset), 0, want.status.st_size)
             found = [part for part in macho.extents(file) if self._runs(part)] if _is_universal(file) else []
         except FormatError:
             return None
@@ -75,17 +75,17 @@ class Thinner:
             os.close(fd)
         return _thin(want.status, found[0]) if len(found) == 1 else None
 
-    def _runs(self, part: Extent) -> bool:
+    def _runs(self, part: ByteRange) -> bool:
         code = macho.read(part)
         return code.runs and macho.FAMILIES.get(code.arch) == self._family
 
 
-def _is_universal(file: Extent) -> bool:
+def _is_universal(file: ByteRange) -> bool:
     return file.head[:4] in (macho.FAT, macho.FAT_64)
 
 
-def _thin(status: os.stat_result, part: Extent) -> Thin:
-    return Thin(
+def _thin(status: os.stat_result, part: ByteRange) -> SliceStatus:
+    return SliceStatus(
         status.st_mode,
         status.st_uid,
         status.st_gid,

@@ -79,7 +79,7 @@ REFUSED = (
 class Backend:
     """The interface, with what POSIX has for all; each system overrides what it does better."""
 
-    umask_is_zero = False
+    umask_cleared = False
     """Set by who sees to it: then new files have their modes at once."""
     has_flags = False
     """Whether files have BSD flags here."""
@@ -98,10 +98,10 @@ class Backend:
         """What an open file lies on."""
         raise NotImplementedError
 
-    def bequeath_nothing(self, fd: int) -> None:
+    def drop_default_acl(self, fd: int) -> None:
         """See that what is made in a directory inherits no ACL from it, where the system may do that by default."""
 
-    def packs_badly(self, fd: int) -> bool:
+    def parallel_clones_fragment(self, fd: int) -> bool:
         """Whether clones on a directory's volume take more space when several processes make them at once."""
         return False
 

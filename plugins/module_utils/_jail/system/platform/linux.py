@@ -54,7 +54,7 @@ class Linux(Backend):
             if status.st_uid or status.st_gid:  # a new file is root's
                 os.fchown(target, status.st_uid, status.st_gid)
                 os.fchmod(target, mode)
-            elif not self.umask_is_zero:
+            elif not self.umask_cleared:
                 os.fchmod(target, mode)
             os.utime(target, ns=(mtime_ns, mtime_ns))
         finally:
@@ -77,11 +77,11 @@ class Linux(Backend):
         found = os.fstatvfs(fd)
         return Volume(found.f_fsid, bool(found.f_flag & os.ST_NODEV), bool(found.f_flag & os.ST_NOSUID), False)
 
-    def bequeath_nothing(self, fd: int) -> None:
+    def drop_default_acl(self, fd: int) -> None:
         if INHERITED in self._keys(fd):
             os.removexattr(fd, INHERITED)
 
-    def packs_badly(self, fd: int) -> bool:
+    def parallel_clones_fragment(self, fd: int) -> bool:
         """Btrfs: new inodes that two processes fill in turn split the blocks of its tree in the middle: 2.8 % more."""
         try:
             fcntl.ioctl(fd, BTRFS_IOC_FS_INFO, bytes(1024))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def make(place: Path, source: Path) -> Make:
     def run(*entries: str | dict[str, Any], check: bool = False, **options: Any) -> Result:
         listed = [{"src": entry} if isinstance(entry, str) else entry for entry in entries]
         options = {"jail": str(place / "jail"), "source": str(source), **options}
-        return build(Wish(entries=listed, **options), check)
+        return build(BuildSpec(entries=listed, **options), check)
 
     return run
 

@@ -30,7 +30,7 @@ UNSET: dict[str, Any] = {"content": None, "block": None, "target": None, "mode":
 
 def arrange(jail: Path, *items: dict[str, Any], check: bool = False) -> Result:
     full = [{**UNSET, "state": "file", "name": "darwin.jail", **item} for item in items]
-    return files.arrange(str(jail), full, check)
+    return files.ensure(str(jail), full, check)
 
 
 def four_runs(jail: Path, *items: dict[str, Any]) -> list[str]:
@@ -57,7 +57,7 @@ def test_files_and_directories(empty_jail: Path) -> None:
 def test_temporary_directories_of_users_are_made_with_them(empty_jail: Path) -> None:
     def run(check: bool) -> Result:
         item = {**UNSET, "state": "directory", "name": "darwin.jail", "path": "/Users/me"}
-        return files.arrange(str(empty_jail), [item], check, ["root", "0"])
+        return files.ensure(str(empty_jail), [item], check, ["root", "0"])
 
     foreseen, done, *again = [run(check) for check in (True, False, True, False)]
     assert foreseen.diff == done.diff
@@ -76,7 +76,7 @@ def test_nothing_is_made_where_temporary_directories_cannot_be(empty_jail: Path)
     (empty_jail / "private").mkdir(exist_ok=True)
     (empty_jail / "private/var/folders").symlink_to("/")
     with pytest.raises(InputError, match="is a symbolic link where a directory should be"):
-        files.arrange(str(empty_jail), [{**UNSET, "state": "file", "name": "", "path": "/x"}], False, ["root"])
+        files.ensure(str(empty_jail), [{**UNSET, "state": "file", "name": "", "path": "/x"}], False, ["root"])
     assert not (empty_jail / "x").exists()
 
 

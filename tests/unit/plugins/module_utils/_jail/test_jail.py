@@ -25,7 +25,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
     OperationError,
     RecordError,
 )
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import path_of_lock
@@ -89,7 +89,7 @@ class TestCreating:
                     jails.create(path)
 
             status = in_child(make)
-            if jails.is_vacant(path):
+            if jails.is_empty(path):
                 jails.create(path).close()
             with jails.open_jail(os.fsdecode(path)) as opened:
                 assert set(opened.entry) == {"inode", "stamps", "id", "state", "created"}
@@ -118,7 +118,7 @@ class TestCreating:
 
     def test_what_is_not_vacant_is_not_taken(self, path: bytes) -> None:
         os.makedirs(path + b"/mine")
-        assert not jails.is_vacant(path)
+        assert not jails.is_empty(path)
         with pytest.raises(NotAJailError):
             jails.create(path)
         assert os.listdir(path) == [b"mine"]
@@ -132,7 +132,7 @@ def test_a_path_that_a_property_list_cannot_hold(place: Path, char: str) -> None
         with pytest.raises(InputError, match="cannot be the path of a jail: it holds a control character or is not"):
             act(path)
     with pytest.raises(InputError, match="cannot be the path of a jail"):
-        build(Wish(jail=path, source="/", entries=[{"src": "/usr/share/"}]), False)
+        build(BuildSpec(jail=path, source="/", entries=[{"src": "/usr/share/"}]), False)
     assert list(place.iterdir()) == []
 
 
@@ -172,7 +172,7 @@ class TestOpening:
         st.binary() | st.recursive(st.integers() | st.text(), st.lists).map(lambda value: json.dumps(value).encode())
     )
     def test_whatever_a_marker_holds(self, path: bytes, text: bytes) -> None:
-        if jails.is_vacant(path):
+        if jails.is_empty(path):
             jails.create(path).close()
         marker(path).write_bytes(text)
         with pytest.raises(RecordError):
@@ -328,7 +328,7 @@ def test_adopting_adds_only_what_the_marker_needs(path: bytes) -> None:
     os.makedirs(path + b"/private/var", 0o711)
     with jails.Jail(path, Root(path), entry={"adopted": True}) as made:
         jails.mark_adopted(made)
-        assert made.nascent == [b"private/var/db"]
+        assert made.just_created == [b"private/var/db"]
         assert made.entry["adopted"] is True
     assert stat.S_IMODE(os.stat(path + b"/private/var").st_mode) == 0o711
     jails.open_jail(os.fsdecode(path)).close()

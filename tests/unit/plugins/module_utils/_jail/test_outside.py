@@ -24,7 +24,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as j
 from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts import user_tmp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind_mounts
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree import fill
 from pictures import Seen, picture, unlike
@@ -46,7 +46,7 @@ Act = Callable[[str], Result]
 def rootfs(*entries: str, **options: Any) -> Act:
     listed = [{"src": entry} for entry in entries]
     return lambda mac: build(
-        Wish(f"{mac}{JAIL}", f"{mac}/source", entries=listed, workers=1, **options),
+        BuildSpec(f"{mac}{JAIL}", f"{mac}/source", entries=listed, workers=1, **options),
         check=False,
     )
 
@@ -64,7 +64,7 @@ def home_files(mac: str) -> Result:
         {"path": "/Users/admin/old", "state": "absent"},
     ]
     full = [{**UNSET, "state": "file", "name": "mark", **item} for item in items]
-    return files.arrange(f"{mac}{JAIL}", full, check=False)
+    return files.ensure(f"{mac}{JAIL}", full, check=False)
 
 
 def mount_point(mac: str) -> Result:

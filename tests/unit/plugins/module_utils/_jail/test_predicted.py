@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind_mounts, devfs, dns
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs.bindfs import Bindfs
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, third_party
-from ansible_collections.darwin.jail.plugins.module_utils._jail.predicted import open_foretold
+from ansible_collections.darwin.jail.plugins.module_utils._jail.predicted import open_predicted
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree import fill
 from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes import time_machine
@@ -34,13 +34,13 @@ def work_of_roles() -> dict[str, Work]:
     user = [{"name": "root", "state": "present", "sudo": True, "remove": False}]
     return {
         "user_tmp": lambda jail, check: user_tmp.arrange(str(jail), "root", 0, 0, UUID, "present", check),
-        "files": lambda jail, check: files.arrange(str(jail), listed, check),
-        "time_machine": lambda jail, check: time_machine.arrange(str(jail), True, check),
-        "users": lambda jail, check: users.arrange(str(jail), user, check),
+        "files": lambda jail, check: files.ensure(str(jail), listed, check),
+        "time_machine": lambda jail, check: time_machine.ensure(str(jail), True, check),
+        "users": lambda jail, check: users.ensure(str(jail), user, check),
         "tree": lambda jail, check: fill.arrange(str(jail), "/opt/brew", "/usr/share", None, None, None, check),
-        "dns": lambda jail, check: dns.arrange(str(jail), "auto", python, 1, check),
-        "devfs": lambda jail, check: devfs.arrange(str(jail), "present", python, 1, check),
-        "mounts": lambda jail, check: bind_mounts.arrange(str(jail), mount, None, python, 1, check),
+        "dns": lambda jail, check: dns.ensure(str(jail), "auto", python, 1, check),
+        "devfs": lambda jail, check: devfs.ensure(str(jail), "present", python, 1, check),
+        "mounts": lambda jail, check: bind_mounts.ensure(str(jail), mount, None, python, 1, check),
     }
 
 
@@ -53,7 +53,7 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.skip("jails are root's")
     launchctl = Launchctl(tmp_path)
     launchctl.install(tmp_path, monkeypatch)
-    monkeypatch.setattr(third_party, "refuse_writable", lambda program: None)
+    monkeypatch.setattr(third_party, "require_root_owned", lambda program: None)
     monkeypatch.setattr(bind_mounts, "find_bindfs", lambda path: Bindfs("/usr/bin/true", b"", []))
     monkeypatch.setattr(time_machine, "is_excluded", lambda path: False)
     yield
@@ -99,7 +99,7 @@ def test_what_a_role_will_do_is_foretold_and_nothing_is_done(
 def test_what_an_adoption_moves_is_seen_where_it_will_be(place: Path) -> None:
     """Otherwise users would be told that sudo takes no rules."""
     jail = by_hand(place)
-    with open_foretold(str(jail), check=True) as opened:
+    with open_predicted(str(jail), check=True) as opened:
         assert opened.root.read(b"private/etc/sudoers", 100) == b"#includedir /private/etc/sudoers.d\n"
 
 
@@ -107,4 +107,4 @@ def test_what_an_adoption_refuses_is_refused(place: Path) -> None:
     jail = by_hand(place)
     (jail / "private/etc").mkdir(parents=True)
     with pytest.raises(InputError, match="both exist"):
-        open_foretold(str(jail), check=True)
+        open_predicted(str(jail), check=True)

@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind_mounts
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.protected import STATE, is_state, leads_to_state
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import volume_names
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.mounts import is_mount, mounts_below
@@ -67,7 +67,7 @@ def jail(request: pytest.FixtureRequest) -> Path:
 
 def absent(jail: Path, path: str) -> None:
     item = {"path": path, "state": "absent", "owner": "root", "group": None, "mode": None, "name": "x"}
-    files.arrange(str(jail), [item | dict.fromkeys(("content", "block", "target"))], False)
+    files.ensure(str(jail), [item | dict.fromkeys(("content", "block", "target"))], False)
 
 
 def filled(jail: Path, path: str) -> None:
@@ -79,7 +79,7 @@ def mounted(jail: Path, path: str) -> None:
 
 
 def entry(jail: Path, path: str) -> None:
-    build(Wish(str(jail), "/", entries=[{"src": "/usr/bin/env", "dest": path}]), check=False)
+    build(BuildSpec(str(jail), "/", entries=[{"src": "/usr/bin/env", "dest": path}]), check=False)
 
 
 @pytest.mark.parametrize("act", [absent, filled, mounted, entry])
@@ -114,9 +114,9 @@ def test_one_label_for_one_mount_point(folded: Path, place: Path) -> None:
 @pytest.mark.parametrize("dest", ["/OPT/src", "/opt", "/opt/SRC/deep"])
 def test_mounts_that_hide_each_other(folded: Path, dest: str) -> None:
     path = os.fsencode(folded)
-    wishes = [bind_mounts.wanted(n, {"src": "/usr", "dest": at}, path) for n, at in enumerate(("/Opt/src", dest))]
+    specs = [bind_mounts.wanted(n, {"src": "/usr", "dest": at}, path) for n, at in enumerate(("/Opt/src", dest))]
     with pytest.raises(InputError, match="lies at or below that of"):
-        bind_mounts.refuse_overlaps(wishes, volume_names.names_at(path))
+        bind_mounts.refuse_overlaps(specs, volume_names.names_at(path))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.identity import identity
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError, RecordError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from system_calls import CHANGING, before_call, die, fail, in_child, refusal
 
 DIGEST = "sha256:" + "1" * 64
@@ -212,8 +212,8 @@ def test_one_whose_marker_makes_no_sense_is_taken_over_as_the_message_says(jail:
     with pytest.raises(RecordError, match=r"not JSON \(remove the file, then take the jail over with the option adopt"):
         jails.open_jail(str(jail))
     marker(jail).unlink()
-    wish = Wish(str(jail), entries=[{"src": "/nothing", "optional": True}], adopt=True)
-    assert build(wish, check=False).changed
+    spec = BuildSpec(str(jail), entries=[{"src": "/nothing", "optional": True}], adopt=True)
+    assert build(spec, check=False).changed
     assert not unknown(jail)
     assert "image" not in known(jail)
 

@@ -33,11 +33,11 @@ def change_files(place: Path) -> object:
         {"path": "/Users/zed", "state": "directory", "mode": "0750", "owner": "nobody"},
     ]
     full = [{**UNSET, "state": "file", "name": "darwin.jail", **item} for item in items]
-    return files.arrange(str(place / "jail"), full, False)
+    return files.ensure(str(place / "jail"), full, False)
 
 
 def add_a_user(place: Path) -> object:
-    return users.arrange(str(place / "jail"), [NEW_USER], False)
+    return users.ensure(str(place / "jail"), [NEW_USER], False)
 
 
 def make_dev(place: Path) -> object:

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, InputError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import restore, settle, succeed
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, host
 
 from .conftest import snapshot
@@ -31,7 +31,7 @@ class Pair:
         self.build(self.jail)
 
     def build(self, path: Path) -> Result:
-        return build(Wish(str(path), str(self.source), entries=ENTRIES), check=False)
+        return build(BuildSpec(str(path), str(self.source), entries=ENTRIES), check=False)
 
     def renew(self) -> None:
         """The system becomes another one, and is built beside."""
@@ -42,7 +42,7 @@ class Pair:
         self.build(self.next)
 
     def swap(self, check: bool = False) -> Result:
-        return succeed(str(self.jail), str(self.next), check)
+        return swap_in(str(self.jail), str(self.next), check)
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatc
     other = place / "elsewhere/jail"
     pair.build(other)
     with pytest.raises(InputError, match="does not lie beside"):
-        succeed(str(pair.jail), str(other), check=False)
+        swap_in(str(pair.jail), str(other), check=False)
     monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
     with pytest.raises(InputError, match=f"mounted below it: {pair.jail}/dev: unmount first"):
         pair.swap()
@@ -281,16 +281,16 @@ def test_a_jail_on_trial_gives_the_place_back(pair: Pair) -> None:
     pair.renew()
     places = str(pair.jail), str(pair.next)
     before = [path.stat().st_ino for path in (pair.jail, pair.next)]
-    assert not restore(*places, check=False).changed
-    assert succeed(*places, check=False, carry=False).changed
-    assert not succeed(*places, check=False, carry=False).changed
+    assert not rollback(*places, check=False).changed
+    assert swap_in(*places, check=False, carry=False).changed
+    assert not swap_in(*places, check=False, carry=False).changed
     assert (pair.next / "Users/admin/src/deep/work").exists()
     assert not (pair.jail / "Users/admin").exists()
-    assert restore(*places, check=True).changed
-    assert restore(*places, check=False).values["exchanged"]
-    assert not restore(*places, check=False).changed
+    assert rollback(*places, check=True).changed
+    assert rollback(*places, check=False).values["exchanged"]
+    assert not rollback(*places, check=False).changed
     assert [path.stat().st_ino for path in (pair.jail, pair.next)] == before
-    assert succeed(*places, check=False).values["carried"]
+    assert swap_in(*places, check=False).values["carried"]
     see_that_all_is_there(pair)
 
 
@@ -299,21 +299,21 @@ def test_what_is_mounted_in_a_jail_on_trial_is_told_before_and_refused_then(
 ) -> None:
     pair.renew()
     places = str(pair.jail), str(pair.next)
-    succeed(*places, check=False, carry=False)
+    swap_in(*places, check=False, carry=False)
     monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
-    foretold = restore(*places, check=True)
+    foretold = rollback(*places, check=True)
     assert foretold.changed
     assert foretold.warnings == [f"cannot move {pair.jail}: mounted below it: {pair.jail}/dev: unmount first"]
     with pytest.raises(InputError, match="unmount first"):
-        restore(*places, check=False)
+        rollback(*places, check=False)
 
 
 def test_a_settled_jail_stays(pair: Pair) -> None:
     pair.renew()
     places = str(pair.jail), str(pair.next)
-    succeed(*places, check=False, carry=False)
-    assert [settle(places[0], check).changed for check in (True, False, True)] == [True, True, False]
-    assert not restore(*places, check=False).changed
+    swap_in(*places, check=False, carry=False)
+    assert [commit(places[0], check).changed for check in (True, False, True)] == [True, True, False]
+    assert not rollback(*places, check=False).changed
     assert (pair.jail / "usr/bin/fresh").exists()
 
 
@@ -322,11 +322,11 @@ def test_what_was_carried_over_is_not_put_back(pair: Pair) -> None:
     pair.renew()
     pair.swap()
     with pytest.raises(InputError, match="what is people's in it was moved to"):
-        restore(str(pair.jail), str(pair.next), check=False)
+        rollback(str(pair.jail), str(pair.next), check=False)
 
 
 def test_without_a_former_jail_nothing_is_put_back(pair: Pair) -> None:
-    assert not restore(str(pair.jail), str(pair.next), check=False).changed
+    assert not rollback(str(pair.jail), str(pair.next), check=False).changed
 
 
 @pytest.mark.parametrize("moment", ["exchange", "mark"])
@@ -346,8 +346,8 @@ def test_a_killed_trial_or_its_end_is_taken_up(pair: Pair, moment: str, monkeypa
 
 def _try(state: str, places: tuple[str, str]) -> Result:
     if state == "restored":
-        return restore(*places, check=False)
-    return succeed(*places, check=False, carry=False)
+        return rollback(*places, check=False)
+    return swap_in(*places, check=False, carry=False)
 
 
 def _killed(*_arguments: object) -> None:

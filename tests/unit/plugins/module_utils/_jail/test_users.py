@@ -58,7 +58,7 @@ class Bench:
         return self.jail / "private/etc" / name
 
     def arrange(self, *items: dict[str, Any], check: bool = False) -> Result:
-        return users.arrange(str(self.jail), [{**ITEM, **item} for item in items], check)
+        return users.ensure(str(self.jail), [{**ITEM, **item} for item in items], check)
 
     def snapshot(self) -> dict[str, Any]:
         return {

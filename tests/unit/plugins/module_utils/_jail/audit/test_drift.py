@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 
 Report = dict[str, list[object]]
 CLEAN: Report = {"changed": [], "missing": [], "kept": [], "foreign": []}
@@ -31,7 +31,7 @@ def jail(tmp_path: Path) -> Path:
     os.mkfifo(source / "usr/share/fifo")
     (source / "usr/share/odd \n name").write_text("x")
     entries = [{"src": "/usr/"}, {"src": "/private/etc/"}]
-    build(Wish(str(tmp_path / "jail"), str(source), entries=entries), check=False)
+    build(BuildSpec(str(tmp_path / "jail"), str(source), entries=entries), check=False)
     return tmp_path / "jail"
 
 
@@ -145,7 +145,7 @@ def test_after_mending_nothing_has_drifted(jail: Path) -> None:
     (jail / "usr/bin/vim").unlink()
     assert not drift(jail)[0]
     entries = [{"src": "/usr/"}, {"src": "/private/etc/"}]
-    build(Wish(str(jail), str(jail.parent / "source"), entries=entries), check=False)
+    build(BuildSpec(str(jail), str(jail.parent / "source"), entries=entries), check=False)
     assert drift(jail) == (True, CLEAN)
 
 

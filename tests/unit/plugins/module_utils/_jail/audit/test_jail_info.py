@@ -20,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import MARKER, STATE, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from host.dyld_cache import Family
 from launchctl import Launchctl
@@ -48,7 +48,7 @@ def jail(tmp_path: Path) -> Path:
     (source / "usr/lib").mkdir(parents=True)
     (source / "usr/lib/dyld").write_bytes(make.thin("arm64e", "dylinker", sign=make.Sign()))
     entries = [{"src": "/System/"}, {"src": "/usr/"}]
-    build(Wish(str(tmp_path / "jail"), str(source), entries=entries), check=False)
+    build(BuildSpec(str(tmp_path / "jail"), str(source), entries=entries), check=False)
     return tmp_path / "jail"
 
 
@@ -213,7 +213,7 @@ def test_jobs_and_what_they_say(jail: Path, tmp_path: Path, monkeypatch: pytest.
     for label in (name, launchd.label(b"/another/jail", "dns")):
         for step in launchd.plan_present(launchd.Job(label, words)):
             step.execute()
-    until(lambda: launchd.last_words(name))
+    until(lambda: launchd.last_log_line(name))
     job = {"label": name, "purpose": "dns", "loaded": True, "said": "at work"}
     assert told(jail, "jobs")["jobs"] == [job]
     launchctl("bootout", f"system/{name}")

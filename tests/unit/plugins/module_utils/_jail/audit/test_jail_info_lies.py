@@ -19,7 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Li
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import CACHES
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from host.dyld_cache import Family
 
 PARTS = ("identity", "sizes", "places", "drift", "closure")
@@ -31,7 +31,7 @@ def jail(tmp_path: Path) -> Path:
         pytest.skip("only root owns a jail")
     (tmp_path / "source/usr/share").mkdir(parents=True)
     (tmp_path / "source/usr/share/words").write_text("words")
-    build(Wish(str(tmp_path / "jail"), str(tmp_path / "source"), entries=[{"src": "/usr/"}]), check=False)
+    build(BuildSpec(str(tmp_path / "jail"), str(tmp_path / "source"), entries=[{"src": "/usr/"}]), check=False)
     return tmp_path / "jail"
 
 

@@ -13,7 +13,7 @@ import macho_files as make
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import library_closure
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.binaries import Binaries
-from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.library_closure import Closure
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.library_closure import LibraryReport
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.library_search import NOT_THERE, Search
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.shared_caches import caches
@@ -53,7 +53,7 @@ class Tree:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(target)
 
-    def check(self, *families: str, mounts: frozenset[bytes] = frozenset()) -> Closure:
+    def check(self, *families: str, mounts: frozenset[bytes] = frozenset()) -> LibraryReport:
         with Root(str(self.path)) as root:
             binaries = Binaries(signatures=False)
             assert walk(root, set(mounts), [binaries]) == []
@@ -73,7 +73,7 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
 
 
-NOTHING = Closure([], [], [])
+NOTHING = LibraryReport([], [], [])
 
 
 def test_everything_is_there(tree: Tree) -> None:

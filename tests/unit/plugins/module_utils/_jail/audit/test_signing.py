@@ -10,7 +10,7 @@ import macho_files as make
 import published
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import signing
-from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.binaries import Binaries, Image
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.binaries import Binaries, MachOSlice
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from macho_files import Sign, thin
@@ -20,7 +20,7 @@ APPLE = Sign(0, "com.apple.tool", platform=15, cms=b"Apple Code Signing Certific
 BARE = Sign(0, "tool", "ABCDE12345", cms=b"Developer ID Certification Authority")
 
 
-def images(folder: Path, **files: bytes) -> list[Image]:
+def images(folder: Path, **files: bytes) -> list[MachOSlice]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     with Root(str(folder)) as root:

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import Report
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.outcome import not_run, ran, refuse
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import Ended
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import CompletedRun
 
 # darwin-jail issue 2 (macOS 11), and the form of macOS 13 (apache/doris issue 15637).
 CACHE_11 = b"""dyld: dyld cache load error: syscall to map cache into shared region failed
@@ -30,7 +30,7 @@ KILLED = ": killed: if nobody sent it SIGKILL, macOS refused to run this copy (l
 
 
 def message(rc: int, stderr: bytes = b"", stdout: bytes = b"") -> str:
-    result = ran(["x"], Ended(rc, stdout, stderr), True, None, datetime.now().astimezone())
+    result = ran(["x"], CompletedRun(rc, stdout, stderr), True, None, datetime.now().astimezone())
     assert result.failed
     return str(result.values["msg"])
 

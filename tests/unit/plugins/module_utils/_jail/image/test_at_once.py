@@ -21,7 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.image.at_once im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import blob_path, digest_of
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.unpacking import Unpacked
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from containers import contents
 from foreign_images import archive, member, put
@@ -185,7 +185,7 @@ def test_no_build_opens_what_is_not_inspected(place: Path, check: bool, monkeypa
         with pytest.raises(KeyboardInterrupt):
             unpacked(place)
     with pytest.raises(InputError, match="let darwin_jail_image finish it"):
-        build(wish(place), check)
+        build(spec(place), check)
     assert stat.S_IMODE((place / "new").stat().st_mode) == 0o700
 
 
@@ -197,7 +197,7 @@ def test_a_jail_that_a_build_finished_is_no_image(place: Path, monkeypatch: pyte
         Spy(patch, place / "new", stop="bin/ls")
         with pytest.raises(KeyboardInterrupt):
             unpacked(place)
-    build(wish(place), False)
+    build(spec(place), False)
     with pytest.raises(InputError, match="is there and not made of an image"):
         unpacked(place)
     assert not {"image", "layers"} & marker(place / "new").keys()
@@ -246,7 +246,7 @@ def test_deep_paths_take_no_more_memory_than_names(place: Path) -> None:
         tracemalloc.stop()
 
 
-def wish(place: Path) -> Wish:
+def spec(place: Path) -> BuildSpec:
     (place / "source/bin").mkdir(parents=True)
     (place / "source/bin/tool").touch()
-    return Wish(str(place / "new"), str(place / "source"), entries=[{"src": "/bin/tool"}])
+    return BuildSpec(str(place / "new"), str(place / "source"), entries=[{"src": "/bin/tool"}])

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.content import travels
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.content import is_portable
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.base import OF_THE_MAC
 
 
@@ -22,9 +22,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.
     ],
 )
 def test_an_attribute_that_means_something_on_one_mac_stays_there(name: str) -> None:
-    assert not travels(name)
+    assert not is_portable(name)
 
 
 @pytest.mark.parametrize("name", ["user.note", "com.apple.FinderInfo", "com.apple.rootless.not", "org.example.note"])
 def test_one_of_the_file_goes_with_it(name: str) -> None:
-    assert travels(name)
+    assert is_portable(name)

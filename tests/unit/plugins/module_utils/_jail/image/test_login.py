@@ -39,7 +39,7 @@ def ask(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     program.chmod(0o755)
     (place / "answer").write_text(ANSWER)
     monkeypatch.setattr(tools, "PLACES", (str(program.parent),))
-    access = transport.Access(username="ci", password=PASSWORD, retries=0)
+    access = transport.RegistryAuth(username="ci", password=PASSWORD, retries=0)
     transport.Registry("registry.example.com/jails/dev:1", access).manifest()
 
 

@@ -69,7 +69,7 @@ def pull(place: Path, reference: str, check: bool = False, **more: Any) -> Resul
 
 
 def asked(reference: str, **more: Any) -> bytes | None:
-    return transport.Registry(reference, transport.Access(plain_http=True, retries=0, **more)).manifest()
+    return transport.Registry(reference, transport.RegistryAuth(plain_http=True, retries=0, **more)).manifest()
 
 
 # -- not there, or not known ------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_a_registry_that_fails(status: int, body: bytes, said: str) -> None:
 @pytest.mark.parametrize(("status", "path", "tried"), [(500, "denied/unauthorized:denied", 1), (403, "jails/dev:1", 0)])
 def test_a_name_does_not_end_the_attempts(status: int, path: str, tried: int) -> None:
     with answering(status, "application/json", errors("DENIED", "requested access is denied")) as host:
-        asking = transport.Registry(f"{host}/{path}", transport.Access(plain_http=True, retries=1))
+        asking = transport.Registry(f"{host}/{path}", transport.RegistryAuth(plain_http=True, retries=1))
         with pytest.raises(transport.TransportError):
             asking.manifest()
         assert len(asking.warnings) == tried

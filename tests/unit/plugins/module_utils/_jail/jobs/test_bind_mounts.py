@@ -35,7 +35,7 @@ class Bench:
             (folder / name / "file").write_text(name)
 
     def arrange(self, *items: dict[str, Any], check: bool = False, timeout: float = 10) -> Result:
-        return bind_mounts.arrange(str(self.jail), items, None, sys.executable, timeout, check)
+        return bind_mounts.ensure(str(self.jail), items, None, sys.executable, timeout, check)
 
     def item(self, name: str, dest: str, **more: Any) -> dict[str, Any]:
         return {"src": str(self.folder / name), "dest": dest, **more}
@@ -51,8 +51,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     fake = Launchctl(tmp_path)
     fake.install(tmp_path, monkeypatch)
     monkeypatch.setattr(bind_mounts, "program", lambda *_modules, call: PROGRAM)
-    monkeypatch.setattr(bind_mounts, "MENDS_ITSELF", 0.6)
-    monkeypatch.setattr(third_party, "refuse_writable", lambda program, remedy="": None)
+    monkeypatch.setattr(bind_mounts, "SELF_REPAIR_SECONDS", 0.6)
+    monkeypatch.setattr(third_party, "require_root_owned", lambda program, remedy="": None)
     monkeypatch.setattr(bindfs, "fuses", lambda root: ["macfuse"])
     monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)

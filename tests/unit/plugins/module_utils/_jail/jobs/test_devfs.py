@@ -34,7 +34,7 @@ class Bench:
         self.dev.mkdir()
 
     def arrange(self, state: str = "present", check: bool = False, timeout: float = 10) -> Result:
-        return devfs.arrange(str(self.jail), state, sys.executable, timeout, check)
+        return devfs.ensure(str(self.jail), state, sys.executable, timeout, check)
 
     def mounted(self) -> int:
         return sum(mount.point == os.fsencode(self.dev) for mount in mounts.mounts_below(os.fsencode(self.jail)))
@@ -46,8 +46,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         pytest.skip("only root can mount")
     text = devfs_program(tmp_path)
     monkeypatch.setattr(devfs, "program", lambda *_modules, call: text)
-    monkeypatch.setattr(devfs, "MENDS_ITSELF", 0.5)
-    monkeypatch.setattr(third_party, "refuse_writable", lambda program: None)
+    monkeypatch.setattr(devfs, "SELF_REPAIR_SECONDS", 0.5)
+    monkeypatch.setattr(third_party, "require_root_owned", lambda program: None)
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
     launchctl = Launchctl(tmp_path)
     launchctl.install(tmp_path, monkeypatch)

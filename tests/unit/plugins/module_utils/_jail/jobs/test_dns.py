@@ -37,9 +37,9 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
         fake = Launchctl(made.folder)
         fake.install(made.folder, monkeypatch)
         monkeypatch.setattr(dns, "SERVER", str(made.server))
-        monkeypatch.setattr(dns, "MENDS_ITSELF", 0.5)
+        monkeypatch.setattr(dns, "SELF_REPAIR_SECONDS", 0.5)
         monkeypatch.setattr(dns, "program", partial(adapted, server=str(made.server)))
-        monkeypatch.setattr(third_party, "refuse_writable", lambda program: None)
+        monkeypatch.setattr(third_party, "require_root_owned", lambda program: None)
         yield made
         fake.close()
 
@@ -51,7 +51,7 @@ def adapted(*modules: ModuleType, call: str, server: str = "") -> str:
 
 
 def arrange(mac: Mac, mode: str = "auto", check: bool = False, timeout: float = 10) -> Result:
-    return dns.arrange(str(mac.jail), mode, sys.executable, timeout, check)
+    return dns.ensure(str(mac.jail), mode, sys.executable, timeout, check)
 
 
 def resolves(mac: Mac) -> bool:
@@ -75,11 +75,11 @@ def test_check_real_check_real(mac: Mac, mode: str, chosen: str) -> None:
 
 def test_names_are_looked_up_over_the_way_that_is_kept(mac: Mac) -> None:
     """As darwin_jail_dns_info does; and not where nothing is made."""
-    kept = dns.arrange(str(mac.jail), "auto", sys.executable, 10, False, ["nowhere.invalid"])
+    kept = dns.ensure(str(mac.jail), "auto", sys.executable, 10, False, ["nowhere.invalid"])
     seen = dns.inspect(str(mac.jail), ["nowhere.invalid"])
     assert seen.values["errors"].keys() == {"nowhere.invalid"}
     assert {name: kept.values[name] for name in seen.values} == seen.values
-    assert dns.arrange(str(mac.jail), "auto", sys.executable, 10, True, ["nowhere.invalid"]).values.keys() == {
+    assert dns.ensure(str(mac.jail), "auto", sys.executable, 10, True, ["nowhere.invalid"]).values.keys() == {
         "mode", "job", "said",
     }  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_a_python_that_others_can_replace(mac: Mac, monkeypatch: pytest.MonkeyPa
     def refuse(program: str) -> None:
         raise InputError(f"no {program}")
 
-    monkeypatch.setattr(third_party, "refuse_writable", refuse)
+    monkeypatch.setattr(third_party, "require_root_owned", refuse)
     with pytest.raises(InputError):
         arrange(mac)
     assert launchd.labels("darwin.jail.") == []

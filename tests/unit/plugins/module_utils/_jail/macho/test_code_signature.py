@@ -11,7 +11,7 @@ import macho_files as make
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import FormatError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho import code_signature, macho
-from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import Extent
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import ByteRange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.code_signature import (
     ANOTHER,
     APPLE,
@@ -30,7 +30,7 @@ SOFTWARE = b"0\x82 Software Signing ... Apple Code Signing Certification Authori
 
 
 def read(data: bytes) -> Signature | None:
-    extent = Extent(lambda offset, size: data[offset : offset + size], 0, len(data))
+    extent = ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))
     return code_signature.read(extent, macho.read(extent))
 
 

@@ -11,14 +11,14 @@ import macho_files as make
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import FormatError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho import macho
-from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import Extent
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import ByteRange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.macho import Dependency, Slice
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 
-def extent(data: bytes) -> Extent:
-    return Extent(lambda offset, size: data[offset : offset + size], 0, len(data))
+def extent(data: bytes) -> ByteRange:
+    return ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))
 
 
 def read(data: bytes) -> list[Slice]:
@@ -178,12 +178,12 @@ def test_only_the_pages_that_matter_are_read() -> None:
         asked.append((offset, size))
         return data[offset : offset + size]
 
-    macho.read(macho.extents(Extent(read_at, 0, len(data)))[0])
+    macho.read(macho.extents(ByteRange(read_at, 0, len(data)))[0])
     assert asked == [(0, 4096)]
 
 
 def test_a_file_that_becomes_shorter_while_it_is_read() -> None:
     data = make.thin("arm64", "execute", *(make.need(f"/usr/lib/{number}.dylib") for number in range(300)))
-    short = Extent(lambda offset, size: data[:5000][offset : offset + size], 0, len(data))
+    short = ByteRange(lambda offset, size: data[:5000][offset : offset + size], 0, len(data))
     with pytest.raises(FormatError, match="it ends before the end of its load commands"):
         macho.read(short)

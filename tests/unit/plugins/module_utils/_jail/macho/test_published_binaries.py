@@ -16,7 +16,7 @@ import published
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import FormatError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho import code_signature, macho
-from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import Extent
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import ByteRange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.code_signature import (
     DEVELOPER_ID,
     NOBODY,
@@ -38,11 +38,11 @@ LIEF_KINDS = {
 }
 
 
-def extent(data: bytes) -> Extent:
-    return Extent(lambda offset, size: data[offset : offset + size], 0, len(data))
+def extent(data: bytes) -> ByteRange:
+    return ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))
 
 
-def read(path: Path) -> list[tuple[Extent, Slice]]:
+def read(path: Path) -> list[tuple[ByteRange, Slice]]:
     return [(part, macho.read(part)) for part in macho.extents(extent(path.read_bytes()))]
 
 
@@ -105,7 +105,7 @@ def test_every_page_of_a_signed_file_has_the_hash_that_is_found(package: str) ->
                 _check_pages(part, code)
 
 
-def _check_pages(part: Extent, code: Slice) -> None:
+def _check_pages(part: ByteRange, code: Slice) -> None:
     """All of them, by the first code directory with SHA-256, found by its magic number."""
     assert code.signature
     blob = part.read(*code.signature, "")

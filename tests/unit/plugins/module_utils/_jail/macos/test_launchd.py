@@ -140,7 +140,7 @@ def test_a_job_is_removed_with_all_that_is_its_own(launchctl: Launchctl, tmp_pat
     execute(launchd.plan_present(JOB))
     log = tmp_path / f"private/var/log/darwin.jail/{NAME}.log"
     log.write_text("one\ntwo\n")
-    assert launchd.last_words(NAME) == "two"
+    assert launchd.last_log_line(NAME) == "two"
     other = Job("darwin.jail.other-00000000.dns", ("/usr/bin/true",))
     execute(launchd.plan_present(other))
     execute(launchd.plan_absent(NAME))

@@ -44,19 +44,19 @@ def others_may_write(path: Path) -> None:
 def test_programs_that_others_can_replace_are_refused(
     program: Path, place: str, loosen: Callable[[Path], None]
 ) -> None:
-    third_party.refuse_writable(str(program))
+    third_party.require_root_owned(str(program))
     loosen(program.parents[3] / place)
     with pytest.raises(InputError, match=f"may not be run as root: others than root can write to .*/{place}; name a"):
-        third_party.refuse_writable(str(program))
+        third_party.require_root_owned(str(program))
 
 
 def test_a_link_of_a_users_in_a_directory_for_all(program: Path) -> None:
     """In such a directory nobody can rename what is not theirs."""
     program.parent.chmod(0o1777)
-    third_party.refuse_writable(str(program))
+    third_party.require_root_owned(str(program))
     given_away(program)
     with pytest.raises(InputError, match=f"others than root can write to {program};"):
-        third_party.refuse_writable(str(program))
+        third_party.require_root_owned(str(program))
 
 
 def test_odd_ways(program: Path) -> None:
@@ -67,7 +67,7 @@ def test_odd_ways(program: Path) -> None:
     (top / "round").symlink_to("round")
     for path in (top / "round", top / "nothing", top / "bin/tool/below"):
         with pytest.raises(InputError, match="there is no program"):
-            third_party.refuse_writable(str(path))
+            third_party.require_root_owned(str(path))
     (top / "chain0").symlink_to(top / "bin/tool")
     for number in range(host.MOST_LINKS):
         (top / f"chain{number + 1}").symlink_to(f"chain{number}")
@@ -79,5 +79,5 @@ def test_odd_ways(program: Path) -> None:
 def test_the_remedy_is_a_copy(program: Path) -> None:
     given_away(program.parents[3] / "Cellar")
     with pytest.raises(InputError) as caught:
-        third_party.refuse_writable(str(program), third_party.copy_of(str(program)))
+        third_party.require_root_owned(str(program), third_party.copy_of(str(program)))
     assert f"sudo install -o root -g wheel -m 0755 {program} /opt/darwin.jail/bin/tool" in str(caught.value)

@@ -86,5 +86,5 @@ def test_nothing_ends_without_a_signal(sigterm: daemon.Sigterm) -> None:
 def test_a_journal_says_what_can_be_printed_in_one_line(text: str) -> None:
     """Its log is read in terminals, and names in it are a jail's."""
     with redirect_stderr(io.StringIO()) as said:
-        daemon.Journal().say(text)
+        daemon.LogOnce().say(text)
     assert text == "" or said.getvalue().removesuffix("\n").isprintable()

@@ -147,7 +147,7 @@ def test_a_descriptor_goes_with_the_last_byte_of_what_it_came_with() -> None:
         send_all_with_descriptor(program, b"request", server.fileno())
         for sock in (source, target):
             sock.setblocking(False)
-        dns_relay.Way(source, target, None).pump()
+        dns_relay.Pipe(source, target, None).pump()
         messages = [server.recvmsg(6, 64), server.recvmsg(6, 64)]
         came = [(data, len(ancillary)) for data, ancillary, _flags, _from in messages]
     assert came == [(b"reques", 0), (b"t", 1)]
@@ -271,7 +271,7 @@ def test_no_program_fills_the_log(mac: Mac, relay: Any) -> None:
 def test_what_the_log_lacks_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    journal = daemon.Journal()
+    journal = daemon.LogOnce()
     for number in range(daemon.LOG_LINES + 5):
         journal.say(f"line {number} {'x' * 5000}")
     now += daemon.LOG_PERIOD

@@ -132,12 +132,12 @@ def test_it_knows_its_socket_from_the_moment_that_it_has_the_name(
     """SIGTERM raises SystemExit at any moment, also right after the socket got its name."""
     monkeypatch.chdir("/")  # where a job of launchd is, and this one goes
 
-    class Ends(daemon.Journal):
+    class Ends(daemon.LogOnce):
         def say(self, _line: str) -> None:
             raise SystemExit(0)
 
     mac.listen()
-    door = dns_relay.Door(str(mac.jail), str(mac.server), mode, Ends())
+    door = dns_relay.SocketInstaller(str(mac.jail), str(mac.server), mode, Ends())
     with pytest.raises(SystemExit):
         door.mend()
     assert mac.socket.is_socket()

@@ -24,7 +24,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Bu
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import create, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.clone import Base
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
@@ -62,7 +62,7 @@ def base(place: Path, make: Make, source: Path, request: pytest.FixtureRequest) 
 def clone(base: Path, *entries: str, check: bool = False, jail: Path | None = None, **options: Any) -> Result:
     listed = [{"src": entry} for entry in entries]
     path = str(jail or base.with_name("clone"))
-    return build(Wish(path, clone_of=str(base), entries=listed, **options), check)
+    return build(BuildSpec(path, clone_of=str(base), entries=listed, **options), check)
 
 
 @pytest.mark.parametrize("place_of_it", [f"{STATE}/.darwin.jail.try", f"{STATE}/record.mtree"])
@@ -113,7 +113,7 @@ def test_whose_a_file_is_stays(base: Path, source: Path) -> None:
     """What is ours in the base is in the clone, what is theirs is theirs, and changed configuration is kept."""
     clone(base)
     jail = base.with_name("clone")
-    result = build(Wish(str(jail), str(source), entries=[{"src": "/usr/bin/"}]), False)
+    result = build(BuildSpec(str(jail), str(source), entries=[{"src": "/usr/bin/"}]), False)
     assert not (jail / "usr/share/dict").exists()
     assert (jail / "Users/admin/.zshrc").exists()
     assert (jail / "private/etc/hosts").read_text() == "changed in the jail\n"

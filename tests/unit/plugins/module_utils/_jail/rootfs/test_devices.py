@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
 
 from ..conftest import Make, paths
 
@@ -51,10 +51,10 @@ def test_a_written_device_is_no_change(make: Make, place: Path, null: Path, entr
 
 
 def test_nor_where_the_source_is_sealed(place: Path, source: Path, null: Path) -> None:
-    wish = Wish(str(place / "jail"), str(source), entries=[{"src": "/dev/"}], workers=1)
-    build(wish, False, Seal("A"))
+    spec = BuildSpec(str(place / "jail"), str(source), entries=[{"src": "/dev/"}], workers=1)
+    build(spec, False, SealedSnapshot("A"))
     touch(place / "jail/dev/null")
-    assert not build(wish, False, Seal("A")).changed
+    assert not build(spec, False, SealedSnapshot("A")).changed
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pictures import picture, unlike
@@ -49,16 +49,16 @@ def test_generated_trees(place: Path, items: list[Item], workers: int) -> None:
         (place / "tree/top" / name).mkdir(parents=True)
     grow(os.fsencode(place / "tree/top"), items)
     entries = [{"src": "/top/", "dest": "/opt/x"}, {"src": "/top/two/", "dest": "/new/y"}]
-    wish = Wish(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
-    foretold, done = build(wish, check=True), build(wish, check=False)
+    spec = BuildSpec(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
+    foretold, done = build(spec, check=True), build(spec, check=False)
     assert (foretold.values["operations"], foretold.diff) == (done.values["operations"], done.diff)
     for source, copy in (("tree/top", "jail/opt/x"), ("tree/top/two", "jail/new/y")):
         assert differences(place / source, place / copy) == []
         assert unlike(picture(os.fsencode(place / source)), picture(os.fsencode(place / copy))) == []
     assert_one_file_stays_one(os.fsencode(place))
-    again = build(wish, check=False)
+    again = build(spec, check=False)
     assert again.values["operations"] == []
-    assert build(wish._replace(verify="full"), check=True).values["operations"] == []
+    assert build(spec._replace(verify="full"), check=True).values["operations"] == []
 
 
 def assert_one_file_stays_one(place: bytes) -> None:
@@ -82,10 +82,10 @@ def test_a_thousand_levels(place: Path) -> None:
     finally:
         os.fchdir(here)
         os.close(here)
-    wish = Wish(str(place / "jail"), str(place / "tree"), entries=[{"src": "/top/", "dest": "/opt/"}], workers=2)
-    assert build(wish, check=False).values["stats"]["directories"] > 1000
+    spec = BuildSpec(str(place / "jail"), str(place / "tree"), entries=[{"src": "/top/", "dest": "/opt/"}], workers=2)
+    assert build(spec, check=False).values["stats"]["directories"] > 1000
     assert differences(place / "tree/top", place / "jail/opt") == []
-    assert not build(wish, check=False).changed
+    assert not build(spec, check=False).changed
     for name in ("jail", "tree"):  # shutil.rmtree cannot go that deep
         subprocess.run(["rm", "-rf", str(place / name)], check=True)
 
@@ -94,9 +94,9 @@ def test_many_entries_in_one_directory(place: Path) -> None:
     (place / "tree/top").mkdir(parents=True)
     for number in range(MANY):
         os.close(os.open(place / f"tree/top/{number}", os.O_CREAT))
-    wish = Wish(str(place / "jail"), str(place / "tree"), entries=[{"src": "/top/", "dest": "/opt/"}])
-    result = build(wish, check=False)
+    spec = BuildSpec(str(place / "jail"), str(place / "tree"), entries=[{"src": "/top/", "dest": "/opt/"}])
+    result = build(spec, check=False)
     assert result.values["stats"]["files"] == MANY
     assert len(result.values["operations"]) == 1000
     assert result.values["operations_total"] > MANY
-    assert not build(wish, check=False).changed
+    assert not build(spec, check=False).changed

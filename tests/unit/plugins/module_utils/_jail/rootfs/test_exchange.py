@@ -14,14 +14,14 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as j
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import restore, settle, succeed
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
 from system_calls import CHANGING, before_call, die, in_child
 
 
 def attempt(state: str, places: tuple[str, str]) -> Result:
     if state == "restored":
-        return restore(*places, check=False)
-    return succeed(*places, check=False, carry=False)
+        return rollback(*places, check=False)
+    return swap_in(*places, check=False, carry=False)
 
 
 def entered(path: Path) -> register.Entry:
@@ -52,13 +52,13 @@ def test_what_a_jail_says_of_the_other_decides_nothing(place: Path) -> None:
     for field, value in (("replaces", None), ("replaces", True), ("replaces", ["x"]), ("replaced_by", "x")):
         old, new = two(place)
         forge(Path(old), **{field: value or entered(Path(new))["id"]})
-        assert not restore(old, new, check=False).changed
-        assert not settle(old, check=False).changed
-        assert succeed(old, new, check=False, carry=False).values["exchanged"]
+        assert not rollback(old, new, check=False).changed
+        assert not commit(old, check=False).changed
+        assert swap_in(old, new, check=False, carry=False).values["exchanged"]
         forge(Path(old), replaces=None, inherited=True)
         forge(Path(new), id="x")  # of the former jail, which is unknown then
         with pytest.raises(InputError, match=f"cannot exchange names with {new}: .*see which of the two is to stay"):
-            restore(old, new, check=False)
+            rollback(old, new, check=False)
     assert entered(Path(old))["source"] == "next.jail"
 
 
@@ -69,7 +69,7 @@ def test_killed_at_any_moment_both_stay_known_and_the_next_run_completes(place: 
         number += 1
         places = two(place)
         if state == "restored":
-            succeed(*places, check=False, carry=False)
+            swap_in(*places, check=False, carry=False)
 
         def run(number: int = number, places: tuple[str, str] = places) -> None:
             with before_call(number, die, tuple(CHANGING)):
@@ -89,31 +89,31 @@ def test_killed_at_any_moment_both_stay_known_and_the_next_run_completes(place: 
 def test_an_unknown_jail_is_replaced_and_known_from_then_on(place: Path) -> None:
     old, new = two(place)
     lose(Path(old))
-    assert not restore(old, new, check=False).changed
+    assert not rollback(old, new, check=False).changed
     with pytest.raises(InputError, match=f"cannot tell whether another jail can be put back in the place of {old}: "):
-        settle(old, check=False)
-    assert succeed(old, new, check=True, carry=False).values["exchanged"]
+        commit(old, check=False)
+    assert swap_in(old, new, check=True, carry=False).values["exchanged"]
     assert entered(Path(old)) == {}
-    assert succeed(old, new, check=False, carry=False).values["exchanged"]
+    assert swap_in(old, new, check=False, carry=False).values["exchanged"]
     assert entered(Path(old))["replaces"] == entered(Path(new))["id"]
     assert "state" not in entered(Path(new))
-    assert restore(old, new, check=False).changed
+    assert rollback(old, new, check=False).changed
 
 
 def test_nothing_unknown_takes_the_place_of_a_jail(place: Path) -> None:
     old, new = two(place)
     lose(Path(new))
     with pytest.raises(InputError, match=f"cannot put in the place of another jail {new}: .*remove it, and build it"):
-        succeed(old, new, check=False)
-    assert not restore(old, new, check=False).changed
+        swap_in(old, new, check=False)
+    assert not rollback(old, new, check=False).changed
 
 
 def test_a_former_jail_is_not_put_back_by_a_guess(place: Path) -> None:
     """When what took its place is unknown, nobody knows that it did."""
     old, new = two(place)
-    succeed(old, new, check=False, carry=False)
+    swap_in(old, new, check=False, carry=False)
     lose(Path(old))
-    for act in (succeed, restore):
+    for act in (swap_in, rollback):
         with pytest.raises(InputError, match=f"cannot tell whether {old} is what took the place of {new}: "):
             act(old, new, check=False)
     assert entered(Path(new))["source"] == "jail"

@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import worker_pool
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.walk import Findings
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, _Run, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.walk import BuildReport
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, _Builder, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
@@ -87,15 +87,15 @@ def test_the_disk_fills_up_during_a_run(place: Path, large: Path, monkeypatch: p
     volume = place / "volume"
     volume.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "none", str(volume)], check=True)
-    wish = Wish(str(volume / "jail"), str(large), entries=[{"src": "/usr/"}])
+    spec = BuildSpec(str(volume / "jail"), str(large), entries=[{"src": "/usr/"}])
     module = "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Run._space_in_doubt"
     monkeypatch.setattr(module, lambda _run: False)  # somebody else takes the space after it was looked at
     try:
         (volume / "other").write_bytes(b"x" * (60 << 20))
         with pytest.raises(SpaceError, match=r"cannot create .*: No space left on device \(needs .* MB, .* free\)"):
-            build(wish, False)
+            build(spec, False)
         (volume / "other").unlink()
-        build(wish, False)
+        build(spec, False)
         assert visible(volume / "jail") == visible(large)
     finally:
         subprocess.run(["umount", str(volume)], check=True)
@@ -154,14 +154,14 @@ def test_an_interrupted_build_foretells_only_what_is_missing(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 100)
 
-    act = _Run._act
+    act = _Builder._act
 
-    def ask(self: _Run, *given: Any, **named: Any) -> Findings:
+    def ask(self: _Builder, *given: Any, **named: Any) -> BuildReport:
         foretold.append(self.estimate(Progress()))
         return act(self, *given, **named)
 
-    monkeypatch.setattr(_Run, "_act", ask)
-    monkeypatch.setattr(_Run, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
+    monkeypatch.setattr(_Builder, "_act", ask)
+    monkeypatch.setattr(_Builder, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
     make("/usr/", check=False)
     whole = foretold[-1]
     shutil.rmtree(place / "jail")

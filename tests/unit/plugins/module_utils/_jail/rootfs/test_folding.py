@@ -15,10 +15,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.drift impo
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, RecordError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record import record
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff.ownership import Known
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff.ownership import FileOwnership
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import Estate
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 
@@ -51,7 +51,7 @@ test_configured = test_conffiles.test_wanted_no_longer_goes_unless_it_was_change
 
 def drift(jail: Path) -> Drift:
     with jails.open_jail(str(jail)) as opened:
-        found = Drift(Known(record.Record.load(opened.root), set(), opened.root.dev))
+        found = Drift(FileOwnership(record.Record.load(opened.root), set(), opened.root.dev))
         assert walk(opened.root, set(), [found]) == []
     return found
 
@@ -148,12 +148,12 @@ def test_a_user_renames_in_the_jail(make: Make, place: Path) -> None:
 
 def test_an_update_puts_no_file_of_people_over_one_of_macos(place: Path, source: Path) -> None:
     old, new = place / "jail", place / "next.jail"
-    build(Wish(str(old), str(source), entries=[{"src": "/usr/"}]), check=False)
+    build(BuildSpec(str(old), str(source), entries=[{"src": "/usr/"}]), check=False)
     (old / "usr/bin/README").write_text("of somebody")
     (source / "usr/bin/readme").write_text("of macOS")
-    build(Wish(str(new), str(source), entries=[{"src": "/usr/"}]), check=False)
+    build(BuildSpec(str(new), str(source), entries=[{"src": "/usr/"}]), check=False)
     with jails.open_jail(str(old)) as former, jails.open_jail(str(new)) as jail:
-        estate = Estate(former, jail)
+        estate = UserDataMigration(former, jail)
         estate.look()
         estate.carry_over()
     assert [path for path, _why in estate.left] == [b"usr/bin/README"]
@@ -224,15 +224,15 @@ def test_a_later_entry_wins_in_another_spelling(make: Make, place: Path, source:
 
 def test_a_clone_on_a_volume_that_takes_two_of_its_names_for_one(place: Path, apart: Path, tmp_path: Path) -> None:
     base, copy = tmp_path / "base", place / "copy"
-    build(Wish(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
+    build(BuildSpec(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
     for check in (True, False):
         with pytest.raises(InputError, match="both wanted in /usr/include, are one name"):
-            build(Wish(str(copy), clone_of=str(base), clone_copies=True), check)
+            build(BuildSpec(str(copy), clone_of=str(base), clone_copies=True), check)
     assert not copy.exists()
     (apart / "usr/include/CONNMARK.h").unlink()
-    build(Wish(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
+    build(BuildSpec(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
     for changed in (True, False):
-        assert build(Wish(str(copy), clone_of=str(base), clone_copies=True), check=False).changed is changed
+        assert build(BuildSpec(str(copy), clone_of=str(base), clone_copies=True), check=False).changed is changed
     assert spelled(copy / "usr/include") == spelled(apart / "usr/include")
 
 

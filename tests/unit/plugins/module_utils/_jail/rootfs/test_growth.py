@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import succeed
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
 
 MORE = 4
 LINEARITHMIC = 1.25
@@ -43,8 +43,8 @@ def calls(run: Prepared) -> int:
     return count
 
 
-def wish(place: Path, *entries: dict[str, Any], **options: Any) -> Wish:
-    return Wish(str(place / "jail"), str(place / "source"), entries=entries, workers=1, **options)
+def spec(place: Path, *entries: dict[str, Any], **options: Any) -> BuildSpec:
+    return BuildSpec(str(place / "jail"), str(place / "source"), entries=entries, workers=1, **options)
 
 
 def files(directory: Path, count: int, suffix: str = "") -> None:
@@ -73,13 +73,13 @@ def excludes(place: Path, count: int) -> Prepared:
     files(place / "source/usr", 4 * count, ".h")
     globs = [f"x{number}{kind}" for number in range(count // 5) for kind in ("", "*", "/*")]
     globs += [f"*.{number}" for number in range(count // 5)] + [f"/usr/x{number}*x" for number in range(count // 5)]
-    asked = wish(place, {"src": "/usr/"}, exclude=globs)
+    asked = spec(place, {"src": "/usr/"}, exclude=globs)
     return lambda: build(asked, check=True)
 
 
 def globs_in_one_directory(place: Path, count: int) -> Prepared:
     files(place / "source/usr", count, ".h")
-    asked = wish(place, *({"src": f"/usr/{number:05}*"} for number in range(count)))
+    asked = spec(place, *({"src": f"/usr/{number:05}*"} for number in range(count)))
     return lambda: build(asked, check=True)
 
 
@@ -88,13 +88,13 @@ def lines_of_a_manifest(place: Path, count: int) -> Prepared:
     files(place / "source/usr", count)
     text = "".join(f"/usr/{number:05}\n/usr/none{number}\n" for number in range(count))
     (place / "some.files").write_text(text)
-    asked = wish(place, manifests=[str(place / "some.files")])
+    asked = spec(place, manifests=[str(place / "some.files")])
     return lambda: build(asked, check=True)
 
 
 def nested_directories(place: Path, count: int) -> Prepared:
     nested(place / "source/usr", count)
-    asked = wish(place, {"src": "/usr/"})
+    asked = spec(place, {"src": "/usr/"})
     return lambda: build(asked, check=False)
 
 
@@ -107,20 +107,20 @@ def nested_directories_again(place: Path, count: int) -> Prepared:
 def nested_directories_pruned(place: Path, count: int) -> Prepared:
     nested_directories(place, count)()
     (place / "source/bin").mkdir()
-    return lambda: build(wish(place, {"src": "/bin/"}), check=False)
+    return lambda: build(spec(place, {"src": "/bin/"}), check=False)
 
 
 def merges(place: Path, count: int) -> Prepared:
     """Entries that lead into one directory, each with a file of its own."""
     for number in range(count):
         files(place / f"source/{number}", 1, str(number))
-    asked = wish(place, *({"src": f"/{number}/", "dest": "/usr/"} for number in range(count)))
+    asked = spec(place, *({"src": f"/{number}/", "dest": "/usr/"} for number in range(count)))
     return lambda: build(asked, check=False)
 
 
 def merges_with_excludes(place: Path, count: int) -> Prepared:
     merges(place, count)
-    asked = wish(place, *({"src": f"/{n}/", "dest": "/usr/"} for n in range(count)), exclude=["none*"])
+    asked = spec(place, *({"src": f"/{n}/", "dest": "/usr/"} for n in range(count)), exclude=["none*"])
     return lambda: build(asked, check=True)
 
 
@@ -128,7 +128,7 @@ def conflicts(place: Path, count: int) -> Prepared:
     """Directories with files of others where files are wanted, which have several names."""
     for number in range(count):
         files(place / f"source/usr/{number}", 1)
-    asked = wish(place, {"src": "/usr/"})
+    asked = spec(place, {"src": "/usr/"})
     build(asked, check=False)
     for number in range(count):
         (place / f"jail/usr/{number}/mine").touch()
@@ -143,7 +143,7 @@ def links(place: Path, count: int) -> Prepared:
     files(place / "source/usr", 1)
     for number in range(count):
         os.link(place / "source/usr/00000", place / f"source/usr/link{number}")
-    asked = wish(place, {"src": "/usr/"})
+    asked = spec(place, {"src": "/usr/"})
     return lambda: build(asked, check=False)
 
 
@@ -153,7 +153,7 @@ def links_far_down(place: Path, count: int) -> Prepared:
     for number in range(count):
         files(top, 1, str(number))
         os.link(top / f"00000{number}", top / f"link{number}")
-    asked = wish(place, {"src": "/usr/"})
+    asked = spec(place, {"src": "/usr/"})
     return lambda: build(asked, check=False)
 
 
@@ -162,14 +162,14 @@ def carried_over(place: Path, count: int) -> Prepared:
     deep = "/".join("d" * (count // 4))
     files(place / "source/usr" / deep, 1)
     for jail in ("jail", "next.jail"):
-        build(wish(place, {"src": "/usr/"})._replace(jail=str(place / jail)), check=False)
+        build(spec(place, {"src": "/usr/"})._replace(jail=str(place / jail)), check=False)
     files(place / "jail/usr" / deep, count, ".mine")
-    return lambda: succeed(str(place / "jail"), str(place / "next.jail"), check=False)
+    return lambda: swap_in(str(place / "jail"), str(place / "next.jail"), check=False)
 
 
 def one_directory(place: Path, count: int) -> Prepared:
     files(place / "source/usr", count)
-    asked = wish(place, {"src": "/usr/"})
+    asked = spec(place, {"src": "/usr/"})
     return lambda: build(asked, check=False)
 
 
@@ -177,9 +177,9 @@ def pruned(place: Path, count: int) -> Prepared:
     """Files that are wanted no longer, far down."""
     one_directory(place, 0)
     files(place / "source/usr" / "/".join("d" * (count // 4)), count)
-    build(wish(place, {"src": "/usr/"}), check=False)
+    build(spec(place, {"src": "/usr/"}), check=False)
     (place / "source/bin").mkdir()
-    return lambda: build(wish(place, {"src": "/bin/"}), check=False)
+    return lambda: build(spec(place, {"src": "/bin/"}), check=False)
 
 
 INPUTS = [

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from deeds import DEEDS, do, make_directory, make_file
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -66,18 +66,18 @@ def test_the_last_wish_counts(place: Path, items: list[Item], history: list[Stag
     for entries, exclude, deeds in history:
         do(os.fsencode(place / "tree"), deeds)
         wanted = [NOTHING, *entries]
-        wish = Wish(str(place / "jail"), str(place / "tree"), entries=wanted, exclude=exclude, workers=workers)
+        spec = BuildSpec(str(place / "jail"), str(place / "tree"), entries=wanted, exclude=exclude, workers=workers)
         try:
-            build(wish._replace(jail=str(place / "first")), check=False)
+            build(spec._replace(jail=str(place / "first")), check=False)
         except InputError:  # entries that contradict each other
             continue
-        foretold, done = build(wish, check=True), build(wish, check=False)
+        foretold, done = build(spec, check=True), build(spec, check=False)
         assert foretold.values["operations"] == done.values["operations"]
         assert done.warnings == []
         ours, first = jail(place / "jail"), jail(place / "first")
         assert unlike(apart(ours), apart(first)) == []
         assert all(seen.names <= ours[path].names for path, seen in first.items())
-        assert not build(wish, check=False).changed
+        assert not build(spec, check=False).changed
         subprocess.run(["rm", "-rf", place / "first"], check=True)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from system_calls import before_call
 
@@ -263,7 +263,7 @@ def test_what_leads_to_the_state_is_roots_whatever_the_source_has(make: Make, pl
 def test_a_clone_of_a_jail_that_is_exposed_is_not(make: Make, place: Path) -> None:
     make("/usr/")
     expose(place / "jail")
-    wish = Wish(str(place / "clone"), clone_of=str(place / "jail"), clone_copies=True)
-    build(wish, False)
+    spec = BuildSpec(str(place / "clone"), clone_of=str(place / "jail"), clone_copies=True)
+    build(spec, False)
     assert is_exposed(place / "clone") == []
-    assert not build(wish, False).changed
+    assert not build(spec, False).changed

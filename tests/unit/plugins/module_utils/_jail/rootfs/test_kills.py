@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
 from pictures import Seen, picture, unlike
 from system_calls import start
@@ -34,28 +34,28 @@ sys.path[:0] = {path!r}
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 lock._home, lock.LOOKS = lambda: {home!r}, 1
 register.DIRECTORY = {register!r}
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    build(Wish({jail!r}, {source!r}, entries={entries!r}, workers={count}), False)
+    build(BuildSpec({jail!r}, {source!r}, entries={entries!r}, workers={count}), False)
 except JailError as exc:
     sys.exit(str(exc))
 """
 WISHES = (["/usr/"], ["/usr/lib/group1/", "/usr/lib/group2/", "/etc/"], ["/usr/", "/etc/"], ["/etc/"])
 
 
-def wish(jail: Path, source: Path, entries: Sequence[str]) -> Wish:
+def spec(jail: Path, source: Path, entries: Sequence[str]) -> BuildSpec:
     listed: list[dict[str, object]] = [{"src": entry} for entry in entries] or [{"src": "/nothing", "optional": True}]
-    return Wish(str(jail), str(source), entries=listed, workers=2)
+    return BuildSpec(str(jail), str(source), entries=listed, workers=2)
 
 
 class Run:
     """A build in a process and session of its own, which waits for `go`."""
 
-    def __init__(self, wanted: Wish, count: int = 2) -> None:
+    def __init__(self, wanted: BuildSpec, count: int = 2) -> None:
         fields = {"jail": wanted.jail, "source": wanted.source, "entries": wanted.entries}
         text = RUN.format(path=sys.path, home=lock._home(), register=register.DIRECTORY, count=count, **fields)
         self.process = subprocess.Popen(
@@ -150,7 +150,7 @@ def watched(jail: Path, source: Path) -> Iterator[None]:
     assert int.from_bytes(looks[:], "little") > KILLS, "it looked too seldom"
 
 
-def when_free(wanted: Wish) -> None:
+def when_free(wanted: BuildSpec) -> None:
     """Run as soon as the workers of a killed run have ended themselves."""
     for _attempt in range(200):
         try:
@@ -168,7 +168,7 @@ def test_every_next_run_completes(place: Path, large: Path) -> None:
     ends, longest = [], 0.0
     for number, entries in enumerate(WISHES):
         began = time.monotonic()
-        build(wish(place / f"end{number}", large, entries), False)
+        build(spec(place / f"end{number}", large, entries), False)
         longest = max(longest, time.monotonic() - began)
         ends.append(look(place / f"end{number}"))
     with watched(jail, large):
@@ -178,18 +178,18 @@ def test_every_next_run_completes(place: Path, large: Path) -> None:
                 subprocess.run(["rm", "-rf", str(jail)], check=True)
             damage(jail)
             part = ("all of it", "its parent", "a worker")[number % 3]
-            run = Run(wish(jail, large, WISHES[which]), count=1 + number % 3)
+            run = Run(spec(jail, large, WISHES[which]), count=1 + number % 3)
             run.go()
             time.sleep(chance.uniform(0, longest))
             run.kill(part)
             said = run.end()
             assert not said or "died before its work was done" in said, said
-            when_free(wish(jail, large, WISHES[which]))
+            when_free(spec(jail, large, WISHES[which]))
             assert unlike(look(jail), ends[which]) == [], f"after kill {number} of {part}"
             assert sorted(os.listdir(jail / STATE)) == ["jail.json", "record.mtree", "stage"]
             assert os.listdir(jail / STATE / "stage") == []
-    build(wish(jail, large, []), False)
-    build(wish(place / "empty", large, []), False)
+    build(spec(jail, large, []), False)
+    build(spec(place / "empty", large, []), False)
     assert unlike(look(jail), look(place / "empty")) == [], "something of ours was taken for foreign"
 
 
@@ -208,13 +208,13 @@ def test_two_runs_at_once(place: Path, large: Path) -> None:
     meetings = 0
     for number in range(60):
         jail = place / f"jail{number}"
-        runs = [Run(wish(jail, large, ["/usr/"])) for _run in range(2)]
+        runs = [Run(spec(jail, large, ["/usr/"])) for _run in range(2)]
         for run in runs:
             run.go()
         said = sorted(run.end() for run in runs)
         assert said[0] == ""
         assert not said[1] or "is in use by another run (" in said[1], said
-        assert not build(wish(jail, large, ["/usr/"]), False).changed
+        assert not build(spec(jail, large, ["/usr/"]), False).changed
         subprocess.run(["rm", "-rf", str(jail)], check=True)
         meetings += bool(said[1])
         if meetings >= (20 if KILLS >= 100 else 2):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from deeds import DONE, do, foreign
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -43,23 +43,23 @@ def test_a_run_after_anything(
     source.mkdir(parents=True)
     grow(os.fsencode(source), items)
     entries = [{"src": "/top/", "dest": "/opt/x/"}]
-    wish = Wish(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
-    build(wish, check=False)
+    spec = BuildSpec(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
+    build(spec, check=False)
     do(os.fsencode(source), to_source)
     do(os.fsencode(jail), to_jail)
     for path in source.rglob("*"):  # those are not copied
         if path.is_socket():
             path.unlink()
     theirs = foreign(os.fsencode(jail))
-    wish = wish._replace(verify=verify)
-    foretold = build(wish, check=True)
-    done = build(wish, check=False)
+    spec = spec._replace(verify=verify)
+    foretold = build(spec, check=True)
+    done = build(spec, check=False)
     assert whats(foretold) == whats(done)
     assert foretold.warnings == done.warnings
     assert foreign(os.fsencode(jail)) >= theirs
     if verify == "full" and not done.warnings:
         assert [line for line in differences(source, jail, delete=False) if not only_time(line)] == []
-    again = build(wish, check=False)
+    again = build(spec, check=False)
     assert (again.values["operations"], again.warnings) == ([], done.warnings)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError, SpaceError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from system_calls import CALLS, CHANGING, LOOKING, before_call, die, fail, in_child, refusal
 
 from ..conftest import snapshot
@@ -67,8 +67,8 @@ class Stage:
         (self.source / "usr/share/dict/words").rename(self.source / "usr/share/dict/web2")
 
     def run(self, check: bool = False, **options: Any) -> bool:
-        wish = Wish(str(self.jail), str(self.source), entries=[{"src": "/usr/"}, {"src": "/etc/hosts"}], workers=1)
-        return build(wish._replace(**options), check).changed
+        spec = BuildSpec(str(self.jail), str(self.source), entries=[{"src": "/usr/"}, {"src": "/etc/hosts"}], workers=1)
+        return build(spec._replace(**options), check).changed
 
     def reset(self) -> None:
         subprocess.run(["rm", "-rf", self.jail], check=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import desired_tree
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import current, darwin
 from libsystem import RESTRICTED, LibSystem
 from libsystem_attributes import COMPRESSED
@@ -105,8 +105,8 @@ def test_a_jail_is_cloned_with_its_acls(make: Make, place: Path, source: Path, l
     lib.acls[(source / "usr/bin/cc").stat().st_ino] = acl
     lib.release = release
     make("/usr/", workers=1)
-    wish = Wish(str(place / "clone"), clone_of=str(place / "jail"), workers=1)
-    stats = build(wish, False).values["stats"]
+    spec = BuildSpec(str(place / "clone"), clone_of=str(place / "jail"), workers=1)
+    stats = build(spec, False).values["stats"]
     assert stats["bytes_cloned"] == stats["bytes"] > 0
     assert lib.acls[(place / "clone/usr/bin/cc").stat().st_ino] == acl
 
@@ -125,7 +125,7 @@ def test_only_where_volumes_are_the_reason_they_are_named(
     make("/usr/", workers=1)
     lib.clone_error = code
     with pytest.raises(InputError, match=text) as caught:
-        build(Wish(str(place / "clone"), clone_of=str(place / "jail"), workers=1), False)
+        build(BuildSpec(str(place / "clone"), clone_of=str(place / "jail"), workers=1), False)
     assert ("volume" in str(caught.value)) == (code != errno.EINVAL)
     assert not (place / "clone").exists()
 
@@ -135,10 +135,12 @@ def test_flags_that_were_set_in_the_jail_are_noticed_though_the_source_is_sealed
     place: Path, source: Path, lib: LibSystem, name: str
 ) -> None:
     (source / "usr/bin" / name).write_text(name)
-    wish = Wish(str(place / "jail"), str(source), entries=[{"src": "/usr/bin/"}], workers=1)
-    build(wish, False, Seal("A"))
-    assert not build(wish, False, Seal("A")).changed
+    spec = BuildSpec(str(place / "jail"), str(source), entries=[{"src": "/usr/bin/"}], workers=1)
+    build(spec, False, SealedSnapshot("A"))
+    assert not build(spec, False, SealedSnapshot("A")).changed
     lib.set_flags(place / "jail/usr/bin" / name, HIDDEN)
-    assert [done["path"] for done in build(wish, False, Seal("A")).values["operations"]] == [f"/usr/bin/{name}"]
+    assert [done["path"] for done in build(spec, False, SealedSnapshot("A")).values["operations"]] == [
+        f"/usr/bin/{name}"
+    ]
     assert lib.flags_of(place / "jail/usr/bin" / name) == 0
-    assert not build(wish, False, Seal("A")).changed
+    assert not build(spec, False, SealedSnapshot("A")).changed

@@ -20,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host, run_directories
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import alone_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import locked_directory
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from bound import needs_bindfs
 from system_calls import before_call, die, fail, refusal
@@ -104,7 +104,7 @@ class TestLeftovers:
 
     def test_what_was_on_its_way_in_or_out_goes(self, place: Path) -> None:
         (place / "jail/.darwin.jail.0123456789ab/var").mkdir(parents=True)
-        assert jails.is_vacant(os.fsencode(place / "jail"))
+        assert jails.is_empty(os.fsencode(place / "jail"))
         assert remove(str(place / "jail"), False, False).diff == [f"- {place}/jail and all below it"]
         assert not (place / "jail").exists()
 
@@ -154,7 +154,7 @@ def test_where_jails_lie_is_no_jail_although_a_run_is_at_work_there(place: Path)
         ):
             with pytest.raises(NotAJailError):
                 call()
-        assert not jails.is_vacant(os.fsencode(place / "jails"))
+        assert not jails.is_empty(os.fsencode(place / "jails"))
         assert snapshot(place) == before
 
 
@@ -221,7 +221,7 @@ def test_the_register_is_changed_by_one_run_at_a_time(jail: Path) -> None:
     """So that nothing comes between the look at an entry and its removal."""
     real = os.fsencode(jail)
     was = register.known(real)
-    with Root(host.real_path(register.DIRECTORY)) as root, alone_in(root):
+    with Root(host.real_path(register.DIRECTORY)) as root, locked_directory(root):
         beside = threading.Thread(target=register.forget, args=(real, was))
         beside.start()
         beside.join(0.3)

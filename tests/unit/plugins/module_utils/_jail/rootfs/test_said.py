@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import MOST_LINES
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import succeed
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import progress as progresses
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
 from reports import Reports, slow_down
@@ -93,10 +93,10 @@ def test_a_clone_counts_what_it_copies_and_a_look_says_what_is_to_come(
         return kept[-1]
 
     monkeypatch.setattr(progresses, "Progress", keep)
-    monkeypatch.setattr(build._Run, "_space_in_doubt", lambda _self: True)
+    monkeypatch.setattr(build._Builder, "_space_in_doubt", lambda _self: True)
     first = make("/usr/", progress_file=str(place / "progress")).values["stats"]
-    wish = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True}
-    second = make(**wish, progress_file=str(place / "progress")).values["stats"]
+    spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True}
+    second = make(**spec, progress_file=str(place / "progress")).values["stats"]
     looked, cloned = kept
     assert looked.foreseen
     assert looked.foreseen[:2] == looked.total() == (first["files"], first["bytes"])
@@ -109,15 +109,15 @@ def test_check_mode_is_reported_on_after_a_second(
 ) -> None:
     monkeypatch.setattr(progresses, "TICK", 0.1)
     found: list[dict[str, Any]] = []
-    walked = build._Run._walk
+    walked = build._Builder._walk
 
-    def walk(self: build._Run, *given: Any, **named: Any) -> Any:
+    def walk(self: build._Builder, *given: Any, **named: Any) -> Any:
         result = walked(self, *given, **named)
         time.sleep(1.5)
         found.append(json.loads((place / "progress").read_bytes()))
         return result
 
-    monkeypatch.setattr(build._Run, "_walk", walk)
+    monkeypatch.setattr(build._Builder, "_walk", walk)
     result = make("/usr/", check=True, progress_file=str(place / "progress"))
     assert found[0]["files"] == result.values["stats"]["files"]
     assert found[0]["directories"] >= 11
@@ -127,7 +127,7 @@ def test_check_mode_is_reported_on_after_a_second(
 def test_a_build_that_goes_on_foretells_only_what_is_missing(
     make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build._Run, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
+    monkeypatch.setattr(build._Builder, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
     make("/usr/")
     shutil.rmtree(place / "jail/usr/many/9")
     slow_down(monkeypatch)
@@ -142,9 +142,9 @@ def test_a_clone_by_copies_knows_how_much_there_is(
 ) -> None:
     whole = make("/usr/").values["stats"]
     slow_down(monkeypatch)
-    wish = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True, "workers": 1}
+    spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True, "workers": 1}
     with Reports(place / "progress") as reports:
-        make(**wish, progress_file=str(place / "progress"))
+        make(**spec, progress_file=str(place / "progress"))
     reports.judge()
     last = reports.last("copy")
     assert (last["files_total"], last["bytes_total"]) == (whole["files"], whole["bytes"])
@@ -178,7 +178,7 @@ def test_a_swap_looks_at_all_and_moves_what_is_peoples(
         (place / f"jail/usr/many/{number % 10}/mine{number}").touch()
     slow_down(monkeypatch)
     with Reports(place / "progress") as reports:
-        result = succeed(str(place / "jail"), str(place / "next"), check, progress_file=str(place / "progress"))
+        result = swap_in(str(place / "jail"), str(place / "next"), check, progress_file=str(place / "progress"))
     reports.judge()
     looked = reports.last("compare")
     assert looked["files_total"] > 11

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import Turn
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import BuildLock
 from waiting import until
 
 from ..conftest import Make
@@ -54,7 +54,7 @@ def _in_session(work: Any, told: Connection, *given: Any) -> None:
 
 
 def keep(told: Connection) -> None:
-    turn = Turn("another build")
+    turn = BuildLock("another build")
     with closing(turn), turn:
         told.send("mine")
         time.sleep(60)
@@ -67,10 +67,10 @@ def another_build() -> Iterator[None]:
         yield
 
 
-def run(told: Connection, wish: Wish) -> None:
+def run(told: Connection, spec: BuildSpec) -> None:
     """Build, and say why it ended."""
     try:
-        build(wish, False)
+        build(spec, False)
         told.send("ended")
     except JailError as exc:
         told.send(str(exc))
@@ -89,8 +89,8 @@ def _links(directory: Path) -> list[str]:
         return []
 
 
-def wish(place: Path, source: Path, *entries: str, **options: Any) -> Wish:
-    return Wish(str(place / "jail"), str(source), entries=[{"src": entry} for entry in entries], **options)
+def spec(place: Path, source: Path, *entries: str, **options: Any) -> BuildSpec:
+    return BuildSpec(str(place / "jail"), str(source), entries=[{"src": entry} for entry in entries], **options)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -109,10 +109,10 @@ def test_nobody_waits_for_a_jail_that_is_read(
     for path in (source / "usr/share/dict/words", there):
         os.truncate(path, ENDLESS)
         os.utime(path, (1, 1))
-    with process(run, wish(place, source, "/usr/", verify="full", workers=count)) as told:
+    with process(run, spec(place, source, "/usr/", verify="full", workers=count)) as told:
         until(lambda: told.poll(0) or (reads(there) and (place / "jail/usr/lib/9/new/file").exists()))
         assert not told.poll(0), told.recv()
-        turn = Turn("a build")
+        turn = BuildLock("a build")
         with closing(turn), turn:
             assert not told.poll(0)
 
@@ -165,7 +165,7 @@ def test_a_first_build_has_its_turn_until_its_end(make: Make, source: Path, monk
 
 def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "PATIENCE", 60)
-    monkeypatch.setattr(lock, "WORTH_TELLING", 0.2)
+    monkeypatch.setattr(lock, "REPORT_AFTER", 0.2)
     for number in range(150):
         (source / f"usr/lib/{number}").mkdir(parents=True)
     make("/usr/")
@@ -177,7 +177,7 @@ def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: 
     sleep = time.sleep
 
     def let_go_soon(told: Connection) -> None:
-        turn = Turn("a short build")
+        turn = BuildLock("a short build")
         with closing(turn), turn:
             told.send("mine")
             waits.recv()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError, SpaceError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import MARGIN, Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import MARGIN, BuildSpec, build
 from pictures import picture, unlike
 from volumes import volume as mounted
 
@@ -63,10 +63,10 @@ def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(
     place: Path, source: Path, options: str, told: list[str], there: bool
 ) -> None:
     with mounted("tmpfs", place / "external", options=options) as point:
-        wish = Wish(str(point / "jails/jail"), str(source), entries=[{"src": "/usr/"}])
+        spec = BuildSpec(str(point / "jails/jail"), str(source), entries=[{"src": "/usr/"}])
         if there:
-            build(wish, False)
-        result = build(wish, True)
+            build(spec, False)
+        result = build(spec, True)
     said = [text for text in result.warnings if " is mounted " in text]
     assert len(said) == len(told)
     for number, text in enumerate(said):
@@ -97,12 +97,12 @@ def space(error: SpaceError) -> tuple[float, float]:
 
 def test_full_at_any_point(volume: Path, wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused before anything is written; or, when somebody takes the space meanwhile, told how much is missing."""
-    wish = Wish(str(volume / "jail"), str(wide), entries=[{"src": "/usr/"}, {"src": "/etc/"}], workers=2)
+    spec = BuildSpec(str(volume / "jail"), str(wide), entries=[{"src": "/usr/"}, {"src": "/etc/"}], workers=2)
     all_of_it = sum(path.lstat().st_blocks * 512 for path in wide.rglob("*") if path.is_file())
     for point in range(0, 20, EVERY):
         fill(volume, 64 * BLOCK + all_of_it * point // 20)
         with pytest.raises(SpaceError, match=rf"^cannot build {volume}/jail: no space left on its volume \(") as error:
-            build(wish, False)
+            build(spec, False)
         assert not (volume / "jail").exists()
         assert space(error.value)[0] == pytest.approx(all_of_it + MARGIN, rel=0.02)
         with monkeypatch.context() as unaware:
@@ -113,7 +113,7 @@ def test_full_at_any_point(volume: Path, wide: Path, monkeypatch: pytest.MonkeyP
             with pytest.raises(
                 SpaceError, match=rf"^cannot [a-z]+ {volume}/jail/.*: No space left on device \("
             ) as error:
-                build(wish, False)
+                build(spec, False)
         needed, free = space(error.value)
         assert_no_part(volume / "jail", wide)
         there = sum(path.lstat().st_blocks * 512 for path in (volume / "jail/usr").rglob("*") if path.is_file())
@@ -121,8 +121,8 @@ def test_full_at_any_point(volume: Path, wide: Path, monkeypatch: pytest.MonkeyP
         assert free < needed
         (volume / "other").unlink()
         fill(volume, int(needed * 1.02))  # just what it asked for
-        build(wish, False)
-        assert not build(wish, False).changed
+        build(spec, False)
+        assert not build(spec, False).changed
         assert_no_part(volume / "jail", wide)
         assert len(list((volume / "jail/usr/lib").rglob("file*"))) == 120
         subprocess.run(["rm", "-rf", volume / "jail", volume / "other"], check=True)
@@ -148,10 +148,10 @@ def test_a_disk_that_cannot_be_read_in_the_middle_of_a_file(volume: Path, place:
     data = image.read_bytes()
     middle = data.index(pieces[250])
     mount(image, volume, 0)
-    wish = Wish(str(jail), str(volume), entries=[{"src": "/usr/"}])
+    spec = BuildSpec(str(jail), str(volume), entries=[{"src": "/usr/"}])
     os.truncate(image, middle)
     with pytest.raises(OperationError) as error:
-        build(wish, False)
+        build(spec, False)
     assert (
         str(error.value)
         == f"cannot create {jail}/usr/share/broken: Input/output error (a copy of {volume}/usr/share/broken)"
@@ -161,7 +161,7 @@ def test_a_disk_that_cannot_be_read_in_the_middle_of_a_file(volume: Path, place:
     subprocess.run(["umount", volume], check=True)
     image.write_bytes(data)
     mount(image, volume, 0)
-    build(wish, False)
+    build(spec, False)
     assert (jail / "usr/share/broken").read_bytes() == b"".join(pieces)
     assert (jail / "usr/share/whole/file").read_text() == "whole"
-    assert not build(wish, False).changed
+    assert not build(spec, False).changed

@@ -103,7 +103,7 @@ def test_a_copy_without_its_devices_is_told(directory: Path, name: str, jail: st
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes nobody")
 def test_a_relay_that_reaches_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with mac_in_temporary_directory() as mac:
-        monkeypatch.setattr(launchd, "last_words", lambda _name: mac.log.read_text().splitlines()[-1])
+        monkeypatch.setattr(launchd, "last_log_line", lambda _name: mac.log.read_text().splitlines()[-1])
         steps = {"build": OK, "relay": {"ok": False, "changed": True, "said": "cannot load it"}}
         assert verdict("M-DNS-3", mac.folder, steps=steps) == (DISPROVEN, "cannot load it")
         with mac.responder(mac.listen()):

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import owner
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.privacy import HIDDEN, LONGEST, Cleaner
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.scene import said
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import Ended
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import CompletedRun
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,7 +106,7 @@ def test_the_name_of_a_volume_is_taken_out_as_a_whole(tmp_path: Path, monkeypatc
 def test_what_a_program_said_is_cut_between_words() -> None:
     """What is left of a name that was cut would not be known for one."""
     name = "danas-macbook-pro"
-    ended = Ended(1, f"{'x ' * 75}{name} said more".encode(), b"")
+    ended = CompletedRun(1, f"{'x ' * 75}{name} said more".encode(), b"")
     assert "danas" not in Cleaner([name])(said(ended))
     assert said(ended).endswith(" (exit status 1)")
 

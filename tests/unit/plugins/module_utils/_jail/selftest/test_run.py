@@ -44,7 +44,7 @@ def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
     (mac / "scratch/deep").mkdir()
     (mac / "scratch/deep/file").write_text("x")
     (mac.parent / "besides/jobs").mkdir(parents=True)
-    lock.Turn("a build").__enter__().__exit__()
+    lock.BuildLock("a build").__enter__().__exit__()
     with Root(os.fsencode(mac)) as root:
         jail_lock.JailLock(root, "a build").close()
     assert run.end(str(mac), ME, False).changed
@@ -56,7 +56,7 @@ def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
 def test_what_was_there_before_stays(mac: Path) -> None:
     mac.mkdir()
     (mac.parent / "besides").mkdir()
-    turn = lock.Turn("a build")
+    turn = lock.BuildLock("a build")
     with turn:
         begin(mac)
     (mac.parent / "besides/jobs").mkdir()

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import progress as progresses
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import Turn
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import BuildLock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
 
 FORK = multiprocessing.get_context("fork")
@@ -38,7 +38,7 @@ def test_it_is_the_home_of_who_builds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def build(told: Connection, work: str) -> None:
-    with Turn(work):
+    with BuildLock(work):
         told.send("mine")
         time.sleep(60)
 
@@ -62,7 +62,7 @@ def test_others_wait_and_a_killed_one_holds_nobody_up() -> None:
             assert not has_second.poll(0.3)
             os.kill(first.pid or 0, signal.SIGKILL)
             assert has_second.poll(10)
-    with Turn("build c") as turn:
+    with BuildLock("build c") as turn:
         assert turn.remarks == []
 
 
@@ -71,7 +71,7 @@ def test_a_build_that_hangs_is_named_and_not_waited_for_without_end(monkeypatch:
     with builds("build /jails/a") as (first, has_first):
         has_first.recv()
         with pytest.raises(BusyError, match=rf"process {first.pid} since .*: build /jails/a.* end that process"):
-            Turn("build /jails/b").__enter__()
+            BuildLock("build /jails/b").__enter__()
 
 
 def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeyp
 
         monkeypatch.setattr(time, "sleep", others_follow)
         monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-        with Turn("build d") as turn:
+        with BuildLock("build d") as turn:
             assert len(turn.remarks) == 1
             assert " s for another run on this Mac (number " in turn.remarks[0]
 
@@ -98,7 +98,7 @@ def test_nothing_but_a_file_of_its_own_is_locked(home: Path) -> None:
     (home / "other").write_text("precious")
     (home / ".darwin.jail.lock").symlink_to(home / "other")
     with pytest.raises(JailError, match="cannot open the lock"):
-        Turn("build a").__enter__()
+        BuildLock("build a").__enter__()
     assert (home / "other").read_text() == "precious"
 
 
@@ -114,6 +114,6 @@ def test_the_progress_tells_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
             first.join()
 
         monkeypatch.setattr(time, "sleep", let_go)
-        with Turn("build b"):
+        with BuildLock("build b"):
             seen.append(progress.waiting)
     assert seen == [True, False]

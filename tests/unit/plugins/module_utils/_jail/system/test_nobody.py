@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import nobody_files
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.stream_filter import Filter
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.stream_filter import StreamFilter
 
 ENTRY = pwd.getpwnam("nobody")
 
@@ -42,7 +42,7 @@ def test_it_has_nothing_of_roots(lending: Path, monkeypatch: pytest.MonkeyPatch)
     assert {"OURS", "PATH", "HOME", "https_proxy"} <= names
     assert "SECRET" not in names
     assert said("/bin/pwd") == "/\n"
-    with closing(Filter(["/bin/sh", "-c", "id -u; cat"])) as stream:
+    with closing(StreamFilter(["/bin/sh", "-c", "id -u; cat"])) as stream:
         stream.take_from([b"data"])
         assert b"".join(iter(stream.read, b"")) == f"{ENTRY.pw_uid}\ndata".encode()
 
@@ -54,7 +54,7 @@ def test_one_that_it_cannot_reach_is_told(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    for start in (lambda: said(str(program)), lambda: Filter([str(program)])):
+    for start in (lambda: said(str(program)), lambda: StreamFilter([str(program)])):
         with pytest.raises(OperationError, match=r"Permission denied \(it runs as the user nobody, who must be able"):
             start()
 

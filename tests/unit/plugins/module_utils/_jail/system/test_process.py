@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import process
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import Channel, Ended, run
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import CompletedRun, HelperPipes, run
 
 
 def python(text: str, *words: str) -> list[str]:
@@ -43,7 +43,7 @@ def soon_gone(pid: int) -> bool:
 
 
 def test_output_and_exit_code_arrive() -> None:
-    assert run(shell("echo out; echo err >&2; exit 3")) == Ended(3, b"out\n", b"err\n")
+    assert run(shell("echo out; echo err >&2; exit 3")) == CompletedRun(3, b"out\n", b"err\n")
 
 
 def test_every_byte_arrives() -> None:
@@ -181,7 +181,7 @@ def test_one_that_left_the_group_with_our_pipes_does_not_hold_us(monkeypatch: py
 
 
 def test_a_helper_is_told_and_reports() -> None:
-    channel = Channel(b"m" * (1 << 20))
+    channel = HelperPipes(b"m" * (1 << 20))
     text = "import os, sys; r, w = map(int, sys.argv[1:]); os.write(w, b'%d' % len(open(r, 'rb').read()))"
     ended = run(python(text, *map(str, channel.theirs)), channel=channel)
     assert (ended.rc, ended.report, ended.stdout) == (0, b"1048576", b"")
@@ -194,8 +194,8 @@ def test_no_descriptor_is_left_open() -> None:
     before = count()
     run(["/bin/cat"], stdin=b"x")
     run(shell("sleep 60"), timeout=0.1)
-    channel = Channel(b"")
+    channel = HelperPipes(b"")
     run(["/bin/true"], channel=channel)
     with pytest.raises(OperationError):
-        run(["/no/such/program"], channel=Channel(b"x"))
+        run(["/no/such/program"], channel=HelperPipes(b"x"))
     assert count() == before

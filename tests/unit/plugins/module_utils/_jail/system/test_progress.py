@@ -38,7 +38,7 @@ from xnu_poll import Poll
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(progresses, "SILENT", 0.1)
+    monkeypatch.setattr(progresses, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(progresses, "TICK", 0.05)
     return tmp_path.resolve() / "progress"
 
@@ -222,7 +222,7 @@ def test_an_image_may_claim_any_size(file: Path, claimed: int) -> None:
 
 
 def test_a_short_run_is_not(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progresses, "SILENT", 60)
+    monkeypatch.setattr(progresses, "QUIET_SECONDS", 60)
     with reported(str(file)):
         time.sleep(0.2)
         assert not file.exists()

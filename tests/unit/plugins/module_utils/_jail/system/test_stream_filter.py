@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import stream_filter as filters
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.stream_filter import Filter
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.stream_filter import StreamFilter
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
         yield b"some"
         raise InputError("no more")
 
-    with closing(Filter(["/bin/cat"])) as cat:
+    with closing(StreamFilter(["/bin/cat"])) as cat:
         cat.take_from(pieces())
         assert cat.read() == b"some"
         assert cat.read() == b""
@@ -49,12 +49,12 @@ def test_a_program_is_not_waited_for_when_its_output_cannot_be_kept(pieces: int)
     def full(_data: bytes) -> None:
         raise InputError("full")
 
-    def write(cat: Filter) -> None:
+    def write(cat: StreamFilter) -> None:
         for _number in range(pieces):
             cat.write(bytes(10_000))
         cat.finish_input()
 
-    with in_time(10), closing(Filter(["/bin/cat"])) as cat:
+    with in_time(10), closing(StreamFilter(["/bin/cat"])) as cat:
         cat.put_into(full)
         with pytest.raises(InputError, match="full"):
             write(cat)
@@ -67,12 +67,12 @@ LEFT = ["{} &", "setsid {} &"]
 @pytest.mark.parametrize("left", LEFT)
 def test_what_a_program_left_at_its_output_is_not_waited_for(left: str) -> None:
     with in_time(10):
-        with closing(Filter(["/bin/sh", "-c", left.format("sleep 20") + " cat"])) as cat:
+        with closing(StreamFilter(["/bin/sh", "-c", left.format("sleep 20") + " cat"])) as cat:
             cat.take_from(iter([b"some"]))
             assert cat.read() == b"some"
             assert cat.read() == b""
             assert cat.wait() == 0
-        with closing(Filter(["/bin/sh", "-c", left.format("sleep 20") + " cat; exit 3"])) as cat:
+        with closing(StreamFilter(["/bin/sh", "-c", left.format("sleep 20") + " cat; exit 3"])) as cat:
             found: list[bytes] = []
             cat.put_into(found.append)
             cat.write(b"some")
@@ -83,12 +83,12 @@ def test_what_a_program_left_at_its_output_is_not_waited_for(left: str) -> None:
 def test_what_a_program_left_at_its_input_is_not_waited_for(left: str) -> None:
     script = f"exec 3<&0; {left.format('sleep 20 <&3 >/dev/null')}"
     with in_time(10):
-        with closing(Filter(["/bin/sh", "-c", script])) as filled:
+        with closing(StreamFilter(["/bin/sh", "-c", script])) as filled:
             filled.put_into(lambda data: None)
             with pytest.raises(BrokenPipeError):
                 filled.write(bytes(4_000_000))
             assert filled.finish_input() == 0
-        with closing(Filter(["/bin/sh", "-c", script])) as fed:
+        with closing(StreamFilter(["/bin/sh", "-c", script])) as fed:
             fed.take_from(bytes(10_000) for _number in range(400))
             assert fed.read() == b""
             assert fed.wait() == 0
@@ -98,10 +98,10 @@ def test_what_a_program_left_that_writes_without_end_is_not_taken(monkeypatch: p
     """Nor is a program waited for that closes its pipes and stays."""
     monkeypatch.setattr(filters, "GRACE", 0.1)
     with in_time(10):
-        with closing(Filter(["/bin/sh", "-c", "setsid yes & sleep 0.3"])) as endless:
+        with closing(StreamFilter(["/bin/sh", "-c", "setsid yes & sleep 0.3"])) as endless:
             endless.put_into(lambda data: time.sleep(0.01))
             assert endless.finish_input() == 0
-        with closing(Filter(["/bin/sh", "-c", "exec >&- <&0; sleep 20"])) as silent:
+        with closing(StreamFilter(["/bin/sh", "-c", "exec >&- <&0; sleep 20"])) as silent:
             silent.take_from(bytes(10_000) for _number in range(400))
             assert silent.read() == b""
             assert silent.wait() == -signal.SIGKILL
@@ -109,6 +109,6 @@ def test_what_a_program_left_that_writes_without_end_is_not_taken(monkeypatch: p
 
 def test_all_comes_that_an_ended_program_wrote() -> None:
     """However late it is taken."""
-    with closing(Filter(["/bin/sh", "-c", "setsid sleep 20 & head -c 60000 /dev/zero"])) as ended:
+    with closing(StreamFilter(["/bin/sh", "-c", "setsid sleep 20 & head -c 60000 /dev/zero"])) as ended:
         ended._process.wait()
         assert sum(map(len, iter(ended.read, b""))) == 60_000

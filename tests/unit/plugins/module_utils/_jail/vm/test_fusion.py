@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.fusion import FOLDER, Fusion
-from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.machine import User, Wish
+from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.machine import MachineSpec, User
 from mac_programs import vmrun
 
 
@@ -19,14 +19,14 @@ def fusion(tmp_path: Path) -> Fusion:
     return Fusion(User("me", os.geteuid(), os.getegid(), str(tmp_path)), vmrun(tmp_path))
 
 
-def wish(fusion: Fusion, disk: int | None = None) -> Wish:
-    return Wish("dev", f"{fusion.user.home}/image/image.vmx", cpu=4, memory=8192, disk=disk)
+def spec(fusion: Fusion, disk: int | None = None) -> MachineSpec:
+    return MachineSpec("dev", f"{fusion.user.home}/image/image.vmx", cpu=4, memory=8192, disk=disk)
 
 
 def test_a_machine_is_cloned_configured_and_deleted(fusion: Fusion) -> None:
-    fusion.clone(wish(fusion))
+    fusion.clone(spec(fusion))
     assert (fusion.running(), fusion.settings("dev")) == ({"dev": False}, {"cpu": 2, "memory": 4096})
-    fusion.configure("dev", wish(fusion).settings)
+    fusion.configure("dev", spec(fusion).settings)
     assert fusion.settings("dev") == {"cpu": 4, "memory": 8192}
     assert fusion.is_macos("dev")
     fusion.delete("dev")
@@ -36,12 +36,12 @@ def test_a_machine_is_cloned_configured_and_deleted(fusion: Fusion) -> None:
 def test_a_folder_that_a_killed_run_left_is_no_machine_and_becomes_one(fusion: Fusion) -> None:
     Path(f"{fusion.user.home}/{FOLDER}/dev.vmwarevm").mkdir(parents=True)
     assert fusion.running() == {}
-    fusion.clone(wish(fusion))
+    fusion.clone(spec(fusion))
     assert fusion.running() == {"dev": False}
 
 
 def test_a_machine_that_runs_is_stopped_politely_then_hard(fusion: Fusion) -> None:
-    fusion.clone(wish(fusion))
+    fusion.clone(spec(fusion))
     vmx = f"{fusion.user.home}/{FOLDER}/dev.vmwarevm/dev.vmx"
     Path(f"{fusion.program}.active").write_text(f"{vmx}\n/elsewhere/other.vmx\n")
     assert fusion.running() == {"dev": True, "/elsewhere/other.vmx": True}
@@ -58,18 +58,18 @@ def test_the_job_leaves_the_machine_running(fusion: Fusion) -> None:
 
 
 def test_what_fusion_cannot_do_is_refused(fusion: Fusion) -> None:
-    fusion.check(wish(fusion))
+    fusion.check(spec(fusion))
     with pytest.raises(InputError, match="disk"):
-        fusion.check(wish(fusion, disk=80))
+        fusion.check(spec(fusion, disk=80))
     with pytest.raises(InputError, match=r"no \.vmx file"):
-        fusion.check(Wish("dev", "ghcr.io/x/y:1"))
+        fusion.check(MachineSpec("dev", "ghcr.io/x/y:1"))
     with pytest.raises(InputError, match="there is no vmrun in /nowhere: install VMware Fusion"):
         Fusion(fusion.user, "/nowhere")
 
 
 def test_a_file_that_is_somebody_elses_is_not_read_for_the_user(fusion: Fusion, tmp_path: Path) -> None:
     """The folder is the user's, who would get what they put there under another name: by a link, or a hard link."""
-    fusion.clone(wish(fusion))
+    fusion.clone(spec(fusion))
     vmx = Path(f"{fusion.user.home}/{FOLDER}/dev.vmwarevm/dev.vmx")
     secret = tmp_path / "secret"
     secret.write_text("root only\n")
@@ -77,7 +77,7 @@ def test_a_file_that_is_somebody_elses_is_not_read_for_the_user(fusion: Fusion, 
         vmx.unlink()
         link(secret, vmx)
         with pytest.raises(JailError, match=r"cannot (read|change) .*dev\.vmx"):
-            fusion.configure("dev", wish(fusion).settings)
+            fusion.configure("dev", spec(fusion).settings)
     assert vmx.read_text() == "root only\n"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes import apfs_volume
-from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.apfs_volume import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.apfs_volume import ensure
 from mac_programs import diskutil
 
 
@@ -39,16 +39,16 @@ def changes(mac: Path) -> list[str]:
 
 
 def test_it_is_made_once_with_owners_and_a_note(mac: Path) -> None:
-    foretold = arrange("jails", "1g", "present", None, check=True)
+    foretold = ensure("jails", "1g", "present", None, check=True)
     assert changes(mac) == []
     assert foretold.diff == ["+ volume jails (a quota of 1.0 GB)"]
     assert foretold.values == {"mount_point": f"{mac}/Volumes/jails", "device": None, "quota": 1000001536}
-    result = arrange("jails", "1g", "present", None, check=False)
+    result = ensure("jails", "1g", "present", None, check=False)
     assert changes(mac) == ["apfs addVolume disk3 APFS jails -quota 1g", "enableOwnership disk3s7"]
     assert result.values == {"mount_point": f"{mac}/Volumes/jails", "device": "disk3s7", "quota": 1000001536}
     assert (mac / NOTE).exists()
     for check in (True, False):
-        assert not arrange("jails", "1g", "present", None, check=check).changed
+        assert not ensure("jails", "1g", "present", None, check=check).changed
     assert len(changes(mac)) == 2
 
 
@@ -62,32 +62,32 @@ def unmount(mac: Path) -> None:
 
 @pytest.mark.parametrize("state", ["present", "mounted"])
 def test_one_that_is_not_mounted_is(mac: Path, state: str) -> None:
-    arrange("jails", None, "present", None, check=False)
+    ensure("jails", None, "present", None, check=False)
     unmount(mac)
-    assert arrange("jails", None, state, None, check=True).diff == ["> volume jails (mounted)"]
-    assert arrange("jails", None, state, None, check=False).diff == ["> volume jails (mounted)"]
+    assert ensure("jails", None, state, None, check=True).diff == ["> volume jails (mounted)"]
+    assert ensure("jails", None, state, None, check=False).diff == ["> volume jails (mounted)"]
     assert changes(mac)[-1] == "mount disk3s7"
-    assert not arrange("jails", None, state, None, check=False).changed
+    assert not ensure("jails", None, state, None, check=False).changed
 
 
 def test_where_there_is_none_to_mount_none_is_made(mac: Path) -> None:
     for check in (True, False):
-        assert not arrange("jails", None, "mounted", None, check=check).changed
+        assert not ensure("jails", None, "mounted", None, check=check).changed
     assert changes(mac) == []
 
 
 def test_whether_one_goes_that_is_not_mounted_cannot_be_foretold(mac: Path) -> None:
-    arrange("jails", None, "present", None, check=False)
+    ensure("jails", None, "present", None, check=False)
     unmount(mac)
-    foretold = arrange("jails", None, "absent", f"{mac}/Volumes/jails/first", check=True)
+    foretold = ensure("jails", None, "absent", f"{mac}/Volumes/jails/first", check=True)
     assert foretold.warnings == ["whether the volume jails goes is known once it is mounted"]
     with pytest.raises(InputError, match="is not mounted: mount it"):
-        arrange("jails", None, "absent", None, check=False)
+        ensure("jails", None, "absent", None, check=False)
 
 
 def test_one_that_is_mounted_elsewhere_is_refused(mac: Path) -> None:
     """Its jails would lie in the directory that is in the way, and fill the Mac."""
-    arrange("jails", None, "present", None, check=False)
+    ensure("jails", None, "present", None, check=False)
     state = json.loads((mac / "state").read_text())
     state["jails"]["mounted"] += " 1"
     (mac / "state").write_text(json.dumps(state))
@@ -95,50 +95,50 @@ def test_one_that_is_mounted_elsewhere_is_refused(mac: Path) -> None:
         with pytest.raises(
             InputError, match=r"is mounted on .*/Volumes/jails 1, not on .*/Volumes/jails, where something"
         ):
-            arrange("jails", None, "present", None, check=check)
+            ensure("jails", None, "present", None, check=check)
 
 
 def test_another_quota_is_refused_for_macos_changes_none(mac: Path) -> None:
-    arrange("jails", None, "present", None, check=False)
+    ensure("jails", None, "present", None, check=False)
     with pytest.raises(InputError, match=r"the volume jails has no quota, not of 1.0 GB: a volume keeps"):
-        arrange("jails", "1g", "present", None, check=True)
-    assert not arrange("jails", None, "present", None, check=False).changed
+        ensure("jails", "1g", "present", None, check=True)
+    assert not ensure("jails", None, "present", None, check=False).changed
 
 
 def test_it_is_deleted_when_nothing_is_left_in_it(mac: Path) -> None:
-    arrange("jails", "1g", "present", None, check=False)
+    ensure("jails", "1g", "present", None, check=False)
     top = mac / "Volumes/jails"
     (top / ".fseventsd").mkdir()
     (top / "first").mkdir()
-    kept = arrange("jails", None, "absent", None, check=False)
+    kept = ensure("jails", None, "absent", None, check=False)
     assert (kept.changed, kept.warnings) == (False, ["the volume jails stays: it holds first"])
-    assert arrange("jails", None, "absent", f"{top}/first", check=True).diff == ["- volume jails"]
+    assert ensure("jails", None, "absent", f"{top}/first", check=True).diff == ["- volume jails"]
     (top / "first").rmdir()
-    assert arrange("jails", None, "absent", f"{top}/first", check=False).diff == ["- volume jails"]
+    assert ensure("jails", None, "absent", f"{top}/first", check=False).diff == ["- volume jails"]
     assert changes(mac)[-1] == "apfs deleteVolume disk3s7"
     for check in (True, False):
-        assert not arrange("jails", None, "absent", None, check=check).changed
+        assert not ensure("jails", None, "absent", None, check=check).changed
 
 
 def test_what_a_killed_run_left_in_it_does_not_keep_it(mac: Path) -> None:
     """What has no lock, or one that is held, does."""
-    arrange("jails", None, "present", None, check=False)
+    ensure("jails", None, "present", None, check=False)
     place = mac / "Volumes/jails/.darwin.jail.runs"
     (place / "0123456789ab/jail").mkdir(parents=True)
     lock, stays = place / "0123456789ab.lock", ["the volume jails stays: it holds .darwin.jail.runs"]
-    assert arrange("jails", None, "absent", None, check=False).warnings == stays
+    assert ensure("jails", None, "absent", None, check=False).warnings == stays
     lock.touch(mode=0o600)
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert arrange("jails", None, "absent", None, check=False).warnings == stays
+        assert ensure("jails", None, "absent", None, check=False).warnings == stays
     for check in (True, False):
-        assert arrange("jails", None, "absent", None, check=check).changed
+        assert ensure("jails", None, "absent", None, check=check).changed
 
 
 def test_what_somebody_else_made_stays(mac: Path) -> None:
-    arrange("jails", None, "present", None, check=False)
+    ensure("jails", None, "present", None, check=False)
     (mac / NOTE).unlink()
-    result = arrange("jails", None, "absent", None, check=False)
+    result = ensure("jails", None, "absent", None, check=False)
     assert result.warnings == ["the volume jails stays: this collection did not make it"]
     assert "deleteVolume" not in "".join(changes(mac))
 
@@ -157,48 +157,48 @@ def test_what_a_killed_run_made_is_ours(mac: Path) -> None:
         patched.setattr(apfs_volume, "_container", lambda: "disk3")
         patched.setattr(apfs_volume, "_diskutil", killed)
         with pytest.raises(KeyboardInterrupt):
-            arrange("jails", None, "present", None, check=False)
-    assert arrange("jails", None, "present", None, check=False).diff == ["~ volume jails (owners are heeded)"]
-    assert arrange("jails", None, "absent", None, check=False).changed
+            ensure("jails", None, "present", None, check=False)
+    assert ensure("jails", None, "present", None, check=False).diff == ["~ volume jails (owners are heeded)"]
+    assert ensure("jails", None, "absent", None, check=False).changed
     assert not (mac / NOTE).exists()
 
 
 def test_what_diskutil_did_not_make_is_not_noted(mac: Path) -> None:
     with pytest.raises(OperationError, match="addVolume disk3 APFS jails -quota 2g"):
-        arrange("jails", "2g", "present", None, check=False)
+        ensure("jails", "2g", "present", None, check=False)
     assert not (mac / NOTE).exists()
 
 
 def test_bad_input_is_told_before_anything_is_asked(mac: Path) -> None:
     for quota in ("60", "g", "0g", "1.5g", "60gb", "-1g"):
         with pytest.raises(InputError, match="is no size: give a number and k, m, g or t"):
-            arrange("jails", quota, "present", None, check=False)
+            ensure("jails", quota, "present", None, check=False)
     for name in ("", "-x", "a/b", "a b", ".hidden", "x" * 64):
         with pytest.raises(InputError, match="is no name for a volume of jails"):
-            arrange(name, None, "present", None, check=False)
+            ensure(name, None, "present", None, check=False)
     assert not (mac / "calls").exists()
 
 
 def test_what_diskutil_says_is_told(mac: Path) -> None:
     (mac / "broken").touch()
     with pytest.raises(OperationError, match=r"apfs list -plist: Error: -69808: Some information was unavailable"):
-        arrange("jails", None, "present", None, check=False)
+        ensure("jails", None, "present", None, check=False)
 
 
 def test_a_mac_without_apfs_is_told(mac: Path) -> None:
     (mac / "hfs").touch()
     with pytest.raises(InputError, match="diskutil names no APFS container for /"):
-        arrange("jails", None, "present", None, check=False)
+        ensure("jails", None, "present", None, check=False)
 
 
 def test_what_diskutil_only_claims_to_do_is_told(mac: Path) -> None:
     (mac / "deaf").touch()
     with pytest.raises(OperationError, match="does not show it as it was to be"):
-        arrange("jails", None, "present", None, check=False)
+        ensure("jails", None, "present", None, check=False)
 
 
 def test_two_of_one_name_are_not_chosen_from(mac: Path) -> None:
     two = {f"x{number}": {"device": f"disk3s{number}", "quota": 0, "name": "jails"} for number in (7, 8)}
     (mac / "state").write_text(json.dumps(two))
     with pytest.raises(InputError, match=r"there are 2 volumes named jails \(disk3s7, disk3s8\): choose another name"):
-        arrange("jails", None, "present", None, check=False)
+        ensure("jails", None, "present", None, check=False)

@@ -17,8 +17,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.record import to
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import Record
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.hardlinks import Linker
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 
 from ...conftest import Make, paths
@@ -135,13 +135,13 @@ def test_a_file_that_loses_its_other_name_in_this_run_is_made_anew_as_foretold(
     (source / "usr/share/git").chmod(0o700)
     if parted:
         (source / "usr/bin/git").unlink()
-    wish = [{"src": "/usr/share/git"}, {"src": "/opt/git", "dest": "/usr/bin/"}]
+    spec = [{"src": "/usr/share/git"}, {"src": "/opt/git", "dest": "/usr/bin/"}]
     time.sleep(0.02)
     now = time.time_ns  # before Linux 6.13 the clock for files ticks every 10 ms at the slowest
     monkeypatch.setattr(time, "time_ns", lambda: now() - 10_000_000)
-    foretold = make(*wish, check=True)
+    foretold = make(*spec, check=True)
     assert ("replace", "/usr/share/git") in paths(foretold)
-    assert paths(make(*wish)) == paths(foretold)
+    assert paths(make(*spec)) == paths(foretold)
     assert (place / "jail/usr/share/git").stat().st_mode & 0o777 == 0o700
     assert (place / "jail/usr/bin/git").read_text() == "another git"
 
@@ -162,10 +162,10 @@ def test_a_link_where_the_jail_would_have_its_macos_is_mended(make: Make, place:
 @pytest.fixture(params=[None, "as it was"])
 def again(request: pytest.FixtureRequest, place: Path, source: Path, names: list[str]) -> Callable[[], Result]:
     """Build a jail whose source is sealed, or not, once more."""
-    seal = Seal(request.param) if request.param else None
-    wish = Wish(str(place / "jail"), str(source), entries=[{"src": "/usr/"}])
-    build(wish, check=False, seal=seal)
-    return partial(build, wish, check=False, seal=seal)
+    seal = SealedSnapshot(request.param) if request.param else None
+    spec = BuildSpec(str(place / "jail"), str(source), entries=[{"src": "/usr/"}])
+    build(spec, check=False, seal=seal)
+    return partial(build, spec, check=False, seal=seal)
 
 
 def test_names_that_were_compared_in_their_directories_are_not_looked_at_again(

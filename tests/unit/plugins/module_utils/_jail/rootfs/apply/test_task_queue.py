@@ -8,20 +8,20 @@ import random
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record import mtree
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task_queue import HEAVY, Heap
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task_queue import HEAVY, TaskQueue
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.walk import Task
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import WantedDir
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import DesiredDir
 
 
-def heap(*sizes: int) -> Heap:
+def heap(*sizes: int) -> TaskQueue:
     """Tasks of one directory each, of these sizes; a size of 0 is that of one nobody has looked at."""
     found = [mtree.Fields(0o40755, 0, 0, size) if size else None for size in sizes]
-    return Heap([Task(b"%d" % at, {b"x": WantedDir(one, ())}, 0, False, True) for at, one in enumerate(found)])
+    return TaskQueue([Task(b"%d" % at, {b"x": DesiredDir(one, ())}, 0, False, True) for at, one in enumerate(found)])
 
 
 def test_the_largest_directory_is_begun_first() -> None:
     tasks = heap(5, 70, 0, 30)
-    tasks.add([Task(b"late", {b"x": WantedDir(mtree.Fields(0o40755, 0, 0, 40), ())}, 0, False, True)])
+    tasks.add([Task(b"late", {b"x": DesiredDir(mtree.Fields(0o40755, 0, 0, 40), ())}, 0, False, True)])
     assert [tasks.take().path for _task in range(5)] == [b"1", b"late", b"3", b"0", b"2"]
 
 

@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import release
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import profile_lists, profiles
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.resolve import Resolver
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
@@ -45,7 +45,7 @@ class Jail:
         self._monkeypatch.setattr(profiles, "is_haswell", lambda: haswell)
         if not self.source.exists():
             make(self.source, mac)
-        return build(Wish(str(self.path), str(self.source), profile=profile, **options), check=check)
+        return build(BuildSpec(str(self.path), str(self.source), profile=profile, **options), check=check)
 
     def caches(self) -> set[str]:
         return {path.name for path in (self.path / DYLD).iterdir()}
@@ -182,7 +182,7 @@ def test_rosetta_where_it_cannot_be(jail: Jail) -> None:
     with pytest.raises(InputError, match=f"{ROSETTA} does not exist: install Rosetta with softwareupdate"):
         jail.build(ARM, "minimal", rosetta=True)
     with pytest.raises(InputError, match="rosetta is part of a profile"):
-        build(Wish(str(jail.path), str(jail.source), entries=[{"src": "/bin"}], rosetta=True), check=False)
+        build(BuildSpec(str(jail.path), str(jail.source), entries=[{"src": "/bin"}], rosetta=True), check=False)
     assert not jail.path.exists()
 
 

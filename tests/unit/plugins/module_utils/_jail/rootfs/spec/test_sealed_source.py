@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import sealed_source as seals
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal, seal_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot, seal_of
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.source_tree import Source
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import process
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import Ended
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import CompletedRun
 
 from ...conftest import paths
 
@@ -43,8 +43,8 @@ def run(place: Path, source: Path) -> Run:
 
     def go(*more: str, check: bool = False, identity: str = "A", **options: Any) -> Result:
         entries = [{"src": entry} for entry in (*ENTRIES, *more)]
-        wish = Wish(str(place / "jail"), str(source), entries=entries, **options)
-        return build(wish, check, Seal(identity, EXPOSED))
+        spec = BuildSpec(str(place / "jail"), str(source), entries=entries, **options)
+        return build(spec, check, SealedSnapshot(identity, EXPOSED))
 
     return go
 
@@ -70,11 +70,12 @@ def test_not_one_system_call_goes_there(run: Run, source: Path, place: Path) -> 
 import sys
 sys.path[:0] = {sys.path!r}
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import Wish, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import Seal
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
 register.DIRECTORY = {register.DIRECTORY!r}
 entries = [{{"src": entry}} for entry in {ENTRIES!r}]
-assert not build(Wish({str(place / "jail")!r}, {str(source)!r}, entries=entries), False, Seal("A", {EXPOSED!r})).changed
+spec = BuildSpec({str(place / "jail")!r}, {str(source)!r}, entries=entries)
+assert not build(spec, False, SealedSnapshot("A", {EXPOSED!r})).changed
 """
     if shutil.which("strace") is None:
         pytest.skip("no strace here")
@@ -251,10 +252,10 @@ def test_names_in_a_directory_that_is_made_of_two(place: Path, source: Path) -> 
         (source / name).write_text(name)
         os.link(source / name, source / f"{name} too")
     entries = [{"src": "/usr/lib/", "dest": "/mixed/"}, {"src": "/usr/bin/", "dest": "/mixed/"}]
-    wish = Wish(str(place / "jail"), str(source), entries=entries)
-    build(wish, False, Seal("A"))
+    spec = BuildSpec(str(place / "jail"), str(source), entries=entries)
+    build(spec, False, SealedSnapshot("A"))
     part(place / "jail/mixed/two")
-    assert paths(build(wish, False, Seal("A"))) == {("link", "/mixed/two too")}
+    assert paths(build(spec, False, SealedSnapshot("A"))) == {("link", "/mixed/two too")}
     for name in ("one", "two"):
         assert is_one_file(place / "jail/mixed", (name, f"{name} too"))
 
@@ -338,7 +339,7 @@ def test_what_diskutil_says(
     (source / "usr/share/firmlinks").write_text("/Users\tUsers\n/private\tprivate\n")
     monkeypatch.setattr(seals, "DISKUTIL", "/bin/sh")
     said = plistlib.dumps({**PLIST, "MountPoint": str(source), **change})
-    monkeypatch.setattr(process, "run", lambda _argv, timeout: Ended(0, said, b""))
+    monkeypatch.setattr(process, "run", lambda _argv, timeout: CompletedRun(0, said, b""))
     opened = Source(str(source))
     try:
         found = seal_of(opened)
@@ -348,6 +349,6 @@ def test_what_diskutil_says(
     if found:
         assert found.identity == PLIST["APFSSnapshotUUID"]
         for path in (b"usr/bin", b"System/Library/dyld", b"usr/share", b"Users2"):
-            assert found.covers(path)
+            assert found.is_sealed(path)
         for path in (b"Users", b"Users/admin", b"private/etc", b"System/Volumes/Preboot/Cryptexes/OS/x"):
-            assert not found.covers(path)
+            assert not found.is_sealed(path)

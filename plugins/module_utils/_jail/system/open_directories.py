@@ -17,7 +17,7 @@ MOST = 32
 """Directories that are open at a time; macOS allows a process 256 files, unless it asks for more."""
 
 
-class Way:
+class OpenDirectories:
     """Leave it before anything on it may be moved or removed."""
 
     def __init__(self, root: Root) -> None:
@@ -26,7 +26,7 @@ class Way:
         """Paths with their descriptors, each below the one before it. Of many the upper ones are closed."""
 
     def enter(self, path: bytes) -> int:
-        """Go to a directory; its descriptor stays the way's. OSError when one of the names is no directory."""
+        """Go to a directory; its descriptor stays theirs. OSError when one of the names is no directory."""
         if self._open and self._open[-1][0] == path:
             return self._open[-1][1]
         while self._open and not (path + b"/").startswith(self._open[-1][0] + b"/"):
@@ -38,7 +38,7 @@ class Way:
         return fd
 
     def add(self, path: bytes, fd: int) -> int:
-        """Go down into a directory that is open, right below the one that was entered; the way closes it."""
+        """Go down into a directory that is open, right below the one that was entered; it is closed here."""
         self._open.append((path, fd))
         if len(self._open) > MOST:
             os.close(self._open.pop(0)[1])

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import way as ways
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import open_directories as ways
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.open_directories import OpenDirectories
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.way import Way
 
 
 @pytest.fixture
-def way(place: Path) -> Iterator[Way]:
+def way(place: Path) -> Iterator[OpenDirectories]:
     with Root(os.fsencode(place)) as root:
-        found = Way(root)
+        found = OpenDirectories(root)
         yield found
         found.leave()
 
@@ -27,7 +27,7 @@ def open_files() -> int:
     return len(os.listdir("/dev/fd"))
 
 
-def test_each_path_leads_to_its_directory(place: Path, way: Way) -> None:
+def test_each_path_leads_to_its_directory(place: Path, way: OpenDirectories) -> None:
     paths = [b"", b"a", b"a/b/c", b"a/b", b"a/bc", b"", b"d/e", b"a/b/c", b"a/b/c/d"]
     for path in paths:
         os.makedirs(os.fsencode(place) + b"/" + path, exist_ok=True)
@@ -35,7 +35,7 @@ def test_each_path_leads_to_its_directory(place: Path, way: Way) -> None:
             assert os.path.samestat(os.fstat(way.enter(path)), os.stat(os.fsencode(place) + b"/" + path))
 
 
-def test_few_are_open_at_a_time(place: Path, way: Way) -> None:
+def test_few_are_open_at_a_time(place: Path, way: OpenDirectories) -> None:
     before = open_files()
     deep = b"/".join([b"d"] * 100)
     os.makedirs(os.fsencode(place) + b"/" + deep)
@@ -54,14 +54,14 @@ def test_few_are_open_at_a_time(place: Path, way: Way) -> None:
 
 
 @pytest.mark.parametrize("path", [b"..", b"a/..", b"a/../b", b"a//b", b"./a", b"a/\0"])
-def test_what_is_no_name_is_refused(place: Path, way: Way, path: bytes) -> None:
+def test_what_is_no_name_is_refused(place: Path, way: OpenDirectories, path: bytes) -> None:
     (place / "a/b").mkdir(parents=True)
     way.enter(b"a")
     with pytest.raises(InputError, match="names nothing below a directory"):
         way.enter(path)
 
 
-def test_no_link_is_followed(place: Path, way: Way) -> None:
+def test_no_link_is_followed(place: Path, way: OpenDirectories) -> None:
     (place / "a/b").mkdir(parents=True)
     (place / "a/link").symlink_to("b")
     (place / "file").touch()

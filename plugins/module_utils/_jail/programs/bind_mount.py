@@ -64,7 +64,7 @@ class Mount:
         self._bindfs: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Mount; ObstacleError or OSError when that cannot be."""
+        """Mount; MountError or OSError when that cannot be."""
         with opened(self._source) as source, opened(self._folder) as folder:
             self._clear(folder, force=False)
             point = os.open(self._name, DIRECTORY, dir_fd=folder)

@@ -31,7 +31,7 @@ TICK = 2.0
 
 
 def keep(jail: str) -> bool:
-    """Mount when nothing is mounted; whether that was needed. ObstacleError or OSError when it cannot be."""
+    """Mount when nothing is mounted; whether that was needed. MountError or OSError when it cannot be."""
     with opened(jail) as folder:
         if is_mounted(folder, POINT):
             return False

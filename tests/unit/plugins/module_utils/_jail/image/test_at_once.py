@@ -208,7 +208,7 @@ def test_a_directory_that_a_killed_removal_left_is_open_afterwards(
 ) -> None:
     put(place, archive(member("bin/x", tarfile.FIFOTYPE)))
     with monkeypatch.context() as patch:
-        patch.setattr(remove, "alone_in", killed)
+        patch.setattr(remove, "locked_directory", killed)
         with pytest.raises(KeyboardInterrupt):
             unpacked(place)
     assert (place / "new").exists()

@@ -88,7 +88,7 @@ def test_the_disk_fills_up_during_a_run(place: Path, large: Path, monkeypatch: p
     volume.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "none", str(volume)], check=True)
     spec = BuildSpec(str(volume / "jail"), str(large), entries=[{"src": "/usr/"}])
-    module = "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Run._space_in_doubt"
+    module = "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._space_in_doubt"
     monkeypatch.setattr(module, lambda _run: False)  # somebody else takes the space after it was looked at
     try:
         (volume / "other").write_bytes(b"x" * (60 << 20))

@@ -35,7 +35,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-lock._home, lock.LOOKS = lambda: {home!r}, 1
+lock._home, lock.ATTEMPTS = lambda: {home!r}, 1
 register.DIRECTORY = {register!r}
 print("ready", flush=True)
 sys.stdin.readline()

@@ -253,7 +253,7 @@ import os, select, sys, time
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import progress as module
 from xnu_poll import Poll
 select.poll = Poll
-module.SILENT, module.TICK = float(sys.argv[2]), 0.05
+module.QUIET_SECONDS, module.TICK = float(sys.argv[2]), 0.05
 with module.reported(sys.argv[1]):
     module.begin(module.COPY)
     worker = os.fork()

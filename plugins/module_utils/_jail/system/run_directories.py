@@ -128,11 +128,13 @@ def _set_mode(root: Root, mode: int) -> None:
 def _begin(place: bytes, mode: int) -> tuple[Root, Lock, bytes]:
     """A new lock, and the name that it is for. Others may remove the place, or the lock, before it is taken."""
     for _attempt in range(ATTEMPTS):
-        root, name = _open(place, mode), os.urandom(6).hex().encode()
+        root, name = None, os.urandom(6).hex().encode()
         try:
+            root = _open(place, mode)
             lock = Lock(root, name + b".lock", this_process())
         except (BusyError, OperationError) as exc:
-            root.close()
+            if root:
+                root.close()
             if isinstance(exc, OperationError) and exc.errno != errno.ENOENT:
                 raise
             continue

@@ -1,39 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""A Mac whose names a relay brings into a jail; files on a Mac by the model of libSystem."""
+"""Files on a Mac by the model of libSystem."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import darwin
 from libsystem import LibSystem
-from relayed import Mac, mac_in_temporary_directory
-from standin.mdnsresponder import Responder
-from waiting import until
-
-
-@pytest.fixture
-def mac() -> Iterator[Mac]:
-    with mac_in_temporary_directory() as made:
-        yield made
-
-
-@pytest.fixture
-def responder(mac: Mac) -> Iterator[Responder]:
-    with mac.responder(mac.listen()) as running:
-        yield running
-
-
-@pytest.fixture
-def relay(mac: Mac, responder: Responder) -> Any:
-    process = mac.relay("--mode", "relay")
-    until(mac.is_relayed)
-    return process
 
 
 @pytest.fixture

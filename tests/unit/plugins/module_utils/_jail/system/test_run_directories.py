@@ -132,6 +132,22 @@ def test_many_at_once(mac: Path) -> None:
     assert not mac.exists()
 
 
+def test_a_place_that_another_run_removes_is_made_again(mac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other run was the last one in it, and ends between two calls of this one."""
+    original, removed = run_directories._mkdir, list[bytes]()
+
+    def remove_once(root: Root, name: bytes) -> None:
+        original(root, name)
+        if not removed:
+            os.rmdir(name, dir_fd=root.fd)
+            removed.append(name)
+
+    monkeypatch.setattr(run_directories, "_mkdir", remove_once)
+    keep()
+    assert removed == [os.fsencode(mac.name)]
+    assert not mac.exists()
+
+
 def test_what_is_not_ours_is_left(mac: Path, place: Path) -> None:
     """Another name, no lock, a lock that others can read or have made, one that is a link."""
     mac.mkdir(parents=True, mode=0o700)

@@ -201,7 +201,7 @@ def test_the_other_process_may_remove_what_this_one_is_in(
     levels = descent.OPEN + 12
     bottom = source.joinpath("usr", *"d" * levels)
     bottom.mkdir(parents=True)
-    for path in (bottom, *bottom.parents[: levels - 1]):
+    for path in (bottom, *list(bottom.parents)[: levels - 1]):
         (path / "file").touch()
     make("/usr/")
     goes, remove = place.joinpath("jail/usr", *"d" * (kept + 1)), at.remove

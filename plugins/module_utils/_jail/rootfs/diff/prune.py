@@ -16,7 +16,7 @@ import os
 import stat
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from ...errors import failed, show
@@ -265,7 +265,7 @@ def _kinds(fd: int) -> dict[bytes, Fixed | None]:
     """What is in an open directory."""
     kinds: dict[bytes, Fixed | None] = {}
     coding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsencode takes thrice the time
-    with os.scandir(fd) as entries:
+    with suppress(FileNotFoundError), os.scandir(fd) as entries:  # it was removed just now: macOS says so
         for entry in entries:
             kind = (
                 FILE if entry.is_file(follow_symlinks=False) else DIR if entry.is_dir(follow_symlinks=False) else None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -213,5 +214,27 @@ def test_the_other_process_may_remove_what_this_one_is_in(
 
     monkeypatch.setattr(at, "remove", late)
     make("/usr/bin/")
+    assert not goes.exists()
+    assert sorted(os.listdir(place / "jail/usr")) == ["bin", "local"]
+
+
+def test_a_directory_that_goes_when_it_is_opened(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For macOS there is no such directory then, where glibc says that it is empty. All that is beside it goes."""
+    bushy(source / "usr/many", 3)
+    (source / "usr/many/file").touch()
+    make("/usr/")
+    goes, scan = place / "jail/usr/many/1", os.scandir
+
+    def scandir(fd: int) -> Any:
+        if goes.exists() and os.path.samestat(os.fstat(fd), goes.stat()):
+            subprocess.run(["rm", "-r", goes], check=True)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return scan(fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        make("/usr/bin/")
     assert not goes.exists()
     assert sorted(os.listdir(place / "jail/usr")) == ["bin", "local"]

@@ -84,6 +84,7 @@ def unmount(root: Root, point: bytes) -> None:
     here = os.open(".", DIRECTORY)
     try:
         with root.holder(point) as (fd, name):
+            root.leave()  # what is kept open may lie in what is mounted there
             os.fchdir(fd)
             ended = run([UMOUNT, os.fsdecode(b"./" + name)])
     finally:

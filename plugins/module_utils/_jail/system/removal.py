@@ -44,10 +44,10 @@ class _Level:
 
     def __init__(self, dir_fd: int, name: bytes, dev: int, where: bytes) -> None:
         self.name, self.where = name, where
-        self.round = 0
-        """How often all that is in it was found."""
+        self.again: int | None = None
+        """How often more of it may be found, so that there is an end though names come back or are made anew."""
         self.whole = True
-        """Whether this time it was all."""
+        """Whether all that is in it was found."""
         self.met = False
         """Whether somebody else has removed something in it."""
         self.files: list[str] = []
@@ -69,9 +69,10 @@ class _Level:
         with suppress(FileNotFoundError), os.scandir(self.fd) as entries:  # a helper has removed it: macOS says so
             for entry in islice(entries, LISTED):
                 (directories if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+            if self.again is None:
+                self.again = ROUNDS + sum(1 for _entry in entries) // LISTED
         self.files, self.directories = files, directories
         self.whole = len(files) + len(directories) < LISTED
-        self.round += self.whole
 
     def below(self, name: bytes) -> bytes:
         return self.where + b"/" + name
@@ -173,21 +174,29 @@ class _Emptying:
     def _leave(self, level: _Level) -> None:
         """Remove a directory that was emptied; the first one is the caller's."""
         if not level.whole:
-            level.list()
+            self._look_again(level, OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY)))
             return
         if len(self._levels) > 1:
             try:
                 _rmdir(level.name, self._levels[-2].fd)
                 self.removed += 1
             except OSError as exc:
-                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or level.round >= ROUNDS:
+                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise _told(level, exc) from exc
-                level.list()
+                self._look_again(level, exc)
                 return
         self._levels.pop()
         os.close(level.fd)
         progress.done(progress.REMOVE, 0, self.removed - self._told)
         self._told = self.removed
+
+    @staticmethod
+    def _look_again(level: _Level, exc: OSError) -> None:
+        """Find what is left in a directory, unless that was done too often."""
+        if not level.again:
+            raise _told(level, exc) from exc
+        level.again -= 1
+        level.list()
 
 
 class _HelperLevel(_Level):

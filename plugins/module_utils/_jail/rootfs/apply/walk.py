@@ -188,7 +188,7 @@ class Walker:
         tasks: list[Task] = []
         touched = task.touched or bool(task.unwanted)
         below, shown = task.path + b"/" if task.path else b"", progress.current()
-        self._most = max(LARGE, task.size)
+        self._most = sys.maxsize if task.size else LARGE  # set aside once: it may grow whenever it is looked at
         try:
             if task.unwanted and fd is not None:
                 self._clear(below + task.unwanted, fd, task.backward)

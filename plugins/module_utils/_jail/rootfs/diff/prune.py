@@ -16,12 +16,13 @@ import os
 import stat
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from ...errors import failed, show
+from ...limits import RECORD_DEPTH
 from ...system import at
-from ...system.descent import Descent
+from ...system.descent import OPEN, Descent
 from ..spec.base_layout import Fixed
 from ..spec.desired_tree import DirListing
 from .directory_plan import DirectoryPlan
@@ -31,8 +32,8 @@ from .ownership import FileOwnership
 FILE, LINK, DIR = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK), Fixed(stat.S_IFDIR)
 """What is known of most things without a look at them, from the list of their directory."""
 
-ATTEMPTS = 3
-"""How often the way is gone again that was lost because what lies above was removed."""
+ATTEMPTS = 3 + RECORD_DEPTH // OPEN
+"""How often the way is gone again that was lost because what lies above was removed: OPEN levels or more, each time."""
 PIECE = 1000
 """How many files of a directory are removed before more are looked for."""
 LARGE = 50_000
@@ -265,7 +266,7 @@ def _kinds(fd: int) -> dict[bytes, Fixed | None]:
     """What is in an open directory."""
     kinds: dict[bytes, Fixed | None] = {}
     coding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsencode takes thrice the time
-    with os.scandir(fd) as entries:
+    with suppress(FileNotFoundError), os.scandir(fd) as entries:  # it was removed just now: macOS says so
         for entry in entries:
             kind = (
                 FILE if entry.is_file(follow_symlinks=False) else DIR if entry.is_dir(follow_symlinks=False) else None

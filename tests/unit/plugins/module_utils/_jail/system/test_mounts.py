@@ -21,16 +21,16 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted im
 
 @pytest.fixture
 def mounted(empty_jail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A jail with a directory from outside mounted in it, something in that, and the same place mounted twice."""
+    """A jail with a directory from outside mounted in it, something far down in that, and a place mounted twice."""
     program = shutil.which("umount")
     if not program:
         pytest.skip("there is no umount here")
     monkeypatch.setattr(mounts, "UMOUNT", program)
     outside = tmp_path / "outside"
-    (outside / "deep").mkdir(parents=True)
+    (outside / "far/down").mkdir(parents=True)
     (outside / "precious").touch()
     bind, memory = ["--bind", str(outside)], ["-t", "tmpfs", "none"]
-    for name, options in (("m n", bind), ("m n/deep", memory), ("twice", memory), ("twice", memory)):
+    for name, options in (("m n", bind), ("m n/far/down", memory), ("twice", memory), ("twice", memory)):
         point = empty_jail / name
         point.mkdir(exist_ok=True)
         if subprocess.run(["mount", *options, point], check=False, capture_output=True).returncode:
@@ -45,7 +45,7 @@ def points(jail: Path) -> list[str]:
 
 
 def test_all_goes_deepest_first(mounted: Path, tmp_path: Path) -> None:
-    assert points(mounted) == ["/m n/deep", "/m n", "/twice", "/twice"]
+    assert points(mounted) == ["/m n/far/down", "/m n", "/twice", "/twice"]
     here = Path.cwd()
     with Root(os.fsencode(mounted)) as root:
         unmount_below(root)
@@ -76,7 +76,7 @@ def test_check_mode_names_the_mounts_and_leaves_them(mounted: Path) -> None:
 
 @pytest.mark.parametrize("check", [True, False])
 def test_nobody_unmounts_unasked(mounted: Path, check: bool) -> None:
-    with pytest.raises(InputError, match=r"mounted below it: .*/m n/deep.*: unmount first"):
+    with pytest.raises(InputError, match=r"mounted below it: .*/m n/far/down.*: unmount first"):
         remove(str(mounted), unmount=False, check=check)
     assert len(points(mounted)) == 4
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,24 @@ def test_many_files_on_fuse(fuse: Path) -> None:
     os.rename(fuse / "file", fuse / "d/top-file")
     with Root(str(fuse)) as root:
         assert root.remove_tree(b"d") == 3300
+    assert os.listdir(fuse) == []
+
+
+@pytest.mark.parametrize("folder", ["d", "d/e"])
+def test_many_names_that_come_back_are_told(fuse: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    """They are more than are listed at a time."""
+    monkeypatch.setattr(removal, "LISTED", 5)
+    (fuse / folder).mkdir(parents=True)
+    with ExitStack() as opened, Root(str(fuse)) as root:
+        for number in range(12):
+            opened.enter_context((fuse / folder / str(number)).open("w"))
+        with (
+            before_call(1000, lambda: pytest.fail("there is no end"), ("unlink",)),
+            pytest.raises(OperationError, match=f"{folder}: Directory not empty .end the programs that use what is"),
+        ):
+            root.remove_tree(b"d")
+    with Root(str(fuse)) as root:
+        root.remove_tree(b"d")
     assert os.listdir(fuse) == []
 
 

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import walk, worker_pool
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import DirListing
 
 from ...conftest import Make
 
@@ -102,6 +103,28 @@ def test_large_files_are_dealt_with_while_others_go_on(
     assert (place / "jail/usr/large/file").read_bytes() == (source / "usr/large/file").read_bytes()
     alone = make("/usr/", workers=1, jail=str(place / "one"))
     assert alone.values["jail_bytes"] == result.values["jail_bytes"]
+
+
+def test_a_large_file_that_grows_whenever_it_is_looked_at_is_copied(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes to it all the time, as root of the jail that is cloned may."""
+    monkeypatch.setattr(walk, "LARGE", 1 << 17)
+    large = source / "usr/large/file"
+    large.parent.mkdir()
+    large.write_bytes(b"much" * (1 << 16))
+    original, looks = walk.Walker._refuse_large, list[int]()
+
+    def look(walker: walk.Walker, listing: DirListing) -> None:
+        if b"file" in listing.statuses:
+            looks.append(large.stat().st_size)
+            os.truncate(large, looks[-1] + 1)
+            assert len(looks) < 20
+        original(walker, listing)
+
+    monkeypatch.setattr(walk.Walker, "_refuse_large", look)
+    make("/usr/large/", workers=1)
+    assert (place / "jail/usr/large/file").stat().st_size > 1 << 17
 
 
 @pytest.mark.parametrize("processes", [0, 1, 2])

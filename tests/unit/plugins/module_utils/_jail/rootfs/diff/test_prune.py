@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -215,3 +216,50 @@ def test_the_other_process_may_remove_what_this_one_is_in(
     make("/usr/bin/")
     assert not goes.exists()
     assert sorted(os.listdir(place / "jail/usr")) == ["bin", "local"]
+
+
+def test_a_directory_that_goes_when_it_is_opened(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For macOS there is no such directory then, where glibc says that it is empty. All that is beside it goes."""
+    bushy(source / "usr/many", 3)
+    (source / "usr/many/file").touch()
+    make("/usr/")
+    goes, scan = place / "jail/usr/many/1", os.scandir
+
+    def scandir(fd: int) -> Any:
+        if goes.exists() and os.path.samestat(os.fstat(fd), goes.stat()):
+            subprocess.run(["rm", "-r", goes], check=True)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return scan(fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        make("/usr/bin/")
+    assert not goes.exists()
+    assert sorted(os.listdir(place / "jail/usr")) == ["bin", "local"]
+
+
+def test_the_other_process_may_always_be_ahead(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time this one has come to the end of a long way, what it came by is gone."""
+    away = descent.OPEN + 2
+    bottom = source.joinpath("usr", *"d" * (4 * away))
+    bottom.mkdir(parents=True)
+    for path in (bottom, *bottom.parents[: 4 * away - 1]):
+        (path / "file").touch()
+    make("/usr/")
+    top, remove, times = place / "jail/usr", at.remove, list[Path]()
+
+    def late(name: bytes, fd: int, *words: Any) -> bool:
+        here = Path(os.readlink(f"/proc/self/fd/{fd}"))
+        if name == b"file" and here.is_dir() and not (here / "d").exists() and len(here.parts) > len(top.parts) + away:
+            times.append(here.parents[away - 1])
+            shutil.rmtree(times[-1])
+        return remove(name, fd, *words)
+
+    monkeypatch.setattr(at, "remove", late)
+    make("/usr/bin/", workers=1)
+    assert len(times) == 3
+    assert sorted(os.listdir(top)) == ["bin", "local"]

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.utils.display import Display
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show_message
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import OnMac
 
 DIRECTORY = "/private/var/run"
@@ -82,7 +83,7 @@ class _Watch:
         while failures < MOST_FAILURES and not self._ended.wait(wait):
             lines = self._read()
             for line in [] if self._ended.is_set() else lines:
-                Display().display(f"{self._host}: {line}")
+                Display().display(show_message(f"{self._host}: {line}"))
                 self._note()
             wait = then if lines else SILENT
             then = min(then * SLOWER, LATER) if lines else then

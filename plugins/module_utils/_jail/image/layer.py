@@ -14,6 +14,7 @@ own: they change with every build.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Protocol
@@ -22,6 +23,7 @@ from ..errors import failed, show
 from ..limits import is_hollow
 from ..rootfs.spec.base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, VOLATILE
 from ..system import at, host, progress
+from ..system.paths import LINK_IN_THE_WAY
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..tar import writer
@@ -31,6 +33,8 @@ from .left_out import LeftOut, fault_of_device, fault_of_symlink
 from .scan import LayerPlan, Scan
 
 CHUNK = 1 << 20
+NOT_OPENED = (*LINK_IN_THE_WAY, errno.ENXIO, errno.EOPNOTSUPP)
+"""What open(2) says of a link, and of a socket: ENXIO on Linux, EOPNOTSUPP on macOS."""
 
 
 class Stream(Protocol):
@@ -163,16 +167,22 @@ class LayerWriter:
         except FileNotFoundError:
             return
         except OSError as exc:
+            if exc.errno in NOT_OPENED:
+                self._note_other(path)
+                return
             raise failed("read", self._root.outside(path), exc) from exc
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
-                self.warnings.append(f"/{show(path)} of the jail became something else while it was read: left out")
+                self._note_other(path)
             elif self._is_ours(name, path, status):
                 self._files += 1
                 self._regular(fd, status, path)
         finally:
             os.close(fd)
+
+    def _note_other(self, path: bytes) -> None:
+        self.warnings.append(f"/{show(path)} of the jail became something else while it was read: left out")
 
     def _regular(self, fd: int, status: os.stat_result, path: bytes) -> None:
         if is_hollow(status):

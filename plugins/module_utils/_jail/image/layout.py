@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 from ..errors import InputError, OperationError, failed, show
 from ..limits import DIGITS, IMAGE_JSON
 from ..system import at, host, progress
+from ..system.paths import LINK_IN_THE_WAY
 from ..system.rooted import Root
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -181,7 +182,12 @@ class Layout:
 
     def _remove_left(self) -> None:
         """Remove what only an image needed that has left the index, here or in a run that was killed meanwhile."""
-        data = self.root.read(LEFT, IMAGE_JSON)
+        try:
+            data = self.root.read(LEFT, IMAGE_JSON)
+        except OperationError as exc:
+            if exc.errno not in (0, *LINK_IN_THE_WAY):  # the disk fails, and the list may be read another time
+                raise
+            data = b""  # it is no list of ours, and goes as all of its name
         if data is None:
             return
         needed = self._blobs_of(self.index()["manifests"])
@@ -190,7 +196,7 @@ class Layout:
             for digest in listed if isinstance(listed, list) and needed else []:
                 if isinstance(digest, str) and digest not in needed:
                     self.root.unlink(blob_path(digest))
-        self.root.unlink(LEFT)
+        self.root.remove_tree(LEFT)
 
     def _blobs_of(self, images: Sequence[Json]) -> set[str]:
         """All blobs of some images; nothing when one of them is not understood."""

@@ -80,7 +80,13 @@ class Zstd:
             self._summed.result()
         self._summed = self._summer.submit(self._plain.update, data)
         self.plain_size += len(data)
-        self._filter.write(data)
+        try:
+            self._filter.write(data)
+        except BrokenPipeError as exc:
+            raise self._ended(self._filter.finish_input()) from exc
+
+    def _ended(self, rc: int) -> OperationError:
+        return OperationError("run", self._program, f"it ended with {rc}, and not all was packed")
 
     def _take(self, data: bytes) -> None:
         self._packed.update(data)
@@ -93,7 +99,7 @@ class Zstd:
         self._summer.shutdown()
         rc = self._filter.finish_input()
         if rc:
-            raise OperationError("run", self._program, f"it ended with {rc}")
+            raise self._ended(rc)
         return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
 
     def close(self) -> None:

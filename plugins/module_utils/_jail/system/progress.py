@@ -72,9 +72,10 @@ PID, PARTS, BYTES, DIRECTORIES = range(4)
 WIDTH = 4
 WAITING = WIDTH * SLOTS
 """Where it says that the run waits for others; behind it, that it only looks, what it does, how often that has
-changed, since when, what in all, and how long the path is where the work of a program arrives, which comes last."""
+changed, since when, what in all, whether the file of the reports was made, and how long the path is where the work of
+a program arrives, which comes last."""
 LOOKING, WORK, STAGE, SINCE, FORESEEN = range(WAITING + 1, WAITING + 6)
-LENGTH = FORESEEN + 3
+MADE, LENGTH = FORESEEN + 3, FORESEEN + 4
 SIZE = LENGTH + 1
 PATH = 1024
 
@@ -180,6 +181,15 @@ class Progress:
     def waiting(self, waits: bool) -> None:
         self._counts[WAITING] = waits
 
+    @property
+    def has_file(self) -> bool:
+        """Whether the file is there because this run made it."""
+        return bool(self._counts[MADE])
+
+    @has_file.setter
+    def has_file(self, made: bool) -> None:
+        self._counts[MADE] = made
+
 
 Estimate = Callable[[Progress], Optional[Total]]
 """Asked by another process during the run for what `begin` did not say; None: nobody can say."""
@@ -238,7 +248,7 @@ def reported(path: str | None, estimate: Estimate = lambda _progress: None) -> I
         _shown.clear()
         os.kill(reporter, signal.SIGKILL)
         os.waitpid(reporter, 0)
-        _remove(path)
+        _remove(path, progress)
 
 
 def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoReturn:
@@ -248,7 +258,7 @@ def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoRet
         started = time.monotonic_ns()
         while time.monotonic_ns() - started < QUIET_SECONDS * 1e9:
             _watch(progress, run)
-        fd, arrived = _create(path), _Arrived()
+        fd, arrived = _create(path, progress), _Arrived()
         estimated: list[Total | None] = []
         threading.Thread(target=lambda: estimated.append(_estimated(estimate, progress)), daemon=True).start()
         while True:
@@ -258,7 +268,7 @@ def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoRet
     except (JailError, OSError):
         pass  # the run has ended, or was ended, or there is no place for the file
     finally:
-        _remove(path)
+        _remove(path, progress)
         os._exit(0)
 
 
@@ -277,7 +287,8 @@ def _watch(progress: Progress, run: int) -> None:
     if _is_lost(OUTPUT):
         for pid in {run, *progress.processes()}:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                if os.getpgid(pid) == os.getpgrp():  # one that has ended may have left its number to anybody
+                    os.kill(pid, signal.SIGKILL)
         raise OSError
 
 
@@ -293,19 +304,23 @@ def _is_lost(fd: int) -> bool:
     return any(event & (select.POLLHUP | select.POLLERR) for _fd, event in poll.poll(0))
 
 
-def _create(path: str) -> int:
+def _create(path: str, progress: Progress) -> int:
     """A new file that everybody may read: whoever runs Ansible's connection, who need not be root."""
     parent, name = os.path.split(path)
     dir_fd = open_absolute(parent)
     try:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+        progress.has_file = True
         os.fchmod(fd, 0o644)
         return fd
     finally:
         os.close(dir_fd)
 
 
-def _remove(path: str) -> None:
+def _remove(path: str, progress: Progress) -> None:
+    """What was there before stays: whoever named it was wrong, or it is that of another run."""
+    if not progress.has_file:
+        return
     with suppress(OSError, JailError):
         dir_fd = open_absolute(os.path.dirname(path))
         try:

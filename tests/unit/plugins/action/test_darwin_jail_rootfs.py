@@ -178,6 +178,13 @@ def test_lines_come_until_the_end(shown: list[str]) -> None:
     assert len(shown) == count
 
 
+def test_what_a_mac_makes_up_does_nothing_to_a_terminal(shown: list[str]) -> None:
+    made_up = {**HALF, "work": "\x1b]0;mine\x07e" + 10_000 * "x", "unit": "files\nsecond: all is well"}
+    watch(Connection((0, json.dumps(made_up).encode(), b"")), 0.5)
+    assert all(line.isprintable() and len(line) <= 8192 for line in shown)
+    assert shown[0].startswith("first: \\x1b]0;mine\\x07exxx")
+
+
 def test_a_short_run_is_not_looked_at(shown: list[str]) -> None:
     connection = Connection((0, b"{}", b""))
     watch(connection, 0)

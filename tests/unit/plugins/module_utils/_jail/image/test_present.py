@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, present, zstd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Settings
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
@@ -191,6 +191,24 @@ def test_a_mac_without_zstd(make_jail: Make, place: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(zstd, "PLACES", (str(place),))
     with pytest.raises(InputError, match=r"there is no zstd in .*brew install zstd"):
         export(str(place / "jail"), str(place / "image"), "latest", Settings(compression="zstd"), False)
+
+
+@pytest.mark.parametrize(("size", "takes"), [(0, 0), (4 << 20, 0), (4 << 20, 1), (10, 100)])
+def test_a_program_that_cannot_pack(
+    make_jail: Make, place: Path, monkeypatch: pytest.MonkeyPatch, size: int, takes: int
+) -> None:
+    """Such as one that misses a library, or is killed; the jail has nothing to do with it."""
+    jail, tools = make_jail("jail"), place / "tools"
+    (jail / "System/Library/dyld/dyld_shared_cache_arm64e").write_bytes(os.urandom(size))
+    tools.mkdir()
+    for directory in (place, tools):
+        directory.chmod(0o755)
+    (tools / "zstd").write_text(f'#!/bin/sh\n[ "$1" = --version ] || head -c {takes << 20} > /dev/null\nexit 3\n')
+    (tools / "zstd").chmod(0o755)
+    monkeypatch.setattr(zstd, "PLACES", (str(tools),))
+    with pytest.raises(OperationError, match=rf"cannot run {tools}/zstd: it ended with 3, and not all was packed"):
+        export(str(jail), str(place / "image"), "latest", Settings(compression="zstd"), False)
+    assert not [path for path in (place / "image").rglob("*") if path.is_file()]
 
 
 def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:

@@ -239,13 +239,16 @@ def test_what_cannot_be_said_is_left_out(file: Path) -> None:
         assert "bytes_total" not in until(lambda: said(file))
 
 
-def test_a_file_that_is_there_is_left_alone(file: Path, tmp_path: Path) -> None:
-    """Others may write in the directory: nothing is written through what they have put there."""
+@pytest.mark.parametrize("seconds", [0, 0.4])
+def test_a_file_that_is_there_is_left_alone(file: Path, tmp_path: Path, seconds: float) -> None:
+    """Others may write in the directory: nothing is written through what they have put there. Nor does it go."""
     (tmp_path / "precious").write_text("precious")
     file.symlink_to(tmp_path / "precious")
-    with reported(str(file)):
-        time.sleep(0.4)
+    for path in (file, tmp_path.resolve() / "precious"):
+        with reported(str(path)):
+            time.sleep(seconds)
     assert (tmp_path / "precious").read_text() == "precious"
+    assert file.is_symlink()
 
 
 SCRIPT = """
@@ -259,21 +262,26 @@ with module.reported(sys.argv[1]):
     worker = os.fork()
     module.done(module.COPY, 1)
     if worker:
+        for former in map(int, sys.argv[3:]):
+            module.current()._counts[module.WIDTH * (former % module.SLOTS) + module.PID] = former
         print(os.getpid(), worker, flush=True)
     time.sleep(60)
 """
 
 
-def launch(file: Path, silent: float, stdout: int, stdin: int | None = None) -> subprocess.Popen[str]:
+def launch(
+    file: Path, silent: float, stdout: int, stdin: int | None = None, former: str = "0"
+) -> subprocess.Popen[str]:
+    """`former` is the number of a worker that has ended."""
     paths = os.pathsep.join(path for path in sys.path if path)
     environment = {**os.environ, "PYTHONPATH": paths}
-    command = [sys.executable, "-c", SCRIPT, str(file), str(silent)]
+    command = [sys.executable, "-c", SCRIPT, str(file), str(silent), former]
     return subprocess.Popen(command, stdin=stdin, stdout=stdout, text=True, env=environment)
 
 
-def start(file: Path, silent: float) -> tuple[subprocess.Popen[str], list[int]]:
+def start(file: Path, silent: float, former: str = "0") -> tuple[subprocess.Popen[str], list[int]]:
     """A run with a worker, whose output somebody reads."""
-    run = launch(file, silent, subprocess.PIPE)
+    run = launch(file, silent, subprocess.PIPE, former=former)
     assert run.stdout
     return run, [int(word) for word in run.stdout.readline().split()]
 
@@ -296,6 +304,20 @@ def test_a_run_ends_with_the_connection(file: Path, silent: float) -> None:
     assert run.wait(10) == -signal.SIGKILL
     until(lambda: not any(map(lives, pids)))
     until(lambda: not file.exists())
+
+
+def test_who_has_the_number_of_a_worker_that_has_ended_is_left_alone(file: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        try:
+            run, pids = start(file, 0.1, str(other.pid))
+            assert run.stdout
+            run.stdout.close()
+            assert run.wait(10) == -signal.SIGKILL
+            until(lambda: not any(map(lives, pids)))
+            until(lambda: not file.exists())
+            assert lives(other.pid)
+        finally:
+            other.kill()
 
 
 def test_a_run_over_ssh_with_pipelining_goes_on(file: Path) -> None:

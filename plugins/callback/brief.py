@@ -58,6 +58,10 @@ class CallbackModule(Default):
         elif result.task.action in MESSAGES:
             self._say(result, "COLOR_OK", self._message(result.result))
 
+    def v2_playbook_on_include(self, included_file: Any) -> None:
+        if not self._brief:
+            super().v2_playbook_on_include(included_file)
+
     def v2_runner_item_on_ok(self, result: Any) -> None:
         if not self._brief:
             super().v2_runner_item_on_ok(result)

@@ -18,6 +18,7 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.settings import 
 
 CHROOT = "darwin.jail.chroot"
 COLLECTION = "darwin.jail"
+SUDO = "sudo"
 STILL = 60.0
 """Seconds after which a task that has not ended is said to be at work, again and again."""
 
@@ -51,10 +52,12 @@ class OnMac(normal.ActionModule):
     def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
         """Also where nobody said whether, which spares four commands of each module and a file that root runs.
 
-        The sudo of macOS asks for no terminal (docs/macos.md).
+        The sudo of macOS asks for no terminal (docs/macos.md). Other ways to become root may.
         """
-        if self._connection.transport == "ssh" and self._connection.get_option_and_origin("pipelining")[1] == "default":
-            self._connection.set_option("pipelining", True)
+        connection = self._connection
+        if connection.transport == "ssh" and getattr(connection.become, "name", SUDO) == SUDO:
+            if connection.get_option_and_origin("pipelining")[1] == "default":
+                connection.set_option("pipelining", True)
         enabled: bool = super()._is_pipelining_enabled(module_style, wrap_async)
         return enabled
 

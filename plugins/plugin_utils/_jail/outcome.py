@@ -20,8 +20,11 @@ SILENT = re.compile(
 """What Ansible says of a command or module that failed, whatever that said."""
 NOISE = re.compile(r"Shared connection to .* closed[.]")
 """What ssh says at the end of each session with a terminal."""
-NO_PASSWORD = "Missing sudo password"  # noqa: S105 (what Ansible says)
-ASK = "add -K to the command, and Ansible asks for it"
+HELP = {
+    "Missing sudo password": "add -K to the command, and Ansible asks for it",
+    "sorry, you must have a tty to run sudo": "set ansible_pipelining to false for this Mac",
+}
+"""What to do about what Ansible or sudo says."""
 MOST_LINES = 6
 """Of what a failed command said, the last ones."""
 LONGEST = 1000
@@ -63,13 +66,13 @@ def reason(found: Mapping[str, Any]) -> str:
         return "; ".join(show_message(VARIABLE.sub(_for_users, str(error))) for error in wrong)
     said = _said(found)
     if said and (found.get("stderr") or SILENT.match(str(found.get("msg", "")))):
-        return _last_line(said[-1])
+        return _helped(_last_line(said[-1]))
     why = _difference(found) or _last_line(found.get("msg"))
     return advised(why) if found.get("unreachable") else _helped(why)
 
 
 def _helped(line: str) -> str:
-    return f"{line} ({ASK})" if line.endswith(NO_PASSWORD) else line
+    return next((f"{line} ({what})" for end, what in HELP.items() if line.endswith(end)), line)
 
 
 def _said(found: Mapping[str, Any]) -> list[str]:

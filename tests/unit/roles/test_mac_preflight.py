@@ -86,9 +86,14 @@ def test_a_directory_is_left_alone_that_root_alone_can_change(tmp_path: Path, mo
 
 @pytest.mark.parametrize("mode", [0o755, 0o775, 0o700, 0o4755])
 @pytest.mark.parametrize("text", ["ours\n", "another\n"])
-def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: str) -> None:
-    """And nothing else is to be done then, so that no task of that is run."""
-    (tmp_path / "bin").mkdir(mode=0o755)
+@pytest.mark.parametrize("above", [0o755, 0o777])
+def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: str, above: int) -> None:
+    """Where others can change its directory, it may be another one by the time that the directory is taken from them.
+
+    And nothing else is to be done then, so that no task of that is run.
+    """
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin").chmod(above)
     (tmp_path / "git").touch()
     command = tmp_path / "bin/enter"
     command.write_text(text)
@@ -99,7 +104,7 @@ def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: s
         "__mac_git": f"{tmp_path}/git",
         "__mac_seen": {"stdout_lines": [BEGIN, *ROOT, *asked(tmp_path)]},
     }
-    expected = mode == 0o755 and text == "ours\n" and os.geteuid() == 0
+    expected = mode == above == 0o755 and text == "ours\n" and os.geteuid() == 0
     assert rendered("{{ __mac_enter_has_command }}", **given) is expected
     assert rendered("{{ __mac_prepared }}", **given) is expected
     others: list[dict[str, Any]] = [

@@ -26,13 +26,15 @@ KEEP = {"name": "Keep it", "ansible.builtin.raw": ":", "changed_when": False}
 SKIP = {"name": "Leave it", "ansible.builtin.raw": ":", "when": "1 == 2"}
 SAY = {"name": "Say it", "ansible.builtin.debug": {"msg": ["plain", "a\x1b[2Jb"]}}
 IGNORED = {"name": "Ignore it", "ansible.builtin.fail": {"msg": "ignored cause"}, "ignore_errors": True}
+INCLUDE = {"name": "Include it", "ansible.builtin.include_tasks": "included.yml"}
 NEXT = {"ansible.builtin.set_stats": {"data": {"darwin_jail_next": "go on"}, "per_host": True, "aggregate": False}}
-QUIET: list[dict[str, Any]] = [CHANGE, KEEP, SKIP, SAY, IGNORED, NEXT]
+QUIET: list[dict[str, Any]] = [CHANGE, KEEP, SKIP, SAY, IGNORED, INCLUDE, NEXT]
 
 
 class Run:
     def __init__(self, folder: Path, *tasks: dict[str, Any], options: tuple[str, ...] = (), hosts: str = "all") -> None:
         (folder / "hosts.json").write_text(json.dumps(INVENTORY))
+        (folder / "included.yml").write_text(json.dumps([KEEP]))
         (folder / "build.yml").write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "tasks": list(tasks)}]))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},

@@ -23,18 +23,49 @@ exec /bin/sh -c "$command"
 """
 
 
+SUDO = """#!/bin/sh
+while [ "$1" != -u ]; do shift; done
+shift 2
+exec "$@"
+"""
+OTHER = """
+from ansible.plugins.become import BecomeBase
+
+DOCUMENTATION = "{name: other, short_description: x, description: x, author: x, options: {}}"
+
+class BecomeModule(BecomeBase):
+    name = "other"
+
+    def build_become_command(self, cmd, shell):
+        super().build_become_command(cmd, shell)
+        return self._build_success_command(cmd, shell)
+"""
+
+
 @pytest.mark.parametrize(
     ("said", "piped"),
-    [({}, True), ({"ansible_pipelining": True}, True), ({"ansible_pipelining": False}, False)],
+    [
+        ({}, True),
+        ({"ansible_pipelining": True}, True),
+        ({"ansible_pipelining": False}, False),
+        ({"ansible_ssh_pipelining": False}, False),
+        ({"ansible_become": True}, True),
+        ({"ansible_become": True, "ansible_become_method": "other"}, False),
+        ({"ansible_become": True, "ansible_become_method": "other", "ansible_pipelining": True}, True),
+    ],
 )
 def test_a_module_leaves_no_file_on_the_mac_unless_it_is_asked_to(
     tmp_path: Path, said: dict[str, Any], piped: bool
 ) -> None:
     """Of the Mac that a task is delegated to the settings hold."""
     ssh, log = tmp_path / "ssh", tmp_path / "ssh.log"
-    ssh.write_text(SSH)
-    ssh.chmod(0o755)
-    settings = {"ansible_ssh_executable": str(ssh), "ansible_python_interpreter": sys.executable}
+    for path, text in ((ssh, SSH), (tmp_path / "sudo", SUDO)):
+        path.write_text(text)
+        path.chmod(0o755)
+    (tmp_path / "become_plugins").mkdir()
+    (tmp_path / "become_plugins/other.py").write_text(OTHER)
+    settings = {"ansible_sudo_exe": f"{tmp_path}/sudo", "ansible_ssh_executable": str(ssh)}
+    settings["ansible_python_interpreter"] = sys.executable
     mac = {**settings, "ansible_remote_tmp": str(tmp_path / "remote"), "ansible_ssh_transfer_method": "piped", **said}
     hosts = {"mac1": mac, "one": {"ansible_connection": "darwin.jail.chroot"}}
     (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))

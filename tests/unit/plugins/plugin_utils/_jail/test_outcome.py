@@ -36,5 +36,13 @@ def test_how_to_give_a_password_is_told() -> None:
     assert reason(found).endswith(cause(found)[0])
 
 
+def test_it_is_told_what_to_do_where_sudo_needs_a_terminal() -> None:
+    said = "sudo: sorry, you must have a tty to run sudo"
+    told = reason({"failed": True, "msg": "MODULE FAILURE: See stdout/stderr", "module_stderr": f"{said}\n"})
+    assert told.startswith(f"{said} (set ansible_pipelining to false")
+    assert cause({"failed": True, "msg": told}) == [told]
+    assert reason({"failed": True, "msg": told}) == told
+
+
 def test_a_table_is_not_as_wide_as_what_a_jail_says() -> None:
     assert max(map(len, table(("host", "why"), [("one", "x" * 10**6), ("two", "y")]))) < 1100

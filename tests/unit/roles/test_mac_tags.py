@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What the role mac does with tags: who leaves one part out loses no other one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from linked import ENVIRONMENT
+
+PARTS = {
+    "clt": "Install the Command Line Tools by Software Update",
+    "sudo": "Let nobody become root",
+    "enter": "Bring the command that enters a jail",
+    "homebrew": "Look for Homebrew",
+}
+ROLE = str(Path(__file__).parents[3] / "roles/mac")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the role refuses to look as another user")
+@pytest.mark.parametrize(
+    ("words", "run"),
+    [
+        ([], {"clt", "sudo", "enter"}),
+        (["--skip-tags", "mac_homebrew"], {"clt", "sudo", "enter"}),
+        (["--skip-tags", "mac_clt,mac_sudo"], {"enter"}),
+        (["--tags", "mac_enter"], {"enter"}),
+        (["--tags", "preflight"], set()),
+        (["--skip-tags", "mac"], set()),
+    ],
+)
+def test_each_part_can_be_left_out_alone(tmp_path: Path, words: list[str], run: set[str]) -> None:
+    uname = tmp_path / "uname"
+    uname.write_text("#!/bin/sh\necho Darwin\n")
+    uname.chmod(0o755)
+    # Of all parts but the first look no task is run; it is announced, which tells that it was selected.
+    given = {"ansible_connection": "local", "__mac_no_python": True, "__mac_enter_command": f"{tmp_path}/enter"}
+    (tmp_path / "play.json").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "roles": [ROLE]}]))
+    argv = [sys.executable, "-m", "ansible", "playbook", "--check", f"{tmp_path}/play.json", "-e", json.dumps(given)]
+    environment = {**ENVIRONMENT, "PATH": f"{tmp_path}:{ENVIRONMENT['PATH']}"}
+    done = subprocess.run([*argv, *words], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {part for part, task in PARTS.items() if f": {task}" in done.stdout} == run

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import PYTHONS
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import lines_of
 
 TOP = Path(__file__).parents[2]
 SCRIPT = TOP / "roles/mac/files/enter.sh"
@@ -51,7 +52,7 @@ def script() -> str:
     for name in MODULES:
         text = (TOP / f"plugins/module_utils/_jail/programs/{name}.py").read_text()
         body = text[text.index('"""') :]  # without the licence, which is said above
-        lines += [line for line in body.splitlines() if not line.startswith(("from .", "from __future__ "))]
+        lines += lines_of(body)
     return HEAD + "\n".join(lines) + TAIL.replace("@PYTHONS@", " ".join(PYTHONS))
 
 

@@ -21,24 +21,18 @@ has changed, for it would be looked for in the jail.
 """
 
 
-# What is behind signal.py, which imports enum and collections besides: 4 ms of every task.
 import _signal as signal  # type: ignore[import-not-found]
 import errno
 import os
 import stat
 
-# The system's own (sysctl user.cs_path): only root can put programs there.
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
-# What programs take that have no TMPDIR.
 TMP = "/tmp"  # noqa: S108
 
-# Where a process sees its own descriptors, by their numbers (on macOS fdesc_readdir of xnu lists them). The most that a
-# process may have open there is kern.maxfilesperproc, which is below this.
 DESCRIPTORS = "/dev/fd"
 MOST_DESCRIPTORS = 1 << 18
 
-# The most that the kernel looks at to find an interpreter (xnu bsd/sys/imgact.h, IMG_SHSIZE).
 FIRST_LINE = 512
 
 
@@ -197,7 +191,6 @@ LARGEST = 1 << 20
 MOST_GROUPS = 15
 """Besides the primary one: setgroups(2) takes 16."""
 
-# O_NONBLOCK: opening a FIFO must not hang.
 NO_LINK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -308,10 +301,8 @@ import pwd
 import stat
 
 
-# macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
 PRIVATE = ("etc", "tmp", "var")
 
-# What makes a directory a jail: the file belongs to root, in a directory that only root can enter (jail.py).
 MARKER = "private/var/db/darwin.jail/jail.json"
 LARGEST_MARKER = 1 << 16
 BUILDING = b'"state": "building"'
@@ -321,15 +312,12 @@ CHUNK = 1 << 20
 REFUSED = 125
 """The exit code when a step failed, so that nothing was done."""
 
-# The last line of this program's standard error, before a program of the jail gets control: what comes behind it is the
-# program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
 ENTERED = "darwin.jail: entered\n"
 INCOMPLETE = "darwin.jail: incomplete\n"
 """Stands before it for a jail whose build did not end."""
 FAILED = "darwin.jail: failed"
 """Begins the line about the step that failed: its name, the name of the errno, and a path."""
 
-# The names of the user's directories for temporary files end in the number of the user (accounts/user_tmp.py).
 FOLDERS = "/var/folders"
 ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
 TAIL = 6
@@ -590,7 +578,6 @@ BLOCK = 1 << 16
 LAST_BLOCKS = 64
 """The most that is copied once the program ended: others may go on writing."""
 
-# <sys/ttycom.h>: _IO('t', 97).
 CONTROL = getattr(termios, "TIOCSCTTY", 0x20007461)
 
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -625,7 +612,6 @@ class Terminal:
         for fd in self._mine:
             os.dup2(self.fd, fd)
 
-    # -- the person's terminal -----------------------------------------------------
 
     def start(self) -> None:
         """Keys are for the new terminal to understand."""
@@ -646,7 +632,6 @@ class Terminal:
                 size = fcntl.ioctl(self._screen, termios.TIOCGWINSZ, bytes(8))
                 fcntl.ioctl(self._controller, termios.TIOCSWINSZ, size)
 
-    # -- the bytes -------------------------------------------------------------------
 
     def wait(self, waker: int) -> bool:
         """Copy what can be until the waker has something to read; False when the person's terminal is gone."""
@@ -810,7 +795,6 @@ NO_ENTRY = (
 )
 INCOMPLETE = "the jail is not complete: its build did not end; build it again"
 
-# What goes before the path, and behind it.
 SENTENCES = {
     "open": ("cannot open ", ""),
     "marker": ("", " is not a jail of darwin.jail"),
@@ -830,10 +814,8 @@ SENTENCES = {
     "execute": ("cannot start the user's shell, ", ""),
 }
 
-# The shells of macOS read /etc/zshrc_NAME or /etc/bashrc_NAME for it, which the role base puts there for the prompt.
 TERM_PROGRAM = "darwin.jail"
 
-# Where descriptions of terminals are, below a home and the system's, and what most terminals are like.
 TERMINFO = (".terminfo", "/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 LIKELY = ("xterm-256color", "xterm", "vt100")
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 
 from ..errors import OperationError
 
-# What one module of a program has from another stands above it in the same text: such an import takes one line.
-# Comments need not travel.
+# What one module of a program imports from another stands above it in the same text. Comments need not travel.
 LEFT_OUT = ("from .", "from __future__ ", "#")
 
 
@@ -23,9 +23,20 @@ def source(module: ModuleType) -> str:
     return text.decode() if isinstance(text, bytes) else text  # the loader of Ansible's controller gives bytes
 
 
+def lines_of(text: str) -> Iterator[str]:
+    """The lines of a module that a program needs: without imports of its own modules, and without comments."""
+    in_import = False
+    for line in text.splitlines():
+        word = line.strip()
+        if in_import:
+            in_import = word != ")"
+        elif word.startswith(LEFT_OUT):
+            in_import = word.endswith(" import (")
+        else:
+            yield line
+
+
 def program(*modules: ModuleType, call: str) -> str:
     """The text of several modules, which need nothing but the standard library and each other, then a call."""
-    lines = [
-        line for module in modules for line in source(module).splitlines() if not line.strip().startswith(LEFT_OUT)
-    ]
+    lines = [line for module in modules for line in lines_of(source(module))]
     return "\n".join(["from __future__ import annotations", *lines, call, ""])

@@ -221,7 +221,7 @@ stats:
   sample: {files: 50362, bytes: 559149672, bytes_packed: 246416051, bytes_new: 0, seconds: 0.6}
 """
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.exchange import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {

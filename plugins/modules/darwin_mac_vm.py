@@ -122,7 +122,7 @@ vms:
 """
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.arrange import DRIVERS, arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.lifecycle import DRIVERS, arrange
 
 VM = {
     "name": {"required": True},

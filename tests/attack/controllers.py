@@ -16,8 +16,8 @@ from connections import FailedError, Link
 from entries import CONNECTION, JAIL, REPORT
 from macs import MAC, TOP, Mac
 from outside import SECRET
-from pictures import picture, unlike
 from stand_in_inventory import ask
+from tree_snapshots import picture, unlike
 
 HOST = "hostile"
 SECONDS = 60

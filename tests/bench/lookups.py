@@ -16,8 +16,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from dns_relay_mac import Mac, address_of, mac_in_temporary_directory, number_in
 from libinfo import Libinfo
-from relayed import Mac, address_of, mac_in_temporary_directory, number_in
 from rows import FailedError, Figures
 from standin.mdnsresponder import Responder
 from waiting import until

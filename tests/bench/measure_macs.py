@@ -29,10 +29,10 @@ TESTS = Path(__file__).resolve().parents[1]
 for folder in ("fixtures", "tools", "standin/root/usr/lib/python3.11", "../.cache/collections"):
     sys.path.insert(0, str(TESTS / folder))
 
-import fleet_answers as answers  # noqa: E402
+import fleet_reports as answers  # noqa: E402
 import lookups  # noqa: E402
+from connection_place import ENVIRONMENT, MAC, STANDIN, TOP, Place, linked  # noqa: E402
 from connections import Link  # noqa: E402
-from linked import ENVIRONMENT, MAC, STANDIN, TOP, Place, linked  # noqa: E402
 from rows import Bench, Contender, FailedError, Figures, Row, arguments  # noqa: E402
 
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))

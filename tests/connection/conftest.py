@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from connection_place import MAC, Place, linked
 from connections import Link
 from controller import Controller, LinkOnMac, NoPythonError
-from linked import MAC, Place, linked
 
 
 @pytest.fixture(scope="session")

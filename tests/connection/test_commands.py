@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from connection_place import ENVIRONMENT, JAIL, MAC, Place
 from controller import FOLDER, Controller
-from linked import ENVIRONMENT, JAIL, MAC, Place
 
 IN_A_JAIL = "test -e /AppleInternal/XBS/.isChrooted && id -un"
 """The Mac has no such file."""

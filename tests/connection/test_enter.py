@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from connection_place import MAC, Place
 from connections import Link
-from linked import MAC, Place
 
 ENTER = "sudo -n /Library/PrivilegedHelperTools/darwin.jail/enter"
 PLAY = "[{hosts: macs, become: true, gather_facts: false, roles: [{role: darwin.jail.mac}]}]\n"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from connection_place import JAIL, MAC, TOOLS, Place
 from connections import FailedError, Link, Ran
-from linked import JAIL, MAC, TOOLS, Place
 
 HOST = f"{JAIL}-{MAC}"
 OUT = "/private/tmp/mac"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from connection_place import MAC, Place
 from connections import FailedError, Link
-from linked import MAC, Place
 
 OURS = {"ansible_connection": "darwin.jail.chroot", "jail_mac": MAC}
 ENTER = "sudo -n /Library/PrivilegedHelperTools/darwin.jail/enter"

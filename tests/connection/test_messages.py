@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from linked import MAC, TOP, Place
+from connection_place import MAC, TOP, Place
 
 PAGE = (TOP / "docs/messages.md").read_text()
 LISTED = dict(re.findall(r"^\| \[(.*?)\]\(#.*?\) \| (.*) \|$", PAGE, re.MULTILINE))

@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from connection_place import ENVIRONMENT, JAIL, MAC, TOOLS, Place
 from connections import FailedError, Link
-from linked import ENVIRONMENT, JAIL, MAC, TOOLS, Place
 
 HOST = f"{JAIL}-{MAC}"
 HOMEBREW = "/opt/homebrew/bin/python3"

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 import pytest
+from connection_place import Place
 from connections import Link
 from controller import Controller
-from linked import Place
 
 ODD = "a 'b' \"c\" $HOME \N{SNOWMAN} *"
 SOUND = re.compile(r"^(\S+) +: ok=.*unreachable=0 +failed=0", re.MULTILINE)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from linked import MAC, Place
+from connection_place import MAC, Place
 from shell import ENTER, by_ssh
-from typist import Typist
+from terminal_user import Typist
 
 TMUX = "/usr/local/bin/tmux"
 

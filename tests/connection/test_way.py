@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from connection_place import MAC, STANDIN, Place
 from connections import FailedError, Link
-from linked import MAC, STANDIN, Place
 from stand_in_inventory import ask
 
 OURS = {"ansible_connection": "darwin.jail.chroot", "jail_mac": ""}

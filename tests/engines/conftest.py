@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from check import no_stand_in
-from released import busy_mac, installed
+from installed_collection import busy_mac, installed
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from released import TOP, on_mac
+from installed_collection import TOP, on_mac
 from stand_in_inventory import ask
 
 EXAMPLE = TOP / "docs/examples/packer.pkr.hcl"

@@ -18,7 +18,7 @@ from typing import Any
 
 import ansible_runner
 import pytest
-from released import ENTRY, MANY, TOP, on_mac
+from installed_collection import ENTRY, MANY, TOP, on_mac
 from stand_in_inventory import ask, inventory
 
 JAIL = "/private/var/jails/engine"

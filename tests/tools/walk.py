@@ -28,9 +28,9 @@ from uuid import NAMESPACE_DNS, uuid5
 CHECKOUT = Path(__file__).parents[2]
 sys.path.insert(0, str(CHECKOUT / "tests/fixtures"))
 
-from documented import BLOCKS, COMMANDS, Block  # noqa: E402
+from documented_examples import BLOCKS, COMMANDS, Block  # noqa: E402
 from stand_in_inventory import STANDIN, ask  # noqa: E402
-from typist import SEQUENCE  # noqa: E402
+from terminal_user import SEQUENCE  # noqa: E402
 
 PASSWORD = "admin"  # noqa: S105 (of all users of a stand-in)
 ASKED = re.compile(r"password( for \w+)?: ?$", re.IGNORECASE)

@@ -14,7 +14,7 @@ from .macos.launchd import Step
 from .system.rooted import Root
 
 NOTES = b"/private/var/db/darwin.jail/images"
-"""Which layers were made of which jail, see image/known.py."""
+"""Which layers were made of which jail, see image/layer_cache.py."""
 OF_HOSTS = (b"/private/var/db/darwin.jail/layouts", b"/private/var/db/darwin.jail/manifests")
 """What is in these has the name of a host of the inventory."""
 

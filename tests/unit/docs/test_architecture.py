@@ -8,7 +8,7 @@ import re
 import tomllib
 
 import pytest
-from documented import CHECKOUT
+from documented_examples import CHECKOUT
 
 PAGE = (CHECKOUT / "docs/architecture.md").read_text()
 UTILS = CHECKOUT / "plugins/module_utils/_jail"

@@ -28,7 +28,7 @@ from ansible.plugins.loader import module_loader
 from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
-from documented import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
+from documented_examples import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
 from templates import trusted
 
 ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections")}

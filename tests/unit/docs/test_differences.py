@@ -9,7 +9,7 @@ import re
 from functools import cache
 
 import pytest
-from documented import CHECKOUT
+from documented_examples import CHECKOUT
 
 PAGE = CHECKOUT / "docs/macos.md"
 HEADING = "## Where macOS differs from Linux, and what tests have in its place"

@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release im
     RELEASES,
     processors,
 )
-from documented import CHECKOUT
+from documented_examples import CHECKOUT
 from host import releases
 
 HOMES = {

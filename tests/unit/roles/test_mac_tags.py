@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from linked import ENVIRONMENT
+from connection_place import ENVIRONMENT
 
 PARTS = {
     "clt": "Install the Command Line Tools by Software Update",

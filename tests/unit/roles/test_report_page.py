@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fleet_answers as answers
+import fleet_reports as answers
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -15,7 +15,7 @@ import pytest
 import pythons
 import yaml
 from ansible_versions import Series
-from documented import CHECKOUT
+from documented_examples import CHECKOUT
 
 NEWEST, SECOND, *_OTHERS, OLDEST = pythons.known()
 TO_COME = "3.99"

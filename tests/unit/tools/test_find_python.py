@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pythons
 import yaml
-from documented import CHECKOUT
+from documented_examples import CHECKOUT
 
 TOOL = CHECKOUT / "tests/tools/find-python"
 NEWEST, SECOND, *_OTHERS, OLDEST = pythons.known()

@@ -5,7 +5,7 @@
 
 Digests are compared, and every entry of every layer is looked at: before
 anything is written, or each right before it is, where the jail is taken back
-when something is refused (at_once.py). Names that are absolute, hold `..` or lie
+when something is refused (one_pass.py). Names that are absolute, hold `..` or lie
 below a link or a file are refused, and so are hard links to anything but a
 file or link of the image, links that climb out of the jail, devices that a Mac
 has not in /dev, whatever touches the collection's own directory, whiteouts that

@@ -27,18 +27,18 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import thinning
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
-from ansible_collections.darwin.jail.plugins.module_utils._jail.vm import arrange as vms
+from ansible_collections.darwin.jail.plugins.module_utils._jail.vm import lifecycle as vms
 from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.machine import User
 from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes import apfs_volume as volumes
 from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes import time_machine as time_machines
-from bound import PROGRAM, UMOUNT, needs_bindfs
+from bindfs_mounts import PROGRAM, UMOUNT, needs_bindfs
 from containers import environment
 from containers import program as peer
+from dns_relay_mac import Mac
 from faults import Module, SmallMac, Trial, went_well
 from launchctl import Launchctl
 from mac_programs import devfs_program, diskutil, tmutil, vmrun
 from registry import registry
-from relayed import Mac
 from volumes import lacks, volume
 from writing_modules import JAIL, RUNS, TRIED_ELSEWHERE, Run
 

@@ -20,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
-from bound import UMOUNT, lazy_unmount
+from bindfs_mounts import UMOUNT, lazy_unmount
 from launchctl import Launchctl
 
 

@@ -27,9 +27,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree import fill
-from pictures import Seen, picture, unlike
 from small_mac import JAIL, Outcome, SmallMac, swap
 from system_calls import CALLS, before_call, start
+from tree_snapshots import Seen, picture, unlike
 
 ALL = "DARWIN_JAIL_KILLS" in os.environ
 SOME = 12

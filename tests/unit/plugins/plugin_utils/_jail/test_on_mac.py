@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import on_mac
-from linked import ENVIRONMENT
+from connection_place import ENVIRONMENT
 
 SSH = """#!/bin/sh
 for command do :; done

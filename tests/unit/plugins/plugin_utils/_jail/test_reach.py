@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import r
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import ADVICE, advised
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.report import row
 from connections import QUIET, TOP
-from fleet_answers import unreachable
+from fleet_reports import unreachable
 
 AWAY = "192.0.2.1"
 NETWORK = f'ip link set lo up && ip route add unreachable {AWAY} && exec "$@"'

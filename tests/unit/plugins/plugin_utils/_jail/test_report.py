@@ -9,7 +9,7 @@ import io
 import json
 from typing import Any
 
-import fleet_answers as answers
+import fleet_reports as answers
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.darwin.jail.plugins.filter.report import report

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import macho_files as make
-import published
+import published_binaries
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import signing
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.binaries import Binaries, MachOSlice
@@ -91,6 +91,6 @@ def test_every_cause_says_why_how_sure_and_what_to_do() -> None:
 
 
 def test_the_published_node_is_the_one_that_was_reported(tmp_path: Path) -> None:
-    (node,) = [path for path in published.files(published.HARDENED) if path.name == "node"]
+    (node,) = [path for path in published_binaries.files(published_binaries.HARDENED) if path.name == "node"]
     (found,) = signing.check(images(tmp_path, node=node.read_bytes())).refused
     assert (found.cause, found.image.path) == ("hardened", b"node")

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.exchange import exchange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import INDEX_TYPES, digest_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from containers import contents, run

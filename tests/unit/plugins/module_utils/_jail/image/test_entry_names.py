@@ -22,9 +22,9 @@ from containers import contents
 from foreign_images import Members, archive, member, put
 from image_jails import fill
 
-from .test_present import STATE, marker, unpacked
-from .test_present import test_a_killed_run_is_finished as a_killed_run
-from .test_present import test_the_same_tree_in_four_runs as four_runs
+from .test_deploy import STATE, marker, unpacked
+from .test_deploy import test_a_killed_run_is_finished as a_killed_run
+from .test_deploy import test_the_same_tree_in_four_runs as four_runs
 
 OWN, CHAIN = "lies where the collection keeps its own files", "every jail has, and cannot be replaced or hidden"
 REFUSED = {

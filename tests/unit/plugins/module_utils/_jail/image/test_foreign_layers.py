@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, inspection, present, unpacking
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy, inspection, unpacking
 from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from containers import contents
 from foreign_images import archive, member, put
 
-from .test_present import STATE, marker, unpacked
+from .test_deploy import STATE, marker, unpacked
 
 LOOP = [
     member("a", tarfile.SYMTYPE, "/etc"),
@@ -114,7 +114,7 @@ def test_directories_without_end_that_entries_only_imply(
     put(place, archive(*(member(f"{number}/" + "x/" * 9) for number in range(4))))
     where = (request.getfixturevalue("folded") if volume == "folding" else place) / "new"
     with pytest.raises(InputError, match="it has more than 30 entries, which is the limit: of a test"):
-        present.unpack(str(where), str(place / "image"), "latest", False)
+        deploy.unpack(str(where), str(place / "image"), "latest", False)
     assert not where.exists()
 
 

@@ -16,14 +16,14 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image import logins, tools, transport
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.exchange import exchange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import INDEX_TYPE, MANIFEST_TYPE, digest_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from answers import answering, errors
 from containers import environment, program
 from image_jails import Make
 from registry import Registry, registry
+from registry_answers import answering, errors
 
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},

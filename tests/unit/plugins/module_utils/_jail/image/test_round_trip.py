@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import Settings
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.deploy import unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.present import unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from containers import contents
 from image_jails import Make

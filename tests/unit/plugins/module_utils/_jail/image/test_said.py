@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.exchange import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
 from image_jails import Make
-from reports import Reports, slow_down
+from progress_reports import Reports, slow_down
 
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},

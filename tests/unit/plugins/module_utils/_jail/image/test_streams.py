@@ -21,7 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Li
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree import decompression
 from foreign_images import archive, member, put
 
-from .test_present import unpacked
+from .test_deploy import unpacked
 
 FEW = Limit(3, "compressed streams", "of a reason")
 SKIPPED = (0x184D2A53).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image import logins, tools, transport
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.exchange import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import run_directories
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from containers import contents, environment, program
 from image_jails import Make
+from progress_reports import Reports, slow_down
 from registry import Registry, registry
-from reports import Reports, slow_down
 
 STATE = "private/var/db/darwin.jail"
 OPTIONS: dict[str, Any] = {

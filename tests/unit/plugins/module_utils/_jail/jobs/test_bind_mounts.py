@@ -19,7 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, third_party
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
-from bound import PROGRAM, UMOUNT, is_mounted, lazy_unmount, needs_bindfs
+from bindfs_mounts import PROGRAM, UMOUNT, is_mounted, lazy_unmount, needs_bindfs
 from launchctl import Launchctl
 
 

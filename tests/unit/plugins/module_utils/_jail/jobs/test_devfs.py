@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import devf
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, third_party
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
-from bound import UMOUNT, lazy_unmount
+from bindfs_mounts import UMOUNT, lazy_unmount
 from launchctl import Launchctl
 from mac_programs import MOUNT, devfs_program
 from waiting import until

@@ -19,9 +19,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import dns
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, third_party
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import program
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from dns_relay_mac import Mac, mac_in_temporary_directory
 from launchctl import Launchctl
 from libinfo import Libinfo
-from relayed import Mac, mac_in_temporary_directory
 
 
 @pytest.fixture

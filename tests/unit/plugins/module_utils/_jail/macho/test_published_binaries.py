@@ -12,7 +12,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import published
+import published_binaries
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import FormatError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho import code_signature, macho
@@ -27,7 +27,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.macho impo
 lief = pytest.importorskip("lief")
 macholib = pytest.importorskip("macholib.MachO")
 
-EVERY = [*published.WHEELS, *published.PACKAGES, published.HARDENED]
+EVERY = [*published_binaries.WHEELS, *published_binaries.PACKAGES, published_binaries.HARDENED]
 
 LIEF_KINDS = {
     lief.MachO.DylibCommand.TYPE.LOAD_DYLIB: "load",
@@ -52,7 +52,7 @@ def cpu(arch: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("package", EVERY)
 def test_against_lief(package: str) -> None:
-    for path in published.files(package):
+    for path in published_binaries.files(package):
         ours, theirs = [code for _part, code in read(path)], lief.MachO.parse(str(path), lief.MachO.ParserConfig.quick)
         assert theirs is not None
         assert len(ours) == theirs.size
@@ -81,7 +81,7 @@ def _compare_with_lief(ours: Slice, theirs: Any) -> None:
 
 @pytest.mark.parametrize("package", EVERY)
 def test_against_macholib(package: str) -> None:
-    for path in published.files(package):
+    for path in published_binaries.files(package):
         ours, theirs = [code for _part, code in read(path)], macholib.MachO(str(path)).headers
         assert [cpu(one.arch) for one in ours] == [
             (other.header.cputype, other.header.cpusubtype & 0xFFFFFF) for other in theirs
@@ -96,7 +96,7 @@ def test_against_macholib(package: str) -> None:
 
 @pytest.mark.parametrize("package", EVERY)
 def test_every_page_of_a_signed_file_has_the_hash_that_is_found(package: str) -> None:
-    for path in published.files(package):
+    for path in published_binaries.files(package):
         for part, code in read(path):
             signature = code_signature.read(part, code)
             assert (signature is None) == (code.signature is None)
@@ -127,14 +127,14 @@ def _places(data: bytes, what: bytes) -> list[int]:
 
 
 def test_node_is_signed_by_its_foundation_and_hardened() -> None:
-    (path,) = [path for path in published.files(published.HARDENED) if path.name == "node"]
+    (path,) = [path for path in published_binaries.files(published_binaries.HARDENED) if path.name == "node"]
     ((part, code),) = read(path)
     found = code_signature.read(part, code)
     assert found == Signature(code_signature.RUNTIME, "node", "HX7739G8FX", DEVELOPER_ID)
 
 
 def test_what_go_and_rust_link_is_signed_by_the_linker() -> None:
-    (path,) = published.files("@esbuild/darwin-arm64@0.28.2")
+    (path,) = published_binaries.files("@esbuild/darwin-arm64@0.28.2")
     ((part, code),) = read(path)
     found = code_signature.read(part, code)
     assert found
@@ -142,7 +142,7 @@ def test_what_go_and_rust_link_is_signed_by_the_linker() -> None:
 
 
 def test_a_real_universal_file_cut_off() -> None:
-    (path,) = published.files("fsevents@2.3.3")
+    (path,) = published_binaries.files("fsevents@2.3.3")
     data = path.read_bytes()
     whole = [code for _part, code in read(path)]
     assert [code.arch for code in whole] == ["x86_64", "arm64"]
@@ -164,9 +164,11 @@ LIBRARY = "int answer(void) { return 42; }"
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program and its library, as clang and a linker make them for Apple silicon."""
     folder = tmp_path_factory.mktemp("compiled")
-    published.compile_c(folder, "libanswer.dylib", LIBRARY, "-shared", "-Wl,-install_name,@rpath/libanswer.dylib")
+    published_binaries.compile_c(
+        folder, "libanswer.dylib", LIBRARY, "-shared", "-Wl,-install_name,@rpath/libanswer.dylib"
+    )
     rpath = "-Wl,-rpath,@executable_path/../lib"
-    return published.compile_c(folder, "ask", PROGRAM, "libanswer.dylib", rpath).parent
+    return published_binaries.compile_c(folder, "ask", PROGRAM, "libanswer.dylib", rpath).parent
 
 
 def test_what_a_compiler_makes(compiled: Path) -> None:

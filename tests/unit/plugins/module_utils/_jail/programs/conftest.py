@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from relayed import Mac, mac_in_temporary_directory
+from dns_relay_mac import Mac, mac_in_temporary_directory
 from standin.mdnsresponder import Responder
 from waiting import until
 

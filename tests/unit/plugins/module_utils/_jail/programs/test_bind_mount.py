@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.host import exchange
-from bound import PROGRAM, is_mounted, lazy_unmount, needs_bindfs
+from bindfs_mounts import PROGRAM, is_mounted, lazy_unmount, needs_bindfs
 from waiting import until
 
 

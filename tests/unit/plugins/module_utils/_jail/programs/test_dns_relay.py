@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import daemon, dns_relay, socket_peer
+from dns_relay_mac import PROGRAM, QUICKLY, Mac, address_of
 from libinfo import Libinfo, LookupFailedError
-from relayed import PROGRAM, QUICKLY, Mac, address_of
 from standin import dnssd
 from standin.mdnsresponder import Responder
 from waiting import until

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import daemon, dns_relay
+from dns_relay_mac import PROGRAM, Mac
 from libinfo import Libinfo, LookupFailedError
-from relayed import PROGRAM, Mac
 from standin.mdnsresponder import Responder
 from waiting import until
 

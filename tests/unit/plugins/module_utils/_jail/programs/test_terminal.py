@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import terminal
-from typist import Typist
+from terminal_user import Typist
 from waiting import until
 
 HERE = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pictures import picture, unlike
 from random_trees import ITEMS, Item, differences, grow, same_files
+from tree_snapshots import picture, unlike
 
 SOAK = "DARWIN_JAIL_KILLS" in os.environ
 MANY = 100_000

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-from deeds import DEEDS, do, make_directory, make_file
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pictures import Seen, picture, unlike
 from random_trees import ITEMS, Item, grow
+from tree_edits import DEEDS, do, make_directory, make_file
+from tree_snapshots import Seen, picture, unlike
 
 STATE = b"private/var/db/darwin.jail"
 ENTRIES = [

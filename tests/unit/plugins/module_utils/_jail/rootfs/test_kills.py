@@ -20,8 +20,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
-from pictures import Seen, picture, unlike
 from system_calls import start
+from tree_snapshots import Seen, picture, unlike
 
 KILLS = int(os.environ.get("DARWIN_JAIL_KILLS", "12"))
 """How often a build is killed; `make soak` does it 200 times."""

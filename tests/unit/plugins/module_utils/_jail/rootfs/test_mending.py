@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-from deeds import DONE, do, foreign
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_trees import ITEMS, Item, differences, grow
+from tree_edits import DONE, do, foreign
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
 

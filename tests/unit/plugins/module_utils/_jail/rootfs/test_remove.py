@@ -22,7 +22,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host, run_directories
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import locked_directory
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
-from bound import needs_bindfs
+from bindfs_mounts import needs_bindfs
 from system_calls import before_call, die, fail, refusal
 from waiting import until
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import MARGIN, BuildSpec, build
-from pictures import picture, unlike
+from tree_snapshots import picture, unlike
 from volumes import volume as mounted
 
 MB = 1_000_000

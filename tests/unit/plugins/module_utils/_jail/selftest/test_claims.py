@@ -21,7 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims 
 )
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import SUBJECTS, in_order
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.scene import NotTriedError, Scene, ask
-from scenes import CLAIMS, scene
+from selftest_scenes import CLAIMS, scene
 
 PAGE = Path(__file__).parents[6] / "docs/macos.md"
 HEADINGS = re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE)

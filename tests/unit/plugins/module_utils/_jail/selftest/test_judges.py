@@ -25,9 +25,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims 
     judge,
 )
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import call_probes
+from dns_relay_mac import mac_in_temporary_directory
 from launchctl import Launchctl
-from relayed import mac_in_temporary_directory
-from scenes import CLAIMS, OK, scene
+from selftest_scenes import CLAIMS, OK, scene
 from waiting import until
 
 

@@ -31,7 +31,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress 
     Progress,
     reported,
 )
-from reports import Reports
+from progress_reports import Reports
 from waiting import until
 from xnu_poll import Poll
 

@@ -22,7 +22,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Op
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import descent, removal
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.descent import Descent
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
-from bound import needs_bindfs
+from bindfs_mounts import needs_bindfs
 from system_calls import CALLS, before_call, refusal
 from waiting import until
 

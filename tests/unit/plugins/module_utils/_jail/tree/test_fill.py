@@ -19,7 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree import directory, fill
-from reports import Reports, slow_down
+from progress_reports import Reports, slow_down
 
 STAGE = "private/var/db/darwin.jail/stage"
 

@@ -19,7 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec impo
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at
 from macho_files import Sign, build_version, universal
 from macho_files import thin as slice_of
-from published import WHEELS, files
+from published_binaries import WHEELS, files
 
 from ...conftest import Make, paths
 

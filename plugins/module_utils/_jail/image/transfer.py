@@ -15,10 +15,10 @@ from ..result import Result
 from ..system import host, progress
 from . import archive
 from .config import Settings
+from .deploy import is_made_of, place_for, unpack
 from .export import export
 from .layout import open_layout
 from .platforms import digest_for_this_mac
-from .present import is_made_of, place_for, unpack
 from .transport import Registry, RegistryAuth
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

@@ -5,7 +5,7 @@
 
     index -> manifest -> config -> all layers inspected -> entry -> layer after layer -> entry complete
 
-Where nothing is yet, layers are inspected and put into the jail in one pass, see at_once.py.
+Where nothing is yet, layers are inspected and put into the jail in one pass, see one_pass.py.
 
 A run that is killed is finished by the next one, from the layer on that was at work, or from the first one on when
 that layer replaces what it needs itself. What came into a closed jail goes: no digest told yet what it is.
@@ -33,10 +33,10 @@ from ..system.lock import BuildLock
 from ..system.rooted import Root
 from . import platforms
 from .applying import Applier
-from .at_once import AtOnce, GivenUpError
 from .config import Layer
 from .inspection import PACKED, Inspection, refuse_other, unpacked
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
+from .one_pass import AtOnce, GivenUpError
 from .unpacking import entries
 from .zstd import UnpackedZstd
 

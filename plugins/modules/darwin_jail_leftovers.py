@@ -68,7 +68,7 @@ leftovers:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.leftovers import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.leftovers import clean_up
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
@@ -79,7 +79,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(params["jails"], params["hosts"], check)
+    return clean_up(params["jails"], params["hosts"], check)
 
 
 def main() -> None:

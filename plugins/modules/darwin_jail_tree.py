@@ -111,7 +111,7 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.tree.fill import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.tree.fill import ensure
 
 SPEC = {
     "jail": {"type": "path", "required": True},
@@ -125,7 +125,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(**params, check=check)
+    return ensure(**params, check=check)
 
 
 def main() -> None:

@@ -102,7 +102,7 @@ cache_dir:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.user_tmp import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.user_tmp import ensure
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
@@ -117,7 +117,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return arrange(**params, check=check)
+    return ensure(**params, check=check)
 
 
 def main() -> None:

@@ -122,7 +122,7 @@ vms:
 """
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.lifecycle import DRIVERS, arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.vm.lifecycle import DRIVERS, ensure
 
 VM = {
     "name": {"required": True},
@@ -143,7 +143,7 @@ SPEC = {
 
 
 def main() -> None:
-    run(arrange, SPEC)
+    run(ensure, SPEC)
 
 
 if __name__ == "__main__":

@@ -88,15 +88,15 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
         specs = [wanted(number, item, opened.root) for number, item in enumerate(files)]
         asked = sorted(specs, key=lambda want: want.path)
         opened.lock(check)
-        repairs = user_tmp.missing(opened, owners)
+        changes = user_tmp.plan_changes(opened, owners)
         for want in asked:
             for step in [] if is_mounted(opened, want) else plan(opened.root, want):
                 planned.setdefault(step, want)
         if not check:
-            user_tmp.repair(opened, repairs)
+            user_tmp.apply(opened, changes)
             carry_out_all(opened.root, planned)
     steps = [
-        *(Step("change" if one.why else "create", one.directory.rel, "directory", one.why) for one in repairs),
+        *(Step("change" if one.why else "create", one.directory.rel, "directory", one.why) for one in changes),
         *planned,
     ]
     values = {"operations": [step.report() for step in steps], "operations_total": len(steps)}

@@ -46,7 +46,7 @@ class Leftover(NamedTuple):
     """What to do about it."""
 
 
-def arrange(jails_too: bool, hosts: Collection[str], check: bool) -> Result:
+def clean_up(jails_too: bool, hosts: Collection[str], check: bool) -> Result:
     """Remove what is on this Mac for jails that are gone; with `jails_too` also what is left of jails themselves."""
     if os.geteuid() != 0:
         raise InputError("cannot look for what jails left: only root can: set become: true")

@@ -65,7 +65,7 @@ class Directory(NamedTuple):
     gid: int = 0
 
 
-class Repair(NamedTuple):
+class Change(NamedTuple):
     """One that is not as it should be."""
 
     directory: Directory
@@ -113,7 +113,7 @@ def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: st
     return Owner(unsigned(uid), unsigned(gid), uuid)
 
 
-def wanted(owner: Owner) -> list[Directory]:
+def expected_directories(owner: Owner) -> list[Directory]:
     """What should be there, from the top down (Libc darwin/_dirhelper.c 222-449)."""
     path, uid, gid = owner.rel, owner.uid, owner.gid
     return [
@@ -126,13 +126,13 @@ def wanted(owner: Owner) -> list[Directory]:
     ]
 
 
-def plan(root: Root, directories: list[Directory]) -> list[Repair]:
+def plan(root: Root, directories: list[Directory]) -> list[Change]:
     """What is missing or wrong; InputError when something else has the name of a directory."""
-    repairs = []
+    changes = []
     for directory in directories:
         status = root.lstat(directory.rel)
         if status is None:
-            repairs.append(Repair(directory))
+            changes.append(Change(directory))
             continue
         _refuse_other(root, directory.rel, status.st_mode)
         why = []
@@ -141,8 +141,8 @@ def plan(root: Root, directories: list[Directory]) -> list[Repair]:
         if (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
             why.append(f"owner {status.st_uid}:{status.st_gid} -> {directory.uid}:{directory.gid}")
         if why:
-            repairs.append(Repair(directory, ", ".join(why)))
-    return repairs
+            changes.append(Change(directory, ", ".join(why)))
+    return changes
 
 
 def owner_of(root: Root, user: str) -> Owner:
@@ -150,27 +150,29 @@ def owner_of(root: Root, user: str) -> Owner:
     return find_owner(root, user, None, None, None)
 
 
-def missing(jail: Jail, owners: Sequence[Owner]) -> list[Repair]:
+def plan_changes(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
     """What the directories of users lack, each once; InputError when it cannot be made."""
     if owners:
         _refuse_odd_var(jail.root)
-    repairs = plan(jail.root, list(dict.fromkeys(directory for owner in owners for directory in wanted(owner))))
-    for one in repairs:
+    changes = plan(
+        jail.root, list(dict.fromkeys(directory for owner in owners for directory in expected_directories(owner)))
+    )
+    for one in changes:
         _refuse_mounts(jail, one.directory.rel)
-    return repairs
+    return changes
 
 
-def repair(jail: Jail, repairs: Sequence[Repair]) -> None:
-    for one in repairs:
+def apply(jail: Jail, changes: Sequence[Change]) -> None:
+    for one in changes:
         jail.root.make_dir(*one.directory)
 
 
 def present(jail: Jail, owner: Owner, check: bool) -> list[str]:
     """Make and correct the directories of a user; returns what was done."""
-    repairs = missing(jail, [owner])
+    changes = plan_changes(jail, [owner])
     if not check:
-        repair(jail, repairs)
-    return [one.describe() for one in repairs]
+        apply(jail, changes)
+    return [one.describe() for one in changes]
 
 
 def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
@@ -223,9 +225,7 @@ def _refuse_odd_var(root: Root) -> None:
         )
 
 
-def arrange(
-    jail: str, user: str, uid: int | None, gid: int | None, uuid: str | None, state: str, check: bool
-) -> Result:
+def ensure(jail: str, user: str, uid: int | None, gid: int | None, uuid: str | None, state: str, check: bool) -> Result:
     """The work of the module."""
     with open_predicted(jail, check) as opened:
         owner = find_owner(opened.root, user, uid, gid, uuid)

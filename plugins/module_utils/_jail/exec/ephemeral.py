@@ -44,7 +44,7 @@ def clone_for_a_run(path: str, account: Account) -> Iterator[tuple[str, list[str
 def _furnish(clone: str, account: Account) -> None:
     """What no clone has by itself, as far as it can be had without a job: temporary directories, and names."""
     if user_tmp.uuid_of(account):
-        user_tmp.arrange(clone, account.name, None, None, None, "present", False)
+        user_tmp.ensure(clone, account.name, None, None, None, "present", False)
     folder, name = os.path.split(os.fsencode(SERVER))
     try:
         with Root(folder) as mac, Root(clone) as root, root.holder(SOCKET) as (there, socket):

@@ -32,7 +32,7 @@ APPLE_DOUBLE = b"._"
 _NONE: dict[str, bytes] = {}
 
 
-class ArchiveSupply:
+class ArchiveSource:
     """What `dest` is to hold, out of a tar archive that names it from the root of the Mac or from any place below."""
 
     shares = False
@@ -60,7 +60,7 @@ class ArchiveSupply:
     def nodes(self) -> Iterator[Node]:
         return iter(self._nodes.values())
 
-    def holds(self, path: bytes) -> bool:
+    def contains(self, path: bytes) -> bool:
         return path in self._nodes
 
     def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:

@@ -19,7 +19,7 @@ from .node import Node
 KEPT = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 
-class DirectorySupply:
+class DirectorySource:
     """Files are cloned where the volume allows it. No symbolic link is followed, no other volume entered.
 
     With `given_away`, what a file holds becomes somebody's. Whoever can write in a directory of the tree can put
@@ -38,7 +38,7 @@ class DirectorySupply:
     def close(self) -> None:
         self._root.close()
 
-    def holds(self, path: bytes) -> bool:
+    def contains(self, path: bytes) -> bool:
         return self._root.lstat(path) is not None
 
     def nodes(self) -> Iterator[Node]:

@@ -32,14 +32,14 @@ from ..system.name_collisions import Spellings
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..system.volume_names import names_of
-from .archive import ArchiveSupply
-from .directory import DirectorySupply
+from .archive import ArchiveSource
+from .directory import DirectorySource
 from .node import Node, TreeSource
 
 KINDS = ("files", "directories", "symlinks", "hardlinks")
 
 
-def arrange(
+def ensure(
     jail: str,
     dest: str,
     src: str,
@@ -51,37 +51,37 @@ def arrange(
 ) -> Result:
     """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
     with progress.reported(progress_file):
-        return _arrange(jail, dest, src, owner, group, holds, check)
+        return _ensure(jail, dest, src, owner, group, holds, check)
 
 
-def _arrange(
+def _ensure(
     jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
 ) -> Result:
     started = time.monotonic()
-    path, proof = _below_root(dest), _relative(holds)
+    path, required = _dest_path(dest), _required_path(holds)
     with open_predicted(jail, check) as opened:
-        possession = _owner(opened.root, owner, group)
+        new_owner = _owner(opened.root, owner, group)
         opened.lock(check)
-        if _is_filled(opened, path, proof):
+        if _is_filled(opened, path, required):
             return Result(False)
         remarks = opened.foretold
-        with closing(_supply(src, opened.path, path, proof, possession is not None)) as supply:
-            filling = _TreeWriter(opened.root, supply, possession)
-            filling.look(src)
+        with closing(_open_source(src, opened.path, path, required, new_owner is not None)) as source:
+            writer = _TreeWriter(opened.root, source, new_owner)
+            writer.measure(src)
             if not check:
                 with closing(BuildLock(f"fill {show(opened.root.outside(path))}")) as turn:
-                    filling.act(path, turn)
+                    writer.write(path, turn)
                     remarks = turn.remarks
-    sizes = {"bytes": filling.bytes, "bytes_cloned": filling.cloned, "skipped": supply.skipped}
-    stats = {**filling.counts, **sizes, "seconds": round(time.monotonic() - started, 3)}
-    described = f"+ /{show(path)} ({filling.counts['files']} files, {size(filling.bytes)}, from {src})"
+    sizes = {"bytes": writer.bytes, "bytes_cloned": writer.cloned, "skipped": source.skipped}
+    stats = {**writer.counts, **sizes, "seconds": round(time.monotonic() - started, 3)}
+    described = f"+ /{show(path)} ({writer.counts['files']} files, {size(writer.bytes)}, from {src})"
     return Result(True, {"stats": stats}, [described], remarks)
 
 
 # -- what is wanted ---------------------------------------------------------------
 
 
-def _below_root(dest: str) -> bytes:
+def _dest_path(dest: str) -> bytes:
     if not dest.startswith("/") or ".." in dest.split("/"):
         raise InputError(f"dest '{dest}' is not an absolute path without '..': give it as seen in the jail")
     path = canonical(os.fsencode(dest))
@@ -90,7 +90,7 @@ def _below_root(dest: str) -> bytes:
     return path
 
 
-def _relative(holds: str | None) -> bytes:
+def _required_path(holds: str | None) -> bytes:
     if holds and (holds.startswith("/") or ".." in holds.split("/")):
         raise InputError(f"holds '{holds}' is not a path below dest: give one without '..' and slash at its start")
     return os.fsencode(holds or "").strip(b"/")
@@ -105,7 +105,7 @@ def _owner(root: Root, owner: str | None, group: str | None) -> tuple[int, int] 
     return account.uid, find_jail_group(root, group) if group is not None else account.gid
 
 
-def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
+def _is_filled(jail: Jail, path: bytes, required: bytes) -> bool:
     """Whether the tree is there; InputError when something else is."""
     where = show(jail.root.outside(path))
     for point in jail.mounts():
@@ -118,31 +118,31 @@ def _is_filled(jail: Jail, path: bytes, proof: bytes) -> bool:
         raise InputError(f"cannot fill {where}: it is there and no directory: remove it first")
     with jail.root.directory(path) as fd:
         names = sorted(at.names(fd))
-    if not names or not proof or jail.root.lstat(path + b"/" + proof) is not None:
+    if not names or not required or jail.root.lstat(path + b"/" + required) is not None:
         return bool(names)
     shown = ", ".join(show(name) for name in names[:5])
-    raise InputError(f"cannot fill {where}: it holds {shown}, but no {show(proof)}: move away what it holds")
+    raise InputError(f"cannot fill {where}: it holds {shown}, but no {show(required)}: move away what it holds")
 
 
-def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) -> TreeSource:
+def _open_source(src: str, jail: bytes, path: bytes, required: bytes, given_away: bool) -> TreeSource:
     """The source; InputError when it lacks what the tree must hold."""
     real = host.real_path(src)
     if not os.path.lexists(real):
         raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
     if (jail + b"/").startswith(real.rstrip(b"/") + b"/") or (real + b"/").startswith(jail + b"/"):
         raise InputError(f"{src} and the jail {show(jail)} lie one in the other: choose a source outside of it")
-    supply: TreeSource
+    source: TreeSource
     if os.path.isdir(real):
-        supply = DirectorySupply(real, given_away)
+        source = DirectorySource(real, given_away)
     else:
-        supply = ArchiveSupply(os.fsdecode(real), path)
-    if proof and not supply.holds(proof):
-        supply.close()
-        hint = f": its names must begin with {show(path)}/ or below" if isinstance(supply, ArchiveSupply) else ""
+        source = ArchiveSource(os.fsdecode(real), path)
+    if required and not source.contains(required):
+        source.close()
+        hint = f": its names must begin with {show(path)}/ or below" if isinstance(source, ArchiveSource) else ""
         raise InputError(
-            f"{src} does not hold {show(proof)}, and so is not what /{show(path)} is to be filled with{hint}"
+            f"{src} does not hold {show(required)}, and so is not what /{show(path)} is to be filled with{hint}"
         )
-    return supply
+    return source
 
 
 # -- the work ---------------------------------------------------------------------
@@ -151,20 +151,20 @@ def _supply(src: str, jail: bytes, path: bytes, proof: bytes, given_away: bool) 
 class _TreeWriter:
     """One tree on its way into the jail."""
 
-    def __init__(self, root: Root, supply: TreeSource, owner: tuple[int, int] | None) -> None:
-        self._root, self._supply, self._owner = root, supply, owner
+    def __init__(self, root: Root, source: TreeSource, owner: tuple[int, int] | None) -> None:
+        self._root, self._source, self._owner = root, source, owner
         self._backend = backend()
         self.counts = dict.fromkeys(KINDS, 0)
         self.bytes = self.cloned = 0
 
-    def look(self, src: str) -> None:
+    def measure(self, src: str) -> None:
         """Count what there is to do, which reads all of the source; SpaceError when there is no room for it.
 
         InputError when two names of it are one on the jail's volume.
         """
         spellings = Spellings(names_of(self._root))
         progress.begin(progress.COMPARE)
-        for node in self._supply.nodes():
+        for node in self._source.nodes():
             if node.kind == "directories":
                 progress.done(progress.COMPARE)
             spellings.add(node.path)
@@ -177,10 +177,10 @@ class _TreeWriter:
                 "volume, and one of the two would be lost: rename one"
             )
         free = host.free_bytes(self._root.path)
-        if self.bytes > free and not self._supply.shares:
+        if self.bytes > free and not self._source.shares:
             raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)
 
-    def act(self, path: bytes, turn: BuildLock) -> None:
+    def write(self, path: bytes, turn: BuildLock) -> None:
         """Make the tree in the stage, then give it its name."""
         make_stage(self._root)
         staged = STAGING + b"/tree"
@@ -203,11 +203,11 @@ class _TreeWriter:
 
     def _make_all(self, staged: bytes) -> None:
         """Directories get their metadata last: what is put into them changes their times."""
-        top = Node(b"", stat.S_IFDIR | 0o755, 0, 0, time.time_ns()).owned(self._owner)
+        top = Node(b"", stat.S_IFDIR | 0o755, 0, 0, time.time_ns()).with_owner(self._owner)
         directories = {b"": top}
         self._make_dir(staged)
-        for node in self._supply.nodes():
-            mine = node.owned(self._owner)
+        for node in self._source.nodes():
+            mine = node.with_owner(self._owner)
             self._imply(staged, os.path.dirname(mine.path), directories)
             if stat.S_ISDIR(mine.st_mode):
                 self._imply(staged, mine.path, directories)
@@ -246,7 +246,7 @@ class _TreeWriter:
                     at.make_symlink(node.target, name, fd)
                     self._backend.finish_symlink(fd, name, node)
                 else:
-                    self.cloned += node.st_size if self._supply.copy(node, fd, name) else 0
+                    self.cloned += node.st_size if self._source.copy(node, fd, name) else 0
                     self._backend.finish_name(fd, name, node)
                     progress.done(progress.COPY, node.st_size)
         except OSError as exc:

@@ -35,7 +35,7 @@ class Node(NamedTuple):
             return "hardlinks"
         return {stat.S_IFDIR: "directories", stat.S_IFLNK: "symlinks"}.get(stat.S_IFMT(self.st_mode), "files")
 
-    def owned(self, owner: tuple[int, int] | None) -> Node:
+    def with_owner(self, owner: tuple[int, int] | None) -> Node:
         """The same in somebody's possession, if anybody's: setuid and setgid would then mean someone else."""
         if owner is None:
             return self
@@ -55,7 +55,7 @@ class TreeSource(Protocol):
     def nodes(self) -> Iterator[Node]:
         """All of the tree, the first name of a file before its others; InputError when it cannot be used."""
 
-    def holds(self, path: bytes) -> bool:
+    def contains(self, path: bytes) -> bool:
         """Whether there is something of this name in the tree."""
 
     def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:

@@ -57,7 +57,7 @@ class Fusion:
         found = self._read(self._vmx(name))
         return {key: int(found[word]) for key, word in SETTINGS.items() if DIGITS.fullmatch(found.get(word, ""))}
 
-    def growth(self, spec: MachineSpec) -> int | None:
+    def disk_growth(self, spec: MachineSpec) -> int | None:
         """A whole copy of the image."""
         folder = os.path.dirname(spec.image)
         sizes = [os.stat(entry.path).st_blocks * 512 for entry in os.scandir(folder) if entry.is_file()]
@@ -115,7 +115,7 @@ class Fusion:
     def delete(self, name: str) -> None:
         demand(self.user, self._vmrun("deleteVM", self._vmx(name)), "delete the virtual machine", name)
 
-    def concerns(self) -> list[str]:
+    def preflight_warnings(self) -> list[str]:
         return []
 
     def _vmrun(self, *words: str) -> list[str]:

@@ -40,7 +40,7 @@ HINTS = {
 """What a tool says when it will never run the machine, and what that means."""
 
 
-def arrange(params: Mapping[str, Any], check: bool) -> Result:
+def ensure(params: Mapping[str, Any], check: bool) -> Result:
     """What the module does."""
     driver = DRIVERS[params["tool"]](user_of(params["user"]), params["program"])
     specs = [MachineSpec(**vm) for vm in params["vms"]]
@@ -67,7 +67,7 @@ def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeo
     plans = {spec.name: plan(driver, running, spec) for spec in specs}
     jobs = {spec.name: launchd.plan_present(driver.job(spec.name, label(spec.name))) for spec in specs}
     diff = [step.describe for spec in specs for step in [*plans[spec.name], *jobs[spec.name]]]
-    warnings = driver.concerns() if any(jobs.values()) else []
+    warnings = driver.preflight_warnings() if any(jobs.values()) else []
     if check:
         return Result(bool(diff), {"vms": [describe(driver, spec, running) for spec in specs]}, diff, warnings)
     failures: dict[str, str] = {}
@@ -104,7 +104,7 @@ def refuse(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineS
             f"{len(others) + len(mine)} macOS guests would run on this Mac ({', '.join([*mine, *others])}): Apple's "
             f"licence and the kernel allow {MOST}; wish for fewer, or stop others"
         )
-    growths = [driver.growth(spec) for spec in new]
+    growths = [driver.disk_growth(spec) for spec in new]
     needed = sum(image_size if growth is None else growth for growth in growths)
     status = os.statvfs(driver.user.home)
     free = status.f_bavail * status.f_frsize // 10**9
@@ -118,7 +118,7 @@ def refuse(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineS
 def plan(driver: Driver, running: Mapping[str, bool], spec: MachineSpec) -> list[Step]:
     """What makes the machine, stopped, as it is to be; nothing when it is."""
     if spec.name not in running:
-        return [Step(f"+ virtual machine {spec.name} of {spec.image}", lambda: make(driver, spec))]
+        return [Step(f"+ virtual machine {spec.name} of {spec.image}", lambda: create(driver, spec))]
     found = driver.settings(spec.name)
     wrong = {key: value for key, value in spec.settings.items() if found.get(key) != value}
     if wrong.get("disk", 0) and wrong["disk"] < found.get("disk", 0):
@@ -137,7 +137,7 @@ def plan(driver: Driver, running: Mapping[str, bool], spec: MachineSpec) -> list
     return [Step(f"~ virtual machine {spec.name}: {what}", change)] if wrong else []
 
 
-def make(driver: Driver, spec: MachineSpec) -> None:
+def create(driver: Driver, spec: MachineSpec) -> None:
     driver.clone(spec)
     if spec.settings:
         driver.configure(spec.name, spec.settings)
@@ -161,18 +161,18 @@ def wait_for_ssh(driver: Driver, names: Sequence[str], timeout: float) -> dict[s
             why = fatal_log_line(name)
             if why:
                 failed[name] = why
-            elif not answers(driver.address(name)):
+            elif not answers_ssh(driver.address(name)):
                 continue
             waiting.remove(name)
         if waiting and time.monotonic() > deadline:
             late = f"it does not answer to ssh after {timeout:.0f} seconds"
-            return {**failed, **{name: f"{late}; {words(name)}" for name in waiting}}
+            return {**failed, **{name: f"{late}; {job_log(name)}" for name in waiting}}
         if waiting:
             time.sleep(PAUSE)
     return failed
 
 
-def answers(address: str | None) -> bool:
+def answers_ssh(address: str | None) -> bool:
     if not address:
         return False
     try:
@@ -186,10 +186,10 @@ def answers(address: str | None) -> bool:
 def fatal_log_line(name: str) -> str:
     """What the job said since it was started, when that is final."""
     said = launchd.log(label(name))
-    return next((f"{hint}; {words(name)}" for text, hint in HINTS.items() if text in said), "")
+    return next((f"{hint}; {job_log(name)}" for text, hint in HINTS.items() if text in said), "")
 
 
-def words(name: str) -> str:
+def job_log(name: str) -> str:
     said = launchd.log(label(name)).splitlines()[-5:]
     return f"its job says: {' / '.join(said)}" if said else "its job says nothing"
 

@@ -65,7 +65,7 @@ class Driver(Protocol):
     def settings(self, name: str) -> Mapping[str, int]:
         """cpu, memory and disk as they are, as far as the tool tells."""
 
-    def growth(self, spec: MachineSpec) -> int | None:
+    def disk_growth(self, spec: MachineSpec) -> int | None:
         """Gigabytes that a new one may come to take; None when nobody knows."""
 
     def check(self, spec: MachineSpec) -> None:
@@ -89,7 +89,7 @@ class Driver(Protocol):
     def delete(self, name: str) -> None:
         """Remove a stopped one and its disk."""
 
-    def concerns(self) -> list[str]:
+    def preflight_warnings(self) -> list[str]:
         """Warnings about what may hinder it."""
 
 

@@ -38,7 +38,7 @@ class Tart:
         got = self._get(name)
         return {"cpu": int(got["CPU"]), "memory": int(got["Memory"]), "disk": int(got["Disk"])}
 
-    def growth(self, spec: MachineSpec) -> int | None:
+    def disk_growth(self, spec: MachineSpec) -> int | None:
         """A clone shares what the image takes; an image that is not here yet tells no size."""
         for one in [*self._list("local"), *self._list("oci")]:
             if one["Name"] == spec.image:
@@ -81,7 +81,7 @@ class Tart:
     def delete(self, name: str) -> None:
         demand(self.user, [self.program, "delete", name], "delete the virtual machine", name)
 
-    def concerns(self) -> list[str]:
+    def preflight_warnings(self) -> list[str]:
         ended = run_as(self.user, [SECURITY, "show-keychain-info", "login.keychain"])
         if not ended.rc:
             return []

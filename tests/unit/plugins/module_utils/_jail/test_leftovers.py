@@ -91,7 +91,7 @@ LEFT = (without_marker, without_private, with_a_damaged_marker)
 
 
 def looked(jails_too: bool = False, hosts: tuple[str, ...] = (), check: bool = False) -> Result:
-    return leftovers.arrange(jails_too, hosts, check)
+    return leftovers.clean_up(jails_too, hosts, check)
 
 
 # -- with the jail ----------------------------------------------------------------------

@@ -52,7 +52,7 @@ def rootfs(*entries: str, **options: Any) -> Act:
 
 
 def users_directories(state: str) -> Act:
-    return lambda mac: user_tmp.arrange(f"{mac}{JAIL}", "someone", 502, 20, UUID, state, check=False)
+    return lambda mac: user_tmp.ensure(f"{mac}{JAIL}", "someone", 502, 20, UUID, state, check=False)
 
 
 def home_files(mac: str) -> Result:
@@ -124,7 +124,7 @@ DEEDS = {
     "given files": Deed([BUILT, old_files], home_files, ("Users", "Users/admin", "Users/admin/old/deep")),
     "filled": Deed(
         [BUILT],
-        lambda mac: fill.arrange(f"{mac}{JAIL}", "/usr/share/tree", f"{mac}/source/usr", "0", None, None, check=False),
+        lambda mac: fill.ensure(f"{mac}{JAIL}", "/usr/share/tree", f"{mac}/source/usr", "0", None, None, check=False),
         ("usr", "usr/share", STATE, f"{STATE}/stage"),
     ),
     "given a mount point": Deed([BUILT, old_files], mount_point, ("Users", "Users/admin")),

@@ -22,8 +22,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.directo
 from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.user_tmp import (
     ALPHABET,
     Owner,
-    arrange,
     encode,
+    ensure,
     find_owner,
     uuid_of,
 )
@@ -150,11 +150,11 @@ TREE = {
 
 
 def present(jail: Path, check: bool = False) -> Result:
-    return arrange(str(jail), "someone", UID, GID, WINCENT, "present", check)
+    return ensure(str(jail), "someone", UID, GID, WINCENT, "present", check)
 
 
 def absent(jail: Path, check: bool = False) -> Result:
-    return arrange(str(jail), "someone", UID, GID, WINCENT, "absent", check)
+    return ensure(str(jail), "someone", UID, GID, WINCENT, "absent", check)
 
 
 def tree(jail: Path) -> dict[str, tuple[int, int, int]]:

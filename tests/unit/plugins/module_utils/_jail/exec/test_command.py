@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts import directory_services
-from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.user_tmp import arrange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.user_tmp import ensure
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.command import Command, execute
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import enter
@@ -167,7 +167,7 @@ def test_the_users_own_temporary_directory(furnished: Path, tmp_path: Path, monk
     dscl.chmod(0o755)
     monkeypatch.setattr(directory_services, "DSCL", str(dscl))
     where = (str(furnished), "nobody", NOBODY.pw_uid, NOBODY.pw_gid, uuid)
-    made = arrange(*where, "present", check=False)
+    made = ensure(*where, "present", check=False)
     try:
         assert environment(perform(furnished, "env", user="nobody"))["TMPDIR"] == made.values["temp_dir"]
         text = 'cd "$TMPDIR" && : >mine && ls'
@@ -176,7 +176,7 @@ def test_the_users_own_temporary_directory(furnished: Path, tmp_path: Path, monk
         os.chown(own, 1, 1)
         assert environment(perform(furnished, "env", user="nobody"))["TMPDIR"] == TMP
     finally:
-        arrange(*where, "absent", check=False)
+        ensure(*where, "absent", check=False)
 
 
 # -- what it reads and writes -------------------------------------------------------

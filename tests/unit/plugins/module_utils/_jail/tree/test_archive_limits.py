@@ -25,7 +25,7 @@ from system_calls import in_child
 def put(jail: Path, data: bytes, name: str) -> None:
     path = jail.parent / name
     path.write_bytes(data)
-    fill.arrange(str(jail), "/opt/x", str(path), None, None, None, False)
+    fill.ensure(str(jail), "/opt/x", str(path), None, None, None, False)
 
 
 def packed(count: int, data: bytes = b"") -> bytes:
@@ -55,7 +55,7 @@ def test_members_without_end(empty_jail: Path, monkeypatch: pytest.MonkeyPatch) 
     more = empty_jail.parent / "more"
     more.write_bytes(packed(51))
     with pytest.raises(InputError, match="it has more than 50 members, which is the limit: of a test"):
-        archive.ArchiveSupply(str(more), b"opt/x")
+        archive.ArchiveSource(str(more), b"opt/x")
 
 
 def test_xz_that_asks_for_gigabytes(empty_jail: Path) -> None:

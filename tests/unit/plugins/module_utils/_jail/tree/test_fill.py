@@ -26,7 +26,7 @@ STAGE = "private/var/db/darwin.jail/stage"
 
 def put(jail: Path, src: Path | str, dest: str = "/opt/homebrew", check: bool = False, **options: Any) -> Result:
     asked = {"owner": None, "group": None, "holds": None, **options}
-    return fill.arrange(str(jail), dest, str(src), check=check, **asked)
+    return fill.ensure(str(jail), dest, str(src), check=check, **asked)
 
 
 @pytest.fixture
@@ -174,14 +174,14 @@ def test_sockets_are_left_out(empty_jail: Path, prefix: Path, monkeypatch: pytes
 
 def test_a_failure_leaves_nothing(empty_jail: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The volume becomes full at the last file."""
-    copy = directory.DirectorySupply.copy
+    copy = directory.DirectorySource.copy
 
-    def full(self: directory.DirectorySupply, node: Any, dir_fd: int, name: bytes) -> bool:
+    def full(self: directory.DirectorySource, node: Any, dir_fd: int, name: bytes) -> bool:
         if node.path.startswith(b"var/"):
             raise OSError(errno.ENOSPC, "No space left on device")
         return copy(self, node, dir_fd, name)
 
-    monkeypatch.setattr(directory.DirectorySupply, "copy", full)
+    monkeypatch.setattr(directory.DirectorySource, "copy", full)
     with pytest.raises(SpaceError, match=r"name with space: No space left on device \(needs up to 100.0 kB, .* free\)"):
         put(empty_jail, prefix)
     assert list((empty_jail / STAGE).iterdir()) == []

@@ -20,7 +20,7 @@ FILE_LINES = 400
 
 DOCUMENTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 
-SHOWING = frozenset(("show", "shown", "outside"))
+SHOWING = frozenset(("show", "shown", "host_path"))
 """What makes a text for people of a path."""
 MAY_BE_SHOWN = re.compile(
     "show|shown|failed|refused|Report|append|add|join|parse|descriptor_of|not_opened|remove_directory|key|mounts_below"

@@ -198,7 +198,7 @@ def _target(root: Root, path: bytes) -> bytes:
         with root.directory(parent) as fd:
             return os.readlink(name, dir_fd=fd)
     except OSError as exc:
-        raise failed("read the link", root.outside(path), exc) from exc
+        raise failed("read the link", root.host_path(path), exc) from exc
 
 
 def _future(root: Root, want: Wanted) -> tuple[bytes, int]:
@@ -211,7 +211,7 @@ def _future(root: Root, want: Wanted) -> tuple[bytes, int]:
     try:
         return (want.block.placed(now) if want.block else now), mode
     except InputError as exc:
-        raise InputError(f"cannot change {show(root.outside(want.path))}: {exc}") from exc
+        raise InputError(f"cannot change {show(root.host_path(want.path))}: {exc}") from exc
 
 
 def carry_out_all(root: Root, planned: Mapping[Step, Wanted]) -> None:
@@ -256,8 +256,8 @@ def _refuse_exposure(root: Root, want: Wanted) -> None:
     mode = want.mode if want.mode is not None else stat.S_IMODE(status.st_mode) if status else 0
     if want.state == "absent" or not is_safe_guard(mode, want.uid):
         raise InputError(
-            f"{show(root.outside(want.path))} leads to what the collection keeps in the jail: it stays, is root's, and "
-            "nobody else can write there: choose another path, owner or mode"
+            f"{show(root.host_path(want.path))} leads to what the collection keeps in the jail: it stays, is root's, "
+            "and nobody else can write there: choose another path, owner or mode"
         )
 
 
@@ -269,7 +269,7 @@ def _kind(status: os.stat_result | None) -> str:
 
 def _refuse_other(root: Root, path: bytes, status: os.stat_result, kind: str) -> None:
     if _kind(status) != kind:
-        raise InputError(f"{show(root.outside(path))} is a {_kind(status)} where a {kind} should be: remove it first")
+        raise InputError(f"{show(root.host_path(path))} is a {_kind(status)} where a {kind} should be: remove it first")
 
 
 def is_mounted(jail: Jail, want: Wanted) -> bool:
@@ -281,7 +281,7 @@ def is_mounted(jail: Jail, want: Wanted) -> bool:
             return True
         if on_it or (want.state == "absent" and names.is_below(point, want.path)):
             raise InputError(
-                f"cannot change {show(jail.root.outside(want.path))}: something is mounted on "
-                f"{show(jail.root.outside(point))}: unmount it first"
+                f"cannot change {show(jail.root.host_path(want.path))}: something is mounted on "
+                f"{show(jail.root.host_path(point))}: unmount it first"
             )
     return False

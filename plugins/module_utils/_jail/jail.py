@@ -238,14 +238,14 @@ def open_left(path: str) -> Jail:
         return open_jail(path)
     except (NotAJailError, RecordError) as exc:
         if not os.path.isdir(real):
-            return Jail(real, Root.absent(real), UNUSABLE)
+            return Jail(real, Root.missing(real), UNUSABLE)
         root = Root(real)
         if register.was_jail(real, root.status().st_ino):
             return Jail(real, root, UNUSABLE)
         root.close()
         if isinstance(exc, RecordError):
             raise
-        return Jail(real, Root.absent(real), UNUSABLE)
+        return Jail(real, Root.missing(real), UNUSABLE)
 
 
 def missing(path: AnyPath) -> NotAJailError:
@@ -280,7 +280,7 @@ def read_marker(root: Root) -> dict[str, Any] | None:
         raise RecordError(f"{exc} ({ADOPT})") from exc
     if data is None:
         return None
-    where = show(root.outside(MARKER))
+    where = show(root.host_path(MARKER))
     try:
         marker = json.loads(data)
     except (ValueError, RecursionError) as exc:

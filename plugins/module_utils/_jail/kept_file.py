@@ -36,12 +36,12 @@ def read(root: Root, path: bytes, limit: int) -> tuple[bytes, os.stat_result | N
         with root.directory(parent) as fd, at.open_regular(name, fd) as file:
             status, data = os.fstat(file.fileno()), file.read(limit + 1)
     except OSError as exc:
-        raise failed("read", root.outside(path), exc) from exc
+        raise failed("read", root.host_path(path), exc) from exc
     if status.st_nlink > 1:
         raise InputError(
-            f"cannot change {show(root.outside(path))}: the file has {status.st_nlink} names (hard links), and what it "
-            "holds may be somebody else's: remove it, or put a copy in its place"
+            f"cannot change {show(root.host_path(path))}: the file has {status.st_nlink} names (hard links), and what "
+            "it holds may be somebody else's: remove it, or put a copy in its place"
         )
     if len(data) > limit:
-        raise OperationError("read", root.outside(path), f"larger than {limit} bytes")
+        raise OperationError("read", root.host_path(path), f"larger than {limit} bytes")
     return data, status

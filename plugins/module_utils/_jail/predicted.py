@@ -25,12 +25,12 @@ def open_predicted(path: str, check: bool) -> Jail:
             raise
     real = jail_path(path)
     if is_empty(real):
-        jail = Jail(real, Root.absent(real))
+        jail = Jail(real, Root.missing(real))
         jail.foretold = [not_built_yet_warning(real)]
         return jail
     jail = Jail(real, Root(real))
     try:
-        jail.root.moved = {target: name for name, target in adopt.moves(jail.root)}
+        jail.root.check_mode_moves = {target: name for name, target in adopt.moves(jail.root)}
     except BaseException:
         jail.close()
         raise

@@ -32,7 +32,7 @@ def opened(root: Root) -> Iterator[int]:
             raise
         fd = -1
     except OSError as exc:
-        raise failed("make directory", root.outside(STAGING), exc) from exc
+        raise failed("make directory", root.host_path(STAGING), exc) from exc
     try:
         yield fd
     finally:

@@ -270,7 +270,7 @@ class UserDataMigration:
                     return []
                 return self._move(path, have, there, source, target)
         except OSError as exc:
-            raise failed("carry over", self._old.root.outside(path), exc) from exc
+            raise failed("carry over", self._old.root.host_path(path), exc) from exc
 
     def _move(
         self, path: bytes, have: os.stat_result, there: os.stat_result | None, source: int, target: int
@@ -283,8 +283,8 @@ class UserDataMigration:
             return []
         if there is None or not recorded:
             try:
-                self._old.root.leave(path)
-                self._new.root.leave(path)
+                self._old.root.drop_cached(path)
+                self._new.root.drop_cached(path)
                 at.rename(name, source, name, target)
                 return []
             except OSError as exc:
@@ -347,7 +347,7 @@ class UserDataMigration:
                 elif have is not None and not self._give(have, name, source, target):
                     self.left.append((path, why))
         except OSError as exc:
-            raise failed("carry over", self._old.root.outside(path), exc) from exc
+            raise failed("carry over", self._old.root.host_path(path), exc) from exc
 
     def _give(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
         """Give the new jail a file that the old one keeps, too; False when it is no file or link."""

@@ -268,7 +268,7 @@ class _UserPlan:
         if any(spec.present and spec.sudo for spec in self._specs):
             rules = self._root.read(SUDOERS, passwd_lookup.LARGEST) or b""
             if not re.search(rb"^[#@]includedir\s+\S*/sudoers\.d\s*$", rules, re.MULTILINE):
-                where = show(self._root.outside(SUDOERS))
+                where = show(self._root.host_path(SUDOERS))
                 warnings.append(f"{where} is not there or has no includedir for sudoers.d: sudo takes no rule there")
         return warnings
 

@@ -22,7 +22,7 @@ BROKEN = [
     (MODULE, "import os\nos.uname()", 2, "may ask for the platform (os.uname)"),
     (UTIL, "def f(x):\n    open_jail(show(x))", 2, "open_jail may not be given a text that is made for people"),
     (UTIL, "def f(x):\n    y = shown(x)\n    Root(path=y)", 3, "Root may not be given a text"),
-    (ENGINE, "def f(root):\n    real_path(root.outside(b'x'))", 2, "real_path may not be given a text"),
+    (ENGINE, "def f(root):\n    real_path(root.host_path(b'x'))", 2, "real_path may not be given a text"),
     (MODULE, "\n".join(f"x{n} = {n}" for n in range(41)), 1, "at most 40 lines of code"),
     (UTIL, "\n" * 401, 1, "at most 400 lines"),
     (SYS, "\ndef f():\n" + "    x = 1\n" * 60, 2, "at most 60 lines"),
@@ -32,7 +32,7 @@ SOUND = [
     (code_rules.KNOWS_THE_PLATFORM, "import sys\n\nMAC = sys.platform"),
     (
         UTIL,
-        "def f(x):\n    y = show(x)\n    raise JailError(f'no {y}', show(x))\n    failed('read', x.outside(b''), 1)",
+        "def f(x):\n    y = show(x)\n    raise JailError(f'no {y}', show(x))\n    failed('read', x.host_path(b''), 1)",
     ),
     (
         MODULE,

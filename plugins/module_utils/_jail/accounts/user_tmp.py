@@ -200,7 +200,7 @@ def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
 def _refuse_other(root: Root, rel: bytes, mode: int) -> None:
     if not stat.S_ISDIR(mode):
         kind = "a symbolic link" if stat.S_ISLNK(mode) else "a file"
-        raise InputError(f"{show(root.outside(rel))} is {kind} where a directory should be: remove it first")
+        raise InputError(f"{show(root.host_path(rel))} is {kind} where a directory should be: remove it first")
 
 
 def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
@@ -208,19 +208,19 @@ def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
     names = names_of(jail.root)
     for point in sorted(jail.mounts()):
         if names.is_below(rel, point) or (below and names.is_below(point, rel)):
-            raise InputError(f"something is mounted on {show(jail.root.outside(point))}: unmount it first")
+            raise InputError(f"something is mounted on {show(jail.root.host_path(point))}: unmount it first")
 
 
 def _refuse_odd_var(root: Root) -> None:
     """In a jail, /var/folders must lead to /private/var/folders."""
-    if b"var" in root.moved.values():
+    if b"var" in root.check_mode_moves.values():
         return
     status = root.lstat(b"var")
     is_link = status is not None and stat.S_ISLNK(status.st_mode)
     target = os.readlink(b"var", dir_fd=root.fd) if is_link else b""
     if status and target not in (b"private/var", b"/private/var"):
         raise InputError(
-            f"{show(root.outside(b'var'))} is not the link to private/var that macOS has there: "
+            f"{show(root.host_path(b'var'))} is not the link to private/var that macOS has there: "
             "move what is in it to private/var and build the jail again"
         )
 

@@ -85,7 +85,7 @@ class _Walk:
         try:
             status = way.enter(name) if name else os.fstat(way.fd)
         except OSError as exc:
-            self._warn(not_opened(self._root.outside(path), exc))
+            self._warn(not_opened(self._root.host_path(path), exc))
             return
         self._path = path
         self._left.append([])
@@ -96,7 +96,7 @@ class _Walk:
             for observer in self._observers:
                 observer.visit(directory)
         except OSError as exc:
-            self._warn(failed("read", self._root.outside(path), exc))
+            self._warn(failed("read", self._root.host_path(path), exc))
         except OperationError as exc:
             self._warn(exc)
         else:
@@ -115,7 +115,7 @@ class _Walk:
             if self._left:
                 way.leave()
         except OSError as exc:
-            self._warnings.append(str(failed("go on behind", self._root.outside(path), exc)))
+            self._warnings.append(str(failed("go on behind", self._root.host_path(path), exc)))
             return False
         return bool(self._left)
 

@@ -131,7 +131,7 @@ class Applier:
             self._way.leave()
             self._replace(entry, stream)
         except OSError as exc:
-            raise failed("create", self._root.outside(path), exc) from exc
+            raise failed("create", self._root.host_path(path), exc) from exc
 
     # -- what was not there -----------------------------------------------------------
 

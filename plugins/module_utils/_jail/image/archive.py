@@ -106,7 +106,7 @@ def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[by
                 progress.done(progress.WRITE, len(data), 0)
                 yield data
         if f"sha256:{found.hexdigest()}" != blob.digest:
-            damaged = show(store.root.outside(blob_path(blob.digest)))
+            damaged = show(store.root.host_path(blob_path(blob.digest)))
             raise InputError(f"{damaged} is not what its digest says: remove it, and run again")
         progress.done(progress.WRITE)
         yield writer.padding(blob.size)

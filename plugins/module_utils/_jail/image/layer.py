@@ -70,7 +70,7 @@ class LayerWriter:
                     self._directory(path, fd)
                     self._contents(path, fd)
                 except OSError as exc:
-                    raise failed("read", self._root.outside(path), exc) from exc
+                    raise failed("read", self._root.host_path(path), exc) from exc
         self._write(writer.END)
 
     def _mount_point(self, path: bytes) -> None:
@@ -170,7 +170,7 @@ class LayerWriter:
             if exc.errno in NOT_OPENED:
                 self._note_other(path)
                 return
-            raise failed("read", self._root.outside(path), exc) from exc
+            raise failed("read", self._root.host_path(path), exc) from exc
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):

@@ -129,7 +129,7 @@ class Layout:
     def open_blob(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
         """A blob of the right size, open; whoever reads it compares its digest."""
         path = blob_path(descriptor.digest)
-        where = self.root.outside(path)
+        where = self.root.host_path(path)
         if not self.has(descriptor.digest, descriptor.size):
             raise InputError(f"{show(where)} is missing or has not {descriptor.size} bytes: copy the image anew")
         try:
@@ -142,7 +142,7 @@ class Layout:
 
     def load(self, descriptor: Descriptor) -> Json:
         """A blob that is JSON, its digest verified."""
-        where = show(self.root.outside(blob_path(descriptor.digest)))
+        where = show(self.root.host_path(blob_path(descriptor.digest)))
         data = self.root.read(blob_path(descriptor.digest), IMAGE_JSON)
         if data is None or digest_of(data) != descriptor.digest:
             raise InputError(f"{where} is missing or not what its digest says: copy the image anew")
@@ -153,9 +153,9 @@ class Layout:
         data = self.root.read(INDEX, IMAGE_JSON) if self.root.exists else None
         if data is None:
             return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": []}
-        found = parse(data, show(self.root.outside(INDEX)))
+        found = parse(data, show(self.root.host_path(INDEX)))
         if not isinstance(found.get("manifests"), list) or not all(isinstance(m, dict) for m in found["manifests"]):
-            raise InputError(f"{show(self.root.outside(INDEX))} is no index of images: it has no list of manifests")
+            raise InputError(f"{show(self.root.host_path(INDEX))} is no index of images: it has no list of manifests")
         return found
 
     def named(self, name: str) -> Json | None:
@@ -192,7 +192,7 @@ class Layout:
             return
         needed = self._blobs_of(self.index()["manifests"])
         with suppress(InputError):
-            listed = parse(data, show(self.root.outside(LEFT))).get("blobs")
+            listed = parse(data, show(self.root.host_path(LEFT))).get("blobs")
             for digest in listed if isinstance(listed, list) and needed else []:
                 if isinstance(digest, str) and digest not in needed:
                     self.root.unlink(blob_path(digest))
@@ -207,7 +207,7 @@ class Layout:
 
     def _digests(self, image: Json) -> Iterator[str]:
         """All blobs of an image; InputError when it is more than a single one."""
-        where = show(self.root.outside(INDEX))
+        where = show(self.root.host_path(INDEX))
         found = descriptor_of(image, where)
         manifest = self.load(found)
         if found.media_type != MANIFEST_TYPE or not isinstance(manifest.get("layers"), list):
@@ -284,13 +284,13 @@ class _NewBlob:
             self._fd = at.open_new(self._name, self._dir_fd)
         except OSError as exc:
             os.close(self._dir_fd)
-            raise failed("create", root.outside(BLOBS + b"/" + self._name), exc) from exc
+            raise failed("create", root.host_path(BLOBS + b"/" + self._name), exc) from exc
 
     def write(self, data: bytes) -> None:
         try:
             at.append(self._fd, data)
         except OSError as exc:
-            raise failed("write", self._root.outside(BLOBS + b"/" + self._name), exc, self._free()) from exc
+            raise failed("write", self._root.host_path(BLOBS + b"/" + self._name), exc, self._free()) from exc
 
     def _free(self) -> str:
         return f"{host.free_bytes(self._root.path)} bytes free"
@@ -302,7 +302,7 @@ class _NewBlob:
             os.fsync(self._fd)
             at.rename(self._name, self._dir_fd, os.path.basename(path), self._dir_fd)
         except OSError as exc:
-            raise failed("create", self._root.outside(path), exc) from exc
+            raise failed("create", self._root.host_path(path), exc) from exc
         self._close()
 
     def drop(self) -> None:
@@ -321,7 +321,7 @@ def open_layout(path: bytes, check: bool) -> Layout:
     """The layout at a path of the Mac, made when it is not there; InputError when something else is."""
     if not os.path.lexists(path):
         if check:
-            return DryRunLayout(Root.absent(path))
+            return DryRunLayout(Root.missing(path))
         host.make_dirs(path + b"/" + BLOBS)
     root = Root(path)
     try:

@@ -117,12 +117,12 @@ def refuse_point(root: Root, spec: Wanted) -> None:
             return
         if not stat.S_ISDIR(status.st_mode):
             kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
-            raise InputError(f"{spec.where}: {show(root.outside(walked))} is {kind}: choose another dest")
+            raise InputError(f"{spec.where}: {show(root.host_path(walked))} is {kind}: choose another dest")
         walked += b"/"
     with root.directory(spec.point) as fd:
         if at.names(fd):
             raise InputError(
-                f"{spec.where}: {show(root.outside(spec.point))} is not empty, and a mount would hide what is in it: "
+                f"{spec.where}: {show(root.host_path(spec.point))} is not empty, and a mount would hide what is in it: "
                 "empty it, or choose another dest"
             )
 
@@ -132,7 +132,7 @@ def refuse_point(root: Root, spec: Wanted) -> None:
 
 def _is_mounted(root: Root, point: bytes) -> bool:
     key = names_of(root).key
-    return any(key(mount.point) == key(root.outside(point)) for mount in mounts_below(root.path))
+    return any(key(mount.point) == key(root.host_path(point)) for mount in mounts_below(root.path))
 
 
 def is_alive(root: Root, point: bytes) -> bool:
@@ -219,7 +219,7 @@ def _keep(root: Root, spec: Wanted, job: Job) -> list[Step]:
     there = _is_mounted(root, spec.point)
     if there and not ours:
         raise InputError(
-            f"{spec.where}: something is mounted on {show(root.outside(spec.point))} that is not of this collection: "
+            f"{spec.where}: something is mounted on {show(root.host_path(spec.point))} that is not of this collection: "
             "unmount it first"
         )
     if not there:
@@ -256,5 +256,5 @@ def _see_mounted(root: Root, jobs: Jobs, timeout: float) -> None:
             if time.monotonic() > deadline:
                 said = f"its job says: {launchd.last_log_line(label)}"
                 reason = f"it is not mounted after {timeout:.0f} seconds"
-                raise OperationError(f"mount {show(spec.source)} on", root.outside(spec.point), reason, hint=said)
+                raise OperationError(f"mount {show(spec.source)} on", root.host_path(spec.point), reason, hint=said)
             time.sleep(PAUSE)

@@ -58,10 +58,10 @@ def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> R
 
 def mount_count(root: Root) -> int:
     """How many times devfs is mounted there; InputError when something else is."""
-    there = [mount for mount in mounts_below(root.path) if mount.point == root.outside(POINT)]
+    there = [mount for mount in mounts_below(root.path) if mount.point == root.host_path(POINT)]
     for mount in there:
         if mount.source != SOURCE:
-            raise InputError(f"{show(mount.source)} is mounted on {show(root.outside(POINT))}: unmount it first")
+            raise InputError(f"{show(mount.source)} is mounted on {show(root.host_path(POINT))}: unmount it first")
     return len(there)
 
 
@@ -76,7 +76,7 @@ def _keep(root: Root, wanted: Job, timeout: float, check: bool) -> Result:
         if steps and not _wait(root, timeout):
             said = f"its job says: {launchd.last_log_line(wanted.label)}"
             late = f"it is not mounted after {timeout:.0f} seconds"
-            raise OperationError("mount devfs on", root.outside(POINT), late, hint=said)
+            raise OperationError("mount devfs on", root.host_path(POINT), late, hint=said)
     values = {"mounted": mount_count(root) > 0, "job": wanted.label}
     return Result(bool(steps), values, [step.describe for step in steps])
 
@@ -91,7 +91,7 @@ def _make_point(root: Root) -> list[Step]:
     status = root.lstat(POINT)
     if status and not stat.S_ISDIR(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
-        raise InputError(f"{show(root.outside(POINT))} is {kind}: remove it, and build the jail again")
+        raise InputError(f"{show(root.host_path(POINT))} is {kind}: remove it, and build the jail again")
     return [] if status else [Step(f"+ /{show(POINT)} dir 0555 0:0", lambda: root.make_dir(POINT, 0o555, 0, 0))]
 
 

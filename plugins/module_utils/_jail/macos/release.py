@@ -45,7 +45,7 @@ class Release(NamedTuple):
 def release(root: Root) -> Release:
     """The release in a tree; InputError when it holds no macOS or its plist makes no sense."""
     data = root.read(SYSTEM_VERSION, PLIST)
-    where = show(root.outside(SYSTEM_VERSION))
+    where = show(root.host_path(SYSTEM_VERSION))
     if data is None:
         raise InputError(f"{show(root.path)} holds no macOS: {where} does not exist")
     try:

@@ -150,7 +150,7 @@ class Record:
     def load(cls, root: Root) -> Record:
         """Read record and journals; RecordError when they make no sense."""
         record = cls()
-        record._where = show(root.outside(RECORD))
+        record._where = show(root.host_path(RECORD))
         record.names = names_of(root)
         try:
             data = root.read(RECORD, limits.RECORD)
@@ -161,7 +161,7 @@ class Record:
                 if number >= limits.JOURNALS:
                     raise RecordError(limits.JOURNALS.exceeded("read", "the jail"))
                 record.interrupted = True
-                record._where = show(root.outside(STATE + b"/" + name))
+                record._where = show(root.host_path(STATE + b"/" + name))
                 data = root.read(STATE + b"/" + name, left) or b""
                 left -= len(data)
                 record._replay(data)
@@ -342,7 +342,7 @@ class Journal:
                 self._open()
             at.append(self._fd, head + block)
         except OSError as exc:
-            raise failed("write", self._root.outside(STATE + b"/" + self.name), exc) from exc
+            raise failed("write", self._root.host_path(STATE + b"/" + self.name), exc) from exc
         start = self._size + len(head)
         self._size = start + len(block)
         return self.name, start, len(block), size

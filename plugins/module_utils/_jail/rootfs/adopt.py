@@ -32,8 +32,8 @@ def moves(root: Root) -> list[tuple[bytes, bytes]]:
             continue
         if root.lstat(target) is not None:
             raise InputError(
-                f"{show(root.outside(name))} and {show(root.outside(target))} both exist, and macOS has one of them "
-                "as a link to the other: merge them by hand, then adopt the jail"
+                f"{show(root.host_path(name))} and {show(root.host_path(target))} both exist, and macOS has one of "
+                "them as a link to the other: merge them by hand, then adopt the jail"
             )
         found.append((name, target))
     return found

@@ -190,7 +190,7 @@ class _Builder:
 
     def _build(self) -> BuildReport:
         if jails.is_empty(self._path):
-            absent = Root.absent(self._path)
+            absent = Root.missing(self._path)
             if self._check or self._in_doubt():
                 findings = self._walk(jails.Jail(self._path, absent), record.Record(), act=False)
                 self._refuse_no_space(findings.stats)
@@ -205,7 +205,7 @@ class _Builder:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
             self.bytes = jail.entry.get("bytes")
             moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
-            jail.root.moved = {target: name for name, target in moves}
+            jail.root.check_mode_moves = {target: name for name, target in moves}
             if self._check or self._in_doubt():
                 findings = self._walk(jail, record.Record.load(jail.root), act=False)
                 self._refuse_no_space(findings.stats)
@@ -250,7 +250,7 @@ class _Builder:
         return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> BuildReport:
-        jail.root.moved = {}
+        jail.root.check_mode_moves = {}
         adopted = self._is_adopted(jail)
         if adopted and not self.existed:
             adopt.mark_as_jail(jail)
@@ -290,7 +290,7 @@ class _Builder:
             self._thin,
         )
         mounts = jail.mounts() if root.exists else set()
-        leaving = tuple(root.moved.values())
+        leaving = tuple(root.check_mode_moves.values())
         same = self._fingerprint is not None and jail.entry.get("fingerprint") == self._fingerprint
         seal = self._seal if same and not was.interrupted and self._spec.verify == "quick" else None
         known = FileOwnership(was, mounts, root.dev, self._profile.configuration, leaving, jail.just_created, jail.path)
@@ -336,7 +336,7 @@ class _Builder:
             return 0, 0, free  # the rest is what the run itself finds out
         self._spec = self._spec._replace(workers=1, verify="quick")
         before = (0, 0) if self._is_new else shown.total()
-        stats = self._to_come(jails.Jail(self._path, Root.absent(self._path)) if self._is_new else None)
+        stats = self._to_come(jails.Jail(self._path, Root.missing(self._path)) if self._is_new else None)
         return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1], free
 
     def _to_come(self, jail: jails.Jail | None) -> Stats:

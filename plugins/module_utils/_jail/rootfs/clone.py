@@ -92,14 +92,14 @@ class Base:
     def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> BuildReport:
         """Make the jail at `path` a clone, or say what would be done; with `enter`, the Mac is to know it."""
         if not check and not names_at(path).tells_apart(self._source.names):
-            self.look(Jail(path, Root.absent(path)))  # refuses two names that are one there
+            self.look(Jail(path, Root.missing(path)))  # refuses two names that are one there
         if not jails.is_empty(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
                 jail.refuse_unknown("make a clone at")
                 return self._fill(jail, count) if not check else self.look(jail)
         if check:
-            return self.look(Jail(path, Root.absent(path)))
+            return self.look(Jail(path, Root.missing(path)))
         there = os.path.lexists(path)
         with jails.create(path, enter, **self._origin()) as jail:  # a run that is killed right then is taken up again
             jail.lock()
@@ -167,7 +167,7 @@ class Base:
             with self._source.root.directory(STATE) as base, jail.root.directory(STATE) as target:
                 return installer.take(base, name, target, new)
         except OSError as exc:
-            raise failed("copy to", jail.root.outside(STATE + b"/" + new), exc) from exc
+            raise failed("copy to", jail.root.host_path(STATE + b"/" + new), exc) from exc
 
     def _take_over_record(self, installer: Installer, jail: Jail) -> None:
         name = os.path.basename(record.RECORD)
@@ -175,7 +175,7 @@ class Base:
             jail.root.unlink(record.RECORD)
         elif not self._take(installer, jail, name, name) and not self._copies:
             raise RecordError(
-                f"{show(self._source.root.outside(record.RECORD))} changed while it was cloned: run again"
+                f"{show(self._source.root.host_path(record.RECORD))} changed while it was cloned: run again"
             )
         record.remove_journals(jail.root)
 

@@ -64,7 +64,7 @@ def is_at(fd: int, root: Root, rel: bytes) -> bool:
     try:
         return there is not None and os.path.samestat(there, os.fstat(fd))
     except OSError as exc:
-        raise failed("look at the lock", root.outside(rel), exc) from exc
+        raise failed("look at the lock", root.host_path(rel), exc) from exc
 
 
 def holder(root: Root, rel: bytes) -> str | None:
@@ -91,10 +91,10 @@ def open_lock(root: Root, rel: bytes, create: bool) -> int:
             fd = os.open(name, FLAGS | kind, 0o600, dir_fd=dir_fd)
         status = os.fstat(fd)
     except OSError as exc:
-        raise failed("open the lock", root.outside(rel), exc) from exc
+        raise failed("open the lock", root.host_path(rel), exc) from exc
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # 0: removed just now
         os.close(fd)
-        raise OperationError("use the lock", root.outside(rel), "not a regular file of its own", hint="remove it")
+        raise OperationError("use the lock", root.host_path(rel), "not a regular file of its own", hint="remove it")
     return fd
 
 

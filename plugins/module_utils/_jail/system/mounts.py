@@ -84,7 +84,7 @@ def unmount(root: Root, point: bytes) -> None:
     here = os.open(".", DIRECTORY)
     try:
         with root.holder(point) as (fd, name):
-            root.leave()  # what is kept open may lie in what is mounted there
+            root.drop_cached()  # what is kept open may lie in what is mounted there
             os.fchdir(fd)
             ended = run([UMOUNT, os.fsdecode(b"./" + name)])
     finally:
@@ -92,4 +92,4 @@ def unmount(root: Root, point: bytes) -> None:
         os.close(here)
     if ended.rc:
         said = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"umount ended with {ended.rc}"
-        raise OperationError("unmount", root.outside(point), said, hint="end the programs that use it")
+        raise OperationError("unmount", root.host_path(point), said, hint="end the programs that use it")

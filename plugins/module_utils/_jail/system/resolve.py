@@ -49,7 +49,7 @@ class Resolver:
                 continue
             links += 1
             if links > MAX_LINKS:
-                raise InputError(f"{show(self._root.outside(path))}: too many symbolic links, perhaps in a circle")
+                raise InputError(f"{show(self._root.host_path(path))}: too many symbolic links, perhaps in a circle")
             done = [] if target.startswith(b"/") else done[:-1]
             todo += [step for step in target.split(b"/") if step not in (b"", b".")][::-1]
         return b"/".join(done), there
@@ -72,5 +72,5 @@ class Resolver:
                 raise
         except OSError as exc:
             if exc.errno not in (errno.EINVAL, errno.ENOENT):
-                raise failed("read the link", self._root.outside(rel), exc) from exc
+                raise failed("read the link", self._root.host_path(rel), exc) from exc
         return False, b""  # a file in place of a directory, or changed just now

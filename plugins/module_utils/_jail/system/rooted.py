@@ -26,7 +26,7 @@ from .atomic_write import New, NewDirectory, NewFile, NewLink, Owner, Stage, put
 from .paths import DIRECTORY, READ, components, no_name, not_opened, open_absolute, parted
 from .removal import remove_directory
 
-KEPT = 16
+MAX_CACHED = 16
 """How many directories of a tree are kept open, at most: macOS gives a process 256 descriptors."""
 
 
@@ -38,20 +38,20 @@ class Root:
         self.path = os.fsencode(path)
         self.fd = open_absolute(path)
         self.dev = self.status().st_dev
-        self._near: dict[bytes, int] = {}
+        self._cached: dict[bytes, int] = {}
         """Directories that are kept open, by path; those that were come to last are the last ones."""
         self.stage: Stage | None = None
         """Where what is new is finished, see atomic_write.py."""
-        self.moved: dict[bytes, bytes] = {}
+        self.check_mode_moves: dict[bytes, bytes] = {}
         """For check mode: directories that would have been moved before, by the path where they would be."""
 
     @classmethod
-    def absent(cls, path: AnyPath) -> Root:
+    def missing(cls, path: AnyPath) -> Root:
         """Stands for a directory that is not there: nothing is found in it."""
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
-        root._near = {}
-        root.stage, root.moved = None, {}
+        root._cached = {}
+        root.stage, root.check_mode_moves = None, {}
         return root
 
     @property
@@ -65,12 +65,12 @@ class Root:
         self.close()
 
     def close(self) -> None:
-        self.leave()
+        self.drop_cached()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
 
-    def outside(self, rel: bytes) -> bytes:
+    def host_path(self, rel: bytes) -> bytes:
         """The path as the host sees it, for messages only."""
         return os.path.join(self.path, rel) if rel else self.path
 
@@ -82,21 +82,21 @@ class Root:
         Those that the last ones were in are kept open, since a walk comes back to them:
         mostly it is one call, whatever the depth.
         """
-        if self.moved:
-            rel = self._place(rel)
+        if self.check_mode_moves:
+            rel = self._moved_path(rel)
         if not rel:
             return os.dup(self.fd)
         parent, name = parted(rel)
-        return self._open_in(self._kept(parent), name, rel)
+        return self._open_in(self._cached_dir(parent), name, rel)
 
-    def _kept(self, rel: bytes) -> int:
+    def _cached_dir(self, rel: bytes) -> int:
         """A directory that stays open for a while, as those on the way to it do."""
         walked = rel
-        while walked and walked not in self._near:
+        while walked and walked not in self._cached:
             walked = walked.rpartition(b"/")[0]
         fd = self.fd
         if walked:
-            fd = self._near[walked] = self._near.pop(walked)
+            fd = self._cached[walked] = self._cached.pop(walked)
         if walked == rel:
             return fd
         rest = rel[len(walked) + 1 :] if walked else rel
@@ -104,9 +104,9 @@ class Root:
             raise no_name(rel)
         for name in components(rest):
             walked = walked + b"/" + name if walked else name
-            fd = self._near[walked] = self._open_in(fd, name, walked)
-            if len(self._near) > KEPT:
-                os.close(self._near.pop(next(iter(self._near))))
+            fd = self._cached[walked] = self._open_in(fd, name, walked)
+            if len(self._cached) > MAX_CACHED:
+                os.close(self._cached.pop(next(iter(self._cached))))
         return fd
 
     def _open_in(self, fd: int, name: bytes, rel: bytes) -> int:
@@ -114,18 +114,18 @@ class Root:
         try:
             return os.open(name, DIRECTORY, dir_fd=fd)
         except OSError as exc:
-            raise not_opened(self.outside(rel), exc) from exc
+            raise not_opened(self.host_path(rel), exc) from exc
 
-    def _place(self, rel: bytes) -> bytes:
-        for new, old in self.moved.items():
+    def _moved_path(self, rel: bytes) -> bytes:
+        for new, old in self.check_mode_moves.items():
             if rel == new or rel.startswith(new + b"/"):
                 return old + rel[len(new) :]
         return rel
 
-    def leave(self, rel: bytes = b"") -> None:
+    def drop_cached(self, rel: bytes = b"") -> None:
         """Forget what is kept open of a directory and below it, which may be about to go elsewhere."""
-        for path in [path for path in self._near if not rel or (path + b"/").startswith(rel + b"/")]:
-            os.close(self._near.pop(path))
+        for path in [path for path in self._cached if not rel or (path + b"/").startswith(rel + b"/")]:
+            os.close(self._cached.pop(path))
 
     @contextmanager
     def directory(self, rel: bytes) -> Iterator[int]:
@@ -159,7 +159,7 @@ class Root:
             with self.directory(rel) as fd:
                 return [os.fsencode(name) for name in os.listdir(fd)]
         except OSError as exc:
-            raise failed("list", self.outside(rel), exc) from exc
+            raise failed("list", self.host_path(rel), exc) from exc
 
     def lstat(self, rel: bytes) -> os.stat_result | None:
         """What is under a name, links not followed; None when nothing is, or a parent is missing."""
@@ -168,12 +168,12 @@ class Root:
         if not rel:
             return self.status()
         try:
-            with self.holder(self._place(rel)) as (fd, name):
+            with self.holder(self._moved_path(rel)) as (fd, name):
                 return os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise failed("look at", self.outside(rel), exc) from exc
+            raise failed("look at", self.host_path(rel), exc) from exc
         except OperationError as exc:
             if exc.errno == errno.ENOENT:
                 return None
@@ -189,22 +189,22 @@ class Root:
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise failed("read", self.outside(rel), exc) from exc
+            raise failed("read", self.host_path(rel), exc) from exc
         except OperationError as exc:
             if exc.errno == errno.ENOENT:
                 return None
             raise
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise OperationError("read", self.outside(rel), "not a regular file")
+                raise OperationError("read", self.host_path(rel), "not a regular file")
             with os.fdopen(fd, "rb", closefd=False) as file:
                 data = file.read(limit + 1)
         except OSError as exc:
-            raise failed("read", self.outside(rel), exc) from exc
+            raise failed("read", self.host_path(rel), exc) from exc
         finally:
             os.close(fd)
         if len(data) > limit:
-            raise OperationError("read", self.outside(rel), f"larger than {limit} bytes")
+            raise OperationError("read", self.host_path(rel), f"larger than {limit} bytes")
         return data
 
     def read_link(self, rel: bytes) -> bytes:
@@ -213,7 +213,7 @@ class Root:
             with self.holder(rel) as (fd, name):
                 return os.readlink(name, dir_fd=fd)
         except OSError as exc:
-            raise failed("read the link", self.outside(rel), exc) from exc
+            raise failed("read the link", self.host_path(rel), exc) from exc
 
     # -- writing ---------------------------------------------------------
 
@@ -229,7 +229,7 @@ class Root:
                         if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _give(dir_fd, name, owner):
                             raise
         except OSError as exc:
-            raise failed("make directory", self.outside(rel), exc) from exc
+            raise failed("make directory", self.host_path(rel), exc) from exc
 
     def write(self, rel: bytes, data: bytes | Iterable[bytes], mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
         """Put a whole file in place: the old or the new one is there, never a part.
@@ -248,7 +248,7 @@ class Root:
             with self.holder(rel) as (dir_fd, name):
                 put(new, stage, dir_fd, name)
         except OSError as exc:
-            raise failed(verb, self.outside(rel), exc) from exc
+            raise failed(verb, self.host_path(rel), exc) from exc
 
     def sweep(self, rel: bytes) -> None:
         """Remove what a killed run left that was to get this name."""
@@ -256,16 +256,16 @@ class Root:
             with self.holder(rel) as (dir_fd, name):
                 remove_dead(dir_fd, name)
         except OSError as exc:
-            raise failed("remove what was to become", self.outside(rel), exc) from exc
+            raise failed("remove what was to become", self.host_path(rel), exc) from exc
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Give something another name below the root; an empty directory or a file there is replaced."""
-        self.leave()
+        self.drop_cached()
         try:
             with self.holder(old) as (source, old_name), self.holder(new) as (target, new_name):
                 os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
         except OSError as exc:
-            raise failed("rename to", self.outside(new), exc) from exc
+            raise failed("rename to", self.host_path(new), exc) from exc
 
     def unlink(self, rel: bytes) -> None:
         """Remove what is not a directory; nothing happens when it is not there."""
@@ -273,7 +273,7 @@ class Root:
             with self.holder(rel) as (dir_fd, name), suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=dir_fd)
         except OSError as exc:
-            raise failed("remove", self.outside(rel), exc) from exc
+            raise failed("remove", self.host_path(rel), exc) from exc
 
     def remove_tree(self, rel: bytes, helped: bool = False) -> int:
         """Remove something and all below it, at any depth; returns how many things were removed.
@@ -284,17 +284,17 @@ class Root:
         mount is never entered, let alone emptied. (One of the same file system
         is the caller's to find in the mount table, see mounts.py.)
         """
-        self.leave()
+        self.drop_cached()
         try:
             with self.holder(rel) as (dir_fd, name):
                 if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
-                    return remove_directory(dir_fd, name, self.dev, self.outside(rel), helped)
+                    return remove_directory(dir_fd, name, self.dev, self.host_path(rel), helped)
                 os.unlink(name, dir_fd=dir_fd)
                 return 1
         except FileNotFoundError:
             return 0
         except OSError as exc:
-            raise failed("remove", self.outside(rel), exc) from exc
+            raise failed("remove", self.host_path(rel), exc) from exc
 
 
 def _give(dir_fd: int, name: bytes, owner: Owner) -> bool:

@@ -113,7 +113,7 @@ def _mkdir(root: Root, name: bytes) -> None:
     except FileExistsError:
         pass  # another run was faster
     except OSError as exc:
-        raise failed("make directory", root.outside(name), exc) from exc
+        raise failed("make directory", root.host_path(name), exc) from exc
 
 
 def _set_mode(root: Root, mode: int) -> None:
@@ -161,7 +161,7 @@ def _is_lock(status: os.stat_result | None) -> bool:
 
 def _remove(root: Root, name: bytes, warnings: list[str]) -> None:
     """Remove a directory, and its lock, which goes last; what is mounted in it keeps both."""
-    where = root.outside(name)
+    where = root.host_path(name)
     try:
         mounted = ", ".join(show(mount.point) for mount in mounts_below(where))
         if mounted:

@@ -73,7 +73,7 @@ class DirectorySource:
 
     def _refused(self, path: bytes, why: str) -> InputError:
         return InputError(
-            f"cannot give away {show(self._root.outside(path))}: the file has several names (hard links) and is "
+            f"cannot give away {show(self._root.host_path(path))}: the file has several names (hard links) and is "
             f"{why}, so what it holds may be somebody else's: put a copy in its place, or leave out owner"
         )
 
@@ -89,14 +89,14 @@ class DirectorySource:
                 else:
                     self.skipped += 1
         except OSError as exc:
-            raise failed("read", self._root.outside(path), exc) from exc
+            raise failed("read", self._root.host_path(path), exc) from exc
 
     def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:
         try:
             source = at.open_file(os.path.basename(node.path), self._fd)
         except OSError as exc:
             hint = FULL_DISK_ACCESS if exc.errno in REFUSED else ""
-            raise failed("read", self._root.outside(node.path), exc, hint) from exc
+            raise failed("read", self._root.host_path(node.path), exc, hint) from exc
         try:
             now, seen = os.fstat(source), node.origin
             if self._given_away and (not os.path.samestat(now, seen) or now.st_nlink != seen.st_nlink):

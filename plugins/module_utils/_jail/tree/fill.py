@@ -69,7 +69,7 @@ def _ensure(
             writer = _TreeWriter(opened.root, source, new_owner)
             writer.measure(src)
             if not check:
-                with closing(BuildLock(f"fill {show(opened.root.outside(path))}")) as turn:
+                with closing(BuildLock(f"fill {show(opened.root.host_path(path))}")) as turn:
                     writer.write(path, turn)
                     remarks = turn.remarks
     sizes = {"bytes": writer.bytes, "bytes_cloned": writer.cloned, "skipped": source.skipped}
@@ -107,7 +107,7 @@ def _owner(root: Root, owner: str | None, group: str | None) -> tuple[int, int] 
 
 def _is_filled(jail: Jail, path: bytes, required: bytes) -> bool:
     """Whether the tree is there; InputError when something else is."""
-    where = show(jail.root.outside(path))
+    where = show(jail.root.host_path(path))
     for point in jail.mounts():
         if names_of(jail.root).is_below(path, point):
             raise InputError(f"cannot fill {where}: something is mounted on /{show(point)} of the jail: unmount it")
@@ -233,7 +233,7 @@ class _TreeWriter:
             with self._root.holder(path) as (fd, name):
                 os.close(at.make_dir(name, fd))
         except OSError as exc:
-            raise failed("make directory", self._root.outside(path), exc) from exc
+            raise failed("make directory", self._root.host_path(path), exc) from exc
 
     def _make(self, staged: bytes, node: Node) -> None:
         path = staged + b"/" + node.path
@@ -250,14 +250,14 @@ class _TreeWriter:
                     self._backend.finish_name(fd, name, node)
                     progress.done(progress.COPY, node.st_size)
         except OSError as exc:
-            raise failed("create", self._root.outside(path), exc) from exc
+            raise failed("create", self._root.host_path(path), exc) from exc
 
     def _finish(self, path: bytes, node: Node) -> None:
         try:
             with self._root.directory(path) as fd:
                 self._backend.finish(fd, node)
         except OSError as exc:
-            raise failed("create", self._root.outside(path), exc) from exc
+            raise failed("create", self._root.host_path(path), exc) from exc
 
     def _place(self, staged: bytes, path: bytes) -> None:
         """Rename it into place. A directory that is there is empty, and gives its metadata."""

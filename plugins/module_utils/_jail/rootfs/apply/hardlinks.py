@@ -52,7 +52,7 @@ class Linker:
         leader = self._leader(group, have)
         if leader is None:
             if any(isinstance(name.status, Recorded) for name in group):  # as recorded a moment ago
-                where = show(self._root.outside(group[0].path))
+                where = show(self._root.host_path(group[0].path))
                 self.findings.warnings.append(f"{where} changed while it was compared: run again")
                 return
             leader = 0
@@ -91,7 +91,7 @@ class Linker:
                     want.dir_fd = source
                     return difference(want, have, os.path.basename(name.path), fd, self._source)
         except OSError as exc:
-            raise failed("compare", self._root.outside(name.path), exc) from exc
+            raise failed("compare", self._root.host_path(name.path), exc) from exc
 
     def _copy(self, name: HardLinkName, have: os.stat_result | None, alone: bool) -> os.stat_result | None:
         """Copy the file for its first name; returns what is there then, if anything was done."""
@@ -130,7 +130,7 @@ class Linker:
                     self._installer.execute(operation, fd)
                 self._installer.restore_time(fd, before)
         except OSError as exc:
-            raise failed("set the time of", self._root.outside(directory), exc) from exc
+            raise failed("set the time of", self._root.host_path(directory), exc) from exc
 
 
 def _inode(status: os.stat_result) -> tuple[int, int]:

@@ -46,7 +46,7 @@ class Installer:
             self._backend.drop_default_acl(self._stage)
         except OSError as exc:
             os.close(self._stage)
-            raise failed("prepare", root.outside(STAGING), exc) from exc
+            raise failed("prepare", root.host_path(STAGING), exc) from exc
         self._alone = PipeMutex() if only_clones and self._backend.parallel_clones_fragment(self._stage) else None
         self.turn: AbstractContextManager[object] = nullcontext()
         """What is entered to copy."""
@@ -87,7 +87,7 @@ class Installer:
                 self._put(operation.path, operation.want, target)
         except OSError as exc:
             verb, hint = _VERBS.get(operation.action, "create"), self._origin(operation.want, exc)
-            raise failed(verb, self._root.outside(operation.path), exc, hint) from exc
+            raise failed(verb, self._root.host_path(operation.path), exc, hint) from exc
 
     def remove(self, directory: bytes, names: dict[bytes, Any], target: int) -> list[bytes]:
         """Remove files, or an empty directory, with what is known of each; returns those that were there."""
@@ -97,7 +97,7 @@ class Installer:
                 if remove(name, target, have.st_mode & 0o170000 == 0o040000):
                     removed.append(name)
         except OSError as exc:
-            raise failed("remove", self._root.outside(os.path.join(directory, name)), exc) from exc
+            raise failed("remove", self._root.host_path(os.path.join(directory, name)), exc) from exc
         return removed
 
     def _put(self, path: bytes, want: DesiredFile, target: int) -> None:
@@ -200,7 +200,7 @@ class Installer:
         return f"a copy of {show(self._in_source(want))}"
 
     def _in_source(self, want: DesiredFile) -> bytes:
-        return self._source.outside(os.path.join(want.parent, want.name))
+        return self._source.host_path(os.path.join(want.parent, want.name))
 
     def _set_metadata(self, operation: Operation, target: int) -> None:
         """Change a file or directory in place, if it still is the one that was compared."""
@@ -257,7 +257,7 @@ class Installer:
                 else:
                     make(fd, name, want, below + name)
         except OSError as exc:
-            raise failed("create", self._root.outside(below + name), exc, self._origin(want, exc)) from exc
+            raise failed("create", self._root.host_path(below + name), exc, self._origin(want, exc)) from exc
 
     def new_directory(self) -> tuple[bytes, int]:
         """An empty directory in the stage: its name there and its descriptor."""
@@ -265,14 +265,14 @@ class Installer:
         try:
             return name, at.make_dir(name, self._stage)
         except OSError as exc:
-            raise failed("create", self._root.outside(STAGING + b"/" + name), exc) from exc
+            raise failed("create", self._root.host_path(STAGING + b"/" + name), exc) from exc
 
     def finish_directory(self, fd: int, want: DesiredDir, like: int | None, path: bytes) -> None:
         """Give a filled directory its metadata, and the xattrs of the source's, open as `like`."""
         try:
             self._finish_directory(fd, want, like)
         except OSError as exc:
-            raise failed("create", self._root.outside(path), exc) from exc
+            raise failed("create", self._root.host_path(path), exc) from exc
 
     def _finish_directory(self, fd: int, want: DesiredDir, like: int | None) -> None:
         if like is not None:
@@ -296,7 +296,7 @@ class Installer:
                 at.remove(name, parent_fd)
                 at.rename(staged, self._stage, name, parent_fd)
         except OSError as exc:
-            raise failed("create", self._root.outside(path), exc) from exc
+            raise failed("create", self._root.host_path(path), exc) from exc
 
     def restore_time(self, fd: int, mtime_ns: int | None) -> None:
         """Set the time of a directory that things were put into."""
@@ -311,7 +311,7 @@ class Installer:
                 at.make_hardlink(first_name, source, temporary, self._stage)
                 at.rename(temporary, self._stage, name, target)
         except OSError as exc:
-            raise failed("link", self._root.outside(path), exc) from exc
+            raise failed("link", self._root.host_path(path), exc) from exc
 
 
 _VERBS = {REMOVE: "remove", RENAME: "rename to", METADATA: "set the metadata of"}

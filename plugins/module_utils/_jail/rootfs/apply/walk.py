@@ -206,7 +206,7 @@ class Walker:
             if touched and fd is not None and self._installer:
                 self._installer.restore_time(fd, task.mtime_ns)
         except OSError as exc:
-            raise failed("set the time of", self._root.outside(task.path), exc) from exc
+            raise failed("set the time of", self._root.host_path(task.path), exc) from exc
         finally:
             if fd is not None:
                 os.close(fd)
@@ -225,7 +225,7 @@ class Walker:
                 return [], False
             return self._existing(path, want, self._open(path, parent)), False
         if STATE.startswith(path + b"/"):
-            raise OperationError("go on in", self._root.outside(path), "it was replaced while the run went on")
+            raise OperationError("go on in", self._root.host_path(path), "it was replaced while the run went on")
         if path in known.mounts or (known.is_configuration(path) and not self._is_as_installed(path, have, parent)):
             return self._keep(path, "no directory any more in the jail")
         return _listed(self._new(path, want, parent, REPLACE)), True
@@ -241,23 +241,23 @@ class Walker:
         try:
             return parent is not None and self._comparer.known.is_as_installed(directory, name, have, parent)
         except OSError as exc:
-            raise failed("compare", self._root.outside(path), exc) from exc
+            raise failed("compare", self._root.host_path(path), exc) from exc
 
     def _lstat(self, path: bytes, parent: int | None) -> os.stat_result | None:
         try:
-            if path in self._root.moved:
+            if path in self._root.check_mode_moves:
                 return self._root.lstat(path)
             return None if parent is None else at.lstat(path[path.rfind(b"/") + 1 :], parent)
         except OSError as exc:
-            raise failed("look at", self._root.outside(path), exc) from exc
+            raise failed("look at", self._root.host_path(path), exc) from exc
 
     def _open(self, path: bytes, parent: int | None) -> int:
-        if parent is None or path in self._root.moved:
+        if parent is None or path in self._root.check_mode_moves:
             return self._root.open_dir(path)
         try:
             return at.open_dir(path[path.rfind(b"/") + 1 :], parent)
         except OSError as exc:
-            raise failed("open", self._root.outside(path), exc) from exc
+            raise failed("open", self._root.host_path(path), exc) from exc
 
     # -- a directory that is there -------------------------------------------------
 
@@ -287,7 +287,7 @@ class Walker:
                 self._installer.restore_time(fd, mtime_ns)
             return tasks
         except OSError as exc:
-            raise failed("compare", self._root.outside(path), exc) from exc
+            raise failed("compare", self._root.host_path(path), exc) from exc
         finally:
             listing.close()
             os.close(fd)
@@ -381,7 +381,7 @@ class Walker:
         findings.kept += decision.kept
         findings.stats.counts["kept"] += len(decision.kept)
         for where, why in decision.conflicts.items():
-            findings.warnings.append(f"cannot make {show(self._root.outside(where))} as wanted: {why}: move it away")
+            findings.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
         findings.dropped += decision.dropped
         if self._journal:
             block = decision.block()

@@ -246,7 +246,7 @@ class DesiredTree:
     def _status(self, source: bytes) -> os.stat_result:
         status = self._source.root.lstat(source)
         if status is None:
-            raise OperationError("read", self._source.root.outside(source), "it vanished during the run")
+            raise OperationError("read", self._source.root.host_path(source), "it vanished during the run")
         return status
 
     def _scan(self, source: bytes, path: bytes, listing: DirListing) -> None:
@@ -270,7 +270,7 @@ class DesiredTree:
                     else:
                         statuses[name] = status
         except OSError as exc:
-            raise failed("read", self._source.root.outside(source), exc) from exc
+            raise failed("read", self._source.root.host_path(source), exc) from exc
         self._leave_out(path, statuses, subdirs)
         if not self._names.exact and not listing.is_empty:
             listing.respell([*statuses, *subdirs], self._names)
@@ -342,7 +342,7 @@ class DesiredTree:
         try:
             status = os.stat(source_name, dir_fd=fd, follow_symlinks=False)
         except OSError as exc:
-            raise failed("read", self._source.root.outside(source), exc) from exc
+            raise failed("read", self._source.root.host_path(source), exc) from exc
         if stat.S_ISSOCK(status.st_mode):
             listing.sockets += 1
         else:

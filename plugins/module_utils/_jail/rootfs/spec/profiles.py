@@ -85,7 +85,7 @@ def _refuse_rosetta(source: Source, arch: str) -> None:
         )
     if source.resolve(ROSETTA_RUNTIME, True) is None:
         raise InputError(
-            f"rosetta: {show(source.root.outside(ROSETTA_RUNTIME))} does not exist: install Rosetta with "
+            f"rosetta: {show(source.root.host_path(ROSETTA_RUNTIME))} does not exist: install Rosetta with "
             "softwareupdate --install-rosetta"
         )
 
@@ -137,4 +137,4 @@ def _subcaches(root: Root, path: bytes, main: str) -> list[str]:
         finally:
             os.close(fd)
     except OSError as exc:
-        raise failed("read", root.outside(path), exc) from exc
+        raise failed("read", root.host_path(path), exc) from exc

@@ -24,7 +24,7 @@ HINT = f"{FULL_DISK_ACCESS}, or leave it out with the option exclude"
 
 def unreadable(source: Root, path: bytes, exc: OSError) -> OperationError:
     """For a file of the source, by its path there."""
-    return failed("read", source.outside(path), exc, HINT if exc.errno in REFUSED else "")
+    return failed("read", source.host_path(path), exc, HINT if exc.errno in REFUSED else "")
 
 
 def refuse_unreadable(source: Root, path: bytes, dir_fd: int) -> None:

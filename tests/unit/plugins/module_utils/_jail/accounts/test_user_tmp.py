@@ -103,7 +103,7 @@ def test_what_is_no_uuid_is_refused(text: str) -> None:
         encode(text, 501)
 
 
-NO_JAIL = Root.absent("/no/jail")
+NO_JAIL = Root.missing("/no/jail")
 
 
 def account(uid: int, text: str | None) -> Account:

@@ -141,7 +141,7 @@ class TestReading:
             assert status.st_size == 8
             assert root.lstat(b"missing/file") is None
             assert root.lstat(b"") is not None
-            assert root.outside(b"x") == os.fsencode(tree / "root/x")
+            assert root.host_path(b"x") == os.fsencode(tree / "root/x")
 
     def test_a_file_beyond_the_limit(self, tree: Path) -> None:
         with Root(str(tree / "root")) as root:
@@ -160,7 +160,7 @@ class TestReading:
                 root.read(b"link", 100)
 
     def test_an_absent_root_has_nothing(self, tree: Path) -> None:
-        root = Root.absent(str(tree / "none"))
+        root = Root.missing(str(tree / "none"))
         assert (root.exists, root.lstat(b""), root.lstat(b"x")) == (False, None, None)
         root.close()
 
@@ -324,7 +324,7 @@ def test_few_directories_are_kept_open_however_many_were_opened(tmp_path: Path) 
         for rel in (b"/".join([b"deeper"] * depth) for depth in range(1, 301)):
             root.make_dir(rel, 0o755, 0, 0)
         assert len(os.listdir("/dev/fd")) < here + 30
-        root.leave(b"deeper/deeper")
+        root.drop_cached(b"deeper/deeper")
         assert len(os.listdir("/dev/fd")) <= here + 3
         os.close(root.open_dir(deep))
     assert len(os.listdir("/dev/fd")) == here

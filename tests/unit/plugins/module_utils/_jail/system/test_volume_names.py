@@ -85,7 +85,7 @@ def test_the_answer_is_remembered_for_an_open_tree(folded: Path) -> None:
         found = volume_names.names_of(root)
         assert found.ignore_case
         assert volume_names.names_of(root) is found
-    absent = Root.absent(os.fsencode(folded / "jail"))
+    absent = Root.missing(os.fsencode(folded / "jail"))
     assert volume_names.names_of(absent).ignore_case
 
 

@@ -100,7 +100,7 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
         *planned,
     ]
     values = {"operations": [step.report() for step in steps], "operations_total": len(steps)}
-    return Result(bool(steps), values, [step.describe() for step in steps], opened.foretold)
+    return Result(bool(steps), values, [step.describe() for step in steps], opened.prediction_warnings)
 
 
 def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:

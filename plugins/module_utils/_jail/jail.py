@@ -96,7 +96,7 @@ class Jail:
         """Whether it is, or is to be, in the register; a clone for one run is not."""
         root.stage = partial(staging.opened, root)
         self._lock: JailLock | None = None
-        self.foretold: list[str] = []
+        self.prediction_warnings: list[str] = []
         self.just_created: list[bytes] = []
         """Directories that were made for the marker just now, and have no metadata yet."""
 
@@ -122,7 +122,7 @@ class Jail:
             return
         self._lock = JailLock(self.root, this_process())
         try:
-            self._look_again()
+            self._reread_marker()
             if sweep:
                 staging.sweep(self.root)
                 self._finish_mark()
@@ -136,9 +136,9 @@ class Jail:
             refuse_if_locked(self.root)
             return
         self._lock = JailLock(self.root, f"{this_process()}, which copies it", shared=True)
-        self._look_again()
+        self._reread_marker()
 
-    def _look_again(self) -> None:
+    def _reread_marker(self) -> None:
         """The run that had the lock before may have written another entry."""
         if self._marker is not UNUSABLE:
             self._marker, self._entry = read_marker(self.root), None
@@ -198,7 +198,7 @@ class Jail:
 
         The entry goes first: it is that of the jail, whether the marker got the new stamp or not.
         """
-        was, stamp = {**_fresh(), **self.entry, **fields}, os.urandom(8).hex()
+        was, stamp = {**_new_entry(), **self.entry, **fields}, os.urandom(8).hex()
         entry = {name: value for name, value in was.items() if value is not None}
         written = [str(self._marker["stamp"])] if self._marker and not self.unknown else []
         entry.update(inode=self.root.status().st_ino, stamps=[stamp, *written])
@@ -217,7 +217,7 @@ def open_jail(path: str) -> Jail:
     """Open an existing jail; NotAJailError when there is none or it is not ours."""
     real = jail_path(path)
     if not os.path.isdir(real):
-        raise missing(real)
+        raise no_such_jail(real)
     root = Root(real)
     try:
         marker = read_marker(root)
@@ -227,11 +227,11 @@ def open_jail(path: str) -> Jail:
     if marker is None:
         was_jail = register.was_jail(real, root.status().st_ino)
         root.close()
-        raise left(real) if was_jail else foreign(real)
+        raise remains_of_jail(real) if was_jail else not_a_jail(real)
     return Jail(real, root, marker)
 
 
-def open_left(path: str) -> Jail:
+def open_jail_or_remains(path: str) -> Jail:
     """For who ends a jail: it, or the directory that was it; `root.exists` is false where neither is."""
     real = jail_path(path)
     try:
@@ -248,25 +248,25 @@ def open_left(path: str) -> Jail:
         return Jail(real, Root.missing(real), UNUSABLE)
 
 
-def missing(path: AnyPath) -> NotAJailError:
+def no_such_jail(path: AnyPath) -> NotAJailError:
     return NotAJailError(f"{show(path)} does not exist: build the jail first, with darwin_jail_rootfs")
 
 
-def left(path: AnyPath) -> NotAJailError:
+def remains_of_jail(path: AnyPath) -> NotAJailError:
     return NotAJailError(
         f"{show(path)} is what is left of a jail that was removed by other means: remove it with the playbook "
         "destroy_jail, or take it over with the option adopt of darwin_jail_rootfs"
     )
 
 
-def foreign(path: AnyPath) -> NotAJailError:
+def not_a_jail(path: AnyPath) -> NotAJailError:
     return NotAJailError(
         f"{show(path)} is not a jail of this collection: build it with darwin_jail_rootfs, "
         "or take over what another tool made with the option adopt"
     )
 
 
-def incomplete(path: AnyPath) -> str:
+def incomplete_message(path: AnyPath) -> str:
     return f"{show(path)} is not complete: its build did not end: build it again"
 
 
@@ -304,7 +304,7 @@ def marker_of(entry: register.Entry) -> dict[str, Any]:
     return {**copied, "format": 1, "stamp": entry["stamps"][0]}
 
 
-def _fresh() -> register.Entry:
+def _new_entry() -> register.Entry:
     return {"id": os.urandom(16).hex(), "created": int(time.time())}
 
 
@@ -332,7 +332,7 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     root = Root(path)
     try:
         with locked_directory(root):
-            entry = _begin(root, enter, values) if is_empty(path) else None
+            entry = _create_marker(root, enter, values) if is_empty(path) else None
     except BaseException:
         root.close()
         raise
@@ -345,7 +345,7 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     return jail
 
 
-def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
+def _create_marker(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
     sweep(root)
     just_created = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
@@ -354,7 +354,7 @@ def _begin(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
     for below in (b"", b"/stage"):
         root.make_dir(state + below, 0o700, 0, 0)
     known = {"inode": root.status().st_ino, "stamps": [os.urandom(8).hex()]}
-    entry = {**_fresh(), "state": "building", **values, **known}
+    entry = {**_new_entry(), "state": "building", **values, **known}
     if enter:
         register.write(root.path, [entry])
     write_marker(root, marker_of(entry), state + b"/jail.json")

@@ -26,7 +26,7 @@ def open_predicted(path: str, check: bool) -> Jail:
     real = jail_path(path)
     if is_empty(real):
         jail = Jail(real, Root.missing(real))
-        jail.foretold = [not_built_yet_warning(real)]
+        jail.prediction_warnings = [not_built_yet_warning(real)]
         return jail
     jail = Jail(real, Root(real))
     try:
@@ -34,5 +34,5 @@ def open_predicted(path: str, check: bool) -> Jail:
     except BaseException:
         jail.close()
         raise
-    jail.foretold = [f"{show(real)} is no jail yet: what is said holds once it is taken over"]
+    jail.prediction_warnings = [f"{show(real)} is no jail yet: what is said holds once it is taken over"]
     return jail

@@ -211,7 +211,7 @@ class _UserPlan:
                 self._temporary(spec, check=False)
         lines = list(dict.fromkeys(lines))  # users share directories above theirs
         report = [spec.report() for spec in self._specs if spec.present]
-        return Result(bool(lines), {"users": report}, lines, self._jail.foretold or self._warnings())
+        return Result(bool(lines), {"users": report}, lines, self._jail.prediction_warnings or self._warnings())
 
     def _files(self) -> list[Wanted]:
         """passwd, master.passwd and group as they are to be, when a user of the jail's own is among the items."""

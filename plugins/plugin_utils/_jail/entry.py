@@ -69,9 +69,9 @@ def unreached(mac: str, visit: Visit, cause: str) -> str:
 
 def unfinished(visit: Visit) -> str:
     """What is said of a jail whose build did not end."""
-    from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import incomplete  # noqa: PLC0415 (few tasks need it)
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import incomplete_message  # noqa: PLC0415 (few tasks need it)
 
-    return incomplete(visit.jail)
+    return incomplete_message(visit.jail)
 
 
 def explain(visit: Visit, answer: Answer) -> None:

@@ -233,4 +233,4 @@ def ensure(jail: str, user: str, uid: int | None, gid: int | None, uuid: str | N
         opened.lock(check)
         done = (present if state == "present" else absent)(opened, owner, check)
     values = {"path": path, "user_dir": f"{path}/0/", "temp_dir": f"{path}/T/", "cache_dir": f"{path}/C/"}
-    return Result(bool(done), values, done, opened.foretold)
+    return Result(bool(done), values, done, opened.prediction_warnings)

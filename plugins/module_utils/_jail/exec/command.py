@@ -21,7 +21,7 @@ from ..accounts.directory_services import Account
 from ..accounts.jail_accounts import find_jail_group, find_member
 from ..accounts.user_tmp import Owner, uuid_of
 from ..errors import InputError, JailError, show, show_message
-from ..jail import incomplete, open_jail
+from ..jail import incomplete_message, open_jail
 from ..limits import PROGRAM_OUTPUT
 from ..programs import chroot_exec
 from ..result import Result
@@ -152,7 +152,7 @@ def execute(command: Command, check: bool) -> Result:
     if not command.ephemeral or check:
         result = _execute(command, who, command.jail, check)
         if building:
-            result.warnings.append(incomplete(command.jail))
+            result.warnings.append(incomplete_message(command.jail))
         return result
     from .ephemeral import clone_for_a_run  # noqa: PLC0415 (other runs need not load the engine)
 

@@ -44,7 +44,7 @@ def _refuse(visit: Visit, report: Report) -> None:
     if report.event == "open":
         _cannot_open(visit, report)
     if report.event == "marker":
-        raise jail.foreign(visit.jail)
+        raise jail.not_a_jail(visit.jail)
     if report.event == "account":
         raise directory_services.no_such_user(visit.user)
     if report.event == "number":
@@ -62,7 +62,7 @@ def _refuse(visit: Visit, report: Report) -> None:
 
 def _cannot_open(visit: Visit, report: Report) -> None:
     if report.errno == errno.ENOENT:
-        raise jail.missing(visit.jail)
+        raise jail.no_such_jail(visit.jail)
     if report.errno in (errno.ELOOP, errno.ENOTDIR):
         raise InputError(
             f"{visit.jail}: {report.path} is a symbolic link or no directory: give the path that the jail really has"

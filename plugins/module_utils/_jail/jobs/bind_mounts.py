@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ..accounts.directory_services import find_account, find_group
 from ..errors import InputError, OperationError, show
-from ..jail import jail_path, open_left
+from ..jail import jail_path, open_jail_or_remains
 from ..macos import launchd, third_party
 from ..macos.launchd import Job, Step
 from ..predicted import open_predicted
@@ -171,9 +171,9 @@ def ensure(
         third_party.require_root_owned(python)
         jobs = {job.label: (spec, job) for spec in specs for job in (_job(path, spec, tool, python),)}
         warnings += tool.warnings
-    with open_predicted(jail, check) if specs else open_left(jail) as opened:
+    with open_predicted(jail, check) if specs else open_jail_or_remains(jail) as opened:
         opened.lock(check)
-        return _carry_out(opened.root, jobs, check, timeout, [*warnings, *opened.foretold])
+        return _carry_out(opened.root, jobs, check, timeout, [*warnings, *opened.prediction_warnings])
 
 
 def _carry_out(root: Root, jobs: Jobs, check: bool, timeout: float, warnings: list[str]) -> Result:

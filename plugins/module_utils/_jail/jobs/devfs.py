@@ -15,7 +15,7 @@ import stat
 import time
 
 from ..errors import InputError, OperationError, show
-from ..jail import jail_path, open_left
+from ..jail import jail_path, open_jail_or_remains
 from ..macos import launchd, third_party
 from ..macos.launchd import Job, Step
 from ..predicted import open_predicted
@@ -52,7 +52,7 @@ def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> R
     with open_predicted(jail, check) as opened:
         opened.lock(check)
         result = _keep(opened.root, wanted, timeout, check)
-    result.warnings += opened.foretold
+    result.warnings += opened.prediction_warnings
     return result
 
 
@@ -108,7 +108,7 @@ def _wait(root: Root, seconds: float) -> bool:
 def _end(jail: str, path: bytes, check: bool) -> Result:
     """Unmount, and end the job; what is in use stays, and the job with it."""
     name = launchd.label(path, PURPOSE)
-    with open_left(jail) as opened:
+    with open_jail_or_remains(jail) as opened:
         opened.lock(check)
         return _unmount_all(opened.root, name, check)
 

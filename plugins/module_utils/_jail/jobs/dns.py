@@ -91,7 +91,7 @@ def ensure(
         result = _keep(opened.root, wanted, mode, timeout, check)
         if names is not None and not check:
             result.values.update(_found(opened.root, names), problem="")
-    result.warnings += opened.foretold
+    result.warnings += opened.prediction_warnings
     return result
 
 

@@ -113,7 +113,7 @@ class _Builder:
         self._grafts = merge_entries(matches, source, self._names)
         if not spec.clone_of:  # which has what the other one has
             refuse_missing(spec.required, matches, source, self._excluded, self._path)
-        self._seal = seal
+        self._snapshot = seal
         self._fingerprint = None if spec.clone_of or not spec.prune else self._sealed(matches)
 
     def _thinner(self) -> Callable[[bytes, DirListing], None] | None:
@@ -144,11 +144,11 @@ class _Builder:
 
     def _sealed(self, matches: list[Match]) -> str | None:
         """What stays the same as long as the source and all that is wanted from it do; None when nothing tells."""
-        self._seal = self._seal or seal_of(self._source)
-        if self._seal is None:
+        self._snapshot = self._snapshot or seal_of(self._source)
+        if self._snapshot is None:
             return None
         wanted = [(match.source, match.dest) for match in matches]
-        return self._seal.fingerprint(
+        return self._snapshot.fingerprint(
             wanted,
             self._excluded.patterns,
             self._profile.configuration,
@@ -290,10 +290,10 @@ class _Builder:
             self._thin,
         )
         mounts = jail.mounts() if root.exists else set()
-        leaving = tuple(root.check_mode_moves.values())
+        away = tuple(root.check_mode_moves.values())
         same = self._fingerprint is not None and jail.entry.get("fingerprint") == self._fingerprint
-        seal = self._seal if same and not was.interrupted and self._spec.verify == "quick" else None
-        known = FileOwnership(was, mounts, root.dev, self._profile.configuration, leaving, jail.just_created, jail.path)
+        seal = self._snapshot if same and not was.interrupted and self._spec.verify == "quick" else None
+        known = FileOwnership(was, mounts, root.dev, self._profile.configuration, away, jail.just_created, jail.path)
         known.seal, known.source_dev = seal, self._source.root.dev
         prune = self._spec.prune and not self._spec.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._source.root if self._spec.verify == "full" else None, prune)

@@ -52,9 +52,9 @@ def _recorded(real: bytes) -> progress.Total:
 
 
 def _remove(path: str, real: bytes, unmount: bool, check: bool) -> Result:
-    with jails.open_left(path) as jail:
+    with jails.open_jail_or_remains(path) as jail:
         if not jail.root.exists:
-            raise jails.foreign(real)
+            raise jails.not_a_jail(real)
         mounted = [mount.point for mount in mounts_below(real)]
         if mounted and not unmount:
             points = ", ".join(map(show, mounted))

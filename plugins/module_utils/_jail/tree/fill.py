@@ -64,7 +64,7 @@ def _ensure(
         opened.lock(check)
         if _is_filled(opened, path, required):
             return Result(False)
-        remarks = opened.foretold
+        remarks = opened.prediction_warnings
         with closing(_open_source(src, opened.path, path, required, new_owner is not None)) as source:
             writer = _TreeWriter(opened.root, source, new_owner)
             writer.measure(src)

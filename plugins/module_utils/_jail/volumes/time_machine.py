@@ -26,7 +26,7 @@ def ensure(jail: str, excluded: bool, check: bool) -> Result:
         path = opened.path
         if not opened.root.exists:  # a new directory is included
             diff = [f"- {show(path)} in Time Machine's backups"] if excluded else []
-            return Result(bool(diff), None, diff, opened.foretold)
+            return Result(bool(diff), None, diff, opened.prediction_warnings)
     if is_excluded(path) == excluded:
         return Result(False)
     if not check:
@@ -34,7 +34,7 @@ def ensure(jail: str, excluded: bool, check: bool) -> Result:
         if is_excluded(path) != excluded:
             return _in_vain(path, excluded)
     sign = "-" if excluded else "+"
-    return Result(True, diff=[f"{sign} {show(path)} in Time Machine's backups"], warnings=opened.foretold)
+    return Result(True, diff=[f"{sign} {show(path)} in Time Machine's backups"], warnings=opened.prediction_warnings)
 
 
 def _in_vain(path: bytes, excluded: bool) -> Result:

@@ -168,7 +168,7 @@ class Comparer:
         try:
             for name in names:
                 want = listing.files[name]
-                have = None if fd is None or below + name in known.leaving else at.lstat(name, fd)
+                have = None if fd is None or below + name in known.moving_away else at.lstat(name, fd)
                 if not plain and below + name in known.mounts:
                     decision.lines.update((name, line) for line in known.lines(path, name))
                 elif not plain and known.is_configuration(below + name):

@@ -28,7 +28,7 @@ class FileOwnership:
         mounts: set[bytes],
         dev: int,
         configuration: Sequence[bytes] = (),
-        leaving: Sequence[bytes] = (),
+        moving_away: Sequence[bytes] = (),
         just_created: Sequence[bytes] = (),
         where: bytes = b"/",
         all_system: bool = False,
@@ -36,7 +36,7 @@ class FileOwnership:
         self.record, self.mounts, self.dev = record, mounts, dev
         self.where = where
         """The path of the jail on the host, for messages."""
-        self.leaving = frozenset(leaving)
+        self.moving_away = frozenset(moving_away)
         """For check mode: what would have been moved away before."""
         self.just_created = frozenset(just_created)
         """Directories that this run made for its marker."""
@@ -48,7 +48,7 @@ class FileOwnership:
         self.began = time.time_ns()
         """When the run began: what it has done itself is newer."""
         self._configuration = () if all_system else (*CONFIGURATION, *configuration)
-        self._special = (*self._configuration, *mounts, *leaving)
+        self._special = (*self._configuration, *mounts, *moving_away)
 
     def is_configuration(self, path: bytes) -> bool:
         for mark in self._configuration:

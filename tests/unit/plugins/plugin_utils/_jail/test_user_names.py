@@ -46,7 +46,7 @@ def test_what_only_looks_like_one_stays(said: str) -> None:
 
 
 def test_a_directory_that_is_no_jail_is_told_for_both() -> None:
-    said = str(jail.foreign("/jails/a"))
+    said = str(jail.not_a_jail("/jails/a"))
     assert "with the option adopt" in said
     assert for_playbooks(said, "dns") == (
         "/jails/a is not a jail of this collection: build it with the playbook build_jail, or take over what another "

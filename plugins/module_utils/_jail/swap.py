@@ -38,20 +38,20 @@ from .system.mounts import is_mount
 from .system.platform.current import backend
 
 MOST_REPORTED = 1000
-SEE_FOR_YOURSELF = "see which of the two is to stay, and remove the other"
+KEEP_ONE_OF_THEM = "see which of the two is to stay, and remove the other"
 NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
 
 
-def swap_in(path: str, successor: str, check: bool, carry: bool = True, progress_file: str | None = None) -> Result:
+def swap_in(path: str, successor: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
     """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
     with progress.reported(progress_file):
-        return _succeed(path, successor, check, carry)
+        return _swap_in(path, successor, check, migrate)
 
 
-def _succeed(path: str, successor: str, check: bool, carry: bool) -> Result:
+def _swap_in(path: str, successor: str, check: bool, migrate: bool) -> Result:
     with jails.open_jail(path) as one, jails.open_jail(successor) as other:
         for jail in (one, other):
-            _refuse(jail)
+            _require_movable(jail)
         for jail in (one, other):
             jail.lock(check)
         other.refuse_unknown("put in the place of another jail", "remove it, and build it again")
@@ -60,15 +60,15 @@ def _succeed(path: str, successor: str, check: bool, carry: bool) -> Result:
         _refuse_incomplete(new)
         if not swapped and not check:
             _refuse_elsewhere(old, new)
-            _begin(old, new, carry)
-            _exchange(old, new)
-        result = _told(not swapped, old, new)
-        if carry:
-            estate = UserDataMigration(old, new)
-            estate.look()
+            _mark_swap(old, new, migrate)
+            _swap_names(old, new)
+        result = _swap_result(not swapped, old, new)
+        if migrate:
+            migration = UserDataMigration(old, new)
+            migration.find()
             if not check:
-                estate.carry_over()
-            estate.tell(result)
+                migration.apply()
+            migration.report_to(result)
         return result
 
 
@@ -82,8 +82,8 @@ def rollback(path: str, successor: str, check: bool) -> Result:
             return Result(False, {**NOTHING})
         with jails.open_jail(successor) as other:
             if not _has_replaced(one, other):
-                return _forget(one, other, check) if _was_put_back(one, other) else Result(False, {**NOTHING})
-            result = _told(True, one, other)
+                return _forget_swap(one, other, check) if _was_rolled_back(one, other) else Result(False, {**NOTHING})
+            result = _swap_result(True, one, other)
             for jail in (one, other):
                 _refuse_volume(jail)
                 if check and _mounted(jail):  # whoever asks may unmount it before this is done
@@ -95,12 +95,12 @@ def rollback(path: str, successor: str, check: bool) -> Result:
             for jail in (one, other):
                 jail.lock(check)
             if not check:
-                _exchange(one, other)
+                _swap_names(one, other)
                 _unmark(other, one)
             return result
 
 
-def _was_put_back(one: Jail, other: Jail) -> bool:
+def _was_rolled_back(one: Jail, other: Jail) -> bool:
     """Whether a run was killed when the one had its name back, or before it lost that."""
     return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
 
@@ -111,7 +111,7 @@ def _unmark(former: Jail, successor: Jail) -> None:
     former.mark(replaced_by=None)
 
 
-def _forget(one: Jail, other: Jail, check: bool) -> Result:
+def _forget_swap(one: Jail, other: Jail, check: bool) -> Result:
     """Let the one stay where it is."""
     for jail in (one, other):
         jail.lock(check)
@@ -124,14 +124,14 @@ def commit(path: str, check: bool) -> Result:
     """Forget which jail this one replaces: it stays."""
     with jails.open_jail(path) as jail:
         jail.lock(check)
-        jail.refuse_unknown("tell whether another jail can be put back in the place of", SEE_FOR_YOURSELF)
+        jail.refuse_unknown("tell whether another jail can be put back in the place of", KEEP_ONE_OF_THEM)
         replaces = "replaces" in jail.entry
         if replaces and not check:
             jail.mark(replaces=None)
         return Result(replaces, {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
 
 
-def _told(exchanged: bool, one: Jail, other: Jail) -> Result:
+def _swap_result(exchanged: bool, one: Jail, other: Jail) -> Result:
     lines = [f"> {show(one.path)} and {show(other.path)} exchange their names"] if exchanged else []
     return Result(exchanged, {**NOTHING, "exchanged": exchanged}, lines)
 
@@ -139,16 +139,16 @@ def _told(exchanged: bool, one: Jail, other: Jail) -> Result:
 def _has_replaced(one: Jail, other: Jail) -> bool:
     """Whether the two have exchanged their names; InputError when nobody knows."""
     if one.unknown or "replaces" in one.entry:
-        other.refuse_unknown("exchange names with", SEE_FOR_YOURSELF)
+        other.refuse_unknown("exchange names with", KEEP_ONE_OF_THEM)
     if one.unknown and "replaced_by" in other.entry:
         raise InputError(
             f"cannot tell whether {show(one.path)} is what took the place of {show(other.path)}: {one.unknown} "
-            f"({SEE_FOR_YOURSELF})"
+            f"({KEEP_ONE_OF_THEM})"
         )
     return "replaces" in one.entry and one.entry["replaces"] == other.entry["id"]
 
 
-def _refuse(jail: Jail) -> None:
+def _require_movable(jail: Jail) -> None:
     _refuse_volume(jail)
     if _mounted(jail):
         raise InputError(_cannot_move(jail))
@@ -177,14 +177,14 @@ def _refuse_elsewhere(old: Jail, new: Jail) -> None:
         raise InputError(f"{show(new.path)} does not lie beside {show(old.path)}: build it in the same directory")
 
 
-def _begin(old: Jail, new: Jail, carry: bool) -> None:
+def _mark_swap(old: Jail, new: Jail, migrate: bool) -> None:
     if old.unknown:
         old.mark()
-    new.mark(replaces=old.entry["id"], replaced_by=None, inherited=False if carry else None)
+    new.mark(replaces=old.entry["id"], replaced_by=None, inherited=False if migrate else None)
     old.mark(replaced_by=new.entry["id"])
 
 
-def _exchange(one: Jail, other: Jail) -> None:
+def _swap_names(one: Jail, other: Jail) -> None:
     """Each of the two is known under both names until they have exchanged them."""
     register.write(one.path, [one.entry, other.entry])
     register.write(other.path, [one.entry, other.entry])
@@ -210,7 +210,7 @@ class UserDataMigration:
         self.left: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
 
-    def look(self) -> None:
+    def find(self) -> None:
         """Find it by the record of the old jail."""
         root = self._old.root
         record = Record.load(root)
@@ -224,7 +224,7 @@ class UserDataMigration:
         status = self._old.root.lstat(path)
         return status is not None and stat.S_ISSOCK(status.st_mode)
 
-    def carry_over(self) -> None:
+    def apply(self) -> None:
         if "inherited" not in self._new.entry:  # the two were exchanged for a trial
             self._new.mark(inherited=False)
         make_stage(self._new.root)
@@ -233,15 +233,15 @@ class UserDataMigration:
         for path in self._foreign:
             todo = [path]
             while todo:
-                todo += reversed(self._carry(todo.pop()))
+                todo += reversed(self._migrate(todo.pop()))
             progress.done(progress.MOVE)
         if not self._new.entry["inherited"]:
             for path, why in kept:
-                self._keep(path, why)
+                self._migrate_configuration(path, why)
                 progress.done(progress.MOVE)
             self._new.mark(inherited=True)
 
-    def tell(self, result: Result) -> None:
+    def report_to(self, result: Result) -> None:
         result.changed = result.changed or bool(self._foreign)
         carried = [display_path(path) for path in self._foreign]
         result.values["carried"] = carried[:MOST_REPORTED]
@@ -252,7 +252,7 @@ class UserDataMigration:
 
     # -- foreign files ------------------------------------------------------------------
 
-    def _carry(self, path: bytes) -> list[bytes]:
+    def _migrate(self, path: bytes) -> list[bytes]:
         """Carry one thing over; of a directory that the new jail has, too, what is in it comes next.
 
         What the collection keeps in either jail stays there, whatever the record of the old one calls foreign.
@@ -329,7 +329,7 @@ class UserDataMigration:
 
     # -- configuration ------------------------------------------------------------------
 
-    def _keep(self, path: bytes, why: str) -> None:
+    def _migrate_configuration(self, path: bytes, why: str) -> None:
         """Make configuration what it is in the old jail, which keeps its own."""
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
@@ -344,12 +344,12 @@ class UserDataMigration:
                     at.remove(name, target)
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
                     self._set_metadata(name, target, have)
-                elif have is not None and not self._give(have, name, source, target):
+                elif have is not None and not self._copy_file(have, name, source, target):
                     self.left.append((path, why))
         except OSError as exc:
             raise failed("carry over", self._old.root.host_path(path), exc) from exc
 
-    def _give(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
+    def _copy_file(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
         """Give the new jail a file that the old one keeps, too; False when it is no file or link."""
         temporary = os.urandom(6).hex().encode()
         with self._new.root.directory(STAGING) as stage:

@@ -282,8 +282,8 @@ def test_a_jail_on_trial_gives_the_place_back(pair: Pair) -> None:
     places = str(pair.jail), str(pair.next)
     before = [path.stat().st_ino for path in (pair.jail, pair.next)]
     assert not rollback(*places, check=False).changed
-    assert swap_in(*places, check=False, carry=False).changed
-    assert not swap_in(*places, check=False, carry=False).changed
+    assert swap_in(*places, check=False, migrate=False).changed
+    assert not swap_in(*places, check=False, migrate=False).changed
     assert (pair.next / "Users/admin/src/deep/work").exists()
     assert not (pair.jail / "Users/admin").exists()
     assert rollback(*places, check=True).changed
@@ -299,7 +299,7 @@ def test_what_is_mounted_in_a_jail_on_trial_is_told_before_and_refused_then(
 ) -> None:
     pair.renew()
     places = str(pair.jail), str(pair.next)
-    swap_in(*places, check=False, carry=False)
+    swap_in(*places, check=False, migrate=False)
     monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
     foretold = rollback(*places, check=True)
     assert foretold.changed
@@ -311,7 +311,7 @@ def test_what_is_mounted_in_a_jail_on_trial_is_told_before_and_refused_then(
 def test_a_settled_jail_stays(pair: Pair) -> None:
     pair.renew()
     places = str(pair.jail), str(pair.next)
-    swap_in(*places, check=False, carry=False)
+    swap_in(*places, check=False, migrate=False)
     assert [commit(places[0], check).changed for check in (True, False, True)] == [True, True, False]
     assert not rollback(*places, check=False).changed
     assert (pair.jail / "usr/bin/fresh").exists()
@@ -347,7 +347,7 @@ def test_a_killed_trial_or_its_end_is_taken_up(pair: Pair, moment: str, monkeypa
 def _try(state: str, places: tuple[str, str]) -> Result:
     if state == "restored":
         return rollback(*places, check=False)
-    return swap_in(*places, check=False, carry=False)
+    return swap_in(*places, check=False, migrate=False)
 
 
 def _killed(*_arguments: object) -> None:

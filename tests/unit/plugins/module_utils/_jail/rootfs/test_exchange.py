@@ -21,7 +21,7 @@ from system_calls import CHANGING, before_call, die, in_child
 def attempt(state: str, places: tuple[str, str]) -> Result:
     if state == "restored":
         return rollback(*places, check=False)
-    return swap_in(*places, check=False, carry=False)
+    return swap_in(*places, check=False, migrate=False)
 
 
 def entered(path: Path) -> register.Entry:
@@ -54,7 +54,7 @@ def test_what_a_jail_says_of_the_other_decides_nothing(place: Path) -> None:
         forge(Path(old), **{field: value or entered(Path(new))["id"]})
         assert not rollback(old, new, check=False).changed
         assert not commit(old, check=False).changed
-        assert swap_in(old, new, check=False, carry=False).values["exchanged"]
+        assert swap_in(old, new, check=False, migrate=False).values["exchanged"]
         forge(Path(old), replaces=None, inherited=True)
         forge(Path(new), id="x")  # of the former jail, which is unknown then
         with pytest.raises(InputError, match=f"cannot exchange names with {new}: .*see which of the two is to stay"):
@@ -69,7 +69,7 @@ def test_killed_at_any_moment_both_stay_known_and_the_next_run_completes(place: 
         number += 1
         places = two(place)
         if state == "restored":
-            swap_in(*places, check=False, carry=False)
+            swap_in(*places, check=False, migrate=False)
 
         def run(number: int = number, places: tuple[str, str] = places) -> None:
             with before_call(number, die, tuple(CHANGING)):
@@ -92,9 +92,9 @@ def test_an_unknown_jail_is_replaced_and_known_from_then_on(place: Path) -> None
     assert not rollback(old, new, check=False).changed
     with pytest.raises(InputError, match=f"cannot tell whether another jail can be put back in the place of {old}: "):
         commit(old, check=False)
-    assert swap_in(old, new, check=True, carry=False).values["exchanged"]
+    assert swap_in(old, new, check=True, migrate=False).values["exchanged"]
     assert entered(Path(old)) == {}
-    assert swap_in(old, new, check=False, carry=False).values["exchanged"]
+    assert swap_in(old, new, check=False, migrate=False).values["exchanged"]
     assert entered(Path(old))["replaces"] == entered(Path(new))["id"]
     assert "state" not in entered(Path(new))
     assert rollback(old, new, check=False).changed
@@ -111,7 +111,7 @@ def test_nothing_unknown_takes_the_place_of_a_jail(place: Path) -> None:
 def test_a_former_jail_is_not_put_back_by_a_guess(place: Path) -> None:
     """When what took its place is unknown, nobody knows that it did."""
     old, new = two(place)
-    swap_in(old, new, check=False, carry=False)
+    swap_in(old, new, check=False, migrate=False)
     lose(Path(old))
     for act in (swap_in, rollback):
         with pytest.raises(InputError, match=f"cannot tell whether {old} is what took the place of {new}: "):

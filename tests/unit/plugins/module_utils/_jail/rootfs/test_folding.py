@@ -153,10 +153,10 @@ def test_an_update_puts_no_file_of_people_over_one_of_macos(place: Path, source:
     (source / "usr/bin/readme").write_text("of macOS")
     build(BuildSpec(str(new), str(source), entries=[{"src": "/usr/"}]), check=False)
     with jails.open_jail(str(old)) as former, jails.open_jail(str(new)) as jail:
-        estate = UserDataMigration(former, jail)
-        estate.look()
-        estate.carry_over()
-    assert [path for path, _why in estate.left] == [b"usr/bin/README"]
+        migration = UserDataMigration(former, jail)
+        migration.find()
+        migration.apply()
+    assert [path for path, _why in migration.left] == [b"usr/bin/README"]
     assert (new / "usr/bin/readme").read_text() == "of macOS"
     assert (old / "usr/bin/README").read_text() == "of somebody"
 

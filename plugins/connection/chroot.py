@@ -193,7 +193,7 @@ from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError, show_message
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import (
     PYTHONS,
-    Visit,
+    Session,
     entered,
     incomplete,
     without_ours,
@@ -324,14 +324,14 @@ class Connection(ConnectionBase):
         """Have the jail's user read a file."""
         self._transfer(self._visit("get", in_path), self._reached.fetch, out_path)
 
-    def _transfer(self, visit: Visit, how: Callable[[str, str], Answer], path: str) -> None:
+    def _transfer(self, visit: Session, how: Callable[[str, str], Answer], path: str) -> None:
         rc, _stdout, stderr = self._go(visit, how, path)
         if rc:
             verb = "write" if visit.act == "put" else "read"
             said = show_message(to_text(stderr).strip()) or f"it ended with {rc}"
             raise AnsibleError(f"cannot {verb} {visit.words[0]} in {visit.jail} as {visit.user}: {said}")
 
-    def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Visit:
+    def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Session:
         options = self._settings
         jail, python = options["jail"], options["mac_python"]
         if not jail:
@@ -341,7 +341,7 @@ class Connection(ConnectionBase):
             )
         pythons = (python, *PYTHONS) if python else PYTHONS
         try:
-            visit = Visit(jail, user or options["remote_user"], act, words, stdin, pythons)
+            visit = Session(jail, user or options["remote_user"], act, words, stdin, pythons)
         except JailError as exc:
             raise AnsibleError(show_message(str(exc))) from None
         display.vvv(f"{visit.jail} as {visit.user}: {act} {show_message(' '.join(visit.words))}", host=options["host"])
@@ -353,7 +353,7 @@ class Connection(ConnectionBase):
             raise AnsibleError("the options of the connection are not set yet")
         return self._mac
 
-    def _go(self, visit: Visit, how: Callable[[str, Any], Answer], what: Any) -> Answer:
+    def _go(self, visit: Session, how: Callable[[str, Any], Answer], what: Any) -> Answer:
         """Have root on the Mac make the visit."""
         name = self._settings["mac"] or self._settings["host"]
         try:

@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
     show,
     show_message,
 )
-from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Visit
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Session
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import Answer
 
 display = Display()
@@ -43,7 +43,7 @@ REFUSALS = {
 }
 
 
-def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
+def judge(visit: Session, rc: int, said: bytes, mac: str) -> None:
     """Raise when nothing was done: the step into the jail failed, or sudo on the Mac refused."""
     from ansible_collections.darwin.jail.plugins.module_utils._jail.exec import session_errors  # noqa: PLC0415 (few tasks need it)
 
@@ -60,21 +60,21 @@ def judge(visit: Visit, rc: int, said: bytes, mac: str) -> None:
             raise AnsibleError(f"sudo on {mac} refuses to enter {visit.jail}: {words}: {advice}")
 
 
-def unreached(mac: str, visit: Visit, cause: str) -> str:
+def unreached(mac: str, visit: Session, cause: str) -> str:
     """What is said when there is no way to the Mac. Why not follows."""
     from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import advised  # noqa: PLC0415 (few tasks need it)
 
     return advised(f"cannot reach {mac}, the Mac of the jail {visit.jail}", cause)
 
 
-def unfinished(visit: Visit) -> str:
+def unfinished(visit: Session) -> str:
     """What is said of a jail whose build did not end."""
     from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import incomplete_message  # noqa: PLC0415 (few tasks need it)
 
     return incomplete_message(visit.jail)
 
 
-def explain(visit: Visit, answer: Answer) -> None:
+def explain(visit: Session, answer: Answer) -> None:
     """Say what is known of programs that were killed, and of a library that a module misses."""
     from ansible_collections.darwin.jail.plugins.module_utils._jail.exec import session_errors  # noqa: PLC0415 (few tasks need it)
 
@@ -85,7 +85,7 @@ def explain(visit: Visit, answer: Answer) -> None:
     help_module(visit, stdout)
 
 
-def help_module(visit: Visit, answer: bytes) -> None:
+def help_module(visit: Session, answer: bytes) -> None:
     """Say how to bring what a module misses: a library of Python, or the program virtualenv of the module pip."""
     runs_on = PYTHON.search(visit.words[-1])
     library = LIBRARY.search(answer)

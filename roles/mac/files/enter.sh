@@ -421,7 +421,7 @@ def enter_jail(jail: str, user: str) -> pwd.struct_passwd:
 def become_user(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
     """Be the user in the open jail, with these groups, or those that Directory Services says."""
     join_groups(who, groups)
-    go_in(jail, who)
+    chroot_to_jail(jail, who)
 
 
 def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
@@ -429,7 +429,7 @@ def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
         take_groups(who.pw_name if groups is None else None, who.pw_gid & 0xFFFFFFFF, groups or [])
 
 
-def go_in(jail: int, who: pwd.struct_passwd) -> None:
+def chroot_to_jail(jail: int, who: pwd.struct_passwd) -> None:
     """Be the user, whose groups this process has, in the open jail."""
     change_root(jail, who.pw_uid & 0xFFFFFFFF)
     for place in (who.pw_dir, "/"):  # as sshd does
@@ -502,7 +502,7 @@ def open_regular(path: str, flags: int, mode: int = 0) -> int:
     return fd
 
 
-def leave(path: str, mode: str, size: str) -> None:
+def receive_file(path: str, mode: str, size: str) -> None:
     """Write what comes in to a file, as sftp-server(8) would."""
     with step("put", path):
         fd = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, int(mode, 8))
@@ -519,7 +519,7 @@ def leave(path: str, mode: str, size: str) -> None:
         raise StepError("short", path, 0)
 
 
-def take(path: str) -> None:
+def send_file(path: str) -> None:
     """Write a file to what goes out."""
     with step("get", path):
         fd = open_regular(path, os.O_RDONLY)
@@ -535,9 +535,9 @@ def dispatch(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]
     if act == "run":
         run(jail, who, words)
     elif act == "put":
-        leave(*words)
+        receive_file(*words)
     elif act == "get":
-        take(*words)
+        send_file(*words)
 
 
 def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
@@ -843,7 +843,7 @@ def enter(argv: list[str]) -> None:
 
 def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
     """Become the user's shell in the jail."""
-    go_in(jail, who)
+    chroot_to_jail(jail, who)
     env = environment(path, who)
     env["TERM_PROGRAM"] = TERM_PROGRAM
     env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})

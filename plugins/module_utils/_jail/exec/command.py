@@ -154,9 +154,9 @@ def execute(command: Command, check: bool) -> Result:
         if building:
             result.warnings.append(incomplete_message(command.jail))
         return result
-    from .ephemeral import clone_for_a_run  # noqa: PLC0415 (other runs need not load the engine)
+    from .ephemeral import ephemeral_clone  # noqa: PLC0415 (other runs need not load the engine)
 
-    with clone_for_a_run(command.jail, who.account) as (clone, warnings):
+    with ephemeral_clone(command.jail, who.account) as (clone, warnings):
         result = _execute(command, who, clone, check)
     result.warnings += warnings
     return result

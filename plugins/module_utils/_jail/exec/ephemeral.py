@@ -28,7 +28,7 @@ SOCKET = f"{FOLDER}/{NAME}".encode()
 
 
 @contextmanager
-def clone_for_a_run(path: str, account: Account) -> Iterator[tuple[str, list[str]]]:
+def ephemeral_clone(path: str, account: Account) -> Iterator[tuple[str, list[str]]]:
     """The path of a clone, which is there within the block, and warnings, which may grow until its end."""
     place = os.path.join(os.path.dirname(jails.jail_path(path)), run_directories.FOLDER)
     warnings: list[str] = []

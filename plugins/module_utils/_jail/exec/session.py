@@ -76,7 +76,7 @@ SHELLS = {
 
 
 @dataclass(frozen=True)
-class Visit:
+class Session:
     """Who goes where to do what; InputError when that cannot be."""
 
     jail: str

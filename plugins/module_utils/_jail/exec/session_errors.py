@@ -15,13 +15,13 @@ from ..errors import InputError, OperationError, show
 from ..programs import jail_session
 from . import outcome
 from .launch import Report
-from .session import Visit, entered
+from .session import Session, entered
 
 # The step, the errno's name, and a path. What sudo asked for may stand before it, in the same line.
 FAILED = re.compile(jail_session.FAILED.encode() + rb" (\w+) (\w+) ([^\r\n]*)")
 
 
-def refuse(visit: Visit, rc: int, stderr: bytes) -> None:
+def refuse(visit: Session, rc: int, stderr: bytes) -> None:
     """JailError when the visit did nothing at all. A program of the jail cannot say so: it had no control yet."""
     found = FAILED.search(stderr)
     if found and rc == jail_session.REFUSED and not entered(stderr):
@@ -29,7 +29,7 @@ def refuse(visit: Visit, rc: int, stderr: bytes) -> None:
         _refuse(visit, Report(step, show(path), _number(code)))
 
 
-def killed(visit: Visit, rc: int, stderr: bytes) -> str:
+def killed(visit: Session, rc: int, stderr: bytes) -> str:
     """What macOS is known to mean by the end of a program; empty when nothing."""
     why = outcome.explain(rc, stderr)
     return f"a program in {visit.jail} ended with {rc}: {why}" if why else ""
@@ -40,7 +40,7 @@ def _number(name: str) -> int:
     return int(getattr(errno, name, {"EBADARCH": outcome.EBADARCH}.get(name, 0)))
 
 
-def _refuse(visit: Visit, report: Report) -> None:
+def _refuse(visit: Session, report: Report) -> None:
     if report.event == "open":
         _cannot_open(visit, report)
     if report.event == "marker":
@@ -60,7 +60,7 @@ def _refuse(visit: Visit, report: Report) -> None:
     outcome.refuse(report, visit.words[0], "", visit.jail, visit.user)
 
 
-def _cannot_open(visit: Visit, report: Report) -> None:
+def _cannot_open(visit: Session, report: Report) -> None:
     if report.errno == errno.ENOENT:
         raise jail.no_such_jail(visit.jail)
     if report.errno in (errno.ELOOP, errno.ENOTDIR):

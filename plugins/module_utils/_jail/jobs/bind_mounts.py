@@ -42,7 +42,7 @@ SELF_REPAIR_SECONDS = 1.5 * bind_mount.WAIT
 PAUSE = 0.1
 
 
-class Wanted(NamedTuple):
+class MountSpec(NamedTuple):
     """One item of the list."""
 
     where: str
@@ -55,14 +55,14 @@ class Wanted(NamedTuple):
     """For bindfs."""
 
 
-Jobs = dict[str, tuple[Wanted, Job]]
+Jobs = dict[str, tuple[MountSpec, Job]]
 """Those of the list, by their labels."""
 
 
 # -- what is asked for ---------------------------------------------------------
 
 
-def wanted(number: int, item: dict[str, Any], jail: bytes) -> Wanted:
+def wanted(number: int, item: dict[str, Any], jail: bytes) -> MountSpec:
     """One item of the option `mounts`; InputError when it cannot be meant."""
     where = f"mounts[{number}]"
     source = host.real_path(item["src"])
@@ -78,7 +78,7 @@ def wanted(number: int, item: dict[str, Any], jail: bytes) -> Wanted:
         )
     if not point or is_state(point):
         raise InputError(f"{where}: dest '{show(dest)}' is the jail's own: choose a directory below the jail's root")
-    return Wanted(where, source, point, _options(where, item))
+    return MountSpec(where, source, point, _options(where, item))
 
 
 def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def refuse_overlaps(specs: Sequence[Wanted], names: Names) -> None:
+def refuse_overlaps(specs: Sequence[MountSpec], names: Names) -> None:
     """InputError when one mount would hide another, or lie in the Mac's directory that another one shows."""
     for spec in specs:
         for other in specs:
@@ -107,7 +107,7 @@ def refuse_overlaps(specs: Sequence[Wanted], names: Names) -> None:
                 )
 
 
-def refuse_point(root: Root, spec: Wanted) -> None:
+def refuse_point(root: Root, spec: MountSpec) -> None:
     """InputError when something cannot be mounted there: a link on the way, a file, or what holds something."""
     walked = b""
     for part in spec.point.split(b"/"):
@@ -135,7 +135,7 @@ def _is_mounted(root: Root, point: bytes) -> bool:
     return any(key(mount.point) == key(root.host_path(point)) for mount in mounts_below(root.path))
 
 
-def is_alive(root: Root, point: bytes) -> bool:
+def responds(root: Root, point: bytes) -> bool:
     """Whether something is mounted there and answers."""
     if not _is_mounted(root, point):
         return False
@@ -177,9 +177,9 @@ def ensure(
 
 
 def _carry_out(root: Root, jobs: Jobs, check: bool, timeout: float, warnings: list[str]) -> Result:
-    steps = _drop(root, jobs)
+    steps = _plan_removals(root, jobs)
     for spec, job in jobs.values():
-        steps += _keep(root, spec, job)
+        steps += _plan_mounts(root, spec, job)
     if steps and not check:
         for step in steps:
             step.execute()
@@ -195,7 +195,7 @@ def _label(path: bytes, point: bytes) -> str:
     return launchd.label(path, PURPOSE + launchd.slug("/" + os.fsdecode(names_at(path).key(point))))
 
 
-def _job(path: bytes, spec: Wanted, tool: Bindfs, python: str) -> Job:
+def _job(path: bytes, spec: MountSpec, tool: Bindfs, python: str) -> Job:
     label = _label(path, spec.point)
     place = [os.fsdecode(word) for word in (path, spec.point, spec.source)]
     command = [launchd.installed(label, COPY), *spec.options]
@@ -204,7 +204,7 @@ def _job(path: bytes, spec: Wanted, tool: Bindfs, python: str) -> Job:
     return Job(label, words, {PROGRAM: text, COPY: tool.contents})
 
 
-def _drop(root: Root, jobs: Jobs) -> list[Step]:
+def _plan_removals(root: Root, jobs: Jobs) -> list[Step]:
     """End the jobs that the list does not name any more."""
     steps = []
     for label in launchd.labels(launchd.label(root.path, PURPOSE)):
@@ -213,7 +213,7 @@ def _drop(root: Root, jobs: Jobs) -> list[Step]:
     return steps
 
 
-def _keep(root: Root, spec: Wanted, job: Job) -> list[Step]:
+def _plan_mounts(root: Root, spec: MountSpec, job: Job) -> list[Step]:
     """Make one mount what it is to be; nothing when it is."""
     ours = job.label in launchd.labels(job.label)
     there = _is_mounted(root, spec.point)
@@ -228,7 +228,7 @@ def _keep(root: Root, spec: Wanted, job: Job) -> list[Step]:
     if steps:
         return [*_unmount(root, spec.point), *_make_point(root, spec.point), *steps]
     deadline = time.monotonic() + SELF_REPAIR_SECONDS
-    while not is_alive(root, spec.point):
+    while not responds(root, spec.point):
         if time.monotonic() > deadline:
             again = f"~ launchd job {job.label} (restarted, for /{show(spec.point)} is not mounted)"
             return [*_make_point(root, spec.point), Step(again, lambda: launchd.restart(job.label))]
@@ -238,7 +238,7 @@ def _keep(root: Root, spec: Wanted, job: Job) -> list[Step]:
 
 def _unmount(root: Root, point: bytes) -> list[Step]:
     """Before a job ends: what is in use cannot be unmounted so, and everything stays as it is."""
-    return [Step(f"- mount /{show(point)}", lambda: unmount(root, point))] if point and is_alive(root, point) else []
+    return [Step(f"- mount /{show(point)}", lambda: unmount(root, point))] if point and responds(root, point) else []
 
 
 def _make_point(root: Root, point: bytes) -> list[Step]:
@@ -252,7 +252,7 @@ def _see_mounted(root: Root, jobs: Jobs, timeout: float) -> None:
     """OperationError when a job did not mount in time, with what it says."""
     deadline = time.monotonic() + timeout
     for label, (spec, _job) in jobs.items():
-        while not is_alive(root, spec.point):
+        while not responds(root, spec.point):
             if time.monotonic() > deadline:
                 said = f"its job says: {launchd.last_log_line(label)}"
                 reason = f"it is not mounted after {timeout:.0f} seconds"

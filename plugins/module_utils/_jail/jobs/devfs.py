@@ -26,7 +26,7 @@ from ..system.mounts import mounts_below, unmount
 from ..system.rooted import Root
 
 PURPOSE, PROGRAM = "devfs", "devfs_mount.py"
-POINT = devfs_mount.POINT.encode()
+MOUNT_POINT = devfs_mount.MOUNT_POINT.encode()
 SOURCE = b"devfs"
 
 SELF_REPAIR_SECONDS = 2 * devfs_mount.TICK
@@ -58,10 +58,12 @@ def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> R
 
 def mount_count(root: Root) -> int:
     """How many times devfs is mounted there; InputError when something else is."""
-    there = [mount for mount in mounts_below(root.path) if mount.point == root.host_path(POINT)]
+    there = [mount for mount in mounts_below(root.path) if mount.point == root.host_path(MOUNT_POINT)]
     for mount in there:
         if mount.source != SOURCE:
-            raise InputError(f"{show(mount.source)} is mounted on {show(root.host_path(POINT))}: unmount it first")
+            raise InputError(
+                f"{show(mount.source)} is mounted on {show(root.host_path(MOUNT_POINT))}: unmount it first"
+            )
     return len(there)
 
 
@@ -76,23 +78,27 @@ def _keep(root: Root, wanted: Job, timeout: float, check: bool) -> Result:
         if steps and not _wait(root, timeout):
             said = f"its job says: {launchd.last_log_line(wanted.label)}"
             late = f"it is not mounted after {timeout:.0f} seconds"
-            raise OperationError("mount devfs on", root.host_path(POINT), late, hint=said)
+            raise OperationError("mount devfs on", root.host_path(MOUNT_POINT), late, hint=said)
     values = {"mounted": mount_count(root) > 0, "job": wanted.label}
     return Result(bool(steps), values, [step.describe for step in steps])
 
 
 def _remove_stacked(root: Root) -> list[Step]:
     """Take off what somebody else mounted on top of the first."""
-    once_more = f"- devfs on /{show(POINT)} (mounted more than once)"
-    return [Step(once_more, lambda: unmount(root, POINT)) for _more in range(mount_count(root) - 1)]
+    once_more = f"- devfs on /{show(MOUNT_POINT)} (mounted more than once)"
+    return [Step(once_more, lambda: unmount(root, MOUNT_POINT)) for _more in range(mount_count(root) - 1)]
 
 
 def _make_point(root: Root) -> list[Step]:
-    status = root.lstat(POINT)
+    status = root.lstat(MOUNT_POINT)
     if status and not stat.S_ISDIR(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
-        raise InputError(f"{show(root.host_path(POINT))} is {kind}: remove it, and build the jail again")
-    return [] if status else [Step(f"+ /{show(POINT)} dir 0555 0:0", lambda: root.make_dir(POINT, 0o555, 0, 0))]
+        raise InputError(f"{show(root.host_path(MOUNT_POINT))} is {kind}: remove it, and build the jail again")
+    return (
+        []
+        if status
+        else [Step(f"+ /{show(MOUNT_POINT)} dir 0555 0:0", lambda: root.make_dir(MOUNT_POINT, 0o555, 0, 0))]
+    )
 
 
 def _wait(root: Root, seconds: float) -> bool:
@@ -115,11 +121,11 @@ def _end(jail: str, path: bytes, check: bool) -> Result:
 
 def _unmount_all(root: Root, name: str, check: bool) -> Result:
     often = mount_count(root) if root.exists else 0
-    steps = [Step(f"- devfs on /{show(POINT)}", lambda: unmount(root, POINT)) for _each in range(often)]
+    steps = [Step(f"- devfs on /{show(MOUNT_POINT)}", lambda: unmount(root, MOUNT_POINT)) for _each in range(often)]
     steps += launchd.plan_absent(name)
     if not check:
         for step in steps:
             step.execute()
         if root.exists and mount_count(root):  # the job was faster
-            unmount(root, POINT)
+            unmount(root, MOUNT_POINT)
     return Result(bool(steps), {"mounted": False, "job": name}, [step.describe for step in steps])

@@ -29,7 +29,7 @@ from ..result import Result
 from ..system import nobody
 from ..system.process import run
 from ..system.rooted import Root
-from ..system.sockets import refusal
+from ..system.sockets import connect_error
 
 PURPOSE = "dns"
 MODES = ("auto", "link", "relay", "none")
@@ -45,7 +45,7 @@ LOOKUP_TIME = 60.0
 """Seconds for looking up all names; mDNSResponder gives up on one after 30."""
 
 
-class Way(NamedTuple):
+class SocketState(NamedTuple):
     """What leads from the jail to mDNSResponder."""
 
     mode: str
@@ -54,20 +54,22 @@ class Way(NamedTuple):
     """Why it leads nowhere."""
 
 
-def look(root: Root) -> Way:
+def probe(root: Root) -> SocketState:
     """The way that there is."""
     there = root.lstat(SOCKET)
     if there is None:
-        return Way("none", f"there is no /{SOCKET.decode()} in it")
+        return SocketState("none", f"there is no /{SOCKET.decode()} in it")
     if not stat.S_ISSOCK(there.st_mode):
-        return Way("none", f"/{SOCKET.decode()} in it is no socket")
+        return SocketState("none", f"/{SOCKET.decode()} in it is no socket")
     try:
         if os.path.samestat(there, os.lstat(SERVER)):
-            return Way("link")
+            return SocketState("link")
     except FileNotFoundError:
-        return Way("none", f"{SERVER} is not there")
-    problem = refusal(root, SOCKET)
-    return Way("none", f"/{SOCKET.decode()} in it leads nowhere: {problem}") if problem else Way("relay")
+        return SocketState("none", f"{SERVER} is not there")
+    problem = connect_error(root, SOCKET)
+    return (
+        SocketState("none", f"/{SOCKET.decode()} in it leads nowhere: {problem}") if problem else SocketState("relay")
+    )
 
 
 def job(path: bytes, mode: str, python: str) -> Job:
@@ -97,18 +99,18 @@ def ensure(
 
 def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Result:
     steps = launchd.plan_present(wanted)
-    way = look(root) if steps else _wait(root, mode, SELF_REPAIR_SECONDS)
-    if not steps and way.problem:
-        again = f"~ launchd job {wanted.label} (restarted, for {way.problem})"
+    socket_state = probe(root) if steps else _wait(root, mode, SELF_REPAIR_SECONDS)
+    if not steps and socket_state.problem:
+        again = f"~ launchd job {wanted.label} (restarted, for {socket_state.problem})"
         steps = [Step(again, lambda: launchd.restart(wanted.label))]
     if steps and not check:
         for step in steps:
             step.execute()
-        way = _wait(root, mode, timeout)
-        if way.problem:
+        socket_state = _wait(root, mode, timeout)
+        if socket_state.problem:
             said = launchd.last_log_line(wanted.label)
-            raise OperationError("let names resolve in", root.path, way.problem, hint=f"its job says: {said}")
-    values = {"mode": way.mode, "job": wanted.label, "said": launchd.last_log_line(wanted.label)}
+            raise OperationError("let names resolve in", root.path, socket_state.problem, hint=f"its job says: {said}")
+    values = {"mode": socket_state.mode, "job": wanted.label, "said": launchd.last_log_line(wanted.label)}
     return Result(bool(steps), values, [step.describe for step in steps])
 
 
@@ -132,15 +134,15 @@ def _remove_socket(path: bytes) -> None:
         root.unlink(SOCKET)
 
 
-def _wait(root: Root, mode: str, seconds: float) -> Way:
+def _wait(root: Root, mode: str, seconds: float) -> SocketState:
     """The way, as soon as it is the wanted one and leads somewhere."""
     deadline = time.monotonic() + seconds
     while True:
-        way = look(root)
-        if not way.problem and mode not in ("auto", way.mode):
-            way = way._replace(problem=f"/{SOCKET.decode()} in it is a {way.mode} yet")
-        if not way.problem or time.monotonic() > deadline:
-            return way
+        socket_state = probe(root)
+        if not socket_state.problem and mode not in ("auto", socket_state.mode):
+            socket_state = socket_state._replace(problem=f"/{SOCKET.decode()} in it is a {socket_state.mode} yet")
+        if not socket_state.problem or time.monotonic() > deadline:
+            return socket_state
         time.sleep(PAUSE)
 
 
@@ -150,9 +152,9 @@ def _wait(root: Root, mode: str, seconds: float) -> Way:
 def inspect(jail: str, names: Sequence[str]) -> Result:
     """The way that there is, and what names resolve to over it."""
     with open_jail(jail) as opened:
-        way = look(opened.root)
+        socket_state = probe(opened.root)
         found = _found(opened.root, names)
-    return Result(False, {"mode": way.mode, "problem": way.problem, **found})
+    return Result(False, {"mode": socket_state.mode, "problem": socket_state.problem, **found})
 
 
 def _found(root: Root, names: Sequence[str]) -> dict[str, Any]:

@@ -36,7 +36,17 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .daemon import DIRECTORY, LogOnce, MountError, Sigterm, inside, is_mounted, opened, reason, unmount
+from .daemon import (
+    DIRECTORY,
+    LogOnce,
+    MountError,
+    Sigterm,
+    error_text,
+    is_mounted,
+    open_nofollow,
+    unmount,
+    working_directory,
+)
 
 WAIT, LONGEST = 5.0, 60.0
 """Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
@@ -65,13 +75,13 @@ class Mount:
 
     def start(self) -> None:
         """Mount; MountError or OSError when that cannot be."""
-        with opened(self._source) as source, opened(self._folder) as folder:
+        with open_nofollow(self._source) as source, open_nofollow(self._folder) as folder:
             self._clear(folder, force=False)
             point = os.open(self._name, DIRECTORY, dir_fd=folder)
             try:
                 if os.listdir(point):
                     raise MountError("it is not empty")
-                with inside(point), self._sigterm.held():
+                with working_directory(point), self._sigterm.deferred():
                     # A job of launchd has no AnsibleModule.
                     self._bindfs = subprocess.Popen(  # pylint: disable=ansible-bad-function
                         [*self._command, "-f", self._source, "."], stdin=subprocess.DEVNULL
@@ -105,7 +115,7 @@ class Mount:
             time.sleep(LOOK)
 
     def _is_here(self, folder: int, empty: os.stat_result) -> bool:
-        with opened(self._folder) as again:
+        with open_nofollow(self._folder) as again:
             moved = not os.path.samestat(os.fstat(folder), os.fstat(again))
         found = os.stat(self._name, dir_fd=folder, follow_symlinks=False)
         if not moved and found.st_dev != empty.st_dev:
@@ -143,7 +153,7 @@ class Mount:
             self._bindfs = None
 
     def _force_off(self) -> None:
-        with suppress(OSError, MountError), opened(self._folder) as folder:
+        with suppress(OSError, MountError), open_nofollow(self._folder) as folder:
             self._clear(folder, force=True)
 
 
@@ -168,7 +178,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 wait = WAIT
                 journal.say(f"lost {where}: bindfs ended with {mount.wait()}")
             except (MountError, OSError) as exc:
-                journal.say(f"cannot mount {where}: {reason(exc)}")
+                journal.say(f"cannot mount {where}: {error_text(exc)}")
                 if isinstance(exc, ExchangedError):
                     wait = CAUTION
             mount.stop()

@@ -67,7 +67,7 @@ class LogOnce:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[int]:
+def open_nofollow(path: str) -> Iterator[int]:
     """A directory, no symbolic link followed on the way there, for whoever can write in a jail may put one."""
     fd = os.open("/", DIRECTORY)
     try:
@@ -80,7 +80,7 @@ def opened(path: str) -> Iterator[int]:
 
 
 @contextmanager
-def inside(folder: int) -> Iterator[None]:
+def working_directory(folder: int) -> Iterator[None]:
     """Be in an open directory, for what takes a name in it but no descriptor."""
     os.fchdir(folder)
     try:
@@ -104,12 +104,12 @@ def run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 def unmount(folder: int, name: str, *options: str) -> str:
     """What umount(8) says; it resolves the name that it is given, so it is started where that is."""
-    with inside(folder):
+    with working_directory(folder):
         done = run([UMOUNT, *options, f"./{name}"])
     return " ".join(done.stderr.split())
 
 
-def reason(exc: Exception) -> str:
+def error_text(exc: Exception) -> str:
     """What a journal says of an error."""
     return f"{exc.strerror} {exc.filename or ''}".rstrip() if isinstance(exc, OSError) else str(exc)
 
@@ -118,21 +118,21 @@ class Sigterm:
     """launchd ends a job so: SystemExit is raised wherever it is, and what is to be tidied up is in `finally`."""
 
     def __init__(self) -> None:
-        self._held = self._came = False
+        self._deferred = self._came = False
         signal.signal(signal.SIGTERM, self._end)
 
     def _end(self, *_signal: object) -> None:
         self._came = True
-        if not self._held:
+        if not self._deferred:
             raise SystemExit(0)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def deferred(self) -> Iterator[None]:
         """A step that is done whole before the end: a process must not be started and then be nobody's."""
-        self._held = True
+        self._deferred = True
         try:
             yield
         finally:
-            self._held = False
+            self._deferred = False
             if self._came:
                 raise SystemExit(0)

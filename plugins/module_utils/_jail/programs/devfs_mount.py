@@ -22,26 +22,36 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .daemon import DIRECTORY, LogOnce, MountError, Sigterm, inside, is_mounted, opened, reason, run
+from .daemon import (
+    DIRECTORY,
+    LogOnce,
+    MountError,
+    Sigterm,
+    error_text,
+    is_mounted,
+    open_nofollow,
+    run,
+    working_directory,
+)
 
 MOUNT = "/sbin/mount_devfs"
-POINT = "dev"
+MOUNT_POINT = "dev"
 TICK = 2.0
 """Seconds between two looks."""
 
 
 def keep(jail: str) -> bool:
     """Mount when nothing is mounted; whether that was needed. MountError or OSError when it cannot be."""
-    with opened(jail) as folder:
-        if is_mounted(folder, POINT):
+    with open_nofollow(jail) as folder:
+        if is_mounted(folder, MOUNT_POINT):
             return False
-        point = os.open(POINT, DIRECTORY, dir_fd=folder)
+        point = os.open(MOUNT_POINT, DIRECTORY, dir_fd=folder)
         try:
-            with inside(point):
+            with working_directory(point):
                 done = run([MOUNT, "devfs", "."])
         finally:
             os.close(point)
-        if not is_mounted(folder, POINT):
+        if not is_mounted(folder, MOUNT_POINT):
             raise MountError(" ".join(done.stderr.split()) or f"mount_devfs ended with {done.returncode}")
     return True
 
@@ -53,8 +63,8 @@ def main(words: Sequence[str] | None = None) -> None:
     while True:
         try:
             if keep(jail):
-                journal.say(f"mounted devfs on {jail}/{POINT}")
+                journal.say(f"mounted devfs on {jail}/{MOUNT_POINT}")
                 journal.forget()
         except (MountError, OSError) as exc:
-            journal.say(f"cannot mount devfs on {jail}/{POINT}: {reason(exc)}")
+            journal.say(f"cannot mount devfs on {jail}/{MOUNT_POINT}: {error_text(exc)}")
         time.sleep(TICK)

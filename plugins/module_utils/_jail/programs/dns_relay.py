@@ -31,7 +31,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from .daemon import LogOnce, Sigterm, inside, opened
+from .daemon import LogOnce, Sigterm, open_nofollow, working_directory
 from .socket_peer import user_of
 
 SERVER = "/private/var/run/mDNSResponder"
@@ -92,7 +92,7 @@ class Pipe:
         self._descriptors: list[int] = []
         self.ended = self.finished = self._goes_on = False  # the last: a header came, and what follows goes with it
 
-    def pump(self) -> None:
+    def transfer(self) -> None:
         """Move what can be moved without waiting; OSError or ValueError when the conversation is over."""
         with suppress(BlockingIOError, InterruptedError):
             for _turn in range(MAX_BURSTS):
@@ -131,10 +131,10 @@ class Pipe:
         else:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", self._descriptors))
             sent = self._target.sendmsg([self.data], [rights])
-            self.drop()
+            self.close_descriptors()
         self.data = self.data[sent:]
 
-    def drop(self) -> None:
+    def close_descriptors(self) -> None:
         """Close our copies of the descriptors: a client waits until nobody has them but the daemon."""
         while self._descriptors:
             os.close(self._descriptors.pop())
@@ -157,9 +157,9 @@ class Conversation:
         """Move what is `ready`, by default all, and wait for what is not; False when the conversation is over."""
         for sock, inward, outward in self._ends:
             if ready is None or sock is ready:
-                inward.pump()
+                inward.transfer()
                 if outward.data:
-                    outward.pump()
+                    outward.transfer()
         for sock, inward, outward in self._ends:
             reads = not inward.data and not inward.ended
             self._watch(sock, selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(outward.data))
@@ -177,7 +177,7 @@ class Conversation:
     def close(self) -> None:
         for sock, inward, _outward in self._ends:
             self._watch(sock, 0)
-            inward.drop()
+            inward.close_descriptors()
             sock.close()
 
 
@@ -288,9 +288,9 @@ class SocketInstaller:
         self._why = ""
         self.listener: socket.socket | None = None
 
-    def mend(self) -> None:
+    def ensure(self) -> None:
         """See that the name leads to mDNSResponder; OSError when it cannot, just now or for good."""
-        with opened(self._folder) as folder, inside(folder):
+        with open_nofollow(self._folder) as folder, working_directory(folder):
             there = identity(NAME, folder)
             if self._mode != "relay":
                 reason = self._link(folder, there)
@@ -341,7 +341,7 @@ class SocketInstaller:
 
     def close(self) -> None:
         """Take away what was put there."""
-        with suppress(OSError), opened(self._folder) as folder:
+        with suppress(OSError), open_nofollow(self._folder) as folder:
             if self._own and identity(NAME, folder) == self._own:
                 os.unlink(NAME, dir_fd=folder)
 
@@ -384,17 +384,17 @@ def main(words: Sequence[str] | None = None) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     journal = LogOnce()
     relay = Relay(options.server, files, journal)
-    door = SocketInstaller(options.jail, options.server, options.mode, journal)
+    installer = SocketInstaller(options.jail, options.server, options.mode, journal)
     try:
         Sigterm()
         while True:
             try:
                 with as_root():
-                    door.mend()
+                    installer.ensure()
             except OSError as exc:
                 journal.say(f"{options.jail} has no way to mDNSResponder: {exc.strerror} {exc.filename or ''}".rstrip())
-            relay.listen(door.listener)
+            relay.listen(installer.listener)
             relay.serve(TICK)
     finally:
         with as_root():
-            door.close()
+            installer.close()

@@ -17,7 +17,7 @@ import stat
 import subprocess
 
 from .chroot_exec import StepError, close_inherited, execute, locate
-from .jail_session import account, environment, go_in, is_building, join_groups, open_child, open_jail
+from .jail_session import account, chroot_to_jail, environment, is_building, join_groups, open_child, open_jail
 from .terminal import Terminal, run_apart
 
 WORDS = 2
@@ -81,7 +81,7 @@ def enter(argv: list[str]) -> None:
 
 def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
     """Become the user's shell in the jail."""
-    go_in(jail, who)
+    chroot_to_jail(jail, who)
     env = environment(path, who)
     env["TERM_PROGRAM"] = TERM_PROGRAM
     env.update({name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ})

@@ -35,7 +35,7 @@ def reached(root: Root, rel: bytes, patience: float = PATIENCE) -> Iterator[sock
         os.close(here)
 
 
-def refusal(root: Root, rel: bytes) -> str:
+def connect_error(root: Root, rel: bytes) -> str:
     """Why nobody answers at a socket; nothing when somebody does."""
     try:
         with reached(root, rel):

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Visit
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Session
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import entry
 
 PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
-VISIT = Visit("/jails/a", "admin", "run", ("/bin/sh", "-c", f"/bin/sh -c '{PYTHON} && sleep 0'"))
+VISIT = Session("/jails/a", "admin", "run", ("/bin/sh", "-c", f"/bin/sh -c '{PYTHON} && sleep 0'"))
 SAID = (
     b'{"failed": true, "msg": "Failed to import the required Python library (packaging) on mac1.local\'s Python '
     b'/Library/Developer/CommandLineTools/usr/bin/python3. Please read the module documentation"}'

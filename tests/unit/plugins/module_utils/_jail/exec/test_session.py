@@ -23,7 +23,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec import session_errors
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.command import Command, execute
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import (
-    Visit,
+    Session,
     entered,
     incomplete,
     without_ours,
@@ -60,7 +60,7 @@ def go(request: pytest.FixtureRequest, furnished: Path) -> Go:
         pythons, programs = (), request.getfixturevalue("chroot")
 
     def make(*words: str, act: str = "run", jail: Path = furnished, given: bytes = b"", **options: object) -> Ran:
-        visit = Visit(str(jail), SOMEBODY.pw_name, act, words, bool(given), pythons)
+        visit = Session(str(jail), SOMEBODY.pw_name, act, words, bool(given), pythons)
         command = visit.command.replace("/usr/sbin/chroot", programs)
         ran = subprocess.run(["/bin/sh", "-c", command], input=given, capture_output=True, check=False, **options)  # type: ignore[call-overload]
         if not entered(ran.stderr):
@@ -95,12 +95,12 @@ def test_only_the_first_line_is_taken_out(go: Go) -> None:
 
 def test_nothing_that_others_can_read_is_a_secret(furnished: Path) -> None:
     """The words of a process are for all to see."""
-    one, other = (Visit(str(furnished), "nobody", "run", ("true",)) for _time in range(2))
+    one, other = (Session(str(furnished), "nobody", "run", ("true",)) for _time in range(2))
     assert one.command == other.command
 
 
 def test_what_stands_before_is_heeded() -> None:
-    visit = Visit("/jail", "nobody", "run", ("true",))
+    visit = Session("/jail", "nobody", "run", ("true",))
     lecture = b"We trust you have received the usual lecture\nPassword:"
     failed = lecture + f"{jail_session.FAILED} marker ENOENT /jail\n".encode()
     with pytest.raises(NotAJailError):
@@ -127,7 +127,7 @@ def test_that_chroot_is_refused_is_known_before_a_program_runs(furnished: Path, 
     refused = tmp_path / "chroot"
     refused.write_text('#!/bin/sh\necho "chroot: $1: Operation not permitted" >&2; exit 1\n')
     refused.chmod(0o755)
-    visit = Visit(str(furnished), "nobody", "run", ("/bin/true",), pythons=())
+    visit = Session(str(furnished), "nobody", "run", ("/bin/true",), pythons=())
     command = visit.command.replace("/usr/sbin/chroot", str(refused))
     ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
     with pytest.raises(OperationError, match="System Integrity Protection"):
@@ -138,7 +138,7 @@ def test_a_path_of_the_jail_s_is_shown_without_its_control_characters(furnished:
     script = furnished / "scratch/odd"
     script.write_bytes(b"#!/no\x1b[2Jsuch\n")
     script.chmod(0o755)
-    visit = Visit(str(furnished), "nobody", "run", ("/scratch/odd",), pythons=WITH)
+    visit = Session(str(furnished), "nobody", "run", ("/scratch/odd",), pythons=WITH)
     ran = subprocess.run(["/bin/sh", "-c", visit.command], capture_output=True, check=False)
     with pytest.raises(JailError) as refused:
         session_errors.refuse(visit, ran.returncode, ran.stderr)
@@ -149,7 +149,7 @@ def test_what_the_kernel_refuses_is_told_behind_the_line(furnished: Path) -> Non
     script = furnished / "scratch/no-program"
     script.write_text("no first line\n")
     script.chmod(0o755)
-    visit = Visit(str(furnished), "nobody", "run", ("/scratch/no-program",), pythons=WITH)
+    visit = Session(str(furnished), "nobody", "run", ("/scratch/no-program",), pythons=WITH)
     ran = subprocess.run(["/bin/sh", "-c", visit.command], capture_output=True, check=False)
     assert (ran.returncode, ran.stderr) == (jail_session.REFUSED, OURS + b"/scratch/no-program: Exec format error\n")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec import session_errors
-from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Visit
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Session
 
 
-def done(visit: Visit) -> subprocess.CompletedProcess[bytes]:
+def done(visit: Session) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         ["/bin/sh", "-c", visit.command], input=b"x", capture_output=True, timeout=20, check=False, cwd="/"
     )
@@ -30,7 +30,7 @@ def test_only_regular_files_are_transferred(furnished: Path, act: str, kind: str
     else:
         os.mknod(furnished / "odd", 0o020666, os.makedev(1, 5))  # /dev/zero
     words = ("/odd",) if act == "get" else ("/odd", "644", "1")
-    visit = Visit(str(furnished), "root", act, words, stdin=act == "put", pythons=(sys.executable,))
+    visit = Session(str(furnished), "root", act, words, stdin=act == "put", pythons=(sys.executable,))
     ended = done(visit)
     with pytest.raises(OperationError, match=r"cannot transfer /odd in .*: it is not a regular file"):
         session_errors.refuse(visit, ended.returncode, ended.stderr)
@@ -39,8 +39,8 @@ def test_only_regular_files_are_transferred(furnished: Path, act: str, kind: str
 
 def test_files_are(furnished: Path) -> None:
     (furnished / "file").write_bytes(b"contents")
-    get = Visit(str(furnished), "root", "get", ("/file",), pythons=(sys.executable,))
-    put = Visit(str(furnished), "root", "put", ("/file", "644", "1"), stdin=True, pythons=(sys.executable,))
+    get = Session(str(furnished), "root", "get", ("/file",), pythons=(sys.executable,))
+    put = Session(str(furnished), "root", "put", ("/file", "644", "1"), stdin=True, pythons=(sys.executable,))
     assert done(get).stdout == b"contents"
     assert done(put).returncode == 0
     assert (furnished / "file").read_bytes() == b"x"

@@ -166,21 +166,21 @@ def test_a_python_that_others_can_replace(mac: Mac, monkeypatch: pytest.MonkeyPa
 
 def test_what_is_in_the_place_of_the_socket(mac: Mac) -> None:
     with jails.open_jail(str(mac.jail)) as jail:
-        assert dns.look(jail.root).problem == "there is no /private/var/run/mDNSResponder in it"
+        assert dns.probe(jail.root).problem == "there is no /private/var/run/mDNSResponder in it"
         mac.socket.touch()
-        assert dns.look(jail.root).problem == "/private/var/run/mDNSResponder in it is no socket"
+        assert dns.probe(jail.root).problem == "/private/var/run/mDNSResponder in it is no socket"
         mac.socket.unlink()
         with socket.socket(socket.AF_UNIX) as stale:
             stale.bind(str(mac.socket))
-        assert dns.look(jail.root).problem.endswith("leads nowhere: Connection refused")
+        assert dns.probe(jail.root).problem.endswith("leads nowhere: Connection refused")
         mac.socket.unlink()
         mac.socket.symlink_to(mac.server)
-        assert dns.look(jail.root).problem.endswith("is no socket")
+        assert dns.probe(jail.root).problem.endswith("is no socket")
         mac.socket.unlink()
         os.link(mac.server, mac.socket)
-        assert dns.look(jail.root) == ("link", "")
+        assert dns.probe(jail.root) == ("link", "")
         mac.server.unlink()
-        assert dns.look(jail.root).problem == f"{mac.server} is not there"
+        assert dns.probe(jail.root).problem == f"{mac.server} is not there"
 
 
 def test_names_are_looked_up_with_the_jail_as_root(mac: Mac) -> None:

@@ -29,17 +29,17 @@ def test_a_signal_after_any_close_ends_the_program(place: Path, monkeypatch: pyt
             raise SystemExit(0)
 
     monkeypatch.setattr(os, "close", close)
-    with pytest.raises(SystemExit), daemon.opened(str(place)):
+    with pytest.raises(SystemExit), daemon.open_nofollow(str(place)):
         pass
 
 
 def test_a_directory_is_opened_and_closed_and_no_link_followed(place: Path) -> None:
     (place / "link").symlink_to(place)
     before = set(os.listdir("/dev/fd"))
-    with daemon.opened(str(place)) as fd:
+    with daemon.open_nofollow(str(place)) as fd:
         assert os.path.samestat(os.fstat(fd), place.stat())
     for path in ("missing", "link", "link/below"):
-        with pytest.raises(OSError, match=path[:4]), daemon.opened(str(place / path)):
+        with pytest.raises(OSError, match=path[:4]), daemon.open_nofollow(str(place / path)):
             pass
     assert set(os.listdir("/dev/fd")) == before
 
@@ -52,7 +52,7 @@ def sigterm() -> Iterator[daemon.Sigterm]:
 
 
 def held(sigterm: daemon.Sigterm, done: list[str], error: str = "") -> None:
-    with sigterm.held():
+    with sigterm.deferred():
         signal.raise_signal(signal.SIGTERM)
         if error:
             raise OSError(error)
@@ -74,9 +74,9 @@ def test_an_error_in_the_step_does_not_hide_the_end(sigterm: daemon.Sigterm) -> 
 
 
 def test_nothing_ends_without_a_signal(sigterm: daemon.Sigterm) -> None:
-    with sigterm.held():
+    with sigterm.deferred():
         pass
-    with pytest.raises(OSError, match="cannot start"), sigterm.held():
+    with pytest.raises(OSError, match="cannot start"), sigterm.deferred():
         raise OSError("cannot start")
     with pytest.raises(SystemExit):
         signal.raise_signal(signal.SIGTERM)

@@ -147,7 +147,7 @@ def test_a_descriptor_goes_with_the_last_byte_of_what_it_came_with() -> None:
         send_all_with_descriptor(program, b"request", server.fileno())
         for sock in (source, target):
             sock.setblocking(False)
-        dns_relay.Pipe(source, target, None).pump()
+        dns_relay.Pipe(source, target, None).transfer()
         messages = [server.recvmsg(6, 64), server.recvmsg(6, 64)]
         came = [(data, len(ancillary)) for data, ancillary, _flags, _from in messages]
     assert came == [(b"reques", 0), (b"t", 1)]

@@ -139,7 +139,7 @@ def test_it_knows_its_socket_from_the_moment_that_it_has_the_name(
     mac.listen()
     door = dns_relay.SocketInstaller(str(mac.jail), str(mac.server), mode, Ends())
     with pytest.raises(SystemExit):
-        door.mend()
+        door.ensure()
     assert mac.socket.is_socket()
     door.close()
     if door.listener:

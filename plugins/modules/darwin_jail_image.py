@@ -221,7 +221,7 @@ stats:
   sample: {files: 50362, bytes: 559149672, bytes_packed: 246416051, bytes_new: 0, seconds: 0.6}
 """
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import transfer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {
@@ -251,7 +251,7 @@ SPEC = {
 
 
 def main() -> None:
-    run(exchange, SPEC, required_by={"password": "username"})
+    run(transfer, SPEC, required_by={"password": "username"})
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Blocks(NamedTuple):
         return places
 
 
-class Former:
+class PreviousBlocks:
     """The blocks of a blob that is there, open and sound."""
 
     def __init__(self, file: BinaryIO, blocks: Blocks) -> None:

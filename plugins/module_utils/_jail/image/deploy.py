@@ -36,7 +36,7 @@ from .applying import Applier
 from .config import Layer
 from .inspection import PACKED, Inspection, refuse_other, unpacked
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
-from .one_pass import AtOnce, GivenUpError
+from .one_pass import OnePassError, OnePassInspection
 from .unpacking import entries
 from .zstd import UnpackedZstd
 
@@ -51,7 +51,7 @@ class Image(NamedTuple):
     layers: Sequence[Layer]
 
 
-def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = None) -> Result:
+def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | None = None) -> Result:
     """Make the jail at `path` what an image holds; nothing is changed when it is that already.
 
     With `beside`, a jail of something else stays, and the new one is made there.
@@ -61,49 +61,49 @@ def unpack(path: str, layout: str, name: str, check: bool, beside: str | None = 
         image = _image(store, name, layout)
         warnings = platforms.refuse_others(image.config, layout, _release("/"))
         values: dict[str, Any] = {"digest": image.digest, "layers": [_shown(layer) for layer in image.layers]}
-        place = place_for(path, beside, image.digest)
+        place = target_path(path, staging_path, image.digest)
         values["path"], real = place, jails.jail_path(place)
-        former = place == beside and _is_former(place, image.digest)
-        if not former and _is_there(real, image, place):
+        previous = place == staging_path and _is_previous(place, image.digest)
+        if not previous and _is_there(real, image, place):
             if not check:
-                _sweep(place)
+                _clean_staging(place)
             return Result(False, values, [], warnings)
         warnings += mounted_volume.warnings(real)
         if check:
             inspection = _inspect(real, image, store)
         else:
             with closing(BuildLock(f"unpack {show(real)}")) as turn:
-                inspection = _make(real, image, store, turn, place if former else None)
+                inspection = _deploy(real, image, store, turn, place if previous else None)
                 warnings += [*inspection.lacking, *turn.remarks]
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
-    removed = [f"- {show(real)} (of another image)"] if former else []
+    removed = [f"- {show(real)} (of another image)"] if previous else []
     described = f"+ {show(real)} ({inspection.files} files, {size(inspection.bytes)}, from {name}, {image.digest})"
     return Result(True, values, [*removed, described], warnings)
 
 
-def place_for(path: str, beside: str | None, digest: str) -> str:
+def target_path(path: str, staging_path: str | None, digest: str) -> str:
     """Where the jail of an image is or is to be made: `beside`, when there is a jail of something else at `path`."""
-    if beside is None or jails.is_empty(jails.jail_path(path)):
+    if staging_path is None or jails.is_empty(jails.jail_path(path)):
         return path
     with jails.open_jail(path) as jail:
-        return path if jail.entry.get("image") == digest else beside
+        return path if jail.entry.get("image") == digest else staging_path
 
 
-def _is_former(path: str, digest: str) -> bool:
+def _is_previous(path: str, digest: str) -> bool:
     """Whether there is a jail of another image, which a deployment left; InputError for a jail of nobody's image."""
     real = jails.jail_path(path)
     if jails.is_empty(real):
         return False
     with jails.open_jail(path) as jail:
         made = jail.entry.get("image")
-        if made is None and not _is_untouched(jail):
+        if made is None and not _is_new(jail):
             made_of = f"may be anything: {jail.unknown}" if jail.unknown else "was not made of an image"
             raise InputError(f"the jail {show(real)} {made_of}: see to what is in it, then remove it")
         return made is not None and made != digest
 
 
-def is_made_of(path: str, digest: str) -> bool:
+def has_image(path: str, digest: str) -> bool:
     """Whether there is a complete jail of the image with this digest."""
     try:
         with jails.open_jail(path) as jail:
@@ -112,7 +112,7 @@ def is_made_of(path: str, digest: str) -> bool:
         return False
 
 
-def _sweep(path: str) -> None:
+def _clean_staging(path: str) -> None:
     """Remove what a run left that was killed when the jail was complete; one that is at work does so itself."""
     with jails.open_jail(path) as jail, suppress(BusyError):
         if jail.root.lstat(staging.STAGING) and jail.root.names(staging.STAGING):
@@ -177,7 +177,7 @@ def _is_there(real: bytes, image: Image, path: str) -> bool:
         made = jail.entry.get("image")
         if made == image.digest:
             return jail.entry.get("state") == "complete"
-        if made is None and _is_untouched(jail):
+        if made is None and _is_new(jail):
             return False
         of = f"of the image {made}" if made else f"of an unknown image ({jail.unknown})" if jail.unknown else NO_IMAGE
     raise InputError(
@@ -186,20 +186,20 @@ def _is_there(real: bytes, image: Image, path: str) -> bool:
     )
 
 
-def _is_untouched(jail: jails.Jail) -> bool:
+def _is_new(jail: jails.Jail) -> bool:
     """Whether it has a marker and nothing else: what a run leaves that was killed at its very start."""
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _make(real: bytes, image: Image, store: Layout, turn: BuildLock, former: str | None) -> Inspection:
+def _deploy(real: bytes, image: Image, store: Layout, turn: BuildLock, previous: str | None) -> Inspection:
     """Make it in one pass, or else in two, instead of the jail `former`; what was found out."""
     _take_back_closed(real, image)
-    found = None if os.path.lexists(real) else _make_at_once(real, image, store, turn)
+    found = None if os.path.lexists(real) else _deploy_in_one_pass(real, image, store, turn)
     if found is None:
         found = _inspect(real, image, store)
-        if former is not None:
-            remove(former, unmount=False, check=False)
-        _make_inspected(real, image, store, found, turn)
+        if previous is not None:
+            remove(previous, unmount=False, check=False)
+        _deploy_inspected(real, image, store, found, turn)
     return found
 
 
@@ -221,12 +221,12 @@ def _is_closed(jail: jails.Jail, image: Image) -> bool:
 
 def _inspect(real: bytes, image: Image, store: Layout) -> Inspection:
     inspection = Inspection(store, real)
-    _begin(progress.INSPECT, image.layers)
-    inspection.look(image.layers)
+    _report_work(progress.INSPECT, image.layers)
+    inspection.inspect(image.layers)
     return inspection
 
 
-def _make_at_once(real: bytes, image: Image, store: Layout, turn: BuildLock) -> Inspection | None:
+def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, turn: BuildLock) -> Inspection | None:
     """Make it in one pass; None when that cannot be, and nothing is there, or another run's jail."""
     above = host.missing_dirs(os.path.dirname(real))
     with jails.create(real, image=image.digest, layers=0, closed=True) as jail:
@@ -234,8 +234,8 @@ def _make_at_once(real: bytes, image: Image, store: Layout, turn: BuildLock) -> 
             return None
         jail.lock()
         try:
-            return _unpack_at_once(jail, image, store, turn)
-        except (InputError, SpaceError, GivenUpError):
+            return _unpack_in_one_pass(jail, image, store, turn)
+        except (InputError, SpaceError, OnePassError):
             take_back(jail)
     with suppress(OperationError):  # somebody else has put something there meanwhile
         for path in above:
@@ -243,14 +243,14 @@ def _make_at_once(real: bytes, image: Image, store: Layout, turn: BuildLock) -> 
     return None
 
 
-def _unpack_at_once(jail: jails.Jail, image: Image, store: Layout, turn: BuildLock) -> Inspection:
+def _unpack_in_one_pass(jail: jails.Jail, image: Image, store: Layout, turn: BuildLock) -> Inspection:
     with closing(Applier(jail.root)) as applier:
         applier.close_to_others(new=True)
-        inspection = AtOnce(store, jail.path, applier)
-        _begin(progress.UNPACK, image.layers, jail.path)
+        inspection = OnePassInspection(store, jail.path, applier)
+        _report_work(progress.UNPACK, image.layers, jail.path)
         for number, layer in enumerate(image.layers):
             with turn:
-                inspection.take(layer)
+                inspection.add_layer(layer)
             jail.mark(layers=number + 1)
             progress.done(progress.UNPACK)
         _complete(jail, applier, inspection)
@@ -266,7 +266,7 @@ def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> Non
     jail.mark(state="complete", closed=None, built=int(time.time()), **known)
 
 
-def _make_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: BuildLock) -> None:
+def _deploy_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: BuildLock) -> None:
     jail = jails.create(real) if jails.is_empty(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
@@ -288,7 +288,7 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
     with closing(Applier(jail.root)) as applier:
         if jail.entry.get("closed"):
             applier.close_to_others(new=False)
-        _begin(progress.UNPACK, image.layers[jail.entry.get("layers", 0) :], jail.path)
+        _report_work(progress.UNPACK, image.layers[jail.entry.get("layers", 0) :], jail.path)
         for number, layer in enumerate(image.layers):
             if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
                 for entry in inspection.hidden[number]:
@@ -300,7 +300,7 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
         _complete(jail, applier, inspection)
 
 
-def _begin(work: int, layers: Sequence[Layer], target: bytes | None = None) -> None:
+def _report_work(work: int, layers: Sequence[Layer], target: bytes | None = None) -> None:
     """Say how much is to be read; where it is unpacked, how much room there is."""
     free = host.free_bytes(target) if target else 0
     progress.begin(work, len(layers), sum(layer.blob.size for layer in layers), free)

@@ -23,7 +23,7 @@ from ..sizes import size
 from ..system import host, progress
 from ..system.lock import locked_directory
 from . import config as configs
-from .blocks import Blocks, Former
+from .blocks import Blocks, PreviousBlocks
 from .config import Layer, Settings
 from .layer import LayerWriter
 from .layer_cache import LayerCache
@@ -164,9 +164,9 @@ class _Export:
         if former is None or blob is None or not self._store.is_sound(blob):
             return self._write_anew(plan, packer, None)
         with self._store.open_blob(blob) as file:
-            return self._write_anew(plan, packer, Former(file, former))
+            return self._write_anew(plan, packer, PreviousBlocks(file, former))
 
-    def _write_anew(self, plan: LayerPlan, packer: Packer, former: Former | None) -> tuple[Layer, bool]:
+    def _write_anew(self, plan: LayerPlan, packer: Packer, former: PreviousBlocks | None) -> tuple[Layer, bool]:
         blob = self._store.blob()
         stream = packer(blob.write)
         if isinstance(stream, Gzip):

@@ -94,7 +94,7 @@ class Inspection:
         """The rest of a layer: paths, kinds, and what hard links lead to."""
         self._where = ""
 
-    def look(self, layers: Sequence[Layer]) -> None:
+    def inspect(self, layers: Sequence[Layer]) -> None:
         for layer in layers:
             self._layer(layer)
 

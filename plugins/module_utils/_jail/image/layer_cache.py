@@ -22,7 +22,7 @@ from .blocks import Blocks
 from .config import Layer
 from .layout import DIGEST, Descriptor
 
-LARGEST = 1 << 24
+MAX_SIZE = 1 << 24
 BLOCKS = "blocks of "
 """As no fingerprint begins; the name of a layer follows."""
 
@@ -42,7 +42,7 @@ class LayerCache:
         if not os.path.isdir(host_state.NOTES):
             return {}
         with Root(host_state.NOTES) as root:
-            data = root.read(self._name, LARGEST) or b"{}"
+            data = root.read(self._name, MAX_SIZE) or b"{}"
         try:
             found = json.loads(data)
             blocks = {key[len(BLOCKS) :]: _blocks(found[key]) for key in found if key.startswith(BLOCKS)}

@@ -23,11 +23,11 @@ from .layout import Layout
 from .unpacking import Entry, Unpacked
 
 
-class GivenUpError(JailError):
+class OnePassError(JailError):
     """It cannot be done in one pass."""
 
 
-class AtOnce(Inspection):
+class OnePassInspection(Inspection):
     """Layers that are put into a jail while they are inspected, the lowest first."""
 
     def __init__(self, layout: Layout, target: bytes, applier: Applier) -> None:
@@ -40,12 +40,12 @@ class AtOnce(Inspection):
         """
         self._number = 0
 
-    def take(self, layer: Layer) -> None:
+    def add_layer(self, layer: Layer) -> None:
         """Put the next layer upon the others; InputError, SpaceError or GivenUpError at an entry that is wrong."""
         self._number += 1
         self._touched = {}
         self._merged.begin_layer()
-        self.look((layer,))
+        self.inspect((layer,))
 
     def _other(self, entry: Entry, stream: Unpacked) -> None:
         path, first = entry.path, entry.first if entry.kind == "hardlink" else b""
@@ -70,7 +70,7 @@ class AtOnce(Inspection):
         if self._number > 1 and self._merged.hide(entry.path, opaque):
             key = hash(self._names.key(entry.path))
             if self._touched.get(key, False) if opaque else key in self._touched:
-                raise GivenUpError("a whiteout hides what its own layer has touched")
+                raise OnePassError("a whiteout hides what its own layer has touched")
             self._applier.hide(entry)
 
     def _merge(self) -> None:
@@ -79,4 +79,4 @@ class AtOnce(Inspection):
     def _count(self, count: int) -> None:
         super()._count(count)
         if self.bytes > self._free // 2:
-            raise GivenUpError("it takes more than half of the room that there is")
+            raise OnePassError("it takes more than half of the room that there is")

@@ -24,7 +24,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable
 
-from .blocks import Former, key_of
+from .blocks import PreviousBlocks, key_of
 
 BLOCK = 1 << 20
 WINDOW = 1 << 15
@@ -61,7 +61,7 @@ class Gzip:
         self._summer = ThreadPoolExecutor(1)
         self._most = workers + 2
         self._pending: deque[Future[tuple[bytes, bytes]]] = deque()
-        self.former: Former | None = None
+        self.former: PreviousBlocks | None = None
         """Where blocks may be that are packed already."""
         self.blocks: list[tuple[bytes, int]] = []
         """The key of each block that was written, and its length."""

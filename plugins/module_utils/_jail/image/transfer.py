@@ -15,7 +15,7 @@ from ..result import Result
 from ..system import host, progress
 from . import archive
 from .config import Settings
-from .deploy import is_made_of, place_for, unpack
+from .deploy import deploy, has_image, target_path
 from .export import export
 from .layout import open_layout
 from .platforms import digest_for_this_mac
@@ -24,13 +24,13 @@ from .transport import Registry, RegistryAuth
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
-def exchange(params: dict[str, Any], check: bool) -> Result:
+def transfer(params: dict[str, Any], check: bool) -> Result:
     """Export and push, or pull and unpack."""
     with progress.reported(params.get("progress_file")):
-        return _exchange(params, check)
+        return _transfer(params, check)
 
 
-def _exchange(params: dict[str, Any], check: bool) -> Result:
+def _transfer(params: dict[str, Any], check: bool) -> Result:
     place = params["jail"], params["layout"], params["name"]
     _refuse_wrong(params)
     registry = _registry(params)
@@ -45,7 +45,7 @@ def _exchange(params: dict[str, Any], check: bool) -> Result:
     elif params["archive"]:
         result = _read_archive(params, check)
     else:
-        result = unpack(*place, check, params["beside"])
+        result = deploy(*place, check, params["beside"])
     if registry:
         result.values["reference"] = registry.reference
         result.warnings += registry.warnings
@@ -88,15 +88,15 @@ def _read_archive(params: dict[str, Any], check: bool) -> Result:
     """Nothing but the index is read for a jail that is made of what the archive has."""
     place = params["jail"], params["layout"], params["name"]
     digest = archive.entry(params["archive"], params["name"]).digest
-    target = place_for(params["jail"], params["beside"], digest)
+    target = target_path(params["jail"], params["beside"], digest)
     values = {"digest": digest, "path": target}
-    if is_made_of(target, digest):
+    if has_image(target, digest):
         return Result(False, values)
     if check:
         return Result(True, values, [f"+ {show(target)} (from {params['archive']}, {digest})"])
     with closing(open_layout(host.real_path(params["layout"]), check=False)) as store:
         archive.read(params["archive"], store, params["name"])
-    return unpack(*place, check, params["beside"])
+    return deploy(*place, check, params["beside"])
 
 
 def _push(result: Result, registry: Registry, params: dict[str, Any], check: bool) -> None:
@@ -116,13 +116,13 @@ def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:
     if manifest is None:
         raise InputError(f"there is no image {registry.reference} in the registry: correct reference, or push it first")
     digest = digest_for_this_mac(manifest, registry.reference)
-    target = place_for(params["jail"], params["beside"], digest)
+    target = target_path(params["jail"], params["beside"], digest)
     values = {"digest": digest, "path": target}
-    if is_made_of(target, digest):
+    if has_image(target, digest):
         if not check:
             registry.tidy(params["layout"])
         return Result(False, values)
     if check:
         return Result(True, values, [f"+ {show(target)} (from {registry.reference}, {digest})"])
     registry.pull(params["layout"], params["name"], digest, architecture())
-    return unpack(*place, check, params["beside"])
+    return deploy(*place, check, params["beside"])

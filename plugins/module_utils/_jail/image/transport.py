@@ -123,7 +123,7 @@ class Registry:
             if entry is None:
                 raise InputError(f"{layout} holds no image named {name}")
             _begin(progress.SEND, store.load(descriptor_of(entry, layout)))
-        with _holding(layout, {**entry, "annotations": {REF_NAME: TAG}}) as lent:
+        with _single_image_layout(layout, {**entry, "annotations": {REF_NAME: TAG}}) as lent:
             self._try(lambda tool: tool.push(lent, self.reference))
 
     def pull(self, layout: str, name: str, digest: str, architecture: str) -> None:
@@ -233,7 +233,7 @@ def _begin(work: int, manifest: Json, store: Layout | None = None) -> None:
 
 
 @contextmanager
-def _holding(layout: str, image: Json) -> Iterator[str]:
+def _single_image_layout(layout: str, image: Json) -> Iterator[str]:
     """A layout with this image alone, whose blobs are those of another one."""
     blobs = os.path.join(os.fsdecode(host.real_path(layout)), "blobs")
     with nobody_files.directory(PLACE, _files([image]), {"blobs": blobs}) as folder:

@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import INDEX_TYPES, digest_of
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import transfer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from containers import contents, run
@@ -36,7 +36,7 @@ OPTIONS: dict[str, Any] = {
 
 def work(place: Path, state: str, jail: str, layout: str, archive: str, check: bool = False) -> Result:
     places = {"jail": str(place / jail), "layout": str(place / layout), "archive": str(place / archive)}
-    return exchange({**OPTIONS, **places, "state": state}, check)
+    return transfer({**OPTIONS, **places, "state": state}, check)
 
 
 def test_there_and_back(make_jail: Make, place: Path) -> None:
@@ -127,7 +127,7 @@ def of_several_platforms(place: Path, nested: bool, kind: str = INDEX_TYPES[0]) 
     entries, blobs = [], []
     for name in ("arm64", "amd64"):
         options = {**OPTIONS, "name": name, "architecture": name, "labels": {"for": name}, "archive": None}
-        exchange({**options, "jail": str(place / "jail"), "layout": str(place / name), "state": "exported"}, False)
+        transfer({**options, "jail": str(place / "jail"), "layout": str(place / name), "state": "exported"}, False)
         index = json.loads((place / name / "index.json").read_bytes())["manifests"]
         entries.append({**index[0], "platform": {"os": "darwin", "architecture": name}, "annotations": {}})
         blobs.append(set(os.listdir(place / name / "blobs/sha256")))

@@ -35,7 +35,7 @@ LEFT_OUT = (*EMPTIED, "private/etc/fifo", "private/etc/socket", "Users/admin/._"
 
 
 def unpacked(place: Path, name: str = "new", check: bool = False, image: str = "latest") -> Result:
-    return deploy.unpack(str(place / name), str(place / "image"), image, check)
+    return deploy.deploy(str(place / name), str(place / "image"), image, check)
 
 
 def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(image: Path, place: Path) -> None:

@@ -114,7 +114,7 @@ def test_directories_without_end_that_entries_only_imply(
     put(place, archive(*(member(f"{number}/" + "x/" * 9) for number in range(4))))
     where = (request.getfixturevalue("folded") if volume == "folding" else place) / "new"
     with pytest.raises(InputError, match="it has more than 30 entries, which is the limit: of a test"):
-        deploy.unpack(str(where), str(place / "image"), "latest", False)
+        deploy.deploy(str(where), str(place / "image"), "latest", False)
     assert not where.exists()
 
 

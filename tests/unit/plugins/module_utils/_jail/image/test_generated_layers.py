@@ -164,7 +164,7 @@ def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> laye
     put(layout, made, for_umoci=False)
 
     def unpack(check: bool) -> None:
-        deploy.unpack(str(jail), str(layout), "latest", check)
+        deploy.deploy(str(jail), str(layout), "latest", check)
 
     try:
         foretold = _told(lambda: unpack(check=True))

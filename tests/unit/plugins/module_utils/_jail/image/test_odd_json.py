@@ -43,7 +43,7 @@ def unpacked(place: Path, *manifests: Any) -> str:
     (place / "image/oci-layout").write_bytes(layout.MARKER_TEXT)
     (place / "image/index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": manifests}))
     with pytest.raises(InputError) as caught:
-        deploy.unpack(str(place / "new"), str(place / "image"), "latest", False)
+        deploy.deploy(str(place / "new"), str(place / "image"), "latest", False)
     assert not (place / "new").exists()
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400 + len(str(place))

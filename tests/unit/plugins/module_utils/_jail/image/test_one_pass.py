@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as j
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy, inspection
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import blob_path, digest_of
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.one_pass import AtOnce
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.one_pass import OnePassInspection
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.unpacking import Unpacked
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
@@ -93,7 +93,7 @@ def test_a_refusal_leaves_nothing(place: Path, last: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(host, "free_bytes", lambda path: 4_000_000)
     seen = Spy(monkeypatch, place / "some/where/new")
     with pytest.raises(Exception, match=r"neither file|needs more than"):
-        deploy.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
+        deploy.deploy(str(place / "some/where/new"), str(place / "image"), "latest", False)
     assert seen.modes == {0o700}
     assert not (place / "some").exists()
     assert set(threading.enumerate()) <= before
@@ -171,7 +171,7 @@ def test_directories_that_somebody_uses_meanwhile_stay(
 
     monkeypatch.setattr(applying.Applier, "_put", fill)
     with pytest.raises(InputError, match="neither file"):
-        deploy.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
+        deploy.deploy(str(place / "some/where/new"), str(place / "image"), "latest", False)
     assert (place / filled).exists()
     assert not (place / "some/where/new").exists()
     assert (place / "some/where").exists() == (filled == "some/where/else")
@@ -236,7 +236,7 @@ def test_another_run_that_begins_when_the_place_is_free(place: Path, monkeypatch
 
 def test_deep_paths_take_no_more_memory_than_names(place: Path) -> None:
     """A short archive can imply millions of directories with paths of a kilobyte."""
-    found = AtOnce(cast("Any", None), os.fsencode(place), cast("Any", None))
+    found = OnePassInspection(cast("Any", None), os.fsencode(place), cast("Any", None))
     tracemalloc.start()
     try:
         for number in range(100):

@@ -17,7 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image import logins, tools, transport
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import INDEX_TYPE, MANIFEST_TYPE, digest_of
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import transfer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from containers import environment, program
@@ -60,12 +60,12 @@ def served(place: Path) -> Iterator[Registry]:
 
 def push(place: Path, reference: str, check: bool = False, **more: Any) -> Result:
     places = {"jail": str(place / "jail"), "layout": str(place / "image"), "state": "exported"}
-    return exchange({**OPTIONS, **places, "reference": reference, **more}, check)
+    return transfer({**OPTIONS, **places, "reference": reference, **more}, check)
 
 
 def pull(place: Path, reference: str, check: bool = False, **more: Any) -> Result:
     places = {"jail": str(place / "new"), "layout": str(place / "pulled"), "state": "present"}
-    return exchange({**OPTIONS, **places, "reference": reference, **more}, check)
+    return transfer({**OPTIONS, **places, "reference": reference, **more}, check)
 
 
 def asked(reference: str, **more: Any) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import transfer
 from image_jails import Make
 from progress_reports import Reports, slow_down
 
@@ -32,7 +32,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
 def seen(place: Path, jail: str, state: str, check: bool = False, **more: Any) -> Reports:
     places = {"jail": str(place / jail), "layout": str(place / "image"), "progress_file": str(place / "progress")}
     with Reports(place / "progress") as reports:
-        exchange({**OPTIONS, **places, "state": state, **more}, check)
+        transfer({**OPTIONS, **places, "state": state, **more}, check)
     reports.judge()
     return reports
 

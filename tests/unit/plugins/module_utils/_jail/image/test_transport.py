@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image import logins, tools, transport
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.transfer import transfer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import run_directories
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
@@ -68,11 +68,11 @@ def served(place: Path) -> Iterator[Registry]:
 
 
 def push(place: Path, reference: str, check: bool = False, **more: Any) -> Result:
-    return exchange(options(place, "jail", "image", "exported", reference, more), check)
+    return transfer(options(place, "jail", "image", "exported", reference, more), check)
 
 
 def pull(place: Path, reference: str, check: bool = False, **more: Any) -> Result:
-    return exchange(options(place, "new", "deep/pulled", "present", reference, more), check)
+    return transfer(options(place, "new", "deep/pulled", "present", reference, more), check)
 
 
 def options(place: Path, jail: str, layout: str, state: str, reference: str, more: dict[str, Any]) -> dict[str, Any]:

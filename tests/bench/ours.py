@@ -35,7 +35,7 @@ def build(jail: str, source: str, src: str, dest: str, *options: str) -> None:
         given["workers"] = int(given["workers"])
     seal = SealedSnapshot(given.pop("seal")) if "seal" in given else None
     entries = [{"src": src, "dest": dest}] if src else []
-    build(BuildSpec(jail, source, entries=entries, **given), check=False, seal=seal)
+    build(BuildSpec(jail, source, entries=entries, **given), check=False, snapshot=seal)
 
 
 def remove(jail: str) -> None:

@@ -177,7 +177,7 @@ def _closure_report(
         "cache_faults": faults if present else ["there is no shared cache: no program can start"],
         "damaged": [{"path": display_path(path), "why": why} for path, why in sorted(binaries.damaged)[:MOST_LISTED]],
     }
-    for name, missing in (("missing", found.missing), ("optional", found.optional), ("undecided", found.undecided)):
+    for name, missing in (("missing", found.missing), ("optional", found.optional), ("undecided", found.undetermined)):
         libraries = _by_library(missing)
         report.update({name: libraries[:MOST_LISTED], f"{name}_total": len(libraries)})
     return report

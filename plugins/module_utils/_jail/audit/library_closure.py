@@ -52,10 +52,10 @@ class LibraryReport(NamedTuple):
 
     missing: list[Missing]
     optional: list[Missing]
-    undecided: list[Missing]
+    undetermined: list[Missing]
 
 
-class _Open:
+class _UnresolvedName:
     """A name that means different things to different programs, as far as they were gone through."""
 
     def __init__(self, image: MachOSlice, need: Dependency, found: Found) -> None:
@@ -69,10 +69,10 @@ class _Open:
 def check(images: Sequence[MachOSlice], search: Search) -> LibraryReport:
     """Search for what these images need; all of them can be loaded in the jail."""
     run = _Run(images, search)
-    run.settle()
+    run.resolve_direct()
     run.drop_impossible()
     run.load()
-    run.judge()
+    run.conclude()
     return run.closure
 
 
@@ -84,7 +84,7 @@ class _Run:
     def __init__(self, images: Sequence[MachOSlice], search: Search) -> None:
         self._images, self._search = images, search
         self.closure = LibraryReport([], [], [])
-        self.open: dict[tuple[Key, bytes], _Open] = {}
+        self.open: dict[tuple[Key, bytes], _UnresolvedName] = {}
         self._loads: dict[Key, dict[bytes, MachOSlice]] = {}
         """What an image loads, by the name it gives it, as far as that is settled."""
         self._loaded: set[Key] = set()
@@ -92,23 +92,23 @@ class _Run:
 
     # -- one by one -------------------------------------------------------
 
-    def settle(self) -> None:
+    def resolve_direct(self) -> None:
         """Search for each name with nothing but its own image in mind."""
         for image in self._images:
             chain = Chain(image)
             program = image.path if image.code.kind == "execute" else None
             if image.code.dylinker:
-                self._settle_dylinker(image, image.code.dylinker)
+                self._resolve_dylinker(image, image.code.dylinker)
             for need in image.code.dependencies:
                 found = self._search.library(need.name, chain, program)
                 if found.image:
                     self._loads.setdefault(key(image), {})[need.name] = found.image
                 elif found.why and need.name.startswith((RPATH, PROGRAM)):
-                    self.open[key(image), need.name] = _Open(image, need, found)
+                    self.open[key(image), need.name] = _UnresolvedName(image, need, found)
                 elif found.why:
                     self._report(image, need, found.why if need.name.startswith((b"/", b"@")) else BY_DIRECTORY)
 
-    def _settle_dylinker(self, image: MachOSlice, dylinker: bytes) -> None:
+    def _resolve_dylinker(self, image: MachOSlice, dylinker: bytes) -> None:
         """The kernel, too, looks for it in the jail (xnu bsd/kern/mach_loader.c load_dylinker)."""
         why = self._search.file(dylinker)
         if why:
@@ -117,13 +117,13 @@ class _Run:
     def _report(self, image: MachOSlice, need: Dependency, why: str) -> None:
         found = Missing(need.name, image.code.arch, why, image.path)
         if why in (BY_PROGRAM, BY_DIRECTORY):
-            self.closure.undecided.append(found)
+            self.closure.undetermined.append(found)
         else:
             (self.closure.optional if need.optional else self.closure.missing).append(found)
 
     def drop_impossible(self) -> None:
         """Settle what is open and has no place in the jail to which any program could lead."""
-        places, names = _Places(self._images), {image.code.name for image in self._images}
+        places, names = _SearchPaths(self._images), {image.code.name for image in self._images}
         for place, open_ in list(self.open.items()):
             name, arch = open_.need.name, open_.image.code.arch
             if name not in names and all(self._search.at(path, arch).why for path in places.of(name, arch)):
@@ -134,7 +134,7 @@ class _Run:
 
     def load(self) -> None:
         """Go through the programs that come to something open, then through libraries that only dlopen(3) loads."""
-        concerned = self._concerned()
+        concerned = self._affected_images()
         for image in concerned:
             if image.code.kind == "execute":
                 self._load(image)
@@ -144,7 +144,7 @@ class _Run:
                 if key(image) not in self._loaded and not (first and key(image) in linked):
                     self._load(image)
 
-    def _concerned(self) -> list[MachOSlice]:
+    def _affected_images(self) -> list[MachOSlice]:
         """The images that load one with an open name, or have one."""
         loaders: dict[Key, list[Key]] = {}
         for loader, loads in self._loads.items():
@@ -192,7 +192,7 @@ class _Run:
 
     # -- what was left open -------------------------------------------------
 
-    def judge(self) -> None:
+    def conclude(self) -> None:
         """Say what became of each open name."""
         for open_ in self.open.values():
             if open_.failed is not None:
@@ -202,7 +202,7 @@ class _Run:
                 self._report(open_.image, open_.need, BY_PROGRAM)
 
 
-class _Places:
+class _SearchPaths:
     """Where the programs and libraries of the jail could make @rpath and @executable_path lead."""
 
     def __init__(self, images: Iterable[MachOSlice]) -> None:

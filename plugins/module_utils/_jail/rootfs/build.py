@@ -37,7 +37,7 @@ from .spec import globs, manifest, profiles
 from .spec.desired_tree import DesiredTree, DirListing
 from .spec.merged_entries import merge_entries
 from .spec.required_programs import refuse_missing
-from .spec.sealed_source import SealedSnapshot, seal_of
+from .spec.sealed_source import SealedSnapshot, sealed_snapshot
 from .spec.source_tree import Match, Source
 
 MARGIN = 16 << 20
@@ -66,11 +66,11 @@ class BuildSpec(NamedTuple):
     progress_file: str | None = None
 
 
-def build(spec: BuildSpec, check: bool, seal: SealedSnapshot | None = None) -> Result:
+def build(spec: BuildSpec, check: bool, snapshot: SealedSnapshot | None = None) -> Result:
     """Build or repair a jail. Reports every fault of the options first. `seal` overrides the one of the source."""
     started = time.monotonic()
     with closing(Source(spec.source)) as source:
-        run = _Builder(spec, source, check, seal)
+        run = _Builder(spec, source, check, snapshot)
         with progress.reported(spec.progress_file, run.estimate):
             progress.begin(progress.COPY)
             findings = run.findings()
@@ -86,7 +86,7 @@ def build(spec: BuildSpec, check: bool, seal: SealedSnapshot | None = None) -> R
 class _Builder:
     """One run over one jail."""
 
-    def __init__(self, spec: BuildSpec, source: Source, check: bool, seal: SealedSnapshot | None) -> None:
+    def __init__(self, spec: BuildSpec, source: Source, check: bool, snapshot: SealedSnapshot | None) -> None:
         self._spec, self._source, self._check = spec, source, check
         self._path = jails.jail_path(spec.jail)
         self._is_new = jails.is_empty(self._path)
@@ -113,7 +113,7 @@ class _Builder:
         self._grafts = merge_entries(matches, source, self._names)
         if not spec.clone_of:  # which has what the other one has
             refuse_missing(spec.required, matches, source, self._excluded, self._path)
-        self._snapshot = seal
+        self._snapshot = snapshot
         self._fingerprint = None if spec.clone_of or not spec.prune else self._sealed(matches)
 
     def _thinner(self) -> Callable[[bytes, DirListing], None] | None:
@@ -144,7 +144,7 @@ class _Builder:
 
     def _sealed(self, matches: list[Match]) -> str | None:
         """What stays the same as long as the source and all that is wanted from it do; None when nothing tells."""
-        self._snapshot = self._snapshot or seal_of(self._source)
+        self._snapshot = self._snapshot or sealed_snapshot(self._source)
         if self._snapshot is None:
             return None
         wanted = [(match.source, match.dest) for match in matches]
@@ -292,9 +292,9 @@ class _Builder:
         mounts = jail.mounts() if root.exists else set()
         away = tuple(root.check_mode_moves.values())
         same = self._fingerprint is not None and jail.entry.get("fingerprint") == self._fingerprint
-        seal = self._snapshot if same and not was.interrupted and self._spec.verify == "quick" else None
+        snapshot = self._snapshot if same and not was.interrupted and self._spec.verify == "quick" else None
         known = FileOwnership(was, mounts, root.dev, self._profile.configuration, away, jail.just_created, jail.path)
-        known.seal, known.source_dev = seal, self._source.root.dev
+        known.snapshot, known.source_dev = snapshot, self._source.root.dev
         prune = self._spec.prune and not self._spec.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._source.root if self._spec.verify == "full" else None, prune)
         with SyncPass(root, self._source.root, comparer, act=act, count=self._spec.workers) as one:

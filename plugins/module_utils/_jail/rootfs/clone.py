@@ -165,7 +165,7 @@ class Base:
     def _take(self, installer: Installer, jail: Jail, name: bytes, new: bytes) -> bool:
         try:
             with self._source.root.directory(STATE) as base, jail.root.directory(STATE) as target:
-                return installer.take(base, name, target, new)
+                return installer.copy_atomically(base, name, target, new)
         except OSError as exc:
             raise failed("copy to", jail.root.host_path(STATE + b"/" + new), exc) from exc
 

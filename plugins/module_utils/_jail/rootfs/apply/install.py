@@ -224,7 +224,7 @@ class Installer:
         finally:
             os.close(fd)
 
-    def take(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
+    def copy_atomically(self, parent: int, name: bytes, target: int, new: bytes) -> bool:
         """Give the jail a file of the source, atomically, unless only a clone will do; whether it is one."""
         temporary = self._temporary()
         source = at.open_file(name, parent)
@@ -240,7 +240,7 @@ class Installer:
 
     # -- directories ------------------------------------------------------------
 
-    def fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
+    def populate(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
         with self.turn, self._alone or nullcontext():
             self._fill(fd, path, files)

@@ -47,15 +47,15 @@ def _no_collection() -> Iterator[None]:
 
 
 def _run(walker: Walker, count: int) -> BuildReport:
-    heap = TaskQueue(walker.start())
-    while heap:
-        waiting = sum(MIN_DIRECTORIES_FOR_POOL if task.unwanted else len(task.subdirs) for task in heap.tasks())
-        if count > 1 and (heap.heavy or waiting >= MIN_DIRECTORIES_FOR_POOL):
+    queue = TaskQueue(walker.start())
+    while queue:
+        waiting = sum(MIN_DIRECTORIES_FOR_POOL if task.unwanted else len(task.subdirs) for task in queue.tasks())
+        if count > 1 and (queue.is_large or waiting >= MIN_DIRECTORIES_FOR_POOL):
             from .worker_pool import WorkerPool  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
 
-            team = WorkerPool(walker, count)
-            if team.size:
-                return team.carry_out(heap.tasks())
+            pool = WorkerPool(walker, count)
+            if pool.size:
+                return pool.carry_out(queue.tasks())
             count = 1
-        heap.add(walker.carry_out(heap.take()))
+        queue.add(walker.carry_out(queue.take()))
     return walker.finish()

@@ -66,17 +66,17 @@ class TaskQueue:
     def take(self) -> Task:
         return heapq.heappop(self._heap)[2]
 
-    def share(self) -> list[Task]:
+    def split_off(self) -> list[Task]:
         """Give half of it away: every other one, so that heavy ones and light ones go.
 
         If the first one is so heavy that nobody could ask for long, all the others go.
         """
-        one_of = 1 if self.heavy else 2
+        one_of = 1 if self.is_large else 2
         given = [task for _weight, _number, task in self._heap[1::one_of]]
         del self._heap[1::one_of]
         heapq.heapify(self._heap)
         return given
 
     @property
-    def heavy(self) -> bool:
+    def is_large(self) -> bool:
         return -self._heap[0][0] > HEAVY

@@ -279,7 +279,7 @@ class Walker:
             if equal is not None:
                 self._note_unchanged(equal, listing)
             else:
-                touched, later = self._mend(path, want, listing, fd)
+                touched, later = self._repair(path, want, listing, fd)
             tasks = [Task(path, {}, mtime_ns, True, False, name, end) for name in later for end in (False, True)]
             if listing.dirs:
                 return [*tasks, Task(path, listing.dirs, mtime_ns, touched, new=False)]
@@ -292,17 +292,17 @@ class Walker:
             listing.close()
             os.close(fd)
 
-    def _mend(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> tuple[bool, list[bytes]]:
+    def _repair(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> tuple[bool, list[bytes]]:
         """Decide what is to be done in a directory and do it; whether its own time has suffered, and what is left.
 
         Left to tasks of their own are subdirectories that are to be cleared, and are large.
         """
-        decision = self._comparer.directory(path, want, listing, fd)
-        self._note(path, decision, listing)
+        plan = self._comparer.directory(path, want, listing, fd)
+        self._note(path, plan, listing)
         touched, later = False, []
         if not self._installer:
-            self._tree.refuse_unreadable(file for _name, file in _files(decision.operations))
-        for operation in decision.operations:
+            self._tree.refuse_unreadable(file for _name, file in _files(plan.operations))
+        for operation in plan.operations:
             name = operation.path[operation.path.rfind(b"/") + 1 :]
             if operation.action == CLEAR:
                 if self._installer and name not in listing.files and self._comparer.pruner.is_large(operation.path):
@@ -335,16 +335,16 @@ class Walker:
             if fresh:
                 self._note_fresh(fresh, listing)
             else:
-                decision = self._comparer.directory(path, want, listing, None)
-                decision.operations.insert(0, Operation(action, path, want))
-                self._note(path, decision, listing)
+                plan = self._comparer.directory(path, want, listing, None)
+                plan.operations.insert(0, Operation(action, path, want))
+                self._note(path, plan, listing)
             if not self._installer:
-                files = fresh.files if fresh else _files(decision.operations)
+                files = fresh.files if fresh else _files(plan.operations)
                 self._tree.refuse_unreadable(file for _name, file in files)
             elif parent is not None:
                 staged, fd = self._installer.new_directory()
                 try:
-                    self._installer.fill(fd, path, fresh.files if fresh else _files(decision.operations))
+                    self._installer.populate(fd, path, fresh.files if fresh else _files(plan.operations))
                     self._installer.finish_directory(fd, want, listing.own, path)
                 finally:
                     os.close(fd)
@@ -370,22 +370,22 @@ class Walker:
         if self._journal:
             self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
 
-    def _note(self, path: bytes, decision: DirectoryPlan, listing: DirListing) -> None:
+    def _note(self, path: bytes, plan: DirectoryPlan, listing: DirListing) -> None:
         """Count what was decided, and tell the journal before it comes true."""
         findings = self.findings
-        for operation in decision.operations:
+        for operation in plan.operations:
             if operation.action != CLEAR:
                 findings.count(operation)
         findings.stats.counts["sockets"] += listing.sockets
-        findings.linked += decision.linked
-        findings.kept += decision.kept
-        findings.stats.counts["kept"] += len(decision.kept)
-        for where, why in decision.conflicts.items():
+        findings.linked += plan.linked
+        findings.kept += plan.kept
+        findings.stats.counts["kept"] += len(plan.kept)
+        for where, why in plan.conflicts.items():
             findings.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
-        findings.dropped += decision.dropped
+        findings.dropped += plan.dropped
         if self._journal:
-            block = decision.block()
-            if decision.operations or block != self._comparer.known.record.block(path).text:
+            block = plan.block()
+            if plan.operations or block != self._comparer.known.record.block(path).text:
                 findings.blocks[path] = self._journal.write(path, block, total_size.of(Block(block)))
 
 

@@ -159,11 +159,11 @@ class WorkerPool:
         return kind, value
 
 
-def _serve(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) -> NoReturn:
+def _serve(walker: Walker, channel: _Channel, wants_work: mmap.mmap, parent: int) -> NoReturn:
     """A worker's life."""
     status = 1
     try:
-        _work(walker.for_worker(), channel, hungry, parent)
+        _work(walker.for_worker(), channel, wants_work, parent)
         status = 0
     except JailError as exc:
         channel.send(("error", exc))
@@ -177,17 +177,17 @@ def _serve(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) ->
         os._exit(status)
 
 
-def _work(walker: Walker, channel: _Channel, hungry: mmap.mmap, parent: int) -> None:
+def _work(walker: Walker, channel: _Channel, wants_work: mmap.mmap, parent: int) -> None:
     while True:
         tasks: list[Task] | None = channel.receive()
         if tasks is None:
             channel.send(("findings", walker.finish()))
             return
-        heap = TaskQueue(tasks)
-        while heap:
-            if len(heap) > 1 and (hungry[0] or heap.heavy):
-                channel.send(("share", heap.share()))
-            heap.add(walker.carry_out(heap.take()))
+        own_queue = TaskQueue(tasks)
+        while own_queue:
+            if len(own_queue) > 1 and (wants_work[0] or own_queue.is_large):
+                channel.send(("share", own_queue.split_off()))
+            own_queue.add(walker.carry_out(own_queue.take()))
             if os.getppid() != parent:
                 raise EOFError
         channel.send(("idle", None))

@@ -50,14 +50,14 @@ class Comparer:
 
     def directory(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None) -> DirectoryPlan:
         """Compare a directory, open in the jail as `fd` (None: it is not there yet)."""
-        decision = DirectoryPlan()
-        self._own(path, want, listing, fd, decision)
+        plan = DirectoryPlan()
+        self._own(path, want, listing, fd, plan)
         names = sorted(listing.files)
-        self._files(path, names, listing, fd, decision, self.known.is_plain(path))
-        self.pruner.files(path, listing, fd, decision)
-        self._set_linked_aside(path, names, listing, decision)
-        self.pruner.directories(path, listing, fd, decision)
-        return decision
+        self._files(path, names, listing, fd, plan, self.known.is_plain(path))
+        self.pruner.files(path, listing, fd, plan)
+        self._set_linked_aside(path, names, listing, plan)
+        self.pruner.directories(path, listing, fd, plan)
+        return plan
 
     def fresh(self, path: bytes, want: DesiredDir, listing: DirListing) -> NewDirectoryPlan | None:
         """Decide about a directory that is not there; None when it takes more than the short way."""
@@ -76,15 +76,15 @@ class Comparer:
 
         Cost: that of fast_verify.py.
         """
-        seal, record = self.known.seal, self.known.record
-        if seal is None or not want.sources or want.is_merged or not self.known.is_plain(path):
+        snapshot, record = self.known.snapshot, self.known.record
+        if snapshot is None or not want.sources or want.is_merged or not self.known.is_plain(path):
             return None
-        if path not in record.blocks or not all(map(seal.is_sealed, want.sources)):
+        if path not in record.blocks or not all(map(snapshot.is_sealed, want.sources)):
             return None
         subdirs = {}
         for name in record.subdirectories(path):
             inside = [source + b"/" + name for source in want.sources]
-            if not seal.unsealed_paths.isdisjoint(inside) or len(inside) > 1:
+            if not snapshot.unsealed_paths.isdisjoint(inside) or len(inside) > 1:
                 return None
             subdirs[name] = DesiredDir(None, inside)
         block = record.block(path)
@@ -160,7 +160,7 @@ class Comparer:
         return linked
 
     def _files(
-        self, path: bytes, names: list[bytes], listing: DirListing, fd: int | None, decision: DirectoryPlan, plain: bool
+        self, path: bytes, names: list[bytes], listing: DirListing, fd: int | None, plan: DirectoryPlan, plain: bool
     ) -> None:
         known = self.known
         below = path + b"/" if path else b""
@@ -170,13 +170,13 @@ class Comparer:
                 want = listing.files[name]
                 have = None if fd is None or below + name in known.moving_away else at.lstat(name, fd)
                 if not plain and below + name in known.mounts:
-                    decision.lines.update((name, line) for line in known.lines(path, name))
+                    plan.lines.update((name, line) for line in known.lines(path, name))
                 elif not plain and known.is_configuration(below + name):
-                    why = self._configuration.decide(path, name, want, have, fd, decision)
+                    why = self._configuration.decide(path, name, want, have, fd, plan)
                     if why and have is not None and fd is not None:
-                        self._mend(below + name, want, have, why, fd, decision)
+                        self._repair(below + name, want, have, why, fd, plan)
                 else:
-                    self._system_file(below + name, name, want, have, fd, decision)
+                    self._system_file(below + name, name, want, have, fd, plan)
         except OSError as exc:
             raise failed("compare", os.path.join(known.where, below + name), exc) from exc
 
@@ -187,58 +187,58 @@ class Comparer:
         want: DesiredFile,
         have: os.stat_result | None,
         fd: int | None,
-        decision: DirectoryPlan,
+        plan: DirectoryPlan,
     ) -> None:
         status = want.status
         kind = status.st_mode & 0o170000
-        decision.lines[name] = mtree.line(name, status, want.link() if kind == 0o120000 else None)
+        plan.lines[name] = mtree.line(name, status, want.link() if kind == 0o120000 else None)
         if kind == 0o100000 and status.st_nlink > 1:  # rootfs/apply/hardlinks.py sees to it
             if have is not None and fd is not None and stat.S_ISDIR(have.st_mode):
-                self._make_room(path, fd, decision)
+                self._make_room(path, fd, plan)
         elif have is None or fd is None:
-            decision.operations.append(Operation(CREATE, path, want))
+            plan.operations.append(Operation(CREATE, path, want))
         else:
             why = difference(want, have, name, fd, self.full)
             if why:
-                self._mend(path, want, have, why, fd, decision)
+                self._repair(path, want, have, why, fd, plan)
 
-    def _mend(
-        self, path: bytes, want: DesiredFile, have: os.stat_result, why: str, fd: int, decision: DirectoryPlan
+    def _repair(
+        self, path: bytes, want: DesiredFile, have: os.stat_result, why: str, fd: int, plan: DirectoryPlan
     ) -> None:
         if not stat.S_ISDIR(have.st_mode):
             action = METADATA if can_fix_in_place(want, have, why, self.known.began) else REPLACE
-            decision.operations.append(Operation(action, path, want, why, have))
-        elif self._make_room(path, fd, decision):
-            decision.operations.append(Operation(CREATE, path, want))
+            plan.operations.append(Operation(action, path, want, why, have))
+        elif self._make_room(path, fd, plan):
+            plan.operations.append(Operation(CREATE, path, want))
 
-    def _make_room(self, path: bytes, fd: int, decision: DirectoryPlan) -> bool:
+    def _make_room(self, path: bytes, fd: int, plan: DirectoryPlan) -> bool:
         """Take away a directory where something else is wanted; False when it stays."""
-        cleared = self.pruner.make_room(path, fd, decision)
+        cleared = self.pruner.make_room(path, fd, plan)
         if not cleared:
-            decision.conflicts[path] = "a directory with files that were not installed by this collection is in the way"
+            plan.conflicts[path] = "a directory with files that were not installed by this collection is in the way"
         return cleared
 
-    def _set_linked_aside(self, path: bytes, names: list[bytes], listing: DirListing, decision: DirectoryPlan) -> None:
+    def _set_linked_aside(self, path: bytes, names: list[bytes], listing: DirListing, plan: DirectoryPlan) -> None:
         """Files that have other names too."""
         below = path + b"/" if path else b""
         for name in names:
             want = listing.files[name]
             status = want.status
-            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(below + name, decision):
-                decision.linked.append(HardLinkName(below + name, want.parent, want.name, status))
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(below + name, plan):
+                plan.linked.append(HardLinkName(below + name, want.parent, want.name, status))
 
-    def _can_link(self, path: bytes, decision: DirectoryPlan) -> bool:
+    def _can_link(self, path: bytes, plan: DirectoryPlan) -> bool:
         known = self.known
-        return not known.is_configuration(path) and path not in known.mounts and path not in decision.conflicts
+        return not known.is_configuration(path) and path not in known.mounts and path not in plan.conflicts
 
-    def _own(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None, decision: DirectoryPlan) -> None:
+    def _own(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None, plan: DirectoryPlan) -> None:
         """The directory itself."""
-        decision.own = mtree.line(os.path.basename(path) or b".", want.status)
+        plan.own = mtree.line(os.path.basename(path) or b".", want.status)
         if fd is None:
             return
         have, status = os.fstat(fd), want.status
         if path in self.known.just_created:
-            decision.operations.append(Operation(CREATE, path, want, "", have))
+            plan.operations.append(Operation(CREATE, path, want, "", have))
             return
         why = metadata(status, have)
         if not why and self._has_other_xattrs(listing, fd):
@@ -246,16 +246,16 @@ class Comparer:
         former = self.known.record.block(path).own()
         kept = why and self.known.is_configuration(path)
         if kept and not self.known.is_as_installed(path, b".", have, None):
-            decision.own = former or decision.own
-            decision.kept.append((path, why))
+            plan.own = former or plan.own
+            plan.kept.append((path, why))
             return
         # Whoever adds a file changes the time of its directory: that alone is no drift. It is set
         # again only when the source's has changed since it was set, or may never have been set.
-        news = decision.own != former or self.known.record.interrupted
+        news = plan.own != former or self.known.record.interrupted
         if news and status.st_mtime_ns not in (None, have.st_mtime_ns):
             why = why or TIME
         if why:
-            decision.operations.append(Operation(METADATA, path, want, why, have))
+            plan.operations.append(Operation(METADATA, path, want, why, have))
 
 
 def _is_link(status: os.stat_result) -> bool:

@@ -31,7 +31,7 @@ class Configuration:
         want: DesiredFile,
         have: os.stat_result | None,
         fd: int | None,
-        decision: DirectoryPlan,
+        plan: DirectoryPlan,
     ) -> str:
         """Decide what can be decided here; what is to be mended is returned, in a few words."""
         path = directory + b"/" + name if directory else name
@@ -39,21 +39,21 @@ class Configuration:
         line = _line(name, want, former)
         if have is None or fd is None:
             if former and fd is not None and not self._known.record.interrupted:
-                self._keep(path, name, former, "removed in the jail", decision)
+                self._keep(path, name, former, "removed in the jail", plan)
             else:
-                decision.operations.append(Operation(CREATE, path, want))
-                decision.lines[name] = line
+                plan.operations.append(Operation(CREATE, path, want))
+                plan.lines[name] = line
             return ""
         why = difference(want, have, name, fd, self._full)
         if not why or (self._is_touched(directory, name, have) and _same_but_time(line, want, have, name, fd)):
-            decision.lines[name] = line
+            plan.lines[name] = line
             return ""
         ours = stat.S_ISDIR(have.st_mode) and self._known.record.has_directory(path)  # what was changed in it is kept
         if ours or self._known.is_as_installed(directory, name, have, fd):
-            decision.lines[name] = line
+            plan.lines[name] = line
             return why
         news = "; the source has another version" if former and line not in former else ""
-        self._keep(path, name, former, f"changed in the jail{news}", decision)
+        self._keep(path, name, former, f"changed in the jail{news}", plan)
         return ""
 
     def _is_touched(self, directory: bytes, name: bytes, have: os.stat_result) -> bool:
@@ -62,11 +62,11 @@ class Configuration:
         return all(fields.st_mtime_ns != have.st_mtime_ns for fields in was)
 
     @staticmethod
-    def _keep(path: bytes, name: bytes, former: list[bytes], why: str, decision: DirectoryPlan) -> None:
+    def _keep(path: bytes, name: bytes, former: list[bytes], why: str, plan: DirectoryPlan) -> None:
         """Leave it, and leave its line in the record, if it has one: that is what it was changed from."""
-        decision.kept.append((path, why))
+        plan.kept.append((path, why))
         if former:
-            decision.lines[name] = former[-1]
+            plan.lines[name] = former[-1]
 
 
 def _line(name: bytes, want: DesiredFile, former: list[bytes]) -> bytes:

@@ -40,7 +40,7 @@ class FileOwnership:
         """For check mode: what would have been moved away before."""
         self.just_created = frozenset(just_created)
         """Directories that this run made for its marker."""
-        self.seal: SealedSnapshot | None = None
+        self.snapshot: SealedSnapshot | None = None
         """What of the source is as it was when the record was written; None: nothing of it."""
         self.source_dev = -1
         """The device of what is sealed."""

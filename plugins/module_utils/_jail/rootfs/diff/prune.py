@@ -80,22 +80,22 @@ class Pruner:
     def __init__(self, known: FileOwnership, active: bool) -> None:
         self._known, self._active = known, active
 
-    def files(self, path: bytes, listing: DirListing, fd: int | None, decision: DirectoryPlan) -> None:
+    def files(self, path: bytes, listing: DirListing, fd: int | None, plan: DirectoryPlan) -> None:
         """Recorded files in a directory that is still wanted."""
         stale = [name for name in self._known.record.fields(path) if not _is_wanted(name, listing) and name != b"."]
         respelled = self._respelled(stale, listing)
         for name in stale:
             if name in respelled:
-                self._rename(path, name, respelled[name], listing, fd, decision)
+                self._rename(path, name, respelled[name], listing, fd, plan)
             elif not self._active:
-                decision.lines[name] = self._known.lines(path, name)[-1]
+                plan.lines[name] = self._known.lines(path, name)[-1]
             elif fd is not None:
                 have = at.lstat(name, fd)
-                if self._goes(path, name, have, fd, decision.kept):
+                if self._goes(path, name, have, fd, plan.kept):
                     below = path + b"/" + name if path else name
-                    decision.operations.append(Operation(REMOVE, below, None, "", have))
+                    plan.operations.append(Operation(REMOVE, below, None, "", have))
 
-    def directories(self, path: bytes, listing: DirListing, fd: int | None, decision: DirectoryPlan) -> None:
+    def directories(self, path: bytes, listing: DirListing, fd: int | None, plan: DirectoryPlan) -> None:
         """Recorded directories in it that are wanted no longer."""
         below = path + b"/" if path else b""
         gone = [name for name in self._known.record.subdirectories(path) if name not in listing.dirs]
@@ -103,18 +103,18 @@ class Pruner:
         for name in gone:
             now = respelled.get(name, name)
             if now in listing.dirs:
-                self._rename(path, name, now, listing, fd, decision)
-                self._drop(below + name, decision)
+                self._rename(path, name, now, listing, fd, plan)
+                self._drop(below + name, plan)
             if now in listing.dirs or below + name in self._known.mounts or not self._active:
                 continue
             if now in listing.files:  # it was cleared to make room, unless something is in the way
-                if below + now not in decision.conflicts:
-                    self._drop(below + name, decision)
+                if below + now not in plan.conflicts:
+                    self._drop(below + name, plan)
                 continue
             have = None if fd is None else at.lstat(name, fd)
             if have is not None and stat.S_ISDIR(have.st_mode):
-                decision.operations.append(Operation(CLEAR, below + name))
-            self._drop(below + name, decision)
+                plan.operations.append(Operation(CLEAR, below + name))
+            self._drop(below + name, plan)
 
     def _respelled(self, names: Sequence[bytes], listing: DirListing) -> dict[bytes, bytes]:
         """Of names that are not wanted, those that are in another spelling, which is the same name to the volume."""
@@ -126,14 +126,14 @@ class Pruner:
 
     @staticmethod
     def _rename(
-        directory: bytes, name: bytes, now: bytes, listing: DirListing, fd: int | None, decision: DirectoryPlan
+        directory: bytes, name: bytes, now: bytes, listing: DirListing, fd: int | None, plan: DirectoryPlan
     ) -> None:
         """Let what is there have the spelling that is wanted, if it is to be of the same kind."""
         have = None if fd is None else at.lstat(name, fd)
         want = listing.dirs.get(now) or listing.files.get(now)
         if have is not None and want is not None and stat.S_ISDIR(have.st_mode) == (now in listing.dirs):
             path = directory + b"/" + now if directory else now
-            decision.operations.append(Operation(RENAME, path, want, f"was {show(name)}", have, name))
+            plan.operations.append(Operation(RENAME, path, want, f"was {show(name)}", have, name))
 
     def is_large(self, path: bytes) -> bool:
         """Whether two processes are to clear a directory: there is much in it, and nothing that takes a closer look."""
@@ -144,7 +144,7 @@ class Pruner:
             todo += [path + b"/" + name for name in record.subdirectories(path)]
         return size >= LARGE and self._known.is_plain(path)
 
-    def make_room(self, path: bytes, parent_fd: int, decision: DirectoryPlan) -> bool:
+    def make_room(self, path: bytes, parent_fd: int, plan: DirectoryPlan) -> bool:
         """Let a directory be cleared where something else is wanted; False when it stays."""
         clearing, removes = self.clear(path, parent_fd, []), False
         while True:
@@ -153,7 +153,7 @@ class Pruner:
                 removes = True
             except StopIteration as exc:
                 if removes:
-                    decision.operations.append(Operation(CLEAR, path))
+                    plan.operations.append(Operation(CLEAR, path))
                 return bool(exc.value)
 
     def clear(self, path: bytes, parent_fd: int, kept: list[tuple[bytes, str]], backward: bool = False) -> Clearing:
@@ -254,11 +254,11 @@ class Pruner:
             return False
         return True
 
-    def _drop(self, path: bytes, decision: DirectoryPlan) -> None:
+    def _drop(self, path: bytes, plan: DirectoryPlan) -> None:
         todo = [path]
         while todo:
             path = todo.pop()
-            decision.dropped.append(path)
+            plan.dropped.append(path)
             todo += self._known.record.children.get(path, ())
 
 

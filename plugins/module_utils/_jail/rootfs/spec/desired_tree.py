@@ -195,14 +195,14 @@ class DesiredTree:
     def __init__(
         self,
         source: Source,
-        grafts: MergedEntry,
+        entries: MergedEntry,
         excluded: Excluding,
         own: tuple[int, int],
         names: Names,
         thin: Callable[[bytes, DirListing], None] | None = None,
     ) -> None:
         self._source = source
-        self._grafts = grafts
+        self._merged = entries
         self._firmlinks = source.firmlinks()
         self._excluded = excluded
         self._own = own
@@ -214,8 +214,8 @@ class DesiredTree:
 
     def top(self) -> DesiredDir:
         """The root directory of the jail."""
-        sources = list(self._grafts.sources)
-        status = self._source.root.lstat(sources[-1]) if sources else self._grafts.fixed
+        sources = list(self._merged.sources)
+        status = self._source.root.lstat(sources[-1]) if sources else self._merged.fixed
         return _protected(b"", DesiredDir(status, sources, is_merged=True))
 
     def list(self, path: bytes, want: DesiredDir) -> DirListing:
@@ -232,7 +232,7 @@ class DesiredTree:
             if want.plain_nodes:
                 self._add_plain_nodes(listing)
             if want.is_merged:
-                self._add_grafts(path, self._grafts.at(path), listing)
+                self._add_merged(path, self._merged.at(path), listing)
             if self._thin:
                 self._thin(path, listing)
             if guards_state(path):
@@ -321,12 +321,12 @@ class DesiredTree:
             if want.status.st_mode & 0o170000 == 0o100000:
                 refuse_unreadable(self._source.root, os.path.join(want.parent, want.name), want.dir_fd)
 
-    def _add_grafts(self, path: bytes, graft: MergedEntry, listing: DirListing) -> None:
+    def _add_merged(self, path: bytes, merged: MergedEntry, listing: DirListing) -> None:
         """Add what entries put here by name."""
         below = path + b"/" if path else b""
         if not self._names.exact:
-            listing.respell(graft.children, self._names)
-        for name, node in graft.children.items():
+            listing.respell(merged.children, self._names)
+        for name, node in merged.children.items():
             if node.target is not None:
                 listing.add_file(name, DesiredFile(node.fixed, -1, name, b"", node.target))
             elif self._excluded.match(below + name):

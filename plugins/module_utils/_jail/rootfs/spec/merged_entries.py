@@ -62,7 +62,7 @@ def merge_entries(matches: Sequence[Match], source: Source, names: Names) -> Mer
         _add(root, match, merged)
     if not names.exact:
         _refuse_clashes(root, names)
-    _settle(root, b"", source)
+    fill_implied_metadata(root, b"", source)
     return root
 
 
@@ -107,7 +107,7 @@ def _origin(node: MergedEntry) -> str:
     return node.origin
 
 
-def _settle(node: MergedEntry, path: bytes, source: Source) -> None:
+def fill_implied_metadata(node: MergedEntry, path: bytes, source: Source) -> None:
     """Directories that are only implied get metadata: the source's own for that path, or the default."""
     if node.file is not None and node.children:
         raise InputError(f"{node.origin} is not a directory, but other entries are copied below /{show(path)}")
@@ -119,7 +119,7 @@ def _settle(node: MergedEntry, path: bytes, source: Source) -> None:
         else:
             node.fixed = IMPLIED
     for name, child in node.children.items():
-        _settle(child, path + b"/" + name if path else name, source)
+        fill_implied_metadata(child, path + b"/" + name if path else name, source)
 
 
 def _refuse(contradiction: bool, where: str, what: str, dest: bytes, node: MergedEntry) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from ...errors import OperationError
 from ...macos import property_list
 from ...system.mounts import mounts_below
-from .source_tree import NEVER, Source
+from .source_tree import SKIPPED, Source
 
 DISKUTIL = "/usr/sbin/diskutil"
 
@@ -44,7 +44,7 @@ class SealedSnapshot:
         return hashlib.sha256(repr((self.identity, sorted(self.unsealed_paths), spec)).encode()).hexdigest()
 
 
-def seal_of(source: Source) -> SealedSnapshot | None:
+def sealed_snapshot(source: Source) -> SealedSnapshot | None:
     """The seal of a source, None when it has none.
 
     Keys as published of diskutil info -plist (docs/macos.md); `Sealed` is a text there.
@@ -59,7 +59,7 @@ def seal_of(source: Source) -> SealedSnapshot | None:
         return None
     prefix = len(source.path.rstrip(b"/")) + 1
     mounts = [mount.point[prefix:] for mount in mounts_below(source.path)]
-    return SealedSnapshot(str(uuid), {*firmlinks, *mounts, NEVER})
+    return SealedSnapshot(str(uuid), {*firmlinks, *mounts, SKIPPED})
 
 
 def _ask(argv: Sequence[str]) -> dict[str, Any]:

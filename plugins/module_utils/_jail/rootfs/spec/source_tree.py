@@ -27,7 +27,7 @@ from .manifest import Entry, canonical
 FIRMLINKS = b"usr/share/firmlinks"
 
 # Never descended into: /System/Volumes/Data shows the whole Data volume a second time.
-NEVER = b"System/Volumes"
+SKIPPED = b"System/Volumes"
 
 
 MOST_LISTED = 250_000
@@ -55,7 +55,7 @@ class Source:
             raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
         self.root = Root(real)
         self.names = names_of(self.root)
-        self._never = self.names.key(NEVER)
+        self._never = self.names.key(SKIPPED)
         self.path = real
         self.is_jail = _is_jail(self.root)
         """Then it is a plain tree, without volumes and links between them, and mounts are left out."""

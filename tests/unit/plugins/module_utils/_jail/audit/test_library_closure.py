@@ -64,7 +64,7 @@ class Tree:
     def missing(self) -> list[tuple[str, str]]:
         """Library and who needs it; nothing else may have been found."""
         found = self.check()
-        assert (found.optional, found.undecided) == ([], [])
+        assert (found.optional, found.undetermined) == ([], [])
         return sorted((os.fsdecode(one.library), os.fsdecode(one.needed_by)) for one in found.missing)
 
 
@@ -237,7 +237,7 @@ def test_plug_ins(tree: Tree) -> None:
     tree.write("/app/plugins/q.so", thin("arm64", "bundle", SYSTEM, need("@executable_path/../lib/known.dylib")))
     tree.write("/app/plugins/r.so", thin("arm64", "bundle", SYSTEM, need("@executable_path/../lib/unknown.dylib")))
     found = tree.check()
-    assert {(one.library, one.needed_by) for one in found.undecided} == {
+    assert {(one.library, one.needed_by) for one in found.undetermined} == {
         (b"@rpath/known.dylib", b"app/plugins/p.so"),
         (b"@executable_path/../lib/known.dylib", b"app/plugins/q.so"),
     }
@@ -267,7 +267,7 @@ def test_relative_names_depend_on_the_working_directory(tree: Tree) -> None:
     tree.program("/bin/a", need("b.dylib"), need("./c.dylib", "weak"))
     found = tree.check()
     assert (found.missing, found.optional) == ([], [])
-    assert {(one.library, one.needed_by, one.why) for one in found.undecided} == {
+    assert {(one.library, one.needed_by, one.why) for one in found.undetermined} == {
         (b"b.dylib", b"bin/a", "depends on the working directory"),
         (b"./c.dylib", b"bin/a", "depends on the working directory"),
         (b"b.dylib", b"lib/a.dylib", "depends on the working directory"),
@@ -283,7 +283,7 @@ def test_a_limit_to_going_through_programs(tree: Tree, monkeypatch: pytest.Monke
     assert [one.why for one in tree.check().missing] == ["no rpath says where to look (when loaded by /app/bin/a)"]
     monkeypatch.setattr(library_closure, "MOST_STEPS", 0)
     found = tree.check()
-    assert (found.missing, [one.why for one in found.undecided]) == ([], ["depends on the program that loads it"])
+    assert (found.missing, [one.why for one in found.undetermined]) == ([], ["depends on the program that loads it"])
 
 
 def test_what_lies_below_a_mount_is_taken_as_it_is(tree: Tree) -> None:

@@ -70,14 +70,14 @@ def test_a_fault_of_the_disk_is_told_for_what_is_no_file_of_the_jail(
     base: Path, monkeypatch: pytest.MonkeyPatch, place_of_it: str
 ) -> None:
     """What is tried first, and the record, which comes last."""
-    honest = Installer.take
+    honest = Installer.copy_atomically
 
     def take(self: Installer, fd: int, name: bytes, dir_fd: int, new: bytes) -> bool:
         if place_of_it.endswith(os.fsdecode(new)):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return honest(self, fd, name, dir_fd, new)
 
-    monkeypatch.setattr(Installer, "take", take)
+    monkeypatch.setattr(Installer, "copy_atomically", take)
     with pytest.raises(OperationError, match=f"^cannot copy to {base.with_name('clone')}/{place_of_it}: Input/output"):
         clone(base)
 

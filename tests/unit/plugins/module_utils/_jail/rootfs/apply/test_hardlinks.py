@@ -164,8 +164,8 @@ def again(request: pytest.FixtureRequest, place: Path, source: Path, names: list
     """Build a jail whose source is sealed, or not, once more."""
     seal = SealedSnapshot(request.param) if request.param else None
     spec = BuildSpec(str(place / "jail"), str(source), entries=[{"src": "/usr/"}])
-    build(spec, check=False, seal=seal)
-    return partial(build, spec, check=False, seal=seal)
+    build(spec, check=False, snapshot=seal)
+    return partial(build, spec, check=False, snapshot=seal)
 
 
 def test_names_that_were_compared_in_their_directories_are_not_looked_at_again(

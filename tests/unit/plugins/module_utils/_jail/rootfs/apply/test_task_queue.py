@@ -29,8 +29,8 @@ def test_the_largest_directory_is_begun_first() -> None:
 def test_half_is_shared_and_the_largest_still_comes_first(seed: int) -> None:
     sizes = random.Random(seed).sample(range(1, 1000), 60)  # noqa: S311
     tasks = heap(*sizes)
-    assert not tasks.heavy
-    given = [sizes[int(task.path)] for task in tasks.share()]
+    assert not tasks.is_large
+    given = [sizes[int(task.path)] for task in tasks.split_off()]
     left = [sizes[int(tasks.take().path)] for _task in range(len(tasks))]
     assert (len(given), left[0], left) == (30, max(sizes), sorted(left, reverse=True))
     assert sorted(given + left) == sorted(sizes)
@@ -38,6 +38,6 @@ def test_half_is_shared_and_the_largest_still_comes_first(seed: int) -> None:
 
 def test_all_are_shared_but_one_that_takes_long() -> None:
     tasks = heap(1, HEAVY + 1, 3, 4)
-    assert tasks.heavy
-    assert {task.path for task in tasks.share()} == {b"0", b"2", b"3"}
+    assert tasks.is_large
+    assert {task.path for task in tasks.split_off()} == {b"0", b"2", b"3"}
     assert tasks.take().path == b"1"

@@ -20,7 +20,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import sealed_source as seals
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot, seal_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import (
+    SealedSnapshot,
+    sealed_snapshot,
+)
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.source_tree import Source
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import process
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import CompletedRun
@@ -342,7 +345,7 @@ def test_what_diskutil_says(
     monkeypatch.setattr(process, "run", lambda _argv, timeout: CompletedRun(0, said, b""))
     opened = Source(str(source))
     try:
-        found = seal_of(opened)
+        found = sealed_snapshot(opened)
     finally:
         opened.close()
     assert (found is not None) == sealed

@@ -339,7 +339,7 @@ NO_JAIL = {
 }
 """Modules that take no jail."""
 
-TURNS = [entry for turn in range(max(entry.turns for entry in ALL)) for entry in ALL if turn < entry.turns]
+TURNS = [entry for build_lock in range(max(entry.turns for entry in ALL)) for entry in ALL if build_lock < entry.turns]
 """Each entry as often as it has turns, those that have few first."""
 
 

@@ -44,7 +44,7 @@ NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left"
 
 def swap_in(path: str, successor: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
     """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
-    with progress.reported(progress_file):
+    with progress.reporting(progress_file):
         return _swap_in(path, successor, check, migrate)
 
 
@@ -188,7 +188,7 @@ def _swap_names(one: Jail, other: Jail) -> None:
     """Each of the two is known under both names until they have exchanged them."""
     register.write(one.path, [one.entry, other.entry])
     register.write(other.path, [one.entry, other.entry])
-    host.exchange(one.path, other.path)
+    host.swap_names(one.path, other.path)
     one.path, other.path = other.path, one.path
     one.root.path, other.root.path = one.path, other.path
     register.write(one.path, [one.entry])
@@ -323,7 +323,7 @@ class UserDataMigration:
     def _set_metadata(name: bytes, dir_fd: int, status: os.stat_result) -> None:
         fd = at.open_dir(name, dir_fd)
         try:
-            backend().finish(fd, status)
+            backend().apply_metadata(fd, status)
         finally:
             os.close(fd)
 
@@ -357,7 +357,7 @@ class UserDataMigration:
                 at.make_hardlink(name, source, temporary, stage)
             elif stat.S_ISLNK(have.st_mode):
                 at.make_symlink(os.readlink(name, dir_fd=source), temporary, stage)
-                backend().finish_symlink(stage, temporary, have)
+                backend().apply_symlink_metadata(stage, temporary, have)
             else:
                 return False
             at.rename(temporary, stage, name, target)

@@ -53,8 +53,10 @@ def install_packages() -> None:
         raise StandinError(f"install these first, there is no apt-get here: {' '.join(absent)}")
     print(f"installing {' '.join(absent)}", flush=True)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with open("/run/lock/darwin.jail.packages", "w", encoding="utf-8") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # apt does not wait for another apt: tests/tools/peers takes this turn, too
+    with open("/run/lock/darwin.jail.packages", "w", encoding="utf-8") as build_lock:
+        fcntl.flock(
+            build_lock, fcntl.LOCK_EX
+        )  # apt does not wait for another apt: tests/tools/peers takes this turn, too
         run("apt-get", "update", "-qq", env=env)
         run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent, env=env)
 

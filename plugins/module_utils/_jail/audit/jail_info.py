@@ -41,7 +41,7 @@ MOST_NEEDING = 20
 
 def gather(path: str, wanted: Collection[str], progress_file: str | None = None) -> Result:
     """What is wanted of SUBSETS, each under its name; NotAJailError when there is no jail."""
-    with progress.reported(progress_file), open_jail(path) as jail:
+    with progress.reporting(progress_file), open_jail(path) as jail:
         return _Gatherer(jail, SUBSETS if "all" in wanted else wanted).gather()
 
 

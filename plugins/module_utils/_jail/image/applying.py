@@ -139,11 +139,11 @@ class Applier:
         fd = at.make_dir(name, parent)
         self._way.add(entry.path, fd)
         self._set_xattrs(fd, entry)
-        self._backend.finish(fd, _guarded(entry), times=False)
+        self._backend.apply_metadata(fd, _guarded(entry), times=False)
 
     def _new_symlink(self, entry: Entry, parent: int, name: bytes) -> None:
         at.make_symlink(entry.link, name, parent)
-        self._backend.finish_symlink(parent, name, entry)
+        self._backend.apply_symlink_metadata(parent, name, entry)
 
     # -- what may be in the way of -----------------------------------------------------
 
@@ -183,7 +183,7 @@ class Applier:
             for name in filter(is_portable, self._backend.xattrs(fd).keys() - entry.xattrs.keys()):
                 self._backend.remove_xattr(fd, name)  # of a lower layer
             self._set_xattrs(fd, entry)
-            self._backend.finish(fd, entry, times=False)
+            self._backend.apply_metadata(fd, entry, times=False)
 
     def _make(self, entry: Entry, stream: Unpacked) -> None:
         """Make it in the stage."""
@@ -192,10 +192,10 @@ class Applier:
                 at.make_another_name(name, fd, TEMPORARY, self._stage)
         elif entry.kind == "symlink":
             at.make_symlink(entry.link, TEMPORARY, self._stage)
-            self._backend.finish_symlink(self._stage, TEMPORARY, entry)
+            self._backend.apply_symlink_metadata(self._stage, TEMPORARY, entry)
         elif entry.kind == "device":
             self._backend.make_node(self._stage, TEMPORARY, entry.st_mode, os.lstat(b"/" + entry.path).st_rdev)
-            self._backend.finish_name(self._stage, TEMPORARY, entry)
+            self._backend.apply_metadata_by_name(self._stage, TEMPORARY, entry)
         else:
             self._file(entry, stream, TEMPORARY, self._stage)
 
@@ -206,7 +206,7 @@ class Applier:
                 at.append(fd, data)
             if entry.xattrs:
                 self._set_xattrs(fd, entry)
-            self._backend.finish(fd, entry)
+            self._backend.apply_metadata(fd, entry)
         finally:
             os.close(fd)
 

@@ -72,9 +72,9 @@ def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | N
         if check:
             inspection = _inspect(real, image, store)
         else:
-            with closing(BuildLock(f"unpack {show(real)}")) as turn:
-                inspection = _deploy(real, image, store, turn, place if previous else None)
-                warnings += [*inspection.lacking, *turn.remarks]
+            with closing(BuildLock(f"unpack {show(real)}")) as build_lock:
+                inspection = _deploy(real, image, store, build_lock, place if previous else None)
+                warnings += [*inspection.lacking, *build_lock.remarks]
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
     removed = [f"- {show(real)} (of another image)"] if previous else []
@@ -191,15 +191,15 @@ def _is_new(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _deploy(real: bytes, image: Image, store: Layout, turn: BuildLock, previous: str | None) -> Inspection:
+def _deploy(real: bytes, image: Image, store: Layout, build_lock: BuildLock, previous: str | None) -> Inspection:
     """Make it in one pass, or else in two, instead of the jail `former`; what was found out."""
     _take_back_closed(real, image)
-    found = None if os.path.lexists(real) else _deploy_in_one_pass(real, image, store, turn)
+    found = None if os.path.lexists(real) else _deploy_in_one_pass(real, image, store, build_lock)
     if found is None:
         found = _inspect(real, image, store)
         if previous is not None:
             remove(previous, unmount=False, check=False)
-        _deploy_inspected(real, image, store, found, turn)
+        _deploy_inspected(real, image, store, found, build_lock)
     return found
 
 
@@ -226,7 +226,7 @@ def _inspect(real: bytes, image: Image, store: Layout) -> Inspection:
     return inspection
 
 
-def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, turn: BuildLock) -> Inspection | None:
+def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: BuildLock) -> Inspection | None:
     """Make it in one pass; None when that cannot be, and nothing is there, or another run's jail."""
     above = host.missing_dirs(os.path.dirname(real))
     with jails.create(real, image=image.digest, layers=0, closed=True) as jail:
@@ -234,7 +234,7 @@ def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, turn: BuildLoc
             return None
         jail.lock()
         try:
-            return _unpack_in_one_pass(jail, image, store, turn)
+            return _unpack_in_one_pass(jail, image, store, build_lock)
         except (InputError, SpaceError, OnePassError):
             take_back(jail)
     with suppress(OperationError):  # somebody else has put something there meanwhile
@@ -243,13 +243,13 @@ def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, turn: BuildLoc
     return None
 
 
-def _unpack_in_one_pass(jail: jails.Jail, image: Image, store: Layout, turn: BuildLock) -> Inspection:
+def _unpack_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_lock: BuildLock) -> Inspection:
     with closing(Applier(jail.root)) as applier:
         applier.close_to_others(new=True)
         inspection = OnePassInspection(store, jail.path, applier)
         _report_work(progress.UNPACK, image.layers, jail.path)
         for number, layer in enumerate(image.layers):
-            with turn:
+            with build_lock:
                 inspection.add_layer(layer)
             jail.mark(layers=number + 1)
             progress.done(progress.UNPACK)
@@ -266,7 +266,7 @@ def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> Non
     jail.mark(state="complete", closed=None, built=int(time.time()), **known)
 
 
-def _deploy_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, turn: BuildLock) -> None:
+def _deploy_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
     jail = jails.create(real) if jails.is_empty(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
@@ -278,13 +278,13 @@ def _deploy_inspected(real: bytes, image: Image, store: Layout, inspection: Insp
             jail.mark(layers=0)
         staging.make(jail.root)
         try:
-            _apply_all(jail, image, store, inspection, turn)
+            _apply_all(jail, image, store, inspection, build_lock)
         except InputError:
             take_back(jail)
             raise
 
 
-def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, turn: BuildLock) -> None:
+def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
     with closing(Applier(jail.root)) as applier:
         if jail.entry.get("closed"):
             applier.close_to_others(new=False)
@@ -293,7 +293,7 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
             if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
                 for entry in inspection.hidden[number]:
                     applier.hide(entry)
-                with turn:
+                with build_lock:
                     _apply(applier, store, layer)
                 jail.mark(layers=number + 1)
                 progress.done(progress.UNPACK)

@@ -26,7 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 def transfer(params: dict[str, Any], check: bool) -> Result:
     """Export and push, or pull and unpack."""
-    with progress.reported(params.get("progress_file")):
+    with progress.reporting(params.get("progress_file")):
         return _transfer(params, check)
 
 

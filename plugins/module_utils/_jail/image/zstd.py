@@ -61,7 +61,7 @@ class Zstd:
         self.plain_size = self.packed_size = 0
         self._program = program()
         self._filter = StreamFilter([self._program, "-q", "-c", f"-{LEVEL}", f"-T{THREADS}"])
-        self._filter.put_into(self._take)
+        self._filter.pump_to(self._take)
 
     def begin(self, name: bytes, size: int) -> None:
         """A file begins."""
@@ -180,7 +180,7 @@ class UnpackedZstd(Unpacked):
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
         super().__init__(file, packed_size, where)
         self._filter = StreamFilter([program(), "-q", "-d", "-c", f"--long={WINDOW}"])
-        self._filter.take_from(self._pieces())
+        self._filter.feed_from(self._pieces())
 
     def _pieces(self) -> Generator[bytes, None, None]:
         frames = Frames(self._where)

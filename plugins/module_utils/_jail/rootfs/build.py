@@ -71,7 +71,7 @@ def build(spec: BuildSpec, check: bool, snapshot: SealedSnapshot | None = None) 
     started = time.monotonic()
     with closing(Source(spec.source)) as source:
         run = _Builder(spec, source, check, snapshot)
-        with progress.reported(spec.progress_file, run.estimate):
+        with progress.reporting(spec.progress_file, run.estimate):
             progress.begin(progress.COPY)
             findings = run.findings()
     result = _result(findings, round(time.monotonic() - started, 3), run.warnings)
@@ -262,10 +262,10 @@ class _Builder:
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
             jail.mark(fingerprint=None)  # the record is about to change
         try:
-            with closing(BuildLock(f"build {show(self._path)}")) as turn:
-                with turn if new else nullcontext():  # all is copied, and nothing of the jail is read
-                    findings = self._walk(jail, was, act=True, turn=turn)
-                self.warnings += turn.remarks
+            with closing(BuildLock(f"build {show(self._path)}")) as build_lock:
+                with build_lock if new else nullcontext():  # all is copied, and nothing of the jail is read
+                    findings = self._walk(jail, was, act=True, build_lock=build_lock)
+                self.warnings += build_lock.remarks
             findings.adopted(adopted and not self.existed, moves)
             if news := self._news(jail, was, findings):
                 jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
@@ -278,7 +278,9 @@ class _Builder:
             raise
         return findings
 
-    def _walk(self, jail: jails.Jail, was: record.Record, act: bool, turn: BuildLock | None = None) -> BuildReport:
+    def _walk(
+        self, jail: jails.Jail, was: record.Record, act: bool, build_lock: BuildLock | None = None
+    ) -> BuildReport:
         root = jail.root
         own = root.lstat(b"")
         tree = DesiredTree(
@@ -298,8 +300,8 @@ class _Builder:
         prune = self._spec.prune and not self._spec.clone_of  # what came with the clone is named by nobody here
         comparer = Comparer(known, self._source.root if self._spec.verify == "full" else None, prune)
         with SyncPass(root, self._source.root, comparer, act=act, count=self._spec.workers) as one:
-            if one.installer and turn:
-                one.installer.turn = turn
+            if one.installer and build_lock:
+                one.installer.build_lock = build_lock
             if shown := progress.current():
                 shown.begin(progress.COPY) if act else shown.look()
             return one.findings(tree)
@@ -367,7 +369,7 @@ class _Builder:
     def _refuse_no_space(self, stats: Stats) -> None:
         free, needed = host.free_bytes(self._path), stats.needed + MARGIN
         if shown := progress.current():
-            shown.foresee((stats.counts["files"], stats.sizes.total()[1], free))
+            shown.set_total((stats.counts["files"], stats.sizes.total()[1], free))
         if stats.needed and needed > free:
             raise SpaceError(
                 f"cannot build {show(self._path)}: no space left on its volume (needs {size(needed)}, "

@@ -116,15 +116,15 @@ class Base:
 
     def _fill(self, jail: Jail, count: int | None) -> BuildReport:
         jail.mark(**self._origin())
-        turn = BuildLock(f"clone {show(jail.path)}")
-        with closing(turn), turn, self._pass(jail, count, act=True) as one:
+        build_lock = BuildLock(f"clone {show(jail.path)}")
+        with closing(build_lock), build_lock, self._pass(jail, count, act=True) as one:
             progress.begin(progress.COPY)
             if one.installer:
                 one.installer.refuses_hollow = not self._try(one.installer, jail)
             findings = one.findings(self._tree(jail))
             if one.installer:
                 self._take_over_record(one.installer, jail)
-            self.remarks += turn.remarks
+            self.remarks += build_lock.remarks
         jail.mark(state="complete", cloned=True, **self._inherited())
         return findings
 

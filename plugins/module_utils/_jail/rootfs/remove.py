@@ -40,7 +40,7 @@ def remove(path: str, unmount: bool, check: bool, progress_file: str | None = No
     real = jails.jail_path(path)
     if jails.is_empty(real):
         return _remove_vacant(real, check)
-    with progress.reported(progress_file, lambda _shown: _recorded(real)):
+    with progress.reporting(progress_file, lambda _shown: _recorded(real)):
         return _remove(path, real, unmount, check)
 
 

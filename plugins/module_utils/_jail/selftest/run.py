@@ -22,7 +22,7 @@ from ..macos import release
 from ..result import Result
 from ..system import host
 from ..system.jail_lock import folder_of_locks, forget_locks
-from ..system.lock import forget_turn, locked_directory, turn_file
+from ..system.lock import build_lock_path, locked_directory, remove_build_lock
 from ..system.mounts import mounts_below, unmount_below
 from ..system.process import run
 from ..system.rooted import Root
@@ -156,7 +156,7 @@ def _take(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> 
 
 
 def _besides() -> list[bytes]:
-    return [*BESIDES, turn_file(), folder_of_locks()]
+    return [*BESIDES, build_lock_path(), folder_of_locks()]
 
 
 def end(directory: str, owner: str, check: bool) -> Result:
@@ -200,7 +200,7 @@ def _remove_empty(places: list[bytes], before: list[str]) -> None:
     for path in places:
         if os.fsdecode(path) not in before and os.path.isdir(path) and not os.listdir(path):
             host.remove_empty(path)
-    if os.fsdecode(turn_file()) not in before:
-        forget_turn()
+    if os.fsdecode(build_lock_path()) not in before:
+        remove_build_lock()
     if os.fsdecode(folder_of_locks()) not in before:
         forget_locks()

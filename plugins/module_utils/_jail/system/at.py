@@ -102,7 +102,7 @@ def make_another_name(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> 
         if exc.errno not in NO_HARDLINK or not stat.S_ISLNK(status.st_mode):
             raise
         make_symlink(os.readlink(first, dir_fd=first_fd), name, dir_fd)
-        backend().finish_symlink(dir_fd, name, status)
+        backend().apply_symlink_metadata(dir_fd, name, status)
 
 
 def set_time(fd: int, mtime_ns: int) -> None:
@@ -114,12 +114,12 @@ def rename(old: bytes, old_fd: int, new: bytes, new_fd: int) -> None:
     try:
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
     except PermissionError:
-        locked = backend().unlock(old_fd, old)
-        if not backend().unlock(new_fd, new) and not locked:
+        locked = backend().clear_immutable(old_fd, old)
+        if not backend().clear_immutable(new_fd, new) and not locked:
             raise
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
         if locked:
-            backend().lock(new_fd, new, locked)
+            backend().restore_flags(new_fd, new, locked)
 
 
 def remove(name: bytes, dir_fd: int, directory: bool = False) -> bool:
@@ -130,7 +130,7 @@ def remove(name: bytes, dir_fd: int, directory: bool = False) -> bool:
     except FileNotFoundError:
         return False
     except PermissionError:
-        backend().unlock(dir_fd, name)
+        backend().clear_immutable(dir_fd, name)
         return _removed(name, dir_fd, call)
     return True
 
@@ -156,7 +156,7 @@ def copy_part(source: int, offset: int, size: int, name: bytes, dir_fd: int, sta
             offset += len(data)
             size -= len(data)
         backend().copy_xattrs(source, fd)
-        backend().finish(fd, status)
+        backend().apply_metadata(fd, status)
     finally:
         os.close(fd)
 

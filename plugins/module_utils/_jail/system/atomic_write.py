@@ -95,7 +95,7 @@ class NewLink:
 
     def make(self, name: bytes, dir_fd: int) -> int:
         os.symlink(self._target, name, dir_fd=dir_fd)
-        backend().give_symlink(dir_fd, name, self._uid, self._gid)
+        backend().set_symlink_metadata(dir_fd, name, self._uid, self._gid)
         return -1
 
     def finish(self, fd: int) -> None:

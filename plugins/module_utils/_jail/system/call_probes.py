@@ -72,7 +72,7 @@ def link_with(path: bytes, wanted: Metadata) -> os.stat_result:
     fd = os.open(parent, DIRECTORY)
     try:
         os.symlink("nowhere", name, dir_fd=fd)
-        backend().finish_symlink(fd, name, wanted)
+        backend().apply_symlink_metadata(fd, name, wanted)
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
     finally:
         os.close(fd)
@@ -131,7 +131,7 @@ def stays_open_when_exchanged(parent: bytes) -> tuple[bytes, bytes]:
             make_dir(os.path.join(parent, name))
             write(os.path.join(parent, name, b"name"), name)
         inside = os.open(os.path.join(parent, b"one", b"name"), os.O_RDONLY | os.O_CLOEXEC)
-        backend().exchange(fd, b"one", b"other")
+        backend().swap_names(fd, b"one", b"other")
         by_path = os.open(os.path.join(parent, b"one", b"name"), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return os.read(inside, 16), os.read(by_path, 16)

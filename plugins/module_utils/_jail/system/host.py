@@ -230,12 +230,12 @@ def remove_empty(path: bytes) -> None:
         os.close(fd)
 
 
-def exchange(one: bytes, other: bytes) -> None:
+def swap_names(one: bytes, other: bytes) -> None:
     """Let two things in one directory of the host exchange their names, in one step."""
     parent, name = os.path.split(one)
     fd = open_absolute(parent)
     try:
-        backend().exchange(fd, name, os.path.basename(other))
+        backend().swap_names(fd, name, os.path.basename(other))
     except OSError as exc:
         raise failed("exchange the name with", other, exc) from exc
     finally:

@@ -37,7 +37,7 @@ class JailLock:
                 try:
                     lock.take(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
                     if lock.is_at(self._fd, home, name):
-                        lock.note(self._fd, holder)
+                        lock.write_holder(self._fd, holder)
                         _sweep(home, own)
                         return
                 except BaseException:

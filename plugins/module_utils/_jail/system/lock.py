@@ -25,7 +25,7 @@ from . import progress
 from .rooted import Root
 
 FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-TURN = b".darwin.jail.lock"
+BUILD_LOCK = b".darwin.jail.lock"
 PATIENCE = 3600
 """How long to wait for one other build on the Mac, in seconds: a whole system is copied in minutes."""
 REPORT_AFTER = 10
@@ -48,7 +48,7 @@ class Lock:
         except BaseException:
             os.close(self._fd)
             raise
-        note(self._fd, holder)
+        write_holder(self._fd, holder)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -120,7 +120,7 @@ def this_process() -> str:
     return f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
 
-def note(fd: int, holder: str) -> None:
+def write_holder(fd: int, holder: str) -> None:
     line = holder.encode("utf-8", "replace") + b"\n"
     try:
         os.pwrite(fd, line, 0)  # first, so that those who look never find nothing
@@ -156,19 +156,19 @@ def _home() -> bytes:
     return os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir))
 
 
-def turn_file() -> bytes:
+def build_lock_path() -> bytes:
     """What is locked for a turn, see below."""
-    return os.path.join(_home(), TURN)
+    return os.path.join(_home(), BUILD_LOCK)
 
 
-def forget_turn() -> None:
+def remove_build_lock() -> None:
     """Remove that file, when nobody holds it."""
     with Root(_home()) as home:
-        if home.lstat(TURN) is not None:
-            fd = open_lock(home, TURN, create=False)
+        if home.lstat(BUILD_LOCK) is not None:
+            fd = open_lock(home, BUILD_LOCK, create=False)
             try:
                 if locks(fd):
-                    home.unlink(TURN)
+                    home.unlink(BUILD_LOCK)
             finally:
                 os.close(fd)
 
@@ -189,7 +189,7 @@ class BuildLock:
         self._depth = 0
         self._told = mmap.mmap(-1, mmap.PAGESIZE)
         with Root(_home()) as root:
-            self._fd = open_lock(root, TURN, create=True)
+            self._fd = open_lock(root, BUILD_LOCK, create=True)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -204,7 +204,7 @@ class BuildLock:
         if not self._depth:
             if not locks(self._fd):
                 self._wait()
-            note(self._fd, f"{this_process()}: {self._work}")
+            write_holder(self._fd, f"{this_process()}: {self._work}")
         self._depth += 1
         return self
 

@@ -103,7 +103,7 @@ def run(
     if process.stdin:
         streams.feed(_take(process.stdin), stdin)
     try:
-        in_time = _converse(process, streams, math.inf if timeout is None else time.monotonic() + timeout)
+        in_time = _communicate(process, streams, math.inf if timeout is None else time.monotonic() + timeout)
         if not in_time:
             _end_group(process, streams)
         streams.read_rest()
@@ -197,7 +197,7 @@ class _Streams:
         self._selector.close()
 
 
-def _converse(process: subprocess.Popen[bytes], streams: _Streams, deadline: float) -> bool:
+def _communicate(process: subprocess.Popen[bytes], streams: _Streams, deadline: float) -> bool:
     """Serve the pipes of a program until it ends; False when the deadline comes first."""
     while process.poll() is None:
         left = deadline - time.monotonic()

@@ -94,14 +94,14 @@ class Progress:
         self._counts[LOOKING], self._counts[WORK], self._counts[SINCE] = False, work, time.monotonic_ns()
         self._counts[LENGTH] = 0
         if total is not None:
-            self.foresee(total)
+            self.set_total(total)
         self._counts[STAGE] += 1
 
     def look(self) -> None:
         """What is counted from now on is not copied yet."""
         self._counts[LOOKING] = True
 
-    def foresee(self, total: Total) -> None:
+    def set_total(self, total: Total) -> None:
         for place, count in enumerate(total):
             self._counts[FORESEEN + place] = min(max(count, 0), MOST)  # an image may claim anything
 
@@ -228,7 +228,7 @@ def current() -> Progress | None:
 
 
 @contextmanager
-def reported(path: str | None, estimate: Estimate = lambda _progress: None) -> Iterator[None]:
+def reporting(path: str | None, estimate: Estimate = lambda _progress: None) -> Iterator[None]:
     """Report on what is done in the block in the file `path`, which goes at the end; without a path, do nothing."""
     if path is None:
         yield

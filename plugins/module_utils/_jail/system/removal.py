@@ -166,7 +166,7 @@ class _Emptying:
         except FileNotFoundError:
             return
         except PermissionError:
-            if not backend().unlock(level.fd, name):
+            if not backend().clear_immutable(level.fd, name):
                 raise
             os.rename(name, new, src_dir_fd=level.fd, dst_dir_fd=top.fd)
         top.directories.append(os.fsdecode(new))
@@ -249,7 +249,7 @@ def _insist(remove: Callable[..., None], name: bytes, dir_fd: int) -> None:
     try:
         remove(name, dir_fd=dir_fd)
     except PermissionError:
-        backend().unlock(dir_fd, name)
+        backend().clear_immutable(dir_fd, name)
         remove(name, dir_fd=dir_fd)
 
 

@@ -63,12 +63,12 @@ class StreamFilter:
     def _stdout(self) -> IO[bytes]:
         return cast("IO[bytes]", self._process.stdout)
 
-    def put_into(self, taker: Callable[[bytes], None]) -> None:
+    def pump_to(self, taker: Callable[[bytes], None]) -> None:
         """Give all that comes out to `taker`, in a thread."""
         self._takes = True
         self._start(lambda: self._pump_out(taker))
 
-    def take_from(self, pieces: Iterable[bytes]) -> None:
+    def feed_from(self, pieces: Iterable[bytes]) -> None:
         """Feed the program, in a thread."""
         self._start(lambda: self._pump_in(pieces))
 

@@ -50,7 +50,7 @@ def ensure(
     progress_file: str | None = None,
 ) -> Result:
     """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
-    with progress.reported(progress_file):
+    with progress.reporting(progress_file):
         return _ensure(jail, dest, src, owner, group, holds, check)
 
 
@@ -69,9 +69,9 @@ def _ensure(
             writer = _TreeWriter(opened.root, source, new_owner)
             writer.measure(src)
             if not check:
-                with closing(BuildLock(f"fill {show(opened.root.host_path(path))}")) as turn:
-                    writer.write(path, turn)
-                    remarks = turn.remarks
+                with closing(BuildLock(f"fill {show(opened.root.host_path(path))}")) as build_lock:
+                    writer.write(path, build_lock)
+                    remarks = build_lock.remarks
     sizes = {"bytes": writer.bytes, "bytes_cloned": writer.cloned, "skipped": source.skipped}
     stats = {**writer.counts, **sizes, "seconds": round(time.monotonic() - started, 3)}
     described = f"+ /{show(path)} ({writer.counts['files']} files, {size(writer.bytes)}, from {src})"
@@ -180,12 +180,12 @@ class _TreeWriter:
         if self.bytes > free and not self._source.shares:
             raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)
 
-    def write(self, path: bytes, turn: BuildLock) -> None:
+    def write(self, path: bytes, build_lock: BuildLock) -> None:
         """Make the tree in the stage, then give it its name."""
         make_stage(self._root)
         staged = STAGING + b"/tree"
         try:
-            with turn:
+            with build_lock:
                 progress.begin(progress.COPY, self.counts["files"], self.bytes, host.free_bytes(self._root.path))
                 self._make_all(staged)
             self._place(staged, path)
@@ -244,10 +244,10 @@ class _TreeWriter:
                         at.make_hardlink(first, first_fd, name, fd)
                 elif stat.S_ISLNK(node.st_mode):
                     at.make_symlink(node.target, name, fd)
-                    self._backend.finish_symlink(fd, name, node)
+                    self._backend.apply_symlink_metadata(fd, name, node)
                 else:
                     self.cloned += node.st_size if self._source.copy(node, fd, name) else 0
-                    self._backend.finish_name(fd, name, node)
+                    self._backend.apply_metadata_by_name(fd, name, node)
                     progress.done(progress.COPY, node.st_size)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
@@ -255,7 +255,7 @@ class _TreeWriter:
     def _finish(self, path: bytes, node: Node) -> None:
         try:
             with self._root.directory(path) as fd:
-                self._backend.finish(fd, node)
+                self._backend.apply_metadata(fd, node)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
 
@@ -269,5 +269,5 @@ class _TreeWriter:
         there = self._root.lstat(path)
         if there is not None:
             with self._root.directory(staged) as fd:
-                self._backend.finish(fd, there)
+                self._backend.apply_metadata(fd, there)
         self._root.rename(staged, path)

@@ -48,7 +48,7 @@ class Installer:
             os.close(self._stage)
             raise failed("prepare", root.host_path(STAGING), exc) from exc
         self._alone = PipeMutex() if only_clones and self._backend.parallel_clones_fragment(self._stage) else None
-        self.turn: AbstractContextManager[object] = nullcontext()
+        self.build_lock: AbstractContextManager[object] = nullcontext()
         """What is entered to copy."""
         self._umask = os.umask(0)
         self._backend.umask_cleared = True
@@ -103,7 +103,7 @@ class Installer:
     def _put(self, path: bytes, want: DesiredFile, target: int) -> None:
         name = path[path.rfind(b"/") + 1 :]
         temporary = self._temporary()
-        with self.turn:
+        with self.build_lock:
             made = self._make(self._stage, temporary, want, path)
         if made:
             at.rename(temporary, self._stage, name, target)
@@ -121,10 +121,10 @@ class Installer:
             if status.st_mtime_ns is None:
                 at.set_link_owner(name, fd, status.st_uid, status.st_gid)
             else:
-                self._backend.finish_symlink(fd, name, status)
+                self._backend.apply_symlink_metadata(fd, name, status)
             return True
         self._backend.make_node(fd, name, status.st_mode, status.st_rdev)
-        self._backend.finish_name(fd, name, status)
+        self._backend.apply_metadata_by_name(fd, name, status)
         self._backend.copy_node_acl(want.dir_fd, want.name, fd, name)
         return True
 
@@ -220,7 +220,7 @@ class Installer:
             if isinstance(want, DesiredDir):
                 self._finish_found_directory(fd, want)
             else:
-                self._backend.finish(fd, want.status)
+                self._backend.apply_metadata(fd, want.status)
         finally:
             os.close(fd)
 
@@ -242,7 +242,7 @@ class Installer:
 
     def populate(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
-        with self.turn, self._alone or nullcontext():
+        with self.build_lock, self._alone or nullcontext():
             self._fill(fd, path, files)
 
     def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
@@ -277,7 +277,7 @@ class Installer:
     def _finish_directory(self, fd: int, want: DesiredDir, like: int | None) -> None:
         if like is not None:
             self._backend.copy_xattrs(like, fd)
-        self._backend.finish(fd, want.status, times=want.status.st_mtime_ns is not None)
+        self._backend.apply_metadata(fd, want.status, times=want.status.st_mtime_ns is not None)
 
     def _finish_found_directory(self, fd: int, want: DesiredDir) -> None:
         if not want.sources:

@@ -152,7 +152,7 @@ class Backend:
         """The BSD file flags of a status that a copy is expected to carry; 0 where there are none."""
         return 0
 
-    def finish(self, fd: int, status: Status, times: bool = True) -> None:
+    def apply_metadata(self, fd: int, status: Status, times: bool = True) -> None:
         """Set owner, mode, flags and (with `times`) the modification time, in the order that keeps all of them.
 
         A change of owner clears setuid, so the mode comes after it; times come
@@ -163,20 +163,20 @@ class Backend:
         if times:
             os.utime(fd, ns=(status.st_mtime_ns, status.st_mtime_ns))
 
-    def finish_name(self, dir_fd: int, name: bytes, status: Status) -> None:
+    def apply_metadata_by_name(self, dir_fd: int, name: bytes, status: Status) -> None:
         """The same for what cannot be opened: links, devices, FIFOs."""
         os.chown(name, status.st_uid, status.st_gid, dir_fd=dir_fd, follow_symlinks=False)
         if (status.st_mode & 0o170000) != 0o120000:
             os.chmod(name, status.st_mode & 0o7777, dir_fd=dir_fd)
         os.utime(name, ns=(status.st_mtime_ns, status.st_mtime_ns), dir_fd=dir_fd, follow_symlinks=False)
 
-    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+    def set_symlink_metadata(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
         """Set the owner of a new symbolic link, where others may put something else in its place at any time."""
         raise NotImplementedError
 
-    def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
+    def apply_symlink_metadata(self, dir_fd: int, name: bytes, status: Status) -> None:
         """The same for a symbolic link."""
-        self.finish_name(dir_fd, name, status)
+        self.apply_metadata_by_name(dir_fd, name, status)
 
     def make_node(self, dir_fd: int, name: bytes, mode: int, device: int) -> None:
         """Make a device or a FIFO."""
@@ -186,18 +186,18 @@ class Backend:
         """Give a device or a FIFO the ACL of another, which it may have inherited; neither can be opened."""
         raise NotImplementedError
 
-    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+    def swap_names(self, dir_fd: int, one: bytes, other: bytes) -> None:
         """Exchange two names of a directory in one step."""
         raise NotImplementedError
 
-    def unlock(self, dir_fd: int, name: bytes) -> int:
+    def clear_immutable(self, dir_fd: int, name: bytes) -> int:
         """Take away flags that keep a name from being renamed or removed.
 
         Returns all the flags it had; 0 when none of them does that, or nothing is there.
         """
         return 0
 
-    def lock(self, dir_fd: int, name: bytes, flags: int) -> None:
+    def restore_flags(self, dir_fd: int, name: bytes, flags: int) -> None:
         """Give back the flags that `unlock` returned."""
 
     def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:

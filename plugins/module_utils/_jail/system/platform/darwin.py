@@ -105,11 +105,11 @@ class Darwin(Backend):
             if cloned:
                 self._drop_xattrs(target, of_the_mac=True)
                 if not self._acl_is_cloned:
-                    self._unlock(target)
+                    self._clear_immutable(target)
                     self._copyfile.copy(source, target, COPYFILE_ACL)
             else:
                 self._copyfile.copy(source, target, COPYFILE_DATA | COPYFILE_XATTR | COPYFILE_ACL)
-            self.finish(target, status)
+            self.apply_metadata(target, status)
         finally:
             os.close(target)
         return cloned
@@ -145,7 +145,7 @@ class Darwin(Backend):
         return Volume(int.from_bytes(bytes(found.f_fsid), "little"), *flags)
 
     def copy_xattrs(self, source: int, target: int) -> None:
-        self._unlock(target)
+        self._clear_immutable(target)
         self._drop_xattrs(target, of_the_mac=False)
         self._copyfile.copy(source, target, COPYFILE_XATTR | COPYFILE_ACL)
 
@@ -153,7 +153,7 @@ class Darwin(Backend):
         """Remove those of the Mac or the others, as far as they may be."""
         keys = [key for key in self._xattr_names(fd) if is_of_the_mac(os.fsdecode(key)) is of_the_mac]
         if keys:
-            self._unlock(fd)
+            self._clear_immutable(fd)
         for key in keys:
             with suppress(PermissionError):
                 self._call("fremovexattr", fd, key, 0)
@@ -209,16 +209,16 @@ class Darwin(Backend):
     def flags(self, status: object) -> int:
         return int(getattr(status, "st_flags", 0)) & COPIED_FLAGS
 
-    def finish(self, fd: int, status: Status, times: bool = True) -> None:
+    def apply_metadata(self, fd: int, status: Status, times: bool = True) -> None:
         # A locked file refuses every change, so flags go first when they lock and last when they are set.
-        self._unlock(fd)
-        super().finish(fd, status, times)
+        self._clear_immutable(fd)
+        super().apply_metadata(fd, status, times)
         wanted = self.flags(status)
         now = int(getattr(os.fstat(fd), "st_flags", 0))
         if now & COPIED_FLAGS != wanted:
             self._call("fchflags", fd, ctypes.c_uint32((now & ~COPIED_FLAGS) | wanted))
 
-    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+    def set_symlink_metadata(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
         fd = os.open(name, NAME, dir_fd=dir_fd)
         try:
             refuse_other_than_symlink(fd)
@@ -226,10 +226,10 @@ class Darwin(Backend):
         finally:
             os.close(fd)
 
-    def finish_symlink(self, dir_fd: int, name: bytes, status: Status) -> None:
+    def apply_symlink_metadata(self, dir_fd: int, name: bytes, status: Status) -> None:
         fd = os.open(name, NAME, dir_fd=dir_fd)
         try:
-            self.finish(fd, status)
+            self.apply_metadata(fd, status)
         finally:
             os.close(fd)
 
@@ -253,27 +253,27 @@ class Darwin(Backend):
         finally:
             lib.acl_free(ctypes.c_void_p(acl))
 
-    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+    def swap_names(self, dir_fd: int, one: bytes, other: bytes) -> None:
         self._call("renameatx_np", dir_fd, one, dir_fd, other, RENAME_SWAP)
 
-    def unlock(self, dir_fd: int, name: bytes) -> int:
+    def clear_immutable(self, dir_fd: int, name: bytes) -> int:
         try:
             fd = os.open(name, NAME, dir_fd=dir_fd)
         except FileNotFoundError:
             return 0
         try:
-            return self._unlock(fd)
+            return self._clear_immutable(fd)
         finally:
             os.close(fd)
 
-    def lock(self, dir_fd: int, name: bytes, flags: int) -> None:
+    def restore_flags(self, dir_fd: int, name: bytes, flags: int) -> None:
         fd = os.open(name, NAME, dir_fd=dir_fd)
         try:
             self._call("fchflags", fd, ctypes.c_uint32(flags))
         finally:
             os.close(fd)
 
-    def _unlock(self, fd: int) -> int:
+    def _clear_immutable(self, fd: int) -> int:
         """Take away the flags that lock, and no other: a file that loses `compressed` is unpacked."""
         flags = int(getattr(os.fstat(fd), "st_flags", 0))
         if not flags & LOCKING_FLAGS:

@@ -135,7 +135,7 @@ class Linux(Backend):
                 return []
             raise
 
-    def give_symlink(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
+    def set_symlink_metadata(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
         try:
             refuse_other_than_symlink(fd)
@@ -148,7 +148,7 @@ class Linux(Backend):
         for key in os.listxattr(original, follow_symlinks=False):
             os.setxattr(copy, key, os.getxattr(original, key, follow_symlinks=False), follow_symlinks=False)
 
-    def exchange(self, dir_fd: int, one: bytes, other: bytes) -> None:
+    def swap_names(self, dir_fd: int, one: bytes, other: bytes) -> None:
         import ctypes  # noqa: PLC0415 (rarely needed)
 
         libc = ctypes.CDLL(None, use_errno=True)

@@ -218,10 +218,10 @@ def test_links_that_come_under_way(scene: Scene) -> None:
     """At any system call, and they stay until the run has ended."""
     levels = scene.deed.levels
     numbers = range(1, scene.calls + 1) if ALL else range(2, scene.calls + 1, max(1, scene.calls // SOME))
-    for turn, number in enumerate(numbers):
-        for level in levels if ALL else [levels[turn % len(levels)]]:
+    for build_lock, number in enumerate(numbers):
+        for level in levels if ALL else [levels[build_lock % len(levels)]]:
             scene.mac.reset()
-            scene.run(number, level, up=bool(turn % 2))
+            scene.run(number, level, up=bool(build_lock % 2))
             scene.assert_same_outside()
             scene.mac.restore(level)
             scene.assert_completes(level)

@@ -210,7 +210,7 @@ def test_killed_at_any_moment_it_is_finished_by_the_next_run(
         return run
 
     with monkeypatch.context() as patch:
-        patch.setattr(host, "exchange", dying(host.exchange))
+        patch.setattr(host, "swap_names", dying(host.swap_names))
         for name in ("rename", "remove", "make_hardlink"):
             patch.setattr(at, name, dying(getattr(at, name)))
         with pytest.raises(Killed):
@@ -333,7 +333,7 @@ def test_without_a_former_jail_nothing_is_put_back(pair: Pair) -> None:
 def test_a_killed_trial_or_its_end_is_taken_up(pair: Pair, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pair.renew()
     places = str(pair.jail), str(pair.next)
-    whose, name = (host, "exchange") if moment == "exchange" else (jails, "write_marker")
+    whose, name = (host, "swap_names") if moment == "exchange" else (jails, "write_marker")
     for state in ("swapped", "restored"):
         with monkeypatch.context() as patch:
             patch.setattr(whose, name, _killed)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.host import exchange
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.host import swap_names
 from bindfs_mounts import PROGRAM, is_mounted, lazy_unmount, needs_bindfs
 from waiting import until
 
@@ -216,7 +216,7 @@ def test_a_mount_point_that_is_swapped_under_way_ends_it(
     here = bench.jail / component
     here.with_name("aside").symlink_to(tmp_path / "victim")
     # In one step: between two there would be nothing, which is another reason.
-    exchange(os.fsencode(here), os.fsencode(here.with_name("aside")))
+    swap_names(os.fsencode(here), os.fsencode(here.with_name("aside")))
     (tmp_path / "go").touch()
     until(lambda: bench.says(why))
     until(lambda: not Path(f"/proc/{bench.processes[0].pid}/task/{bench.processes[0].pid}/children").read_text())

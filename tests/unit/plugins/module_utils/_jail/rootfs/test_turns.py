@@ -54,8 +54,8 @@ def _in_session(work: Any, told: Connection, *given: Any) -> None:
 
 
 def keep(told: Connection) -> None:
-    turn = BuildLock("another build")
-    with closing(turn), turn:
+    build_lock = BuildLock("another build")
+    with closing(build_lock), build_lock:
         told.send("mine")
         time.sleep(60)
 
@@ -112,8 +112,8 @@ def test_nobody_waits_for_a_jail_that_is_read(
     with process(run, spec(place, source, "/usr/", verify="full", workers=count)) as told:
         until(lambda: told.poll(0) or (reads(there) and (place / "jail/usr/lib/9/new/file").exists()))
         assert not told.poll(0), told.recv()
-        turn = BuildLock("a build")
-        with closing(turn), turn:
+        build_lock = BuildLock("a build")
+        with closing(build_lock), build_lock:
             assert not told.poll(0)
 
 
@@ -150,13 +150,13 @@ def test_a_file_with_two_names_waits_too(make: Make, source: Path) -> None:
 
 
 def test_a_first_build_has_its_turn_until_its_end(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken, note = [], lock.note
+    taken, note = [], lock.write_holder
 
     def noted(fd: int, holder: str) -> None:
         taken.append(holder)
         note(fd, holder)
 
-    monkeypatch.setattr(lock, "note", noted)
+    monkeypatch.setattr(lock, "write_holder", noted)
     for number in range(5):
         (source / f"usr/lib/{number}").mkdir(parents=True)
     make("/usr/")
@@ -177,8 +177,8 @@ def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: 
     sleep = time.sleep
 
     def let_go_soon(told: Connection) -> None:
-        turn = BuildLock("a short build")
-        with closing(turn), turn:
+        build_lock = BuildLock("a short build")
+        with closing(build_lock), build_lock:
             told.send("mine")
             waits.recv()
             sleep(0.5)

@@ -49,21 +49,21 @@ def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
         jail_lock.JailLock(root, "a build").close()
     assert run.end(str(mac), ME, False).changed
     assert os.listdir(mac.parent) == []
-    assert not os.path.lexists(lock.turn_file())
+    assert not os.path.lexists(lock.build_lock_path())
     assert not os.path.lexists(jail_lock.folder_of_locks())
 
 
 def test_what_was_there_before_stays(mac: Path) -> None:
     mac.mkdir()
     (mac.parent / "besides").mkdir()
-    turn = lock.BuildLock("a build")
-    with turn:
+    build_lock = lock.BuildLock("a build")
+    with build_lock:
         begin(mac)
     (mac.parent / "besides/jobs").mkdir()
     run.end(str(mac), ME, False)
     assert sorted(os.listdir(mac.parent)) == ["besides", "selftest"]
     assert os.listdir(mac.parent / "besides") == []
-    assert os.path.exists(lock.turn_file())
+    assert os.path.exists(lock.build_lock_path())
 
 
 def test_check_mode_makes_nothing(mac: Path) -> None:

@@ -43,7 +43,7 @@ def test_it_has_nothing_of_roots(lending: Path, monkeypatch: pytest.MonkeyPatch)
     assert "SECRET" not in names
     assert said("/bin/pwd") == "/\n"
     with closing(StreamFilter(["/bin/sh", "-c", "id -u; cat"])) as stream:
-        stream.take_from([b"data"])
+        stream.feed_from([b"data"])
         assert b"".join(iter(stream.read, b"")) == f"{ENTRY.pw_uid}\ndata".encode()
 
 

@@ -29,7 +29,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress 
     PACK,
     UNPACK,
     Progress,
-    reported,
+    reporting,
 )
 from progress_reports import Reports
 from waiting import until
@@ -90,9 +90,9 @@ def current() -> Progress:
 
 
 @contextmanager
-def reporting(file: Path, total: progresses.Total) -> Iterator[Progress]:
+def under_way(file: Path, total: progresses.Total) -> Iterator[Progress]:
     """A run that is reported on, whose total somebody can estimate."""
-    with reported(str(file), lambda _progress: total):
+    with reporting(str(file), lambda _progress: total):
         progresses.begin(COPY)
         yield current()
 
@@ -104,7 +104,7 @@ def children() -> set[str]:
 
 def test_a_long_run_is_reported_on(file: Path) -> None:
     before = children()
-    with reporting(file, (4, 1000, 9000)) as progress:
+    with under_way(file, (4, 1000, 9000)) as progress:
         progress.waiting = True
         until(lambda: said(file).get("waiting"))
         progress.waiting = False
@@ -122,7 +122,7 @@ def test_a_long_run_is_reported_on(file: Path) -> None:
 
 
 def test_the_report_goes_on_while_it_is_estimated(file: Path) -> None:
-    with reported(str(file), lambda _progress: time.sleep(60)):
+    with reporting(str(file), lambda _progress: time.sleep(60)):
         progress = current()
         progress.begin(COPY)
         until(lambda: said(file))
@@ -131,14 +131,14 @@ def test_the_report_goes_on_while_it_is_estimated(file: Path) -> None:
 
 
 def test_a_look_ahead_is_told_from_the_copying_behind_it(file: Path) -> None:
-    with reporting(file, (0, 0, 9000)) as progress:
+    with under_way(file, (0, 0, 9000)) as progress:
         progress.look()
         progress.compared((4, 1000))
         found = until(lambda: said(file).get("free") and said(file).get("files") and said(file))
         assert (found["looking"], found["free"], found["files"]) == (True, 9000, 4)
         assert "bytes_total" not in found
         time.sleep(0.6)
-        progress.foresee((4, 1000, 8000))
+        progress.set_total((4, 1000, 8000))
         restarted = time.monotonic()
         progress.begin(COPY)
         found = until(lambda: "looking" not in said(file) and said(file))
@@ -160,7 +160,7 @@ def test_no_fraction_goes_back_or_beyond_all_of_it(file: Path, monkeypatch: pyte
     """Whatever comes when: works that were foreseen wrongly, too."""
     monkeypatch.setattr(progresses, "TICK", 0.001)
     random = Random(7)  # noqa: S311
-    with Reports(file) as reports, reported(str(file)):
+    with Reports(file) as reports, reporting(str(file)):
         until(file.exists)
         for number in range(60):
             work, parts = number % len(progresses.WORKS), random.randrange(1, 40)
@@ -173,16 +173,16 @@ def test_no_fraction_goes_back_or_beyond_all_of_it(file: Path, monkeypatch: pyte
 
 
 def test_nothing_is_said_while_one_work_takes_the_place_of_another(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with reporting(file, (4, 1000, 9000)) as progress:
+    with under_way(file, (4, 1000, 9000)) as progress:
         until(lambda: said(file).get("bytes_total") == 1000)
-        foresee = progress.foresee
+        foresee = progress.set_total
 
         def slowly(total: progresses.Total) -> None:
             time.sleep(0.5)
             assert said(file)["work"] == "copy"
             foresee(total)
 
-        monkeypatch.setattr(progress, "foresee", slowly)
+        monkeypatch.setattr(progress, "set_total", slowly)
         progress.begin(PACK, (3, 100, 0))
         assert until(lambda: said(file)["work"] == "pack" and said(file))["bytes_total"] == 100
 
@@ -195,7 +195,7 @@ def test_what_a_program_brings_is_seen_arriving(file: Path, tmp_path: Path) -> N
     def arrives(size: int) -> bool:
         return bool(said(file).get("bytes") == size)
 
-    with Reports(file) as reports, reported(str(file)):
+    with Reports(file) as reports, reporting(str(file)):
         progresses.begin(progresses.FETCH, 2, 3000, 9000)
         progresses.arrives(os.fsencode(arrived))
         for number in (1, 2):
@@ -214,7 +214,7 @@ def test_what_a_program_brings_is_seen_arriving(file: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("claimed", [-5, 1 << 100])
 def test_an_image_may_claim_any_size(file: Path, claimed: int) -> None:
-    with reported(str(file)):
+    with reporting(str(file)):
         progresses.begin(UNPACK, 1, claimed, claimed)
         progresses.done(UNPACK, 10)
         found = until(lambda: said(file).get("work") == "unpack" and said(file))
@@ -223,11 +223,11 @@ def test_an_image_may_claim_any_size(file: Path, claimed: int) -> None:
 
 def test_a_short_run_is_not(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progresses, "QUIET_SECONDS", 60)
-    with reported(str(file)):
+    with reporting(str(file)):
         time.sleep(0.2)
         assert not file.exists()
     assert not file.exists()
-    with reported(None):
+    with reporting(None):
         pass
 
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_said_is_left_out(file: Path) -> None:
     def fails(_progress: Progress) -> None:
         raise OperationError("open", "/jail", "it changes just now")
 
-    with reported(str(file), fails):
+    with reporting(str(file), fails):
         assert "bytes_total" not in until(lambda: said(file))
 
 
@@ -245,7 +245,7 @@ def test_a_file_that_is_there_is_left_alone(file: Path, tmp_path: Path, seconds:
     (tmp_path / "precious").write_text("precious")
     file.symlink_to(tmp_path / "precious")
     for path in (file, tmp_path.resolve() / "precious"):
-        with reported(str(path)):
+        with reporting(str(path)):
             time.sleep(seconds)
     assert (tmp_path / "precious").read_text() == "precious"
     assert file.is_symlink()
@@ -257,7 +257,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system import pr
 from xnu_poll import Poll
 select.poll = Poll
 module.QUIET_SECONDS, module.TICK = float(sys.argv[2]), 0.05
-with module.reported(sys.argv[1]):
+with module.reporting(sys.argv[1]):
     module.begin(module.COPY)
     worker = os.fork()
     module.done(module.COPY, 1)

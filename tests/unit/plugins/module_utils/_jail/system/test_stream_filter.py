@@ -35,7 +35,7 @@ def test_a_program_is_not_waited_for_when_its_input_fails() -> None:
         raise InputError("no more")
 
     with closing(StreamFilter(["/bin/cat"])) as cat:
-        cat.take_from(pieces())
+        cat.feed_from(pieces())
         assert cat.read() == b"some"
         assert cat.read() == b""
         with pytest.raises(InputError, match="no more"):
@@ -55,7 +55,7 @@ def test_a_program_is_not_waited_for_when_its_output_cannot_be_kept(pieces: int)
         cat.finish_input()
 
     with in_time(10), closing(StreamFilter(["/bin/cat"])) as cat:
-        cat.put_into(full)
+        cat.pump_to(full)
         with pytest.raises(InputError, match="full"):
             write(cat)
 
@@ -68,13 +68,13 @@ LEFT = ["{} &", "setsid {} &"]
 def test_what_a_program_left_at_its_output_is_not_waited_for(left: str) -> None:
     with in_time(10):
         with closing(StreamFilter(["/bin/sh", "-c", left.format("sleep 20") + " cat"])) as cat:
-            cat.take_from(iter([b"some"]))
+            cat.feed_from(iter([b"some"]))
             assert cat.read() == b"some"
             assert cat.read() == b""
             assert cat.wait() == 0
         with closing(StreamFilter(["/bin/sh", "-c", left.format("sleep 20") + " cat; exit 3"])) as cat:
             found: list[bytes] = []
-            cat.put_into(found.append)
+            cat.pump_to(found.append)
             cat.write(b"some")
             assert (cat.finish_input(), found) == (3, [b"some"])
 
@@ -84,12 +84,12 @@ def test_what_a_program_left_at_its_input_is_not_waited_for(left: str) -> None:
     script = f"exec 3<&0; {left.format('sleep 20 <&3 >/dev/null')}"
     with in_time(10):
         with closing(StreamFilter(["/bin/sh", "-c", script])) as filled:
-            filled.put_into(lambda data: None)
+            filled.pump_to(lambda data: None)
             with pytest.raises(BrokenPipeError):
                 filled.write(bytes(4_000_000))
             assert filled.finish_input() == 0
         with closing(StreamFilter(["/bin/sh", "-c", script])) as fed:
-            fed.take_from(bytes(10_000) for _number in range(400))
+            fed.feed_from(bytes(10_000) for _number in range(400))
             assert fed.read() == b""
             assert fed.wait() == 0
 
@@ -99,10 +99,10 @@ def test_what_a_program_left_that_writes_without_end_is_not_taken(monkeypatch: p
     monkeypatch.setattr(filters, "GRACE", 0.1)
     with in_time(10):
         with closing(StreamFilter(["/bin/sh", "-c", "setsid yes & sleep 0.3"])) as endless:
-            endless.put_into(lambda data: time.sleep(0.01))
+            endless.pump_to(lambda data: time.sleep(0.01))
             assert endless.finish_input() == 0
         with closing(StreamFilter(["/bin/sh", "-c", "exec >&- <&0; sleep 20"])) as silent:
-            silent.take_from(bytes(10_000) for _number in range(400))
+            silent.feed_from(bytes(10_000) for _number in range(400))
             assert silent.read() == b""
             assert silent.wait() == -signal.SIGKILL
 

@@ -163,7 +163,7 @@ class TestFlags:
         lib.set_flags(original, UCHG | COMPRESSED)
         fd = os.open(original, os.O_RDONLY)
         wanted = SimpleNamespace(st_mode=0o100600, st_uid=0, st_gid=0, st_mtime_ns=TIME, st_flags=0)
-        macos.finish(fd, wanted)
+        macos.apply_metadata(fd, wanted)
         os.close(fd)
         assert lib.flags_of(original) == COMPRESSED
         assert stat.S_IMODE(original.stat().st_mode) == 0o600
@@ -230,7 +230,7 @@ class TestLockedNames:
         self, lib: LibSystem, place: Path, monkeypatch: pytest.MonkeyPatch, what: str, faster: str
     ) -> None:
         """A second process removes the same tree: what was locked a moment ago need not be so any more."""
-        path, unlock = place / "d/one", darwin.Darwin.unlock
+        path, unlock = place / "d/one", darwin.Darwin.clear_immutable
 
         def late(self: darwin.Darwin, dir_fd: int, name: bytes) -> int:
             lib.set_flags(path, 0)
@@ -238,7 +238,7 @@ class TestLockedNames:
                 (Path.rmdir if what == "directory" else Path.unlink)(path)
             return unlock(self, dir_fd, name)
 
-        monkeypatch.setattr(darwin.Darwin, "unlock", late)
+        monkeypatch.setattr(darwin.Darwin, "clear_immutable", late)
         path.mkdir(parents=True)
         if what == "file":
             path.rmdir()
@@ -301,8 +301,10 @@ def test_a_link_gets_its_metadata_by_a_descriptor_of_its_own(
     """futimens(2) and fchflags(2) on what O_SYMLINK opens; nothing that follows the link."""
     (place / "link").symlink_to("missing")
     seen = []
-    monkeypatch.setattr(macos, "finish", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status)))
-    macos.finish_symlink(folder, b"link", SimpleNamespace(st_mode=0o120755))
+    monkeypatch.setattr(
+        macos, "apply_metadata", lambda fd, status: seen.append((os.readlink(f"/proc/self/fd/{fd}"), status))
+    )
+    macos.apply_symlink_metadata(folder, b"link", SimpleNamespace(st_mode=0o120755))
     assert [(path, status.st_mode) for path, status in seen] == [(str(place / "link"), 0o120755)]
 
 
@@ -311,9 +313,9 @@ def test_a_link_gets_its_owner_by_a_descriptor_and_nothing_else_does(
 ) -> None:
     (place / "link").symlink_to("file")
     (place / "file").touch()
-    macos.give_symlink(folder, b"link", 501, 20)
+    macos.set_symlink_metadata(folder, b"link", 501, 20)
     with pytest.raises(OSError, match="somebody put something else in its place"):
-        macos.give_symlink(folder, b"file", 501, 20)
+        macos.set_symlink_metadata(folder, b"file", 501, 20)
     assert [((place / name).lstat().st_uid, (place / name).lstat().st_gid) for name in ("link", "file")] == [
         (501, 20),
         (0, 0),
@@ -324,12 +326,12 @@ def test_two_names_are_exchanged(lib: LibSystem, macos: darwin.Darwin, place: Pa
     for name in ("one", "other"):
         (place / name).mkdir()
         (place / name / name).touch()
-    macos.exchange(folder, b"one", b"other")
+    macos.swap_names(folder, b"one", b"other")
     assert lib.calls[-1] == "renameatx_np"
     assert (place / "one/other").exists()
     assert (place / "other/one").exists()
     with pytest.raises(FileNotFoundError):
-        macos.exchange(folder, b"one", b"none")
+        macos.swap_names(folder, b"one", b"none")
 
 
 def test_a_link_in_the_way_is_told_from_others(lib: LibSystem, place: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import judged, table
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import outcome_of, table
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.settings import refuse_facts
 
 CHECK = re.compile(r"__[a-z0-9]+_check_([a-z0-9_]+)")
@@ -55,6 +55,6 @@ def rows(mac: str, jail: str, variables: Mapping[str, Any]) -> Iterator[dict[str
     for name, found in variables.items():
         check = CHECK.fullmatch(name)
         if check:
-            verdict, detail = judged(found)
+            verdict, detail = outcome_of(found)
             words = (mac, jail, check[1].replace("_", " "), verdict, detail)
             yield dict(zip(COLUMNS, words, strict=True))

@@ -200,14 +200,14 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session imp
 )
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import entry, settings
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import (
-    Answer,
+    CommandResult,
     Mac,
     SshMac,
     Sudo,
     mac_over_ssh,
     this_mac,
 )
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.python import own_python, refuse_search
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.python import refuse_search, use_jail_python
 
 display = Display()
 
@@ -295,11 +295,11 @@ class Connection(ConnectionBase):
         variables.setdefault("ansible_user", self._settings["jail_user"])
         super().update_vars(variables)
         for scope in (variables.get("ansible_delegated_vars") or {"": variables}).values():
-            own_python(scope)
+            use_jail_python(scope)
 
     # -- commands and files --------------------------------------------------------
 
-    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> Answer:
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> CommandResult:
         """Run a command for a shell in the jail, as the jail's user or whom the task becomes."""
         become: Any = self.become
         user, text = become.whose(cmd) if self._becomes else ("", cmd)
@@ -324,7 +324,7 @@ class Connection(ConnectionBase):
         """Have the jail's user read a file."""
         self._transfer(self._visit("get", in_path), self._reached.fetch, out_path)
 
-    def _transfer(self, visit: Session, how: Callable[[str, str], Answer], path: str) -> None:
+    def _transfer(self, visit: Session, how: Callable[[str, str], CommandResult], path: str) -> None:
         rc, _stdout, stderr = self._go(visit, how, path)
         if rc:
             verb = "write" if visit.act == "put" else "read"
@@ -353,7 +353,7 @@ class Connection(ConnectionBase):
             raise AnsibleError("the options of the connection are not set yet")
         return self._mac
 
-    def _go(self, visit: Session, how: Callable[[str, Any], Answer], what: Any) -> Answer:
+    def _go(self, visit: Session, how: Callable[[str, Any], CommandResult], what: Any) -> CommandResult:
         """Have root on the Mac make the visit."""
         name = self._settings["mac"] or self._settings["host"]
         try:

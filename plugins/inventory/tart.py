@@ -84,7 +84,12 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import sh
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.hosts import add_host, check_keys, safe
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import advised
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import remembered
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.vms import host_name, is_local, variables, way_through
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.vms import (
+    host_name,
+    is_local,
+    ssh_proxy_command,
+    variables,
+)
 
 MARK = "=addresses="
 SCRIPT = f"""
@@ -123,7 +128,7 @@ def command(mac: dict[str, Any], user: str | None, timeout: int) -> list[str]:
     words = [*(["sudo", "-n", "-H", "-u", user] if user else []), "/bin/sh", "-c", SCRIPT]
     if is_local(mac):
         return words
-    ssh = shlex.split(" ".join(word for word in way_through(mac) if word not in ("-W", "%h:%p")))
+    ssh = shlex.split(" ".join(word for word in ssh_proxy_command(mac) if word not in ("-W", "%h:%p")))
     return [*ssh[:-1], "-o", "BatchMode=yes", "-o", f"ConnectTimeout={timeout}", ssh[-1], shlex.join(words)]
 
 

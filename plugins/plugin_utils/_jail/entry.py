@@ -17,7 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
     show_message,
 )
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Session
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import Answer
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import CommandResult
 
 display = Display()
 
@@ -74,7 +74,7 @@ def unfinished(visit: Session) -> str:
     return incomplete_message(visit.jail)
 
 
-def explain(visit: Session, answer: Answer) -> None:
+def explain(visit: Session, answer: CommandResult) -> None:
     """Say what is known of programs that were killed, and of a library that a module misses."""
     from ansible_collections.darwin.jail.plugins.module_utils._jail.exec import session_errors  # noqa: PLC0415 (few tasks need it)
 

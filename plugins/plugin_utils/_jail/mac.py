@@ -22,12 +22,12 @@ from ansible.plugins.become import BecomeBase, sudo
 from ansible.plugins.connection import ConnectionBase, ssh
 from ansible.plugins.loader import connection_loader
 
-Answer = tuple[int, bytes, bytes]
+CommandResult = tuple[int, bytes, bytes]
 
 SHELL = "/bin/sh"
 CHUNK = 1 << 20
 
-RELIED_ON = {
+ANSIBLE_INTERNALS = {
     "_build_command": ["self", "binary", "subsystem", "other_args"],
     "_run": ["self", "cmd", "in_data", "sudoable", "checkrc"],
     "_send_initial_data": ["self", "fh", "in_data", "ssh_process"],
@@ -59,7 +59,7 @@ class Connection(ssh.Connection):
         with suppress(BrokenPipeError):
             fh.close()
 
-    def download(self, command: str, path: str) -> Answer:
+    def download(self, command: str, path: str) -> CommandResult:
         """Run a command, and let ssh itself write its output to a file."""
         self.host, client = self._setting("host"), self._setting("ssh_executable")
         argv = self._build_command(client, "ssh", self.host, command)
@@ -103,15 +103,15 @@ class Mac(ABC):
         plugin.become = root if root and root.get_option("become_pass") else None
 
     @abstractmethod
-    def run(self, command: str, stdin: bytes | None) -> Answer:
+    def run(self, command: str, stdin: bytes | None) -> CommandResult:
         """Run a command for /bin/sh as root."""
 
     @abstractmethod
-    def put(self, command: str, path: str) -> Answer:
+    def put(self, command: str, path: str) -> CommandResult:
         """Run one that reads a file of the controller."""
 
     @abstractmethod
-    def fetch(self, command: str, path: str) -> Answer:
+    def fetch(self, command: str, path: str) -> CommandResult:
         """Run one whose output becomes a file of the controller."""
 
     def _as_root(self, command: str, echo: str = "echo") -> str:
@@ -128,13 +128,13 @@ class SshMac(Mac):
 
     plugin: Connection
 
-    def run(self, command: str, stdin: bytes | None) -> Answer:
+    def run(self, command: str, stdin: bytes | None) -> CommandResult:
         return self.plugin.exec_command(self._as_root(command), stdin)
 
-    def put(self, command: str, path: str) -> Answer:
+    def put(self, command: str, path: str) -> CommandResult:
         return self.plugin.exec_command(self._as_root(command), Upload(path))  # type: ignore[arg-type]  # as good as bytes
 
-    def fetch(self, command: str, path: str) -> Answer:
+    def fetch(self, command: str, path: str) -> CommandResult:
         # Standard output is the file and nothing else.
         return self.plugin.download(self._as_root(command, "echo >&2"), path)
 
@@ -142,14 +142,14 @@ class SshMac(Mac):
 class LocalMac(Mac):
     """The controller itself. Files need not come through this process: root's shell opens them."""
 
-    def run(self, command: str, stdin: bytes | None) -> Answer:
-        answer: Answer = self.plugin.exec_command(self._as_root(command), stdin)
+    def run(self, command: str, stdin: bytes | None) -> CommandResult:
+        answer: CommandResult = self.plugin.exec_command(self._as_root(command), stdin)
         return answer
 
-    def put(self, command: str, path: str) -> Answer:
+    def put(self, command: str, path: str) -> CommandResult:
         return self.run(f"{{ {command}\n}} <{shlex.quote(path)}", None)
 
-    def fetch(self, command: str, path: str) -> Answer:
+    def fetch(self, command: str, path: str) -> CommandResult:
         with open(to_bytes(path, errors="surrogate_or_strict"), "wb"):
             pass  # so that it belongs to who asked for it
         return self.run(f"{{ {command}\n}} >{shlex.quote(path)}", None)

@@ -33,9 +33,9 @@ MEANT = {"ansible_check_mode": "is not tried in check mode"}
 VARIABLE = re.compile(r"\b[a-z][a-z0-9]*_[a-z0-9_]+\b")
 
 
-def judged(found: Mapping[str, Any]) -> tuple[str, str]:
+def outcome_of(found: Mapping[str, Any]) -> tuple[str, str]:
     """The result of a task in a word, and what it says in one line. In a loop, each says something until one fails."""
-    each = [judged(one) for one in _listed(found, "results") if isinstance(one, Mapping)]
+    each = [outcome_of(one) for one in _listed(found, "results") if isinstance(one, Mapping)]
     if each:
         return next(
             (verdict for verdict in each if verdict[0] != "ok"), ("ok", ", ".join(detail for _ok, detail in each))

@@ -22,7 +22,7 @@ FOLDERS = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
 """Where a name alone is looked for in a jail."""
 
 
-def own_python(variables: MutableMapping[str, Any]) -> None:
+def use_jail_python(variables: MutableMapping[str, Any]) -> None:
     """Forget the Python of the Mac, and have one looked for where jails have theirs."""
     places = variables.setdefault("ansible_interpreter_python_fallback", list(JAIL_PYTHONS))
     facts = variables.get("ansible_facts") or {}
@@ -36,7 +36,7 @@ def own_python(variables: MutableMapping[str, Any]) -> None:
 
 def refuse_search(text: str, stdout: bytes, jail: str) -> None:
     """AnsibleError when a command was Ansible's search for a Python, and found none or one that it did not look for."""
-    if is_vain_search(text, stdout):
+    if python_search_failed(text, stdout):
         raise AnsibleError(
             f"there is no Python in {jail}: looked for {', '.join(JAIL_PYTHONS)}; bring the Command Line Tools or "
             "another Python into the jail, or set ansible_python_interpreter to where it is (raw and script need none)"
@@ -58,7 +58,7 @@ def found_elsewhere(text: str, stdout: bytes) -> str | None:
     return None
 
 
-def is_vain_search(text: str, stdout: bytes) -> bool:
+def python_search_failed(text: str, stdout: bytes) -> bool:
     """Whether this was Ansible's search for a Python, and there is none."""
     searched = all(f"command -v '{place}'" in text for place in JAIL_PYTHONS)
     return searched and not any(line.startswith(b"/") for line in stdout.splitlines())

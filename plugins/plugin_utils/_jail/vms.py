@@ -31,7 +31,7 @@ def variables(mac: Mapping[str, Any], vm: str, address: str | None, settings: Ma
         found["ansible_password"] = found["ansible_become_password"] = settings["password"]
     if mac.get("ansible_ssh_private_key_file"):
         found["ansible_ssh_private_key_file"] = mac["ansible_ssh_private_key_file"]
-    proxy = [] if is_local(mac) else [f"-o ProxyCommand={shlex.quote(' '.join(way_through(mac)))}"]
+    proxy = [] if is_local(mac) else [f"-o ProxyCommand={shlex.quote(' '.join(ssh_proxy_command(mac)))}"]
     found["ansible_ssh_common_args"] = " ".join([settings["ssh_args"], *proxy]).strip()
     return found
 
@@ -40,7 +40,7 @@ def is_local(mac: Mapping[str, Any]) -> bool:
     return str(mac.get("ansible_connection", "")).rpartition(".")[2] == "local"
 
 
-def way_through(mac: Mapping[str, Any]) -> list[str]:
+def ssh_proxy_command(mac: Mapping[str, Any]) -> list[str]:
     """The words of ssh that carry a connection through the Mac."""
     words = ["ssh", *filter(None, (str(mac.get(word, "")) for word in SSH_WORDS)), "-W", "%h:%p"]
     if mac.get("ansible_ssh_private_key_file"):

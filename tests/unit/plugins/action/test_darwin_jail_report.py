@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as action
 from ansible_collections.darwin.jail.plugins.filter.shown import shown
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import judged, table
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import outcome_of, table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +52,7 @@ from hypothesis import strategies as st
     ],
 )
 def test_verdict(found: dict[str, Any], verdict: tuple[str, str]) -> None:
-    assert judged(found) == verdict
+    assert outcome_of(found) == verdict
 
 
 def test_checks_are_told_by_the_names_of_their_results() -> None:
@@ -91,7 +91,7 @@ def test_what_a_jail_says_moves_no_cursor_and_makes_no_line(text: str) -> None:
         {"results": [{"stdout": text}, {"failed": True, "msg": text}]},
     ]
     for found in results:
-        assert all(word.isprintable() for word in judged(found))
+        assert all(word.isprintable() for word in outcome_of(found))
     lines = table(action.COLUMNS, [["mac", "jail", "check", "ok", text], [text] * 5])
     assert len(lines) == 3
     assert all(line.isprintable() for line in lines)

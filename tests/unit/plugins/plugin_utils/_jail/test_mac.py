@@ -12,16 +12,16 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.become import sudo
 from ansible.plugins.connection import ConnectionBase, ssh
 from ansible.plugins.loader import connection_loader
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import RELIED_ON, Sudo
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import ANSIBLE_INTERNALS, Sudo
 
 
-@pytest.mark.parametrize("name", RELIED_ON)
+@pytest.mark.parametrize("name", ANSIBLE_INTERNALS)
 def test_the_ssh_connection_is_as_we_know_it(name: str) -> None:
     method = getattr(ssh.Connection, name, None)
     found = list(inspect.signature(method).parameters) if method else None
-    assert found == RELIED_ON[name], (
-        f"ansible-core {release.__version__} changed ansible.builtin.ssh: {name} takes {found}, not {RELIED_ON[name]}; "
-        "plugins/plugin_utils/_jail/mac.py has to follow"
+    assert found == ANSIBLE_INTERNALS[name], (
+        f"ansible-core {release.__version__} changed ansible.builtin.ssh: {name} takes {found}, "
+        f"not {ANSIBLE_INTERNALS[name]}; plugins/plugin_utils/_jail/mac.py has to follow"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import cause, judged, reason, table
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import cause, outcome_of, reason, table
 
 STRANGE: list[dict[str, Any]] = [
     {"diff": []},
@@ -23,7 +23,7 @@ STRANGE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("more", STRANGE)
 def test_a_failure_is_told_whatever_else_is_in_the_result(more: dict[str, Any]) -> None:
     found = {"failed": True, "msg": "no space left", **more}
-    assert (reason(found), cause(found), judged(found)) == (
+    assert (reason(found), cause(found), outcome_of(found)) == (
         "no space left",
         ["no space left"],
         ("failed", "no space left"),

@@ -232,7 +232,7 @@ def open_jail(path: str) -> Jail:
 
 
 def open_jail_or_remains(path: str) -> Jail:
-    """For who ends a jail: it, or the directory that was it; `root.exists` is false where neither is."""
+    """Open a jail or what is left of one, for its removal; `root.exists` is false where neither exists."""
     real = jail_path(path)
     try:
         return open_jail(path)

@@ -12,12 +12,12 @@ from .system.rooted import Root
 
 
 def not_built_yet_warning(path: bytes) -> str:
-    """The warning about a jail whose build, too, is only foretold."""
+    """The warning about a jail whose build is only predicted."""
     return f"{show(path)} does not exist yet: what is said holds once the jail is built"
 
 
 def open_predicted(path: str, check: bool) -> Jail:
-    """Open a jail; in check mode also what is only to become one, which `foretold` says then, for a warning."""
+    """Open a jail; in check mode also one that is not built yet, with `prediction_warnings` about it."""
     try:
         return open_jail(path)
     except NotAJailError:

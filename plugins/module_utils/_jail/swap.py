@@ -5,8 +5,8 @@
 
 The two exchange their names in one system call, so that no program of the old
 jail ever sees a file of the new one: above all, not half of another shared
-cache. Then what is people's is carried over from the old jail: foreign files
-by rename, configuration that was changed or removed there by a further name.
+cache. Then the run migrates user data from the old jail: foreign files by
+rename, configuration that was changed or removed there by a further hard link.
 
 Killed at any moment, it goes on where it was: the entry of the new jail says
 which jail it replaces, and that of the former one by which it was replaced.
@@ -101,7 +101,7 @@ def rollback(path: str, successor: str, check: bool) -> Result:
 
 
 def _was_rolled_back(one: Jail, other: Jail) -> bool:
-    """Whether a run was killed when the one had its name back, or before it lost that."""
+    """Whether a run was killed after the jail got its name back, or before it lost its name."""
     return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
 
 
@@ -121,7 +121,7 @@ def _forget_swap(one: Jail, other: Jail, check: bool) -> Result:
 
 
 def commit(path: str, check: bool) -> Result:
-    """Forget which jail this one replaces: it stays."""
+    """Keep this jail: forget which jail it replaced."""
     with jails.open_jail(path) as jail:
         jail.lock(check)
         jail.refuse_unknown("tell whether another jail can be put back in the place of", KEEP_ONE_OF_THEM)
@@ -196,7 +196,7 @@ def _swap_names(one: Jail, other: Jail) -> None:
 
 
 class UserDataMigration:
-    """What people put into the old jail, on its way to the new one."""
+    """Migrates user data from the old jail to the new one."""
 
     def __init__(self, old: Jail, new: Jail) -> None:
         self._old, self._new = old, new
@@ -220,7 +220,7 @@ class UserDataMigration:
         self._kept = sorted(drift.kept)
 
     def _is_socket(self, path: bytes) -> bool:
-        """A socket is of use only to who listens on it, and makes it anew."""
+        """Sockets are not migrated: the program that listens creates its socket again."""
         status = self._old.root.lstat(path)
         return status is not None and stat.S_ISSOCK(status.st_mode)
 

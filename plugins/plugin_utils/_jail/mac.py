@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Mac under a jail: commands of root's on it, over Ansible's own connections ssh and local.
 
-What is private to these and used here is written down in RELIED_ON, which a
+What is private to these and used here is written down in ANSIBLE_INTERNALS, which a
 test compares with the ansible-core at hand.
 """
 

@@ -409,7 +409,7 @@ def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
 
 
 def enter_jail(jail: str, user: str) -> pwd.struct_passwd:
-    """Be the user in the jail; says who that is."""
+    """Enter the jail as the user; return the user's account."""
     fd = open_jail(jail)
     if is_building(fd):
         os.write(2, INCOMPLETE.encode())
@@ -419,7 +419,7 @@ def enter_jail(jail: str, user: str) -> pwd.struct_passwd:
 
 
 def become_user(jail: int, who: pwd.struct_passwd, groups: list[int] | None) -> None:
-    """Be the user in the open jail, with these groups, or those that Directory Services says."""
+    """Become the user in the open jail, with these groups, or with those of Directory Services."""
     join_groups(who, groups)
     chroot_to_jail(jail, who)
 
@@ -430,7 +430,7 @@ def join_groups(who: pwd.struct_passwd, groups: list[int] | None) -> None:
 
 
 def chroot_to_jail(jail: int, who: pwd.struct_passwd) -> None:
-    """Be the user, whose groups this process has, in the open jail."""
+    """Call chroot(2) on the open jail and become the user. The process has the user's groups already."""
     change_root(jail, who.pw_uid & 0xFFFFFFFF)
     for place in (who.pw_dir, "/"):  # as sshd does
         try:
@@ -476,7 +476,7 @@ def is_own_directory(path: str, uid: int) -> bool:
 
 
 def run(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
-    """Become a program. That the kernel refuses it comes behind ENTERED, and is told in words like its own."""
+    """Become a program. An error of the kernel is written after ENTERED, in the words of a shell."""
     path, env = locate(argv[0], ""), environment(jail, who)
     os.write(2, ENTERED.encode())
     try:
@@ -503,7 +503,7 @@ def open_regular(path: str, flags: int, mode: int = 0) -> int:
 
 
 def receive_file(path: str, mode: str, size: str) -> None:
-    """Write what comes in to a file, as sftp-server(8) would."""
+    """Write standard input to a file, as sftp-server(8) would."""
     with step("put", path):
         fd = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, int(mode, 8))
         there = 0
@@ -520,7 +520,7 @@ def receive_file(path: str, mode: str, size: str) -> None:
 
 
 def send_file(path: str) -> None:
-    """Write a file to what goes out."""
+    """Write a file to standard output."""
     with step("get", path):
         fd = open_regular(path, os.O_RDONLY)
         while True:
@@ -541,7 +541,7 @@ def dispatch(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]
 
 
 def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
-    """Do it. A step that fails is told in one line of stderr."""
+    """Run one act. A step that fails writes one line to stderr."""
     close_inherited()
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -38,7 +38,7 @@ UUID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}
 
 
 class Owner(NamedTuple):
-    """Whose directories."""
+    """The owner of the directories."""
 
     uid: int
     gid: int
@@ -57,7 +57,7 @@ class Owner(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """One that should be there."""
+    """An expected directory."""
 
     rel: bytes
     mode: int
@@ -66,11 +66,11 @@ class Directory(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One that is not as it should be."""
+    """A change to a directory that is missing or wrong."""
 
     directory: Directory
     why: str = ""
-    """What is wrong with the one that is there."""
+    """What is wrong with an existing directory."""
 
     def describe(self) -> str:
         """For --diff."""
@@ -96,7 +96,7 @@ def uuid_of(account: Account) -> str | None:
 
 
 def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: str | None) -> Owner:
-    """Who the user is: what is given, and the rest from the Mac or the jail."""
+    """The user's numbers and UUID: the arguments, and the rest from the Mac or the jail."""
     for name, number in (("uid", uid), ("gid", gid)):
         if (number is not None and not -2 <= number <= NOBODY) or number == -1:
             raise InputError(f"{name} {number} is not possible: give a number from 0 to {NOBODY}, or -2 for nobody")
@@ -114,7 +114,7 @@ def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: st
 
 
 def expected_directories(owner: Owner) -> list[Directory]:
-    """What should be there, from the top down (Libc darwin/_dirhelper.c 222-449)."""
+    """All directories of a user, from the top down (Libc darwin/_dirhelper.c 222-449)."""
     path, uid, gid = owner.rel, owner.uid, owner.gid
     return [
         Directory(FOLDERS, 0o755),
@@ -151,7 +151,7 @@ def owner_of(root: Root, user: str) -> Owner:
 
 
 def plan_changes(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
-    """What the directories of users lack, each once; InputError when it cannot be made."""
+    """The changes that the directories of users need, each once; InputError when one is not possible."""
     if owners:
         _refuse_odd_var(jail.root)
     changes = plan(

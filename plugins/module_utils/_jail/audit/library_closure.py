@@ -4,14 +4,14 @@
 """Is everything there that the programs of a jail load?
 
 Every library that an image names is searched for as dyld would. Most names
-mean the same whoever loads the image, and are settled one by one. In a library
+mean the same whoever loads the image, and are resolved one by one. In a library
 or plug-in, what starts with @rpath or @executable_path may depend on the
 program that loads it; then the programs are gone through in the way they load,
 each with the rpaths of the chain. A name is
 
     missing     no program can load it, or a program of the jail that needs it cannot
     optional    the same, but its image starts without it (weak and lazy ones)
-    undecided   some program could load it, and the jail does not tell whether one that does needs it
+    undecided   some program could load it, and nothing in the jail says whether that program needs it
 
 Cost: each name once for each image. Programs are gone through only when the
 answer can differ between them, up to a limit; what is then open is undecided.
@@ -86,14 +86,14 @@ class _Run:
         self.closure = LibraryReport([], [], [])
         self.open: dict[tuple[Key, bytes], _UnresolvedName] = {}
         self._loads: dict[Key, dict[bytes, MachOSlice]] = {}
-        """What an image loads, by the name it gives it, as far as that is settled."""
+        """What an image loads, by the name it gives it, as far as that is resolved."""
         self._loaded: set[Key] = set()
         self._steps = 0
 
     # -- one by one -------------------------------------------------------
 
     def resolve_direct(self) -> None:
-        """Search for each name with nothing but its own image in mind."""
+        """Resolve each name that does not depend on the loading program."""
         for image in self._images:
             chain = Chain(image)
             program = image.path if image.code.kind == "execute" else None
@@ -122,7 +122,7 @@ class _Run:
             (self.closure.optional if need.optional else self.closure.missing).append(found)
 
     def drop_impossible(self) -> None:
-        """Settle what is open and has no place in the jail to which any program could lead."""
+        """Report unresolved names that no program of the jail could resolve."""
         places, names = _SearchPaths(self._images), {image.code.name for image in self._images}
         for place, open_ in list(self.open.items()):
             name, arch = open_.need.name, open_.image.code.arch
@@ -193,7 +193,7 @@ class _Run:
     # -- what was left open -------------------------------------------------
 
     def conclude(self) -> None:
-        """Say what became of each open name."""
+        """Report each name that is still unresolved."""
         for open_ in self.open.values():
             if open_.failed is not None:
                 by = "" if open_.failed == open_.image.path else f" (when loaded by {display_path(open_.failed)})"

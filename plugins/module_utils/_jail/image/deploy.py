@@ -8,7 +8,7 @@
 Where nothing is yet, layers are inspected and put into the jail in one pass, see one_pass.py.
 
 A run that is killed is finished by the next one, from the layer on that was at work, or from the first one on when
-that layer replaces what it needs itself. What came into a closed jail goes: no digest told yet what it is.
+that layer replaces what it needs itself. The contents of a closed jail are removed: no digest has verified them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module does: an image, its layout on the Mac, and if one is named, its registry."""
+"""Transfer an image between a jail, a layout on the Mac, an archive and a registry."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _read_archive(params: dict[str, Any], check: bool) -> Result:
 
 
 def _push(result: Result, registry: Registry, params: dict[str, Any], check: bool) -> None:
-    digest = result.values.get("digest")  # of a jail that is only foretold there is none
+    digest = result.values.get("digest")  # a jail that is only predicted has none
     if digest and registry.digest() == digest:
         return
     if not check:

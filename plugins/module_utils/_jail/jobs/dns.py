@@ -46,16 +46,16 @@ LOOKUP_TIME = 60.0
 
 
 class SocketState(NamedTuple):
-    """What leads from the jail to mDNSResponder."""
+    """How the jail's socket leads to mDNSResponder."""
 
     mode: str
     """link, relay or none."""
     problem: str = ""
-    """Why it leads nowhere."""
+    """Why the socket leads nowhere."""
 
 
 def probe(root: Root) -> SocketState:
-    """The way that there is."""
+    """The state of the jail's socket."""
     there = root.lstat(SOCKET)
     if there is None:
         return SocketState("none", f"there is no /{SOCKET.decode()} in it")
@@ -115,7 +115,7 @@ def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Re
 
 
 def _end(jail: str, check: bool) -> Result:
-    """Remove the job and what it made; a way that something else made is left."""
+    """Remove the job and its socket; a socket of another program stays."""
     path = jail_path(jail)
     name = launchd.label(path, PURPOSE)
     steps = launchd.plan_absent(name)
@@ -135,7 +135,7 @@ def _remove_socket(path: bytes) -> None:
 
 
 def _wait(root: Root, mode: str, seconds: float) -> SocketState:
-    """The way, as soon as it is the wanted one and leads somewhere."""
+    """Wait until the socket has the wanted mode and leads to mDNSResponder; its last state."""
     deadline = time.monotonic() + seconds
     while True:
         socket_state = probe(root)
@@ -150,7 +150,7 @@ def _wait(root: Root, mode: str, seconds: float) -> SocketState:
 
 
 def inspect(jail: str, names: Sequence[str]) -> Result:
-    """The way that there is, and what names resolve to over it."""
+    """The state of the socket, and the addresses that names resolve to."""
     with open_jail(jail) as opened:
         socket_state = probe(opened.root)
         found = _found(opened.root, names)

@@ -135,7 +135,7 @@ class Mount:
     def wait(self) -> int:
         """How bindfs ended.
 
-        It is looked at now and then: a signal in the instant before wait(2) would be heeded only after it, so never.
+        It polls: a signal in the instant before wait(2) would be handled only after it, so never.
         """
         while self._bindfs and self._bindfs.poll() is None:
             time.sleep(TICK)

@@ -24,7 +24,7 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class MountError(Exception):
-    """Why there can be no mount now."""
+    """The reason why a mount is not possible now."""
 
 
 def printed(text: str) -> str:
@@ -68,7 +68,7 @@ class LogOnce:
 
 @contextmanager
 def open_nofollow(path: str) -> Iterator[int]:
-    """A directory, no symbolic link followed on the way there, for whoever can write in a jail may put one."""
+    """Open a directory without following symbolic links: anyone who can write in a jail can create one."""
     fd = os.open("/", DIRECTORY)
     try:
         for part in filter(None, path.split("/")):
@@ -81,7 +81,7 @@ def open_nofollow(path: str) -> Iterator[int]:
 
 @contextmanager
 def working_directory(folder: int) -> Iterator[None]:
-    """Be in an open directory, for what takes a name in it but no descriptor."""
+    """Run the block in an open directory, for calls that take a path but no descriptor."""
     os.fchdir(folder)
     try:
         yield
@@ -110,7 +110,7 @@ def unmount(folder: int, name: str, *options: str) -> str:
 
 
 def error_text(exc: Exception) -> str:
-    """What a journal says of an error."""
+    """An error as text for the log."""
     return f"{exc.strerror} {exc.filename or ''}".rstrip() if isinstance(exc, OSError) else str(exc)
 
 
@@ -128,7 +128,7 @@ class Sigterm:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """A step that is done whole before the end: a process must not be started and then be nobody's."""
+        """Defer SIGTERM to the end of the block: it must not come between starting a process and noting it."""
         self._deferred = True
         try:
             yield

@@ -6,8 +6,8 @@
 It is installed on the Mac and run by launchd, once for each jail: python3 -I -S dns_relay.py [--mode MODE] JAIL
 
 Programs look for the socket /var/run/mDNSResponder. In the jail it is a hard link to the Mac's, which needs both on one
-volume and goes stale with each reboot; or one of this process, which carries all that is said to the Mac's. Every other
-second it is looked at, and made anew when it is missing, stale or replaced.
+volume and goes stale with each reboot; or a socket of this process, which relays to the Mac's. Every other second
+the process checks the name, and makes it again when it is missing, stale or replaced.
 
 Requests have a header that tells their length. On a shared connection, the one that Libinfo takes, a descriptor comes
 with the very last byte of each; the daemon refuses one that comes with an earlier byte, and a request that lacks it
@@ -46,7 +46,7 @@ HEADER = struct.Struct(">IIIIQI")
 VERSION = 1
 CHUNK = 1 << 16
 MAX_BURSTS = 16
-"""How often to move something for one conversation before the others have their turn."""
+"""How many transfers one conversation gets before the next one."""
 CONTROL = socket.CMSG_SPACE(4 * 512)
 """More than one message can bring on macOS, where what does not fit would stay open, unknown to us."""
 MANY = 10240
@@ -93,7 +93,7 @@ class Pipe:
         self.ended = self.finished = self._goes_on = False  # the last: a header came, and what follows goes with it
 
     def transfer(self) -> None:
-        """Move what can be moved without waiting; OSError or ValueError when the conversation is over."""
+        """Transfer without blocking; OSError or ValueError when the conversation is over."""
         with suppress(BlockingIOError, InterruptedError):
             for _turn in range(MAX_BURSTS):
                 if self.data and not self._goes_on:
@@ -289,7 +289,7 @@ class SocketInstaller:
         self.listener: socket.socket | None = None
 
     def ensure(self) -> None:
-        """See that the name leads to mDNSResponder; OSError when it cannot, just now or for good."""
+        """Ensure that the name leads to mDNSResponder; OSError when it cannot, now or ever."""
         with open_nofollow(self._folder) as folder, working_directory(folder):
             there = identity(NAME, folder)
             if self._mode != "relay":
@@ -348,7 +348,7 @@ class SocketInstaller:
 
 @contextmanager
 def replacing(folder: int) -> Iterator[str]:
-    """A name that nobody can foresee; what has it at the end of the block takes the place of what has the right one."""
+    """Yield an unpredictable temporary name; on success rename it to NAME."""
     for left in os.listdir(folder):  # by one that was killed; there is no other for this jail
         if left.startswith(TEMPORARY):
             with suppress(OSError):
@@ -364,7 +364,7 @@ def replacing(folder: int) -> Iterator[str]:
 
 @contextmanager
 def as_root() -> Iterator[None]:
-    """Be root for a moment; and nobody again, so that the daemon grants programs in the jail no more than anybody."""
+    """Run the block as root, otherwise stay nobody, so that mDNSResponder gives jail programs no extra rights."""
     os.seteuid(os.getuid())
     try:
         yield

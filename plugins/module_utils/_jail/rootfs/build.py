@@ -67,7 +67,7 @@ class BuildSpec(NamedTuple):
 
 
 def build(spec: BuildSpec, check: bool, snapshot: SealedSnapshot | None = None) -> Result:
-    """Build or repair a jail. Reports every fault of the options first. `seal` overrides the one of the source."""
+    """Build or repair a jail. Reports every fault of the options first. `snapshot` overrides the source's."""
     started = time.monotonic()
     with closing(Source(spec.source)) as source:
         run = _Builder(spec, source, check, snapshot)

@@ -29,18 +29,18 @@ BUILD_LOCK = b".darwin.jail.lock"
 PATIENCE = 3600
 """How long to wait for one other build on the Mac, in seconds: a whole system is copied in minutes."""
 REPORT_AFTER = 10
-"""How long a wait, in seconds, is told afterwards."""
+"""A result mentions a wait for the build lock that took longer, in seconds."""
 ATTEMPTS = 3
-"""How often to try: who only asks for the holder has the lock, too, for an instant."""
+"""How often to try: a query for the holder takes the lock for an instant."""
 
 
 class Lock:
     """Held from creation until `close`."""
 
     def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False, looks: int | None = None) -> None:
-        """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told.
+        """Take the lock without waiting; BusyError names its holder. Other processes read `holder`.
 
-        Several can have it shared, who only read.
+        Readers share the lock.
         """
         self._fd = open_lock(root, rel, create=True)
         try:
@@ -116,7 +116,7 @@ def locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
 
 
 def this_process() -> str:
-    """What a holder is told to others as."""
+    """The name of this process for `holder`."""
     return f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
 
@@ -152,17 +152,17 @@ def locked_directory(root: Root, looks: int | None = None) -> Iterator[None]:
 
 
 def _home() -> bytes:
-    """The home directory of who builds."""
+    """The home directory of the effective user."""
     return os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir))
 
 
 def build_lock_path() -> bytes:
-    """What is locked for a turn, see below."""
+    """The file that BuildLock locks."""
     return os.path.join(_home(), BUILD_LOCK)
 
 
 def remove_build_lock() -> None:
-    """Remove that file, when nobody holds it."""
+    """Remove the file, unless a process holds the lock."""
     with Root(_home()) as home:
         if home.lstat(BUILD_LOCK) is not None:
             fd = open_lock(home, BUILD_LOCK, create=False)
@@ -174,17 +174,17 @@ def remove_build_lock() -> None:
 
 
 class BuildLock:
-    """One build at a time copies on this Mac, whatever jails there are: the others wait, for they would share its disk.
+    """Serializes the copying of all builds on this Mac: they share its disk, so two at once are slower than one by one.
 
-    What is locked is a file in the home directory of who builds, which is root: nobody
-    else can put anything there. It stays, and says who has the lock as long as somebody has.
+    The lock is a file in root's home directory, where nobody else can create one. The
+    file stays. It names the holder while a process holds the lock.
 
-    A run has its turn while it copies, and never while it looks at a jail: the jail decides how long that takes.
-    Processes that are forked share it: the first one that ends its copying lets it go for all.
+    A run holds the lock while it copies, and not while it compares: the jail decides how long a comparison takes.
+    Forked processes share the lock: the first one that ends its copying releases it for all.
     """
 
     def __init__(self, work: str) -> None:
-        """`work` is what those who wait will be told."""
+        """Waiting processes read `work`."""
         self._work = work
         self._depth = 0
         self._told = mmap.mmap(-1, mmap.PAGESIZE)
@@ -196,7 +196,7 @@ class BuildLock:
 
     @property
     def remarks(self) -> list[str]:
-        """Who was waited for, when that took long."""
+        """The holder that the run waited for, if the wait was long."""
         told = self._told[:].rstrip(b"\0").decode()
         return [told] if told else []
 
@@ -214,7 +214,7 @@ class BuildLock:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _wait(self) -> None:
-        """Each of those ahead may take its time; BusyError when a single one takes more than PATIENCE."""
+        """Wait for all runs ahead; BusyError when a single one takes longer than PATIENCE."""
         progress.wait(True)
         started = since = time.monotonic()
         ahead, pause = "", 0.05

@@ -12,7 +12,7 @@ of its own, forked before the others, reads it: when the run takes longer than
 a second it writes a line of JSON to a file, again each second. It also
 sees when the other end of the run's output is gone, which is the connection
 of Ansible: then it ends the run, which would otherwise go on for nobody and
-keep the jail locked. What a killed run leaves, the next one mends.
+keep the jail locked. The next run repairs what a killed one leaves.
 
 Cost of `done`: half a microsecond. It is for files that are made, for blocks of data and for directories.
 """

@@ -27,7 +27,7 @@ from .paths import DIRECTORY, READ, components, no_name, not_opened, open_absolu
 from .removal import remove_directory
 
 MAX_CACHED = 16
-"""How many directories of a tree are kept open, at most: macOS gives a process 256 descriptors."""
+"""How many directories of a tree stay open, at most: macOS gives a process 256 descriptors."""
 
 
 class Root:
@@ -39,7 +39,7 @@ class Root:
         self.fd = open_absolute(path)
         self.dev = self.status().st_dev
         self._cached: dict[bytes, int] = {}
-        """Directories that are kept open, by path; those that were come to last are the last ones."""
+        """Open directories by path, the most recently used last."""
         self.stage: Stage | None = None
         """Where what is new is finished, see atomic_write.py."""
         self.check_mode_moves: dict[bytes, bytes] = {}
@@ -47,7 +47,7 @@ class Root:
 
     @classmethod
     def missing(cls, path: AnyPath) -> Root:
-        """Stands for a directory that is not there: nothing is found in it."""
+        """A root for a directory that does not exist: it is empty."""
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
         root._cached = {}
@@ -123,7 +123,7 @@ class Root:
         return rel
 
     def drop_cached(self, rel: bytes = b"") -> None:
-        """Forget what is kept open of a directory and below it, which may be about to go elsewhere."""
+        """Close the cached descriptors of a directory and below it, which is about to be moved."""
         for path in [path for path in self._cached if not rel or (path + b"/").startswith(rel + b"/")]:
             os.close(self._cached.pop(path))
 

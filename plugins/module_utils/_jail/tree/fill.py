@@ -125,7 +125,7 @@ def _is_filled(jail: Jail, path: bytes, required: bytes) -> bool:
 
 
 def _open_source(src: str, jail: bytes, path: bytes, required: bytes, given_away: bool) -> TreeSource:
-    """The source; InputError when it lacks what the tree must hold."""
+    """Open the source; InputError when it lacks the required path."""
     real = host.real_path(src)
     if not os.path.lexists(real):
         raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
@@ -149,7 +149,7 @@ def _open_source(src: str, jail: bytes, path: bytes, required: bytes, given_away
 
 
 class _TreeWriter:
-    """One tree on its way into the jail."""
+    """Writes one tree into the jail."""
 
     def __init__(self, root: Root, source: TreeSource, owner: tuple[int, int] | None) -> None:
         self._root, self._source, self._owner = root, source, owner
@@ -158,7 +158,7 @@ class _TreeWriter:
         self.bytes = self.cloned = 0
 
     def measure(self, src: str) -> None:
-        """Count what there is to do, which reads all of the source; SpaceError when there is no room for it.
+        """Count files and bytes, which reads the whole source; SpaceError when the volume is too small.
 
         InputError when two names of it are one on the jail's volume.
         """
@@ -181,7 +181,7 @@ class _TreeWriter:
             raise self._no_space(f"cannot fill {show(self._root.path)}: no space left on its volume", free)
 
     def write(self, path: bytes, build_lock: BuildLock) -> None:
-        """Make the tree in the stage, then give it its name."""
+        """Write the tree in the stage, then rename it into place."""
         make_stage(self._root)
         staged = STAGING + b"/tree"
         try:
@@ -218,7 +218,7 @@ class _TreeWriter:
             self._finish(os.path.join(staged, path) if path else staged, directories[path])
 
     def _imply(self, staged: bytes, path: bytes, directories: dict[bytes, Node]) -> None:
-        """See that a directory is there; archives need not name every one of them."""
+        """Ensure that a directory exists; archives need not name each one."""
         missing = []
         while path not in directories:
             missing.append(path)

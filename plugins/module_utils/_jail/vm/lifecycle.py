@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual machines of a Mac, as they are wished: made, running and answering, or gone.
+"""Create, start, change and delete the virtual machines of a Mac.
 
-All is checked before anything is touched, for all of them together: how many may run, whether the disk is large enough.
-Then they are started side by side. One that does not come up is reported with what its job said; when this run made it,
-it is removed, otherwise its job is.
+A run checks everything for all machines before it changes one: how many may run, and whether the disk is large enough.
+Then it starts them in parallel. It reports each machine that does not come up with the log of its job. It removes that
+machine if it created it, otherwise only the job.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ HINTS = {
     "Interaction is not allowed with the Security Server": "the login keychain is locked or missing",
     "Unable to access security information": "the login keychain is locked or missing",
 }
-"""What a tool says when it will never run the machine, and what that means."""
+"""Lines of a tool's log that mean that the machine will never run, and what they mean."""
 
 
 def ensure(params: Mapping[str, Any], check: bool) -> Result:
-    """What the module does."""
+    """The work of the module."""
     driver = DRIVERS[params["tool"]](user_of(params["user"]), params["program"])
     specs = [MachineSpec(**vm) for vm in params["vms"]]
     for spec in specs:
@@ -91,7 +91,7 @@ def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeo
 
 
 def refuse(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineSpec], image_size: int) -> None:
-    """Raise for what could only fail later."""
+    """Raise what would otherwise fail later."""
     new = [spec for spec in specs if spec.name not in running]
     for spec in new:
         if not spec.image:
@@ -116,7 +116,7 @@ def refuse(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineS
 
 
 def plan(driver: Driver, running: Mapping[str, bool], spec: MachineSpec) -> list[Step]:
-    """What makes the machine, stopped, as it is to be; nothing when it is."""
+    """The steps that create or change the stopped machine; none when it is as specified."""
     if spec.name not in running:
         return [Step(f"+ virtual machine {spec.name} of {spec.image}", lambda: create(driver, spec))]
     found = driver.settings(spec.name)
@@ -184,7 +184,7 @@ def answers_ssh(address: str | None) -> bool:
 
 
 def fatal_log_line(name: str) -> str:
-    """What the job said since it was started, when that is final."""
+    """The line of the job's log that means that the machine will never run; empty when there is none."""
     said = launchd.log(label(name))
     return next((f"{hint}; {job_log(name)}" for text, hint in HINTS.items() if text in said), "")
 

@@ -37,7 +37,7 @@ class MachineSpec(NamedTuple):
 
     @property
     def settings(self) -> dict[str, int]:
-        """Those that are wished; the others stay as the image has them."""
+        """The settings of the spec; others stay as the image has them."""
         wished = {"cpu": self.cpu, "memory": self.memory, "disk": self.disk}
         return {name: value for name, value in wished.items() if value is not None}
 

@@ -46,7 +46,7 @@ class Tart:
         return None
 
     def check(self, spec: MachineSpec) -> None:
-        """It can do all that can be wished."""
+        """tart supports each setting."""
 
     def clone(self, spec: MachineSpec) -> None:
         argv = [self.program, "clone", spec.image, spec.name]

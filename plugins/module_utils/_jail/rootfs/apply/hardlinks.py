@@ -29,7 +29,7 @@ from .walk import BuildReport
 
 
 class Linker:
-    """Compares and mends groups of names. Without an installer it only looks."""
+    """Compares and repairs groups of hard links. Without an installer it only compares."""
 
     def __init__(self, root: Root, source: Root, comparer: Comparer, installer: Installer | None) -> None:
         self._root, self._source = root, source

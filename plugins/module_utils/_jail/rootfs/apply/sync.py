@@ -15,7 +15,7 @@ from .walk import BuildReport, Walker
 
 
 class SyncPass:
-    """What a pass needs. With `act` what differs is mended, otherwise only found."""
+    """One pass over a jail. With `act` it repairs differences, otherwise it only finds them."""
 
     def __init__(
         self, root: Root, source: Root, comparer: Comparer, *, act: bool, count: int | None, only_clones: bool = False

@@ -13,7 +13,7 @@ SHARE = 8
 """How many directories make a task, at most: a task is what one process can give to another."""
 
 HEAVY = 1 << 16
-"""Bytes of directories, some thousand names, that keep a process busy for so long that others would wait for it."""
+"""Bytes of directories, some thousand names, that keep a process busy for so long that others would be idle."""
 
 FIRST = 1 << 62
 
@@ -45,7 +45,7 @@ def _weight(task: Task) -> int:
 
 
 class TaskQueue:
-    """Tasks, the heaviest on top: one that is found last must not keep a process busy while the others have ended."""
+    """A priority queue of tasks, the largest first: a large task that starts last would keep one process busy alone."""
 
     def __init__(self, tasks: list[Task]) -> None:
         self._heap: list[tuple[int, int, Task]] = []
@@ -67,9 +67,9 @@ class TaskQueue:
         return heapq.heappop(self._heap)[2]
 
     def split_off(self) -> list[Task]:
-        """Give half of it away: every other one, so that heavy ones and light ones go.
+        """Remove and return every other task, so that both queues have large and small ones.
 
-        If the first one is so heavy that nobody could ask for long, all the others go.
+        If the first task is so large that nobody could ask for long, remove and return all others.
         """
         one_of = 1 if self.is_large else 2
         given = [task for _weight, _number, task in self._heap[1::one_of]]

@@ -4,9 +4,9 @@
 """Go through the wanted tree directory by directory: compare, and act on what differs.
 
 A *task* is a directory of the jail that is complete in itself; carrying it
-out deals with its subdirectories: each is compared and mended, or filled in
-the stage and renamed into place, and those with subdirectories of their own
-become tasks. Nothing of a task depends on another one that is open, so any
+out deals with its subdirectories: it compares and repairs each, or fills it in
+the stage and renames it into place. Subdirectories with subdirectories of their
+own become tasks. Nothing of a task depends on another one that is open, so any
 process may take any of them.
 
 An unchanged tree costs two fstatat for each name and yields nothing; memory
@@ -165,7 +165,7 @@ class Walker:
         """The same, with findings and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
-            BuildReport().take(self._installer)  # what was noted before the fork is told by the parent
+            BuildReport().take(self._installer)  # the parent reports what was noted before the fork
         return Walker(self._root, self._tree, self._comparer, self._installer, journal)
 
     def finish(self) -> BuildReport:
@@ -262,7 +262,7 @@ class Walker:
     # -- a directory that is there -------------------------------------------------
 
     def _existing(self, path: bytes, want: DesiredDir, fd: int) -> list[Task]:
-        """Compare a directory with what is wanted and mend it; closes `fd`."""
+        """Compare a directory with the desired one and repair it; closes `fd`."""
         recorded = self._comparer.as_recorded(path, want, fd)
         if recorded is not None:
             os.close(fd)
@@ -363,7 +363,7 @@ class Walker:
         self.findings.stats.counts["sockets"] += listing.sockets
 
     def _note_fresh(self, fresh: NewDirectoryPlan, listing: DirListing) -> None:
-        """Count what the short way decided, and tell the journal before it comes true."""
+        """Count the plan of the fast path, and write it to the journal before it is carried out."""
         self.findings.count_fresh(fresh)
         self.findings.stats.counts["sockets"] += listing.sockets
         self.findings.linked += fresh.linked
@@ -371,7 +371,7 @@ class Walker:
             self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
 
     def _note(self, path: bytes, plan: DirectoryPlan, listing: DirListing) -> None:
-        """Count what was decided, and tell the journal before it comes true."""
+        """Count the plan, and write it to the journal before it is carried out."""
         findings = self.findings
         for operation in plan.operations:
             if operation.action != CLEAR:

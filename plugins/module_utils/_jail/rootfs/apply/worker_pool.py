@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Share the tasks of a walk among processes.
 
-Workers are forked; each takes tasks from its own heap, the largest first, and
-gives half of it away when another one is idle. The parent only passes tasks
+Workers are forked. Each takes tasks from its own queue, the largest first, and
+gives half of them away when another one is idle. The parent only passes tasks
 on, so it costs nothing while all are busy. Workers make plain system calls and
 nothing else: after a fork, macOS forbids Directory Services and XPC.
 

@@ -33,7 +33,7 @@ class Configuration:
         fd: int | None,
         plan: DirectoryPlan,
     ) -> str:
-        """Decide what can be decided here; what is to be mended is returned, in a few words."""
+        """Decide from names and the record alone; return what is to be repaired, in a few words."""
         path = directory + b"/" + name if directory else name
         former = self._known.lines(directory, name)
         line = _line(name, want, former)

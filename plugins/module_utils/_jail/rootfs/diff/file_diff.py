@@ -43,7 +43,7 @@ def metadata(status: Any, have: os.stat_result) -> str:
 
 
 def can_fix_in_place(want: DesiredFile, have: os.stat_result, why: str, began: int) -> bool:
-    """Whether a file may be mended in place.
+    """Whether a file may be repaired in place.
 
     Its contents must be as wanted, as far as can be told, and it must have no
     other name: one could be outside the jail. Nor may it have changed since the

@@ -37,16 +37,16 @@ class FileOwnership:
         self.where = where
         """The path of the jail on the host, for messages."""
         self.moving_away = frozenset(moving_away)
-        """For check mode: what would have been moved away before."""
+        """For check mode: paths that a real run would have moved away before."""
         self.just_created = frozenset(just_created)
         """Directories that this run made for its marker."""
         self.snapshot: SealedSnapshot | None = None
-        """What of the source is as it was when the record was written; None: nothing of it."""
+        """The part of the source that is sealed since the record was written; None: the source is not sealed."""
         self.source_dev = -1
-        """The device of what is sealed."""
+        """The device of the sealed volume."""
         self._unread = int(CONFIGURATION_BYTES)
         self.began = time.time_ns()
-        """When the run began: what it has done itself is newer."""
+        """When the run began: its own changes are newer."""
         self._configuration = () if all_system else (*CONFIGURATION, *configuration)
         self._special = (*self._configuration, *mounts, *moving_away)
 

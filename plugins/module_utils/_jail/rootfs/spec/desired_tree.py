@@ -77,10 +77,10 @@ class DesiredDir:
     ) -> None:
         self.status = status
         self.sources = sources
-        """The directories of the source that it is made of."""
-        # status is None while nothing but the record was asked about it: list() finds out
+        """The directories of the source whose contents it gets."""
+        # status is None until list() reads the source: the record alone has no status
         self.is_merged = is_merged
-        """Whether entries want something in it besides."""
+        """Whether entries add something to it."""
         self.plain_nodes = plain_nodes
         """Whether it is the /dev of a jail, on which devfs or something else is mounted."""
 

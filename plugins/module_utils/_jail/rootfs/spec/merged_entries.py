@@ -22,7 +22,7 @@ from .source_tree import Match, Source
 
 
 class MergedEntry:
-    """One path of the jail that entries or the layout speak of."""
+    """A path of the jail that entries or the layout name."""
 
     __slots__ = ("children", "sources", "file", "fixed", "target", "origin")
 

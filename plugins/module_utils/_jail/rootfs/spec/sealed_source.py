@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which part of a source cannot have changed since the last run.
+"""The part of a source that cannot have changed since the last run.
 
 macOS starts from a sealed snapshot of its System volume: as long as it is the
 same snapshot, no file in it is another one. What is reached through a firmlink
@@ -26,12 +26,12 @@ DISKUTIL = "/usr/sbin/diskutil"
 
 
 class SealedSnapshot:
-    """An identity, and what it says nothing about."""
+    """The identity of a sealed snapshot, and the paths that are not part of it."""
 
     def __init__(self, identity: str, exposed: Iterable[bytes] = ()) -> None:
         self.identity = identity
         self.unsealed_paths = frozenset(exposed)
-        """Paths of the source that lie elsewhere, with all below them."""
+        """Paths of the source on other volumes, with all below them."""
         self._exposed = tuple(path + b"/" for path in self.unsealed_paths)
 
     def is_sealed(self, path: bytes) -> bool:
@@ -45,7 +45,7 @@ class SealedSnapshot:
 
 
 def sealed_snapshot(source: Source) -> SealedSnapshot | None:
-    """The seal of a source, None when it has none.
+    """The sealed snapshot of a source; None when the source is not sealed.
 
     Keys as published of diskutil info -plist (docs/macos.md); `Sealed` is a text there.
     """

@@ -120,7 +120,7 @@ class Darwin(Backend):
         return refusing is None or self.volume(source).number not in refusing
 
     def _clone(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
-        """Try; st_dev cannot tell whether it will work."""
+        """Try; st_dev does not say whether it will work."""
         how = CLONE_NOFOLLOW | (CLONE_ACL if self._acl_is_cloned else 0)
         try:
             self._call("fclonefileat", source, dir_fd, name, ctypes.c_uint32(how))

@@ -247,7 +247,7 @@ def test_the_other_process_may_always_be_ahead(
     away = descent.OPEN + 2
     bottom = source.joinpath("usr", *"d" * (4 * away))
     bottom.mkdir(parents=True)
-    for path in (bottom, *bottom.parents[: 4 * away - 1]):
+    for path in (bottom, *list(bottom.parents)[: 4 * away - 1]):
         (path / "file").touch()
     make("/usr/")
     top, remove, times = place / "jail/usr", at.remove, list[Path]()

@@ -27,12 +27,12 @@ from ..system.open_directories import OpenDirectories
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from .content import is_portable
-from .entry_names import fault_of_entry
+from .entry_names import error_in_entry
 from .left_out import LeftOut
 from .unpacking import Entry, Unpacked
 
 TEMPORARY = b"entry"
-NEW = frozenset(("directory", "file", "symlink"))
+CREATED_IN_PLACE = frozenset(("directory", "file", "symlink"))
 """What is made in its place where nothing is."""
 
 
@@ -41,29 +41,29 @@ class Applier:
 
     def __init__(self, root: Root) -> None:
         self._root, self._backend = root, backend()
-        self._stage = root.open_dir(STAGING)
+        self._staging = root.open_dir(STAGING)
         self._umask = os.umask(0)
-        self._opened = IMPLIED.st_mode & 0o7777
-        self._way = OpenDirectories(root)
+        self._final_mode = IMPLIED.st_mode & 0o7777
+        self._directories = OpenDirectories(root)
         self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
-        self._way.leave()
+        self._directories.leave()
         os.umask(self._umask)
-        os.close(self._stage)
+        os.close(self._staging)
 
     def _enter(self, parent: bytes) -> int:
         """A directory, which is made when it is not there, and kept open: what lies in it follows."""
         try:
-            return self._way.enter(parent)
+            return self._directories.enter(parent)
         except FileNotFoundError:
             self._imply(parent)
-            return self._way.enter(parent)
+            return self._directories.enter(parent)
 
     def hide(self, entry: Entry) -> None:
         """Remove what a whiteout hides of the layers below its own."""
         _refuse(entry)
-        self._way.leave()
+        self._directories.leave()
         path = entry.path
         if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
             return  # a killed run had put something else there
@@ -93,10 +93,10 @@ class Applier:
         if entry.path:
             self._put(entry, stream)
 
-    def close_to_others(self, new: bool) -> None:
+    def lock_out_others(self, new: bool) -> None:
         """Let nobody but root into the jail. A directory that is not new gets its mode back in the end."""
         if not new:
-            self._opened = stat.S_IMODE(self._root.status().st_mode)
+            self._final_mode = stat.S_IMODE(self._root.status().st_mode)
         try:
             at.set_mode(self._root.fd, 0o700)
         except OSError as exc:
@@ -108,7 +108,7 @@ class Applier:
             if top:
                 self._directory(b"", top)
             elif closed:
-                at.set_mode(self._root.fd, self._opened)
+                at.set_mode(self._root.fd, self._final_mode)
         except OSError as exc:
             raise failed("set the mode of", self._root.path, exc) from exc
 
@@ -116,7 +116,7 @@ class Applier:
         path, kind = entry.path, entry.kind
         parent, _slash, name = path.rpartition(b"/")
         try:
-            if kind in NEW:
+            if kind in CREATED_IN_PLACE:
                 try:
                     fd = self._enter(parent)
                     if kind == "file":
@@ -128,7 +128,7 @@ class Applier:
                     return
                 except (FileExistsError, FileNotFoundError):
                     pass  # what is there makes way; a directory that went is looked for again
-            self._way.leave()
+            self._directories.leave()
             self._replace(entry, stream)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
@@ -137,7 +137,7 @@ class Applier:
 
     def _new_directory(self, entry: Entry, parent: int, name: bytes) -> None:
         fd = at.make_dir(name, parent)
-        self._way.add(entry.path, fd)
+        self._directories.add(entry.path, fd)
         self._set_xattrs(fd, entry)
         self._backend.apply_metadata(fd, _guarded(entry), times=False)
 
@@ -153,7 +153,7 @@ class Applier:
         if entry.kind == "directory":
             self._directory(path, entry)
             return
-        at.remove(TEMPORARY, self._stage)
+        at.remove(TEMPORARY, self._staging)
         self._make(entry, stream)
         there = self._root.lstat(path)
         if there is not None and stat.S_ISDIR(there.st_mode):
@@ -161,7 +161,7 @@ class Applier:
         with self._root.holder(path) as (fd, name):
             if entry.kind == "hardlink":
                 at.remove(name, fd)  # rename(2) does nothing when that is the same file already
-            at.rename(TEMPORARY, self._stage, name, fd)
+            at.rename(TEMPORARY, self._staging, name, fd)
 
     def _imply(self, parent: bytes) -> None:
         """See that a directory is there; archives need not name every one of them."""
@@ -189,15 +189,15 @@ class Applier:
         """Make it in the stage."""
         if entry.kind == "hardlink":
             with self._root.holder(entry.first) as (fd, name):
-                at.make_another_name(name, fd, TEMPORARY, self._stage)
+                at.make_another_name(name, fd, TEMPORARY, self._staging)
         elif entry.kind == "symlink":
-            at.make_symlink(entry.link, TEMPORARY, self._stage)
-            self._backend.apply_symlink_metadata(self._stage, TEMPORARY, entry)
+            at.make_symlink(entry.link, TEMPORARY, self._staging)
+            self._backend.apply_symlink_metadata(self._staging, TEMPORARY, entry)
         elif entry.kind == "device":
-            self._backend.make_node(self._stage, TEMPORARY, entry.st_mode, os.lstat(b"/" + entry.path).st_rdev)
-            self._backend.apply_metadata_by_name(self._stage, TEMPORARY, entry)
+            self._backend.make_node(self._staging, TEMPORARY, entry.st_mode, os.lstat(b"/" + entry.path).st_rdev)
+            self._backend.apply_metadata_by_name(self._staging, TEMPORARY, entry)
         else:
-            self._file(entry, stream, TEMPORARY, self._stage)
+            self._file(entry, stream, TEMPORARY, self._staging)
 
     def _file(self, entry: Entry, stream: Unpacked, name: bytes, dir_fd: int) -> None:
         fd = at.open_new(name, dir_fd)
@@ -225,6 +225,6 @@ def _guarded(entry: Entry) -> Entry:
 
 def _refuse(entry: Entry) -> None:
     """The image was inspected before; a layer that has become another one since stops here."""
-    wrong = fault_of_entry(entry)
+    wrong = error_in_entry(entry)
     if wrong:
         raise InputError(f"refusing a layer of the image: '{show(entry.raw)}' in it {wrong}")

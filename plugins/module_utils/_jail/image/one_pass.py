@@ -5,10 +5,10 @@
 
 Each entry is inspected before it is put into the jail, which only root can
 enter meanwhile; the digests come last. Whatever is wrong with an image, the
-jail is taken back, and the image is inspected on its own, which says what it
-is. So nothing is accepted here that the inspection refuses, but some of what
-it accepts is given up: what a whiteout hides that comes behind entries of its
-own layer at the same place, and what takes more than half of the room.
+jail is removed, and the image is inspected without unpacking it, which names
+the error. So this accepts nothing that the inspection refuses. It gives up on
+some images that the inspection accepts: with a whiteout behind entries of its
+own layer at the same path, or larger than half of the free space.
 
 Memory: as the inspection.
 """
@@ -41,13 +41,13 @@ class OnePassInspection(Inspection):
         self._number = 0
 
     def add_layer(self, layer: Layer) -> None:
-        """Put the next layer upon the others; InputError, SpaceError or GivenUpError at an entry that is wrong."""
+        """Put the next layer upon the others; InputError, SpaceError or OnePassError at an entry that is wrong."""
         self._number += 1
         self._touched = {}
         self._merged.begin_layer()
         self.inspect((layer,))
 
-    def _other(self, entry: Entry, stream: Unpacked) -> None:
+    def _add_entry(self, entry: Entry, stream: Unpacked) -> None:
         path, first = entry.path, entry.first if entry.kind == "hardlink" else b""
         self._place(path, entry.kind, first)
         if self._number > 1:
@@ -64,7 +64,7 @@ class OnePassInspection(Inspection):
                 break
             self._touched[hash(key)] = True
 
-    def _whiteout(self, entry: Entry) -> None:
+    def _add_whiteout(self, entry: Entry) -> None:
         opaque = entry.kind == "opaque"
         self._whiteouts.append(entry)
         if self._number > 1 and self._merged.hide(entry.path, opaque):
@@ -79,4 +79,4 @@ class OnePassInspection(Inspection):
     def _count(self, count: int) -> None:
         super()._count(count)
         if self.bytes > self._free // 2:
-            raise OnePassError("it takes more than half of the room that there is")
+            raise OnePassError("it takes more than half of the free space")

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs that carry images, skopeo or crane, whichever a Mac has: how each is called.
+"""The programs that transfer images, skopeo or crane, whichever a Mac has: how each is called.
 
-Both send only layers that the other side lacks, verify digests, and are given
-a layout that holds one image. Of layers to be fetched, skopeo asks for those
+Both send only layers that the other side lacks, verify digests, and get a
+layout that holds one image. Of layers to be fetched, skopeo asks for those
 that are missing; crane asks for all, and hangs up on those that are there.
 """
 
@@ -20,7 +20,7 @@ from ..macos import third_party
 
 PLACES = (third_party.OWN, *third_party.HOMEBREW, "/usr/bin")
 TAG = "image"
-"""What the one image in a layout that is carried is called."""
+"""The name of the one image in the layout that the program gets."""
 
 
 class Command(NamedTuple):
@@ -28,15 +28,15 @@ class Command(NamedTuple):
 
     words: list[str]
     settings: dict[str, str] | None = None
-    """Environment variables besides those that are there."""
+    """Further environment variables."""
 
 
 class Tool:
-    """What both have in common."""
+    """The interface of both."""
 
     name = ""
     lacks = re.compile("")
-    """What it says of an image that the registry answers it has not: all that comes before the answer is matched, too.
+    """Its message for an image that the registry does not have, matched from the start of the line.
 
     A reference holds neither spaces nor quotes, so that nothing of it can pass for an answer.
     """

@@ -54,13 +54,13 @@ def _transfer(params: dict[str, Any], check: bool) -> Result:
 
 def _refuse_wrong(params: dict[str, Any]) -> None:
     if not NAME.fullmatch(params["name"]):
-        raise InputError(f"name '{show(params['name'])}' cannot be the name of an image: give one such as latest")
+        raise InputError(f"name '{show(params['name'])}' is not a valid name for an image: give one such as latest")
     if params["reference"] and ":" in params["layout"]:
         raise InputError(f"{show(params['layout'])} holds a colon, which skopeo takes for the end of the path")
     if params["state"] == "present" and params["archive"] and params["reference"]:
         raise InputError("archive and reference each say where the image is: give one of them")
     if params["state"] == "exported" and params["archive"]:
-        archive.refuse_others(params["archive"])
+        archive.refuse_non_file(params["archive"])
 
 
 def _registry(params: dict[str, Any]) -> Registry | None:
@@ -87,7 +87,7 @@ def _write_archive(result: Result, params: dict[str, Any], check: bool) -> None:
 def _read_archive(params: dict[str, Any], check: bool) -> Result:
     """Nothing but the index is read for a jail that is made of what the archive has."""
     place = params["jail"], params["layout"], params["name"]
-    digest = archive.entry(params["archive"], params["name"]).digest
+    digest = archive.find_image(params["archive"], params["name"]).digest
     target = target_path(params["jail"], params["beside"], digest)
     values = {"digest": digest, "path": target}
     if has_image(target, digest):

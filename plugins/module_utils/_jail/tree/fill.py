@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put a whole tree into a jail, once.
 
-From then on it belongs to who works in the jail: it is not recorded, never
+From then on it belongs to the users of the jail: it is not recorded, never
 compared, restored or pruned. It is made in the stage and renamed into place
-when it is complete, so that it is there whole, or not at all.
+when it is complete, so the jail has all of it or nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def ensure(
     check: bool,
     progress_file: str | None = None,
 ) -> Result:
-    """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
+    """Fill `dest` from `src` unless it is filled. All checks of the source come before any change."""
     with progress.reporting(progress_file):
         return _ensure(jail, dest, src, owner, group, holds, check)
 
@@ -115,7 +115,7 @@ def _is_filled(jail: Jail, path: bytes, required: bytes) -> bool:
     if status is None:
         return False
     if not stat.S_ISDIR(status.st_mode):
-        raise InputError(f"cannot fill {where}: it is there and no directory: remove it first")
+        raise InputError(f"cannot fill {where}: it is not a directory: remove it first")
     with jail.root.directory(path) as fd:
         names = sorted(at.names(fd))
     if not names or not required or jail.root.lstat(path + b"/" + required) is not None:
@@ -130,7 +130,7 @@ def _open_source(src: str, jail: bytes, path: bytes, required: bytes, given_away
     if not os.path.lexists(real):
         raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
     if (jail + b"/").startswith(real.rstrip(b"/") + b"/") or (real + b"/").startswith(jail + b"/"):
-        raise InputError(f"{src} and the jail {show(jail)} lie one in the other: choose a source outside of it")
+        raise InputError(f"{src} and the jail {show(jail)} overlap: choose a source outside of the jail")
     source: TreeSource
     if os.path.isdir(real):
         source = DirectorySource(real, given_away)

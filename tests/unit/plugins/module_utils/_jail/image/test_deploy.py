@@ -111,7 +111,7 @@ def test_only_one_jail_of_another_image_or_none(image: Path, place: Path, make_j
         unpacked(place, "jail")
     (place / "jail/opt/homebrew/bin/new").touch()
     export(str(place / "jail"), str(place / "image"), "latest", Settings(), False)
-    with pytest.raises(InputError, match=r"is there and of the image sha256:.* exchange the two"):
+    with pytest.raises(InputError, match=r"is there and of the image sha256:.* swap the two"):
         unpacked(place)
 
 

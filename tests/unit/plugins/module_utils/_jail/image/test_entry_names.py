@@ -129,7 +129,7 @@ def test_a_whiteout_in_any_spelling_makes_room_for_another(folded: Path) -> None
 
 def test_a_link_in_another_spelling_is_not_gone_through(folded: Path) -> None:
     put(folded, archive(member("a", tarfile.SYMTYPE, "/etc"), member("A/passwd", data=b"x")))
-    with pytest.raises(InputError, match="lies below A, which is no directory"):
+    with pytest.raises(InputError, match="lies below A, which is not a directory"):
         unpacked(folded)
 
 

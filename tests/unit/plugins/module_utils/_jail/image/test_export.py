@@ -309,14 +309,14 @@ def test_refusals(make_jail: Make, place: Path) -> None:
     (place / "file").touch()
     cases = {
         place / "full": "holds file and no OCI image layout",
-        place / "file": "is no directory",
+        place / "file": "is not a directory",
         jail / "image": "lies in the jail",
     }
     for layout, message in cases.items():
         for check in (True, False):
             with pytest.raises(InputError, match=message):
                 made(jail, layout, check)
-    with pytest.raises(InputError, match="cannot be the name of a variable"):
+    with pytest.raises(InputError, match="is not a valid name for a variable"):
         made(jail, place / "image", env={"A=B": "1"})
     (jail / "System/Library/CoreServices/SystemVersion.plist").unlink()
     with pytest.raises(InputError, match="holds no macOS"):

@@ -45,7 +45,7 @@ def ask(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 def test_the_next_run_removes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lent = place / "lent"
-    monkeypatch.setattr(transport, "PLACE", os.fsencode(lent))
+    monkeypatch.setattr(transport, "TOOL_DIRECTORIES", os.fsencode(lent))
     running = start(lambda: ask(place, monkeypatch, WAITING))
     until(lambda: (place / "calls").exists() and (place / "calls").read_text())
     os.killpg(running, signal.SIGKILL)

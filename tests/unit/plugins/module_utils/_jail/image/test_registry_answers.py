@@ -46,7 +46,7 @@ def tool(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f'#!/bin/sh\nexport LD_LIBRARY_PATH={library}\nexec {program("skopeo")} --insecure-policy "$@"\n'
     )
     wrapper.chmod(0o755)
-    monkeypatch.setattr(transport, "PLACE", os.fsencode(place / "scratch"))
+    monkeypatch.setattr(transport, "TOOL_DIRECTORIES", os.fsencode(place / "scratch"))
     monkeypatch.setattr(transport, "PAUSE", 0.01)
     monkeypatch.setattr(tools, "PLACES", (str(place / "bin"),))
     monkeypatch.setenv("HOME", str(place))

@@ -44,7 +44,7 @@ def tool(place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRe
         folder.chmod(0o755)
     (place / "calls").touch()
     (place / "calls").chmod(0o666)
-    monkeypatch.setattr(transport, "PLACE", os.fsencode(place / "scratch"))
+    monkeypatch.setattr(transport, "TOOL_DIRECTORIES", os.fsencode(place / "scratch"))
     name = str(request.param)
     if name == "crane" and not shutil.which("crane"):
         pytest.skip("crane is not here, and no package that tests could install has it")
@@ -129,13 +129,13 @@ def test_what_could_not_be_removed_goes_when_there_is_nothing_to_fetch(
     original = run_directories._remove
 
     def fail(root: Root, name: bytes, warnings: list[str]) -> None:
-        if not root.path.endswith(transport.LENT):
+        if not root.path.endswith(transport.TOOL_LAYOUT):
             original(root, name, warnings)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_directories, "_remove", fail)
         assert pull(place, reference).changed
-    (lent,) = place.rglob(os.fsdecode(transport.LENT))
+    (lent,) = place.rglob(os.fsdecode(transport.TOOL_LAYOUT))
     before = sorted(lent.rglob("*"))
     assert not pull(place, reference, check=True).changed
     assert sorted(lent.rglob("*")) == before
@@ -209,7 +209,7 @@ def test_refusals(make_jail: Make, place: Path, served: Registry, monkeypatch: p
     for wrong in ("dev", "--help", "registry.example.com/UPPER", "host/a b", "host/../x"):
         with pytest.raises(InputError, match="names no image in a registry"):
             push(place, wrong)
-    with pytest.raises(InputError, match="cannot be the name of an image"):
+    with pytest.raises(InputError, match="is not a valid name for an image"):
         push(place, f"{served.host}/a:1", name="a:b")
     monkeypatch.setattr(tools, "PLACES", (str(place),))
     with pytest.raises(InputError, match=r"there is neither skopeo nor crane in .*brew install skopeo"):
@@ -234,7 +234,7 @@ def test_a_deployment_is_beside_the_jail_in_use(make_jail: Make, place: Path, se
     assert (place / "next.new/opt/homebrew/bin/tmux").read_text() == "3"
     shutil.rmtree(beside)
     make_jail("next.new")
-    with pytest.raises(InputError, match="was not made of an image: see to what is in it"):
+    with pytest.raises(InputError, match="was not made of an image: save what you need of it"):
         pull(place, reference, beside=beside)
 
 
@@ -321,7 +321,7 @@ def test_what_a_program_made_cannot_be_changed_later(
         (["evil-r.example", "r.example.evil", "x"], "r.example", []),
     ],
 )  # fmt: skip
-def test_only_the_login_of_the_registry_is_lent(
+def test_only_the_login_of_the_registry_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: list[str], registry: str, given: list[str]
 ) -> None:
     file = tmp_path / ".docker/config.json"
@@ -334,7 +334,7 @@ def test_only_the_login_of_the_registry_is_lent(
         monkeypatch.delenv(name, raising=False)
     assert json.loads(logins.of_root(registry) or b"") == wanted
     file.write_text("[]")
-    with pytest.raises(InputError, match="it is no login file"):
+    with pytest.raises(InputError, match="it is not a login file"):
         logins.of_file(registry, str(file))
     file.unlink()
     assert logins.of_root(registry) is None

@@ -28,8 +28,8 @@ from ..system.platform.current import backend
 from ..system.rooted import Root
 from .content import is_portable
 from .entry_names import error_in_entry
+from .layer_reader import Entry, LayerReader
 from .left_out import LeftOut
-from .unpacking import Entry, Unpacked
 
 TEMPORARY = b"entry"
 CREATED_IN_PLACE = frozenset(("directory", "file", "symlink"))
@@ -82,13 +82,13 @@ class Applier:
                 return False
         return True
 
-    def apply(self, found: Iterable[Entry], stream: Unpacked) -> None:
+    def apply(self, found: Iterable[Entry], stream: LayerReader) -> None:
         for entry in found:
             if entry.kind not in ("whiteout", "opaque"):
                 _refuse(entry)
                 self.put(entry, stream)
 
-    def put(self, entry: Entry, stream: Unpacked) -> None:
+    def put(self, entry: Entry, stream: LayerReader) -> None:
         """One that was inspected, with its contents. What is said of the top waits for `finish`."""
         if entry.path:
             self._put(entry, stream)
@@ -112,7 +112,7 @@ class Applier:
         except OSError as exc:
             raise failed("set the mode of", self._root.path, exc) from exc
 
-    def _put(self, entry: Entry, stream: Unpacked) -> None:
+    def _put(self, entry: Entry, stream: LayerReader) -> None:
         path, kind = entry.path, entry.kind
         parent, _slash, name = path.rpartition(b"/")
         try:
@@ -147,7 +147,7 @@ class Applier:
 
     # -- what may be in the way of -----------------------------------------------------
 
-    def _replace(self, entry: Entry, stream: Unpacked) -> None:
+    def _replace(self, entry: Entry, stream: LayerReader) -> None:
         path = entry.path
         self._imply(os.path.dirname(path))
         if entry.kind == "directory":
@@ -185,7 +185,7 @@ class Applier:
             self._set_xattrs(fd, entry)
             self._backend.apply_metadata(fd, entry, times=False)
 
-    def _make(self, entry: Entry, stream: Unpacked) -> None:
+    def _make(self, entry: Entry, stream: LayerReader) -> None:
         """Make it in the stage."""
         if entry.kind == "hardlink":
             with self._root.holder(entry.first) as (fd, name):
@@ -199,7 +199,7 @@ class Applier:
         else:
             self._file(entry, stream, TEMPORARY, self._staging)
 
-    def _file(self, entry: Entry, stream: Unpacked, name: bytes, dir_fd: int) -> None:
+    def _file(self, entry: Entry, stream: LayerReader, name: bytes, dir_fd: int) -> None:
         fd = at.open_new(name, dir_fd)
         try:
             for data in stream.contents(entry.size):

@@ -18,7 +18,7 @@ import stat
 
 from ..sizes import group_of
 from ..system.platform.base import is_of_the_mac
-from .unpacking import WHITEOUT
+from .layer_reader import WHITEOUT
 
 LAYERS = ("shared cache", "system", "Command Line Tools", "Homebrew", "rest")
 LAYER_OF = {"shared_cache": 0, "frameworks": 1, "system": 1, "clt": 2, "homebrew": 3}

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from ..protected import guards_state, is_state, leads_to_state
 from ..tar.names import error_in_name, plain_name
-from .unpacking import WHITEOUT, Entry
+from .layer_reader import WHITEOUT, Entry
 
 
 def error_in_entry(entry: Entry) -> str:

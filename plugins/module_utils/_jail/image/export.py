@@ -25,8 +25,8 @@ from ..system.lock import locked_directory
 from . import config as configs
 from .blocks import Blocks, PreviousBlocks
 from .config import Layer, Settings
-from .layer import LayerWriter
 from .layer_cache import LayerCache
+from .layer_writer import LayerWriter
 from .layout import CONFIG_TYPE, MANIFEST_TYPE, Descriptor, Layout, encode, open_layout
 from .packing import DENSEST, SMALL, TRAILER, Gzip
 from .scan import LayerPlan, Scan

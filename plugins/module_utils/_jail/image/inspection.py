@@ -35,10 +35,10 @@ from ..system.volume_names import names_at
 from ..tar.names import MAX_PATH, climbs, error_in_name, plain_name
 from .config import Layer
 from .entry_names import error_in_entry
+from .layer_reader import Entry, LayerReader, PlainReader, entries
 from .layout import Descriptor, Layout
 from .merging import MergedTree
-from .unpacking import Entry, PlainTar, Unpacked, entries
-from .zstd import MEDIA_TYPE, UnpackedZstd
+from .zstd import MEDIA_TYPE, ZstdReader
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
 """The devices that a jail may have; they get the device numbers of the Mac's own."""
@@ -47,23 +47,23 @@ CHECKED_KINDS = frozenset(("other", "device", "symlink"))
 LONGEST_XATTR = 127
 """XATTR_MAXNAMELEN of macOS."""
 
-READERS: dict[str, type[Unpacked]] = {
-    "application/vnd.oci.image.layer.v1.tar": PlainTar,
-    "application/vnd.oci.image.layer.v1.tar+gzip": Unpacked,
-    MEDIA_TYPE: UnpackedZstd,
-    "application/vnd.docker.image.rootfs.diff.tar": PlainTar,
-    "application/vnd.docker.image.rootfs.diff.tar.gzip": Unpacked,
-    "application/vnd.docker.image.rootfs.diff.tar.zstd": UnpackedZstd,
+READERS: dict[str, type[LayerReader]] = {
+    "application/vnd.oci.image.layer.v1.tar": PlainReader,
+    "application/vnd.oci.image.layer.v1.tar+gzip": LayerReader,
+    MEDIA_TYPE: ZstdReader,
+    "application/vnd.docker.image.rootfs.diff.tar": PlainReader,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": LayerReader,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": ZstdReader,
 }
 """The types of layers that are read."""
 
 
-def open_layer(file: BinaryIO, blob: Descriptor, where: str) -> Unpacked:
+def open_layer(file: BinaryIO, blob: Descriptor, where: str) -> LayerReader:
     """The tar stream of a layer, whichever way it is packed."""
     return READERS[blob.media_type](file, blob.size, where)
 
 
-def verify_digests(stream: Unpacked, layer: Layer, where: str) -> None:
+def verify_digests(stream: LayerReader, layer: Layer, where: str) -> None:
     """Read the rest of a layer; InputError when it is not what its digests say."""
     if stream.digests() != (layer.diff_id, layer.blob.digest):
         raise InputError(f"{where} is not what its digest says: it was damaged or exchanged")
@@ -148,7 +148,7 @@ class Inspection:
                 f"{show(self._target)}, and one of the two would be lost: unpack it on a volume that tells them apart"
             )
 
-    def _inspect_entry(self, entry: Entry, stream: Unpacked) -> None:
+    def _inspect_entry(self, entry: Entry, stream: LayerReader) -> None:
         self._entries += 1
         if self._entries > IMAGE_ENTRIES:
             self._refuse_too_many()
@@ -172,7 +172,7 @@ class Inspection:
     def _add_whiteout(self, entry: Entry) -> None:
         self._whiteouts.append(entry)
 
-    def _add_entry(self, entry: Entry, _stream: Unpacked) -> None:
+    def _add_entry(self, entry: Entry, _stream: LayerReader) -> None:
         self._entries_of_layer.append((entry.path, entry.kind, entry.first if entry.kind == "hardlink" else b""))
 
     def _count(self, count: int) -> None:

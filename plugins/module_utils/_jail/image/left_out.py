@@ -14,7 +14,7 @@ from ..errors import show
 from ..protected import is_state, leads_to_state
 from ..tar.names import MAX_PATH
 from .inspection import Inspection
-from .unpacking import WHITEOUT, Entry, path_of
+from .layer_reader import WHITEOUT, Entry, path_of
 
 MAX_NAMED = 10
 """How many paths are named; the others are only counted."""

@@ -19,8 +19,8 @@ from ..errors import JailError
 from .applying import Applier
 from .config import Layer
 from .inspection import Inspection
+from .layer_reader import Entry, LayerReader
 from .layout import Layout
-from .unpacking import Entry, Unpacked
 
 
 class OnePassError(JailError):
@@ -47,7 +47,7 @@ class OnePassInspection(Inspection):
         self._merged.begin_layer()
         self.inspect((layer,))
 
-    def _add_entry(self, entry: Entry, stream: Unpacked) -> None:
+    def _add_entry(self, entry: Entry, stream: LayerReader) -> None:
         path, first = entry.path, entry.first if entry.kind == "hardlink" else b""
         self._place(path, entry.kind, first)
         if self._number > 1:

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy, inspection, unpacking
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, inspection, layer_reader, unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from containers import contents
 from foreign_images import archive, member, put
 
-from .test_deploy import STATE, marker, unpacked
+from .test_unpack import STATE, marker, unpacked
 
 LOOP = [
     member("a", tarfile.SYMTYPE, "/etc"),
@@ -79,7 +79,7 @@ def test_hostile_archives(place: Path, what: str) -> None:
 
 @pytest.mark.parametrize("hostile", ["zeros", "header", "inside", "time", "negative", "no tar", "no gzip", "nothing"])
 def test_bombs_and_rubbish(place: Path, hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "EXPANSION_FREE", 1 << 20)
+    monkeypatch.setattr(layer_reader, "EXPANSION_FREE", 1 << 20)
     header = tarfile.TarInfo("a")
     header.type, header.size = b"x", 1 << 40
     data = {
@@ -117,7 +117,7 @@ def test_directories_without_end_that_entries_only_imply(
     put(place, archive(*(member(f"{number}/" + "x/" * 9) for number in range(4))))
     where = (request.getfixturevalue("folded") if volume == "folding" else place) / "new"
     with pytest.raises(InputError, match="it has more than 30 entries, which is the limit: of a test"):
-        deploy.deploy(str(where), str(place / "image"), "latest", False)
+        unpack.unpack(str(where), str(place / "image"), "latest", False)
     assert not where.exists()
 
 

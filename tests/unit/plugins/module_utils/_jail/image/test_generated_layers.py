@@ -23,7 +23,7 @@ from typing import Any
 import layer_oracle
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Layer, manifest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import (
     CONFIG_TYPE,
@@ -164,7 +164,7 @@ def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> laye
     put(layout, made, for_umoci=False)
 
     def unpack(check: bool) -> None:
-        deploy.deploy(str(jail), str(layout), "latest", check)
+        unpack.unpack(str(jail), str(layout), "latest", check)
 
     try:
         foretold = _told(lambda: unpack(check=True))

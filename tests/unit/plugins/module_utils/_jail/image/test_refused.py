@@ -15,7 +15,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system import ho
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import linux
 from foreign_images import Members, archive, member, put
 
-from .test_deploy import unpacked
+from .test_unpack import unpacked
 
 ATTRIBUTES = {"user.good": "1", "nobodys.space": "1", "user.large": "x" * 70_000, "user.block": "x" * 10_000}
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy, zstd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, unpack, zstd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Settings
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
@@ -35,7 +35,7 @@ LEFT_OUT = (*EMPTIED, "private/etc/fifo", "private/etc/socket", "Users/admin/._"
 
 
 def unpacked(place: Path, name: str = "new", check: bool = False, image: str = "latest") -> Result:
-    return deploy.deploy(str(place / name), str(place / "image"), image, check)
+    return unpack.unpack(str(place / name), str(place / "image"), image, check)
 
 
 def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(image: Path, place: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
     zeros = subprocess.run(["zstd", "-c", "-19"], input=bytes(200 << 20), check=True, capture_output=True).stdout
     with (
         pytest.raises(InputError, match="it expands to more than 120 times its size"),
-        closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
+        closing(zstd.ZstdReader(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
     ):
         stream.digests()
 

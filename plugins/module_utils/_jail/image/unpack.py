@@ -36,10 +36,10 @@ from . import platforms
 from .applying import Applier
 from .config import Layer
 from .inspection import READERS, Inspection, open_layer, verify_digests
+from .layer_reader import entries
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
 from .one_pass import OnePassError, OnePassInspection
-from .unpacking import entries
-from .zstd import UnpackedZstd
+from .zstd import ZstdReader
 
 NO_IMAGE = "not made of an image"
 
@@ -52,7 +52,7 @@ class Image(NamedTuple):
     layers: Sequence[Layer]
 
 
-def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | None = None) -> Result:
+def unpack(path: str, layout: str, name: str, check: bool, staging_path: str | None = None) -> Result:
     """Make the jail at `path` out of an image; nothing changes when it is made of that image already.
 
     With `staging_path`, a jail of something else stays, and the new one is made there.
@@ -65,7 +65,7 @@ def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | N
         place = target_path(path, staging_path, image.digest)
         values["path"], real = place, jails.jail_path(place)
         previous = place == staging_path and _is_previous(place, image.digest)
-        if not previous and _is_deployed(real, image, place):
+        if not previous and _is_unpacked(real, image, place):
             if not check:
                 _clean_staging(place)
             return Result(False, values, [], warnings)
@@ -74,7 +74,7 @@ def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | N
             inspection = _inspect(real, image, store)
         else:
             with closing(BuildLock(f"unpack {show(real)}")) as build_lock:
-                inspection = _deploy(real, image, store, build_lock, place if previous else None)
+                inspection = _unpack(real, image, store, build_lock, place if previous else None)
                 warnings += [*inspection.warnings, *build_lock.remarks]
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
@@ -170,7 +170,7 @@ def _release(path: str | bytes) -> Release | None:
 # -- the jail ---------------------------------------------------------------------
 
 
-def _is_deployed(real: bytes, image: Image, path: str) -> bool:
+def _is_unpacked(real: bytes, image: Image, path: str) -> bool:
     """Whether the jail is made of this image; False for one to start or to finish, InputError for any other."""
     if jails.is_empty(real):
         return False
@@ -192,15 +192,15 @@ def _is_new(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _deploy(real: bytes, image: Image, store: Layout, build_lock: BuildLock, previous: str | None) -> Inspection:
+def _unpack(real: bytes, image: Image, store: Layout, build_lock: BuildLock, previous: str | None) -> Inspection:
     """Make it in one pass, or else in two after removing the jail `previous`; returns the inspection."""
     _remove_unverified(real, image)
-    found = None if os.path.lexists(real) else _deploy_in_one_pass(real, image, store, build_lock)
+    found = None if os.path.lexists(real) else _unpack_in_one_pass(real, image, store, build_lock)
     if found is None:
         found = _inspect(real, image, store)
         if previous is not None:
             remove(previous, unmount=False, check=False)
-        _deploy_inspected(real, image, store, found, build_lock)
+        _unpack_inspected(real, image, store, found, build_lock)
     return found
 
 
@@ -227,7 +227,7 @@ def _inspect(real: bytes, image: Image, store: Layout) -> Inspection:
     return inspection
 
 
-def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: BuildLock) -> Inspection | None:
+def _unpack_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: BuildLock) -> Inspection | None:
     """Make it in one pass; None when that is impossible: then nothing is there, or another run's jail."""
     new_parents = host.missing_dirs(os.path.dirname(real))
     with jails.create(real, image=image.digest, layers=0, closed=True) as jail:
@@ -235,7 +235,7 @@ def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: Bu
             return None
         jail.lock()
         try:
-            return _unpack_in_one_pass(jail, image, store, build_lock)
+            return _fill_in_one_pass(jail, image, store, build_lock)
         except (InputError, SpaceError, OnePassError):
             take_back(jail)
     with suppress(OperationError):  # another program has put something there meanwhile
@@ -244,7 +244,7 @@ def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: Bu
     return None
 
 
-def _unpack_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_lock: BuildLock) -> Inspection:
+def _fill_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_lock: BuildLock) -> Inspection:
     with closing(Applier(jail.root)) as applier:
         applier.lock_out_others(new=True)
         inspection = OnePassInspection(store, jail.path, applier)
@@ -267,7 +267,7 @@ def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> Non
     jail.mark(state="complete", closed=None, built=int(time.time()), **known)
 
 
-def _deploy_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
+def _unpack_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
     jail = jails.create(real) if jails.is_empty(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
@@ -309,7 +309,7 @@ def _begin_progress(work: int, layers: Sequence[Layer], target: bytes | None = N
 
 def _is_unpacked_by_program(image: Image) -> bool:
     """Whether an external program unpacks it, whose output may differ from the one that was inspected."""
-    return any(READERS[layer.blob.media_type] is UnpackedZstd for layer in image.layers)
+    return any(READERS[layer.blob.media_type] is ZstdReader for layer in image.layers)
 
 
 def _remove_contents(root: Root) -> None:

@@ -64,7 +64,7 @@ def path_of(raw: bytes, kind: str) -> bytes:
     return name
 
 
-class Unpacked:
+class LayerReader:
     """The contents of a gzip file, read forwards only, with its digest and a limit. A thread unpacks it."""
 
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
@@ -182,14 +182,14 @@ class Unpacked:
         return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
 
 
-class PlainTar(Unpacked):
+class PlainReader(LayerReader):
     """A layer that is not packed at all."""
 
     def _inflated(self) -> Iterator[bytes]:
         return iter(self._next, b"")
 
 
-def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
+def entries(stream: LayerReader, where: str) -> Iterator[Entry]:
     """One after the other; the contents of a file are to be read before the next one is asked for."""
     for member in reader.members(stream, where):
         name, kind = member.name, _kind(member)

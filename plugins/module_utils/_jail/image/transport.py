@@ -18,8 +18,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import BinaryIO, Callable, NamedTuple
 
 from ..errors import InputError, JailError, show
@@ -30,9 +30,11 @@ from ..system.rooted import Root
 from . import logins
 from .config import GO_NAMES
 from .layout import (
+    BLOBS,
     INDEX_TYPE,
     MARKER_TEXT,
     REF_NAME,
+    Descriptor,
     Json,
     Layout,
     blob_path,
@@ -122,8 +124,11 @@ class Registry:
             entry = store.find(name)
             if entry is None:
                 raise InputError(f"{layout} holds no image named {name}")
-            _begin(progress.SEND, store.load(descriptor_of(entry, layout)))
+            layers, sent = _layers(store.load(descriptor_of(entry, layout))), self._layers_there()
+            _begin(progress.SEND, [layer for layer in layers if layer.digest not in sent])
+            blobs = os.path.join(store.root.path, BLOBS)
         with _single_image_layout(layout, {**entry, "annotations": {REF_NAME: TAG}}) as folder:
+            progress.count_reads(blobs)
             self._try(lambda tool: tool.push(folder, self.reference))
 
     def pull(self, layout: str, name: str, digest: str, architecture: str) -> None:
@@ -135,12 +140,20 @@ class Registry:
             entry = None
             while entry is None:
                 with _layout_to_fill(store) as folder:
-                    _begin(progress.FETCH, self._known_manifest(digest), store)
+                    layers = _layers(self._known_manifest(digest))
+                    lacking = [layer for layer in layers if not store.has(layer.digest, layer.size)]
+                    _begin(progress.FETCH, lacking, host.free_bytes(store.root.path))
                     progress.arrives(os.fsencode(folder))
                     self._try(lambda tool, folder=folder: tool.pull(source, folder, platform))  # type: ignore[misc]
                     with closing(Layout(Root(folder))) as made:
                         entry = self._bring(store, made, digest)
             store.add(name, entry)
+
+    def _layers_there(self) -> set[str]:
+        """The layers of the image that has the reference now: the program does not send them again."""
+        with suppress(InputError):
+            return {layer.digest for layer in _layers(parse_json(self._manifest, self.reference))}
+        return set()
 
     def _known_manifest(self, digest: str) -> Json:
         """The manifest of the image when the registry has answered with it; {} for one of several images."""
@@ -223,13 +236,15 @@ class Registry:
         return logins.of_file(self._host, access.auth_file) if access.auth_file else logins.of_root(self._host)
 
 
-def _begin(work: int, manifest: Json, store: Layout | None = None) -> None:
-    """Report how much is transferred at most; into a store, what it lacks, and how much space is free."""
+def _layers(manifest: Json) -> list[Descriptor]:
+    """The layers of a manifest; none of what is not one."""
     found = manifest.get("layers")
-    layers = [descriptor_of(one, "the manifest") for one in found] if isinstance(found, list) else []
-    lacking = [one for one in layers if store is None or not store.has(one.digest, one.size)]
-    free = host.free_bytes(store.root.path) if store else 0
-    progress.begin(work, len(lacking), sum(one.size for one in lacking), free)
+    return [descriptor_of(one, "the manifest") for one in found] if isinstance(found, list) else []
+
+
+def _begin(work: int, layers: Sequence[Descriptor], free: int = 0) -> None:
+    """Report how much is transferred at most, and how much space is free."""
+    progress.begin(work, len(layers), sum(layer.size for layer in layers), free)
 
 
 @contextmanager

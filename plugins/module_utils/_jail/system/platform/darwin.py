@@ -28,6 +28,7 @@ from contextlib import contextmanager, suppress
 from ..paths import CREATE
 from .base import Backend, Mount, Status, Volume, is_of_the_mac, refuse_other_than_symlink
 from .copyfile import CopyFile
+from .open_files import read_offsets
 
 O_SYMLINK = 0x200000
 NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC
@@ -289,6 +290,9 @@ class Darwin(Backend):
             return os.fpathconf(fd, PC_CASE_SENSITIVE) == 0, True
         except OSError:
             return None, True
+
+    def read_offsets(self, pid: int) -> dict[tuple[int, int], int]:
+        return read_offsets(self._libc, pid)
 
     def mounts(self) -> list[Mount]:
         name = self._with_inode64("getfsstat")

@@ -23,7 +23,7 @@ from typing import Any
 import layer_oracle
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Layer, manifest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import (
     CONFIG_TYPE,
@@ -163,20 +163,20 @@ def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> laye
     layout, jail = place / "ours", place / "new"
     put(layout, made, for_umoci=False)
 
-    def unpack(check: bool) -> None:
+    def make(check: bool) -> None:
         unpack.unpack(str(jail), str(layout), "latest", check)
 
     try:
-        foretold = _told(lambda: unpack(check=True))
-        said = _told(lambda: unpack(check=False))
+        foretold = _told(lambda: make(check=True))
+        said = _told(lambda: make(check=False))
         assert (said, jail.exists()) == (foretold, not foretold), made.text()
         if said:
             return said, {}
         found = layer_oracle.tree(jail, (os.fsdecode(STATE),))
         assert os.listdir(jail / os.fsdecode(STATE) / "stage") == []
         shutil.rmtree(jail)
-        _be_killed(unpack, made.seed % sum(len(layer.rows) for layer in made.layers), monkeypatch)
-        unpack(check=False)
+        _be_killed(make, made.seed % sum(len(layer.rows) for layer in made.layers), monkeypatch)
+        make(check=False)
         assert layer_oracle.tree(jail, (os.fsdecode(STATE),)) == found, made.text()
         return "", found
     finally:
@@ -192,7 +192,7 @@ def _told(call: Callable[[], None]) -> str:
     return ""
 
 
-def _be_killed(unpack: Callable[[bool], None], moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def _be_killed(make: Callable[[bool], None], moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     original = applying.Applier._put
 
@@ -205,7 +205,7 @@ def _be_killed(unpack: Callable[[bool], None], moment: int, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(applying.Applier, "_put", put)
         try:
-            unpack(False)
+            make(False)
         except Killed:
             pass
 

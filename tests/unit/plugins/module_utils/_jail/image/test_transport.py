@@ -110,13 +110,32 @@ def test_what_travels_is_said(
         pull(place, reference, progress_file=str(said))
     whole = len(layers), sum(layer["size"] for layer in layers)
     sent = pushed.last("send")
-    assert (sent["files_total"], sent["bytes_total"], sent["bytes"]) == (*whole, 0)
+    assert (sent["files_total"], sent["bytes_total"]) == whole
     fetched = pulled.last("fetch")
     assert (fetched["files_total"], fetched["bytes_total"], fetched["bytes"]) == (*whole, whole[1])
     assert fetched["free"] > 0
     assert pulled.last("verify")["bytes"] > 0.2 * whole[1]
     for reports in (pushed, pulled):
         reports.judge()
+
+
+def test_what_is_sent_is_counted_while_it_is_sent(
+    make_jail: Make, place: Path, served: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the program has read of the layout; layers that the reference had before are not among it."""
+    jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
+    push(place, reference)
+    (jail / "opt/homebrew/bin/large").write_bytes(os.urandom(48 << 20))
+    slow_down(monkeypatch, 0)
+    said = place / "progress"
+    with Reports(said) as reports:
+        layers = push(place, reference, progress_file=str(said)).values["layers"]
+    (new,) = (layer for layer in layers if layer["new"])
+    sent = [report for report in reports.found if report["work"] == "send"]
+    assert {(report["files_total"], report["bytes_total"]) for report in sent} == {(1, new["size"])}
+    assert len({report["bytes"] for report in sent}) > 3
+    assert sent[-1]["bytes"] > new["size"] / 2
+    reports.judge()
 
 
 def test_what_could_not_be_removed_goes_when_there_is_nothing_to_fetch(

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put the layers of an image into a new jail.
 
-Everything is written through the jail's root and its stage; nothing is
-followed, and nothing outside of the jail can be reached. What is new gets its
-name at once: a jail on its way is not complete before its entry says so, and
-a layer that a killed run left is put there again. What replaces something is
-finished in the stage.
+Everything is written through the jail's root and its stage: no link is
+followed, and nothing outside of the jail can be reached. A new file gets its
+name at once: an unfinished jail is not complete before its register entry says
+so, and the layer of a killed run is applied again. A file that replaces another
+one is finished in the stage.
 
 Cost of a file of a directory that is open: six system calls.
 """
@@ -53,7 +53,7 @@ class Applier:
         os.close(self._staging)
 
     def _enter(self, parent: bytes) -> int:
-        """A directory, which is made when it is not there, and kept open: what lies in it follows."""
+        """Open a directory, which is made when it is missing. It stays open: entries come directory by directory."""
         try:
             return self._directories.enter(parent)
         except FileNotFoundError:
@@ -61,12 +61,12 @@ class Applier:
             return self._directories.enter(parent)
 
     def hide(self, entry: Entry) -> None:
-        """Remove what a whiteout hides of the layers below its own."""
+        """Remove the files of lower layers that a whiteout hides."""
         _refuse(entry)
         self._directories.leave()
         path = entry.path
         if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
-            return  # a killed run had put something else there
+            return  # a killed run put something else there
         if entry.kind == "whiteout":
             self._root.remove_tree(path)
             return
@@ -89,12 +89,12 @@ class Applier:
                 self.put(entry, stream)
 
     def put(self, entry: Entry, stream: LayerReader) -> None:
-        """One that was inspected, with its contents. What is said of the top waits for `finish`."""
+        """Put an inspected entry, with its contents, into the jail. `finish` applies the entry of the top."""
         if entry.path:
             self._put(entry, stream)
 
     def lock_out_others(self, new: bool) -> None:
-        """Let nobody but root into the jail. A directory that is not new gets its mode back in the end."""
+        """Let only root enter the jail until `finish`. A directory that is not new gets its mode back then."""
         if not new:
             self._final_mode = stat.S_IMODE(self._root.status().st_mode)
         try:
@@ -103,7 +103,7 @@ class Applier:
             raise failed("set the mode of", self._root.path, exc) from exc
 
     def finish(self, top: Entry | None, closed: bool) -> None:
-        """Give the jail itself what the layers say of it last; when it was closed, it is opened again."""
+        """Give the jail itself the metadata of its last entry; when it was closed, it is opened again."""
         try:
             if top:
                 self._directory(b"", top)
@@ -127,13 +127,13 @@ class Applier:
                         self._new_symlink(entry, fd, name)
                     return
                 except (FileExistsError, FileNotFoundError):
-                    pass  # what is there makes way; a directory that went is looked for again
+                    pass  # the slow way replaces what is there, and finds a directory that was moved
             self._directories.leave()
             self._replace(entry, stream)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
 
-    # -- what was not there -----------------------------------------------------------
+    # -- where nothing was --------------------------------------------------------------
 
     def _new_directory(self, entry: Entry, parent: int, name: bytes) -> None:
         fd = at.make_dir(name, parent)
@@ -145,7 +145,7 @@ class Applier:
         at.make_symlink(entry.link, name, parent)
         self._backend.apply_symlink_metadata(parent, name, entry)
 
-    # -- what may be in the way of -----------------------------------------------------
+    # -- where something may be ----------------------------------------------------------
 
     def _replace(self, entry: Entry, stream: LayerReader) -> None:
         path = entry.path
@@ -164,7 +164,7 @@ class Applier:
             at.rename(TEMPORARY, self._staging, name, fd)
 
     def _imply(self, parent: bytes) -> None:
-        """See that a directory is there; archives need not name every one of them."""
+        """Ensure that a directory exists; archives need not name each one."""
         missing = []
         while self._root.lstat(parent) is None:
             missing.append(parent)
@@ -224,7 +224,7 @@ def _guarded(entry: Entry) -> Entry:
 
 
 def _refuse(entry: Entry) -> None:
-    """The image was inspected before; a layer that has become another one since stops here."""
+    """The image was inspected before; this stops a layer that was changed since."""
     wrong = error_in_entry(entry)
     if wrong:
         raise InputError(f"refusing a layer of the image: '{show(entry.raw)}' in it {wrong}")

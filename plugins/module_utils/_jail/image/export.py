@@ -158,7 +158,7 @@ class _Export:
         return layer
 
     def _write(self, plan: LayerPlan, packer: Packer) -> tuple[Layer, bool]:
-        """Write a layer; whether it is certain to be what the fingerprint stands for."""
+        """Write a layer; whether it certainly belongs to the fingerprint."""
         previous = self._cache.blocks.get(plan.name)
         blob = Descriptor("", previous.digest, previous.size) if previous and packer is Gzip else None
         if previous is None or blob is None or not self._store.is_intact(blob):

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The entries of a packed layer that somebody else made.
+"""The entries of a packed layer, which is untrusted input.
 
-It is not trusted: neither its unpacked size, nor the sizes of headers, nor that
-it is complete.
+Neither its unpacked size, nor the sizes of headers, nor that it is complete is
+believed.
 
 Memory: a few chunks, whatever the layer holds.
 """
@@ -173,7 +173,7 @@ class LayerReader:
     # -------------------------------------------------------------------------------
 
     def digests(self) -> tuple[str, str]:
-        """Of what it unpacks to and of the file, both read to their ends."""
+        """The digests of the unpacked stream and of the file, both read to their ends."""
         self._buffer = b""
         while self._more():
             self._buffer = b""

@@ -37,7 +37,7 @@ class MergedTree:
     """The files of all layers up to the current one."""
 
     def __init__(self, key: Callable[[bytes], bytes], max_links: int = 0) -> None:
-        """`most_links` is how many names a file can have; 0: any number."""
+        """`max_links` is how many names a file can have; 0: any number."""
         self._key, self._max_links = key, max_links
         self._tree: Tree = {}
         self._current_key, self._current = b"", self._tree

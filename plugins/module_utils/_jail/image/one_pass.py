@@ -34,14 +34,14 @@ class OnePassInspection(Inspection):
         super().__init__(layout, target)
         self._applier = applier
         self._touched: dict[int, bool] = {}
-        """Above the lowest layer: what the layer made or linked to, False, and what that lies in, True.
+        """Above the lowest layer: False for each path that the layer made or linked to, True for its parents.
 
         By the hash of its key, for a short archive can imply millions of long paths.
         """
         self._number = 0
 
     def add_layer(self, layer: Layer) -> None:
-        """Put the next layer upon the others; InputError, SpaceError or OnePassError at an entry that is wrong."""
+        """Add the next layer to the others; InputError, SpaceError or OnePassError at an entry that is wrong."""
         self._number += 1
         self._touched = {}
         self._merged.begin_layer()

@@ -124,7 +124,7 @@ def _description(layer: Layer) -> dict[str, Any]:
     return {"name": layer.name, "digest": layer.blob.digest, "diff_id": layer.diff_id, "size": layer.blob.size}
 
 
-# -- what the image is ------------------------------------------------------------
+# -- the image --------------------------------------------------------------------
 
 
 def _image(store: Layout, name: str, layout: str) -> Image:
@@ -313,7 +313,7 @@ def _is_unpacked_by_program(image: Image) -> bool:
 
 
 def _remove_contents(root: Root) -> None:
-    """Remove what a killed run made of an image."""
+    """Remove all files that a killed run unpacked."""
     parts = STATE.split(b"/")
     for depth, kept in enumerate(parts):
         directory = b"/".join(parts[:depth])

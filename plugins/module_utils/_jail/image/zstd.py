@@ -42,7 +42,7 @@ def program() -> str:
 
 
 def recipe() -> str:
-    """What the result depends on besides the stream."""
+    """Everything but the stream that the result depends on."""
     return f"zstd {LEVEL} {run([program(), '--version'], as_nobody=True).stdout.decode('utf-8', 'replace').strip()}"
 
 

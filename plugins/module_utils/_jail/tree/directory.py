@@ -74,7 +74,7 @@ class DirectorySource:
     def _refused(self, path: bytes, why: str) -> InputError:
         return InputError(
             f"cannot give away {show(self._root.host_path(path))}: the file has several names (hard links) and is "
-            f"{why}, so what it holds may be somebody else's: put a copy in its place, or leave out owner"
+            f"{why}, so its contents may belong to another user: put a copy in its place, or leave out owner"
         )
 
     def _list(self, path: bytes, fd: int) -> Iterator[tuple[bytes, os.stat_result]]:

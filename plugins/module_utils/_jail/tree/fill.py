@@ -15,6 +15,7 @@ import os
 import stat
 import time
 from contextlib import closing
+from typing import Any
 
 from ..accounts.jail_accounts import find_jail_group, find_user
 from ..errors import InputError, OperationError, SpaceError, failed, show
@@ -39,28 +40,17 @@ from .node import Node, TreeSource
 KINDS = ("files", "directories", "symlinks", "hardlinks")
 
 
-def ensure(
-    jail: str,
-    dest: str,
-    src: str,
-    owner: str | None,
-    group: str | None,
-    holds: str | None,
-    check: bool,
-    progress_file: str | None = None,
-) -> Result:
+def ensure(params: dict[str, Any], check: bool) -> Result:
     """Fill `dest` from `src` unless it is filled. All checks of the source come before any change."""
-    with progress.reporting(progress_file):
-        return _ensure(jail, dest, src, owner, group, holds, check)
+    with progress.reporting(params.get("progress_file")):
+        return _ensure(params, check)
 
 
-def _ensure(
-    jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
-) -> Result:
+def _ensure(params: dict[str, Any], check: bool) -> Result:
     started = time.monotonic()
-    path, required = _dest_path(dest), _required_path(holds)
-    with open_predicted(jail, check) as opened:
-        new_owner = _owner(opened.root, owner, group)
+    path, required, src = _dest_path(params["dest"]), _required_path(params.get("holds")), params["src"]
+    with open_predicted(params["jail"], check) as opened:
+        new_owner = _owner(opened.root, params.get("owner"), params.get("group"))
         opened.lock(check)
         if _is_filled(opened, path, required):
             return Result(False)
@@ -90,10 +80,10 @@ def _dest_path(dest: str) -> bytes:
     return path
 
 
-def _required_path(holds: str | None) -> bytes:
-    if holds and (holds.startswith("/") or ".." in holds.split("/")):
-        raise InputError(f"holds '{holds}' is not a path below dest: give one without '..' and slash at its start")
-    return os.fsencode(holds or "").strip(b"/")
+def _required_path(path: str | None) -> bytes:
+    if path and (path.startswith("/") or ".." in path.split("/")):
+        raise InputError(f"holds '{path}' is not a path below dest: give one without '..' and slash at its start")
+    return os.fsencode(path or "").strip(b"/")
 
 
 def _owner(root: Root, owner: str | None, group: str | None) -> tuple[int, int] | None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Images of others become jails: what no image should hold, and what theirs hold that ours do not."""
+"""Images of others become jails: what no image should hold, and what theirs hold that an export never writes."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ REASONS = {
     r"is sparse": "sparse file",
     r"an? (owner|group|size|time) that is not": "owner, a group, a size or a time that is not possible",
 }
-"""By what is told when we refuse, what the page says."""
+"""By the message of a refusal, what the page says."""
 
 
 Layers = tuple[MadeLayer, ...]
@@ -151,7 +151,7 @@ def by_umoci(place: Path, images: Iterable[MadeImage]) -> dict[int, layer_oracle
         put(folder / str(made.seed), made, for_umoci=True)
     found = layer_oracle.unpacked(folder)
     shutil.rmtree(folder)
-    return {int(seed): told for seed, told in found.items()}
+    return {int(seed): answer for seed, answer in found.items()}
 
 
 class Killed(BaseException):
@@ -167,9 +167,9 @@ def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> laye
         unpack.unpack(str(jail), str(layout), "latest", check)
 
     try:
-        foretold = _told(lambda: make(check=True))
+        predicted = _told(lambda: make(check=True))
         said = _told(lambda: make(check=False))
-        assert (said, jail.exists()) == (foretold, not foretold), made.text()
+        assert (said, jail.exists()) == (predicted, not predicted), made.text()
         if said:
             return said, {}
         found = layer_oracle.tree(jail, (os.fsdecode(STATE),))

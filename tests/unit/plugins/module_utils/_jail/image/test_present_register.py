@@ -19,7 +19,7 @@ from image_jails import Make
 from .test_unpack import STATE, marker, unpacked
 
 
-def test_a_jail_that_says_it_is_of_the_image_is_made_anew(image: Path, place: Path, make_jail: Make) -> None:
+def test_a_jail_that_says_it_is_of_the_image_is_made_again(image: Path, place: Path, make_jail: Make) -> None:
     """A jail that was taken over may say anything of itself."""
     first = unpacked(place)
     (place / "jail/opt/homebrew/bin/new").touch()
@@ -35,7 +35,7 @@ def test_a_jail_that_says_it_is_of_the_image_is_made_anew(image: Path, place: Pa
 
 
 def test_a_jail_that_is_unknown_stays_and_the_new_one_is_made_beside_it(image: Path, place: Path) -> None:
-    """Moved here, or restored from a backup; one that is unknown beside it is nobody's to remove."""
+    """Moved here, or restored from a backup; an unknown one at the staging path is not removed."""
     unpacked(place, "elsewhere")
     (place / "elsewhere").rename(place / "new")
     said = "this Mac has no entry of the jail as it is now"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What a registry answers is told from what a user writes, and what it has from what was asked for."""
+"""Answers of a registry are kept apart from what a user writes, and images that it has from those asked for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WHOLE = "https://index.docker.io/v1/"
 
 @pytest.fixture(autouse=True)
 def tool(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real skopeo, told where Debian keeps what it needs, and what to trust."""
+    """A real skopeo, with the libraries and the trust that it needs."""
     for folder in (place, place / "bin"):  # the user nobody runs it
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
@@ -167,7 +167,7 @@ def put(served: Registry, path: str, kind: str, data: bytes) -> str:
 
 
 def test_an_index_of_two_platforms(make_jail: Make, place: Path, served: Registry) -> None:
-    """Foretold and done are the same, and the second time there is nothing to do."""
+    """The prediction and the result are the same, and the second time there is nothing to do."""
     make_jail("jail")
     here = GO_NAMES[architecture()]
     images = []

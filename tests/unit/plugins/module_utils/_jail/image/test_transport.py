@@ -38,7 +38,7 @@ HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"
 
 @pytest.fixture(autouse=True, params=["skopeo", "crane"])
 def tool(place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A real one, told where Debian keeps what it needs, and what to trust; it notes how it was called."""
+    """A real one, with the libraries and the trust that it needs; it notes how it was called."""
     for folder in (place, place / "bin"):  # the user nobody runs it
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
@@ -98,7 +98,7 @@ def test_there_and_back(make_jail: Make, place: Path, served: Registry) -> None:
 def test_what_travels_is_said(
     make_jail: Make, place: Path, served: Registry, tool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program tells little, but what has arrived can be seen."""
+    """A program reports nothing, but what has arrived can be seen."""
     jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
     (jail / "opt/homebrew/bin/large").write_bytes(os.urandom(1 << 20))
     tool.write_text(tool.read_text().replace("exec ", "sleep 0.2\n") + "rc=$?\nsleep 0.5\nexit $rc\n")
@@ -154,12 +154,12 @@ def test_what_could_not_be_removed_goes_when_there_is_nothing_to_fetch(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_directories, "_remove", fail)
         assert pull(place, reference).changed
-    (lent,) = place.rglob(os.fsdecode(transport.TOOL_LAYOUT))
-    before = sorted(lent.rglob("*"))
+    (given,) = place.rglob(os.fsdecode(transport.TOOL_LAYOUT))
+    before = sorted(given.rglob("*"))
     assert not pull(place, reference, check=True).changed
-    assert sorted(lent.rglob("*")) == before
+    assert sorted(given.rglob("*")) == before
     assert not pull(place, reference).changed
-    assert not lent.exists()
+    assert not given.exists()
 
 
 def test_only_missing_layers_travel(make_jail: Make, place: Path, served: Registry, tool: Path) -> None:
@@ -237,16 +237,16 @@ def test_refusals(make_jail: Make, place: Path, served: Registry, monkeypatch: p
 
 
 def test_a_deployment_is_beside_the_jail_in_use(make_jail: Make, place: Path, served: Registry) -> None:
-    """The first one is in its place; what a later one leaves is removed by the next, what people built is not."""
+    """The first one is in its place; what a later one leaves is removed by the next, a jail that was built is not."""
     jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
     beside = str(place / "next.new")
     made = []
     for version in ("1", "2", "3"):
         (jail / "opt/homebrew/bin/tmux").write_text(version)
         push(place, reference)
-        foretold = pull(place, reference, check=True, beside=beside)
+        predicted = pull(place, reference, check=True, beside=beside)
         made.append(pull(place, reference, beside=beside))
-        assert (foretold.changed, foretold.values["path"]) == (True, made[-1].values["path"])
+        assert (predicted.changed, predicted.values["path"]) == (True, made[-1].values["path"])
         assert not pull(place, reference, beside=beside).changed
     assert [run.values["path"] for run in made] == [str(place / "new"), beside, beside]
     assert (place / "new/opt/homebrew/bin/tmux").read_text() == "1"
@@ -301,13 +301,13 @@ def test_a_program_that_somebody_replaced_spoils_nothing(
     secret = place / "secret"
     secret.write_text('{"auths": {"other.example": {"auth": "c2VjcmV0"}}}')
     secret.chmod(0o600)
-    told = mischief.format(secret=secret, blobs=place / "image/blobs")
+    commands = mischief.format(secret=secret, blobs=place / "image/blobs")
     (tool.parent / "real").write_text(tool.read_text())
     (tool.parent / "real").chmod(0o755)
     tool.write_text(
         f'#!/bin/sh\nid -un >>{place}/calls\ncat {secret} >>{place}/calls\n{tool.parent}/real "$@" || exit\n'
         "for word; do made=$word; done; made=${made#oci:}; made=${made%:image}\n"
-        f"case $made in {place}/deep/*) {told};; esac\n"
+        f"case $made in {place}/deep/*) {commands};; esac\n"
     )
     os.chown(tool, 1000, 1000)
     before = sorted((place / "image/blobs/sha256").iterdir())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""An image becomes a jail: ours, one that others changed, and what no image should hold."""
+"""An image becomes a jail: one of an export, one that others changed, and what no image should hold."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def marker(jail: Path) -> dict[str, Any]:
 
 
 def test_the_same_tree_in_four_runs(image: Path, place: Path) -> None:
-    foretold = unpacked(place, check=True)
-    assert foretold.changed
+    predicted = unpacked(place, check=True)
+    assert predicted.changed
     assert not (place / "new").exists()
     done = unpacked(place)
-    assert (done.changed, done.diff) == (True, foretold.diff)
+    assert (done.changed, done.diff) == (True, predicted.diff)
     assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
     made = marker(place / "new")
     assert (made["state"], made["image"], made["macos_version"]) == ("complete", done.values["digest"], "15.2")

@@ -25,8 +25,7 @@ STAGE = "private/var/db/darwin.jail/stage"
 
 
 def put(jail: Path, src: Path | str, dest: str = "/opt/homebrew", check: bool = False, **options: Any) -> Result:
-    asked = {"owner": None, "group": None, "holds": None, **options}
-    return fill.ensure(str(jail), dest, str(src), check=check, **asked)
+    return fill.ensure({"jail": str(jail), "dest": dest, "src": str(src), **options}, check)
 
 
 @pytest.fixture

@@ -61,10 +61,10 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
 
 def _export(jail: Jail, store: Layout, settings: Settings, name: str, check: bool) -> Result:
     if check:
-        return _Export(jail, store, settings).result(name, check)
+        return _Exporter(jail, store, settings).result(name, check)
     with locked_directory(store.root):
         store.clean_up()
-        return _Export(jail, store, settings).result(name, check)
+        return _Exporter(jail, store, settings).result(name, check)
 
 
 def _layout_path(layout: str) -> bytes:
@@ -74,7 +74,7 @@ def _layout_path(layout: str) -> bytes:
     return place
 
 
-class _Export:
+class _Exporter:
     """One export."""
 
     def __init__(self, jail: Jail, store: Layout, settings: Settings) -> None:
@@ -96,14 +96,14 @@ class _Export:
         changed = previous is None or previous.get("digest") != manifest.digest or bool(self._new_layers)
         if not check:
             if changed:
-                self._store.add(name, self._entry(manifest))
+                self._store.add(name, self._index_entry(manifest))
             self._cache.save(self._fingerprints)
         diff = [f"+ layer {layer.name} ({size(layer.blob.size)}, {layer.blob.digest})" for layer in self._new_layers]
         if changed:
             diff.append(f"+ image {name} ({manifest.digest})")
         return Result(changed, self._values(manifest, layers), diff, self.warnings)
 
-    def _entry(self, manifest: Descriptor) -> dict[str, Any]:
+    def _index_entry(self, manifest: Descriptor) -> dict[str, Any]:
         config = configs.config(self._jail.root, self._settings, ())
         platform = {key: config[key] for key in ("architecture", "os", "os.version")}
         return {**manifest.as_json(), "platform": platform}

@@ -117,11 +117,11 @@ class Inspection:
         hiding = [one for one in self._whiteouts if self._merged.hide(one.path, one.kind == "opaque")]
         self.effective_whiteouts.append(hiding)
         for entry in self._entries_of_layer:
-            self._place(*entry)
+            self._merge_entry(*entry)
         self.can_resume.append(self._merged.can_resume)
         self._refuse_whiteouts()
 
-    def _place(self, path: bytes, kind: str, first: bytes) -> None:
+    def _merge_entry(self, path: bytes, kind: str, first: bytes) -> None:
         wrong = self._merged.add(path, kind, first)
         if wrong:
             self._refuse(path, wrong)

@@ -49,7 +49,7 @@ class OnePassInspection(Inspection):
 
     def _add_entry(self, entry: Entry, stream: LayerReader) -> None:
         path, first = entry.path, entry.first if entry.kind == "hardlink" else b""
-        self._place(path, entry.kind, first)
+        self._merge_entry(path, entry.kind, first)
         if self._number > 1:
             self._touch(self._names.key(path))
             if first:

@@ -35,7 +35,7 @@ class Tool:
     """The interface of both."""
 
     name = ""
-    lacks = re.compile("")
+    not_found = re.compile("")
     """Its message for an image that the registry does not have, matched from the start of the line.
 
     A reference holds neither spaces nor quotes, so that nothing of it can pass for an answer.
@@ -45,7 +45,7 @@ class Tool:
         """`logins` is a directory that holds config.json, the login file; the tool looks for its own without it."""
         self._path, self._plain, self._logins = path, plain_http, logins
 
-    def refuse(self, registry: str) -> None:
+    def require_tls(self, registry: str) -> None:
         """InputError for a registry that the tool would not speak to as it is asked to."""
 
     def manifest(self, reference: str) -> Command:
@@ -63,7 +63,7 @@ class Skopeo(Tool):
     """https://github.com/containers/skopeo, docs/skopeo-copy.1.md and skopeo-inspect.1.md."""
 
     name = "skopeo"
-    lacks = re.compile(
+    not_found = re.compile(
         r'.*level=fatal msg="[A-Za-z ]+\\"docker://[^\s"]+\\": (?:[(]Mirrors also failed: .*\]\): \S+: )?'
         r"(?:Error )?reading manifest \S+ in \S+: "
         r"(?:manifest unknown|name unknown|repository name not known to registry|StatusCode: 404,"
@@ -97,7 +97,7 @@ class Crane(Tool):
     """https://github.com/google/go-containerregistry, cmd/crane/doc; its login file is $DOCKER_CONFIG/config.json."""
 
     name = "crane"
-    lacks = re.compile(
+    not_found = re.compile(
         r"(?:Error: |[0-9/]+ [0-9:]+ )fetching manifest \S+: (?:GET|HEAD) \S+/manifests/\S+: "
         r"(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND|unexpected status code 404 )"
     )
@@ -107,7 +107,7 @@ class Crane(Tool):
         plain = ["--insecure"] if self._plain else []
         return Command([self._path, *words, *plain], {"DOCKER_CONFIG": self._logins} if self._logins else None)
 
-    def refuse(self, registry: str) -> None:
+    def require_tls(self, registry: str) -> None:
         if not self._plain and _may_be_plain(registry):
             raise InputError(
                 f"crane would speak to {registry} without TLS when that does not answer with it: "

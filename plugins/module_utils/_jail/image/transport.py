@@ -82,7 +82,7 @@ class RegistryAuth(NamedTuple):
 class Registry:
     """An image in a registry."""
 
-    def __init__(self, reference: str, access: RegistryAuth) -> None:
+    def __init__(self, reference: str, auth: RegistryAuth) -> None:
         match = REFERENCE.fullmatch(reference)
         if not match or len(reference) > 500:
             raise InputError(
@@ -93,9 +93,9 @@ class Registry:
         """The digest that the reference names."""
         self._name = match["name"]
         self.reference = reference if match["tag"] or self.wanted else f"{reference}:latest"
-        self._host, self._access = match["registry"], access
-        self._kind, self._path = find_tool()
-        self._kind(self._path, access.plain_http, None).refuse(self._host)
+        self._host, self._auth = match["registry"], auth
+        self._tool, self._program = find_tool()
+        self._tool(self._program, auth.plain_http, None).require_tls(self._host)
         self._login = self._find_login()
         self.warnings: list[str] = []
         self._manifest = b""
@@ -103,7 +103,7 @@ class Registry:
 
     def manifest(self) -> bytes | None:
         """The manifest or index in the registry; None when there is none. InputError when its digest is wrong."""
-        ended = self._try(lambda tool: tool.manifest(self.reference), may_lack=True)
+        ended = self._run_until_done(lambda tool: tool.manifest(self.reference), may_be_missing=True)
         if ended is None:
             return None
         self._manifest, digest = ended.stdout, digest_of(ended.stdout)
@@ -129,7 +129,7 @@ class Registry:
             blobs = os.path.join(store.root.path, BLOBS)
         with _single_image_layout(layout, {**entry, "annotations": {REF_NAME: TAG}}) as folder:
             progress.count_reads(blobs)
-            self._try(lambda tool: tool.push(folder, self.reference))
+            self._run_until_done(lambda tool: tool.push(folder, self.reference))
 
     def pull(self, layout: str, name: str, digest: str, architecture: str) -> None:
         """Fetch what a layout lacks of an image; removes blobs that only the previous image of this name needed."""
@@ -144,9 +144,9 @@ class Registry:
                     lacking = [layer for layer in layers if not store.has(layer.digest, layer.size)]
                     _begin(progress.FETCH, lacking, host.free_bytes(store.root.path))
                     progress.arrives(os.fsencode(folder))
-                    self._try(lambda tool, folder=folder: tool.pull(source, folder, platform))  # type: ignore[misc]
-                    with closing(Layout(Root(folder))) as made:
-                        entry = self._bring(store, made, digest)
+                    self._run_until_done(lambda tool, path=folder: tool.pull(source, path, platform))  # type: ignore[misc]
+                    with closing(Layout(Root(folder))) as filled:
+                        entry = self._copy_image(store, filled, digest)
             store.add(name, entry)
 
     def _layers_there(self) -> set[str]:
@@ -169,71 +169,71 @@ class Registry:
             except JailError as exc:
                 self.warnings.append(str(exc))
 
-    def _bring(self, store: Layout, made: Layout, digest: str) -> Json | None:
+    def _copy_image(self, store: Layout, filled: Layout, digest: str) -> Json | None:
         """Copy what the store lacks of the one image in the layout that the program filled; returns its entry.
 
         None when the store had damaged blobs of it, which are removed now.
         """
-        found = made.index()["manifests"]
+        found = filled.index()["manifests"]
         if len(found) != 1:
-            raise TransportError(f"cannot carry {self.reference}: {self._kind.name} made no layout of one image")
-        where = f"what {self._kind.name} made"
+            raise TransportError(f"cannot transfer {self.reference}: {self._tool.name} made no layout of one image")
+        where = f"what {self._tool.name} made"
         top = descriptor_of(found[0], where)
         if top.digest != digest:
-            raise TransportError(f"cannot carry {self.reference}: {where} is the image {top.digest}, and not {digest}")
-        manifest = made.load(top)
+            raise TransportError(
+                f"cannot transfer {self.reference}: {where} is the image {top.digest}, and not {digest}"
+            )
+        manifest = filled.load(top)
         layers = manifest.get("layers")
         if not isinstance(layers, list):
-            raise TransportError(f"cannot carry {self.reference}: {self._kind.name} fetched no single image")
+            raise TransportError(f"cannot transfer {self.reference}: {self._tool.name} fetched no single image")
         parts = (*(descriptor_of(one, where) for one in (manifest.get("config"), *layers)), top)
         progress.begin(progress.VERIFY, len(parts), sum(part.size for part in parts), host.free_bytes(store.root.path))
         if store.remove_damaged(parts):
             return None
         for part in parts:
             if not store.has(part.digest, part.size):
-                with made.open_blob(part) as file:
+                with filled.open_blob(part) as file:
                     store.copy_blob(part.digest, _pieces(file, part.size), where)
                 progress.done(progress.VERIFY)
         return top.as_json()
 
     # -- the program ----------------------------------------------------------------
 
-    def _try(self, command: Callable[[Tool], Command], may_lack: bool = False) -> CompletedRun | None:
-        """Run it, again when it fails; None when the image is missing and `may_lack`; TransportError otherwise."""
-        pause, name = PAUSE, self._kind.name
-        for attempt in range(self._access.retries + 1):
+    def _run_until_done(self, command: Callable[[Tool], Command], may_be_missing: bool = False) -> CompletedRun | None:
+        """Run it, again when it fails; None for a missing image with `may_be_missing`, otherwise TransportError."""
+        attempt, name = 0, self._tool.name
+        while True:
             ended = self._run(command)
             if not ended.rc:
                 return ended
-            if may_lack and any(map(self._kind.lacks.match, _lines(ended.stderr))):
+            if may_be_missing and any(map(self._tool.not_found.match, _lines(ended.stderr))):
                 return None
-            final = FATAL.search(_message(ended.stderr))
-            said = self._redact(_message(ended.stderr))
-            if attempt < self._access.retries and not final:
-                self.warnings.append(f"{name} failed and is tried again: {show(said)}")
-                time.sleep(pause)
-                pause *= 2
-                continue
-            break
-        raise TransportError(f"cannot carry {self.reference}: {name} says: {show(said)}")
+            message = _message(ended.stderr)
+            said = show(self._redact(message))
+            if attempt >= self._auth.retries or FATAL.search(message):
+                raise TransportError(f"cannot transfer {self.reference}: {name} says: {said}")
+            self.warnings.append(f"{name} failed and is tried again: {said}")
+            time.sleep(PAUSE * 2**attempt)
+            attempt += 1
 
     def _redact(self, said: str) -> str:
         """A message without the password."""
-        return said.replace(self._access.password, "********") if self._access.password else said
+        return said.replace(self._auth.password, "********") if self._auth.password else said
 
     def _run(self, command: Callable[[Tool], Command]) -> CompletedRun:
         login = self._login
         with nobody_files.directory(TOOL_DIRECTORIES, {} if login is None else {"config.json": login}) as folder:
             given = None if login is None else folder
-            words, settings = command(self._kind(self._path, self._access.plain_http, given))
+            words, settings = command(self._tool(self._program, self._auth.plain_http, given))
             return run(words, settings={"HOME": folder, **(settings or {})}, as_nobody=True)
 
     def _find_login(self) -> bytes | None:
         """The login for this registry; None when there is none."""
-        access = self._access
-        if access.username is not None:
-            return logins.of_name(self._host, access.username, access.password)
-        return logins.of_file(self._host, access.auth_file) if access.auth_file else logins.of_root(self._host)
+        auth = self._auth
+        if auth.username is not None:
+            return logins.of_name(self._host, auth.username, auth.password)
+        return logins.of_file(self._host, auth.auth_file) if auth.auth_file else logins.of_root(self._host)
 
 
 def _layers(manifest: Json) -> list[Descriptor]:

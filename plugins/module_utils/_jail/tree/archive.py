@@ -92,7 +92,7 @@ class ArchiveSource:
     def _checked(self, found: Iterable[Member]) -> dict[bytes, Node]:
         """The nodes of the tree, by path; InputError when the archive cannot be trusted."""
         named = [(self._name(member), member) for member in found]
-        start = _start([name for name, _member in named], self._dest)
+        start = _find_start([name for name, _member in named], self._dest)
         every = {name for name, _member in named}
         nodes: dict[bytes, Node] = {}
         for name, member in named:
@@ -163,7 +163,7 @@ class ArchiveSource:
         return InputError(f"refusing the archive {self._path}: '{show(name)}' in it {why}")
 
 
-def _start(names: list[bytes], dest: bytes) -> bytes:
+def _find_start(names: list[bytes], dest: bytes) -> bytes:
     """Where the tree begins in the archive: opt/homebrew, homebrew, or at its top."""
     parts = dest.split(b"/")
     for count in range(len(parts)):

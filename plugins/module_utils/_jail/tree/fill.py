@@ -178,7 +178,7 @@ class _TreeWriter:
             with build_lock:
                 progress.begin(progress.COPY, self.counts["files"], self.bytes, host.free_bytes(self._root.path))
                 self._make_all(staged)
-            self._place(staged, path)
+            self._rename_into_place(staged, path)
         except OperationError as exc:
             make_stage(self._root)
             if exc.errno != errno.ENOSPC:
@@ -249,7 +249,7 @@ class _TreeWriter:
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
 
-    def _place(self, staged: bytes, path: bytes) -> None:
+    def _rename_into_place(self, staged: bytes, path: bytes) -> None:
         """Rename it into place. A directory that is there is empty, and gives its metadata."""
         parents = path.split(b"/")[:-1]
         for depth in range(1, len(parents) + 1):

@@ -63,7 +63,7 @@ def label(name: str) -> str:
 
 def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeout: float, check: bool) -> Result:
     running = driver.running()
-    refuse(driver, running, specs, image_size)
+    check_limits(driver, running, specs, image_size)
     plans = {spec.name: plan(driver, running, spec) for spec in specs}
     jobs = {spec.name: launchd.plan_present(driver.job(spec.name, label(spec.name))) for spec in specs}
     diff = [step.describe for spec in specs for step in [*plans[spec.name], *jobs[spec.name]]]
@@ -90,19 +90,20 @@ def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeo
     return Result(bool(diff), values, diff, warnings, failed=bool(failures))
 
 
-def refuse(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineSpec], image_size: int) -> None:
+def check_limits(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineSpec], image_size: int) -> None:
     """Raise what would otherwise fail later."""
     new = [spec for spec in specs if spec.name not in running]
     for spec in new:
         if not spec.image:
             raise InputError(f"there is no virtual machine {spec.name}, and no image to make it of: give it an image")
         driver.check(spec)
-    mine = [spec.name for spec in specs]
-    others = [name for name, active in running.items() if active and name not in mine and driver.is_macos(name)]
-    if len(others) + len(mine) > MAX_GUESTS:
+    wanted = [spec.name for spec in specs]
+    others = [name for name, active in running.items() if active and name not in wanted and driver.is_macos(name)]
+    guests = [*wanted, *others]
+    if len(guests) > MAX_GUESTS:
         raise InputError(
-            f"{len(others) + len(mine)} macOS guests would run on this Mac ({', '.join([*mine, *others])}): Apple's "
-            f"licence and the kernel allow {MAX_GUESTS}; ask for fewer, or stop others"
+            f"{len(guests)} macOS guests would run on this Mac ({', '.join(guests)}): Apple's licence and the kernel "
+            f"allow {MAX_GUESTS}; ask for fewer, or stop others"
         )
     known = [driver.disk_growth(spec) for spec in new]
     needed = sum(image_size if growth is None else growth for growth in known)

@@ -151,7 +151,7 @@ def test_a_name_does_not_end_the_attempts(status: int, path: str, tried: int) ->
 )
 @pytest.mark.parametrize("reference", ["registry.example/a:1", "registry404:404/MANIFEST_UNKNOWN:404"])
 def test_what_crane_says(said: str, lacks: bool, reference: str) -> None:
-    assert bool(tools.Crane.lacks.match(said.format(r=reference))) is lacks
+    assert bool(tools.Crane.not_found.match(said.format(r=reference))) is lacks
 
 
 # -- what is there ------------------------------------------------------------------------

@@ -28,7 +28,6 @@ from contextlib import contextmanager, suppress
 from ..paths import CREATE
 from .base import Backend, Mount, Status, Volume, is_of_the_mac, refuse_other_than_symlink
 from .copyfile import CopyFile
-from .open_files import read_offsets
 
 O_SYMLINK = 0x200000
 NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC
@@ -292,6 +291,8 @@ class Darwin(Backend):
             return None, True
 
     def read_offsets(self, pid: int) -> dict[tuple[int, int], int]:
+        from .open_files import read_offsets  # noqa: PLC0415 (only a push needs it)
+
         return read_offsets(self._libc, pid)
 
     def mounts(self) -> list[Mount]:

@@ -122,7 +122,7 @@ def described(report: dict[str, Any], check: bool = False) -> str:
         return "waiting for another build on this Mac"
     work, unit = _work(report)
     size, parts, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
-    if work != "copy" and not (size or parts):  # of what a program sends nothing is seen before it ends
+    if work != "copy" and not (size or parts):  # a program has only started
         todo = f"{_todo(report)}, " if report.get("files_total") else ""
         return f"{work.rstrip('e')}ing: {todo}{_time(seconds)} so far"
     if work != "copy":

@@ -107,9 +107,6 @@ stats:
   sample: {files: 21532, directories: 2910, symlinks: 1204, bytes: 912680550, seconds: 4.2}
 """
 
-from typing import Any
-
-from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree.fill import ensure
 
@@ -124,12 +121,8 @@ SPEC = {
 }
 
 
-def work(params: dict[str, Any], check: bool) -> Result:
-    return ensure(**params, check=check)
-
-
 def main() -> None:
-    run(work, SPEC)
+    run(ensure, SPEC)
 
 
 if __name__ == "__main__":

@@ -52,9 +52,9 @@ def export(jail: str, layout: str, compression: str) -> None:
 
 
 def unpack(jail: str, layout: str) -> None:
-    from ansible_collections.darwin.jail.plugins.module_utils._jail.image.deploy import deploy  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.image.unpack import unpack  # noqa: PLC0415
 
-    deploy(jail, layout, "latest", False)
+    unpack(jail, layout, "latest", False)
 
 
 def look(jail: str) -> None:

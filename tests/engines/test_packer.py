@@ -28,19 +28,19 @@ source "null" "mac" {{
 pytestmark = pytest.mark.skipif(not shutil.which("packer"), reason="there is no packer on this machine")
 
 
-def without(template: str, kind: str) -> str:
-    """The template less its blocks of a kind, of which there must be some."""
+def remove_blocks(template: str, kind: str) -> str:
+    """The template without its blocks of a kind, of which there must be some."""
     left, count = re.subn(rf"^{kind}\b[^\n]*\{{\n.*?^\}}\n", "", template, flags=re.DOTALL | re.MULTILINE)
     assert count, kind
     return left
 
 
-def adapted(address: str) -> str:
-    """The example with a Mac that runs, and what Linux programs need in a jail besides."""
-    template = without(without(EXAMPLE.read_text(), "packer"), "source")
+def for_running_mac(address: str) -> str:
+    """The example with a running Mac, and with the entries that Linux programs need in a jail."""
+    template = remove_blocks(remove_blocks(EXAMPLE.read_text(), "packer"), "source")
     for old, new in (
         ("source.tart-cli.mac", "source.null.mac"),
-        ("extra_arguments = [", 'extra_arguments = ["--extra-vars", "@${path.root}/besides.json",'),
+        ("extra_arguments = [", 'extra_arguments = ["--extra-vars", "@${path.root}/variables.json",'),
     ):
         assert old in template
         template = template.replace(old, new)
@@ -51,12 +51,12 @@ def adapted(address: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory, mac: str) -> Path:
     made = tmp_path_factory.mktemp("packer")
     address = ask("inventory", mac)["macs"]["hosts"][mac]["ansible_host"]
-    (made / "image.pkr.hcl").write_text(adapted(address))
+    (made / "image.pkr.hcl").write_text(for_running_mac(address))
     return made
 
 
 def build(folder: Path, environment: dict[str, str], entries: list[dict[str, str]]) -> tuple[int, str]:
-    (folder / "besides.json").write_text(json.dumps({"jail_profile": "standard", "jail_entries": entries}))
+    (folder / "variables.json").write_text(json.dumps({"jail_profile": "standard", "jail_entries": entries}))
     playbook = f"{environment['ANSIBLE_COLLECTIONS_PATH']}/ansible_collections/darwin/jail/playbooks/build_jail.yml"
     done = subprocess.run(
         ["packer", "build", "-color=false", "-var", f"jail={JAIL}", "-var", f"playbook={playbook}", "image.pkr.hcl"],
@@ -74,16 +74,16 @@ def test_the_example_is_as_packer_writes_it() -> None:
 
 
 def test_packer_fails_with_the_build_and_shows_why(folder: Path, environment: dict[str, str]) -> None:
-    rc, said = build(folder, environment, [])
+    rc, output = build(folder, environment, [])
     assert rc == 1
-    assert f"cannot run /bin/sh in {JAIL}" in said
+    assert f"cannot run /bin/sh in {JAIL}" in output
 
 
 def test_the_image_gets_its_jail_and_a_second_run_changes_nothing(folder: Path, environment: dict[str, str]) -> None:
     entries = ask("jail-entries")
-    rc, said = build(folder, environment, entries)
-    assert rc == 0, said
+    rc, output = build(folder, environment, entries)
+    assert rc == 0, output
     assert "15.2" in on_mac("/usr/sbin/chroot", JAIL, "/usr/bin/sw_vers")
-    rc, said = build(folder, environment, entries)
-    assert rc == 0, said
-    assert re.search(r"default +: ok=\d+ +changed=0 ", said), said
+    rc, output = build(folder, environment, entries)
+    assert rc == 0, output
+    assert re.search(r"default +: ok=\d+ +changed=0 ", output), output

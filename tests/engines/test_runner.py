@@ -34,7 +34,7 @@ pytestmark = [
 
 
 class Project:
-    """A private data directory: an inventory, and a project whose playbooks are ours by their full names."""
+    """A private data directory: an inventory, and a project with playbooks that import those of the collection."""
 
     def __init__(self, folder: Path, mac: str, environment: dict[str, str]) -> None:
         self.folder, self.environment = folder, environment
@@ -43,7 +43,7 @@ class Project:
         hosts = inventory(ask("inventory", mac)["macs"], [*ask("jail-entries"), ENTRY], "engine")
         (folder / "inventory/hosts.json").write_text(json.dumps(hosts))
         key = hosts["macs"]["vars"]["ansible_ssh_private_key_file"]
-        self.seen = [
+        self.shown_paths = [
             environment["ANSIBLE_COLLECTIONS_PATH"],
             str(Path(key).parent),
             str(TOP),
@@ -62,7 +62,7 @@ class Project:
             envvars=self.environment,
             process_isolation=True,
             process_isolation_executable="bwrap",
-            process_isolation_show_paths=self.seen,
+            process_isolation_show_paths=self.shown_paths,
             settings={"pexpect_timeout": 0.1},
             cancel_callback=cancel,
             quiet=True,
@@ -75,12 +75,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, mac: str, environment: dic
 
 
 def state() -> str:
-    """What the jail says of itself; "" when there is none yet."""
-    said = on_mac("/bin/sh", "-c", f"cat {MARKER} 2>/dev/null || true")
-    return str(json.loads(said)["state"]) if said else ""
+    """The state in the jail's marker; "" when there is none yet."""
+    text = on_mac("/bin/sh", "-c", f"cat {MARKER} 2>/dev/null || true")
+    return str(json.loads(text)["state"]) if text else ""
 
 
-def at_work() -> str:
+def running_modules() -> str:
     """Processes of Ansible on the Mac."""
     return on_mac("/bin/sh", "-c", "ps -ef | grep '[A]nsiballZ' || true")
 
@@ -95,13 +95,13 @@ def events(job: Any, kind: str) -> list[dict[str, Any]]:
 
 def wait_until_idle() -> None:
     deadline = time.monotonic() + 20
-    while found := at_work():
+    while found := running_modules():
         assert time.monotonic() < deadline, found
         time.sleep(0.2)
 
 
 def test_a_cancelled_build_leaves_the_mac_alone_and_the_next_one_finishes_it(project: Project) -> None:
-    ended = project.run("cancelled", "build_jail", cancel=lambda: state() == "building" and at_work() != "")
+    ended = project.run("cancelled", "build_jail", cancel=lambda: state() == "building" and running_modules() != "")
     assert (ended.status, ended.rc) == ("canceled", 254)
     assert [event["task"] for event in events(ended, "runner_on_start")][-1] == BUILD
     wait_until_idle()

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put the layers of an image into a new jail.
 
-Everything is written through the jail's root and its stage; nothing is
-followed, and nothing outside of the jail can be reached. What is new gets its
-name at once: a jail on its way is not complete before its entry says so, and
-a layer that a killed run left is put there again. What replaces something is
-finished in the stage.
+Everything is written through the jail's root and its stage: no link is
+followed, and nothing outside of the jail can be reached. A new file gets its
+name at once: an unfinished jail is not complete before its register entry says
+so, and the layer of a killed run is applied again. A file that replaces another
+one is finished in the stage.
 
 Cost of a file of a directory that is open: six system calls.
 """
@@ -27,12 +27,12 @@ from ..system.open_directories import OpenDirectories
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from .content import is_portable
-from .entry_names import fault_of_entry
+from .entry_names import error_in_entry
+from .layer_reader import Entry, LayerReader
 from .left_out import LeftOut
-from .unpacking import Entry, Unpacked
 
 TEMPORARY = b"entry"
-NEW = frozenset(("directory", "file", "symlink"))
+CREATED_IN_PLACE = frozenset(("directory", "file", "symlink"))
 """What is made in its place where nothing is."""
 
 
@@ -41,32 +41,32 @@ class Applier:
 
     def __init__(self, root: Root) -> None:
         self._root, self._backend = root, backend()
-        self._stage = root.open_dir(STAGING)
+        self._staging = root.open_dir(STAGING)
         self._umask = os.umask(0)
-        self._opened = IMPLIED.st_mode & 0o7777
-        self._way = OpenDirectories(root)
+        self._final_mode = IMPLIED.st_mode & 0o7777
+        self._directories = OpenDirectories(root)
         self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
-        self._way.leave()
+        self._directories.leave()
         os.umask(self._umask)
-        os.close(self._stage)
+        os.close(self._staging)
 
     def _enter(self, parent: bytes) -> int:
-        """A directory, which is made when it is not there, and kept open: what lies in it follows."""
+        """Open a directory, which is made when it is missing. It stays open: entries come directory by directory."""
         try:
-            return self._way.enter(parent)
+            return self._directories.enter(parent)
         except FileNotFoundError:
             self._imply(parent)
-            return self._way.enter(parent)
+            return self._directories.enter(parent)
 
     def hide(self, entry: Entry) -> None:
-        """Remove what a whiteout hides of the layers below its own."""
+        """Remove the files of lower layers that a whiteout hides."""
         _refuse(entry)
-        self._way.leave()
+        self._directories.leave()
         path = entry.path
         if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
-            return  # a killed run had put something else there
+            return  # a killed run put something else there
         if entry.kind == "whiteout":
             self._root.remove_tree(path)
             return
@@ -82,41 +82,41 @@ class Applier:
                 return False
         return True
 
-    def apply(self, found: Iterable[Entry], stream: Unpacked) -> None:
+    def apply(self, found: Iterable[Entry], stream: LayerReader) -> None:
         for entry in found:
             if entry.kind not in ("whiteout", "opaque"):
                 _refuse(entry)
                 self.put(entry, stream)
 
-    def put(self, entry: Entry, stream: Unpacked) -> None:
-        """One that was inspected, with its contents. What is said of the top waits for `finish`."""
+    def put(self, entry: Entry, stream: LayerReader) -> None:
+        """Put an inspected entry, with its contents, into the jail. `finish` applies the entry of the top."""
         if entry.path:
             self._put(entry, stream)
 
-    def close_to_others(self, new: bool) -> None:
-        """Let nobody but root into the jail. A directory that is not new gets its mode back in the end."""
+    def lock_out_others(self, new: bool) -> None:
+        """Let only root enter the jail until `finish`. A directory that is not new gets its mode back then."""
         if not new:
-            self._opened = stat.S_IMODE(self._root.status().st_mode)
+            self._final_mode = stat.S_IMODE(self._root.status().st_mode)
         try:
             at.set_mode(self._root.fd, 0o700)
         except OSError as exc:
             raise failed("set the mode of", self._root.path, exc) from exc
 
     def finish(self, top: Entry | None, closed: bool) -> None:
-        """Give the jail itself what the layers say of it last; when it was closed, it is opened again."""
+        """Give the jail itself the metadata of its last entry; when it was closed, it is opened again."""
         try:
             if top:
                 self._directory(b"", top)
             elif closed:
-                at.set_mode(self._root.fd, self._opened)
+                at.set_mode(self._root.fd, self._final_mode)
         except OSError as exc:
             raise failed("set the mode of", self._root.path, exc) from exc
 
-    def _put(self, entry: Entry, stream: Unpacked) -> None:
+    def _put(self, entry: Entry, stream: LayerReader) -> None:
         path, kind = entry.path, entry.kind
         parent, _slash, name = path.rpartition(b"/")
         try:
-            if kind in NEW:
+            if kind in CREATED_IN_PLACE:
                 try:
                     fd = self._enter(parent)
                     if kind == "file":
@@ -127,17 +127,17 @@ class Applier:
                         self._new_symlink(entry, fd, name)
                     return
                 except (FileExistsError, FileNotFoundError):
-                    pass  # what is there makes way; a directory that went is looked for again
-            self._way.leave()
+                    pass  # the slow way replaces what is there, and finds a directory that was moved
+            self._directories.leave()
             self._replace(entry, stream)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
 
-    # -- what was not there -----------------------------------------------------------
+    # -- where nothing was --------------------------------------------------------------
 
     def _new_directory(self, entry: Entry, parent: int, name: bytes) -> None:
         fd = at.make_dir(name, parent)
-        self._way.add(entry.path, fd)
+        self._directories.add(entry.path, fd)
         self._set_xattrs(fd, entry)
         self._backend.apply_metadata(fd, _guarded(entry), times=False)
 
@@ -145,15 +145,15 @@ class Applier:
         at.make_symlink(entry.link, name, parent)
         self._backend.apply_symlink_metadata(parent, name, entry)
 
-    # -- what may be in the way of -----------------------------------------------------
+    # -- where something may be ----------------------------------------------------------
 
-    def _replace(self, entry: Entry, stream: Unpacked) -> None:
+    def _replace(self, entry: Entry, stream: LayerReader) -> None:
         path = entry.path
         self._imply(os.path.dirname(path))
         if entry.kind == "directory":
             self._directory(path, entry)
             return
-        at.remove(TEMPORARY, self._stage)
+        at.remove(TEMPORARY, self._staging)
         self._make(entry, stream)
         there = self._root.lstat(path)
         if there is not None and stat.S_ISDIR(there.st_mode):
@@ -161,10 +161,10 @@ class Applier:
         with self._root.holder(path) as (fd, name):
             if entry.kind == "hardlink":
                 at.remove(name, fd)  # rename(2) does nothing when that is the same file already
-            at.rename(TEMPORARY, self._stage, name, fd)
+            at.rename(TEMPORARY, self._staging, name, fd)
 
     def _imply(self, parent: bytes) -> None:
-        """See that a directory is there; archives need not name every one of them."""
+        """Ensure that a directory exists; archives need not name each one."""
         missing = []
         while self._root.lstat(parent) is None:
             missing.append(parent)
@@ -185,21 +185,21 @@ class Applier:
             self._set_xattrs(fd, entry)
             self._backend.apply_metadata(fd, entry, times=False)
 
-    def _make(self, entry: Entry, stream: Unpacked) -> None:
+    def _make(self, entry: Entry, stream: LayerReader) -> None:
         """Make it in the stage."""
         if entry.kind == "hardlink":
             with self._root.holder(entry.first) as (fd, name):
-                at.make_another_name(name, fd, TEMPORARY, self._stage)
+                at.make_another_name(name, fd, TEMPORARY, self._staging)
         elif entry.kind == "symlink":
-            at.make_symlink(entry.link, TEMPORARY, self._stage)
-            self._backend.apply_symlink_metadata(self._stage, TEMPORARY, entry)
+            at.make_symlink(entry.link, TEMPORARY, self._staging)
+            self._backend.apply_symlink_metadata(self._staging, TEMPORARY, entry)
         elif entry.kind == "device":
-            self._backend.make_node(self._stage, TEMPORARY, entry.st_mode, os.lstat(b"/" + entry.path).st_rdev)
-            self._backend.apply_metadata_by_name(self._stage, TEMPORARY, entry)
+            self._backend.make_node(self._staging, TEMPORARY, entry.st_mode, os.lstat(b"/" + entry.path).st_rdev)
+            self._backend.apply_metadata_by_name(self._staging, TEMPORARY, entry)
         else:
-            self._file(entry, stream, TEMPORARY, self._stage)
+            self._file(entry, stream, TEMPORARY, self._staging)
 
-    def _file(self, entry: Entry, stream: Unpacked, name: bytes, dir_fd: int) -> None:
+    def _file(self, entry: Entry, stream: LayerReader, name: bytes, dir_fd: int) -> None:
         fd = at.open_new(name, dir_fd)
         try:
             for data in stream.contents(entry.size):
@@ -224,7 +224,7 @@ def _guarded(entry: Entry) -> Entry:
 
 
 def _refuse(entry: Entry) -> None:
-    """The image was inspected before; a layer that has become another one since stops here."""
-    wrong = fault_of_entry(entry)
+    """The image was inspected before; this stops a layer that was changed since."""
+    wrong = error_in_entry(entry)
     if wrong:
         raise InputError(f"refusing a layer of the image: '{show(entry.raw)}' in it {wrong}")

@@ -3,10 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An image as one file: its layout in a tar archive, which others call oci-archive.
 
-The index comes first, so that what is in an archive is known without reading
-it all. Equal images give equal archives. An archive that somebody else made
-may have another order; of it, too, nothing but blobs of the right digest
-comes into a layout.
+The index comes first, so the images in an archive are known without reading
+all of it. Equal images give equal archives. An archive of another program may
+have another order; only blobs of the right digest get into a layout.
 """
 
 from __future__ import annotations
@@ -40,22 +39,22 @@ from .layout import (
     digest_of,
     encode,
     name_of,
-    parse,
+    parse_json,
 )
 
 CHUNK = 1 << 20
 
 
-def refuse_others(path: str) -> None:
-    """InputError when what is there is no file, and so no archive that could be replaced."""
+def refuse_non_file(path: str) -> None:
+    """InputError when something other than a file is there, which an archive cannot replace."""
     real = host.real_path(path)
     if os.path.lexists(real) and not os.path.isfile(real):
-        raise InputError(f"cannot write the archive {show(real)}: what is there is no file (give another path)")
+        raise InputError(f"cannot write the archive {show(real)}: it is not a file (give another path)")
 
 
 def write(path: str, store: Layout, name: str, check: bool) -> bool:
     """Make the archive of an image; False when it is there already, by its index and its size."""
-    entry = store.named(name)
+    entry = store.find(name)
     if entry is None:
         raise InputError(f"{show(store.root.path)} holds no image named {name}")
     index = encode({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]})
@@ -66,7 +65,7 @@ def write(path: str, store: Layout, name: str, check: bool) -> bool:
         writer.END
     )
     real = host.real_path(path)
-    if _is_there(real, index, size):
+    if _is_current(real, index, size):
         return False
     if not check:
         folder, base = os.path.split(real)
@@ -78,7 +77,7 @@ def write(path: str, store: Layout, name: str, check: bool) -> bool:
 
 
 def _blobs(store: Layout, entry: Json) -> list[Descriptor]:
-    """All that an image is made of, each once, in the order of their digests."""
+    """All blobs of an image, each once, sorted by digest."""
     where = show(store.root.path)
     manifest = descriptor_of(entry, f"the index of {where}")
     found = store.load(manifest)
@@ -86,7 +85,7 @@ def _blobs(store: Layout, entry: Json) -> list[Descriptor]:
     return sorted({blob.digest: blob for blob in (manifest, *parts)}.values(), key=lambda blob: blob.digest)
 
 
-def _is_there(path: bytes, index: bytes, size: int) -> bool:
+def _is_current(path: bytes, index: bytes, size: int) -> bool:
     if not os.path.isfile(path) or os.path.getsize(path) != size:
         return False
     with _opened(path) as members:
@@ -114,7 +113,7 @@ def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[by
 
 
 def _header(name: bytes, size: int) -> bytes:
-    """Nothing in it tells when or by whom it was made."""
+    """It holds no time and no user."""
     return writer.entry(name, writer.FILE, writer.Owned(0o644, 0, 0), size)
 
 
@@ -140,27 +139,27 @@ def _data(file: BinaryIO, left: int) -> Iterator[bytes]:
         yield data
 
 
-def entry(path: str, name: str) -> Descriptor:
+def find_image(path: str, name: str) -> Descriptor:
     """The manifest of an image of an archive, that of this name or its only one; of several platforms, this Mac's."""
     real = host.real_path(path)
     with _opened(real) as members:
         for member, size, data in members:
             if member == INDEX:
-                found = _entry(b"".join(data) if size <= IMAGE_JSON else b"", path, name)
+                found = _choose(b"".join(data) if size <= IMAGE_JSON else b"", path, name)
                 break
         else:
-            raise InputError(f"{path} has no index, and so is no archive of an image")
+            raise InputError(f"{path} has no index, and so is not an archive of an image")
     if found.media_type in INDEX_TYPES:
-        return platforms.for_this_mac(_json(real, found), f"the image in {path}")
+        return platforms.descriptor_for_this_mac(_json(real, found), f"the image in {path}")
     return found
 
 
-def _entry(index: bytes, path: str, name: str) -> Descriptor:
-    found = parse(index, f"the index of {path}").get("manifests")
+def _choose(index: bytes, path: str, name: str) -> Descriptor:
+    found = parse_json(index, f"the index of {path}").get("manifests")
     entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     named = [one for one in entries if name_of(one) == name]
     for choice in (named, entries):
-        picked = choice[0] if len(choice) == 1 else platforms.fitting(choice)
+        picked = choice[0] if len(choice) == 1 else platforms.entry_for_this_mac(choice)
         if picked:
             return descriptor_of(picked, f"the index of {path}")
     raise InputError(f"{path} holds {len(entries)} images, and not one that is named {name}: give its name")
@@ -174,13 +173,13 @@ def _json(path: bytes, blob: Descriptor) -> Json:
                 text = b"".join(data) if size <= IMAGE_JSON else b""
                 if digest_of(text) != blob.digest:
                     break
-                return parse(text, f"{blob.digest} in {show(path)}")
-    raise InputError(f"{blob.digest} in {show(path)} is missing or not what its digest says: copy the archive anew")
+                return parse_json(text, f"{blob.digest} in {show(path)}")
+    raise InputError(f"{blob.digest} in {show(path)} is missing or not what its digest says: copy the archive again")
 
 
 def read(path: str, store: Layout, name: str) -> None:
-    """Bring the image of an archive into a layout under this name, each blob compared with its digest."""
-    real, wanted = host.real_path(path), entry(path, name)
+    """Copy the image of an archive into a layout under this name, and compare each blob with its digest."""
+    real, wanted = host.real_path(path), find_image(path, name)
     manifest = _json(real, wanted)
     layers = manifest.get("layers")
     parts = (manifest.get("config"), *(layers if isinstance(layers, list) else ()))
@@ -188,13 +187,13 @@ def read(path: str, store: Layout, name: str) -> None:
     needed = {blob.digest for blob in blobs}
     with locked_directory(store.root):
         progress.begin(progress.VERIFY, len(needed), sum(blob.size for blob in blobs), host.free_bytes(store.root.path))
-        store.sweep()
+        store.clean_up()
         with _opened(real) as members:
             for member, size, data in members:
                 folder, _slash, hexadecimal = member.rpartition(b"/")
                 digest = f"sha256:{show(hexadecimal)}"
                 if folder == BLOBS and digest in needed:
-                    if not store.is_sound(Descriptor("", digest, size)):
-                        store.bring(digest, data, path)
+                    if not store.is_intact(Descriptor("", digest, size)):
+                        store.copy_blob(digest, data, path)
                     progress.done(progress.VERIFY)
         store.add(name, wanted.as_json())

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an image says of itself: its configuration and its manifest.
+"""The configuration and the manifest of an image.
 
 After the OCI image specification, config.md and manifest.md: the processor
 has the name that Go gives it, and `os.version` is what macOS calls its release.
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
     diff_id: str
     blob: Descriptor
     left_out: tuple[str, ...] = ()
-    """Warnings about what of the jail is not in it."""
+    """Warnings about files of the jail that it lacks."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Settings:
         """From the options of the module; InputError for what an image cannot say."""
         epoch = options["source_date_epoch"]
         if epoch is not None and not 0 <= epoch <= LATEST:
-            raise InputError(f"source_date_epoch {epoch} is no time of this age: give seconds since 1970")
+            raise InputError(f"source_date_epoch {epoch} is not a valid time: give seconds since 1970")
         env, labels = ({key: str(value) for key, value in options[name].items()} for name in ("env", "labels"))
         names = "architecture", "entrypoint", "command", "user", "working_dir", "compression"
         return cls(env=env, labels=labels, epoch=epoch, **{name: options[name] for name in names})
@@ -68,7 +68,7 @@ def config(root: Root, settings: Settings, layers: Sequence[Layer]) -> Json:
     env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **settings.env}
     wrong = [key for key in env if not key or "=" in key or "\0" in key]
     if wrong:
-        raise InputError(f"env: '{show(wrong[0])}' cannot be the name of a variable")
+        raise InputError(f"env: '{show(wrong[0])}' is not a valid name for a variable")
     run: dict[str, Any] = {
         "Entrypoint": list(settings.entrypoint),
         "Cmd": list(settings.command),

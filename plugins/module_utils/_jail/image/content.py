@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a jail goes into an image, and into which of its layers.
+"""Which files of a jail go into an image, and into which of its layers.
 
 The layers follow each other in the order in which they change least, so that
 a new package of Homebrew sends megabytes to a registry, not gigabytes.
@@ -18,7 +18,7 @@ import stat
 
 from ..sizes import group_of
 from ..system.platform.base import is_of_the_mac
-from .unpacking import WHITEOUT
+from .layer_reader import WHITEOUT
 
 LAYERS = ("shared cache", "system", "Command Line Tools", "Homebrew", "rest")
 LAYER_OF = {"shared_cache": 0, "frameworks": 1, "system": 1, "clt": 2, "homebrew": 3}
@@ -36,7 +36,7 @@ LOCAL_XATTRS = (
     "system.",
     "trusted.",
 )
-"""How extended attributes begin that mean something on this Mac only, besides those that belong to it."""
+"""Prefixes of further extended attributes that mean something on this Mac only."""
 
 
 def layer_of(directory: bytes) -> int:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make an image of a jail.
 
-    scan -> for each layer: known and there, or written anew -> config -> manifest -> index
+    scan -> for each layer: taken from the cache, or written -> config -> manifest -> index
 
 The index is written last, so that an image is in it complete or not at all.
 """
@@ -25,8 +25,8 @@ from ..system.lock import locked_directory
 from . import config as configs
 from .blocks import Blocks, PreviousBlocks
 from .config import Layer, Settings
-from .layer import LayerWriter
 from .layer_cache import LayerCache
+from .layer_writer import LayerWriter
 from .layout import CONFIG_TYPE, MANIFEST_TYPE, Descriptor, Layout, encode, open_layout
 from .packing import DENSEST, SMALL, TRAILER, Gzip
 from .scan import LayerPlan, Scan
@@ -34,14 +34,14 @@ from .zstd import Zstd
 from .zstd import recipe as zstd_recipe
 
 FORMAT = 3
-"""To be raised when the same jail gives other layers than before."""
+"""Raise it when the same jail gives other layers than before."""
 Packer = Callable[[Callable[[bytes], None]], Union[Gzip, Zstd]]
 
 
 def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -> Result:
     """Make the image of a jail in a layout; nothing changes when it is there already."""
     started = time.monotonic()
-    place = _place(layout)
+    place = _layout_path(layout)
     path = jail_path(jail)
     if check and is_empty(path):
         return Result(True, {"layers": []}, [f"+ image {name}"], [not_built_yet_warning(path)])
@@ -61,27 +61,27 @@ def export(jail: str, layout: str, name: str, settings: Settings, check: bool) -
 
 def _export(jail: Jail, store: Layout, settings: Settings, name: str, check: bool) -> Result:
     if check:
-        return _Export(jail, store, settings).result(name, check)
+        return _Exporter(jail, store, settings).result(name, check)
     with locked_directory(store.root):
-        store.sweep()
-        return _Export(jail, store, settings).result(name, check)
+        store.clean_up()
+        return _Exporter(jail, store, settings).result(name, check)
 
 
-def _place(layout: str) -> bytes:
+def _layout_path(layout: str) -> bytes:
     place = host.real_path(layout)
     if os.path.lexists(place) and not os.path.isdir(place):
-        raise InputError(f"{layout} is no directory, and so cannot be an image layout: choose another path")
+        raise InputError(f"{layout} is not a directory, and so not an image layout: choose another path")
     return place
 
 
-class _Export:
+class _Exporter:
     """One export."""
 
     def __init__(self, jail: Jail, store: Layout, settings: Settings) -> None:
         self._jail, self._store, self._settings = jail, store, settings
-        self._known = LayerCache(jail.path)
+        self._cache = LayerCache(jail.path)
         self._scan = Scan(jail.root, jail.mounts())
-        self._made: list[Layer] = []
+        self._new_layers: list[Layer] = []
         self._fingerprints: dict[str, Layer] = {}
         self.warnings = list(self._scan.warnings)
         by_zstd = settings.compression == "zstd"
@@ -92,24 +92,24 @@ class _Export:
         layers = self._layers(check)
         config = self._store.put(CONFIG_TYPE, encode(configs.config(self._jail.root, self._settings, layers)))
         manifest = self._store.put(MANIFEST_TYPE, encode(configs.manifest(config, layers)))
-        former = self._store.named(name)
-        changed = former is None or former.get("digest") != manifest.digest or bool(self._made)
+        previous = self._store.find(name)
+        changed = previous is None or previous.get("digest") != manifest.digest or bool(self._new_layers)
         if not check:
             if changed:
-                self._store.add(name, self._entry(manifest))
-            self._known.save(self._fingerprints)
-        diff = [f"+ layer {layer.name} ({size(layer.blob.size)}, {layer.blob.digest})" for layer in self._made]
+                self._store.add(name, self._index_entry(manifest))
+            self._cache.save(self._fingerprints)
+        diff = [f"+ layer {layer.name} ({size(layer.blob.size)}, {layer.blob.digest})" for layer in self._new_layers]
         if changed:
             diff.append(f"+ image {name} ({manifest.digest})")
         return Result(changed, self._values(manifest, layers), diff, self.warnings)
 
-    def _entry(self, manifest: Descriptor) -> dict[str, Any]:
+    def _index_entry(self, manifest: Descriptor) -> dict[str, Any]:
         config = configs.config(self._jail.root, self._settings, ())
         platform = {key: config[key] for key in ("architecture", "os", "os.version")}
         return {**manifest.as_json(), "platform": platform}
 
     def _values(self, manifest: Descriptor, layers: list[Layer]) -> dict[str, Any]:
-        made = {layer.blob.digest for layer in self._made}
+        made = {layer.blob.digest for layer in self._new_layers}
         return {
             "digest": manifest.digest,
             "layers": [
@@ -126,7 +126,7 @@ class _Export:
                 "files": sum(plan.files for plan in self._scan.layers),
                 "bytes": sum(plan.bytes for plan in self._scan.layers),
                 "bytes_packed": sum(layer.blob.size for layer in layers),
-                "bytes_new": sum(layer.blob.size for layer in self._made),
+                "bytes_new": sum(layer.blob.size for layer in self._new_layers),
             },
         }
 
@@ -135,16 +135,16 @@ class _Export:
     def _layers(self, check: bool) -> list[Layer]:
         recipe = f"{FORMAT} {self._recipe} {self._settings.epoch}"
         plans = [plan for plan in self._scan.layers if plan.directories]
-        prints = [plan.fingerprint(recipe) for plan in plans]
-        found = [self._there(one) for one in prints]
+        fingerprints = [plan.fingerprint(recipe) for plan in plans]
+        found = [self._cached_layer(one) for one in fingerprints]
         lacking = [plan for plan, layer in zip(plans, found) if layer is None]
         free = 0 if check else host.free_bytes(self._store.root.path)
         progress.begin(progress.PACK, sum(one.files for one in lacking), sum(one.bytes for one in lacking), free)
-        return [self._layer(*one) for one in zip(plans, prints, found)]
+        return [self._layer(*one) for one in zip(plans, fingerprints, found)]
 
-    def _there(self, fingerprint: str) -> Layer | None:
-        """The layer that the layout has for this."""
-        layer = self._known.layer(fingerprint)
+    def _cached_layer(self, fingerprint: str) -> Layer | None:
+        """The layer of this fingerprint, when the layout still has it."""
+        layer = self._cache.layer(fingerprint)
         return layer if layer and self._store.has(layer.blob.digest, layer.blob.size) else None
 
     def _layer(self, plan: LayerPlan, fingerprint: str, layer: Layer | None) -> Layer:
@@ -158,19 +158,19 @@ class _Export:
         return layer
 
     def _write(self, plan: LayerPlan, packer: Packer) -> tuple[Layer, bool]:
-        """Write a layer; whether it is certain to be what the fingerprint stands for."""
-        former = self._known.blocks.get(plan.name)
-        blob = Descriptor("", former.digest, former.size) if former and packer is Gzip else None
-        if former is None or blob is None or not self._store.is_sound(blob):
-            return self._write_anew(plan, packer, None)
+        """Write a layer; whether it certainly belongs to the fingerprint."""
+        previous = self._cache.blocks.get(plan.name)
+        blob = Descriptor("", previous.digest, previous.size) if previous and packer is Gzip else None
+        if previous is None or blob is None or not self._store.is_intact(blob):
+            return self._pack(plan, packer, None)
         with self._store.open_blob(blob) as file:
-            return self._write_anew(plan, packer, PreviousBlocks(file, former))
+            return self._pack(plan, packer, PreviousBlocks(file, previous))
 
-    def _write_anew(self, plan: LayerPlan, packer: Packer, former: PreviousBlocks | None) -> tuple[Layer, bool]:
+    def _pack(self, plan: LayerPlan, packer: Packer, previous: PreviousBlocks | None) -> tuple[Layer, bool]:
         blob = self._store.blob()
         stream = packer(blob.write)
         if isinstance(stream, Gzip):
-            stream.former = former
+            stream.former = previous
         try:
             writer = LayerWriter(self._jail.root, self._scan, plan, self._settings.epoch, stream)
             writer.run()
@@ -181,12 +181,12 @@ class _Export:
             layer = layer._replace(left_out=tuple(writer.left_out.warnings))
             if isinstance(stream, Gzip):
                 start = stream.packed_size - TRAILER - sum(length for _key, length in stream.blocks)
-                self._known.blocks[plan.name] = Blocks.of(digest, stream.packed_size, start, stream.blocks)
-            if not self._store.is_sound(layer.blob):
-                blob.keep(digest)
-                self._made.append(layer)
+                self._cache.blocks[plan.name] = Blocks.of(digest, stream.packed_size, start, stream.blocks)
+            if not self._store.is_intact(layer.blob):
+                blob.commit(digest)
+                self._new_layers.append(layer)
         finally:
             stream.close()
-            blob.drop()
+            blob.abort()
         self.warnings += writer.warnings
         return layer, not writer.warnings and self._scan.is_settled(plan)

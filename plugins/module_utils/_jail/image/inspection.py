@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is an image what it claims to be, and can it be unpacked without harm?
+"""Verify an image, and that unpacking it does no harm.
 
-Digests are compared, and every entry of every layer is looked at: before
-anything is written, or each right before it is, where the jail is taken back
-when something is refused (one_pass.py). Names that are absolute, hold `..` or lie
+Digests are compared, and every entry of every layer is checked: before
+anything is written, or each right before it is written, where the jail is
+removed when something is refused (one_pass.py). Names that are absolute, hold `..` or lie
 below a link or a file are refused, and so are hard links to anything but a
 file or link of the image, links that climb out of the jail, devices that a Mac
 has not in /dev, whatever touches the collection's own directory, whiteouts that
@@ -32,80 +32,80 @@ from ..sizes import size
 from ..system import host, progress
 from ..system.name_collisions import Spellings
 from ..system.volume_names import names_at
-from ..tar.names import LONGEST, climbs, fault_of_name, plain_name
+from ..tar.names import MAX_PATH, climbs, error_in_name, plain_name
 from .config import Layer
-from .entry_names import fault_of_entry
+from .entry_names import error_in_entry
+from .layer_reader import Entry, LayerReader, PlainReader, entries
 from .layout import Descriptor, Layout
-from .merging import Merged
-from .unpacking import Entry, PlainTar, Unpacked, entries
-from .zstd import MEDIA_TYPE, UnpackedZstd
+from .merging import MergedTree
+from .zstd import MEDIA_TYPE, ZstdReader
 
 DEVICES = frozenset(b"dev/" + name for name in b"null zero random urandom tty ptmx".split())
-"""Those that a jail may have; they get the numbers that the Mac's own have."""
-FAULTY = frozenset(("other", "device", "symlink"))
-"""What may be wrong for what it is, whatever else the image holds."""
+"""The devices that a jail may have; they get the device numbers of the Mac's own."""
+CHECKED_KINDS = frozenset(("other", "device", "symlink"))
+"""Kinds of entries with checks of their own."""
 LONGEST_XATTR = 127
 """XATTR_MAXNAMELEN of macOS."""
 
-PACKED: dict[str, type[Unpacked]] = {
-    "application/vnd.oci.image.layer.v1.tar": PlainTar,
-    "application/vnd.oci.image.layer.v1.tar+gzip": Unpacked,
-    MEDIA_TYPE: UnpackedZstd,
-    "application/vnd.docker.image.rootfs.diff.tar": PlainTar,
-    "application/vnd.docker.image.rootfs.diff.tar.gzip": Unpacked,
-    "application/vnd.docker.image.rootfs.diff.tar.zstd": UnpackedZstd,
+READERS: dict[str, type[LayerReader]] = {
+    "application/vnd.oci.image.layer.v1.tar": PlainReader,
+    "application/vnd.oci.image.layer.v1.tar+gzip": LayerReader,
+    MEDIA_TYPE: ZstdReader,
+    "application/vnd.docker.image.rootfs.diff.tar": PlainReader,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": LayerReader,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": ZstdReader,
 }
 """The types of layers that are read."""
 
 
-def unpacked(file: BinaryIO, blob: Descriptor, where: str) -> Unpacked:
-    """What a layer holds, whichever way it is packed."""
-    return PACKED[blob.media_type](file, blob.size, where)
+def open_layer(file: BinaryIO, blob: Descriptor, where: str) -> LayerReader:
+    """The tar stream of a layer, whichever way it is packed."""
+    return READERS[blob.media_type](file, blob.size, where)
 
 
-def refuse_other(stream: Unpacked, layer: Layer, where: str) -> None:
+def verify_digests(stream: LayerReader, layer: Layer, where: str) -> None:
     """Read the rest of a layer; InputError when it is not what its digests say."""
     if stream.digests() != (layer.diff_id, layer.blob.digest):
         raise InputError(f"{where} is not what its digest says: it was damaged or exchanged")
 
 
 class Inspection:
-    """What is found out about the layers, one after the other."""
+    """Inspects the layers one after the other, and keeps what unpacking needs to know."""
 
     def __init__(self, layout: Layout, target: bytes) -> None:
         self._layout = layout
         self._free = host.free_bytes(target)
         self.bytes = self.files = self._entries = 0
-        self.hidden: list[list[Entry]] = []
+        self.effective_whiteouts: list[list[Entry]] = []
         """For each layer, the whiteouts in it that hide something."""
-        self.repeatable: list[bool] = []
+        self.can_resume: list[bool] = []
         """For each layer, whether a run after a killed one may go on with it."""
-        self.lacking: list[str] = []
-        """What the volume refused of it, once it is unpacked."""
+        self.warnings: list[str] = []
+        """Warnings about attributes that the volume refused, once it is unpacked."""
         self.top: Entry | None = None
-        """What the layers say last of the directory that becomes the jail."""
+        """The last entry for the directory that becomes the jail."""
         self._names = names_at(target)
         self._spellings, self._target = Spellings(self._names), target
         self._spellings.add(STATE)
         self._spellings.end_layer()
-        self._merged = Merged(self._names.key, host.most_links(target))
+        self._merged = MergedTree(self._names.key, host.most_links(target))
         self._whiteouts: list[Entry] = []
-        self._others: list[tuple[bytes, str, bytes]] = []
+        self._entries_of_layer: list[tuple[bytes, str, bytes]] = []
         """The rest of a layer: paths, kinds, and what hard links lead to."""
         self._where = ""
 
     def inspect(self, layers: Sequence[Layer]) -> None:
         for layer in layers:
-            self._layer(layer)
+            self._inspect_layer(layer)
 
-    def _layer(self, layer: Layer) -> None:
+    def _inspect_layer(self, layer: Layer) -> None:
         self._where = f"the layer {layer.blob.digest}"
-        self._whiteouts, self._others = [], []
+        self._whiteouts, self._entries_of_layer = [], []
         with self._layout.open_blob(layer.blob) as file:
-            with closing(unpacked(file, layer.blob, self._where)) as stream:
+            with closing(open_layer(file, layer.blob, self._where)) as stream:
                 for entry in entries(stream, self._where):
-                    self._entry(entry, stream)
-                refuse_other(stream, layer, self._where)
+                    self._inspect_entry(entry, stream)
+                verify_digests(stream, layer, self._where)
         progress.done(progress.INSPECT)
         self._merge()
         self._spellings.end_layer()
@@ -114,30 +114,31 @@ class Inspection:
     def _merge(self) -> None:
         """Put the layer upon the lower ones, as it will be applied."""
         self._merged.begin_layer()
-        self.hidden.append([one for one in self._whiteouts if self._merged.hide(one.path, one.kind == "opaque")])
-        for other in self._others:
-            self._place(*other)
-        self.repeatable.append(self._merged.repeatable)
+        hiding = [one for one in self._whiteouts if self._merged.hide(one.path, one.kind == "opaque")]
+        self.effective_whiteouts.append(hiding)
+        for entry in self._entries_of_layer:
+            self._merge_entry(*entry)
+        self.can_resume.append(self._merged.can_resume)
         self._refuse_whiteouts()
 
-    def _place(self, path: bytes, kind: str, first: bytes) -> None:
+    def _merge_entry(self, path: bytes, kind: str, first: bytes) -> None:
         wrong = self._merged.add(path, kind, first)
         if wrong:
             self._refuse(path, wrong)
         if self._merged.size > IMAGE_ENTRIES:
-            self._refuse_many()
+            self._refuse_too_many()
 
     def _refuse_whiteouts(self) -> None:
         for whiteout in self._whiteouts:
             directory = whiteout.path if whiteout.kind == "opaque" else os.path.dirname(whiteout.path)
-            self._refuse(whiteout.raw, self._merged.fault_of_whiteout(directory))
+            self._refuse(whiteout.raw, self._merged.error_in_whiteout(directory))
 
-    def _refuse_many(self) -> None:
+    def _refuse_too_many(self) -> None:
         raise InputError(IMAGE_ENTRIES.exceeded("unpack", self._where))
 
     def _refuse(self, name: bytes, wrong: str) -> None:
         if wrong:
-            raise InputError(f"refusing {self._where}: '{show(name[:LONGEST])}' in it {wrong}")
+            raise InputError(f"refusing {self._where}: '{show(name[:MAX_PATH])}' in it {wrong}")
 
     def _refuse_clash(self) -> None:
         if self._spellings.clash:
@@ -147,32 +148,32 @@ class Inspection:
                 f"{show(self._target)}, and one of the two would be lost: unpack it on a volume that tells them apart"
             )
 
-    def _entry(self, entry: Entry, stream: Unpacked) -> None:
+    def _inspect_entry(self, entry: Entry, stream: LayerReader) -> None:
         self._entries += 1
         if self._entries > IMAGE_ENTRIES:
-            self._refuse_many()
-        wrong = fault_of_entry(entry) or self._fault(entry)
+            self._refuse_too_many()
+        wrong = error_in_entry(entry) or self._error_in(entry)
         if wrong:
             self._refuse(entry.raw, wrong)
         path = entry.path
         if entry.kind in ("whiteout", "opaque"):
             self._spellings.hide(path, entry.kind == "opaque")
-            self._whiteout(entry._replace(raw=plain_name(entry.raw), link=b"", xattrs={}))
+            self._add_whiteout(entry._replace(raw=plain_name(entry.raw), link=b"", xattrs={}))
             return
         self._spellings.add(path)
         if self._spellings.size > IMAGE_ENTRIES:
-            self._refuse_many()
+            self._refuse_too_many()
         if not path:
             self.top = entry
         if entry.kind != "directory":
             self._count(entry.size if entry.kind == "file" else 0)
-        self._other(entry, stream)
+        self._add_entry(entry, stream)
 
-    def _whiteout(self, entry: Entry) -> None:
+    def _add_whiteout(self, entry: Entry) -> None:
         self._whiteouts.append(entry)
 
-    def _other(self, entry: Entry, _stream: Unpacked) -> None:
-        self._others.append((entry.path, entry.kind, entry.first if entry.kind == "hardlink" else b""))
+    def _add_entry(self, entry: Entry, _stream: LayerReader) -> None:
+        self._entries_of_layer.append((entry.path, entry.kind, entry.first if entry.kind == "hardlink" else b""))
 
     def _count(self, count: int) -> None:
         self.files += 1
@@ -180,42 +181,42 @@ class Inspection:
         if self.bytes > self._free:
             raise SpaceError(f"the image needs more than {size(self.bytes)}, {size(self._free)} free: free some space")
 
-    def _fault(self, entry: Entry) -> str:
+    def _error_in(self, entry: Entry) -> str:
         path = entry.path
-        if len(path) > LONGEST or len(entry.link) > LONGEST:
+        if len(path) > MAX_PATH or len(entry.link) > MAX_PATH:
             return "is longer than a path can be"
         wrong = self._names.fault_of(path)
         if wrong:
             return f"{wrong}, which the volume of {show(self._target)} cannot hold"
-        if entry.xattrs and any(map(_is_no_xattr, entry.xattrs)):
+        if entry.xattrs and any(map(_is_invalid_xattr, entry.xattrs)):
             return "has an extended attribute without a proper name"
-        if entry.kind == "hardlink" and fault_of_name(entry.link):
-            return f"is a hard link to {show(entry.link)}, which is no earlier file of the image"
-        return self.fault_alone(entry)
+        if entry.kind == "hardlink" and error_in_name(entry.link):
+            return f"is a hard link to {show(entry.link)}, which is not an earlier file of the image"
+        return self.error_by_kind(entry)
 
     @classmethod
-    def fault_alone(cls, entry: Entry) -> str:
-        """What is wrong with an entry for what it is, whatever else the image holds."""
-        return str(getattr(cls, f"_fault_of_{entry.kind}")(entry)) if entry.kind in FAULTY else ""
+    def error_by_kind(cls, entry: Entry) -> str:
+        """Why an entry of its kind is refused, whatever else the image holds; empty when it is not."""
+        return str(getattr(cls, f"_error_in_{entry.kind}")(entry)) if entry.kind in CHECKED_KINDS else ""
 
     @staticmethod
-    def _fault_of_other(entry: Entry) -> str:
+    def _error_in_other(entry: Entry) -> str:
         return "is neither file, directory nor link"
 
     @staticmethod
-    def _fault_of_device(entry: Entry) -> str:
+    def _error_in_device(entry: Entry) -> str:
         return "" if entry.path in DEVICES else "is a device that a jail has no use for"
 
     @staticmethod
-    def _fault_of_symlink(entry: Entry) -> str:
-        if len(entry.link) > LONGEST:
+    def _error_in_symlink(entry: Entry) -> str:
+        if len(entry.link) > MAX_PATH:
             return "is longer than a path can be"
         if not entry.link or b"\0" in entry.link:
             return "is a link to nowhere"
         return f"is a link that climbs out of the jail: {show(entry.link)}" if climbs(entry.path, entry.link) else ""
 
 
-def _is_no_xattr(name: str) -> bool:
+def _is_invalid_xattr(name: str) -> bool:
     try:
         length = len(name.encode())
     except UnicodeEncodeError:

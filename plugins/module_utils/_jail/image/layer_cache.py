@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layers that were made of a jail, what of it they were made from, and the blocks that they are packed in.
+"""The layers that were made of a jail, by fingerprint, and the blocks that they are packed in.
 
-Kept on the Mac, where nobody in the jail can change it. Without it all layers
-are made again, and are the same.
+The Mac keeps it, where nobody in the jail can change it. Without it all layers
+are packed again, with the same result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .layout import DIGEST, Descriptor
 
 MAX_SIZE = 1 << 24
 BLOCKS = "blocks of "
-"""As no fingerprint begins; the name of a layer follows."""
+"""Prefix of keys that are not fingerprints; the name of a layer follows."""
 
 
 class LayerCache:
@@ -38,7 +38,7 @@ class LayerCache:
         self._saved = dict(self.blocks)
 
     def _load(self) -> dict[str, Layer]:
-        """What cannot be read is not known."""
+        """Empty when the note cannot be read."""
         if not os.path.isdir(host_state.NOTES):
             return {}
         with Root(host_state.NOTES) as root:

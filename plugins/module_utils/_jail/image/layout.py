@@ -34,7 +34,7 @@ INDEX = b"index.json"
 BLOBS = b"blobs/sha256"
 MARKER_TEXT = b'{"imageLayoutVersion":"1.0.0"}'
 TEMPORARY = b".darwin.jail."
-LEFT = TEMPORARY + b"left"
+UNREFERENCED = TEMPORARY + b"left"
 """Names the blobs of an image that is about to leave the index."""
 CHUNK = 1 << 20
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -54,7 +54,7 @@ class Descriptor(NamedTuple):
 
 
 def descriptor_of(entry: Any, where: str) -> Descriptor:
-    """From a manifest or index of somebody else; InputError when it makes no sense."""
+    """From a manifest or index of another program; InputError when it is invalid."""
     if isinstance(entry, dict):
         kind, digest, size = (entry.get(key) for key in ("mediaType", "digest", "size"))
         if isinstance(kind, str) and isinstance(digest, str) and isinstance(size, int) and DIGEST.fullmatch(digest):
@@ -63,7 +63,7 @@ def descriptor_of(entry: Any, where: str) -> Descriptor:
 
 
 def name_of(entry: Json) -> str | None:
-    """The name that an index gives an image; None when it gives none, or one that is no text."""
+    """The name that an index gives an image; None when it gives none, or one that is not a text."""
     annotations = entry.get("annotations")
     name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
     return name if isinstance(name, str) else None
@@ -79,18 +79,18 @@ def digest_of(data: bytes) -> str:
 
 
 def blob_path(digest: str) -> bytes:
-    """Where a blob is; InputError for what is no digest, which could name any other file."""
+    """The path of a blob; InputError for an invalid digest, which could name any other file."""
     if not DIGEST.fullmatch(digest):
         raise InputError(f"'{show(digest)[:80]}' is not a sha256 digest")
     return BLOBS + b"/" + digest.partition(":")[2].encode()
 
 
 class Blob(Protocol):
-    """A blob on its way."""
+    """A blob that is being written."""
 
     def write(self, data: bytes) -> None: ...
-    def keep(self, digest: str) -> None: ...
-    def drop(self) -> None: ...
+    def commit(self, digest: str) -> None: ...
+    def abort(self) -> None: ...
 
 
 class Layout:
@@ -107,8 +107,8 @@ class Layout:
         status = self.root.lstat(blob_path(digest)) if self.root.exists else None
         return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == size
 
-    def is_sound(self, descriptor: Descriptor) -> bool:
-        """Whether a blob is there and what its digest says: all of it is read."""
+    def is_intact(self, descriptor: Descriptor) -> bool:
+        """Whether a blob is there and matches its digest. Cost: reads all of it."""
         if not self.has(descriptor.digest, descriptor.size):
             return False
         found = hashlib.sha256()
@@ -119,8 +119,8 @@ class Layout:
         return f"sha256:{found.hexdigest()}" == descriptor.digest
 
     def remove_damaged(self, blobs: Iterable[Descriptor]) -> bool:
-        """Remove those of the right size that are not what their digests say; whether there were any."""
-        damaged = [blob for blob in blobs if self.has(blob.digest, blob.size) and not self.is_sound(blob)]
+        """Remove those of the right size that do not match their digests; whether there were any."""
+        damaged = [blob for blob in blobs if self.has(blob.digest, blob.size) and not self.is_intact(blob)]
         for blob in damaged:
             self.root.unlink(blob_path(blob.digest))
         return bool(damaged)
@@ -131,7 +131,7 @@ class Layout:
         path = blob_path(descriptor.digest)
         where = self.root.host_path(path)
         if not self.has(descriptor.digest, descriptor.size):
-            raise InputError(f"{show(where)} is missing or has not {descriptor.size} bytes: copy the image anew")
+            raise InputError(f"{show(where)} is missing or has not {descriptor.size} bytes: copy the image again")
         try:
             with self.root.directory(BLOBS) as fd:
                 file = at.open_regular(os.path.basename(path), fd)
@@ -145,20 +145,20 @@ class Layout:
         where = show(self.root.host_path(blob_path(descriptor.digest)))
         data = self.root.read(blob_path(descriptor.digest), IMAGE_JSON)
         if data is None or digest_of(data) != descriptor.digest:
-            raise InputError(f"{where} is missing or not what its digest says: copy the image anew")
-        return parse(data, where)
+            raise InputError(f"{where} is missing or not what its digest says: copy the image again")
+        return parse_json(data, where)
 
     def index(self) -> Json:
         """The index; InputError when it cannot be one."""
         data = self.root.read(INDEX, IMAGE_JSON) if self.root.exists else None
         if data is None:
             return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": []}
-        found = parse(data, show(self.root.host_path(INDEX)))
+        found = parse_json(data, show(self.root.host_path(INDEX)))
         if not isinstance(found.get("manifests"), list) or not all(isinstance(m, dict) for m in found["manifests"]):
-            raise InputError(f"{show(self.root.host_path(INDEX))} is no index of images: it has no list of manifests")
+            raise InputError(f"{show(self.root.host_path(INDEX))} is not an image index: it has no list of manifests")
         return found
 
-    def named(self, name: str) -> Json | None:
+    def find(self, name: str) -> Json | None:
         """The entry of an image in the index."""
         return next((dict(entry) for entry in self.index()["manifests"] if name_of(entry) == name), None)
 
@@ -170,33 +170,33 @@ class Layout:
         """Give an image this name in the index, and take it from the one that had it."""
         index = self.index()
         others = [e for e in index["manifests"] if name_of(e) != name]
-        former = [e for e in index["manifests"] if e not in others]
+        previous = [e for e in index["manifests"] if e not in others]
         index["manifests"] = [*others, {**manifest, "annotations": {REF_NAME: name}}]
         if self.root.read(MARKER, 1 << 16) is None:
             self.root.write(MARKER, MARKER_TEXT)
-        left, needed = self._blobs_of(former), self._blobs_of(index["manifests"])
+        left, needed = self._blobs_of(previous), self._blobs_of(index["manifests"])
         if left and needed and left - needed:
-            self.root.write(LEFT, encode({"blobs": sorted(left - needed)}))
+            self.root.write(UNREFERENCED, encode({"blobs": sorted(left - needed)}))
         self.root.write(INDEX, encode(index))
-        self._remove_left()
+        self._remove_unreferenced()
 
-    def _remove_left(self) -> None:
-        """Remove what only an image needed that has left the index, here or in a run that was killed meanwhile."""
+    def _remove_unreferenced(self) -> None:
+        """Remove blobs that no image of the index needs any longer, also those of a run that was killed meanwhile."""
         try:
-            data = self.root.read(LEFT, IMAGE_JSON)
+            data = self.root.read(UNREFERENCED, IMAGE_JSON)
         except OperationError as exc:
             if exc.errno not in (0, *LINK_IN_THE_WAY):  # the disk fails, and the list may be read another time
                 raise
-            data = b""  # it is no list of ours, and goes as all of its name
+            data = b""  # not a list that a run wrote
         if data is None:
             return
         needed = self._blobs_of(self.index()["manifests"])
         with suppress(InputError):
-            listed = parse(data, show(self.root.host_path(LEFT))).get("blobs")
+            listed = parse_json(data, show(self.root.host_path(UNREFERENCED))).get("blobs")
             for digest in listed if isinstance(listed, list) and needed else []:
                 if isinstance(digest, str) and digest not in needed:
                     self.root.unlink(blob_path(digest))
-        self.root.remove_tree(LEFT)
+        self.root.remove_tree(UNREFERENCED)
 
     def _blobs_of(self, images: Sequence[Json]) -> set[str]:
         """All blobs of some images; nothing when one of them is not understood."""
@@ -211,7 +211,7 @@ class Layout:
         found = descriptor_of(image, where)
         manifest = self.load(found)
         if found.media_type != MANIFEST_TYPE or not isinstance(manifest.get("layers"), list):
-            raise InputError(f"{found.digest} in {where} is no manifest of an image")
+            raise InputError(f"{found.digest} in {where} is not a manifest of an image")
         yield found.digest
         for part in (manifest.get("config"), *manifest["layers"]):
             yield descriptor_of(part, where).digest
@@ -224,8 +224,8 @@ class Layout:
                 found.update(list(self._digests(image))[2:])
         return found
 
-    def bring(self, digest: str, data: Iterable[bytes], where: str) -> None:
-        """Keep a blob that somebody else has; InputError when it is not what its digest says."""
+    def copy_blob(self, digest: str, data: Iterable[bytes], where: str) -> None:
+        """Copy a blob of another place; InputError when it does not match its digest."""
         blob, found = self.blob(), hashlib.sha256()
         try:
             for piece in data:
@@ -234,23 +234,23 @@ class Layout:
                 progress.done(progress.VERIFY, len(piece), 0)
             if f"sha256:{found.hexdigest()}" != digest:
                 raise InputError(f"{digest} in {where} is not what its digest says: it was damaged or exchanged")
-            blob.keep(digest)
+            blob.commit(digest)
         finally:
-            blob.drop()
+            blob.abort()
 
     def put(self, media_type: str, data: bytes) -> Descriptor:
         """Keep a small blob."""
         descriptor = Descriptor(media_type, digest_of(data), len(data))
-        if not self.is_sound(descriptor):
+        if not self.is_intact(descriptor):
             self.root.write(blob_path(descriptor.digest), data)
         return descriptor
 
     def blob(self) -> Blob:
         return _NewBlob(self.root)
 
-    def sweep(self) -> None:
+    def clean_up(self) -> None:
         """Remove what a killed run left."""
-        self._remove_left()
+        self._remove_unreferenced()
         for folder in (b"", BLOBS + b"/"):
             for name in self.root.names(folder.rstrip(b"/")):
                 if name.startswith(TEMPORARY):
@@ -258,7 +258,7 @@ class Layout:
 
 
 class DryRunLayout(Layout):
-    """For check mode: knows what is there, and keeps nothing."""
+    """For check mode: reads the layout and writes nothing."""
 
     def put(self, media_type: str, data: bytes) -> Descriptor:
         return Descriptor(media_type, digest_of(data), len(data))
@@ -269,12 +269,12 @@ class DryRunLayout(Layout):
 
 class _NullBlob:
     def write(self, data: bytes) -> None: ...
-    def keep(self, digest: str) -> None: ...
-    def drop(self) -> None: ...
+    def commit(self, digest: str) -> None: ...
+    def abort(self) -> None: ...
 
 
 class _NewBlob:
-    """A file that gets its name when it is complete, since only then its digest is known."""
+    """A file that gets its name when it is complete: its digest is known only then."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -295,7 +295,7 @@ class _NewBlob:
     def _free(self) -> str:
         return f"{host.free_bytes(self._root.path)} bytes free"
 
-    def keep(self, digest: str) -> None:
+    def commit(self, digest: str) -> None:
         path = blob_path(digest)
         try:
             at.make_readable(self._fd)
@@ -305,8 +305,8 @@ class _NewBlob:
             raise failed("create", self._root.host_path(path), exc) from exc
         self._close()
 
-    def drop(self) -> None:
-        """Forget it, unless it was kept."""
+    def abort(self) -> None:
+        """Remove it, unless it was committed."""
         if self._fd >= 0:
             at.remove(self._name, self._dir_fd)
             self._close()
@@ -318,7 +318,7 @@ class _NewBlob:
 
 
 def open_layout(path: bytes, check: bool) -> Layout:
-    """The layout at a path of the Mac, made when it is not there; InputError when something else is."""
+    """The layout at a path of the Mac, made when it is missing; InputError when something else is there."""
     if not os.path.lexists(path):
         if check:
             return DryRunLayout(Root.missing(path))
@@ -347,12 +347,12 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def parse(data: bytes, where: str) -> Json:
-    """A JSON object that somebody else wrote; InputError when it is none."""
+def parse_json(data: bytes, where: str) -> Json:
+    """A JSON object of another program; InputError when it is not one."""
     try:
         found = json.loads(data, parse_int=_integer)
     except (ValueError, RecursionError) as exc:
         raise InputError(f"{where} is damaged: it is not JSON") from exc
     if not isinstance(found, dict):
-        raise InputError(f"{where} is damaged: it is no JSON object")
+        raise InputError(f"{where} is damaged: it is not a JSON object")
     return found

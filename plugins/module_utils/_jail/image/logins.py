@@ -30,25 +30,25 @@ def of_name(registry: str, username: str, password: str | None) -> bytes:
 
 
 def of_file(registry: str, path: str, what: str = "auth_file") -> bytes:
-    """What a login file says of the registry; InputError, which names the file, when it is none."""
+    """The logins of a login file for the registry; InputError, which names the file, when it is not one."""
     try:
         found = json.loads(host.read_file(path))
     except OperationError as exc:
         raise InputError(f"cannot read {what} {show(path)}: {exc.reason} (give the path of a login file)") from exc
-    except (ValueError, RecursionError, InputError):  # no JSON, or too large
+    except (ValueError, RecursionError, InputError):  # not JSON, or too large
         found = None
     auths = found.get("auths", {}) if isinstance(found, dict) else None
     chosen = {key: auths[key] for key in auths if _is_for(key, registry)} if isinstance(auths, dict) else None
     if chosen is None or not all(map(_is_login, chosen.values())):
         raise InputError(
-            f"cannot read {what} {show(path)}: it is no login file, which is JSON with an object auths "
+            f"cannot read {what} {show(path)}: it is not a login file, which is JSON with an object auths "
             "(skopeo login makes one)"
         )
     return _file(registry, chosen)
 
 
 def of_root(registry: str) -> bytes | None:
-    """What root's own login files say of it; None when there is none."""
+    """The logins of root's own login files for it; None when root has no such file."""
     home = os.path.expanduser("~")
     docker = os.environ.get("DOCKER_CONFIG", f"{home}/.docker")
     for path in (os.environ.get("REGISTRY_AUTH_FILE"), f"{home}/.config/containers/auth.json", f"{docker}/config.json"):

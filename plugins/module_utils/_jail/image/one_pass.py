@@ -5,10 +5,10 @@
 
 Each entry is inspected before it is put into the jail, which only root can
 enter meanwhile; the digests come last. Whatever is wrong with an image, the
-jail is taken back, and the image is inspected on its own, which says what it
-is. So nothing is accepted here that the inspection refuses, but some of what
-it accepts is given up: what a whiteout hides that comes behind entries of its
-own layer at the same place, and what takes more than half of the room.
+jail is removed, and the image is inspected without unpacking it, which names
+the error. So this accepts nothing that the inspection refuses. It gives up on
+some images that the inspection accepts: with a whiteout behind entries of its
+own layer at the same path, or larger than half of the free space.
 
 Memory: as the inspection.
 """
@@ -19,8 +19,8 @@ from ..errors import JailError
 from .applying import Applier
 from .config import Layer
 from .inspection import Inspection
+from .layer_reader import Entry, LayerReader
 from .layout import Layout
-from .unpacking import Entry, Unpacked
 
 
 class OnePassError(JailError):
@@ -34,22 +34,22 @@ class OnePassInspection(Inspection):
         super().__init__(layout, target)
         self._applier = applier
         self._touched: dict[int, bool] = {}
-        """Above the lowest layer: what the layer made or linked to, False, and what that lies in, True.
+        """Above the lowest layer: False for each path that the layer made or linked to, True for its parents.
 
         By the hash of its key, for a short archive can imply millions of long paths.
         """
         self._number = 0
 
     def add_layer(self, layer: Layer) -> None:
-        """Put the next layer upon the others; InputError, SpaceError or GivenUpError at an entry that is wrong."""
+        """Add the next layer to the others; InputError, SpaceError or OnePassError at an entry that is wrong."""
         self._number += 1
         self._touched = {}
         self._merged.begin_layer()
         self.inspect((layer,))
 
-    def _other(self, entry: Entry, stream: Unpacked) -> None:
+    def _add_entry(self, entry: Entry, stream: LayerReader) -> None:
         path, first = entry.path, entry.first if entry.kind == "hardlink" else b""
-        self._place(path, entry.kind, first)
+        self._merge_entry(path, entry.kind, first)
         if self._number > 1:
             self._touch(self._names.key(path))
             if first:
@@ -64,7 +64,7 @@ class OnePassInspection(Inspection):
                 break
             self._touched[hash(key)] = True
 
-    def _whiteout(self, entry: Entry) -> None:
+    def _add_whiteout(self, entry: Entry) -> None:
         opaque = entry.kind == "opaque"
         self._whiteouts.append(entry)
         if self._number > 1 and self._merged.hide(entry.path, opaque):
@@ -79,4 +79,4 @@ class OnePassInspection(Inspection):
     def _count(self, count: int) -> None:
         super()._count(count)
         if self.bytes > self._free // 2:
-            raise OnePassError("it takes more than half of the room that there is")
+            raise OnePassError("it takes more than half of the free space")

@@ -52,7 +52,7 @@ class Gzip:
 
     media_type = "application/vnd.oci.image.layer.v1.tar+gzip"
     recipe = f"gzip {LEVEL} {BLOCK} {RARITY} {DENSEST} {zlib.ZLIB_RUNTIME_VERSION}"
-    """What the result depends on besides the stream."""
+    """Everything but the stream that the result depends on."""
 
     def __init__(self, write: Write) -> None:
         workers = min(os.cpu_count() or 1, MOST)

@@ -15,12 +15,12 @@ from typing import Any
 from ..errors import InputError, show
 from ..macos.release import Release, architecture
 from .config import GO_NAMES
-from .layout import Descriptor, Json, descriptor_of, digest_of, parse
+from .layout import Descriptor, Json, descriptor_of, digest_of, parse_json
 
 SYSTEM = "darwin"
 
 
-def for_this_mac(index: Json, where: str) -> Descriptor:
+def descriptor_for_this_mac(index: Json, where: str) -> Descriptor:
     """One of the images of several platforms."""
     entries = index.get("manifests")
     for entry in entries if isinstance(entries, list) else ():
@@ -32,30 +32,30 @@ def for_this_mac(index: Json, where: str) -> Descriptor:
 def digest_for_this_mac(manifest: bytes, reference: str) -> str:
     """Of a manifest; of a list of images for several platforms, that of the one for this Mac."""
     where = f"what the registry has for {reference}"
-    found = parse(manifest, where)
-    return for_this_mac(found, where).digest if "manifests" in found else digest_of(manifest)
+    found = parse_json(manifest, where)
+    return descriptor_for_this_mac(found, where).digest if "manifests" in found else digest_of(manifest)
 
 
-def fitting(entries: Iterable[Json]) -> Json | None:
+def entry_for_this_mac(entries: Iterable[Json]) -> Json | None:
     """The one of these images that says that it is for this Mac."""
     return next(filter(_fits, entries), None)
 
 
-def refuse_others(config: Json, where: str, runs: Release | None) -> list[str]:
-    """InputError for an image that no jail here can be made of; warnings about one that may not run here.
+def check_platform(config: Json, where: str, runs: Release | None) -> list[str]:
+    """InputError for an image of another platform; warnings about one that may not run here.
 
     `runs` is the release of the Mac itself.
     """
     here = SYSTEM, str(_processor())
-    told = ["" if config.get(key) is None else config[key] for key in ("os", "architecture")]
-    shown = [show(text)[:40] if isinstance(text, str) else "unknown" for text in told]
+    given = ["" if config.get(key) is None else config[key] for key in ("os", "architecture")]
+    shown = [show(text)[:40] if isinstance(text, str) else "unknown" for text in given]
     if any(one not in ("", wanted) for one, wanted in zip(shown, here)):
         found = "/".join(one or "unknown" for one in shown)
         raise InputError(f"the image in {where} is for {found}, this Mac is {here[0]}/{here[1]}")
     warnings = []
     if "" in shown:
         warnings.append(
-            f"the image in {where} does not say for which system and processor it is, and is taken for one for "
+            f"the image in {where} does not say for which system and processor it is, and is used as one for "
             f"{here[0]}/{here[1]}: its programs may not start here"
         )
     version = config.get("os.version")

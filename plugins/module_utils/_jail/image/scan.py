@@ -20,15 +20,15 @@ from ..audit.tree_walk import Directory, walk
 from ..rootfs.spec.base_layout import VOLATILE
 from ..system.rooted import Root
 from ..system.volume_names import names_of
-from ..tar.names import LONGEST
+from ..tar.names import MAX_PATH
 from .content import LAYERS, is_kept, layer_of
-from .left_out import STATE_DEPTH, LeftOut, fault_of_path
-from .unpacking import WHITEOUT
+from .layer_reader import WHITEOUT
+from .left_out import MAX_STATE_SLASHES, LeftOut, error_in_path
 
-NAME = 256
-"""More than a name has bytes."""
-FRESH = 50_000_000
-"""In nanoseconds: a file that changed so shortly before a look may change again without a new time."""
+MAX_NAME = 256
+"""More bytes than a name can have."""
+RECENT = 50_000_000
+"""In nanoseconds: a file that changed so shortly before the scan may change again without a new time."""
 
 
 class LayerPlan:
@@ -46,14 +46,14 @@ class LayerPlan:
         self._digest.update(b"".join(lines))
 
     def fingerprint(self, recipe: str) -> str:
-        """With what else the layer depends on."""
+        """`recipe` names everything else that the layer depends on."""
         digest = self._digest.copy()
         digest.update(recipe.encode())
         return digest.hexdigest()
 
 
 class Scan:
-    """A look at all of a jail."""
+    """One walk through a jail."""
 
     def __init__(self, root: Root, mounts: set[bytes]) -> None:
         self.layers = [LayerPlan(number) for number in range(len(LAYERS))]
@@ -72,8 +72,8 @@ class Scan:
         self._add_mount_points()
 
     def is_settled(self, layer: LayerPlan) -> bool:
-        """Whether a later change of something in a layer will certainly show."""
-        return layer.newest < self.started - FRESH
+        """Whether any later change in a layer will change its fingerprint."""
+        return layer.newest < self.started - RECENT
 
     def first_name(self, status: os.stat_result, path: bytes) -> tuple[int, bytes]:
         """Of a file with several names, the first one, and its layer."""
@@ -89,12 +89,12 @@ class Scan:
         self._status[path] = line = _line(path, own)
         lines = [*self._parents(number, path), line]
         newest = max(own.st_ctime_ns, layer.newest)
-        hazardous = path.count(b"/") <= STATE_DEPTH or len(path) > LONGEST - NAME
+        needs_check = path.count(b"/") <= MAX_STATE_SLASHES or len(path) > MAX_PATH - MAX_NAME
         for name in sorted(directory.entries):
             status = directory.entries[name]
             kind = status.st_mode & 0o170000
-            if hazardous or name.startswith(WHITEOUT):
-                why = fault_of_path(directory.below(name), kind == 0o040000)
+            if needs_check or name.startswith(WHITEOUT):
+                why = error_in_path(directory.below(name), kind == 0o040000)
                 if why:
                     self._left_out.add(directory.below(name), why)
                     if not name.startswith(WHITEOUT):  # which is_kept knows
@@ -137,7 +137,7 @@ class Scan:
         """They are directories like others, in the same order, but what is beneath the mount cannot be seen."""
         for point in self.mounts:
             parent = os.path.dirname(point)
-            if parent in self._status and self.key(parent) not in VOLATILE and not fault_of_path(point, is_dir=True):
+            if parent in self._status and self.key(parent) not in VOLATILE and not error_in_path(point, is_dir=True):
                 layer = self.layers[layer_of(point)]
                 layer.directories.append(point)
                 layer.directories.sort(key=lambda path: path.split(b"/") if path else [])

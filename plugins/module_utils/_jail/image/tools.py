@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs that carry images, skopeo or crane, whichever a Mac has: how each is called.
+"""The programs that transfer images, skopeo or crane, whichever a Mac has: how each is called.
 
-Both send only layers that the other side lacks, verify digests, and are given
-a layout that holds one image. Of layers to be fetched, skopeo asks for those
+Both send only layers that the other side lacks, verify digests, and get a
+layout that holds one image. Of layers to be fetched, skopeo asks for those
 that are missing; crane asks for all, and hangs up on those that are there.
 """
 
@@ -20,7 +20,7 @@ from ..macos import third_party
 
 PLACES = (third_party.OWN, *third_party.HOMEBREW, "/usr/bin")
 TAG = "image"
-"""What the one image in a layout that is carried is called."""
+"""The name of the one image in the layout that the program gets."""
 
 
 class Command(NamedTuple):
@@ -28,15 +28,15 @@ class Command(NamedTuple):
 
     words: list[str]
     settings: dict[str, str] | None = None
-    """Environment variables besides those that are there."""
+    """Further environment variables."""
 
 
 class Tool:
-    """What both have in common."""
+    """The interface of both."""
 
     name = ""
-    lacks = re.compile("")
-    """What it says of an image that the registry answers it has not: all that comes before the answer is matched, too.
+    not_found = re.compile("")
+    """Its message for an image that the registry does not have, matched from the start of the line.
 
     A reference holds neither spaces nor quotes, so that nothing of it can pass for an answer.
     """
@@ -45,7 +45,7 @@ class Tool:
         """`logins` is a directory that holds config.json, the login file; the tool looks for its own without it."""
         self._path, self._plain, self._logins = path, plain_http, logins
 
-    def refuse(self, registry: str) -> None:
+    def require_tls(self, registry: str) -> None:
         """InputError for a registry that the tool would not speak to as it is asked to."""
 
     def manifest(self, reference: str) -> Command:
@@ -63,7 +63,7 @@ class Skopeo(Tool):
     """https://github.com/containers/skopeo, docs/skopeo-copy.1.md and skopeo-inspect.1.md."""
 
     name = "skopeo"
-    lacks = re.compile(
+    not_found = re.compile(
         r'.*level=fatal msg="[A-Za-z ]+\\"docker://[^\s"]+\\": (?:[(]Mirrors also failed: .*\]\): \S+: )?'
         r"(?:Error )?reading manifest \S+ in \S+: "
         r"(?:manifest unknown|name unknown|repository name not known to registry|StatusCode: 404,"
@@ -97,7 +97,7 @@ class Crane(Tool):
     """https://github.com/google/go-containerregistry, cmd/crane/doc; its login file is $DOCKER_CONFIG/config.json."""
 
     name = "crane"
-    lacks = re.compile(
+    not_found = re.compile(
         r"(?:Error: |[0-9/]+ [0-9:]+ )fetching manifest \S+: (?:GET|HEAD) \S+/manifests/\S+: "
         r"(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND|unexpected status code 404 )"
     )
@@ -107,7 +107,7 @@ class Crane(Tool):
         plain = ["--insecure"] if self._plain else []
         return Command([self._path, *words, *plain], {"DOCKER_CONFIG": self._logins} if self._logins else None)
 
-    def refuse(self, registry: str) -> None:
+    def require_tls(self, registry: str) -> None:
         if not self._plain and _may_be_plain(registry):
             raise InputError(
                 f"crane would speak to {registry} without TLS when that does not answer with it: "

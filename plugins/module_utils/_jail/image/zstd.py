@@ -22,7 +22,7 @@ from ..limits import SMALL_BLOCKS, STREAMS
 from ..macos import third_party
 from ..system.process import run
 from ..system.stream_filter import StreamFilter
-from .unpacking import Unpacked
+from .layer_reader import LayerReader
 
 PLACES = (third_party.OWN, *third_party.HOMEBREW, "/usr/bin")
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -42,7 +42,7 @@ def program() -> str:
 
 
 def recipe() -> str:
-    """What the result depends on besides the stream."""
+    """Everything but the stream that the result depends on."""
     return f"zstd {LEVEL} {run([program(), '--version'], as_nobody=True).stdout.decode('utf-8', 'replace').strip()}"
 
 
@@ -174,7 +174,7 @@ class Frames:
         self._start += size
 
 
-class UnpackedZstd(Unpacked):
+class ZstdReader(LayerReader):
     """What a file packed by zstd holds."""
 
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:

@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 
 from ..errors import failed
 from ..limits import PROGRAM_OUTPUT
-from . import nobody
+from . import nobody, progress
 from .output import Output
 
 GRACE = 5.0
@@ -99,6 +99,7 @@ def run(
     finally:
         for fd in channel.theirs if channel else ():
             os.close(fd)
+    progress.program_started(process.pid)
     stdout, stderr = (streams.drain(_take(pipe), limit) for pipe in (process.stdout, process.stderr))
     if process.stdin:
         streams.feed(_take(process.stdin), stdin)

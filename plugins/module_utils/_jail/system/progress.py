@@ -28,11 +28,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from typing import Callable, NoReturn, Optional
 
 from ..errors import JailError
-from .paths import DIRECTORY, open_absolute
+from .paths import open_absolute
+from .program_bytes import ProgramBytes
 
 SLOTS = 4096
 """Each process has the place that its number leads to; those of a run have numbers close to each other."""
@@ -40,7 +40,7 @@ SLOTS = 4096
 QUIET_SECONDS = 1.0
 """Seconds that a run may take before it is reported on."""
 TICK = 0.5
-MOST, MOST_OPEN, MOST_SEEN = 1 << 62, 64, 10_000
+MOST = 1 << 62
 LINE = 512
 """Bytes of a report: always as many, so that it is written and read as a whole."""
 OUTPUT = 1
@@ -72,11 +72,12 @@ PID, PARTS, BYTES, DIRECTORIES = range(4)
 WIDTH = 4
 WAITING = WIDTH * SLOTS
 """Where it says that the run waits for others; behind it, that it only looks, what it does, how often that has
-changed, since when, what in all, whether the file of the reports was made, and how long the path is where the work of
-a program arrives, which comes last."""
+changed, since when, what in all, whether the file of the reports was made, how long the path of the directory is whose
+files a program writes or reads, and which process reads them. The path comes last."""
 LOOKING, WORK, STAGE, SINCE, FORESEEN = range(WAITING + 1, WAITING + 6)
 MADE, LENGTH = FORESEEN + 3, FORESEEN + 4
-SIZE = LENGTH + 1
+READER = LENGTH + 1
+SIZE = READER + 1
 PATH = 1024
 
 
@@ -92,7 +93,7 @@ class Progress:
         self._counts[STAGE] += 1
         self._counts[:WAITING] = memoryview(bytes(WAITING * 8)).cast("Q")
         self._counts[LOOKING], self._counts[WORK], self._counts[SINCE] = False, work, time.monotonic_ns()
-        self._counts[LENGTH] = 0
+        self._counts[LENGTH] = self._counts[READER] = 0
         if total is not None:
             self.set_total(total)
         self._counts[STAGE] += 1
@@ -110,6 +111,20 @@ class Progress:
         if len(directory) <= PATH:
             self._memory[SIZE * 8 : SIZE * 8 + len(directory)] = directory
             self._counts[LENGTH] = len(directory)
+
+    def count_reads(self, directory: bytes) -> None:
+        """Count what programs read of the files in a directory, too, until the next work begins."""
+        self.arrives(directory)
+        self._counts[READER] = os.getpid()
+
+    def program_started(self, pid: int) -> None:
+        if self.reader:
+            self._counts[READER] = pid
+
+    @property
+    def reader(self) -> int:
+        """The process whose reading is counted: the last program that was started; 0: none."""
+        return self._counts[READER]
 
     @property
     def arriving(self) -> bytes:
@@ -223,6 +238,17 @@ def arrives(directory: bytes) -> None:
         progress.arrives(directory)
 
 
+def count_reads(directory: bytes) -> None:
+    """A program does the work, and reads the files in this directory for it."""
+    for progress in _shown:
+        progress.count_reads(directory)
+
+
+def program_started(pid: int) -> None:
+    for progress in _shown:
+        progress.program_started(pid)
+
+
 def current() -> Progress | None:
     return _shown[0] if _shown else None
 
@@ -258,11 +284,11 @@ def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoRet
         started = time.monotonic_ns()
         while time.monotonic_ns() - started < QUIET_SECONDS * 1e9:
             _watch(progress, run)
-        fd, arrived = _create(path, progress), _Arrived()
+        fd, program = _create(path, progress), ProgramBytes()
         estimated: list[Total | None] = []
         threading.Thread(target=lambda: estimated.append(_estimated(estimate, progress)), daemon=True).start()
         while True:
-            _report(fd, progress, estimated[0] if estimated else None, started, arrived)
+            _report(fd, progress, estimated[0] if estimated else None, started, program)
             _watch(progress, run)
             _watch(progress, run)
     except (JailError, OSError):
@@ -329,50 +355,13 @@ def _remove(path: str, progress: Progress) -> None:
             os.close(dir_fd)
 
 
-class _Arrived:
-    """How many bytes have arrived where a program puts them, never fewer than before: files get other names."""
-
-    def __init__(self) -> None:
-        self._stage = self._most = 0
-
-    def size(self, progress: Progress, total: Total | None) -> int:
-        if progress.stage != self._stage:
-            self._stage, self._most = progress.stage, 0
-        where = progress.arriving
-        if where:
-            with suppress(JailError, OSError):  # it has ended
-                self._most = max(self._most, _size_below(where))
-        return min(self._most, total[1]) if total and total[1] else self._most
-
-
-def _size_below(path: bytes) -> int:
-    """Of the files below a directory, at any moment; links are not followed, and no more than MOST_SEEN looked at."""
-    size, seen, waiting = 0, 0, [open_absolute(path)]
-    try:
-        while waiting and seen < MOST_SEEN:
-            fd = waiting.pop()
-            try:
-                with os.scandir(fd) as entries:
-                    for entry in islice(entries, MOST_SEEN):
-                        seen += 1
-                        with suppress(OSError):  # it has another name by now
-                            if entry.is_dir(follow_symlinks=False) and len(waiting) < MOST_OPEN:
-                                waiting.append(os.open(entry.name, DIRECTORY, dir_fd=fd))
-                            elif entry.is_file(follow_symlinks=False):
-                                size += entry.stat(follow_symlinks=False).st_size
-            finally:
-                os.close(fd)
-    finally:
-        for fd in waiting:
-            os.close(fd)
-    return size
-
-
-def _report(fd: int, progress: Progress, estimated: Total | None, started: int, arrived: _Arrived) -> None:
+def _report(fd: int, progress: Progress, estimated: Total | None, started: int, program: ProgramBytes) -> None:
     """What is more than was foreseen shows that it was foreseen wrongly: then nothing is said of that."""
     stage, (parts, size), (work, unit) = progress.stage, progress.total(), WORKS[progress.work]
     total = progress.foreseen or estimated
-    size += arrived.size(progress, total)
+    if progress.arriving:
+        program_size = program.count(stage, progress.arriving, progress.reader)
+        size += min(program_size, total[1]) if total and total[1] else program_size
     values = {"work": work, "unit": unit, "stage": stage, "seconds": round(progress.since(started), 1)}
     values.update(files=parts, bytes=size, directories=progress.directories)
     if total and total[2]:

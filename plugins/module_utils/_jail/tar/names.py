@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-LONGEST = 1023
+MAX_PATH = 1023
 """PATH_MAX of macOS, without the NUL."""
 
 
-def fault_of_name(raw: bytes) -> str:
+def error_in_name(raw: bytes) -> str:
     """Why the name of a member cannot be trusted; empty when it can."""
     if raw.startswith(b"/"):
         return "is an absolute path"
@@ -27,7 +27,7 @@ def plain_name(raw: bytes) -> bytes:
 
 
 def climbs(path: bytes, target: bytes) -> bool:
-    """Whether a link climbs above the root of the jail, and so was made to lead out of it; others may lead anywhere."""
+    """Whether a link climbs above the root of the jail; other links may lead anywhere in it."""
     if target.startswith(b"/"):
         return False
     depth = path.count(b"/")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The members of a tar archive that somebody else made.
+"""The members of a tar archive, which is untrusted input.
 
 Read are ustar (POSIX.1-1988), pax (POSIX.1-2001) and the long names and large
 numbers of GNU tar. Python's tarfile is not used: that of the Command Line Tools

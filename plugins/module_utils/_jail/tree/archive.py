@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A tree that comes in a tar archive.
+"""A tree in a tar archive.
 
 Archives are untrusted input. Before anything is unpacked all of one is read,
-and refused when a name in it is absolute or holds "..", lies below something
-that is no directory, or comes twice; when a hard link names anything but an
-earlier file of the tree; when a symbolic link climbs out of the jail; and when
-it holds anything but files, directories and links. Other symbolic links are
-kept as they are: nobody follows them while the tree is unpacked.
+and refused when a name in it is absolute or holds "..", lies below a file or
+a link, or comes twice; when a hard link names anything but an earlier file of
+the tree; when a symbolic link climbs out of the jail; and when it holds
+anything but files, directories and links. Other symbolic links are kept as
+they are: nothing follows them while the tree is unpacked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..kept_file import SETUID_SETGID
 from ..limits import TREE_MEMBERS
 from ..system import at, host, progress
 from ..tar import writer
-from ..tar.names import LONGEST, climbs, fault_of_name, plain_name
+from ..tar.names import MAX_PATH, climbs, error_in_name, plain_name
 from ..tar.reader import Member, members
 from .decompression import opened
 from .node import Node
@@ -33,7 +33,7 @@ _NONE: dict[str, bytes] = {}
 
 
 class ArchiveSource:
-    """What `dest` is to hold, out of a tar archive that names it from the root of the Mac or from any place below."""
+    """The tree for `dest` in a tar archive, whose names start at the root of the Mac, at `dest` or between."""
 
     shares = False
 
@@ -85,14 +85,14 @@ class ArchiveSource:
         for count, member in enumerate(found):
             if count >= TREE_MEMBERS:
                 raise InputError(TREE_MEMBERS.exceeded("read", f"the archive {self._path}"))
-            if max(len(member.name), len(member.link)) > LONGEST:
-                raise self._refused(member.name[:LONGEST], "is longer than a path can be, or links to what is")
-            yield member._replace(xattrs=_NONE)  # they are not taken, and must not fill the memory
+            if max(len(member.name), len(member.link)) > MAX_PATH:
+                raise self._refused(member.name[:MAX_PATH], "is longer than a path can be, or links to what is")
+            yield member._replace(xattrs=_NONE)  # they are not used, and must not fill the memory
 
     def _checked(self, found: Iterable[Member]) -> dict[bytes, Node]:
         """The nodes of the tree, by path; InputError when the archive cannot be trusted."""
         named = [(self._name(member), member) for member in found]
-        start = _start([name for name, _member in named], self._dest)
+        start = _find_start([name for name, _member in named], self._dest)
         every = {name for name, _member in named}
         nodes: dict[bytes, Node] = {}
         for name, member in named:
@@ -113,7 +113,7 @@ class ArchiveSource:
 
     def _name(self, member: Member) -> bytes:
         """The name of a member; b"" is the top of the archive."""
-        wrong = fault_of_name(member.name)
+        wrong = error_in_name(member.name)
         if wrong:
             raise self._refused(member.name, wrong)
         return plain_name(member.name)
@@ -135,13 +135,13 @@ class ArchiveSource:
         raise self._refused(path, "is a device or a FIFO")
 
     def _first(self, path: bytes, target: bytes, start: bytes, nodes: dict[bytes, Node]) -> bytes:
-        """What a hard link is another name of."""
+        """The path of the file that a hard link is another name of."""
         parts = [part for part in target.split(b"/") if part not in (b"", b".")]
         name = b"/".join(parts)
         first = name[len(start) :].strip(b"/")
         inside = not start or name.startswith(start + b"/")
         if target.startswith(b"/") or b".." in parts or not inside or first not in nodes:
-            raise self._refused(path, f"is a hard link to {show(target)}, which is no earlier file of the tree")
+            raise self._refused(path, f"is a hard link to {show(target)}, which is not an earlier file of the tree")
         if nodes[first].kind not in ("files", "hardlinks"):
             raise self._refused(path, f"is a hard link to {show(target)}, which is not a file")
         earlier = nodes[first].first
@@ -157,13 +157,13 @@ class ArchiveSource:
         while parent:
             parent = os.path.dirname(parent)
             if parent in nodes and nodes[parent].kind != "directories":
-                raise self._refused(name, f"lies below {show(parent)}, which is no directory")
+                raise self._refused(name, f"lies below {show(parent)}, which is not a directory")
 
     def _refused(self, name: bytes, why: str) -> InputError:
         return InputError(f"refusing the archive {self._path}: '{show(name)}' in it {why}")
 
 
-def _start(names: list[bytes], dest: bytes) -> bytes:
+def _find_start(names: list[bytes], dest: bytes) -> bytes:
     """Where the tree begins in the archive: opt/homebrew, homebrew, or at its top."""
     parts = dest.split(b"/")
     for count in range(len(parts)):

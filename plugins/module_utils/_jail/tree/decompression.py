@@ -52,7 +52,7 @@ FORMATS: dict[bytes, Callable[[], Any]] = {
 
 
 class Expanded:
-    """What a compressed file expands to. Reading on is cheap; going back begins anew."""
+    """What a compressed file expands to. Reading on is cheap; going back starts at the beginning."""
 
     def __init__(self, file: BinaryIO, decompressor: Callable[[], Any], where: str) -> None:
         self._file, self._new, self._where = file, decompressor, where

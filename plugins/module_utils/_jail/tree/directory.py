@@ -16,15 +16,15 @@ from ..system.platform.current import backend
 from ..system.rooted import Root
 from .node import Node
 
-KEPT = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+COPIED_KINDS = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 
 class DirectorySource:
     """Files are cloned where the volume allows it. No symbolic link is followed, no other volume entered.
 
-    With `given_away`, what a file holds becomes somebody's. Whoever can write in a directory of the tree can put
-    another name of any file there (macOS lets everybody do that). So all names of a file must be in the tree, and one
-    with several must be of whom its directory is: names can be moved while the tree is walked.
+    With `given_away`, the files get another owner. Everybody who can write in a directory of the tree can put another
+    name of any file there (macOS lets everybody do that). So all names of a file must be in the tree, and the owner of
+    a file with several names must own its directory: names can be moved while the tree is walked.
     """
 
     shares = True
@@ -74,17 +74,17 @@ class DirectorySource:
     def _refused(self, path: bytes, why: str) -> InputError:
         return InputError(
             f"cannot give away {show(self._root.host_path(path))}: the file has several names (hard links) and is "
-            f"{why}, so what it holds may be somebody else's: put a copy in its place, or leave out owner"
+            f"{why}, so its contents may belong to another user: put a copy in its place, or leave out owner"
         )
 
     def _list(self, path: bytes, fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
-        """What is to be copied of a directory, and its status."""
+        """The names of a directory that are copied, and their status."""
         try:
             for name in sorted(at.names(fd)):
                 status = at.lstat(name, fd)
                 if status is None:
                     continue  # it was removed just now
-                if stat.S_IFMT(status.st_mode) in KEPT and status.st_dev == self._root.dev:
+                if stat.S_IFMT(status.st_mode) in COPIED_KINDS and status.st_dev == self._root.dev:
                     yield name, status
                 else:
                     self.skipped += 1

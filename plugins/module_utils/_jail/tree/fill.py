@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put a whole tree into a jail, once.
 
-From then on it belongs to who works in the jail: it is not recorded, never
+From then on it belongs to the users of the jail: it is not recorded, never
 compared, restored or pruned. It is made in the stage and renamed into place
-when it is complete, so that it is there whole, or not at all.
+when it is complete, so the jail has all of it or nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import stat
 import time
 from contextlib import closing
+from typing import Any
 
 from ..accounts.jail_accounts import find_jail_group, find_user
 from ..errors import InputError, OperationError, SpaceError, failed, show
@@ -39,28 +40,17 @@ from .node import Node, TreeSource
 KINDS = ("files", "directories", "symlinks", "hardlinks")
 
 
-def ensure(
-    jail: str,
-    dest: str,
-    src: str,
-    owner: str | None,
-    group: str | None,
-    holds: str | None,
-    check: bool,
-    progress_file: str | None = None,
-) -> Result:
-    """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
-    with progress.reporting(progress_file):
-        return _ensure(jail, dest, src, owner, group, holds, check)
+def ensure(params: dict[str, Any], check: bool) -> Result:
+    """Fill `dest` from `src` unless it is filled. All checks of the source come before any change."""
+    with progress.reporting(params.get("progress_file")):
+        return _ensure(params, check)
 
 
-def _ensure(
-    jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
-) -> Result:
+def _ensure(params: dict[str, Any], check: bool) -> Result:
     started = time.monotonic()
-    path, required = _dest_path(dest), _required_path(holds)
-    with open_predicted(jail, check) as opened:
-        new_owner = _owner(opened.root, owner, group)
+    path, required, src = _dest_path(params["dest"]), _required_path(params.get("holds")), params["src"]
+    with open_predicted(params["jail"], check) as opened:
+        new_owner = _owner(opened.root, params.get("owner"), params.get("group"))
         opened.lock(check)
         if _is_filled(opened, path, required):
             return Result(False)
@@ -90,10 +80,10 @@ def _dest_path(dest: str) -> bytes:
     return path
 
 
-def _required_path(holds: str | None) -> bytes:
-    if holds and (holds.startswith("/") or ".." in holds.split("/")):
-        raise InputError(f"holds '{holds}' is not a path below dest: give one without '..' and slash at its start")
-    return os.fsencode(holds or "").strip(b"/")
+def _required_path(path: str | None) -> bytes:
+    if path and (path.startswith("/") or ".." in path.split("/")):
+        raise InputError(f"holds '{path}' is not a path below dest: give one without '..' and slash at its start")
+    return os.fsencode(path or "").strip(b"/")
 
 
 def _owner(root: Root, owner: str | None, group: str | None) -> tuple[int, int] | None:
@@ -115,7 +105,7 @@ def _is_filled(jail: Jail, path: bytes, required: bytes) -> bool:
     if status is None:
         return False
     if not stat.S_ISDIR(status.st_mode):
-        raise InputError(f"cannot fill {where}: it is there and no directory: remove it first")
+        raise InputError(f"cannot fill {where}: it is not a directory: remove it first")
     with jail.root.directory(path) as fd:
         names = sorted(at.names(fd))
     if not names or not required or jail.root.lstat(path + b"/" + required) is not None:
@@ -130,7 +120,7 @@ def _open_source(src: str, jail: bytes, path: bytes, required: bytes, given_away
     if not os.path.lexists(real):
         raise InputError(f"there is no {src} on the Mac to fill /{show(path)} from: put it there, or correct src")
     if (jail + b"/").startswith(real.rstrip(b"/") + b"/") or (real + b"/").startswith(jail + b"/"):
-        raise InputError(f"{src} and the jail {show(jail)} lie one in the other: choose a source outside of it")
+        raise InputError(f"{src} and the jail {show(jail)} overlap: choose a source outside of the jail")
     source: TreeSource
     if os.path.isdir(real):
         source = DirectorySource(real, given_away)
@@ -188,7 +178,7 @@ class _TreeWriter:
             with build_lock:
                 progress.begin(progress.COPY, self.counts["files"], self.bytes, host.free_bytes(self._root.path))
                 self._make_all(staged)
-            self._place(staged, path)
+            self._rename_into_place(staged, path)
         except OperationError as exc:
             make_stage(self._root)
             if exc.errno != errno.ENOSPC:
@@ -259,7 +249,7 @@ class _TreeWriter:
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
 
-    def _place(self, staged: bytes, path: bytes) -> None:
+    def _rename_into_place(self, staged: bytes, path: bytes) -> None:
         """Rename it into place. A directory that is there is empty, and gives its metadata."""
         parents = path.split(b"/")[:-1]
         for depth in range(1, len(parents) + 1):

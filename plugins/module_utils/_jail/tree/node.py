@@ -27,7 +27,7 @@ class Node(NamedTuple):
     first: bytes | None = None
     """The node of the same tree that this one is another name of (a hard link)."""
     origin: Any = None
-    """What its supply needs to find it again."""
+    """What its source needs to find it again."""
 
     @property
     def kind(self) -> str:
@@ -36,7 +36,7 @@ class Node(NamedTuple):
         return {stat.S_IFDIR: "directories", stat.S_IFLNK: "symlinks"}.get(stat.S_IFMT(self.st_mode), "files")
 
     def with_owner(self, owner: tuple[int, int] | None) -> Node:
-        """The same in somebody's possession, if anybody's: setuid and setgid would then mean someone else."""
+        """The same with this owner; without setuid and setgid, which would then mean another user."""
         if owner is None:
             return self
         return self._replace(st_mode=self.st_mode & ~SETUID_SETGID, st_uid=owner[0], st_gid=owner[1])

@@ -14,7 +14,7 @@ from ..errors import InputError, OperationError
 from ..macos.launchd import Job
 from ..system import host
 from ..system.rooted import Root
-from .machine import LONG, MachineSpec, User, demand, find_program, run_as
+from .machine import LONG_TIMEOUT, MachineSpec, User, find_program, output_of, run_as
 
 PLACES = (
     "/Applications/VMware Fusion.app/Contents/Library/vmrun",
@@ -24,9 +24,9 @@ HINT = "install VMware Fusion, or say where it is"
 FOLDER = "Virtual Machines.localized"
 BUNDLE = ".vmwarevm"
 SETTINGS = {"cpu": "numvcpus", "memory": "memsize"}
-LARGEST = 1 << 20
+MAX_SIZE = 1 << 20
 DIGITS = re.compile("[0-9]{1,10}")
-LINE = re.compile(r'^\s*([\w.:]+)\s*=\s*"(.*)"\s*$')
+SETTING_LINE = re.compile(r'^\s*([\w.:]+)\s*=\s*"(.*)"\s*$')
 
 
 class Fusion:
@@ -42,7 +42,7 @@ class Fusion:
 
         A folder without its .vmx file is what a killed run left that was about to make a machine.
         """
-        printed = demand(self.user, self._vmrun("list"), "list virtual machines of", self.user.name)
+        printed = output_of(self.user, self._vmrun("list"), "list virtual machines of", self.user.name)
         active = [line for line in printed.decode("utf-8", "replace").splitlines() if line.startswith("/")]
         names = host.names_in(os.fsencode(self.folder)) if os.path.isdir(self.folder) else []
         bundles = [os.fsdecode(name)[: -len(BUNDLE)] for name in names if os.fsdecode(name).endswith(BUNDLE)]
@@ -65,24 +65,24 @@ class Fusion:
 
     def check(self, spec: MachineSpec) -> None:
         if not (spec.image.endswith(".vmx") and os.path.isfile(spec.image)):
-            raise InputError(f"the image of {spec.name} is {spec.image}, which is no .vmx file on this Mac")
+            raise InputError(f"the image of {spec.name} is {spec.image}, which is not a .vmx file on this Mac")
         if spec.disk is not None:
             raise InputError(f"the disk of {spec.name} cannot be resized with Fusion: leave disk out")
 
     def clone(self, spec: MachineSpec) -> None:
         target = self._vmx(spec.name)
-        demand(self.user, ["/bin/mkdir", "-p", os.path.dirname(target)], "make directory", os.path.dirname(target))
+        output_of(self.user, ["/bin/mkdir", "-p", os.path.dirname(target)], "make directory", os.path.dirname(target))
         argv = self._vmrun("clone", spec.image, target, "full", f"-cloneName={spec.name}")
-        demand(self.user, argv, "make the virtual machine", spec.name, LONG)
+        output_of(self.user, argv, "make the virtual machine", spec.name, LONG_TIMEOUT)
 
     def configure(self, name: str, settings: Mapping[str, int]) -> None:
         path = self._vmx(name)
-        wished = {SETTINGS[key]: str(value) for key, value in settings.items()}
-        added = [f'{key} = "{value}"' for key, value in sorted(wished.items())]
+        settings_text = {SETTINGS[key]: str(value) for key, value in settings.items()}
+        added = [f'{key} = "{value}"' for key, value in sorted(settings_text.items())]
         with Root(os.path.dirname(path)) as root:
             base = os.fsencode(os.path.basename(path))
-            lines = kept_file.read(root, base, LARGEST)[0].decode("utf-8", "replace").splitlines()
-            others = [line for line in lines if not ((found := LINE.match(line)) and found[1] in wished)]
+            lines = kept_file.read(root, base, MAX_SIZE)[0].decode("utf-8", "replace").splitlines()
+            others = [line for line in lines if not ((found := SETTING_LINE.match(line)) and found[1] in settings_text)]
             text = "\n".join([*others, *added, ""])
             root.write(base, text.encode(), 0o644, self.user.uid, self.user.gid)
 
@@ -110,10 +110,10 @@ class Fusion:
             return
         ended = run_as(self.user, self._vmrun("stop", self._vmx(name), "soft"))
         if ended.rc or ended.timed_out:
-            demand(self.user, self._vmrun("stop", self._vmx(name), "hard"), "stop the virtual machine", name)
+            output_of(self.user, self._vmrun("stop", self._vmx(name), "hard"), "stop the virtual machine", name)
 
     def delete(self, name: str) -> None:
-        demand(self.user, self._vmrun("deleteVM", self._vmx(name)), "delete the virtual machine", name)
+        output_of(self.user, self._vmrun("deleteVM", self._vmx(name)), "delete the virtual machine", name)
 
     def preflight_warnings(self) -> list[str]:
         return []
@@ -126,7 +126,7 @@ class Fusion:
 
     def _read(self, path: str) -> dict[str, str]:
         lines = host.read_file(path).decode("utf-8", "replace").splitlines()
-        found = [match for line in lines if (match := LINE.match(line))]
+        found = [match for line in lines if (match := SETTING_LINE.match(line))]
         if not found:
-            raise OperationError("read", path, "it is no configuration of a virtual machine")
+            raise OperationError("read", path, "it is not a configuration of a virtual machine")
         return {match[1]: match[2] for match in found}

@@ -25,12 +25,12 @@ from .machine import NAME, Driver, MachineSpec, user_of
 from .tart import Tart
 
 DRIVERS: dict[str, Callable[..., Driver]] = {"tart": Tart, "fusion": Fusion}
-MOST = 2
+MAX_GUESTS = 2
 """How many macOS guests a Mac runs at once: Apple's licence says so, and its kernel counts them."""
 PAUSE = 1.0
 SSH = 22
 SETTING_LABELS = {"cpu": "processors", "memory": "MB of memory", "disk": "GB of disk"}
-HINTS = {
+FATAL_LOG_LINES = {
     "exceeds the system limit": "the Mac runs two macOS guests already: stop one of them",
     "SecKeyCreateRandomKey_ios failed": "the login keychain is locked or missing",
     "Failed to generate keypair": "the login keychain is locked or missing",
@@ -46,7 +46,7 @@ def ensure(params: Mapping[str, Any], check: bool) -> Result:
     specs = [MachineSpec(**vm) for vm in params["vms"]]
     for spec in specs:
         if not NAME.fullmatch(spec.name):
-            raise InputError(f"{spec.name!r} is no name for a virtual machine: letters, digits, dots and dashes are")
+            raise InputError(f"{spec.name!r} is not a valid VM name: use letters, digits, dots and dashes")
     if len({spec.name for spec in specs}) != len(specs):
         raise InputError("two of the virtual machines have the same name: give one of them another one")
     if params["state"] == "absent":
@@ -63,7 +63,7 @@ def label(name: str) -> str:
 
 def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeout: float, check: bool) -> Result:
     running = driver.running()
-    refuse(driver, running, specs, image_size)
+    check_limits(driver, running, specs, image_size)
     plans = {spec.name: plan(driver, running, spec) for spec in specs}
     jobs = {spec.name: launchd.plan_present(driver.job(spec.name, label(spec.name))) for spec in specs}
     diff = [step.describe for spec in specs for step in [*plans[spec.name], *jobs[spec.name]]]
@@ -90,22 +90,23 @@ def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeo
     return Result(bool(diff), values, diff, warnings, failed=bool(failures))
 
 
-def refuse(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineSpec], image_size: int) -> None:
+def check_limits(driver: Driver, running: Mapping[str, bool], specs: Sequence[MachineSpec], image_size: int) -> None:
     """Raise what would otherwise fail later."""
     new = [spec for spec in specs if spec.name not in running]
     for spec in new:
         if not spec.image:
             raise InputError(f"there is no virtual machine {spec.name}, and no image to make it of: give it an image")
         driver.check(spec)
-    mine = [spec.name for spec in specs]
-    others = [name for name, active in running.items() if active and name not in mine and driver.is_macos(name)]
-    if len(others) + len(mine) > MOST:
+    wanted = [spec.name for spec in specs]
+    others = [name for name, active in running.items() if active and name not in wanted and driver.is_macos(name)]
+    guests = [*wanted, *others]
+    if len(guests) > MAX_GUESTS:
         raise InputError(
-            f"{len(others) + len(mine)} macOS guests would run on this Mac ({', '.join([*mine, *others])}): Apple's "
-            f"licence and the kernel allow {MOST}; wish for fewer, or stop others"
+            f"{len(guests)} macOS guests would run on this Mac ({', '.join(guests)}): Apple's licence and the kernel "
+            f"allow {MAX_GUESTS}; ask for fewer, or stop others"
         )
-    growths = [driver.disk_growth(spec) for spec in new]
-    needed = sum(image_size if growth is None else growth for growth in growths)
+    known = [driver.disk_growth(spec) for spec in new]
+    needed = sum(image_size if growth is None else growth for growth in known)
     status = os.statvfs(driver.user.home)
     free = status.f_bavail * status.f_frsize // 10**9
     if needed > free:
@@ -186,7 +187,7 @@ def answers_ssh(address: str | None) -> bool:
 def fatal_log_line(name: str) -> str:
     """The line of the job's log that means that the machine will never run; empty when there is none."""
     said = launchd.log(label(name))
-    return next((f"{hint}; {job_log(name)}" for text, hint in HINTS.items() if text in said), "")
+    return next((f"{hint}; {job_log(name)}" for text, hint in FATAL_LOG_LINES.items() if text in said), "")
 
 
 def job_log(name: str) -> str:

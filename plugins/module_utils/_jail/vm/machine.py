@@ -19,13 +19,13 @@ from ..system.process import CompletedRun, run
 
 SUDO = "/usr/bin/sudo"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
-ABSENT = "there is no {tool} in {places}: {hint}"
-QUICK, LONG = 60.0, 7200.0
+NOT_INSTALLED = "there is no {tool} in {places}: {hint}"
+SHORT_TIMEOUT, LONG_TIMEOUT = 60.0, 7200.0
 """Seconds for a command that looks, and for one that fetches an image."""
 
 
 class MachineSpec(NamedTuple):
-    """A virtual machine as it is to be."""
+    """The desired state of a virtual machine."""
 
     name: str
     image: str
@@ -38,8 +38,8 @@ class MachineSpec(NamedTuple):
     @property
     def settings(self) -> dict[str, int]:
         """The settings of the spec; others stay as the image has them."""
-        wished = {"cpu": self.cpu, "memory": self.memory, "disk": self.disk}
-        return {name: value for name, value in wished.items() if value is not None}
+        given = {"cpu": self.cpu, "memory": self.memory, "disk": self.disk}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class User(NamedTuple):
@@ -63,10 +63,10 @@ class Driver(Protocol):
         """Whether Apple's limit counts it."""
 
     def settings(self, name: str) -> Mapping[str, int]:
-        """cpu, memory and disk as they are, as far as the tool tells."""
+        """Its current cpu, memory and disk, as far as the tool reports them."""
 
     def disk_growth(self, spec: MachineSpec) -> int | None:
-        """Gigabytes that a new one may come to take; None when nobody knows."""
+        """Gigabytes that a new one may grow to; None when that is unknown."""
 
     def check(self, spec: MachineSpec) -> None:
         """InputError for what this tool cannot do."""
@@ -84,7 +84,7 @@ class Driver(Protocol):
         """Its address, once it has one."""
 
     def stop(self, name: str) -> None:
-        """End it, politely first; nothing when it does not run."""
+        """Shut it down, or end it when that fails; nothing when it does not run."""
 
     def delete(self, name: str) -> None:
         """Remove a stopped one and its disk."""
@@ -97,9 +97,7 @@ def user_of(name: str) -> User:
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        raise InputError(
-            f"there is no user {name}, whose virtual machines they are to be: name one of the Mac"
-        ) from None
+        raise InputError(f"there is no user {name} to own the virtual machines: name one of the Mac") from None
     return User(name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
@@ -107,27 +105,27 @@ def find_program(user: User, tool: str, places: Sequence[str], hint: str) -> str
     """Where the tool is; InputError when it is nowhere, or the user is root and others could replace it."""
     found = next((place for place in places if host.is_program(place)), None)
     if found is None:
-        raise InputError(ABSENT.format(tool=tool, places=" or ".join(places), hint=hint))
+        raise InputError(NOT_INSTALLED.format(tool=tool, places=" or ".join(places), hint=hint))
     if user.uid == 0:
         third_party.require_root_owned(found, "let the virtual machines be another user's, or name a program of root's")
     return found
 
 
-def run_as(user: User, argv: Sequence[str], timeout: float = QUICK) -> CompletedRun:
+def run_as(user: User, argv: Sequence[str], timeout: float = SHORT_TIMEOUT) -> CompletedRun:
     """Run a program as the user: files and keychain are that user's."""
     sudo = [] if os.geteuid() == user.uid else [SUDO, "-n", "-H", "-u", user.name, "--"]
     return run([*sudo, *argv], timeout=timeout)
 
 
-def said(ended: CompletedRun) -> str:
-    """What a program says of its failure, in one line."""
+def failure_of(ended: CompletedRun) -> str:
+    """The error message of a program, in one line."""
     words = (ended.stderr + ended.stdout).decode("utf-8", "replace").split()
     return "its time is up" if ended.timed_out else " ".join(words) or f"it ended with {ended.rc}"
 
 
-def demand(user: User, argv: Sequence[str], verb: str, name: str, timeout: float = QUICK, hint: str = "") -> bytes:
+def output_of(user: User, argv: Sequence[str], verb: str, name: str, timeout: float = SHORT_TIMEOUT) -> bytes:
     """What a program prints; OperationError when it fails."""
     ended = run_as(user, argv, timeout)
     if ended.rc or ended.timed_out:
-        raise OperationError(verb, name, said(ended), hint=hint)
+        raise OperationError(verb, name, failure_of(ended))
     return ended.stdout

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import OperationError
 from ..macos.launchd import Job
-from .machine import LONG, MachineSpec, User, demand, find_program, run_as, said
+from .machine import LONG_TIMEOUT, MachineSpec, User, failure_of, find_program, output_of, run_as
 
 PLACES = ("/opt/homebrew/bin/tart", "/usr/local/bin/tart", "/Applications/tart.app/Contents/MacOS/tart")
 HINT = "install it on this Mac, which must have Apple silicon (brew install openai/tools/tart), or say where it is"
@@ -39,7 +39,7 @@ class Tart:
         return {"cpu": int(got["CPU"]), "memory": int(got["Memory"]), "disk": int(got["Disk"])}
 
     def disk_growth(self, spec: MachineSpec) -> int | None:
-        """A clone shares what the image takes; an image that is not here yet tells no size."""
+        """A clone shares the blocks of its image; the size of an image that is not on the Mac is unknown."""
         for one in [*self._list("local"), *self._list("oci")]:
             if one["Name"] == spec.image:
                 return max(0, max(int(one["Disk"]), spec.disk or 0) - int(one["Size"]))
@@ -50,15 +50,15 @@ class Tart:
 
     def clone(self, spec: MachineSpec) -> None:
         argv = [self.program, "clone", spec.image, spec.name]
-        ended = run_as(self.user, argv, LONG)
+        ended = run_as(self.user, argv, LONG_TIMEOUT)
         if ended.rc or ended.timed_out:
-            why = said(ended)
+            why = failure_of(ended)
             hint = f"the keychain of {self.user.name} is locked: {KEYCHAIN}" if any(w in why for w in LOCKED) else ""
             raise OperationError("make the virtual machine", spec.name, f"{spec.image}: {why}", hint=hint)
 
     def configure(self, name: str, settings: Mapping[str, int]) -> None:
         words = [word for key, value in sorted(settings.items()) for word in (SETTINGS[key], str(value))]
-        demand(self.user, [self.program, "set", name, *words], "configure the virtual machine", name)
+        output_of(self.user, [self.program, "set", name, *words], "configure the virtual machine", name)
 
     def job(self, name: str, label: str) -> Job:
         """tart stays with the machine that it runs, so launchd keeps both."""
@@ -76,25 +76,25 @@ class Tart:
 
     def stop(self, name: str) -> None:
         if self.running().get(name):
-            demand(self.user, [self.program, "stop", name], "stop the virtual machine", name)
+            output_of(self.user, [self.program, "stop", name], "stop the virtual machine", name)
 
     def delete(self, name: str) -> None:
-        demand(self.user, [self.program, "delete", name], "delete the virtual machine", name)
+        output_of(self.user, [self.program, "delete", name], "delete the virtual machine", name)
 
     def preflight_warnings(self) -> list[str]:
         ended = run_as(self.user, [SECURITY, "show-keychain-info", "login.keychain"])
         if not ended.rc:
             return []
-        why = f"the login keychain of {self.user.name} is locked or missing ({said(ended)})"
+        why = f"the login keychain of {self.user.name} is locked or missing ({failure_of(ended)})"
         return [f"{why}: since macOS 15 no virtual machine starts then; {KEYCHAIN}"]
 
     def _list(self, source: str) -> list[dict[str, Any]]:
         argv = [self.program, "list", "--source", source, "--format", "json"]
-        return list(_read(demand(self.user, argv, "list virtual machines of", self.user.name), self.user.name))
+        return list(_read(output_of(self.user, argv, "list virtual machines of", self.user.name), self.user.name))
 
     def _get(self, name: str) -> dict[str, Any]:
         argv = [self.program, "get", name, "--format", "json"]
-        return dict(_read(demand(self.user, argv, "look at the virtual machine", name), name))
+        return dict(_read(output_of(self.user, argv, "look at the virtual machine", name), name))
 
 
 def _read(data: bytes, name: str) -> Any:

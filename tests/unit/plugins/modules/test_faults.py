@@ -233,27 +233,27 @@ def _of_somebody_else(_mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who can open it."""
 
     def close(self: Applier, new: bool) -> None:
-        close_to_others(self, new)
+        lock_out_others(self, new)
         os.fchown(self._root.fd, 501, 20)
 
-    close_to_others = Applier.close_to_others
-    monkeypatch.setattr(Applier, "close_to_others", close)
+    lock_out_others = Applier.lock_out_others
+    monkeypatch.setattr(Applier, "lock_out_others", close)
 
 
 def _not_closed(_mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Applier, "close_to_others", lambda self, new: None)
+    monkeypatch.setattr(Applier, "lock_out_others", lambda self, new: None)
 
 
 def _in_another_jail(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which nobody but root can enter, either."""
 
     def close(self: Applier, new: bool) -> None:
-        close_to_others(self, new)
+        lock_out_others(self, new)
         (mac.top / "jails/a").chmod(0o700)
         (mac.top / "jails/a/usr/bin/half").write_text("ha")
 
-    close_to_others = Applier.close_to_others
-    monkeypatch.setattr(Applier, "close_to_others", close)
+    lock_out_others = Applier.lock_out_others
+    monkeypatch.setattr(Applier, "lock_out_others", close)
 
 
 IN_PLACE = ["create", "write", "fchown", "fchmod", "utime"]

@@ -207,6 +207,10 @@ class Backend:
         """
         return None, None
 
+    def read_offsets(self, pid: int) -> dict[tuple[int, int], int]:
+        """By device and inode, how far a process has read each open file."""
+        raise NotImplementedError
+
     def mounts(self) -> list[Mount]:
         """The mount table of this process."""
         raise NotImplementedError

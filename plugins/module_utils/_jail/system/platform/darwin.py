@@ -290,6 +290,11 @@ class Darwin(Backend):
         except OSError:
             return None, True
 
+    def read_offsets(self, pid: int) -> dict[tuple[int, int], int]:
+        from .open_files import read_offsets  # noqa: PLC0415 (only a push needs it)
+
+        return read_offsets(self._libc, pid)
+
     def mounts(self) -> list[Mount]:
         name = self._with_inode64("getfsstat")
         count = self._call(name, None, 0, MNT_NOWAIT) + 8

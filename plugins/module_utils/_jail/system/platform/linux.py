@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import struct
+from contextlib import suppress
 
 from ..paths import CREATE
 from .base import Backend, Mount, Volume, is_of_the_mac, refuse_other_than_symlink
@@ -155,6 +156,15 @@ class Linux(Backend):
         if libc.renameat2(dir_fd, one, dir_fd, other, RENAME_EXCHANGE) < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
+
+    def read_offsets(self, pid: int) -> dict[tuple[int, int], int]:
+        found = {}
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(FileNotFoundError):  # it was closed just now
+                status = os.stat(f"/proc/{pid}/fd/{name}")
+                with open(f"/proc/{pid}/fdinfo/{name}") as file:
+                    found[status.st_dev, status.st_ino] = int(file.readline().split()[1])
+        return found
 
     def mounts(self) -> list[Mount]:
         with open("/proc/self/mountinfo", "rb") as file:

@@ -124,7 +124,9 @@ DEEDS = {
     "given files": Deed([BUILT, old_files], home_files, ("Users", "Users/admin", "Users/admin/old/deep")),
     "filled": Deed(
         [BUILT],
-        lambda mac: fill.ensure(f"{mac}{JAIL}", "/usr/share/tree", f"{mac}/source/usr", "0", None, None, check=False),
+        lambda mac: fill.ensure(
+            {"jail": f"{mac}{JAIL}", "dest": "/usr/share/tree", "src": f"{mac}/source/usr", "owner": "0"}, False
+        ),
         ("usr", "usr/share", STATE, f"{STATE}/stage"),
     ),
     "given a mount point": Deed([BUILT, old_files], mount_point, ("Users", "Users/admin")),

@@ -71,7 +71,7 @@ def absent(jail: Path, path: str) -> None:
 
 
 def filled(jail: Path, path: str) -> None:
-    fill.ensure(str(jail), path, str(jail.parent), None, None, None, False)
+    fill.ensure({"jail": str(jail), "dest": path, "src": str(jail.parent)}, False)
 
 
 def mounted(jail: Path, path: str) -> None:
@@ -154,5 +154,5 @@ def test_a_tree_with_two_names_that_are_one(folded: Path, tmp_path: Path) -> Non
     for src in ("tree", "tree.tar"):
         for check in (True, False):
             with pytest.raises(InputError, match=r"'Inc/(A|a).h' and 'Inc/(A|a).h' in it are one name on its volume"):
-                fill.ensure(str(folded / "jail"), "/opt/tree", str(tmp_path / src), None, None, None, check)
+                fill.ensure({"jail": str(folded / "jail"), "dest": "/opt/tree", "src": str(tmp_path / src)}, check)
     assert sorted(os.listdir(folded / "jail")) == ["private"]

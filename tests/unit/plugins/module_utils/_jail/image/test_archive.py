@@ -179,9 +179,9 @@ def test_an_archive_that_is_no_file(make_jail: Make, place: Path, kind: str) -> 
         work(place, "exported", "jail", "image", "file.tar")
         path.symlink_to("file.tar")
     read, wrote = {
-        "FIFO": ("cannot read .*odd.tar: not a regular file", "no file"),
-        "device": ("cannot read .*odd.tar: not a regular file", "no file"),
-        "directory": ("cannot read .*odd.tar: Is a directory", "no file"),
+        "FIFO": ("cannot read .*odd.tar: not a regular file", "not a file"),
+        "device": ("cannot read .*odd.tar: not a regular file", "not a file"),
+        "directory": ("cannot read .*odd.tar: Is a directory", "not a file"),
         "link": ("odd.tar is a symbolic link: give the path that it leads to",) * 2,
     }[kind]
     before = path.lstat()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What of a layer stays is not packed again, and the layer is the same as one that is made anew."""
+"""What of a layer stays is not packed again, and the layer is the same as one that is made again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_one_file_changes(jail: Path, place: Path, mac: Path, packed: list[int],
     again = exported(jail, place / "image")
     assert 0 < sum(packed) < 4 << 20 < whole
     shutil.rmtree(mac)
-    assert exported(jail, place / "anew").values["digest"] == again.values["digest"]
+    assert exported(jail, place / "redo").values["digest"] == again.values["digest"]
 
 
 @pytest.mark.parametrize("damage", ["blob", "note", "no blob"])
@@ -91,7 +91,7 @@ def test_what_is_damaged_is_not_taken(jail: Path, place: Path, mac: Path, packed
     again = exported(jail, place / "image")
     assert sum(packed) > LARGE < whole
     shutil.rmtree(mac)
-    assert exported(jail, place / "anew").values["digest"] == again.values["digest"]
+    assert exported(jail, place / "redo").values["digest"] == again.values["digest"]
 
 
 def test_blocks_of_another_zlib_or_level_are_not_taken(
@@ -104,4 +104,4 @@ def test_blocks_of_another_zlib_or_level_are_not_taken(
     monkeypatch.setattr(packing.Gzip, "recipe", "gzip 9")
     again = exported(jail, place / "image")
     shutil.rmtree(mac)
-    assert exported(jail, place / "anew").values["digest"] == again.values["digest"]
+    assert exported(jail, place / "redo").values["digest"] == again.values["digest"]

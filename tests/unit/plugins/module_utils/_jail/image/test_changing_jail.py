@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import deploy
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at
@@ -52,6 +52,6 @@ def test_a_file_that_becomes_something_else_once_it_was_listed(
         patch.setattr(at, "open_file", meanwhile)
         result = export(str(place / "jail"), str(place / "image"), "latest", Settings(), False)
     assert result.warnings == ["/Users/admin/.zprofile of the jail became something else while it was read: left out"]
-    deploy.deploy(str(place / "new"), str(place / "image"), "latest", False)
+    unpack.unpack(str(place / "new"), str(place / "image"), "latest", False)
     assert (place / "new/Users/admin/mine").exists()
     assert not os.path.lexists(place / "new/Users/admin/.zprofile")

@@ -17,14 +17,14 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.applying import Applier
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.unpacking import Entry, path_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layer_reader import Entry, path_of
 from containers import contents
 from foreign_images import Members, archive, member, put
 from image_jails import fill
 
-from .test_deploy import STATE, marker, unpacked
-from .test_deploy import test_a_killed_run_is_finished as a_killed_run
-from .test_deploy import test_the_same_tree_in_four_runs as four_runs
+from .test_unpack import STATE, marker, unpacked
+from .test_unpack import test_a_killed_run_is_finished as a_killed_run
+from .test_unpack import test_the_same_tree_in_four_runs as four_runs
 
 OWN, CHAIN = "lies where the collection keeps its own files", "every jail has, and cannot be replaced or hidden"
 REFUSED = {
@@ -129,7 +129,7 @@ def test_a_whiteout_in_any_spelling_makes_room_for_another(folded: Path) -> None
 
 def test_a_link_in_another_spelling_is_not_gone_through(folded: Path) -> None:
     put(folded, archive(member("a", tarfile.SYMTYPE, "/etc"), member("A/passwd", data=b"x")))
-    with pytest.raises(InputError, match="lies below A, which is no directory"):
+    with pytest.raises(InputError, match="lies below A, which is not a directory"):
         unpacked(folded)
 
 

@@ -99,7 +99,7 @@ def test_nothing_of_this_mac(make_jail: Make, place: Path) -> None:
 
 
 def test_equal_jails_give_equal_images(make_jail: Make, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = made(make_jail("anew"), place / "first")
+    one = made(make_jail("redo"), place / "first")
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     time.sleep(1.1)
     two = made(make_jail("other"), place / "second")
@@ -110,12 +110,12 @@ def test_equal_jails_give_equal_images(make_jail: Make, place: Path, monkeypatch
 
 def test_four_runs(make_jail: Make, place: Path) -> None:
     jail = make_jail("jail")
-    foretold = made(jail, place / "image", check=True)
-    assert foretold.changed
+    predicted = made(jail, place / "image", check=True)
+    assert predicted.changed
     assert not (place / "image").exists()
     assert not (place / "mac").exists()
     done = made(jail, place / "image")
-    assert (done.changed, done.diff, done.values["digest"]) == (True, foretold.diff, foretold.values["digest"])
+    assert (done.changed, done.diff, done.values["digest"]) == (True, predicted.diff, predicted.values["digest"])
     before = times(place / "image")
     assert not made(jail, place / "image", check=True).changed
     assert not made(jail, place / "image").changed
@@ -123,8 +123,8 @@ def test_four_runs(make_jail: Make, place: Path) -> None:
 
 
 def test_a_jail_that_is_only_foretold(place: Path) -> None:
-    foretold = made(place / "none", place / "image", check=True)
-    assert (foretold.changed, foretold.diff) == (True, ["+ image latest"])
+    predicted = made(place / "none", place / "image", check=True)
+    assert (predicted.changed, predicted.diff) == (True, ["+ image latest"])
     with pytest.raises(JailError, match="build the jail first"):
         made(place / "none", place / "image")
 
@@ -309,14 +309,14 @@ def test_refusals(make_jail: Make, place: Path) -> None:
     (place / "file").touch()
     cases = {
         place / "full": "holds file and no OCI image layout",
-        place / "file": "is no directory",
+        place / "file": "is not a directory",
         jail / "image": "lies in the jail",
     }
     for layout, message in cases.items():
         for check in (True, False):
             with pytest.raises(InputError, match=message):
                 made(jail, layout, check)
-    with pytest.raises(InputError, match="cannot be the name of a variable"):
+    with pytest.raises(InputError, match="is not a valid name for a variable"):
         made(jail, place / "image", env={"A=B": "1"})
     (jail / "System/Library/CoreServices/SystemVersion.plist").unlink()
     with pytest.raises(InputError, match="holds no macOS"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Images of others become jails: what no image should hold, and what theirs hold that ours do not."""
+"""Images of others become jails: what no image should hold, and what theirs hold that an export never writes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy, inspection, unpacking
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, inspection, layer_reader, unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from containers import contents
 from foreign_images import archive, member, put
 
-from .test_deploy import STATE, marker, unpacked
+from .test_unpack import STATE, marker, unpacked
 
 LOOP = [
     member("a", tarfile.SYMTYPE, "/etc"),
@@ -33,21 +33,24 @@ HOSTILE = {
     "absolute": ([member("/etc/passwd", data=b"x")], "is an absolute path"),
     "dots": ([member("usr/../../etc/passwd", data=b"x")], r"holds '\.\.'"),
     "link out": ([member("usr/out", tarfile.SYMTYPE, "../../etc")], "climbs out of the jail"),
-    "through a link": (LOOP, "lies below a, which is no directory"),
-    "through a file": ([member("a", data=b"x"), member("a/b")], "lies below a, which is no directory"),
-    "hard link out": ([member("a", tarfile.LNKTYPE, "/etc/passwd")], "no earlier file of the image"),
-    "hard link up": ([member("a", tarfile.LNKTYPE, "../../etc/passwd")], "no earlier file of the image"),
-    "hard link to a directory": ([member("b", tarfile.LNKTYPE, "usr/bin")], "no earlier file of the image"),
-    "hard link to itself": ([member("usr/bin/fine", tarfile.LNKTYPE, "usr/bin/fine")], "no earlier file of the image"),
+    "through a link": (LOOP, "lies below a, which is not a directory"),
+    "through a file": ([member("a", data=b"x"), member("a/b")], "lies below a, which is not a directory"),
+    "hard link out": ([member("a", tarfile.LNKTYPE, "/etc/passwd")], "not an earlier file of the image"),
+    "hard link up": ([member("a", tarfile.LNKTYPE, "../../etc/passwd")], "not an earlier file of the image"),
+    "hard link to a directory": ([member("b", tarfile.LNKTYPE, "usr/bin")], "not an earlier file of the image"),
+    "hard link to itself": (
+        [member("usr/bin/fine", tarfile.LNKTYPE, "usr/bin/fine")],
+        "not an earlier file of the image",
+    ),
     "hard link to what is hidden": (
         [member("b", tarfile.LNKTYPE, "usr/bin/fine"), member("usr/bin/.wh.fine")],
-        "is a hard link to usr/bin/fine, which is no earlier file of the image, or one that is hidden",
+        "is a hard link to usr/bin/fine, which is not an earlier file of the image, or is hidden",
     ),
-    "hidden below a file": ([member("usr/bin/fine/.wh.x")], "lies below usr/bin/fine, which is no directory"),
-    "emptied file": ([member("usr/bin/fine/.wh..wh..opq")], "lies below usr/bin/fine, which is no directory"),
+    "hidden below a file": ([member("usr/bin/fine/.wh.x")], "lies below usr/bin/fine, which is not a directory"),
+    "emptied file": ([member("usr/bin/fine/.wh..wh..opq")], "lies below usr/bin/fine, which is not a directory"),
     "below a replaced directory": (
         [member("usr/bin", data=b"x"), member("usr/bin/x")],
-        "lies below usr/bin, which is no directory",
+        "lies below usr/bin, which is not a directory",
     ),
     "long name": ([member("d/" + "x" * 256)], "has a name of more than 255 bytes"),
     "long target": ([member("a", tarfile.SYMTYPE, "x" * 1024)], "longer than a path can be"),
@@ -76,7 +79,7 @@ def test_hostile_archives(place: Path, what: str) -> None:
 
 @pytest.mark.parametrize("hostile", ["zeros", "header", "inside", "time", "negative", "no tar", "no gzip", "nothing"])
 def test_bombs_and_rubbish(place: Path, hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "EXPANSION_FREE", 1 << 20)
+    monkeypatch.setattr(layer_reader, "EXPANSION_FREE", 1 << 20)
     header = tarfile.TarInfo("a")
     header.type, header.size = b"x", 1 << 40
     data = {
@@ -114,7 +117,7 @@ def test_directories_without_end_that_entries_only_imply(
     put(place, archive(*(member(f"{number}/" + "x/" * 9) for number in range(4))))
     where = (request.getfixturevalue("folded") if volume == "folding" else place) / "new"
     with pytest.raises(InputError, match="it has more than 30 entries, which is the limit: of a test"):
-        deploy.deploy(str(where), str(place / "image"), "latest", False)
+        unpack.unpack(str(where), str(place / "image"), "latest", False)
     assert not where.exists()
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import layer_oracle
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Layer, manifest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import (
     CONFIG_TYPE,
@@ -54,8 +54,8 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 
 REASONS = {
     r"is an absolute path|holds '\.\.'": "absolute, or holds `..`",
-    r"lies below .*, which is no directory": "lies below a link or a file",
-    r"is a hard link to .*no earlier file of the image": "hard link to what is no earlier file or link of the image",
+    r"lies below .*, which is not a directory": "lies below a link or a file",
+    r"is a hard link to .*not an earlier file": "hard link to what is no earlier file or link of the image",
     r"is a link that climbs|is a link to nowhere": "symbolic link that climbs out of the jail, or leads nowhere",
     r"is a device that a jail has no use for": "device that a jail has no use for",
     r"is neither file, directory nor link": "block device, FIFO, or member of an unknown type",
@@ -65,7 +65,7 @@ REASONS = {
     r"is sparse": "sparse file",
     r"an? (owner|group|size|time) that is not": "owner, a group, a size or a time that is not possible",
 }
-"""By what is told when we refuse, what the page says."""
+"""By the message of a refusal, what the page says."""
 
 
 Layers = tuple[MadeLayer, ...]
@@ -151,7 +151,7 @@ def by_umoci(place: Path, images: Iterable[MadeImage]) -> dict[int, layer_oracle
         put(folder / str(made.seed), made, for_umoci=True)
     found = layer_oracle.unpacked(folder)
     shutil.rmtree(folder)
-    return {int(seed): told for seed, told in found.items()}
+    return {int(seed): answer for seed, answer in found.items()}
 
 
 class Killed(BaseException):
@@ -163,20 +163,20 @@ def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> laye
     layout, jail = place / "ours", place / "new"
     put(layout, made, for_umoci=False)
 
-    def unpack(check: bool) -> None:
-        deploy.deploy(str(jail), str(layout), "latest", check)
+    def make(check: bool) -> None:
+        unpack.unpack(str(jail), str(layout), "latest", check)
 
     try:
-        foretold = _told(lambda: unpack(check=True))
-        said = _told(lambda: unpack(check=False))
-        assert (said, jail.exists()) == (foretold, not foretold), made.text()
+        predicted = _told(lambda: make(check=True))
+        said = _told(lambda: make(check=False))
+        assert (said, jail.exists()) == (predicted, not predicted), made.text()
         if said:
             return said, {}
         found = layer_oracle.tree(jail, (os.fsdecode(STATE),))
         assert os.listdir(jail / os.fsdecode(STATE) / "stage") == []
         shutil.rmtree(jail)
-        _be_killed(unpack, made.seed % sum(len(layer.rows) for layer in made.layers), monkeypatch)
-        unpack(check=False)
+        _be_killed(make, made.seed % sum(len(layer.rows) for layer in made.layers), monkeypatch)
+        make(check=False)
         assert layer_oracle.tree(jail, (os.fsdecode(STATE),)) == found, made.text()
         return "", found
     finally:
@@ -192,7 +192,7 @@ def _told(call: Callable[[], None]) -> str:
     return ""
 
 
-def _be_killed(unpack: Callable[[bool], None], moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def _be_killed(make: Callable[[bool], None], moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     original = applying.Applier._put
 
@@ -205,7 +205,7 @@ def _be_killed(unpack: Callable[[bool], None], moment: int, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(applying.Applier, "_put", put)
         try:
-            unpack(False)
+            make(False)
         except Killed:
             pass
 

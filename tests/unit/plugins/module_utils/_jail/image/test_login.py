@@ -44,20 +44,20 @@ def ask(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_the_next_run_removes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lent = place / "lent"
-    monkeypatch.setattr(transport, "PLACE", os.fsencode(lent))
+    given = place / "lent"
+    monkeypatch.setattr(transport, "TOOL_DIRECTORIES", os.fsencode(given))
     running = start(lambda: ask(place, monkeypatch, WAITING))
     until(lambda: (place / "calls").exists() and (place / "calls").read_text())
     os.killpg(running, signal.SIGKILL)
     os.waitpid(running, 0)
-    (left,) = lent.glob("*/lent/config.json")
+    (left,) = given.glob("*/lent/config.json")
     (login,) = json.loads(left.read_bytes())["auths"].values()
     assert base64.b64decode(login["auth"]).decode() == f"ci:{PASSWORD}"
     for path in (left.parent, left):
         status = path.stat()
         assert (status.st_uid, stat.S_IMODE(status.st_mode) & 0o077) == (pwd.getpwnam("nobody").pw_uid, 0)
     assert refusal(lambda: ask(place, monkeypatch, HONEST)) is None
-    assert not lent.exists()
+    assert not given.exists()
     said = (place / "calls").read_text()
     assert said.count("registry.example.com/jails/dev:1") == 2
     assert PASSWORD not in said

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import deploy, layout
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import layout, unpack
 
 LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": "sha256:" + "0" * 64, "size": 1}
 CPU = {"x86_64": "amd64"}.get(platform.machine(), "arm64")
@@ -43,7 +43,7 @@ def unpacked(place: Path, *manifests: Any) -> str:
     (place / "image/oci-layout").write_bytes(layout.MARKER_TEXT)
     (place / "image/index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": manifests}))
     with pytest.raises(InputError) as caught:
-        deploy.deploy(str(place / "new"), str(place / "image"), "latest", False)
+        unpack.unpack(str(place / "new"), str(place / "image"), "latest", False)
     assert not (place / "new").exists()
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400 + len(str(place))

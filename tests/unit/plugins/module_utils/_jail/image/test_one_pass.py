@@ -16,17 +16,17 @@ from typing import Any, cast
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy, inspection
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, inspection, unpack
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layer_reader import LayerReader
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import blob_path, digest_of
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.one_pass import OnePassInspection
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.unpacking import Unpacked
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from containers import contents
 from foreign_images import archive, member, put
 
-from .test_deploy import STATE, marker, unpacked
+from .test_unpack import STATE, marker, unpacked
 
 PLAIN = "application/vnd.oci.image.layer.v1.tar"
 FINE = archive(member("bin/sh", data=b"x" * 1000, mode=0o4755), member("bin/ls"))
@@ -56,14 +56,14 @@ class Spy:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The layers that are unpacked, each time."""
     found: list[str] = []
-    for module in (inspection, deploy):
-        original = module.unpacked
+    for module in (inspection, unpack):
+        original = module.open_layer
 
         def count(file: Any, blob: Any, where: str, original: Any = original) -> Any:
             found.append(blob.digest)
             return original(file, blob, where)
 
-        monkeypatch.setattr(module, "unpacked", count)
+        monkeypatch.setattr(module, "open_layer", count)
     return found
 
 
@@ -93,7 +93,7 @@ def test_a_refusal_leaves_nothing(place: Path, last: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(host, "free_bytes", lambda path: 4_000_000)
     seen = Spy(monkeypatch, place / "some/where/new")
     with pytest.raises(Exception, match=r"neither file|needs more than"):
-        deploy.deploy(str(place / "some/where/new"), str(place / "image"), "latest", False)
+        unpack.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
     assert seen.modes == {0o700}
     assert not (place / "some").exists()
     assert set(threading.enumerate()) <= before
@@ -149,7 +149,7 @@ def test_nothing_stays_of_what_no_digest_told(place: Path, monkeypatch: pytest.M
     blob = place / "image" / os.fsdecode(blob_path(digest_of(good)))
     blob.write_bytes(bad)
     with monkeypatch.context() as patch:
-        patch.setattr(Unpacked, "digests", killed)
+        patch.setattr(LayerReader, "digests", killed)
         with pytest.raises(KeyboardInterrupt):
             unpacked(place)
     assert (place / "new/evil").exists()
@@ -171,7 +171,7 @@ def test_directories_that_somebody_uses_meanwhile_stay(
 
     monkeypatch.setattr(applying.Applier, "_put", fill)
     with pytest.raises(InputError, match="neither file"):
-        deploy.deploy(str(place / "some/where/new"), str(place / "image"), "latest", False)
+        unpack.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
     assert (place / filled).exists()
     assert not (place / "some/where/new").exists()
     assert (place / "some/where").exists() == (filled == "some/where/else")

@@ -15,7 +15,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system import ho
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import linux
 from foreign_images import Members, archive, member, put
 
-from .test_deploy import unpacked
+from .test_unpack import unpacked
 
 ATTRIBUTES = {"user.good": "1", "nobodys.space": "1", "user.large": "x" * 70_000, "user.block": "x" * 10_000}
 
@@ -33,13 +33,13 @@ def hard_links(*names: str, of: str) -> Members:
 def test_an_attribute_that_the_volume_refuses_is_left_out_and_named(place: Path, kind: bytes) -> None:
     put(place, archive(with_attributes("one", kind), member("last", data=b"last")))
     result = unpacked(place)
-    told = [line for line in result.warnings if "lacks an extended attribute" in line]
-    assert told[0] == (
+    warnings = [line for line in result.warnings if "lacks an extended attribute" in line]
+    assert warnings[0] == (
         "/one of the image lacks an extended attribute: it is refused on this volume, nobodys.space "
         f"({os.strerror(errno.EOPNOTSUPP)})"
     )
     there = place / "new/one"
-    lost = {name for name in ATTRIBUTES if any(f" {name} (" in line for line in told)}
+    lost = {name for name in ATTRIBUTES if any(f" {name} (" in line for line in warnings)}
     assert {"nobodys.space", "user.large"} <= lost
     assert {key: os.getxattr(there, key).decode() for key in os.listxattr(there)} == {
         key: value for key, value in ATTRIBUTES.items() if key not in lost
@@ -50,9 +50,9 @@ def test_an_attribute_that_the_volume_refuses_is_left_out_and_named(place: Path,
 
 def test_attributes_without_end_are_counted(place: Path) -> None:
     put(place, archive(*(with_attributes(str(number)) for number in range(20))))
-    told = [line for line in unpacked(place).warnings if "lack" in line]
-    assert len(told) == 11
-    assert told[-1].endswith(" more like that lack one")
+    warnings = [line for line in unpacked(place).warnings if "lack" in line]
+    assert len(warnings) == 11
+    assert warnings[-1].endswith(" more like that lack one")
 
 
 def test_a_volume_that_is_full_refuses_no_attribute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

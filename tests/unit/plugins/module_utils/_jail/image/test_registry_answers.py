@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What a registry answers is told from what a user writes, and what it has from what was asked for."""
+"""Answers of a registry are kept apart from what a user writes, and images that it has from those asked for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WHOLE = "https://index.docker.io/v1/"
 
 @pytest.fixture(autouse=True)
 def tool(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real skopeo, told where Debian keeps what it needs, and what to trust."""
+    """A real skopeo, with the libraries and the trust that it needs."""
     for folder in (place, place / "bin"):  # the user nobody runs it
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
@@ -46,7 +46,7 @@ def tool(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f'#!/bin/sh\nexport LD_LIBRARY_PATH={library}\nexec {program("skopeo")} --insecure-policy "$@"\n'
     )
     wrapper.chmod(0o755)
-    monkeypatch.setattr(transport, "PLACE", os.fsencode(place / "scratch"))
+    monkeypatch.setattr(transport, "TOOL_DIRECTORIES", os.fsencode(place / "scratch"))
     monkeypatch.setattr(transport, "PAUSE", 0.01)
     monkeypatch.setattr(tools, "PLACES", (str(place / "bin"),))
     monkeypatch.setenv("HOME", str(place))
@@ -151,7 +151,7 @@ def test_a_name_does_not_end_the_attempts(status: int, path: str, tried: int) ->
 )
 @pytest.mark.parametrize("reference", ["registry.example/a:1", "registry404:404/MANIFEST_UNKNOWN:404"])
 def test_what_crane_says(said: str, lacks: bool, reference: str) -> None:
-    assert bool(tools.Crane.lacks.match(said.format(r=reference))) is lacks
+    assert bool(tools.Crane.not_found.match(said.format(r=reference))) is lacks
 
 
 # -- what is there ------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def put(served: Registry, path: str, kind: str, data: bytes) -> str:
 
 
 def test_an_index_of_two_platforms(make_jail: Make, place: Path, served: Registry) -> None:
-    """Foretold and done are the same, and the second time there is nothing to do."""
+    """The prediction and the result are the same, and the second time there is nothing to do."""
     make_jail("jail")
     here = GO_NAMES[architecture()]
     images = []

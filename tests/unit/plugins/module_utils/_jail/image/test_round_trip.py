@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import Settings
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.deploy import deploy
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.unpack import unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from containers import contents
 from image_jails import Make
@@ -31,7 +31,7 @@ def exported(place: Path, check: bool = False, compression: str = "gzip") -> Res
 
 def back(place: Path) -> Path:
     shutil.rmtree(place / "new", ignore_errors=True)
-    assert deploy(str(place / "new"), str(place / "image"), "latest", False).changed
+    assert unpack(str(place / "new"), str(place / "image"), "latest", False).changed
     return place / "new"
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import unpacking, zstd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import layer_reader, zstd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree import decompression
 from foreign_images import archive, member, put
 
-from .test_deploy import unpacked
+from .test_unpack import unpacked
 
 FEW = Limit(3, "compressed streams", "of a reason")
 SKIPPED = (0x184D2A53).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
@@ -45,7 +45,7 @@ def test_streams_without_end(place: Path, monkeypatch: pytest.MonkeyPatch, packi
     if kind == "zstd" and not shutil.which("zstd"):
         pytest.skip("zstd is not here")
     pack = PACKINGS[kind][0]
-    monkeypatch.setattr(unpacking if kind == "gzip" else zstd, "STREAMS", FEW)
+    monkeypatch.setattr(layer_reader if kind == "gzip" else zstd, "STREAMS", FEW)
 
     def layers(count: int) -> None:
         put(
@@ -149,7 +149,7 @@ def test_single_bytes_cost_no_more_the_more_is_held(tmp_path: Path) -> None:
     size, count = 1 << 22, 10_000
     packed = tmp_path / "packed"
     packed.write_bytes(gzip.compress(random.Random(1).randbytes(size), 1) + SINGLE * count)  # noqa: S311
-    with packed.open("rb") as file, closing(unpacking.Unpacked(file, size, "it")) as stream:
+    with packed.open("rb") as file, closing(layer_reader.LayerReader(file, size, "it")) as stream:
         list(stream.contents(size - 1))
         assert 0 < len(list(stream.contents(count))) < 10
     took = []

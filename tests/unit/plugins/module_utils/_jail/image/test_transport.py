@@ -38,13 +38,13 @@ HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"
 
 @pytest.fixture(autouse=True, params=["skopeo", "crane"])
 def tool(place: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A real one, told where Debian keeps what it needs, and what to trust; it notes how it was called."""
+    """A real one, with the libraries and the trust that it needs; it notes how it was called."""
     for folder in (place, place / "bin"):  # the user nobody runs it
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
     (place / "calls").touch()
     (place / "calls").chmod(0o666)
-    monkeypatch.setattr(transport, "PLACE", os.fsencode(place / "scratch"))
+    monkeypatch.setattr(transport, "TOOL_DIRECTORIES", os.fsencode(place / "scratch"))
     name = str(request.param)
     if name == "crane" and not shutil.which("crane"):
         pytest.skip("crane is not here, and no package that tests could install has it")
@@ -98,7 +98,7 @@ def test_there_and_back(make_jail: Make, place: Path, served: Registry) -> None:
 def test_what_travels_is_said(
     make_jail: Make, place: Path, served: Registry, tool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program tells little, but what has arrived can be seen."""
+    """A program reports nothing, but what has arrived can be seen."""
     jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
     (jail / "opt/homebrew/bin/large").write_bytes(os.urandom(1 << 20))
     tool.write_text(tool.read_text().replace("exec ", "sleep 0.2\n") + "rc=$?\nsleep 0.5\nexit $rc\n")
@@ -110,13 +110,32 @@ def test_what_travels_is_said(
         pull(place, reference, progress_file=str(said))
     whole = len(layers), sum(layer["size"] for layer in layers)
     sent = pushed.last("send")
-    assert (sent["files_total"], sent["bytes_total"], sent["bytes"]) == (*whole, 0)
+    assert (sent["files_total"], sent["bytes_total"]) == whole
     fetched = pulled.last("fetch")
     assert (fetched["files_total"], fetched["bytes_total"], fetched["bytes"]) == (*whole, whole[1])
     assert fetched["free"] > 0
     assert pulled.last("verify")["bytes"] > 0.2 * whole[1]
     for reports in (pushed, pulled):
         reports.judge()
+
+
+def test_what_is_sent_is_counted_while_it_is_sent(
+    make_jail: Make, place: Path, served: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the program has read of the layout; layers that the reference had before are not among it."""
+    jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
+    push(place, reference)
+    (jail / "opt/homebrew/bin/large").write_bytes(os.urandom(48 << 20))
+    slow_down(monkeypatch, 0)
+    said = place / "progress"
+    with Reports(said) as reports:
+        layers = push(place, reference, progress_file=str(said)).values["layers"]
+    (new,) = (layer for layer in layers if layer["new"])
+    sent = [report for report in reports.found if report["work"] == "send"]
+    assert {(report["files_total"], report["bytes_total"]) for report in sent} == {(1, new["size"])}
+    assert len({report["bytes"] for report in sent}) > 3
+    assert sent[-1]["bytes"] > new["size"] / 2
+    reports.judge()
 
 
 def test_what_could_not_be_removed_goes_when_there_is_nothing_to_fetch(
@@ -129,18 +148,18 @@ def test_what_could_not_be_removed_goes_when_there_is_nothing_to_fetch(
     original = run_directories._remove
 
     def fail(root: Root, name: bytes, warnings: list[str]) -> None:
-        if not root.path.endswith(transport.LENT):
+        if not root.path.endswith(transport.TOOL_LAYOUT):
             original(root, name, warnings)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_directories, "_remove", fail)
         assert pull(place, reference).changed
-    (lent,) = place.rglob(os.fsdecode(transport.LENT))
-    before = sorted(lent.rglob("*"))
+    (given,) = place.rglob(os.fsdecode(transport.TOOL_LAYOUT))
+    before = sorted(given.rglob("*"))
     assert not pull(place, reference, check=True).changed
-    assert sorted(lent.rglob("*")) == before
+    assert sorted(given.rglob("*")) == before
     assert not pull(place, reference).changed
-    assert not lent.exists()
+    assert not given.exists()
 
 
 def test_only_missing_layers_travel(make_jail: Make, place: Path, served: Registry, tool: Path) -> None:
@@ -209,7 +228,7 @@ def test_refusals(make_jail: Make, place: Path, served: Registry, monkeypatch: p
     for wrong in ("dev", "--help", "registry.example.com/UPPER", "host/a b", "host/../x"):
         with pytest.raises(InputError, match="names no image in a registry"):
             push(place, wrong)
-    with pytest.raises(InputError, match="cannot be the name of an image"):
+    with pytest.raises(InputError, match="is not a valid name for an image"):
         push(place, f"{served.host}/a:1", name="a:b")
     monkeypatch.setattr(tools, "PLACES", (str(place),))
     with pytest.raises(InputError, match=r"there is neither skopeo nor crane in .*brew install skopeo"):
@@ -218,23 +237,23 @@ def test_refusals(make_jail: Make, place: Path, served: Registry, monkeypatch: p
 
 
 def test_a_deployment_is_beside_the_jail_in_use(make_jail: Make, place: Path, served: Registry) -> None:
-    """The first one is in its place; what a later one leaves is removed by the next, what people built is not."""
+    """The first one is in its place; what a later one leaves is removed by the next, a jail that was built is not."""
     jail, reference = make_jail("jail"), f"{served.host}/jails/dev:1"
     beside = str(place / "next.new")
     made = []
     for version in ("1", "2", "3"):
         (jail / "opt/homebrew/bin/tmux").write_text(version)
         push(place, reference)
-        foretold = pull(place, reference, check=True, beside=beside)
+        predicted = pull(place, reference, check=True, beside=beside)
         made.append(pull(place, reference, beside=beside))
-        assert (foretold.changed, foretold.values["path"]) == (True, made[-1].values["path"])
+        assert (predicted.changed, predicted.values["path"]) == (True, made[-1].values["path"])
         assert not pull(place, reference, beside=beside).changed
     assert [run.values["path"] for run in made] == [str(place / "new"), beside, beside]
     assert (place / "new/opt/homebrew/bin/tmux").read_text() == "1"
     assert (place / "next.new/opt/homebrew/bin/tmux").read_text() == "3"
     shutil.rmtree(beside)
     make_jail("next.new")
-    with pytest.raises(InputError, match="was not made of an image: see to what is in it"):
+    with pytest.raises(InputError, match="was not made of an image: save what you need of it"):
         pull(place, reference, beside=beside)
 
 
@@ -282,13 +301,13 @@ def test_a_program_that_somebody_replaced_spoils_nothing(
     secret = place / "secret"
     secret.write_text('{"auths": {"other.example": {"auth": "c2VjcmV0"}}}')
     secret.chmod(0o600)
-    told = mischief.format(secret=secret, blobs=place / "image/blobs")
+    commands = mischief.format(secret=secret, blobs=place / "image/blobs")
     (tool.parent / "real").write_text(tool.read_text())
     (tool.parent / "real").chmod(0o755)
     tool.write_text(
         f'#!/bin/sh\nid -un >>{place}/calls\ncat {secret} >>{place}/calls\n{tool.parent}/real "$@" || exit\n'
         "for word; do made=$word; done; made=${made#oci:}; made=${made%:image}\n"
-        f"case $made in {place}/deep/*) {told};; esac\n"
+        f"case $made in {place}/deep/*) {commands};; esac\n"
     )
     os.chown(tool, 1000, 1000)
     before = sorted((place / "image/blobs/sha256").iterdir())
@@ -321,7 +340,7 @@ def test_what_a_program_made_cannot_be_changed_later(
         (["evil-r.example", "r.example.evil", "x"], "r.example", []),
     ],
 )  # fmt: skip
-def test_only_the_login_of_the_registry_is_lent(
+def test_only_the_login_of_the_registry_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: list[str], registry: str, given: list[str]
 ) -> None:
     file = tmp_path / ".docker/config.json"
@@ -334,7 +353,7 @@ def test_only_the_login_of_the_registry_is_lent(
         monkeypatch.delenv(name, raising=False)
     assert json.loads(logins.of_root(registry) or b"") == wanted
     file.write_text("[]")
-    with pytest.raises(InputError, match="it is no login file"):
+    with pytest.raises(InputError, match="it is not a login file"):
         logins.of_file(registry, str(file))
     file.unlink()
     assert logins.of_root(registry) is None

@@ -45,7 +45,7 @@ def pack(tmp_path: Path) -> Callable[..., Path]:
 
 
 def put(jail: Path, archive: Path, dest: str = "/opt/homebrew", check: bool = False) -> Path:
-    fill.ensure(str(jail), dest, str(archive), None, None, "bin/brew", check)
+    fill.ensure({"jail": str(jail), "dest": dest, "src": str(archive), "holds": "bin/brew"}, check)
     return jail / dest[1:]
 
 
@@ -100,15 +100,15 @@ HOSTILE: dict[str, tuple[list[Member], str]] = {
     "long name": ([("x/" * 500 + "x" * 99, FILE, "")], "is longer than a path can be"),
     "long target": ([("x", SYMLINK, "x" * 1024)], "is longer than a path can be, or links to what is"),
     "dots": ([("bin/../../x", FILE, "")], r"holds '\.\.'"),
-    "below a link": ([("l", SYMLINK, "/etc"), ("l/passwd", FILE, "")], "lies below l, which is no directory"),
-    "below a file": ([("f", FILE, ""), ("f/g", FILE, "")], "lies below f, which is no directory"),
+    "below a link": ([("l", SYMLINK, "/etc"), ("l/passwd", FILE, "")], "lies below l, which is not a directory"),
+    "below a file": ([("f", FILE, ""), ("f/g", FILE, "")], "lies below f, which is not a directory"),
     "link in the place of a directory": ([("bin", SYMLINK, "/etc")], "comes twice"),
     "file twice": ([("bin/brew", FILE, "")], "comes twice"),
     "directory in the place of a link": ([("bin/b", DIRECTORY, "")], "comes twice"),
-    "hard link out": ([("p", HARDLINK, "../../etc/passwd")], "no earlier file of the tree"),
-    "absolute hard link": ([("p", HARDLINK, "/bin/brew")], "no earlier file of the tree"),
+    "hard link out": ([("p", HARDLINK, "../../etc/passwd")], "not an earlier file of the tree"),
+    "absolute hard link": ([("p", HARDLINK, "/bin/brew")], "not an earlier file of the tree"),
     "hard link to a link": ([("p", HARDLINK, "bin/b")], "which is not a file"),
-    "hard link to a later file": ([("p", HARDLINK, "q"), ("q", FILE, "")], "no earlier file of the tree"),
+    "hard link to a later file": ([("p", HARDLINK, "q"), ("q", FILE, "")], "not an earlier file of the tree"),
     "link that climbs out": ([("x", SYMLINK, "../../../../etc")], "climbs out of the jail"),
     "link that climbs out later": ([("x", SYMLINK, "bin/../../../../etc")], "climbs out of the jail"),
     "device": ([("d", tarfile.CHRTYPE, "")], "is a device or a FIFO"),

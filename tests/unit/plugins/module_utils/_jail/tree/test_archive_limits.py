@@ -25,7 +25,7 @@ from system_calls import in_child
 def put(jail: Path, data: bytes, name: str) -> None:
     path = jail.parent / name
     path.write_bytes(data)
-    fill.ensure(str(jail), "/opt/x", str(path), None, None, None, False)
+    fill.ensure({"jail": str(jail), "dest": "/opt/x", "src": str(path)}, False)
 
 
 def packed(count: int, data: bytes = b"") -> bytes:

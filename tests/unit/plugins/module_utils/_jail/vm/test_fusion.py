@@ -61,7 +61,7 @@ def test_what_fusion_cannot_do_is_refused(fusion: Fusion) -> None:
     fusion.check(spec(fusion))
     with pytest.raises(InputError, match="disk"):
         fusion.check(spec(fusion, disk=80))
-    with pytest.raises(InputError, match=r"no \.vmx file"):
+    with pytest.raises(InputError, match=r"not a \.vmx file"):
         fusion.check(MachineSpec("dev", "ghcr.io/x/y:1"))
     with pytest.raises(InputError, match="there is no vmrun in /nowhere: install VMware Fusion"):
         Fusion(fusion.user, "/nowhere")

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import release
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import copyfile, darwin
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import copyfile, darwin, open_files
 
 OLDEST = f"{release.OLDEST}.0"
-SOURCE = Path(darwin.__file__).read_text() + Path(copyfile.__file__).read_text()
+SOURCE = "".join(Path(str(module.__file__)).read_text() for module in (darwin, copyfile, open_files))
 
 FACTS = {
     "COPYFILE_ACL": darwin.COPYFILE_ACL,
@@ -50,6 +50,15 @@ FACTS = {
         darwin.COPIED_FLAGS
     ),
     "(UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND)": darwin.LOCKING_FLAGS,
+    "PROC_PIDLISTFDS": open_files.PROC_PIDLISTFDS,
+    "PROC_PIDFDVNODEINFO": open_files.PROC_PIDFDVNODEINFO,
+    "PROX_FDTYPE_VNODE": open_files.PROX_FDTYPE_VNODE,
+    "sizeof(struct proc_fdinfo)": ctypes.sizeof(open_files.FdInfo),
+    "offsetof(struct proc_fdinfo, proc_fdtype)": open_files.FdInfo.proc_fdtype.offset,
+    "sizeof(struct vnode_fdinfo)": ctypes.sizeof(open_files.VnodeFdInfo),
+    "offsetof(struct vnode_fdinfo, pfi.fi_offset)": open_files.VnodeFdInfo.fi_offset.offset,
+    "offsetof(struct vnode_fdinfo, pvi.vi_stat.vst_dev)": open_files.VnodeFdInfo.vst_dev.offset,
+    "offsetof(struct vnode_fdinfo, pvi.vi_stat.vst_ino)": open_files.VnodeFdInfo.vst_ino.offset,
     "sizeof(struct statfs)": ctypes.sizeof(darwin.StatFs),
     **{
         f"offsetof(struct statfs, {name})": getattr(darwin.StatFs, name).offset
@@ -73,6 +82,8 @@ PROTOTYPES = {
     "fchflags": "int (*)(int, uint32_t)",
     "getfsstat": "int (*)(struct statfs *, int, int)",
     "fstatfs": "int (*)(int, struct statfs *)",
+    "proc_pidinfo": "int (*)(int, int, uint64_t, void *, int)",
+    "proc_pidfdinfo": "int (*)(int, int, int, void *, int)",
     "acl_get_fd_np": "acl_t (*)(int, acl_type_t)",
     "acl_get_link_np": "acl_t (*)(const char *, acl_type_t)",
     "acl_set_link_np": "int (*)(const char *, acl_type_t, acl_t)",
@@ -83,7 +94,9 @@ PROTOTYPES = {
 
 STATFS = re.findall(r'_with_inode64\("(\w+)"', SOURCE)
 
-INCLUDES = "copyfile.h fcntl.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
+INCLUDES = (
+    "copyfile.h fcntl.h libproc.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
+)
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")
 

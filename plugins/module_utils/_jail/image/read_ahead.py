@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work that a thread does beside its caller: zlib, hashlib and pipes let go of Python's lock meanwhile.
+"""Work that a thread does while its caller goes on: zlib, hashlib and pipes release Python's lock meanwhile.
 
-Memory: MOST pieces that are on their way.
+Memory: MAX_PIECES pieces.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Iterator
 from queue import Queue
 from threading import Thread
 
-MOST = 8
+MAX_PIECES = 8
 
 
-class Ahead:
-    """What an iterator gives, taken from it by a thread before it is asked for."""
+class ReadAhead:
+    """The pieces of an iterator, which a thread takes before the caller asks for them."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         """The thread begins when the first piece is asked for."""
         self._pieces = pieces
-        self._ready: Queue[bytes | BaseException] = Queue(MOST)
+        self._ready: Queue[bytes | BaseException] = Queue(MAX_PIECES)
         self._thread: Thread | None = None
         self._ended = self._stopped = False
 
     def next(self) -> bytes:
-        """The next piece, none of which is empty; nothing at the end. What the iterator raises is raised here."""
+        """The next piece, which is not empty; b"" at the end. It raises what the iterator raises."""
         if self._ended:
             return b""
         if self._thread is None:
@@ -51,7 +51,7 @@ class Ahead:
             self._ready.put(exc)
 
     def close(self) -> None:
-        """Let the thread end, whatever it is at; its iterator must not wait for ever."""
+        """End the thread; its iterator must not wait for ever."""
         self._stopped = True
         while self._thread and self._thread.is_alive():
             while not self._ready.empty():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""An image becomes a jail: ours, one that others changed, and what no image should hold."""
+"""An image becomes a jail: one of an export, one that others changed, and what no image should hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, deploy, zstd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, unpack, zstd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Settings
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
@@ -35,7 +35,7 @@ LEFT_OUT = (*EMPTIED, "private/etc/fifo", "private/etc/socket", "Users/admin/._"
 
 
 def unpacked(place: Path, name: str = "new", check: bool = False, image: str = "latest") -> Result:
-    return deploy.deploy(str(place / name), str(place / "image"), image, check)
+    return unpack.unpack(str(place / name), str(place / "image"), image, check)
 
 
 def test_what_a_jail_lacks_by_how_its_volume_is_mounted_is_said_before(image: Path, place: Path) -> None:
@@ -49,11 +49,11 @@ def marker(jail: Path) -> dict[str, Any]:
 
 
 def test_the_same_tree_in_four_runs(image: Path, place: Path) -> None:
-    foretold = unpacked(place, check=True)
-    assert foretold.changed
+    predicted = unpacked(place, check=True)
+    assert predicted.changed
     assert not (place / "new").exists()
     done = unpacked(place)
-    assert (done.changed, done.diff) == (True, foretold.diff)
+    assert (done.changed, done.diff) == (True, predicted.diff)
     assert contents(place / "new", (STATE,)) == contents(place / "jail", LEFT_OUT)
     made = marker(place / "new")
     assert (made["state"], made["image"], made["macos_version"]) == ("complete", done.values["digest"], "15.2")
@@ -111,7 +111,7 @@ def test_only_one_jail_of_another_image_or_none(image: Path, place: Path, make_j
         unpacked(place, "jail")
     (place / "jail/opt/homebrew/bin/new").touch()
     export(str(place / "jail"), str(place / "image"), "latest", Settings(), False)
-    with pytest.raises(InputError, match=r"is there and of the image sha256:.* exchange the two"):
+    with pytest.raises(InputError, match=r"is there and of the image sha256:.* swap the two"):
         unpacked(place)
 
 
@@ -215,7 +215,7 @@ def test_a_bomb_of_zstd(by_zstd: Path, place: Path) -> None:
     zeros = subprocess.run(["zstd", "-c", "-19"], input=bytes(200 << 20), check=True, capture_output=True).stdout
     with (
         pytest.raises(InputError, match="it expands to more than 120 times its size"),
-        closing(zstd.UnpackedZstd(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
+        closing(zstd.ZstdReader(io.BytesIO(zeros), len(zeros), "the layer")) as stream,
     ):
         stream.digests()
 

@@ -7,8 +7,9 @@
 
 Where nothing is yet, layers are inspected and put into the jail in one pass, see one_pass.py.
 
-A run that is killed is finished by the next one, from the layer on that was at work, or from the first one on when
-that layer replaces what it needs itself. The contents of a closed jail are removed: no digest has verified them.
+The next run finishes what a killed one left. It starts with the layer that was being applied, or with the first one
+when that layer replaces files that it needs itself. It removes the contents of a closed jail, which no digest has
+verified.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from ..system.rooted import Root
 from . import platforms
 from .applying import Applier
 from .config import Layer
-from .inspection import PACKED, Inspection, refuse_other, unpacked
+from .inspection import READERS, Inspection, open_layer, verify_digests
+from .layer_reader import entries
 from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layout
 from .one_pass import OnePassError, OnePassInspection
-from .unpacking import entries
-from .zstd import UnpackedZstd
+from .zstd import ZstdReader
 
 NO_IMAGE = "not made of an image"
 
@@ -51,20 +52,20 @@ class Image(NamedTuple):
     layers: Sequence[Layer]
 
 
-def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | None = None) -> Result:
-    """Make the jail at `path` what an image holds; nothing is changed when it is that already.
+def unpack(path: str, layout: str, name: str, check: bool, staging_path: str | None = None) -> Result:
+    """Make the jail at `path` out of an image; nothing changes when it is made of that image already.
 
-    With `beside`, a jail of something else stays, and the new one is made there.
+    With `staging_path`, a jail of something else stays, and the new one is made there.
     """
     started = time.monotonic()
     with closing(open_layout(host.real_path(layout), check=True)) as store:
         image = _image(store, name, layout)
-        warnings = platforms.refuse_others(image.config, layout, _release("/"))
-        values: dict[str, Any] = {"digest": image.digest, "layers": [_shown(layer) for layer in image.layers]}
+        warnings = platforms.check_platform(image.config, layout, _release("/"))
+        values: dict[str, Any] = {"digest": image.digest, "layers": [_description(layer) for layer in image.layers]}
         place = target_path(path, staging_path, image.digest)
         values["path"], real = place, jails.jail_path(place)
         previous = place == staging_path and _is_previous(place, image.digest)
-        if not previous and _is_there(real, image, place):
+        if not previous and _is_unpacked(real, image, place):
             if not check:
                 _clean_staging(place)
             return Result(False, values, [], warnings)
@@ -73,8 +74,8 @@ def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | N
             inspection = _inspect(real, image, store)
         else:
             with closing(BuildLock(f"unpack {show(real)}")) as build_lock:
-                inspection = _deploy(real, image, store, build_lock, place if previous else None)
-                warnings += [*inspection.lacking, *build_lock.remarks]
+                inspection = _unpack(real, image, store, build_lock, place if previous else None)
+                warnings += [*inspection.warnings, *build_lock.remarks]
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
     removed = [f"- {show(real)} (of another image)"] if previous else []
@@ -83,7 +84,7 @@ def deploy(path: str, layout: str, name: str, check: bool, staging_path: str | N
 
 
 def target_path(path: str, staging_path: str | None, digest: str) -> str:
-    """Where the jail of an image is or is to be made: `beside`, when there is a jail of something else at `path`."""
+    """Where the jail of an image goes: `staging_path` when there is a jail of something else at `path`."""
     if staging_path is None or jails.is_empty(jails.jail_path(path)):
         return path
     with jails.open_jail(path) as jail:
@@ -91,7 +92,7 @@ def target_path(path: str, staging_path: str | None, digest: str) -> str:
 
 
 def _is_previous(path: str, digest: str) -> bool:
-    """Whether there is a jail of another image, which a deployment left; InputError for a jail of nobody's image."""
+    """Whether an earlier deployment left a jail of another image; InputError for a jail that no image was made into."""
     real = jails.jail_path(path)
     if jails.is_empty(real):
         return False
@@ -99,7 +100,7 @@ def _is_previous(path: str, digest: str) -> bool:
         made = jail.entry.get("image")
         if made is None and not _is_new(jail):
             made_of = f"may be anything: {jail.unknown}" if jail.unknown else "was not made of an image"
-            raise InputError(f"the jail {show(real)} {made_of}: see to what is in it, then remove it")
+            raise InputError(f"the jail {show(real)} {made_of}: save what you need of it, then remove it")
         return made is not None and made != digest
 
 
@@ -113,29 +114,29 @@ def has_image(path: str, digest: str) -> bool:
 
 
 def _clean_staging(path: str) -> None:
-    """Remove what a run left that was killed when the jail was complete; one that is at work does so itself."""
+    """Remove what a run left that was killed after it completed the jail; a running one cleans up itself."""
     with jails.open_jail(path) as jail, suppress(BusyError):
         if jail.root.lstat(staging.STAGING) and jail.root.names(staging.STAGING):
             jail.lock()
 
 
-def _shown(layer: Layer) -> dict[str, Any]:
+def _description(layer: Layer) -> dict[str, Any]:
     return {"name": layer.name, "digest": layer.blob.digest, "diff_id": layer.diff_id, "size": layer.blob.size}
 
 
-# -- what the image is ------------------------------------------------------------
+# -- the image --------------------------------------------------------------------
 
 
 def _image(store: Layout, name: str, layout: str) -> Image:
     entries = [one for one in store.index()["manifests"] if name_of(one) == name]
-    entry = platforms.fitting(entries) or store.named(name)
+    entry = platforms.entry_for_this_mac(entries) or store.find(name)
     if entry is None:
         names = ", ".join(store.names()) or "none"
         raise InputError(f"{layout} holds no image named {name} (it holds {names}): correct name")
     descriptor = descriptor_of(entry, f"the index of {layout}")
     manifest = store.load(descriptor)
     if descriptor.media_type in INDEX_TYPES:
-        descriptor = platforms.for_this_mac(manifest, f"the index of {layout}")
+        descriptor = platforms.descriptor_for_this_mac(manifest, f"the index of {layout}")
         manifest = store.load(descriptor)
     where = f"the manifest {descriptor.digest}"
     config = store.load(descriptor_of(manifest.get("config"), where))
@@ -151,7 +152,7 @@ def _layers(manifest: Json, config: Json, where: str) -> list[Layer]:
     layers = []
     for number, (layer, diff_id) in enumerate(zip(found, diff_ids)):
         blob = descriptor_of(layer, where)
-        if blob.media_type not in PACKED:
+        if blob.media_type not in READERS:
             kind = show(blob.media_type)[:80]
             raise InputError(f"{where} has a layer of type {kind}: only tar, plain or packed by gzip or zstd, is read")
         layers.append(Layer(f"layer {number + 1}", str(diff_id), blob))
@@ -169,8 +170,8 @@ def _release(path: str | bytes) -> Release | None:
 # -- the jail ---------------------------------------------------------------------
 
 
-def _is_there(real: bytes, image: Image, path: str) -> bool:
-    """Whether the jail is made of this image; False also for one to begin or to go on with; InputError for another."""
+def _is_unpacked(real: bytes, image: Image, path: str) -> bool:
+    """Whether the jail is made of this image; False for one to start or to finish, InputError for any other."""
     if jails.is_empty(real):
         return False
     with jails.open_jail(path) as jail:
@@ -181,73 +182,73 @@ def _is_there(real: bytes, image: Image, path: str) -> bool:
             return False
         of = f"of the image {made}" if made else f"of an unknown image ({jail.unknown})" if jail.unknown else NO_IMAGE
     raise InputError(
-        f"the jail {show(real)} is there and {of}: unpack {image.digest} beside it and exchange the two, "
+        f"the jail {show(real)} is there and {of}: unpack {image.digest} at another path and swap the two, "
         "or remove it first"
     )
 
 
 def _is_new(jail: jails.Jail) -> bool:
-    """Whether it has a marker and nothing else: what a run leaves that was killed at its very start."""
+    """Whether it has only a marker: a run that is killed at its very start leaves such a jail."""
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _deploy(real: bytes, image: Image, store: Layout, build_lock: BuildLock, previous: str | None) -> Inspection:
-    """Make it in one pass, or else in two, instead of the jail `former`; what was found out."""
-    _take_back_closed(real, image)
-    found = None if os.path.lexists(real) else _deploy_in_one_pass(real, image, store, build_lock)
+def _unpack(real: bytes, image: Image, store: Layout, build_lock: BuildLock, previous: str | None) -> Inspection:
+    """Make it in one pass, or else in two after removing the jail `previous`; returns the inspection."""
+    _remove_unverified(real, image)
+    found = None if os.path.lexists(real) else _unpack_in_one_pass(real, image, store, build_lock)
     if found is None:
         found = _inspect(real, image, store)
         if previous is not None:
             remove(previous, unmount=False, check=False)
-        _deploy_inspected(real, image, store, found, build_lock)
+        _unpack_inspected(real, image, store, found, build_lock)
     return found
 
 
-def _take_back_closed(real: bytes, image: Image) -> None:
+def _remove_unverified(real: bytes, image: Image) -> None:
     """Remove what a killed run put into a jail of this image before all of it was compared with its digest."""
     if jails.is_empty(real):
         return
     with jails.open_jail(os.fsdecode(real)) as jail:
-        if _is_closed(jail, image):
+        if _is_unverified(jail, image):
             jail.lock()
-            if _is_closed(jail, image):  # still, now that no other run is at work
+            if _is_unverified(jail, image):  # still, now that no other run is at work
                 take_back(jail)
 
 
-def _is_closed(jail: jails.Jail, image: Image) -> bool:
+def _is_unverified(jail: jails.Jail, image: Image) -> bool:
     entry = jail.entry
     return entry.get("closed", False) and (entry.get("state"), entry.get("image")) == ("building", image.digest)
 
 
 def _inspect(real: bytes, image: Image, store: Layout) -> Inspection:
     inspection = Inspection(store, real)
-    _report_work(progress.INSPECT, image.layers)
+    _begin_progress(progress.INSPECT, image.layers)
     inspection.inspect(image.layers)
     return inspection
 
 
-def _deploy_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: BuildLock) -> Inspection | None:
-    """Make it in one pass; None when that cannot be, and nothing is there, or another run's jail."""
-    above = host.missing_dirs(os.path.dirname(real))
+def _unpack_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: BuildLock) -> Inspection | None:
+    """Make it in one pass; None when that is impossible: then nothing is there, or another run's jail."""
+    new_parents = host.missing_dirs(os.path.dirname(real))
     with jails.create(real, image=image.digest, layers=0, closed=True) as jail:
         if not jail.just_created:
             return None
         jail.lock()
         try:
-            return _unpack_in_one_pass(jail, image, store, build_lock)
+            return _fill_in_one_pass(jail, image, store, build_lock)
         except (InputError, SpaceError, OnePassError):
             take_back(jail)
-    with suppress(OperationError):  # somebody else has put something there meanwhile
-        for path in above:
+    with suppress(OperationError):  # another program has put something there meanwhile
+        for path in new_parents:
             host.remove_empty(path)
     return None
 
 
-def _unpack_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_lock: BuildLock) -> Inspection:
+def _fill_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_lock: BuildLock) -> Inspection:
     with closing(Applier(jail.root)) as applier:
-        applier.close_to_others(new=True)
+        applier.lock_out_others(new=True)
         inspection = OnePassInspection(store, jail.path, applier)
-        _report_work(progress.UNPACK, image.layers, jail.path)
+        _begin_progress(progress.UNPACK, image.layers, jail.path)
         for number, layer in enumerate(image.layers):
             with build_lock:
                 inspection.add_layer(layer)
@@ -260,21 +261,21 @@ def _unpack_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_loc
 def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> None:
     staging.make(jail.root)
     applier.finish(inspection.top, jail.entry.get("closed", False))
-    inspection.lacking = applier.left_out.warnings
+    inspection.warnings = applier.left_out.warnings
     holds = _release(jail.path)
     known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
     jail.mark(state="complete", closed=None, built=int(time.time()), **known)
 
 
-def _deploy_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
+def _unpack_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
     jail = jails.create(real) if jails.is_empty(real) else jails.open_jail(os.fsdecode(real))
     with jail:
         jail.lock()
         jail.refuse_unknown("unpack an image into")
         if jail.entry.get("image") != image.digest:
-            jail.mark(image=image.digest, layers=0, closed=_is_by_program(image) or None)
-        elif False in inspection.repeatable[jail.entry.get("layers", 0) :][:1]:
-            _empty(jail.root)
+            jail.mark(image=image.digest, layers=0, closed=_is_unpacked_by_program(image) or None)
+        elif False in inspection.can_resume[jail.entry.get("layers", 0) :][:1]:
+            _remove_contents(jail.root)
             jail.mark(layers=0)
         staging.make(jail.root)
         try:
@@ -287,11 +288,11 @@ def _deploy_inspected(real: bytes, image: Image, store: Layout, inspection: Insp
 def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
     with closing(Applier(jail.root)) as applier:
         if jail.entry.get("closed"):
-            applier.close_to_others(new=False)
-        _report_work(progress.UNPACK, image.layers[jail.entry.get("layers", 0) :], jail.path)
+            applier.lock_out_others(new=False)
+        _begin_progress(progress.UNPACK, image.layers[jail.entry.get("layers", 0) :], jail.path)
         for number, layer in enumerate(image.layers):
             if number >= jail.entry.get("layers", 0):  # an earlier run put those in place
-                for entry in inspection.hidden[number]:
+                for entry in inspection.effective_whiteouts[number]:
                     applier.hide(entry)
                 with build_lock:
                     _apply(applier, store, layer)
@@ -300,19 +301,19 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
         _complete(jail, applier, inspection)
 
 
-def _report_work(work: int, layers: Sequence[Layer], target: bytes | None = None) -> None:
-    """Say how much is to be read; where it is unpacked, how much room there is."""
+def _begin_progress(work: int, layers: Sequence[Layer], target: bytes | None = None) -> None:
+    """Report how much there is to read, and when it is unpacked how much space is free."""
     free = host.free_bytes(target) if target else 0
     progress.begin(work, len(layers), sum(layer.blob.size for layer in layers), free)
 
 
-def _is_by_program(image: Image) -> bool:
-    """Whether a program of somebody else unpacks it, which may give something else than when it was inspected."""
-    return any(PACKED[layer.blob.media_type] is UnpackedZstd for layer in image.layers)
+def _is_unpacked_by_program(image: Image) -> bool:
+    """Whether an external program unpacks it, whose output may differ from the one that was inspected."""
+    return any(READERS[layer.blob.media_type] is ZstdReader for layer in image.layers)
 
 
-def _empty(root: Root) -> None:
-    """Remove what a killed run made of an image."""
+def _remove_contents(root: Root) -> None:
+    """Remove all files that a killed run unpacked."""
     parts = STATE.split(b"/")
     for depth, kept in enumerate(parts):
         directory = b"/".join(parts[:depth])
@@ -324,6 +325,6 @@ def _empty(root: Root) -> None:
 def _apply(applier: Applier, store: Layout, layer: Layer) -> None:
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
-        with closing(unpacked(file, layer.blob, where)) as stream:
+        with closing(open_layer(file, layer.blob, where)) as stream:
             applier.apply(entries(stream, where), stream)
-            refuse_other(stream, layer, where)
+            verify_digests(stream, layer, where)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The entries of a packed layer that somebody else made.
+"""The entries of a packed layer, which is untrusted input.
 
-Nothing of it is believed: neither the size of what it unpacks to, nor that of
-a header, nor that it is whole.
+Neither its unpacked size, nor the sizes of headers, nor that it is complete is
+believed.
 
 Memory: a few chunks, whatever the layer holds.
 """
@@ -24,7 +24,7 @@ from ..system import progress
 from ..tar import reader, writer
 from ..tar.names import plain_name
 from ..tar.reader import SECOND
-from .ahead import Ahead
+from .read_ahead import ReadAhead
 
 CHUNK = 1 << 18
 WHITEOUT, OPAQUE = b".wh.", b".wh..wh..opq"
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
     raw: bytes
     """Its name as the archive has it."""
     kind: str
-    """directory, file, symlink, hardlink, device, whiteout, opaque, or other: what no image of ours holds."""
+    """directory, file, symlink, hardlink, device, whiteout, opaque, or other: kinds that an export never writes."""
     st_mode: int
     st_uid: int
     st_gid: int
@@ -64,8 +64,8 @@ def path_of(raw: bytes, kind: str) -> bytes:
     return name
 
 
-class Unpacked:
-    """What a gzip file holds, read forwards only, with its digest and a limit. A thread unpacks it."""
+class LayerReader:
+    """The contents of a gzip file, read forwards only, with its digest and a limit. A thread unpacks it."""
 
     def __init__(self, file: BinaryIO, packed_size: int, where: str) -> None:
         self._file, self._where = file, where
@@ -76,14 +76,14 @@ class Unpacked:
         self._start = self._passed = 0
         """Where the next byte is in the buffer, and how many came before that."""
         self.size = 0
-        self._ahead = Ahead(self._unpacked())
+        self._ahead = ReadAhead(self._unpacked())
 
     def close(self) -> None:
-        """Let go of what unpacks it."""
+        """End the thread that unpacks it."""
         self._ahead.close()
 
     def read(self, count: int) -> bytes:
-        """The next bytes; fewer at the end alone. What is read so is kept in memory: it is for headers."""
+        """The next bytes; fewer at the end alone. They are kept in memory: use it for headers."""
         while self._start + count > len(self._buffer) and self._more():
             pass
         data = self._buffer[self._start : self._start + count]
@@ -173,7 +173,7 @@ class Unpacked:
     # -------------------------------------------------------------------------------
 
     def digests(self) -> tuple[str, str]:
-        """Of what it unpacks to and of the file, both read to their ends."""
+        """The digests of the unpacked stream and of the file, both read to their ends."""
         self._buffer = b""
         while self._more():
             self._buffer = b""
@@ -182,14 +182,14 @@ class Unpacked:
         return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
 
 
-class PlainTar(Unpacked):
+class PlainReader(LayerReader):
     """A layer that is not packed at all."""
 
     def _inflated(self) -> Iterator[bytes]:
         return iter(self._next, b"")
 
 
-def entries(stream: Unpacked, where: str) -> Iterator[Entry]:
+def entries(stream: LayerReader, where: str) -> Iterator[Entry]:
     """One after the other; the contents of a file are to be read before the next one is asked for."""
     for member in reader.members(stream, where):
         name, kind = member.name, _kind(member)

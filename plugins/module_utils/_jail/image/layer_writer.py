@@ -4,12 +4,12 @@
 """The tar stream of one layer.
 
 Every layer stands on its own: the directories that lead to its files are in
-it, with their modes and owners. All is read through the jail's root and
-without following a link, so that nothing outside of the jail gets into it,
+it, with their modes and owners. All files are read through the jail's root and
+no link is followed, so nothing outside of the jail gets into the layer,
 whatever happens in the jail meanwhile.
 
-Times of files are whole seconds. Directories and links have none of their
-own: they change with every build.
+Times of files are whole seconds. Directories and links have no time: it would
+change with every build.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..system.rooted import Root
 from ..tar import writer
 from ..tar.writer import Owned
 from .content import is_kept, is_portable, layer_of
-from .left_out import LeftOut, fault_of_device, fault_of_symlink
+from .left_out import LeftOut, error_in_device, error_in_symlink
 from .scan import LayerPlan, Scan
 
 CHUNK = 1 << 20
@@ -57,7 +57,7 @@ class LayerWriter:
         """Files with several names whose contents are in this layer."""
         self.left_out = LeftOut()
         self.warnings: list[str] = []
-        """What may be different the next time."""
+        """About files that changed while they were read."""
 
     def run(self) -> None:
         for path in self._plan.directories:
@@ -74,7 +74,7 @@ class LayerWriter:
         self._write(writer.END)
 
     def _mount_point(self, path: bytes) -> None:
-        """What is beneath a mount cannot be seen; a /dev without the plain nodes would be of no use."""
+        """The files under a mount cannot be seen; /dev gets the plain nodes, which programs need."""
         self._write(writer.entry(path + b"/", writer.DIRECTORY, Owned.of(DIRECTORIES.get(path, IMPLIED))))
         if path == DEV:
             fd, found = host.devices(PLAIN_NODES)
@@ -126,7 +126,7 @@ class LayerWriter:
     # -- files --------------------------------------------------------------------
 
     def _other(self, dir_fd: int, name: bytes, path: bytes) -> None:
-        """What is no regular file."""
+        """Anything but a regular file."""
         status = at.lstat(name, dir_fd)
         if status is None or not self._is_ours(name, path, status):
             return
@@ -137,18 +137,18 @@ class LayerWriter:
         self._files += 1
         if kind == stat.S_IFLNK:
             target = os.readlink(name, dir_fd=dir_fd)
-            why = fault_of_symlink(path, target)
+            why = error_in_symlink(path, target)
             if why:
                 self.left_out.add(path, why)
                 return
             self._write(writer.entry(path, writer.SYMLINK, Owned(0o777, status.st_uid, status.st_gid), link=target))
-        elif kind == stat.S_IFCHR and not fault_of_device(path):
+        elif kind == stat.S_IFCHR and not error_in_device(path):
             self._device(path, status)
         else:
             self.left_out.add(path, "is a device that a jail has no use for")
 
     def _is_ours(self, name: bytes, path: bytes, status: os.stat_result) -> bool:
-        """Whether it goes into an image, unless it is of a kind that none holds."""
+        """Whether it goes into the image, as far as its name and place decide."""
         return is_kept(name, status.st_mode) and status.st_dev == self._root.dev and path not in self._scan.refused
 
     def _is_another_name(self, status: os.stat_result, path: bytes) -> bool:

@@ -43,8 +43,8 @@ with atheris.instrument_imports(include=["ansible_collections.darwin.jail.plugin
 
 
 def read_macho(data: bytes) -> None:
-    for part in macho.extents(ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))):
-        code_signature.read(part, macho.read(part))
+    for part in macho.slice_ranges(ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))):
+        code_signature.read_signature(part, macho.read_slice(part))
 
 
 def read_cache(data: bytes) -> None:

@@ -35,14 +35,14 @@ from .text_block import Block
 MODE = re.compile(r"0[0-7]{3,4}")
 MODES = {"directory": 0o755, "file": 0o644}
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
-LARGEST = 1 << 20
+MAX_SIZE = 1 << 20
 """Files that are compared or written here are small, in bytes."""
 BLOCK = 4096
-"""What the name of a file takes at most, besides its content, in bytes."""
+"""The bytes that a new name takes on the volume, without the content of the file."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FileSpec:
     """One file or directory, as it is to be."""
 
     path: bytes
@@ -82,10 +82,10 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
 
     All of it is looked at before anything is changed.
     """
-    planned: dict[Step, Wanted] = {}
+    planned: dict[Step, FileSpec] = {}
     with open_predicted(jail, check) as opened:
         owners = [user_tmp.owner_of(opened.root, user) for user in users]
-        specs = [wanted(number, item, opened.root) for number, item in enumerate(files)]
+        specs = [parse_file(number, item, opened.root) for number, item in enumerate(files)]
         asked = sorted(specs, key=lambda want: want.path)
         opened.lock(check)
         changes = user_tmp.plan_changes(opened, owners)
@@ -103,7 +103,7 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
     return Result(bool(steps), values, [step.describe() for step in steps], opened.prediction_warnings)
 
 
-def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
+def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
     """One item of the option `files`; InputError when it cannot be meant."""
     where, path, state = f"files[{number}]", item["path"], item["state"]
     if not path.startswith("/") or ".." in path.split("/"):
@@ -124,7 +124,7 @@ def wanted(number: int, item: dict[str, Any], root: Root) -> Wanted:
     if mode and not MODE.fullmatch(mode):
         raise InputError(f"{where}: mode {mode} is not an octal number in quotes such as '0755'")
     account = find_user(root, item["owner"])
-    return Wanted(
+    return FileSpec(
         path=real,
         state=state,
         mode=int(mode, 8) if mode else None if item.get("block") is not None else MODES.get(state),
@@ -145,9 +145,9 @@ def _block(where: str, item: dict[str, Any]) -> Block | None:
     return block
 
 
-def plan(root: Root, want: Wanted) -> list[Step]:
+def plan(root: Root, want: FileSpec) -> list[Step]:
     """What is missing or wrong, from the top down; InputError when something else has the name."""
-    _refuse_exposure(root, want)
+    _refuse_unsafe_guard(root, want)
     steps = []
     parents = want.path.split(b"/")[:-1]
     for depth in range(1, len(parents) + 1):
@@ -168,11 +168,11 @@ def plan(root: Root, want: Wanted) -> list[Step]:
     _refuse_other(root, want.path, status, want.state)
     why = _differences(root, want, status)
     if why and want.state == "file":
-        _future(root, want)  # refuses what may not be kept
+        _new_content(root, want)  # refuses what may not be kept
     return [Step("change", want.path, want.state, ", ".join(why))] if why else []
 
 
-def _differences(root: Root, want: Wanted, have: os.stat_result) -> list[str]:
+def _differences(root: Root, want: FileSpec, have: os.stat_result) -> list[str]:
     why = []
     if want.mode not in (None, stat.S_IMODE(have.st_mode)):
         why.append(f"mode {stat.S_IMODE(have.st_mode):04o}, wanted {want.mode:04o}")
@@ -180,16 +180,16 @@ def _differences(root: Root, want: Wanted, have: os.stat_result) -> list[str]:
         why.append(f"owner {have.st_uid}:{have.st_gid}, wanted {want.uid}:{want.gid}")
     if want.state == "link" and (target := root.read_link(want.path)) != want.target:
         why.append(f"target {show(target)}, wanted {show(want.target)}")
-    if want.state == "file" and not _holds(root, want, have):
+    if want.state == "file" and not _has_content(root, want, have):
         why.append(f"block {want.block.name}" if want.block else "content")
     return why
 
 
-def _holds(root: Root, want: Wanted, have: os.stat_result) -> bool:
+def _has_content(root: Root, want: FileSpec, have: os.stat_result) -> bool:
     """Whether a file holds what it is to hold; one of another size need not be read."""
     if want.content is not None:
-        return len(want.content) == have.st_size and want.content == root.read(want.path, LARGEST)
-    return want.block is None or _future(root, want)[0] == root.read(want.path, LARGEST)
+        return len(want.content) == have.st_size and want.content == root.read(want.path, MAX_SIZE)
+    return want.block is None or _new_content(root, want)[0] == root.read(want.path, MAX_SIZE)
 
 
 def _target(root: Root, path: bytes) -> bytes:
@@ -201,10 +201,10 @@ def _target(root: Root, path: bytes) -> bytes:
         raise failed("read the link", root.host_path(path), exc) from exc
 
 
-def _future(root: Root, want: Wanted) -> tuple[bytes, int]:
+def _new_content(root: Root, want: FileSpec) -> tuple[bytes, int]:
     """What a file is to hold, and its mode; what is kept of one that is there is all of one and the same file."""
     if want.content is None:
-        now, status = kept_file.read(root, want.path, LARGEST)
+        now, status = kept_file.read(root, want.path, MAX_SIZE)
     else:
         now, status = want.content, root.lstat(want.path)
     mode = want.mode if want.mode is not None else kept_file.mode(status, MODES["file"])
@@ -214,7 +214,7 @@ def _future(root: Root, want: Wanted) -> tuple[bytes, int]:
         raise InputError(f"cannot change {show(root.host_path(want.path))}: {exc}") from exc
 
 
-def carry_out_all(root: Root, planned: Mapping[Step, Wanted]) -> None:
+def carry_out_all(root: Root, planned: Mapping[Step, FileSpec]) -> None:
     """Do all steps; SpaceError, with what is still needed, when the volume is full."""
     left = dict(planned)
     for step, want in planned.items():
@@ -223,13 +223,15 @@ def carry_out_all(root: Root, planned: Mapping[Step, Wanted]) -> None:
         except OperationError as exc:
             if exc.errno != errno.ENOSPC:
                 raise
-            needed = sum(BLOCK + (len(_future(root, one)[0]) if one.state == "file" else 0) for one in left.values())
+            needed = sum(
+                BLOCK + (len(_new_content(root, one)[0]) if one.state == "file" else 0) for one in left.values()
+            )
             free = host.free_bytes(root.path)
             raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
         del left[step]
 
 
-def carry_out(root: Root, want: Wanted, step: Step) -> None:
+def carry_out(root: Root, want: FileSpec, step: Step) -> None:
     """Do one step. A file is replaced, never changed in place: it may have another name elsewhere."""
     if step.action == "remove":
         root.remove_tree(step.path)
@@ -240,15 +242,15 @@ def carry_out(root: Root, want: Wanted, step: Step) -> None:
     elif want.state == "link":
         root.write_link(want.path, want.target, want.uid, want.gid)
     else:
-        root.write(want.path, *_future(root, want), want.uid, want.gid)
+        root.write(want.path, *_new_content(root, want), want.uid, want.gid)
 
 
-def _mode(root: Root, want: Wanted) -> int:
+def _mode(root: Root, want: FileSpec) -> int:
     """Of a directory."""
     return want.mode if want.mode is not None else kept_file.mode(root.lstat(want.path), MODES[want.state])
 
 
-def _refuse_exposure(root: Root, want: Wanted) -> None:
+def _refuse_unsafe_guard(root: Root, want: FileSpec) -> None:
     """What the collection keeps in a jail is safe as long as only root can rename what leads to it."""
     if not guards_state(want.path):
         return
@@ -272,7 +274,7 @@ def _refuse_other(root: Root, path: bytes, status: os.stat_result, kind: str) ->
         raise InputError(f"{show(root.host_path(path))} is a {_kind(status)} where a {kind} should be: remove it first")
 
 
-def is_mounted(jail: Jail, want: Wanted) -> bool:
+def is_mounted(jail: Jail, want: FileSpec) -> bool:
     """Whether a wanted directory is on a mount, and so somebody else's; InputError for anything else that is."""
     names = names_of(jail.root)
     for point in sorted(jail.mounts()):

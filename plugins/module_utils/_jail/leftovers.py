@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on the Mac for a jail besides the jail itself: launchd jobs, mounts, notes.
+"""Leftovers on the Mac of jails that are gone: launchd jobs, mounts, notes.
 
 All of it is named after the jail's path, so that it can be found when the jail
 is removed, and also when the jail was removed or moved by other means. Such a
@@ -27,8 +27,8 @@ from .rootfs.remove import remove
 from .system.mounts import mounts_below, unmount_below
 from .system.rooted import Root
 
-FOREIGN = "what it is mounted in is not known to have been a jail: unmount it if nobody needs it"
-BESIDE = re.compile(rb"(next|ephemeral)[.](.+)", re.DOTALL)
+FOREIGN_MOUNT = "what it is mounted in is not known to have been a jail: unmount it if nobody needs it"
+MADE_FOR_ANOTHER = re.compile(rb"(next|ephemeral)[.](.+)", re.DOTALL)
 """Jails that playbooks make beside another one."""
 
 
@@ -67,50 +67,53 @@ def clean_up(jails_too: bool, hosts: Collection[str], check: bool) -> Result:
 
 def find(jails_too: bool, hosts: Collection[str]) -> list[Leftover]:
     entries, labels = register.all_known(), launchd.labels("darwin.jail.")
-    jobs = {label: _jail_of(label, [*entries]) for label in labels}
+    jobs = {label: _jail_of_job(label, [*entries]) for label in labels}
     places = sorted({*entries, *(path for path in jobs.values() if path)})
-    gone = [path for path in places if _is_gone(path)]
-    found = [_job(label, path) for label, path in jobs.items() if not path or path in gone]
+    gone = [path for path in places if _is_missing(path)]
+    found = [_job_leftover(label, path) for label, path in jobs.items() if not path or path in gone]
     left = [path for path in places if path not in gone]
-    beside = [one for path in left for one in _beside(path, entries.get(path, []), places, jails_too)]
+    beside = [one for path in left for one in _made_for_another(path, entries.get(path, []), places, jails_too)]
     needed = {one.jail for one in beside if not one.steps}  # a later run knows by their entries what was beside them
     for path in gone:
-        found += _of_gone(path, entries.get(path, []), jails_too, path in needed)
-    return [*found, *_notes(left), *beside, *_of_hosts(hosts)]
+        found += _of_missing_jail(path, entries.get(path, []), jails_too, path in needed)
+    return [*found, *_unneeded_notes(left), *beside, *_of_unknown_hosts(hosts)]
 
 
-def _is_gone(path: bytes) -> bool:
+def _is_missing(path: bytes) -> bool:
     """What lies on a volume that is not mounted may be there."""
     return not os.path.lexists(path + b"/" + jails.MARKER) and not mounted_volume.unmounted(path)
 
 
-def _jail_of(label: str, known_paths: list[bytes]) -> bytes:
+def _jail_of_job(label: str, known_paths: list[bytes]) -> bytes:
     """The path after which a job is named; empty when that cannot be told."""
     words = [os.fsencode(word) for word in launchd.arguments(label)]
     return next((path for path in [*words, *known_paths] if label.startswith(launchd.label(path, ""))), b"")
 
 
-def _job(label: str, path: bytes) -> Leftover:
+def _job_leftover(label: str, path: bytes) -> Leftover:
     why = "its property list names no jail: if no jail needs it, remove its files and restart the Mac"
     return Leftover("job", os.fsencode(label), path, launchd.plan_absent(label) if path else [], why)
 
 
-def _of_gone(path: bytes, entries: list[register.Entry], jails_too: bool, needed: bool) -> list[Leftover]:
+def _of_missing_jail(path: bytes, entries: list[register.Entry], jails_too: bool, needed: bool) -> list[Leftover]:
     """What else there is for a jail that is gone: jobs have ended by then."""
     was_jail = bool(entries) and os.path.isdir(path) and register.was_jail(path, os.lstat(path).st_ino)
     found = [
-        Leftover("mount", mount.point, path, _unmounting(path, mount.point) if was_jail else [], FOREIGN)
+        Leftover("mount", mount.point, path, _plan_unmount(path, mount.point) if was_jail else [], FOREIGN_MOUNT)
         for mount in mounts_below(path)
     ]
     if was_jail:
-        return [*found, _jail("directory", path, path, "part of a jail that was removed by other means", jails_too)]
+        return [
+            *found,
+            _jail_leftover("directory", path, path, "part of a jail that was removed by other means", jails_too),
+        ]
     if entries and not needed:
         step = Step(f"- entry of {show(path)} in the register", lambda: register.forget(path, entries))
         found.append(Leftover("entry", path, path, [step]))
     return found
 
 
-def _unmounting(path: bytes, point: bytes) -> list[Step]:
+def _plan_unmount(path: bytes, point: bytes) -> list[Step]:
     return [Step(f"- mount on {show(point)}", partial(_unmount, path))]
 
 
@@ -120,7 +123,7 @@ def _unmount(path: bytes) -> None:
         unmount_below(root)
 
 
-def _jail(kind: str, path: bytes, of: bytes, what: str, jails_too: bool) -> Leftover:
+def _jail_leftover(kind: str, path: bytes, of: bytes, what: str, jails_too: bool) -> Leftover:
     steps = [Step(f"- {show(path)} and all below it", lambda: _remove(path))] if jails_too else []
     say = f"it is {what}: set jails to remove it"
     return Leftover(kind, path, of, steps, say)
@@ -130,7 +133,7 @@ def _remove(path: bytes) -> None:
     remove(os.fsdecode(path), unmount=True, check=False)
 
 
-def _notes(left: list[bytes]) -> list[Leftover]:
+def _unneeded_notes(left: list[bytes]) -> list[Leftover]:
     """Notes of images whose jail is not among these; without one all layers are made again, and are the same."""
     if not os.path.isdir(host_state.NOTES):
         return []
@@ -141,10 +144,12 @@ def _notes(left: list[bytes]) -> list[Leftover]:
     return [Leftover("note", place, b"", [plan_unlink(place)]) for place in places]
 
 
-def _beside(path: bytes, entries: list[register.Entry], known: Collection[bytes], jails_too: bool) -> list[Leftover]:
+def _made_for_another(
+    path: bytes, entries: list[register.Entry], known: Collection[bytes], jails_too: bool
+) -> list[Leftover]:
     """A jail that a playbook made for another one, which is gone."""
     folder, name = os.path.split(path)
-    match = BESIDE.fullmatch(name)
+    match = MADE_FOR_ANOTHER.fullmatch(name)
     if not match:
         return []
     is_made = True
@@ -154,15 +159,15 @@ def _beside(path: bytes, entries: list[register.Entry], known: Collection[bytes]
     else:
         made_of = [entry["clone_of"] for entry in entries if "clone_of" in entry]
         of, what = os.fsencode(made_of[0]) if made_of else b"", "the clone of a run that was killed, made of"
-    if not of or not _is_gone(of):
+    if not of or not _is_missing(of):
         return []
     if not is_made:  # the name alone says nothing: next.js is a name that people give
         why = f"nothing is known of a jail {show(of)} that it was made for: if it was, remove it with destroy_jail"
         return [Leftover("jail", path, of, [], why)]
-    return [_jail("jail", path, of, f"{what} {show(of)}, which is gone", jails_too)]
+    return [_jail_leftover("jail", path, of, f"{what} {show(of)}, which is gone", jails_too)]
 
 
-def _of_hosts(hosts: Collection[str]) -> list[Leftover]:
+def _of_unknown_hosts(hosts: Collection[str]) -> list[Leftover]:
     """What has the name of a host that the inventory does not have; another inventory may."""
     found = []
     for place in host_state.OF_HOSTS if hosts else ():

@@ -25,7 +25,7 @@ RECORD_NOT_FOUND = 14136 % 256
 
 # The UUID of users that have none of their own: root always, system users by convention
 # (apple-oss-distributions Libinfo membership.subproj/membership.c 51-54, 522-540).
-COMPATIBILITY = "FFFFEEEE-DDDD-CCCC-BBBB-AAAA{:08X}"
+COMPATIBILITY_UUID = "FFFFEEEE-DDDD-CCCC-BBBB-AAAA{:08X}"
 
 # An attribute may have several values, between blanks, or each on a line of its own behind one.
 GENERATED_UID = re.compile(
@@ -51,7 +51,7 @@ def unsigned(number: int) -> int:
 
 
 def compatibility_uuid(uid: int) -> str:
-    return COMPATIBILITY.format(unsigned(uid))
+    return COMPATIBILITY_UUID.format(unsigned(uid))
 
 
 def find_account(user: str) -> Account:

@@ -37,10 +37,10 @@ def _find_own(root: Root, user: str) -> tuple[struct_passwd, list[int] | None] |
     try:
         return passwd_lookup.find_user(root.fd, user) if root.exists else None
     except StepError as exc:
-        raise refused(show(root.path), user, exc.args[1]) from None
+        raise number_error(show(root.path), user, exc.args[1]) from None
 
 
-def refused(jail: str, user: str, numbers: str) -> InputError:
+def number_error(jail: str, user: str, numbers: str) -> InputError:
     """The jail gives a user of its own numbers of the Mac's."""
     return InputError(
         f"cannot be {user} in {jail}: its /etc/passwd gives {user} {numbers}: correct that line, or make the user with "

@@ -26,14 +26,14 @@ class Entry(NamedTuple):
 
     def passwd(self) -> Line:
         """A password is for nobody to know: it is Directory Services that check one, and they do not know the user."""
-        return _joined(self.name, "*", self.uid, self.gid, self.comment, self.home, self.shell)
+        return _join(self.name, "*", self.uid, self.gid, self.comment, self.home, self.shell)
 
     def master(self) -> Line:
         """The same for master.passwd, which has a class, and two times that are never."""
-        return _joined(self.name, "*", self.uid, self.gid, "", 0, 0, self.comment, self.home, self.shell)
+        return _join(self.name, "*", self.uid, self.gid, "", 0, 0, self.comment, self.home, self.shell)
 
 
-def _joined(*fields: str | int) -> Line:
+def _join(*fields: str | int) -> Line:
     return ":".join(map(str, fields)).encode("utf-8", "surrogateescape")
 
 
@@ -68,7 +68,7 @@ def with_member(text: bytes, name: str, groups: dict[str, int]) -> bytes:
         return b":".join([*fields[:3], _members(fields[3], name, is_in)])
 
     changed = _text([judge(line) for line in _lines(text)])
-    added = [_joined(group, "*", gid, name) for group, gid in missing.items()]
+    added = [_join(group, "*", gid, name) for group, gid in missing.items()]
     return _text([*_lines(changed), *added]) if added else changed
 
 

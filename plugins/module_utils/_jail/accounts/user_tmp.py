@@ -113,7 +113,7 @@ def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: st
     return Owner(unsigned(uid), unsigned(gid), uuid)
 
 
-def expected_directories(owner: Owner) -> list[Directory]:
+def directories_of(owner: Owner) -> list[Directory]:
     """All directories of a user, from the top down (Libc darwin/_dirhelper.c 222-449)."""
     path, uid, gid = owner.rel, owner.uid, owner.gid
     return [
@@ -134,7 +134,7 @@ def plan(root: Root, directories: list[Directory]) -> list[Change]:
         if status is None:
             changes.append(Change(directory))
             continue
-        _refuse_other(root, directory.rel, status.st_mode)
+        _refuse_other_type(root, directory.rel, status.st_mode)
         why = []
         if stat.S_IMODE(status.st_mode) != directory.mode:
             why.append(f"mode {stat.S_IMODE(status.st_mode):04o} -> {directory.mode:04o}")
@@ -153,10 +153,8 @@ def owner_of(root: Root, user: str) -> Owner:
 def plan_changes(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
     """The changes that the directories of users need, each once; InputError when one is not possible."""
     if owners:
-        _refuse_odd_var(jail.root)
-    changes = plan(
-        jail.root, list(dict.fromkeys(directory for owner in owners for directory in expected_directories(owner)))
-    )
+        _require_var_link(jail.root)
+    changes = plan(jail.root, list(dict.fromkeys(directory for owner in owners for directory in directories_of(owner))))
     for one in changes:
         _refuse_mounts(jail, one.directory.rel)
     return changes
@@ -177,12 +175,12 @@ def present(jail: Jail, owner: Owner, check: bool) -> list[str]:
 
 def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
     """Remove the directory of a user with all in it, and its parent when that is empty; returns what was done."""
-    _refuse_odd_var(jail.root)
+    _require_var_link(jail.root)
     shared, name = os.path.split(owner.rel)
     for rel in (FOLDERS, shared, owner.rel):
         status = jail.root.lstat(rel)
         if status is not None:
-            _refuse_other(jail.root, rel, status.st_mode)
+            _refuse_other_type(jail.root, rel, status.st_mode)
         elif rel != owner.rel:
             return []
     _refuse_mounts(jail, owner.rel, below=True)
@@ -197,7 +195,7 @@ def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
     return [f"- /{show(rel)}" for rel in gone]
 
 
-def _refuse_other(root: Root, rel: bytes, mode: int) -> None:
+def _refuse_other_type(root: Root, rel: bytes, mode: int) -> None:
     if not stat.S_ISDIR(mode):
         kind = "a symbolic link" if stat.S_ISLNK(mode) else "a file"
         raise InputError(f"{show(root.host_path(rel))} is {kind} where a directory should be: remove it first")
@@ -211,7 +209,7 @@ def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
             raise InputError(f"something is mounted on {show(jail.root.host_path(point))}: unmount it first")
 
 
-def _refuse_odd_var(root: Root) -> None:
+def _require_var_link(root: Root) -> None:
     """In a jail, /var/folders must lead to /private/var/folders."""
     if b"var" in root.check_mode_moves.values():
         return

@@ -49,7 +49,7 @@ class MountSpec(NamedTuple):
     """Which one, for messages."""
     source: bytes
     """On the Mac."""
-    point: bytes
+    mount_point: bytes
     """Below the jail's root."""
     options: tuple[str, ...]
     """For bindfs."""
@@ -62,7 +62,7 @@ Jobs = dict[str, tuple[MountSpec, Job]]
 # -- what is asked for ---------------------------------------------------------
 
 
-def wanted(number: int, item: dict[str, Any], jail: bytes) -> MountSpec:
+def parse_mount(number: int, item: dict[str, Any], jail: bytes) -> MountSpec:
     """One item of the option `mounts`; InputError when it cannot be meant."""
     where = f"mounts[{number}]"
     source = host.real_path(item["src"])
@@ -71,14 +71,14 @@ def wanted(number: int, item: dict[str, Any], jail: bytes) -> MountSpec:
     if (source + b"/").startswith(jail + b"/") or (jail + b"/").startswith(source.rstrip(b"/") + b"/"):
         raise InputError(f"{where}: src {show(source)} and the jail lie within each other: choose another directory")
     dest = os.fsencode(item["dest"])
-    point = canonical(dest)
+    mount_point = canonical(dest)
     if not dest.startswith(b"/") or b".." in dest.split(b"/") or b"\0" in dest:
         raise InputError(
             f"{where}: dest '{show(dest)}' is not an absolute path without '..': give it as seen in the jail"
         )
-    if not point or is_state(point):
+    if not mount_point or is_state(mount_point):
         raise InputError(f"{where}: dest '{show(dest)}' is the jail's own: choose a directory below the jail's root")
-    return MountSpec(where, source, point, _options(where, item))
+    return MountSpec(where, source, mount_point, _options(where, item))
 
 
 def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
@@ -100,17 +100,17 @@ def refuse_overlaps(specs: Sequence[MountSpec], names: Names) -> None:
     """InputError when one mount would hide another, or lie in the Mac's directory that another one shows."""
     for spec in specs:
         for other in specs:
-            if spec is not other and names.is_below(spec.point, other.point):
+            if spec is not other and names.is_below(spec.mount_point, other.mount_point):
                 raise InputError(
-                    f"{spec.where}: dest /{show(spec.point)} lies at or below that of {other.where}: "
+                    f"{spec.where}: dest /{show(spec.mount_point)} lies at or below that of {other.where}: "
                     "choose another place, or mount them apart"
                 )
 
 
-def refuse_point(root: Root, spec: MountSpec) -> None:
+def refuse_unusable_mount_point(root: Root, spec: MountSpec) -> None:
     """InputError when something cannot be mounted there: a link on the way, a file, or what holds something."""
     walked = b""
-    for part in spec.point.split(b"/"):
+    for part in spec.mount_point.split(b"/"):
         walked += part
         status = root.lstat(walked)
         if status is None:
@@ -119,33 +119,33 @@ def refuse_point(root: Root, spec: MountSpec) -> None:
             kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
             raise InputError(f"{spec.where}: {show(root.host_path(walked))} is {kind}: choose another dest")
         walked += b"/"
-    with root.directory(spec.point) as fd:
+    with root.directory(spec.mount_point) as fd:
         if at.names(fd):
             raise InputError(
-                f"{spec.where}: {show(root.host_path(spec.point))} is not empty, and a mount would hide what is in it: "
-                "empty it, or choose another dest"
+                f"{spec.where}: {show(root.host_path(spec.mount_point))} is not empty, and a mount would hide its "
+                "contents: empty it, or choose another dest"
             )
 
 
 # -- what there is -------------------------------------------------------------
 
 
-def _is_mounted(root: Root, point: bytes) -> bool:
+def _is_mounted(root: Root, mount_point: bytes) -> bool:
     key = names_of(root).key
-    return any(key(mount.point) == key(root.host_path(point)) for mount in mounts_below(root.path))
+    return any(key(mount.point) == key(root.host_path(mount_point)) for mount in mounts_below(root.path))
 
 
-def responds(root: Root, point: bytes) -> bool:
+def responds(root: Root, mount_point: bytes) -> bool:
     """Whether something is mounted there and answers."""
-    if not _is_mounted(root, point):
+    if not _is_mounted(root, mount_point):
         return False
     try:
-        return root.lstat(point) is not None
+        return root.lstat(mount_point) is not None
     except (OSError, OperationError):  # its process is gone
         return False
 
 
-def _point_of(label: str) -> bytes:
+def _mount_point_of(label: str) -> bytes:
     """The mount point of a job that is written; nothing when that cannot be read."""
     words = launchd.arguments(label)
     index = next((number for number, word in enumerate(words) if word.endswith("/" + PROGRAM)), len(words))
@@ -162,7 +162,7 @@ def ensure(
     if os.geteuid() != 0:
         raise InputError(f"cannot mount anything in {jail}: only root can: set become: true")
     path = jail_path(jail)
-    specs = [wanted(number, item, path) for number, item in enumerate(mounts)]
+    specs = [parse_mount(number, item, path) for number, item in enumerate(mounts)]
     refuse_overlaps(specs, names_at(path))
     warnings: list[str] = []
     jobs: Jobs = {}
@@ -185,21 +185,22 @@ def _carry_out(root: Root, jobs: Jobs, check: bool, timeout: float, warnings: li
             step.execute()
         _see_mounted(root, jobs, timeout)
     report = [
-        {"src": show(spec.source), "dest": "/" + show(spec.point), "job": label} for label, (spec, _job) in jobs.items()
+        {"src": show(spec.source), "dest": "/" + show(spec.mount_point), "job": label}
+        for label, (spec, _job) in jobs.items()
     ]
     return Result(bool(steps), {"mounts": report}, [step.describe for step in steps], warnings)
 
 
-def _label(path: bytes, point: bytes) -> str:
+def _label(path: bytes, mount_point: bytes) -> str:
     """One label for one place, however the list spells it."""
-    return launchd.label(path, PURPOSE + launchd.slug("/" + os.fsdecode(names_at(path).key(point))))
+    return launchd.label(path, PURPOSE + launchd.slug("/" + os.fsdecode(names_at(path).key(mount_point))))
 
 
 def _job(path: bytes, spec: MountSpec, tool: Bindfs, python: str) -> Job:
-    label = _label(path, spec.point)
-    place = [os.fsdecode(word) for word in (path, spec.point, spec.source)]
-    command = [launchd.installed(label, COPY), *spec.options]
-    words = (python, "-I", "-S", launchd.installed(label, PROGRAM), *place, *command)
+    label = _label(path, spec.mount_point)
+    place = [os.fsdecode(word) for word in (path, spec.mount_point, spec.source)]
+    command = [launchd.installed_path(label, COPY), *spec.options]
+    words = (python, "-I", "-S", launchd.installed_path(label, PROGRAM), *place, *command)
     text = program(daemon, bind_mount, call="main()").encode()
     return Job(label, words, {PROGRAM: text, COPY: tool.contents})
 
@@ -209,40 +210,44 @@ def _plan_removals(root: Root, jobs: Jobs) -> list[Step]:
     steps = []
     for label in launchd.labels(launchd.label(root.path, PURPOSE)):
         if label not in jobs:
-            steps += [*_unmount(root, _point_of(label)), *launchd.plan_absent(label)]
+            steps += [*_unmount(root, _mount_point_of(label)), *launchd.plan_absent(label)]
     return steps
 
 
 def _plan_mounts(root: Root, spec: MountSpec, job: Job) -> list[Step]:
     """Make one mount what it is to be; nothing when it is."""
     ours = job.label in launchd.labels(job.label)
-    there = _is_mounted(root, spec.point)
+    there = _is_mounted(root, spec.mount_point)
     if there and not ours:
         raise InputError(
-            f"{spec.where}: something is mounted on {show(root.host_path(spec.point))} that is not of this collection: "
-            "unmount it first"
+            f"{spec.where}: something is mounted on {show(root.host_path(spec.mount_point))} that is not of this "
+            "collection: unmount it first"
         )
     if not there:
-        refuse_point(root, spec)
+        refuse_unusable_mount_point(root, spec)
     steps = launchd.plan_present(job)
     if steps:
-        return [*_unmount(root, spec.point), *_make_point(root, spec.point), *steps]
+        return [*_unmount(root, spec.mount_point), *_make_mount_point(root, spec.mount_point), *steps]
     deadline = time.monotonic() + SELF_REPAIR_SECONDS
-    while not responds(root, spec.point):
+    while not responds(root, spec.mount_point):
         if time.monotonic() > deadline:
-            again = f"~ launchd job {job.label} (restarted, for /{show(spec.point)} is not mounted)"
-            return [*_make_point(root, spec.point), Step(again, lambda: launchd.restart(job.label))]
+            again = f"~ launchd job {job.label} (restarted, for /{show(spec.mount_point)} is not mounted)"
+            return [*_make_mount_point(root, spec.mount_point), Step(again, lambda: launchd.restart(job.label))]
         time.sleep(PAUSE)
     return []
 
 
-def _unmount(root: Root, point: bytes) -> list[Step]:
+def _unmount(root: Root, mount_point: bytes) -> list[Step]:
     """Before a job ends: what is in use cannot be unmounted so, and everything stays as it is."""
-    return [Step(f"- mount /{show(point)}", lambda: unmount(root, point))] if point and responds(root, point) else []
+    return (
+        [Step(f"- mount /{show(mount_point)}", lambda: unmount(root, mount_point))]
+        if mount_point and responds(root, mount_point)
+        else []
+    )
 
 
-def _make_point(root: Root, point: bytes) -> list[Step]:
-    parts = point.split(b"/")
+def _make_mount_point(root: Root, mount_point: bytes) -> list[Step]:
+    parts = mount_point.split(b"/")
     missing = [b"/".join(parts[:count]) for count in range(1, len(parts) + 1)]
     missing = [rel for rel in missing if root.lstat(rel) is None]
     return [Step(f"+ /{show(rel)} dir 0755 0:0", partial(root.make_dir, rel, 0o755, 0, 0)) for rel in missing]
@@ -252,9 +257,11 @@ def _see_mounted(root: Root, jobs: Jobs, timeout: float) -> None:
     """OperationError when a job did not mount in time, with what it says."""
     deadline = time.monotonic() + timeout
     for label, (spec, _job) in jobs.items():
-        while not responds(root, spec.point):
+        while not responds(root, spec.mount_point):
             if time.monotonic() > deadline:
                 said = f"its job says: {launchd.last_log_line(label)}"
                 reason = f"it is not mounted after {timeout:.0f} seconds"
-                raise OperationError(f"mount {show(spec.source)} on", root.host_path(spec.point), reason, hint=said)
+                raise OperationError(
+                    f"mount {show(spec.source)} on", root.host_path(spec.mount_point), reason, hint=said
+                )
             time.sleep(PAUSE)

@@ -18,12 +18,12 @@ from ..errors import FormatError, InputError, show
 from ..macho import macho
 from ..macho.byte_range import ByteRange
 from ..macos import third_party
-from ..macos.installed import fuses
+from ..macos.installed import installed_fuses
 from ..system import host
 from ..system.rooted import Root
 
-PLACES = tuple(f"{place}/bindfs" for place in (third_party.OWN, *third_party.HOMEBREW))
-LARGEST = 1 << 24
+PLACES = tuple(f"{place}/bindfs" for place in (third_party.ADMIN_DIRECTORY, *third_party.HOMEBREW_DIRECTORIES))
+MAX_SIZE = 1 << 24
 
 # Virtual machines: macFUSE's author in macfuse/macfuse#1012.
 NO_FUSE = (
@@ -49,18 +49,18 @@ class Bindfs(NamedTuple):
 def find_bindfs(path: str | None = None) -> Bindfs:
     """The program, where it is said to be or usually is; InputError when it or FUSE is missing."""
     with Root("/") as root:
-        if not fuses(root):
+        if not installed_fuses(root):
             raise InputError(NO_FUSE)
     places = (path,) if path else PLACES
     found = next((place for place in places if os.path.isfile(place)), None)
     if found is None:
         raise InputError(NO_BINDFS.format(places=" or ".join(places)))
-    third_party.require_root_owned(found, third_party.copy_of(found))
-    contents = host.read_file(found, LARGEST)
-    return Bindfs(found, contents, _loose_libraries(contents))
+    third_party.require_root_owned(found, third_party.how_to_copy(found))
+    contents = host.read_file(found, MAX_SIZE)
+    return Bindfs(found, contents, _replaceable_libraries(contents))
 
 
-def _loose_libraries(contents: bytes) -> list[str]:
+def _replaceable_libraries(contents: bytes) -> list[str]:
     """A warning for each library that others could replace by one that root would run."""
     warnings = []
     for library in sorted(libraries(contents)):
@@ -77,6 +77,6 @@ def libraries(contents: bytes) -> set[bytes]:
     """The libraries that a program names; none when it is no Mach-O file."""
     file = ByteRange(lambda start, size: contents[start : start + size], 0, len(contents))
     try:
-        return {needed.name for part in macho.extents(file) for needed in macho.read(part).dependencies}
+        return {needed.name for part in macho.slice_ranges(file) for needed in macho.read_slice(part).dependencies}
     except FormatError:
         return set()

@@ -36,7 +36,7 @@ PAUSE = 0.1
 
 def job(path: bytes, python: str) -> Job:
     name = launchd.label(path, PURPOSE)
-    words = (python, "-I", "-S", launchd.installed(name, PROGRAM), os.fsdecode(path))
+    words = (python, "-I", "-S", launchd.installed_path(name, PROGRAM), os.fsdecode(path))
     return Job(name, words, {PROGRAM: program(daemon, devfs_mount, call="main()").encode()})
 
 
@@ -46,7 +46,7 @@ def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> R
         raise InputError(f"cannot mount devfs in {jail}: only root can: set become: true")
     path = jail_path(jail)
     if state == "absent":
-        return _end(jail, path, check)
+        return _remove(jail, path, check)
     third_party.require_root_owned(python)
     wanted = job(path, python)
     with open_predicted(jail, check) as opened:
@@ -68,7 +68,7 @@ def mount_count(root: Root) -> int:
 
 
 def _keep(root: Root, wanted: Job, timeout: float, check: bool) -> Result:
-    steps = _remove_stacked(root) + _make_point(root) + launchd.plan_present(wanted)
+    steps = _remove_stacked(root) + _make_mount_point(root) + launchd.plan_present(wanted)
     if not steps and not _wait(root, SELF_REPAIR_SECONDS):
         again = f"~ launchd job {wanted.label} (restarted, for devfs is not mounted)"
         steps = [Step(again, lambda: launchd.restart(wanted.label))]
@@ -89,7 +89,7 @@ def _remove_stacked(root: Root) -> list[Step]:
     return [Step(once_more, lambda: unmount(root, MOUNT_POINT)) for _more in range(mount_count(root) - 1)]
 
 
-def _make_point(root: Root) -> list[Step]:
+def _make_mount_point(root: Root) -> list[Step]:
     status = root.lstat(MOUNT_POINT)
     if status and not stat.S_ISDIR(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
@@ -111,7 +111,7 @@ def _wait(root: Root, seconds: float) -> bool:
     return True
 
 
-def _end(jail: str, path: bytes, check: bool) -> Result:
+def _remove(jail: str, path: bytes, check: bool) -> Result:
     """Unmount, and end the job; what is in use stays, and the job with it."""
     name = launchd.label(path, PURPOSE)
     with open_jail_or_remains(jail) as opened:

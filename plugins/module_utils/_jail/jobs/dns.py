@@ -74,7 +74,7 @@ def probe(root: Root) -> SocketState:
 
 def job(path: bytes, mode: str, python: str) -> Job:
     name = launchd.label(path, PURPOSE)
-    words = (python, "-I", "-S", launchd.installed(name, PROGRAM), "--mode", mode, os.fsdecode(path))
+    words = (python, "-I", "-S", launchd.installed_path(name, PROGRAM), "--mode", mode, os.fsdecode(path))
     return Job(name, words, {PROGRAM: program(daemon, socket_peer, dns_relay, call="main()").encode()})
 
 
@@ -83,16 +83,16 @@ def ensure(
 ) -> Result:
     """Make names resolve in a jail, or with mode none take that back."""
     if os.geteuid() != 0:
-        raise InputError(f"cannot arrange names in {jail}: launchd takes jobs from root only: set become: true")
+        raise InputError(f"cannot set up DNS in {jail}: only root can load launchd jobs: set become: true")
     if mode == "none":
-        return _end(jail, check)
+        return _remove(jail, check)
     third_party.require_root_owned(python)
     path = jail_path(jail)
     wanted = job(path, mode, python)
     with open_predicted(jail, check) as opened:
         result = _keep(opened.root, wanted, mode, timeout, check)
         if names is not None and not check:
-            result.values.update(_found(opened.root, names), problem="")
+            result.values.update(_look_up(opened.root, names), problem="")
     result.warnings += opened.prediction_warnings
     return result
 
@@ -114,7 +114,7 @@ def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Re
     return Result(bool(steps), values, [step.describe for step in steps])
 
 
-def _end(jail: str, check: bool) -> Result:
+def _remove(jail: str, check: bool) -> Result:
     """Remove the job and its socket; a socket of another program stays."""
     path = jail_path(jail)
     name = launchd.label(path, PURPOSE)
@@ -153,15 +153,15 @@ def inspect(jail: str, names: Sequence[str]) -> Result:
     """The state of the socket, and the addresses that names resolve to."""
     with open_jail(jail) as opened:
         socket_state = probe(opened.root)
-        found = _found(opened.root, names)
+        found = _look_up(opened.root, names)
     return Result(False, {"mode": socket_state.mode, "problem": socket_state.problem, **found})
 
 
-def _found(root: Root, names: Sequence[str]) -> dict[str, Any]:
-    return look_up(root, list(names) or [own_name()])
+def _look_up(root: Root, names: Sequence[str]) -> dict[str, Any]:
+    return look_up(root, list(names) or [local_host_name()])
 
 
-def own_name() -> str:
+def local_host_name() -> str:
     """The Mac's name in its own network, which only mDNSResponder knows."""
     ended = run([SCUTIL, "--get", "LocalHostName"])
     name = ended.stdout.decode("utf-8", "replace").strip()

@@ -25,8 +25,8 @@ SUBCACHE_ARRAY = 0x188
 IMAGES, IMAGES_OLD = 0x1C0, 0x18
 V2_HEADER = 0x1C8
 """A header longer than this has subcache entries with a suffix of their own."""
-MOST_SUBCACHES = 512
-LONGEST_PATH = 1024
+MAX_SUBCACHES = 512
+MAX_PATH = 1024
 
 
 class Header(NamedTuple):
@@ -58,7 +58,7 @@ def header(read_at: ReadAt, name: str) -> Header:
 
 
 def subcaches(read_at: ReadAt, name: str) -> list[Subcache]:
-    """The files of a cache besides the main file `name`, which `read_at(offset, size)` reads.
+    """The files of a cache other than the main file `name`, which `read_at(offset, size)` reads.
 
     FormatError when it is no shared cache or its header leads nowhere.
     """
@@ -67,7 +67,7 @@ def subcaches(read_at: ReadAt, name: str) -> list[Subcache]:
     if length <= SUBCACHE_ARRAY or len(data) < SUBCACHE_ARRAY + 8:
         return []  # before macOS 12, a cache was one file
     size = 56 if length > V2_HEADER else 24
-    array = _array(read_at, name, data, SUBCACHE_ARRAY, size, MOST_SUBCACHES)
+    array = _array(read_at, name, data, SUBCACHE_ARRAY, size, MAX_SUBCACHES)
     entries = [array[start : start + size] for start in range(0, len(array), size)]
     suffixes = [_suffix(entry[24:], name) if size == 56 else f".{number}" for number, entry in enumerate(entries, 1)]
     return [Subcache(name + suffix, _uuid(entry[:16])) for suffix, entry in zip(suffixes, entries)]
@@ -82,7 +82,7 @@ def images(read_at: ReadAt, name: str) -> list[bytes]:
     array = _array(read_at, name, data, place, 32, CACHE_LIBRARIES)
     found = []
     for _address, _time, _inode, offset, _pad in struct.iter_unpack("<QQQII", array):
-        path, end, _rest = read_at(offset, LONGEST_PATH).partition(b"\0")
+        path, end, _rest = read_at(offset, MAX_PATH).partition(b"\0")
         if not end or not path.startswith(b"/"):
             raise FormatError(f"{name} is damaged: it has a library without a path")
         found.append(path)

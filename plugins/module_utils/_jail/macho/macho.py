@@ -27,18 +27,18 @@ THIN = {
 }
 """Magic number -> byte order and size of the header."""
 MAGICS = frozenset([FAT, FAT_64, *THIN])
-SMALLEST = 28
+MIN_SIZE = 28
 """No Mach-O file is smaller than the header of a 32-bit one."""
 
 # A slice that is a static library or LLVM bitcode: nothing that runs.
 NOT_CODE = (b"!<ar", b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 
-MOST_SLICES = 42
+MAX_SLICES = 42
 """More than any file has; a Java class, which starts with the same bytes as FAT, claims 45 or more."""
-MOST_COMMANDS = 1 << 20
+MAX_COMMANDS_SIZE = 1 << 20
 """Bytes of load commands; those of the largest frameworks take some ten thousand."""
 
-KINDS = {
+FILE_TYPES = {
     1: "object",
     2: "execute",
     3: "fvmlib",
@@ -53,10 +53,10 @@ KINDS = {
     12: "fileset",
 }
 
-NEEDED = {0xC: "load", 0x80000018: "weak", 0x8000001F: "reexport", 0x20: "lazy", 0x80000023: "upward"}
+DEPENDENCY_KINDS = {0xC: "load", 0x80000018: "weak", 0x8000001F: "reexport", 0x20: "lazy", 0x80000023: "upward"}
 ID_DYLIB, LOAD_DYLINKER, RPATH, CODE_SIGNATURE = 0xD, 0xE, 0x8000001C, 0x1D
 MACOS, CATALYST = 1, 6
-FAMILIES = {"arm64": "arm", "arm64e": "arm", "x86_64": "intel", "x86_64h": "intel"}
+PROCESSOR_FAMILIES = {"arm64": "arm", "arm64e": "arm", "x86_64": "intel", "x86_64h": "intel"}
 """The architectures that macOS runs, and on which processors."""
 BUILD_VERSION = 0x32
 VERSION_MIN = {0x24: MACOS, 0x25: 2, 0x2F: 3, 0x30: 4}
@@ -112,7 +112,7 @@ class Slice(NamedTuple):
         return self.kind in ("execute", "dylib", "bundle", "dylinker") and self.platform in (MACOS, CATALYST)
 
 
-def extents(file: ByteRange) -> list[ByteRange]:
+def slice_ranges(file: ByteRange) -> list[ByteRange]:
     """The slices of a file: one of a thin file, several of a universal one, none of another file."""
     magic = file.head[:4]
     if magic in THIN:
@@ -120,7 +120,7 @@ def extents(file: ByteRange) -> list[ByteRange]:
     if magic not in (FAT, FAT_64) or file.size < 8:
         return []
     count = struct.unpack(">I", file.read(4, 4, "header"))[0]
-    if count > MOST_SLICES:
+    if count > MAX_SLICES:
         return []
     wide = magic == FAT_64
     entry = struct.Struct(">iiQQII" if wide else ">iiIII")
@@ -134,21 +134,23 @@ def extents(file: ByteRange) -> list[ByteRange]:
     return found
 
 
-def read(extent: ByteRange) -> Slice:
+def read_slice(slice_range: ByteRange) -> Slice:
     """What a slice says; FormatError when it makes no sense."""
-    head = extent.head
+    head = slice_range.head
     if head[:4] not in THIN:
         raise FormatError("a slice is no Mach-O")
     order, size = THIN[head[:4]]
-    if extent.size < size:
+    if slice_range.size < size:
         raise FormatError("it ends before the end of its header")
-    cpu, subtype, kind, count, length = struct.unpack_from(order + "IIIII", extent.read(0, size, "header"), 4)
-    if kind not in KINDS:
+    cpu, subtype, kind, count, length = struct.unpack_from(order + "IIIII", slice_range.read(0, size, "header"), 4)
+    if kind not in FILE_TYPES:
         raise FormatError(f"it is of an unknown type, {kind}")
-    if length > MOST_COMMANDS:
+    if length > MAX_COMMANDS_SIZE:
         raise FormatError(f"it has {length} bytes of load commands")
-    commands = extent.read(size, length, "load commands")
-    return _slice(_architecture(cpu, subtype), KINDS[kind], size + length, _commands(commands, count, order), order)
+    commands = slice_range.read(size, length, "load commands")
+    return _slice(
+        _architecture(cpu, subtype), FILE_TYPES[kind], size + length, _commands(commands, count, order), order
+    )
 
 
 def _architecture(cpu: int, subtype: int) -> str:
@@ -178,14 +180,14 @@ def _slice(arch: str, kind: str, header: int, commands: Iterator[tuple[int, byte
     name = dylinker = signature = None
     dependencies, rpaths, builds = [], [], {}
     for command, data in commands:
-        if command in NEEDED:
+        if command in DEPENDENCY_KINDS:
             dependencies.append(_dependency(command, data, order))
         elif command == ID_DYLIB:
-            name = _path(data, 24, order, "name")
+            name = _text(data, 24, order, "name")
         elif command == RPATH:
-            rpaths.append(_path(data, 12, order, "rpath"))
+            rpaths.append(_text(data, 12, order, "rpath"))
         elif command == LOAD_DYLINKER:
-            dylinker = _path(data, 12, order, "dynamic linker")
+            dylinker = _text(data, 12, order, "dynamic linker")
         elif command == CODE_SIGNATURE:
             offset, size = _numbers(data, 8, "II", order)
             signature = offset, size
@@ -201,15 +203,15 @@ def _slice(arch: str, kind: str, header: int, commands: Iterator[tuple[int, byte
 
 
 def _dependency(command: int, data: bytes, order: str) -> Dependency:
-    name = _path(data, 24, order, "libraries")
-    kind = NEEDED[command]
+    name = _text(data, 24, order, "libraries")
+    kind = DEPENDENCY_KINDS[command]
     offset, marker = _numbers(data, 8, "II", order)
     if marker == USE_MARKER and offset == USE_SIZE and _numbers(data, 24, "I", order)[0] & USE_WEAK:
         kind = "weak"
     return Dependency(kind, name)
 
 
-def _path(data: bytes, least: int, order: str, what: str) -> bytes:
+def _text(data: bytes, least: int, order: str, what: str) -> bytes:
     """The text that a load command points to from its third word; it lies behind the fixed fields."""
     offset = _numbers(data, 8, "I", order)[0]
     if not least <= offset < len(data):

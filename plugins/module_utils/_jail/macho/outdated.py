@@ -11,12 +11,12 @@ from ..system.rooted import Root
 from .shared_caches import uuids
 
 
-def lag_of_tree(root: Root, source: Root) -> str:
+def difference_from_source(root: Root, source: Root) -> str:
     """How the macOS of a tree differs from that of the source that it is built from; empty when it does not."""
-    return lag(f"source {show(source.path)}", source, readable_release(root), uuids(root))
+    return difference(f"source {show(source.path)}", source, readable_release(root), uuids(root))
 
 
-def lag(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> str:
+def difference(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> str:
     """Whether a tree differs from a jail in its macOS, or has a new cache with the same build."""
     there = readable_release(root)
     if there and have and have.build != there.build:

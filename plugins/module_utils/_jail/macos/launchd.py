@@ -40,14 +40,14 @@ FILES = b"private/var/db/darwin.jail/jobs"
 LOGS = b"private/var/log/darwin.jail"
 
 # launchctl's exit codes are errno values of launchd, and 113 when there is no such service.
-ABSENT = (3, 113)
-TEARDOWN = 36
-BUSY = (5, 37)
+NO_SUCH_SERVICE = (3, 113)
+STILL_UNLOADING = 36
+LOADED_OR_UNLOADING = (5, 37)
 """Already loaded, or still being unloaded: 37, and just 5 since macOS 14."""
 
-PATIENCE, PAUSE = 40.0, 0.2
+TIMEOUT, POLL_SECONDS = 40.0, 0.2
 """Seconds for a job to end, which launchd gives ExitTimeOut (20), and how often to look."""
-LARGEST = 1 << 24
+MAX_SIZE = 1 << 24
 """Bytes of a program."""
 
 
@@ -60,7 +60,7 @@ class Job(NamedTuple):
     files: Mapping[str, bytes] = {}
     """Programs that are installed for this job, by name."""
     keys: Mapping[str, Any] = {}
-    """What it needs in its plist besides, or another way than most."""
+    """Further keys of its plist; they replace the usual ones of the same name."""
     owner: tuple[int, int] = (0, 0)
     """User and group of its log, which a job of another user than root may not be able to make."""
 
@@ -109,7 +109,7 @@ def label(jail: bytes, purpose: str) -> str:
     return f"darwin.jail.{slug(os.fsdecode(jail))}.{purpose}"
 
 
-def installed(name: str, file: str) -> str:
+def installed_path(name: str, file: str) -> str:
     """Where a file of a job is."""
     return f"/{os.fsdecode(FILES)}/{name}/{file}"
 
@@ -127,7 +127,7 @@ def _log(name: str) -> bytes:
 
 def is_loaded(name: str) -> bool:
     ended = _launchctl("print", f"system/{name}")
-    if ended.rc not in (0, *ABSENT):
+    if ended.rc not in (0, *NO_SUCH_SERVICE):
         raise _failed("look for the launchd job", name, ended)
     return ended.rc == 0
 
@@ -148,7 +148,7 @@ def arguments(name: str) -> list[str]:
     """The program of a job that is written, and its arguments; nothing when it cannot be read."""
     with Root(TOP) as root:
         try:
-            return property_list.texts(property_list.load(root.read(_plist(name), LARGEST) or b""), "ProgramArguments")
+            return property_list.texts(property_list.load(root.read(_plist(name), MAX_SIZE) or b""), "ProgramArguments")
         except (ValueError, OperationError):
             return []
 
@@ -171,10 +171,12 @@ def log(name: str) -> str:
 def plan_present(job: Job) -> list[Step]:
     """What makes the job what it is to be, and running; nothing when it is."""
     wanted = {_plist(job.label): job.plist()}
-    wanted.update((installed(job.label, name)[1:].encode(), data) for name, data in job.files.items())
+    wanted.update((installed_path(job.label, name)[1:].encode(), data) for name, data in job.files.items())
     with Root(TOP) as root:
-        wrong = {rel: data for rel, data in wanted.items() if not _is_right(root, rel, data)}
-        writes = [Step(_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())]
+        wrong = {rel: data for rel, data in wanted.items() if not _is_current(root, rel, data)}
+        writes = [
+            Step(_describe_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())
+        ]
     loaded = is_loaded(job.label)
     unload = [Step(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
     load = [Step(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
@@ -202,25 +204,25 @@ def restart(name: str) -> None:
         raise _failed("restart the launchd job", name, ended)
 
 
-def _is_right(root: Root, rel: bytes, data: bytes) -> bool:
+def _is_current(root: Root, rel: bytes, data: bytes) -> bool:
     status = root.lstat(rel)
     if status is None or (status.st_mode, status.st_uid) != (stat.S_IFREG | _mode(rel), 0):
         return False
-    return status.st_size == len(data) and root.read(rel, LARGEST) == data
+    return status.st_size == len(data) and root.read(rel, MAX_SIZE) == data
 
 
 def _mode(rel: bytes) -> int:
     return 0o644 if rel.endswith(b".plist") else 0o755
 
 
-def _difference(root: Root, rel: bytes, data: bytes) -> str:
+def _describe_difference(root: Root, rel: bytes, data: bytes) -> str:
     """The lines of a diff when it is a plist, otherwise its name."""
     import difflib  # noqa: PLC0415 (few runs change a job)
 
     path, status = f"/{show(rel)}", root.lstat(rel)
     if not rel.endswith(b".plist"):
         return f"~ {path}" if status else f"+ {path}"
-    before = root.read(rel, LARGEST) if status and stat.S_ISREG(status.st_mode) else b""
+    before = root.read(rel, MAX_SIZE) if status and stat.S_ISREG(status.st_mode) else b""
     old, new = (text.decode("utf-8", "replace").splitlines() for text in (before or b"", data))
     return "\n".join(difflib.unified_diff(old, new, path, path, lineterm="")) or f"~ {path} (owner or mode)"
 
@@ -260,29 +262,29 @@ def _load(name: str) -> None:
     if ended.rc:
         raise _failed("enable the launchd job", name, ended)
     plist = os.fsdecode(os.path.join(TOP, _plist(name)))
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         ended = _launchctl("bootstrap", "system", plist)
         if not ended.rc or is_loaded(name):
             return
-        if ended.rc not in BUSY or time.monotonic() > deadline:
+        if ended.rc not in LOADED_OR_UNLOADING or time.monotonic() > deadline:
             raise _failed("load the launchd job", name, ended)
-        time.sleep(PAUSE)
+        time.sleep(POLL_SECONDS)
 
 
 def _unload(name: str) -> None:
     ended = _launchctl("bootout", f"system/{name}")
-    if ended.rc not in (0, TEARDOWN, *ABSENT, *BUSY):
+    if ended.rc not in (0, STILL_UNLOADING, *NO_SUCH_SERVICE, *LOADED_OR_UNLOADING):
         raise _failed("unload the launchd job", name, ended)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while is_loaded(name):
         if time.monotonic() > deadline:
-            raise OperationError("unload the launchd job", name, f"it still runs after {PATIENCE:.0f} seconds")
-        time.sleep(PAUSE)
+            raise OperationError("unload the launchd job", name, f"it still runs after {TIMEOUT:.0f} seconds")
+        time.sleep(POLL_SECONDS)
 
 
 def _launchctl(*words: str) -> CompletedRun:
-    return run([LAUNCHCTL, *words], timeout=PATIENCE)
+    return run([LAUNCHCTL, *words], timeout=TIMEOUT)
 
 
 def _failed(verb: str, name: str, ended: CompletedRun) -> OperationError:

@@ -14,8 +14,15 @@ from ..system.platform.current import machine
 from ..system.rooted import Root
 from . import property_list
 
-BOTH = ("arm64", "x86_64")
-RELEASES = {12: BOTH, 13: BOTH, 14: BOTH, 15: BOTH, 26: BOTH, 27: ("arm64",)}
+ARM_AND_INTEL = ("arm64", "x86_64")
+RELEASES = {
+    12: ARM_AND_INTEL,
+    13: ARM_AND_INTEL,
+    14: ARM_AND_INTEL,
+    15: ARM_AND_INTEL,
+    26: ARM_AND_INTEL,
+    27: ("arm64",),
+}
 """The releases of macOS that this collection knows, and their processors. Nothing else says which one is the newest."""
 OLDEST, NEWEST = min(RELEASES), max(RELEASES)
 

@@ -19,7 +19,7 @@ from ..system.process import run
 CSRUTIL = "/usr/bin/csrutil"
 
 STATUS = re.compile(r"System Integrity Protection status: (enabled|disabled|.+ \(Custom Configuration\))\.")
-FILES = re.compile(r"\s+Filesystem Protections: (enabled|disabled)")
+FILESYSTEM = re.compile(r"\s+Filesystem Protections: (enabled|disabled)")
 
 
 class Sip(NamedTuple):
@@ -39,7 +39,7 @@ def parse(text: str) -> Sip:
         return Sip("unknown", True)
     if match[1] in ("enabled", "disabled"):
         return Sip(match[1], match[1] == "enabled")
-    found = [line[1] for line in map(FILES.fullmatch, rest) if line]
+    found = [line[1] for line in map(FILESYSTEM.fullmatch, rest) if line]
     return Sip("custom", found != ["disabled"])
 
 

@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from ..errors import InputError, show
 from ..system import host
 
-HOMEBREW = ("/opt/homebrew/bin", "/usr/local/bin")
-OWN = "/opt/darwin.jail/bin"
+HOMEBREW_DIRECTORIES = ("/opt/homebrew/bin", "/usr/local/bin")
+ADMIN_DIRECTORY = "/opt/darwin.jail/bin"
 """Where an administrator puts copies that only root can replace."""
-TAKE_ANOTHER = "name a program that only root can replace, such as the Command Line Tools have"
+NAME_ANOTHER = "name a program that only root can replace, such as the Command Line Tools have"
 
 
-def require_root_owned(program: str, remedy: str = TAKE_ANOTHER) -> None:
+def require_root_owned(program: str, remedy: str = NAME_ANOTHER) -> None:
     """InputError when someone other than root could replace a program that is to run as root."""
     if not os.path.exists(program):
         raise InputError(f"there is no program {show(program)}: install it, or name another one")
@@ -32,13 +32,13 @@ def require_root_owned(program: str, remedy: str = TAKE_ANOTHER) -> None:
         )
 
 
-def copy_of(program: str) -> str:
+def how_to_copy(program: str) -> str:
     """What to do about one that others can replace."""
     name = os.path.basename(program)
     return (
         "to trust it as it is, make a copy that only root can replace, and do so again after each update: "
-        f"sudo install -d -o root -g wheel -m 0755 {OWN} && "
-        f"sudo install -o root -g wheel -m 0755 {show(program)} {OWN}/{name}"
+        f"sudo install -d -o root -g wheel -m 0755 {ADMIN_DIRECTORY} && "
+        f"sudo install -o root -g wheel -m 0755 {show(program)} {ADMIN_DIRECTORY}/{name}"
     )
 
 

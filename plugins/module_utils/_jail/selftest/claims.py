@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from ..errors import JailError
-from .scene import NotTriedError, Scene
+from .context import Context, NotTriedError
 
 PROVEN, DISPROVEN, NOT_TRIED = "proven", "disproven", "not tried"
 
@@ -33,30 +33,30 @@ class Claim(NamedTuple):
     """By which program or call."""
     needs: tuple[str, ...]
     """Words of NEEDS, or a range of releases: ">=13" or "<13"."""
-    judge: Callable[[Scene], Verdict]
+    judge: Callable[[Context], Verdict]
 
     @property
     def waits(self) -> bool:
         """Whether there must have been a jail first."""
-        return any(need in AFTERWARDS for need in self.needs)
+        return any(need in NEEDS_A_JAIL for need in self.needs)
 
 
-NEEDS: dict[str, tuple[Callable[[Scene], bool], str]] = {
-    "SIP off": (lambda scene: not scene.protected, "System Integrity Protection is on"),
-    "SIP on": (lambda scene: scene.protected, "System Integrity Protection is off"),
-    "arm64": (lambda scene: scene.arm64, "this Mac has no Apple silicon"),
-    "Intel": (lambda scene: not scene.arm64, "this Mac has Apple silicon"),
-    "network": (lambda scene: scene.network, "no network"),
-    "FUSE": (lambda scene: scene.fuse, "no FUSE"),
-    "tart": (lambda scene: scene.tart, "no tart"),
-    "ssh": (lambda scene: scene.over_ssh, "not over ssh"),
-    "restart": (lambda _scene: False, "it takes a restart of the Mac"),
-    "steps": (lambda scene: bool(scene.steps), "the run did not come to it"),
-    "jail": (lambda scene: scene.has("build"), "no jail was built"),
-    "clone": (lambda scene: scene.has("clone"), "no clone was made"),
-    "image": (lambda scene: scene.has("image"), "no image was made"),
+NEEDS: dict[str, tuple[Callable[[Context], bool], str]] = {
+    "SIP off": (lambda context: not context.protected, "System Integrity Protection is on"),
+    "SIP on": (lambda context: context.protected, "System Integrity Protection is off"),
+    "arm64": (lambda context: context.arm64, "this Mac has no Apple silicon"),
+    "Intel": (lambda context: not context.arm64, "this Mac has Apple silicon"),
+    "network": (lambda context: context.network, "no network"),
+    "FUSE": (lambda context: context.fuse, "no FUSE"),
+    "tart": (lambda context: context.tart, "no tart"),
+    "ssh": (lambda context: context.over_ssh, "not over ssh"),
+    "restart": (lambda _context: False, "it takes a restart of the Mac"),
+    "steps": (lambda context: bool(context.steps), "the run did not come to it"),
+    "jail": (lambda context: context.has("build"), "no jail was built"),
+    "clone": (lambda context: context.has("clone"), "no clone was made"),
+    "image": (lambda context: context.has("image"), "no image was made"),
 }
-AFTERWARDS = ("steps", "jail", "clone", "image", "ssh", "FUSE", "tart")
+NEEDS_A_JAIL = ("steps", "jail", "clone", "image", "ssh", "FUSE", "tart")
 """What is known once the jails are there; all the rest can be judged before."""
 
 CLAIMS: list[Claim] = []
@@ -64,10 +64,10 @@ CLAIMS: list[Claim] = []
 
 def claim(
     name: str, says: str, *, source: str, judged: str, needs: tuple[str, ...] = ()
-) -> Callable[[Callable[[Scene], Verdict]], Callable[[Scene], Verdict]]:
+) -> Callable[[Callable[[Context], Verdict]], Callable[[Context], Verdict]]:
     """Have a claim judged by a function."""
 
-    def enter(judge: Callable[[Scene], Verdict]) -> Callable[[Scene], Verdict]:
+    def enter(judge: Callable[[Context], Verdict]) -> Callable[[Context], Verdict]:
         CLAIMS.append(Claim(name, says, source, judged, needs, judge))
         return judge
 
@@ -79,25 +79,25 @@ def found(holds: bool, seen: str) -> Verdict:
     return Verdict(PROVEN if holds else DISPROVEN, seen)
 
 
-def missing(needs: tuple[str, ...], scene: Scene) -> str:
+def unmet_need(needs: tuple[str, ...], context: Context) -> str:
     """Why a claim cannot be tried here; empty when it can."""
     for need in needs:
         if need[0] in "<>":
             number = int(need.lstrip("<>="))
-            if (scene.major >= number) is need.startswith("<"):
+            if (context.major >= number) is need.startswith("<"):
                 return f"it is about macOS {'before ' + str(number) if need[0] == '<' else str(number) + ' and later'}"
-        elif not NEEDS[need][0](scene):
+        elif not NEEDS[need][0](context):
             return NEEDS[need][1]
     return ""
 
 
-def judge(claim_: Claim, scene: Scene) -> Verdict:
+def judge(claim_: Claim, context: Context) -> Verdict:
     """Whatever happens, the other claims are judged as well."""
-    why = missing(claim_.needs, scene)
+    why = unmet_need(claim_.needs, context)
     if why:
         return Verdict(NOT_TRIED, why)
     try:
-        return claim_.judge(scene)
+        return claim_.judge(context)
     except NotTriedError as exc:
         return Verdict(NOT_TRIED, str(exc))
     except (JailError, OSError, ValueError, KeyError) as exc:

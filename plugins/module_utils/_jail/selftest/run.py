@@ -5,7 +5,7 @@
 
 DIRECTORY/run.json     whose run it is, and what was there before it
 DIRECTORY/scratch/     what claims are judged with; for root only
-DIRECTORY/passage/     the same for claims about other users
+DIRECTORY/traversable/     the same for claims about other users
 DIRECTORY/NAME/        jails and an image, which the roles make and remove
 """
 
@@ -29,14 +29,14 @@ from ..system.rooted import Root
 from . import jobs, volumes
 
 MARK = b"run.json"
-SCRATCH, PASSAGE = b"scratch", b"passage"
+SCRATCH, TRAVERSABLE = b"scratch", b"traversable"
 JAILS = ("jail", "clone", "small", "unpacked")
-OWN = (SCRATCH, PASSAGE, b"layout")
-LARGEST = 1 << 16
-LONGEST = 6 * 3600
+OWN_DIRECTORIES = (SCRATCH, TRAVERSABLE, b"layout")
+MAX_MARK = 1 << 16
+MAX_RUN_SECONDS = 6 * 3600
 """Seconds after which a run of another machine is taken for dead."""
 
-BESIDES = (
+STATE_DIRECTORIES = (
     b"/private/var/db/darwin.jail/images",
     b"/private/var/db/darwin.jail/jobs",
     b"/private/var/db/darwin.jail/jails",
@@ -65,11 +65,11 @@ def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool
             release.release(top)
     except InputError as exc:
         raise InputError(f"cannot start the selftest: {exc} (run it on a Mac)") from exc
-    path = place(directory)
-    _refuse_loose(path)
+    path = run_directory(directory)
+    _require_root_owned(path)
     there = os.path.isdir(path)
     try:
-        left = _left(path, owner, replaces) if there else None
+        left = _dead_run(path, owner, replaces) if there else None
     except _RunningError as exc:
         return Result(False, {"busy_with": exc.owner, "said": str(exc)})
     free = host.free_bytes(path)
@@ -80,11 +80,11 @@ def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool
         )
     values = {"directory": os.fsdecode(path), "left": left is not None, "free": free}
     if not check:
-        _take(path, owner, there, left)
+        _take_over(path, owner, there, left)
     return Result(not check, values)
 
 
-def place(directory: str) -> bytes:
+def run_directory(directory: str) -> bytes:
     """The real path; InputError for one that could not hold jails."""
     try:
         return os.path.dirname(jail_path(os.path.join(directory, JAILS[0])))
@@ -92,7 +92,7 @@ def place(directory: str) -> bytes:
         raise InputError(f"cannot use the directory {show(directory)} for the selftest: {exc}") from exc
 
 
-def _refuse_loose(path: bytes) -> None:
+def _require_root_owned(path: bytes) -> None:
     """InputError for a place in which others could exchange what root makes, or write whose run it is."""
     loose = host.writable_ancestors(os.path.join(path, MARK))
     if loose:
@@ -102,7 +102,7 @@ def _refuse_loose(path: bytes) -> None:
         )
 
 
-def _left(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
+def _dead_run(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
     """What a run left that is dead; None for an empty directory."""
     with Root(path) as root:
         names = root.names(b"")
@@ -114,7 +114,7 @@ def _left(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
             f"cannot use {show(path)} for the selftest: it is not empty, and no selftest made it "
             "(name another one with jail_selftest_directory)"
         )
-    if mark["owner"] not in (owner, replaces) and replaces != "any" and time.time() - mark["began"] < LONGEST:
+    if mark["owner"] not in (owner, replaces) and replaces != "any" and time.time() - mark["began"] < MAX_RUN_SECONDS:
         minutes = max(0, round((time.time() - mark["began"]) / 60))
         raise _RunningError(
             f"cannot start the selftest: another one, begun {minutes} minutes ago, uses {show(path)} (wait for it to "
@@ -127,7 +127,7 @@ def _left(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
 def read_mark(root: Root) -> dict[str, Any] | None:
     """What the directory says of its run; None when no run of ours made it."""
     try:
-        data = root.read(MARK, LARGEST)
+        data = root.read(MARK, MAX_MARK)
         mark = json.loads(data) if data else None
         if not isinstance(mark, dict) or not isinstance(mark["owner"], str):
             return None
@@ -137,8 +137,8 @@ def read_mark(root: Root) -> dict[str, Any] | None:
         return None
 
 
-def _take(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> None:
-    before = left["before"] if left else [os.fsdecode(one) for one in _besides() if os.path.exists(one)]
+def _take_over(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> None:
+    before = left["before"] if left else [os.fsdecode(one) for one in _paths_to_remove() if os.path.exists(one)]
     if not left and there:
         before.append(os.fsdecode(path))
     host.make_dirs(path)
@@ -152,16 +152,16 @@ def _take(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> 
         if left:
             _clear(root)
         root.make_dir(SCRATCH, 0o700, 0, 0)
-        root.make_dir(PASSAGE, 0o711, 0, 0)
+        root.make_dir(TRAVERSABLE, 0o711, 0, 0)
 
 
-def _besides() -> list[bytes]:
-    return [*BESIDES, build_lock_path(), folder_of_locks()]
+def _paths_to_remove() -> list[bytes]:
+    return [*STATE_DIRECTORIES, build_lock_path(), folder_of_locks()]
 
 
 def end(directory: str, owner: str, check: bool) -> Result:
     """Remove all that is left of this run; its jails are gone by then."""
-    path = place(directory)
+    path = run_directory(directory)
     if not os.path.isdir(path):
         return Result(False, {"directory": os.fsdecode(path), "left": False})
     with Root(path) as root:
@@ -178,7 +178,7 @@ def end(directory: str, owner: str, check: bool) -> Result:
                 "remove", path, f"there is still {kept}", hint="run the playbook again, which removes it"
             )
         root.remove_tree(MARK)
-    _remove_empty([path, *BESIDES], mark["before"])
+    _remove_empty([path, *STATE_DIRECTORIES], mark["before"])
     return Result(True, {"directory": os.fsdecode(path), "left": False})
 
 
@@ -191,7 +191,7 @@ def _clear(root: Root) -> None:
     if root.lstat(SCRATCH) is not None:
         with Root(os.path.join(root.path, SCRATCH)) as scratch:
             unmount_below(scratch)
-    for name in OWN:
+    for name in OWN_DIRECTORIES:
         if root.lstat(name) is not None:
             root.remove_tree(name)
 

@@ -30,7 +30,7 @@ MOUNTED_BELOW = "/Volumes"
 TOP = b"/"
 NOTES = b"private/var/db/darwin.jail/volumes"
 """Where volumes are noted that were made here, outside of them: who works in a jail could forge a mark inside."""
-MACS_OWN = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".TemporaryItems", b".DS_Store"))
+MADE_BY_MACOS = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".TemporaryItems", b".DS_Store"))
 """What macOS puts at the top of volumes by itself."""
 BLOCK = 4096
 """Quotas are kept in whole blocks of APFS."""
@@ -55,28 +55,30 @@ class Volume(NamedTuple):
 def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bool) -> Result:
     """Have a volume of this name, or none. `jail` is a directory in it that will be gone by the time it is deleted."""
     if os.geteuid() != 0:
-        raise InputError(f"cannot see to the volume {name}: only root can: set become: true")
+        raise InputError(f"cannot manage the volume {name}: only root can: set become: true")
     if not _NAME.fullmatch(name):
         raise InputError(f"'{name}' is no name for a volume of jails: take letters, digits, '.', '_' and '-'")
-    wanted = _bytes(quota)
+    wanted = _parse_quota(quota)
     if state == "absent":
         return _remove(name, jail, check)
     if state == "mounted" and _find(name) is None:
         return Result(False, _values(name))
     if check:
-        steps = [step.describe for step in _missing(name, quota, wanted)]
+        steps = [step.describe for step in _plan(name, quota, wanted)]
         return Result(bool(steps), _values(name, wanted), steps)
     done: list[str] = []
-    while step := next(_missing(name, quota, wanted), None):  # anew each time: a new volume may ignore owners
+    while step := next(
+        _plan(name, quota, wanted), None
+    ):  # planned again after each change: a new volume may ignore owners
         if step.describe in done:
             vain = "diskutil ended without an error, but does not show it as it was to be"
-            raise OperationError("make the volume", os.fsencode(_point(name)), vain)
+            raise OperationError("make the volume", os.fsencode(_mount_point(name)), vain)
         step.execute()
         done.append(step.describe)
     return Result(bool(done), _values(name, wanted), done)
 
 
-def _bytes(quota: str | None) -> int:
+def _parse_quota(quota: str | None) -> int:
     if quota is None:
         return 0
     found = _QUOTA.fullmatch(quota)
@@ -85,7 +87,7 @@ def _bytes(quota: str | None) -> int:
     return -(-int(found[1]) * UNITS[found[2].lower()] // BLOCK) * BLOCK
 
 
-def _point(name: str) -> str:
+def _mount_point(name: str) -> str:
     """Where macOS mounts it, unless something else is in the way."""
     return os.path.join(MOUNTED_BELOW, name)
 
@@ -93,7 +95,7 @@ def _point(name: str) -> str:
 def _values(name: str, wanted: int = 0) -> dict[str, Any]:
     volume = _find(name)
     if volume is None:
-        return {"mount_point": _point(name), "device": None, "quota": wanted}
+        return {"mount_point": _mount_point(name), "device": None, "quota": wanted}
     return {"mount_point": volume.mount_point, "device": volume.device, "quota": volume.quota}
 
 
@@ -101,7 +103,7 @@ def _values(name: str, wanted: int = 0) -> dict[str, Any]:
 
 
 def _container() -> str:
-    found = _ask("info", "-plist", "/").get("APFSContainerReference")
+    found = _query("info", "-plist", "/").get("APFSContainerReference")
     if not isinstance(found, str) or not found:
         raise InputError("diskutil names no APFS container for /: volumes can only be added where this Mac uses APFS")
     return found
@@ -112,7 +114,7 @@ def _find(name: str) -> Volume | None:
     container = _container()
     found = [
         volume
-        for each in _ask("apfs", "list", "-plist").get("Containers", [])
+        for each in _query("apfs", "list", "-plist").get("Containers", [])
         if each.get("ContainerReference") == container
         for volume in each.get("Volumes", [])
         if volume.get("Name") == name
@@ -123,24 +125,24 @@ def _find(name: str) -> Volume | None:
     if not found:
         return None
     device = str(found[0]["DeviceIdentifier"])
-    more = _ask("info", "-plist", device)
+    more = _query("info", "-plist", device)
     owners = more.get("GlobalPermissionsEnabled") is True
     return Volume(device, int(found[0].get("CapacityQuota", 0)), str(more.get("MountPoint") or ""), owners)
 
 
-def _ask(*words: str) -> dict[str, Any]:
+def _query(*words: str) -> dict[str, Any]:
     try:
-        return property_list.load(_said(*words))
+        return property_list.load(_run_diskutil(*words))
     except ValueError as exc:
         raise OperationError("run", f"{DISKUTIL} {' '.join(words)}".encode(), "it gave no property list") from exc
 
 
-def _diskutil(*words: str) -> None:
+def _change(*words: str) -> None:
     """Have something done."""
-    _said(*words)
+    _run_diskutil(*words)
 
 
-def _said(*words: str) -> bytes:
+def _run_diskutil(*words: str) -> bytes:
     ended = run([DISKUTIL, *words], timeout=300)
     if ended.rc:
         said = (ended.stderr + ended.stdout).decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -151,7 +153,7 @@ def _said(*words: str) -> bytes:
 # -- what is to be done -----------------------------------------------------------------
 
 
-def _missing(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
+def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
     """The steps that are left; InputError for what macOS cannot change."""
     volume = _find(name)
     if volume is None:
@@ -164,16 +166,16 @@ def _missing(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
             f"the volume {name} has {has}, not of {size(wanted)}: a volume keeps the one that it was made with: "
             "take its jails elsewhere and delete it, or set the quota that it has"
         )
-    _refuse_elsewhere(name, volume)
+    _require_mount_point(name, volume)
     if not volume.mount_point:
-        yield Step(f"> volume {name} (mounted)", lambda: _diskutil("mount", volume.device))
+        yield Step(f"> volume {name} (mounted)", lambda: _change("mount", volume.device))
     if not volume.owners:
-        yield Step(f"~ volume {name} (owners are heeded)", lambda: _diskutil("enableOwnership", volume.device))
+        yield Step(f"~ volume {name} (ownership enabled)", lambda: _change("enableOwnership", volume.device))
 
 
-def _refuse_elsewhere(name: str, volume: Volume) -> None:
+def _require_mount_point(name: str, volume: Volume) -> None:
     """A jail at the expected path would fill the Mac instead."""
-    point = _point(name)
+    point = _mount_point(name)
     if volume.mount_point not in ("", point):
         raise InputError(
             f"the volume {name} ({volume.device}) is mounted on {volume.mount_point}, not on {point}, where something "
@@ -186,7 +188,7 @@ def _add(name: str, quota: str | None) -> None:
     with run_directories.on_the_mac(TOP, TOP) as root:
         root.write(_note(name), b"", mode=0o600)
         try:
-            _diskutil("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))
+            _change("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))
         except OperationError:
             root.unlink(_note(name))
             raise
@@ -206,25 +208,25 @@ def _remove(name: str, jail: str | None, check: bool) -> Result:
         ours = root.lstat(_note(name)) is not None
         if check and ours and volume and not volume.mount_point:  # an earlier step would have mounted it
             return Result(False, values, warnings=[f"whether the volume {name} goes is known once it is mounted"])
-        why = _why_it_stays(volume, ours, jail if check else None) if volume else ""
+        why = _reason_to_keep(volume, ours, jail if check else None) if volume else ""
         if why:
             return Result(False, values, warnings=[f"the volume {name} stays: {why}"])
         if not check:
             if volume:
-                _diskutil("apfs", "deleteVolume", volume.device)
+                _change("apfs", "deleteVolume", volume.device)
             if ours:
                 root.unlink(_note(name))
     return Result(volume is not None, values, [f"- volume {name}"] if volume else [])
 
 
-def _why_it_stays(volume: Volume, ours: bool, jail: str | None) -> str:
+def _reason_to_keep(volume: Volume, ours: bool, jail: str | None) -> str:
     """Empty when it may go; `jail` counts as gone."""
     if not ours:
         return "this collection did not make it"
     if not volume.mount_point:
         raise InputError(f"the volume on {volume.device} is not mounted: mount it, to see what is in it")
     with Root(volume.mount_point) as top:
-        left = set(top.names(b"")) - MACS_OWN
+        left = set(top.names(b"")) - MADE_BY_MACOS
     if run_directories.is_dead(os.path.join(os.fsencode(volume.mount_point), run_directories.FOLDER)):
         left.discard(run_directories.FOLDER)
     if jail and os.path.dirname(jail) == volume.mount_point:

@@ -32,12 +32,12 @@ def ensure(jail: str, excluded: bool, check: bool) -> Result:
     if not check:
         _tmutil("addexclusion" if excluded else "removeexclusion", path)
         if is_excluded(path) != excluded:
-            return _in_vain(path, excluded)
+            return _had_no_effect(path, excluded)
     sign = "-" if excluded else "+"
     return Result(True, diff=[f"{sign} {show(path)} in Time Machine's backups"], warnings=opened.prediction_warnings)
 
 
-def _in_vain(path: bytes, excluded: bool) -> Result:
+def _had_no_effect(path: bytes, excluded: bool) -> Result:
     if excluded:
         raise OperationError("exclude", path, "tmutil accepted it, but Time Machine still includes it")
     above = f"{show(path)} stays excluded from Time Machine: a directory above it, or the Mac's settings, exclude it"

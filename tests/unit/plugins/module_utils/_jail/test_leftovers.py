@@ -99,10 +99,10 @@ def looked(jails_too: bool = False, hosts: tuple[str, ...] = (), check: bool = F
 
 def test_all_that_the_mac_has_for_a_jail_goes_with_it_and_nothing_of_another_one(bench: Bench) -> None:
     path, other = bench.jail("one"), bench.jail("one.two")
-    foreseen = remove(str(path), False, True)
+    predicted = remove(str(path), False, True)
     assert bench.of(path) == ALL
-    assert remove(str(path), False, False).diff == foreseen.diff
-    assert f"- launchd job {launchd.label(os.fsencode(path), 'dns')}" in foreseen.diff
+    assert remove(str(path), False, False).diff == predicted.diff
+    assert f"- launchd job {launchd.label(os.fsencode(path), 'dns')}" in predicted.diff
     assert (bench.of(path), path.exists(), bench.of(other)) == (set(), False, ALL)
     assert not remove(str(path), False, False).changed
 
@@ -117,11 +117,11 @@ def test_what_is_left_of_a_jail_is_removed_by_its_path(bench: Bench, happened: o
         with pytest.raises(InputError, match="mounted below it"):
             remove(str(path), False, False)
         assert bench.of(path) == ALL
-        foreseen = remove(str(path), True, True)
+        predicted = remove(str(path), True, True)
         done = remove(str(path), True, False)
     finally:
         lazy_unmount(path / "dev")
-    assert (done.diff, done.diff[-1]) == (foreseen.diff, f"- {path} and all below it")
+    assert (done.diff, done.diff[-1]) == (predicted.diff, f"- {path} and all below it")
     assert (bench.of(path), path.exists()) == (set(), False)
 
 
@@ -202,10 +202,10 @@ def test_jobs_notes_and_entries_of_a_jail_that_is_gone_are_removed(bench: Bench,
         path.rename(path.with_name("moved"))
     else:
         shutil.rmtree(path)
-    foreseen = looked(check=True)
+    predicted = looked(check=True)
     assert bench.of(path) == ALL
     done = looked()
-    assert (done.diff, [one["kind"] for one in done.values["leftovers"]]) == (foreseen.diff, ["job", "entry", "note"])
+    assert (done.diff, [one["kind"] for one in done.values["leftovers"]]) == (predicted.diff, ["job", "entry", "note"])
     assert (bench.of(path), bench.of(other)) == (set(), ALL)
     assert path.with_name("moved").exists() == moved
     assert not looked().changed

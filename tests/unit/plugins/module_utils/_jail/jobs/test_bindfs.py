@@ -15,7 +15,7 @@ from macho_files import need, thin
 
 @pytest.fixture(autouse=True)
 def fuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bindfs, "fuses", lambda root: ["fuse-t"])
+    monkeypatch.setattr(bindfs, "installed_fuses", lambda root: ["fuse-t"])
 
 
 def test_the_first_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def test_a_job_is_written_then_loaded_and_left_alone_afterwards(launchctl: Launc
     plist = tmp_path / "Library/LaunchDaemons" / f"{NAME}.plist"
     found = plistlib.loads(plist.read_bytes())
     assert (found["Label"], found["ProgramArguments"], found["KeepAlive"]) == (NAME, ["/usr/bin/true", "x"], True)
-    program = tmp_path / launchd.installed(NAME, "program.py")[1:]
+    program = tmp_path / launchd.installed_path(NAME, "program.py")[1:]
     assert program.read_bytes() == b"print()\n"
     for path, mode in ((plist, 0o644), (program, 0o755)):
         status = path.stat()
@@ -101,7 +101,7 @@ def test_the_plist_is_shown_as_a_diff(launchctl: Launchctl) -> None:
 @pytest.mark.parametrize("spoil", ["mode", "contents", "owner", "link"])
 def test_what_others_changed_is_mended(launchctl: Launchctl, tmp_path: Path, spoil: str) -> None:
     execute(launchd.plan_present(JOB))
-    path = tmp_path / launchd.installed(NAME, "program.py")[1:]
+    path = tmp_path / launchd.installed_path(NAME, "program.py")[1:]
     if spoil == "mode":
         path.chmod(0o777)
     elif spoil == "owner":

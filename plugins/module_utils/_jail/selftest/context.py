@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 from ..system.process import CompletedRun, run
 
-MOST = 160
+MAX_SHOWN = 160
 """Characters of what a program said that are told."""
-LONGEST = 1 << 16
-PATIENCE = 60.0
+MAX_OUTPUT = 1 << 16
+TIMEOUT = 60.0
 """Seconds for a program that is asked."""
 
 
-class Scene(NamedTuple):
+class Context(NamedTuple):
     directory: bytes
     """The run's own, in which nothing is but what the run makes."""
     version: str
@@ -56,7 +56,7 @@ class NotTriedError(Exception):
     """Something is missing without which a claim cannot be judged."""
 
 
-def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | None = None) -> CompletedRun:
+def run_program(*argv: str, seconds: float = TIMEOUT, settings: Mapping[str, str] | None = None) -> CompletedRun:
     """Run a program of the Mac's."""
     if not os.path.exists(argv[0]):
         raise NotTriedError(f"there is no {argv[0]}")
@@ -66,12 +66,12 @@ def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | Non
     return ended
 
 
-def said(ended: CompletedRun) -> str:
+def output_of(ended: CompletedRun) -> str:
     """What a program said, in one line, and how it ended if not well."""
-    words = (ended.stdout + b" " + ended.stderr)[:LONGEST].decode("utf-8", "replace").split()
+    words = (ended.stdout + b" " + ended.stderr)[:MAX_OUTPUT].decode("utf-8", "replace").split()
     text = ""
     for word in words:  # whole ones: a part of a name would not be known for a name, and be published
-        if len(text) + len(word) > MOST:
+        if len(text) + len(word) > MAX_SHOWN:
             break
         text += f" {word}" if text else word
     return f"{text} (exit status {ended.rc})" if ended.rc else text

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-HIDDEN = "[…]"
-LONGEST = 240
+REDACTED = "[…]"
+MAX_LENGTH = 240
 
 PATTERNS = (
     re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"),
@@ -25,7 +25,7 @@ PATTERNS = (
 """UUIDs, addresses of networks and mail, homes, volumes, temporary directories, names of hosts, serial numbers."""
 
 
-class Cleaner:
+class Redactor:
     """Takes these words out of texts, in any case, and what looks like the name or the number of somebody."""
 
     def __init__(self, words: Iterable[str], places: Iterable[str] = ()) -> None:
@@ -38,9 +38,9 @@ class Cleaner:
         for place in self._places:
             text = text.replace(place, "DIRECTORY")
         for pattern in (*self._words, *PATTERNS):
-            text = pattern.sub(HIDDEN, text)
+            text = pattern.sub(REDACTED, text)
         text = "".join(char if char.isprintable() else " " for char in text)
-        return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+        return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
 
 
 def _pattern(word: str) -> re.Pattern[str]:

@@ -14,17 +14,17 @@ from ..errors import OperationError
 from ..system.process import run
 
 FIRST_PERSON = 500
-VOLUMES, USUAL = "/Volumes", "Macintosh HD"
+VOLUMES, DEFAULT_NAME = "/Volumes", "Macintosh HD"
 SERIAL = re.compile(rb'"(?:IOPlatformSerialNumber|IOPlatformUUID)" = "([^"]+)"')
 
 
-def words() -> list[str]:
+def collect() -> list[str]:
     """Names of the Mac, its volumes and its people, homes, and the Mac's numbers."""
     found = [*_names(socket.gethostname())]
     for key in ("ComputerName", "LocalHostName", "HostName"):
-        found += _names(_said("/usr/sbin/scutil", "--get", key).decode("utf-8", "replace"))
-    found += [number.decode("ascii", "replace") for number in SERIAL.findall(_said(*IOREG))]
-    found += [name for name in _volumes() if name != USUAL]
+        found += _names(_output("/usr/sbin/scutil", "--get", key).decode("utf-8", "replace"))
+    found += [number.decode("ascii", "replace") for number in SERIAL.findall(_output(*IOREG))]
+    found += [name for name in _volumes() if name != DEFAULT_NAME]
     for entry in pwd.getpwall():
         if entry.pw_uid >= FIRST_PERSON and not entry.pw_name.startswith("_") and entry.pw_name != "nobody":
             full = entry.pw_gecos.split(",")[0]
@@ -46,7 +46,7 @@ def _volumes() -> list[str]:
     return os.listdir(VOLUMES) if os.path.isdir(VOLUMES) else []
 
 
-def _said(*argv: str) -> bytes:
+def _output(*argv: str) -> bytes:
     try:
         ended = run(argv, timeout=10)
     except OperationError:

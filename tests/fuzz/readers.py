@@ -40,6 +40,7 @@ with atheris.instrument_imports(include=["ansible_collections.darwin.jail.plugin
     from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import ByteRange
     from ansible_collections.darwin.jail.plugins.module_utils._jail.record import record
     from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import globs, manifest
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.system.host import canonical
 
 
 def read_macho(data: bytes) -> None:
@@ -66,7 +67,7 @@ def read_manifest(data: bytes) -> None:
         raise OperationError("read", path, "No such file or directory")
 
     for entry in manifest.read_manifests(["/lists/a"], load):
-        globs.Glob(manifest.canonical(entry.src))
+        globs.Glob(canonical(entry.src))
 
 
 def read_record(data: bytes) -> None:

@@ -21,11 +21,10 @@ from . import kept_file
 from .accounts import user_tmp
 from .accounts.jail_accounts import find_jail_group, find_user
 from .errors import InputError, OperationError, SpaceError, failed, show
-from .jail import Jail
+from .jail import Jail, relative
 from .predicted import open_predicted
-from .protected import guards_state, is_safe_guard, is_state
+from .protected import guards_state, is_safe_guard
 from .result import Result
-from .rootfs.spec.manifest import canonical
 from .sizes import size
 from .system import host
 from .system.rooted import Root
@@ -105,12 +104,8 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
 
 def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
     """One item of the option `files`; InputError when it cannot be meant."""
-    where, path, state = f"files[{number}]", item["path"], item["state"]
-    if not path.startswith("/") or ".." in path.split("/"):
-        raise InputError(f"{where}: path '{path}' is not an absolute path without '..': give it as seen in the jail")
-    real = canonical(os.fsencode(path))
-    if not real or is_state(real):
-        raise InputError(f"{where}: path '{path}' is the jail's own: choose one below the jail's root")
+    where, state = f"files[{number}]", item["state"]
+    rel = relative(f"{where}: path", item["path"])
     for option, goes_with in (("content", "file"), ("block", "file"), ("target", "link")):
         if item.get(option) is not None and state != goes_with:
             raise InputError(f"{where}: {option} goes with state {goes_with}, not with state {state}")
@@ -125,7 +120,7 @@ def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
         raise InputError(f"{where}: mode {mode} is not an octal number in quotes such as '0755'")
     account = find_user(root, item["owner"])
     return FileSpec(
-        path=real,
+        path=rel,
         state=state,
         mode=int(mode, 8) if mode else None if item.get("block") is not None else MODES.get(state),
         uid=account.uid,

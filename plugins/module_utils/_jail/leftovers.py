@@ -21,7 +21,7 @@ from . import jail as jails
 from .errors import InputError, show
 from .host_state import note_of, plan_unlink
 from .macos import launchd
-from .macos.launchd import Step
+from .plan import Change
 from .result import Result
 from .rootfs.remove import remove
 from .system.mounts import mounts_below, unmount_below
@@ -40,7 +40,7 @@ class Leftover(NamedTuple):
     """Its path, or the label of a job."""
     jail: bytes
     """The path of the jail."""
-    steps: list[Step]
+    steps: list[Change]
     """What removes it; nothing when it is only named."""
     why: str = ""
     """What to do about it."""
@@ -55,8 +55,8 @@ def clean_up(jails_too: bool, hosts: Collection[str], check: bool) -> Result:
     for one in found:
         for step in one.steps:
             if not check:
-                step.execute()
-            done.append(step.describe)
+                step.apply()
+            done.append(step.description)
     values = [
         {"kind": one.kind, "name": show(one.what), "jail": show(one.jail), "removed": bool(one.steps) and not check}
         for one in found
@@ -108,13 +108,13 @@ def _of_missing_jail(path: bytes, entries: list[register.Entry], jails_too: bool
             _jail_leftover("directory", path, path, "part of a jail that was removed by other means", jails_too),
         ]
     if entries and not needed:
-        step = Step(f"- entry of {show(path)} in the register", lambda: register.forget(path, entries))
+        step = Change(f"- entry of {show(path)} in the register", lambda: register.forget(path, entries))
         found.append(Leftover("entry", path, path, [step]))
     return found
 
 
-def _plan_unmount(path: bytes, point: bytes) -> list[Step]:
-    return [Step(f"- mount on {show(point)}", partial(_unmount, path))]
+def _plan_unmount(path: bytes, point: bytes) -> list[Change]:
+    return [Change(f"- mount on {show(point)}", partial(_unmount, path))]
 
 
 def _unmount(path: bytes) -> None:
@@ -124,7 +124,7 @@ def _unmount(path: bytes) -> None:
 
 
 def _jail_leftover(kind: str, path: bytes, of: bytes, what: str, jails_too: bool) -> Leftover:
-    steps = [Step(f"- {show(path)} and all below it", lambda: _remove(path))] if jails_too else []
+    steps = [Change(f"- {show(path)} and all below it", lambda: _remove(path))] if jails_too else []
     say = f"it is {what}: set jails to remove it"
     return Leftover(kind, path, of, steps, say)
 

@@ -24,11 +24,11 @@ from .accounts.directory_services import Account, compatibility_uuid, find_accou
 from .accounts.jail_accounts import find_jail_group
 from .errors import InputError, show
 from .files import FileSpec
-from .jail import STATE, Jail
+from .jail import STATE, Jail, relative
 from .predicted import open_predicted
 from .programs import passwd_lookup
 from .result import Result
-from .rootfs.spec.manifest import canonical
+from .system.host import canonical
 from .system.rooted import Root
 from .system.volume_names import fold_more
 
@@ -165,10 +165,8 @@ def is_system_directory(home: str) -> bool:
 def _refuse_text(where: str, option: str, text: str) -> None:
     if any(char in text for char in ":\n\0"):
         raise InputError(f"{where}: {option} holds a colon, a line break or a NUL, which passwd(5) cannot hold")
-    if option != "comment" and (not text.startswith("/") or ".." in text.split("/") or text.strip("/") == ""):
-        raise InputError(
-            f"{where}: {option} '{text}' is not an absolute path without '..': give it as seen in the jail"
-        )
+    if option != "comment":
+        relative(f"{where}: {option}", text)
 
 
 # -- what is to be done --------------------------------------------------------

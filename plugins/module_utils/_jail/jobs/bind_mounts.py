@@ -12,34 +12,32 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from ..accounts.directory_services import find_account, find_group
 from ..errors import InputError, OperationError, show
-from ..jail import jail_path, open_jail_or_remains
+from ..jail import jail_path, open_jail_or_remains, relative
 from ..macos import launchd, third_party
-from ..macos.launchd import Job, Step
+from ..macos.launchd import Job
+from ..plan import Change, make_directory
 from ..predicted import open_predicted
 from ..programs import bind_mount, daemon
 from ..programs.bundle import program
-from ..protected import is_state
 from ..result import Result
-from ..rootfs.spec.manifest import canonical
 from ..system import at, host
 from ..system.mounts import mounts_below, unmount
 from ..system.rooted import Root
 from ..system.volume_names import Names, names_at, names_of
+from . import service as services
 from .bindfs import Bindfs, find_bindfs
+from .service import Service
 
 PROGRAM, COPY = "bind_mount.py", "bindfs"
 PURPOSE = "mount."
 
 SELF_REPAIR_SECONDS = 1.5 * bind_mount.WAIT
 """Seconds after which a job has seen that its mount is gone, and mounted again."""
-PAUSE = 0.1
 
 
 class MountSpec(NamedTuple):
@@ -55,10 +53,6 @@ class MountSpec(NamedTuple):
     """For bindfs."""
 
 
-Jobs = dict[str, tuple[MountSpec, Job]]
-"""Those of the list, by their labels."""
-
-
 # -- what is asked for ---------------------------------------------------------
 
 
@@ -70,15 +64,7 @@ def parse_mount(number: int, item: dict[str, Any], jail: bytes) -> MountSpec:
         raise InputError(f"{where}: src {show(source)} is not a directory of the Mac: only directories can be mounted")
     if (source + b"/").startswith(jail + b"/") or (jail + b"/").startswith(source.rstrip(b"/") + b"/"):
         raise InputError(f"{where}: src {show(source)} and the jail lie within each other: choose another directory")
-    dest = os.fsencode(item["dest"])
-    mount_point = canonical(dest)
-    if not dest.startswith(b"/") or b".." in dest.split(b"/") or b"\0" in dest:
-        raise InputError(
-            f"{where}: dest '{show(dest)}' is not an absolute path without '..': give it as seen in the jail"
-        )
-    if not mount_point or is_state(mount_point):
-        raise InputError(f"{where}: dest '{show(dest)}' is the jail's own: choose a directory below the jail's root")
-    return MountSpec(where, source, mount_point, _options(where, item))
+    return MountSpec(where, source, relative(f"{where}: dest", item["dest"]), _options(where, item))
 
 
 def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
@@ -165,30 +151,30 @@ def ensure(
     specs = [parse_mount(number, item, path) for number, item in enumerate(mounts)]
     refuse_overlaps(specs, names_at(path))
     warnings: list[str] = []
-    jobs: Jobs = {}
+    jobs: list[tuple[MountSpec, Job]] = []
     if specs:
         tool = find_bindfs(bindfs)
         third_party.require_root_owned(python)
-        jobs = {job.label: (spec, job) for spec in specs for job in (_job(path, spec, tool, python),)}
+        jobs = [(spec, _job(path, spec, tool, python)) for spec in specs]
         warnings += tool.warnings
     with open_predicted(jail, check) if specs else open_jail_or_remains(jail) as opened:
         opened.lock(check)
-        return _carry_out(opened.root, jobs, check, timeout, [*warnings, *opened.prediction_warnings])
+        result = _ensure(opened.root, jobs, check, timeout)
+    result.warnings = [*warnings, *opened.prediction_warnings]
+    return result
 
 
-def _carry_out(root: Root, jobs: Jobs, check: bool, timeout: float, warnings: list[str]) -> Result:
-    steps = _plan_removals(root, jobs)
-    for spec, job in jobs.values():
-        steps += _plan_mounts(root, spec, job)
-    if steps and not check:
-        for step in steps:
-            step.execute()
-        _see_mounted(root, jobs, timeout)
-    report = [
-        {"src": show(spec.source), "dest": "/" + show(spec.mount_point), "job": label}
-        for label, (spec, _job) in jobs.items()
+def _ensure(root: Root, jobs: Sequence[tuple[MountSpec, Job]], check: bool, timeout: float) -> Result:
+    mounts = [(spec, _service(root, spec, job)) for spec, job in jobs]
+    changes = _plan_removals(root, {job.label for _spec, job in jobs})
+    for spec, service in mounts:
+        changes += _plan_mount(root, spec, service)
+    result = services.ensure([service for _spec, service in mounts], changes, timeout, check)
+    result.values["mounts"] = [
+        {"src": show(spec.source), "dest": f"/{show(spec.mount_point)}", "job": service.job.label}
+        for spec, service in mounts
     ]
-    return Result(bool(steps), {"mounts": report}, [step.describe for step in steps], warnings)
+    return result
 
 
 def _label(path: bytes, mount_point: bytes) -> str:
@@ -205,63 +191,50 @@ def _job(path: bytes, spec: MountSpec, tool: Bindfs, python: str) -> Job:
     return Job(label, words, {PROGRAM: text, COPY: tool.contents})
 
 
-def _plan_removals(root: Root, jobs: Jobs) -> list[Step]:
-    """End the jobs that the list does not name any more."""
-    steps = []
+def _service(root: Root, spec: MountSpec, job: Job) -> Service:
+    def problem() -> str:
+        return "" if responds(root, spec.mount_point) else f"/{show(spec.mount_point)} is not mounted"
+
+    where = root.host_path(spec.mount_point)
+    return Service(job, problem, SELF_REPAIR_SECONDS, f"mount {show(spec.source)} on", where)
+
+
+def _plan_removals(root: Root, kept: set[str]) -> list[Change]:
+    """Unmount what the list does not name any more, and remove its jobs; `kept` are the labels of the others."""
+    changes = []
     for label in launchd.labels(launchd.label(root.path, PURPOSE)):
-        if label not in jobs:
-            steps += [*_unmount(root, _mount_point_of(label)), *launchd.plan_absent(label)]
-    return steps
+        if label not in kept:
+            changes += [*_unmount(root, _mount_point_of(label)), *launchd.plan_absent(label)]
+    return changes
 
 
-def _plan_mounts(root: Root, spec: MountSpec, job: Job) -> list[Step]:
-    """Make one mount what it is to be; nothing when it is."""
-    ours = job.label in launchd.labels(job.label)
-    there = _is_mounted(root, spec.mount_point)
-    if there and not ours:
+def _plan_mount(root: Root, spec: MountSpec, service: Service) -> list[Change]:
+    """The changes for one mount; none when it is as the list says."""
+    is_ours, is_mounted = service.job.label in launchd.labels(service.job.label), _is_mounted(root, spec.mount_point)
+    if is_mounted and not is_ours:
         raise InputError(
             f"{spec.where}: something is mounted on {show(root.host_path(spec.mount_point))} that is not of this "
             "collection: unmount it first"
         )
-    if not there:
+    if not is_mounted:
         refuse_unusable_mount_point(root, spec)
-    steps = launchd.plan_present(job)
-    if steps:
-        return [*_unmount(root, spec.mount_point), *_make_mount_point(root, spec.mount_point), *steps]
-    deadline = time.monotonic() + SELF_REPAIR_SECONDS
-    while not responds(root, spec.mount_point):
-        if time.monotonic() > deadline:
-            again = f"~ launchd job {job.label} (restarted, for /{show(spec.mount_point)} is not mounted)"
-            return [*_make_mount_point(root, spec.mount_point), Step(again, lambda: launchd.restart(job.label))]
-        time.sleep(PAUSE)
-    return []
+    changes = services.plan(service)
+    if not changes:
+        return []
+    return [*_unmount(root, spec.mount_point), *_make_mount_point(root, spec.mount_point), *changes]
 
 
-def _unmount(root: Root, mount_point: bytes) -> list[Step]:
+def _unmount(root: Root, mount_point: bytes) -> list[Change]:
     """Before a job ends: what is in use cannot be unmounted so, and everything stays as it is."""
     return (
-        [Step(f"- mount /{show(mount_point)}", lambda: unmount(root, mount_point))]
+        [Change(f"- mount /{show(mount_point)}", lambda: unmount(root, mount_point))]
         if mount_point and responds(root, mount_point)
         else []
     )
 
 
-def _make_mount_point(root: Root, mount_point: bytes) -> list[Step]:
+def _make_mount_point(root: Root, mount_point: bytes) -> list[Change]:
     parts = mount_point.split(b"/")
     missing = [b"/".join(parts[:count]) for count in range(1, len(parts) + 1)]
     missing = [rel for rel in missing if root.lstat(rel) is None]
-    return [Step(f"+ /{show(rel)} dir 0755 0:0", partial(root.make_dir, rel, 0o755, 0, 0)) for rel in missing]
-
-
-def _see_mounted(root: Root, jobs: Jobs, timeout: float) -> None:
-    """OperationError when a job did not mount in time, with what it says."""
-    deadline = time.monotonic() + timeout
-    for label, (spec, _job) in jobs.items():
-        while not responds(root, spec.mount_point):
-            if time.monotonic() > deadline:
-                said = f"its job says: {launchd.last_log_line(label)}"
-                reason = f"it is not mounted after {timeout:.0f} seconds"
-                raise OperationError(
-                    f"mount {show(spec.source)} on", root.host_path(spec.mount_point), reason, hint=said
-                )
-            time.sleep(PAUSE)
+    return [make_directory(root, rel, 0o755) for rel in missing]

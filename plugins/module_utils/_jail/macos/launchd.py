@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
 from ..errors import UNWRITABLE, InputError, OperationError, show, show_message
+from ..plan import Change
 from ..system import host, run_directories
 from ..system.process import CompletedRun, run
 from ..system.rooted import Root
@@ -85,14 +86,6 @@ class Job(NamedTuple):
         import plistlib  # noqa: PLC0415 (takes 2 ms, and most runs write none)
 
         return plistlib.dumps({**keys, **self.keys})
-
-
-class Step(NamedTuple):
-    """One thing to be done."""
-
-    describe: str
-    """For --diff; several lines for a file of text."""
-    execute: Callable[[], None]
 
 
 # -- names ---------------------------------------------------------------------
@@ -168,27 +161,27 @@ def log(name: str) -> str:
 # -- what is to be done --------------------------------------------------------
 
 
-def plan_present(job: Job) -> list[Step]:
+def plan_present(job: Job) -> list[Change]:
     """What makes the job what it is to be, and running; nothing when it is."""
     wanted = {_plist(job.label): job.plist()}
     wanted.update((installed_path(job.label, name)[1:].encode(), data) for name, data in job.files.items())
     with Root(TOP) as root:
         wrong = {rel: data for rel, data in wanted.items() if not _is_current(root, rel, data)}
         writes = [
-            Step(_describe_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())
+            Change(_describe_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())
         ]
     loaded = is_loaded(job.label)
-    unload = [Step(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
-    load = [Step(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
+    unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
+    load = [Change(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
     return [*unload, *writes, *load]
 
 
-def plan_absent(name: str) -> list[Step]:
+def plan_absent(name: str) -> list[Change]:
     """What ends a job and removes all that is its own; what `labels` finds it by goes last."""
-    steps = [Step(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    steps = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
     with Root(TOP) as root:
         there = [rel for rel in (_log(name), _plist(name), FILES + b"/" + os.fsencode(name)) if root.lstat(rel)]
-    return steps + [Step(f"- /{show(rel)}", _remover(rel)) for rel in there]
+    return steps + [Change(f"- /{show(rel)}", _remover(rel)) for rel in there]
 
 
 def unload(name: str) -> None:

@@ -29,13 +29,13 @@ def load() -> None:
     if not os.path.exists(launchd.PYTHON):
         raise NotTriedError("there are no Command Line Tools")
     for planned in launchd.plan_present(JOB):
-        planned.execute()
+        planned.apply()
 
 
 def remove() -> None:
     """End the job of this run, and remove what is written of it."""
     for planned in launchd.plan_absent(LABEL):
-        planned.execute()
+        planned.apply()
 
 
 @claim(

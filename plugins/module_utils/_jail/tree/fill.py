@@ -18,11 +18,9 @@ from contextlib import closing
 
 from ..accounts.jail_accounts import find_jail_group, find_user
 from ..errors import InputError, OperationError, SpaceError, failed, show
-from ..jail import Jail
+from ..jail import Jail, relative
 from ..predicted import open_predicted
-from ..protected import is_state
 from ..result import Result
-from ..rootfs.spec.manifest import canonical
 from ..sizes import size
 from ..staging import STAGING
 from ..staging import make as make_stage
@@ -58,7 +56,7 @@ def _ensure(
     jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
 ) -> Result:
     started = time.monotonic()
-    path, required = _dest_path(dest), _required_path(holds)
+    path, required = relative("dest", dest), _required_path(holds)
     with open_predicted(jail, check) as opened:
         new_owner = _owner(opened.root, owner, group)
         opened.lock(check)
@@ -79,15 +77,6 @@ def _ensure(
 
 
 # -- what is wanted ---------------------------------------------------------------
-
-
-def _dest_path(dest: str) -> bytes:
-    if not dest.startswith("/") or ".." in dest.split("/"):
-        raise InputError(f"dest '{dest}' is not an absolute path without '..': give it as seen in the jail")
-    path = canonical(os.fsencode(dest))
-    if not path or is_state(path):
-        raise InputError(f"dest '{dest}' is the jail's own: choose a directory below its root")
-    return path
 
 
 def _required_path(holds: str | None) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError, OperationError, show
 from ..macos import property_list
-from ..macos.launchd import Step
+from ..plan import Change
 from ..result import Result
 from ..sizes import size
 from ..system import host, run_directories
@@ -64,17 +64,17 @@ def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bo
     if state == "mounted" and _find(name) is None:
         return Result(False, _values(name))
     if check:
-        steps = [step.describe for step in _plan(name, quota, wanted)]
+        steps = [step.description for step in _plan(name, quota, wanted)]
         return Result(bool(steps), _values(name, wanted), steps)
     done: list[str] = []
     while step := next(
         _plan(name, quota, wanted), None
     ):  # planned again after each change: a new volume may ignore owners
-        if step.describe in done:
+        if step.description in done:
             vain = "diskutil ended without an error, but does not show it as it was to be"
             raise OperationError("make the volume", os.fsencode(_mount_point(name)), vain)
-        step.execute()
-        done.append(step.describe)
+        step.apply()
+        done.append(step.description)
     return Result(bool(done), _values(name, wanted), done)
 
 
@@ -153,12 +153,12 @@ def _run_diskutil(*words: str) -> bytes:
 # -- what is to be done -----------------------------------------------------------------
 
 
-def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
+def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Change]:
     """The steps that are left; InputError for what macOS cannot change."""
     volume = _find(name)
     if volume is None:
         limit = f"a quota of {size(wanted)}" if wanted else "no quota"
-        yield Step(f"+ volume {name} ({limit})", lambda: _add(name, quota))
+        yield Change(f"+ volume {name} ({limit})", lambda: _add(name, quota))
         return
     if quota is not None and volume.quota != wanted:
         has = f"a quota of {size(volume.quota)}" if volume.quota else "no quota"
@@ -168,9 +168,9 @@ def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
         )
     _require_mount_point(name, volume)
     if not volume.mount_point:
-        yield Step(f"> volume {name} (mounted)", lambda: _change("mount", volume.device))
+        yield Change(f"> volume {name} (mounted)", lambda: _change("mount", volume.device))
     if not volume.owners:
-        yield Step(f"~ volume {name} (ownership enabled)", lambda: _change("enableOwnership", volume.device))
+        yield Change(f"~ volume {name} (ownership enabled)", lambda: _change("enableOwnership", volume.device))
 
 
 def _require_mount_point(name: str, volume: Volume) -> None:

@@ -39,7 +39,7 @@ class Bench:
         (path / "opt/mine").write_text("of a person")
         label = launchd.label(os.fsencode(path), "dns")
         for step in launchd.plan_present(Job(label, ("/usr/bin/true", str(path)), {"program.py": b"print()\n"})):
-            step.execute()
+            step.apply()
         self.notes.mkdir(exist_ok=True)
         (self.notes / os.fsdecode(host_state.note_of(os.fsencode(path)))).write_text("{}")
         return path

@@ -1,11 +1,14 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A plan: the changes that a module decided on. Check mode and --diff show them; otherwise they are made in their order."""
+"""A plan: the changes that a module decided on, in their order.
+
+Check mode makes none of them; --diff shows them; a module has `changed` when there are some.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, NamedTuple
 
@@ -21,10 +24,10 @@ class Change(NamedTuple):
 
     description: str
     """For --diff; several lines for a text file."""
-    apply: Callable[[], None]
+    apply: Callable[[], object]
     path: bytes = b""
     """What it changes, below the root of a jail."""
-    operation: dict[str, str] = {}
+    operation: Mapping[str, str] = {}
     """The same as a return value, for modules that return their operations."""
     content_size: int = 0
     """Bytes that it writes into a file."""
@@ -33,10 +36,17 @@ class Change(NamedTuple):
 def apply(
     changes: Sequence[Change], check: bool, values: dict[str, Any] | None = None, warnings: list[str] | None = None
 ) -> Result:
-    """Make the changes, unless in check mode, and describe them either way."""
+    """Make the changes, unless in check mode."""
     if not check:
         for change in changes:
             change.apply()
+    return describe(changes, values, warnings)
+
+
+def describe(
+    changes: Sequence[Change], values: dict[str, Any] | None = None, warnings: list[str] | None = None
+) -> Result:
+    """What changes, or changed."""
     return Result(bool(changes), values, [change.description for change in changes], warnings)
 
 
@@ -49,7 +59,7 @@ def unique(changes: Sequence[Change]) -> list[Change]:
 
 
 def change_of(
-    action: str, path: bytes, kind: str, apply: Callable[[], None], why: str = "", content_size: int = 0
+    action: str, path: bytes, kind: str, apply: Callable[[], object], why: str = "", content_size: int = 0
 ) -> Change:
     """A change of one path of a jail; `action` is a key of SIGNS."""
     operation = {"action": action, "path": f"/{show(path)}", "type": kind, **({"why": why} if why else {})}

@@ -182,7 +182,7 @@ def ensure(jail: str, users: Sequence[dict[str, Any]], check: bool) -> Result:
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"users names {name} twice: say all about a user in one item")
-        return _UserPlan(opened, specs).carry_out(check)
+        return _UserPlan(opened, specs).apply(check)
 
 
 class _UserPlan:
@@ -191,29 +191,18 @@ class _UserPlan:
     def __init__(self, jail: Jail, specs: Sequence[UserSpec]) -> None:
         self._jail, self._root, self._specs = jail, jail.root, specs
 
-    def carry_out(self, check: bool) -> Result:
+    def apply(self, check: bool) -> Result:
         """Files that name users come before what is made for them, and after what is removed: they tell whose it is."""
         going, coming = ([spec for spec in self._specs if spec.present == present] for present in (False, True))
-        wanted = [want for spec in going for want in self._home_and_sudo(spec)]
-        wanted += [*self._files(), *(want for spec in coming for want in self._home_and_sudo(spec))]
-        planned = {
-            step: want
-            for want in wanted
-            if not files.is_mounted(self._jail, want)
-            for step in files.plan(self._root, want)
-        }
-        lines = [step.describe() for step in planned]
-        lines += [line for spec in self._specs for line in self._temporary(spec, check=True)]
-        if not check:
-            for spec in going:
-                self._temporary(spec, check=False)
-            for step, want in planned.items():
-                files.carry_out(self._root, want, step)
-            for spec in coming:
-                self._temporary(spec, check=False)
-        lines = list(dict.fromkeys(lines))  # users share directories above theirs
-        report = [spec.report() for spec in self._specs if spec.present]
-        return Result(bool(lines), {"users": report}, lines, self._jail.prediction_warnings or self._warnings())
+        owners = [self._owner(spec) for spec in coming]
+        removed = user_tmp.plan_absent(self._jail, [self._owner(spec) for spec in going if spec.remove], owners)
+        items = [item for spec in going for item in self._home_and_sudo(spec)]
+        items += [*self._files(), *(item for spec in coming for item in self._home_and_sudo(spec))]
+        changes = [*removed, *files.plan_all(self._jail, items), *user_tmp.plan_present(self._jail, owners)]
+        report = [spec.report() for spec in coming]
+        result = files.apply_all(self._root, changes, check, {"users": report})
+        result.warnings = self._jail.prediction_warnings or self._warnings()
+        return result
 
     def _files(self) -> list[FileSpec]:
         """passwd, master.passwd and group as they are to be, when a user of the jail's own is among the items."""
@@ -236,26 +225,23 @@ class _UserPlan:
         account = spec.account
         rule = f"{account.name} ALL = (ALL) NOPASSWD: ALL\n".encode()
         path = rule_path(account.name)
-        wanted = [_file(path, rule, 0o440) if spec.present and spec.sudo else _absent(path)]
+        items = [_file(path, rule, 0o440) if spec.present and spec.sudo else _absent(path)]
         home = canonical(os.fsencode(account.home))
         if account.uid < passwd_lookup.FIRST_PERSON or is_system_directory(account.home):
-            return wanted
+            return items
         if spec.present:
             mode = None if self._root.lstat(home) else HOME_MODE
-            wanted.append(FileSpec(home, "directory", mode, account.uid, account.gid))
+            items.append(FileSpec(home, "directory", mode, account.uid, account.gid))
         elif spec.remove:
-            wanted.append(_absent(home))
-        return wanted
+            items.append(_absent(home))
+        return items
 
-    def _temporary(self, spec: UserSpec, check: bool) -> list[str]:
-        """Make the temporary directories, or remove them; what is, or is to be, done."""
-        if not spec.present and not spec.remove:
-            return []
+    def _owner(self, spec: UserSpec) -> user_tmp.Owner:
+        """The owner of the temporary directories."""
         uuid = user_tmp.uuid_of(spec.account)
         if uuid is None:
             raise InputError(f"{spec.where}: Directory Services give no GeneratedUID for {spec.account.name}")
-        owner = user_tmp.Owner(spec.account.uid, spec.account.gid, uuid)
-        return (user_tmp.present if spec.present else user_tmp.absent)(self._jail, owner, check)
+        return user_tmp.Owner(spec.account.uid, spec.account.gid, uuid)
 
     def _warnings(self) -> list[str]:
         warnings = [

@@ -16,10 +16,12 @@ import re
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from ..errors import InputError, show
 from ..jail import Jail
+from ..plan import Change, apply, change_of, make_directory, unique
 from ..predicted import open_predicted
 from ..result import Result
 from ..system import at
@@ -65,19 +67,6 @@ class Directory(NamedTuple):
     gid: int = 0
 
 
-class Change(NamedTuple):
-    """A change to a directory that is missing or wrong."""
-
-    directory: Directory
-    why: str = ""
-    """What is wrong with an existing directory."""
-
-    def describe(self) -> str:
-        """For --diff."""
-        rel, mode, uid, gid = self.directory
-        return f"~ /{show(rel)} ({self.why})" if self.why else f"+ /{show(rel)} dir {mode:04o} {uid}:{gid}"
-
-
 def encode(uuid: str, uid: int) -> str:
     """20 bytes, the UUID and the uid (big-endian), as 32 digits of 5 bits."""
     if not UUID.fullmatch(uuid):
@@ -95,7 +84,7 @@ def uuid_of(account: Account) -> str | None:
     return compatibility_uuid(account.uid) if account.uid < FIRST_PERSON or account.uid == NOBODY else None
 
 
-def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: str | None) -> Owner:
+def find_owner(root: Root, user: str, uid: int | None = None, gid: int | None = None, uuid: str | None = None) -> Owner:
     """The user's numbers and UUID: the arguments, and the rest from the Mac or the jail."""
     for name, number in (("uid", uid), ("gid", gid)):
         if (number is not None and not -2 <= number <= NOBODY) or number == -1:
@@ -126,73 +115,62 @@ def directories_of(owner: Owner) -> list[Directory]:
     ]
 
 
-def plan(root: Root, directories: list[Directory]) -> list[Change]:
-    """What is missing or wrong; InputError when something else has the name of a directory."""
-    changes = []
-    for directory in directories:
-        status = root.lstat(directory.rel)
-        if status is None:
-            changes.append(Change(directory))
-            continue
-        _refuse_other_type(root, directory.rel, status.st_mode)
-        why = []
-        if stat.S_IMODE(status.st_mode) != directory.mode:
-            why.append(f"mode {stat.S_IMODE(status.st_mode):04o} -> {directory.mode:04o}")
-        if (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
-            why.append(f"owner {status.st_uid}:{status.st_gid} -> {directory.uid}:{directory.gid}")
-        if why:
-            changes.append(Change(directory, ", ".join(why)))
-    return changes
-
-
-def owner_of(root: Root, user: str) -> Owner:
-    """Who a user is that the Mac or the jail knows."""
-    return find_owner(root, user, None, None, None)
-
-
-def plan_changes(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
+def plan_present(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
     """The changes that the directories of users need, each once; InputError when one is not possible."""
     if owners:
         _require_var_link(jail.root)
-    changes = plan(jail.root, list(dict.fromkeys(directory for owner in owners for directory in directories_of(owner))))
-    for one in changes:
-        _refuse_mounts(jail, one.directory.rel)
+    directories = dict.fromkeys(directory for owner in owners for directory in directories_of(owner))
+    changes = [change for directory in directories for change in _plan_directory(jail.root, directory)]
+    for change in changes:
+        _refuse_mounts(jail, change.path)
     return changes
 
 
-def apply(jail: Jail, changes: Sequence[Change]) -> None:
-    for one in changes:
-        jail.root.make_dir(*one.directory)
+def _plan_directory(root: Root, directory: Directory) -> list[Change]:
+    """Nothing when it is as it should be; InputError when something else has its name."""
+    status = root.lstat(directory.rel)
+    if status is None:
+        return [make_directory(root, *directory)]
+    _refuse_other_type(root, directory.rel, status.st_mode)
+    why = []
+    if stat.S_IMODE(status.st_mode) != directory.mode:
+        why.append(f"mode {stat.S_IMODE(status.st_mode):04o} -> {directory.mode:04o}")
+    if (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
+        why.append(f"owner {status.st_uid}:{status.st_gid} -> {directory.uid}:{directory.gid}")
+    return [make_directory(root, *directory, why=", ".join(why))] if why else []
 
 
-def present(jail: Jail, owner: Owner, check: bool) -> list[str]:
-    """Make and correct the directories of a user; returns what was done."""
-    changes = plan_changes(jail, [owner])
-    if not check:
-        apply(jail, changes)
-    return [one.describe() for one in changes]
+def plan_absent(jail: Jail, owners: Sequence[Owner], staying: Sequence[Owner] = ()) -> list[Change]:
+    """The removal of the directories of users, and of parents that are empty then and that nobody who stays needs."""
+    if owners:
+        _require_var_link(jail.root)
+    gone, needed = {owner.rel for owner in owners}, {os.path.dirname(owner.rel) for owner in staying}
+    removed, parents = [], []
+    for rel in sorted(gone):
+        parent = os.path.dirname(rel)
+        if not all(_is_directory(jail.root, above) for above in (FOLDERS, parent)):
+            continue
+        _refuse_mounts(jail, rel, below=True)
+        if _is_directory(jail.root, rel):
+            removed.append(change_of("remove", rel, "directory", partial(jail.root.remove_tree, rel)))
+        with jail.root.directory(parent) as fd:
+            left = {os.path.join(parent, name) for name in at.names(fd)} - gone
+        if not left and parent not in needed:
+            parents.append(change_of("remove", parent, "directory", partial(_remove_empty, jail.root, parent)))
+    return unique([*removed, *parents])
 
 
-def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
-    """Remove the directory of a user with all in it, and its parent when that is empty; returns what was done."""
-    _require_var_link(jail.root)
-    shared, name = os.path.split(owner.rel)
-    for rel in (FOLDERS, shared, owner.rel):
-        status = jail.root.lstat(rel)
-        if status is not None:
-            _refuse_other_type(jail.root, rel, status.st_mode)
-        elif rel != owner.rel:
-            return []
-    _refuse_mounts(jail, owner.rel, below=True)
-    with jail.root.directory(shared) as fd:
-        names = at.names(fd)
-    gone = [owner.rel] if name in names else []
-    gone += [] if set(names) - {name} else [shared]
-    if gone and not check:
-        jail.root.remove_tree(owner.rel)
-        with jail.root.directory(FOLDERS) as fd, suppress(OSError):  # not empty: it is of others too
-            at.remove(os.path.basename(shared), fd, directory=True)
-    return [f"- /{show(rel)}" for rel in gone]
+def _remove_empty(root: Root, rel: bytes) -> None:
+    with root.directory(os.path.dirname(rel)) as fd, suppress(OSError):  # another user has a directory in it by now
+        at.remove(os.path.basename(rel), fd, directory=True)
+
+
+def _is_directory(root: Root, rel: bytes) -> bool:
+    """Whether there is one; InputError when something else has its name."""
+    status = root.lstat(rel)
+    if status is not None:
+        _refuse_other_type(root, rel, status.st_mode)
+    return status is not None
 
 
 def _refuse_other_type(root: Root, rel: bytes, mode: int) -> None:
@@ -224,11 +202,11 @@ def _require_var_link(root: Root) -> None:
 
 
 def ensure(jail: str, user: str, uid: int | None, gid: int | None, uuid: str | None, state: str, check: bool) -> Result:
-    """The work of the module."""
+    """Make, correct or remove the temporary directories of one user."""
     with open_predicted(jail, check) as opened:
         owner = find_owner(opened.root, user, uid, gid, uuid)
         path = owner.path
         opened.lock(check)
-        done = (present if state == "present" else absent)(opened, owner, check)
-    values = {"path": path, "user_dir": f"{path}/0/", "temp_dir": f"{path}/T/", "cache_dir": f"{path}/C/"}
-    return Result(bool(done), values, done, opened.prediction_warnings)
+        changes = plan_present(opened, [owner]) if state == "present" else plan_absent(opened, [owner])
+        values = {"path": path, "user_dir": f"{path}/0/", "temp_dir": f"{path}/T/", "cache_dir": f"{path}/C/"}
+        return apply(changes, check, values, opened.prediction_warnings)

@@ -100,8 +100,8 @@ def ensure(
     with open_predicted(jail, check) as opened:
         service = service_of(opened.root, mode, python)
         result = services.ensure([service], services.plan(service), timeout, check)
-        mode = probe(opened.root).mode
-        result.values = {"mode": mode, "job": service.job.label, "said": launchd.last_log_line(service.job.label)}
+        label, found = service.job.label, probe(opened.root)
+        result.values = {"mode": found.mode, "job": label, "said": launchd.last_log_line(label)}
         if names is not None and not check:
             result.values.update(_look_up(opened.root, names), problem="")
     result.warnings += opened.prediction_warnings

@@ -30,7 +30,7 @@ class Service(NamedTuple):
     repair_seconds: float
     """How long the running job takes at most to repair what it provides."""
     verb: str
-    """With `path`, what the service does: cannot VERB PATH."""
+    """With `path`, what the service does, for the message `cannot VERB PATH`."""
     path: bytes
 
 

@@ -14,11 +14,12 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Callable
 
 from ..errors import InputError, JailError, SpaceError
 from ..macos import launchd
-from ..plan import Change
+from ..plan import Change, apply
 from ..result import Result
 from .fusion import Fusion
 from .machine import NAME, Driver, MachineSpec, user_of
@@ -215,15 +216,12 @@ def clean_up(driver: Driver, name: str, made: bool) -> str:
 def absent(driver: Driver, names: Sequence[str], check: bool) -> Result:
     """Stop and delete them: the job first, which would start them again."""
     running = driver.running()
-    steps: list[Change] = []
+    changes: list[Change] = []
     for name in names:
-        steps += launchd.plan_absent(label(name))
+        changes += launchd.plan_absent(label(name))
         if name in running:
-            steps.append(Change(f"- virtual machine {name}", lambda name=name: remove(driver, name)))  # type: ignore[misc]
-    if not check:
-        for step in steps:
-            step.apply()
-    return Result(bool(steps), {"vms": []}, [step.description for step in steps])
+            changes.append(Change(f"- virtual machine {name}", partial(remove, driver, name)))
+    return apply(changes, check, {"vms": []})
 
 
 def remove(driver: Driver, name: str) -> None:

@@ -63,7 +63,7 @@ def test_temporary_directories_of_users_are_made_with_them(empty_jail: Path) -> 
     assert predicted.diff == done.diff
     assert predicted.values == done.values
     assert [result.changed for result in again] == [False, False]
-    owner = user_tmp.owner_of(Root(str(empty_jail)), "root")
+    owner = user_tmp.find_owner(Root(str(empty_jail)), "root")
     assert stat.S_IMODE((empty_jail / os.fsdecode(owner.rel) / "T").stat().st_mode) == 0o700
     assert [line.split()[1] for line in done.diff][-3:] == [f"/{os.fsdecode(owner.rel)}/C", "/Users", "/Users/me"]
     (empty_jail / os.fsdecode(owner.rel) / "T").chmod(0o755)

@@ -21,7 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.jail_ac
     find_jail_group,
     find_member,
 )
-from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import jail_session, passwd_lookup
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.chroot_exec import StepError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
@@ -175,6 +175,19 @@ def test_numbers_are_kept_and_free_ones_given(bench: Bench) -> None:
     assert numbers(bench.ensure({"name": "four"})) == [600]
 
 
+def test_users_who_go_leave_the_directory_that_they_had_in_common_to_those_who_come(bench: Bench) -> None:
+    """The temporary directories of users of the jail alone are in one: Directory Services make up their UUIDs."""
+    common = bench.jail / "private/var/folders/zz"
+    bench.ensure({"name": "one"}, {"name": "two"})
+    gone = [{"name": name, "state": "absent", "remove": True} for name in ("one", "two")]
+    for items in ([*gone, {"name": "three"}], [{**gone[0], "name": "three"}]):
+        predicted = bench.ensure(*items, check=True)
+        assert bench.ensure(*items).diff == predicted.diff
+        assert not bench.ensure(*items).changed
+        assert len(list(common.glob("*"))) == (len(items) == 3)
+    assert not common.exists()
+
+
 def test_a_link_in_the_jail_is_not_followed(bench: Bench, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -202,7 +215,7 @@ def test_on_a_full_disk_no_file_of_users_is_cut_short(tmp_path: Path) -> None:
         bench = Bench(small)
         bench.ensure({"name": "builder"})
         before = bench.etc("passwd").read_bytes()
-        with pytest.raises(OperationError, match=r"cannot write .*No space left on device"):
+        with pytest.raises(SpaceError, match=r"cannot write .*No space left on device \(needs 2.*free some space"):
             bench.ensure({"name": "later", "comment": "x" * 200_000})
         assert bench.etc("passwd").read_bytes() == before, "nobody knows a user who is half made"
         assert all(bench.etc(name).read_bytes().endswith(b"\n") for name in ("group", "master.passwd"))

@@ -86,38 +86,33 @@ def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
     """One item of the option `files`; InputError when it cannot be meant."""
     where, state = f"files[{number}]", item["state"]
     rel = relative(f"{where}: path", item["path"])
-    for option, goes_with in (("content", "file"), ("block", "file"), ("target", "link")):
-        if item.get(option) is not None and state != goes_with:
-            raise InputError(f"{where}: {option} goes with state {goes_with}, not with state {state}")
-    if state == "link" and not item.get("target"):
-        raise InputError(f"{where}: a link needs a target: say where it is to point")
-    if "\0" in (item.get("target") or ""):
-        raise InputError(f"{where}: target holds a NUL, and no path can: give another one")
-    if item.get("content") is not None and item.get("block") is not None:
-        raise InputError(f"{where}: content is all of a file and block a part of it: give one of them")
-    mode = item.get("mode")
-    if mode and not MODE.fullmatch(mode):
-        raise InputError(f"{where}: mode {mode} is not an octal number in quotes such as '0755'")
+    content, target, mode = (item.get(option) for option in ("content", "target", "mode"))
+    block = Block(item["name"], item["block"]) if item.get("block") is not None else None
+    faults = [
+        *(
+            (item.get(option) is not None and state != needed, f"{option} goes with state {needed}, not with {state}")
+            for option, needed in (("content", "file"), ("block", "file"), ("target", "link"))
+        ),
+        (state == "link" and not target, "a link needs a target: say where it is to point"),
+        ("\0" in (target or ""), "target holds a NUL, and no path can: give another one"),
+        (content is not None and block, "content is all of a file and block a part of it: give one of them"),
+        (mode and not MODE.fullmatch(mode), f"mode {mode} is not an octal number in quotes such as '0755'"),
+        (block and block.fault, block.fault if block else ""),
+    ]
+    for is_wrong, message in faults:
+        if is_wrong:
+            raise InputError(f"{where}: {message}")
     account = find_user(root, item["owner"])
     return FileSpec(
         path=rel,
         state=state,
-        mode=int(mode, 8) if mode else None if item.get("block") is not None else MODES.get(state),
+        mode=int(mode, 8) if mode else None if block else MODES.get(state),
         uid=account.uid,
         gid=find_jail_group(root, item["group"]) if item.get("group") else account.gid,
-        content=None if item.get("content") is None else item["content"].encode("utf-8", "surrogateescape"),
-        block=_block(where, item),
-        target=os.fsencode(item.get("target") or ""),
+        content=None if content is None else content.encode("utf-8", "surrogateescape"),
+        block=block,
+        target=os.fsencode(target or ""),
     )
-
-
-def _block(where: str, item: dict[str, Any]) -> Block | None:
-    if item.get("block") is None:
-        return None
-    block = Block(item["name"], item["block"])
-    if block.fault:
-        raise InputError(f"{where}: {block.fault}")
-    return block
 
 
 def plan_all(jail: Jail, specs: Sequence[FileSpec]) -> list[Change]:
@@ -191,16 +186,14 @@ def _new_content(root: Root, spec: FileSpec) -> tuple[bytes, int]:
 
 def apply_all(root: Root, changes: Sequence[Change], check: bool, values: dict[str, Any]) -> Result:
     """Make the changes; SpaceError, with what is still needed, when the volume is full."""
-    left = list(changes)
-    try:
-        while left and not check:
-            left[0].apply()
-            del left[0]
-    except OperationError as exc:
-        if exc.errno != errno.ENOSPC:
-            raise
-        needed, free = sum(BLOCK + change.content_size for change in left), host.free_bytes(root.path)
-        raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
+    for number, change in enumerate([] if check else changes):
+        try:
+            change.apply()
+        except OperationError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            needed, free = sum(BLOCK + left.content_size for left in changes[number:]), host.free_bytes(root.path)
+            raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
     return describe(changes, values)
 
 
@@ -232,9 +225,7 @@ def _refuse_unsafe_guard(root: Root, spec: FileSpec) -> None:
         )
 
 
-def _kind(status: os.stat_result | None) -> str:
-    if status is None:
-        return "absent"
+def _kind(status: os.stat_result) -> str:
     return KINDS.get(stat.S_IFMT(status.st_mode), "special file")
 
 

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Single files, links and directories in a jail that no entry copies: homes, markers, settings.
+"""Single files, links and directories in a jail that a build does not copy: homes, settings.
 
-ansible.builtin.file and copy would reach them by a path of the Mac, through
-whatever links the jail holds. Here each is reached without following one.
+ansible.builtin.file and copy would reach them by a path of the Mac, and follow
+links in the jail. This file reaches each without following a link.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ MODE = re.compile(r"0[0-7]{3,4}")
 MODES = {"directory": 0o755, "file": 0o644}
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 MAX_SIZE = 1 << 20
-"""Files that are compared or written here are small, in bytes."""
+"""The most bytes of a file that is compared or written here."""
 BLOCK = 4096
 """The bytes that a new name takes on the volume, without the content of the file."""
 
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One file or directory, as it is to be."""
+    """The desired state of one file, link or directory."""
 
     path: bytes
     """Below the jail's root."""
     state: str
     mode: int | None
-    """None: the mode that it has, and the usual one when it is new."""
+    """None: keep the mode; MODES has the one of a new file."""
     uid: int
     gid: int
     content: bytes | None = None
-    """What a file is to hold; None: what it holds, and nothing when it is new."""
+    """The content of a file; None: keep it; a new file is empty."""
     block: Block | None = None
-    """The part of the file that is ours."""
+    """The part of the file that is managed."""
     target: bytes = b""
     """Where a link points."""
 
@@ -67,9 +67,9 @@ class FileSpec:
 
 
 def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Sequence[str] = ()) -> Result:
-    """Make files and directories of a jail what the items say, and the temporary ones of users.
+    """Make files and directories of a jail what the items say, and create the temporary directories of users.
 
-    All of it is looked at before anything is changed.
+    All items are checked before anything is changed.
     """
     with open_predicted(jail, check) as opened:
         owners = [user_tmp.find_owner(opened.root, user) for user in users]
@@ -83,7 +83,7 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
 
 
 def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
-    """One item of the option `files`; InputError when it cannot be meant."""
+    """One item of the option `files`; InputError when it is not valid."""
     where, state = f"files[{number}]", item["state"]
     rel = relative(f"{where}: path", item["path"])
     content, target, mode = (item.get(option) for option in ("content", "target", "mode"))
@@ -121,7 +121,7 @@ def plan_all(jail: Jail, specs: Sequence[FileSpec]) -> list[Change]:
 
 
 def plan(root: Root, spec: FileSpec) -> list[Change]:
-    """What is missing or wrong, from the top down; InputError when something else has the name."""
+    """The changes for a path and its missing parents, from the top down; InputError when one has another type."""
     _refuse_unsafe_guard(root, spec)
     names, parents = spec.path.split(b"/"), []
     for parent in (b"/".join(names[:depth]) for depth in range(1, len(names))):
@@ -146,7 +146,7 @@ def _plan_item(root: Root, spec: FileSpec, status: os.stat_result | None) -> lis
         why = _differences(root, spec, status)
         if not why:
             return []
-    size = len(_new_content(root, spec)[0]) if spec.state == "file" else 0  # refuses what may not be kept
+    size = len(_new_content(root, spec)[0]) if spec.state == "file" else 0  # or InputError
     action = "create" if status is None else "change"
     return [change_of(action, spec.path, spec.state, partial(_make, root, spec), ", ".join(why), size)]
 
@@ -165,14 +165,14 @@ def _differences(root: Root, spec: FileSpec, have: os.stat_result) -> list[str]:
 
 
 def _has_content(root: Root, spec: FileSpec, have: os.stat_result) -> bool:
-    """Whether a file holds what it is to hold; one of another size need not be read."""
+    """Whether a file has the desired content; one of another size is not read."""
     if spec.content is not None:
         return len(spec.content) == have.st_size and spec.content == root.read(spec.path, MAX_SIZE)
     return spec.block is None or _new_content(root, spec)[0] == root.read(spec.path, MAX_SIZE)
 
 
 def _new_content(root: Root, spec: FileSpec) -> tuple[bytes, int]:
-    """What a file is to hold, and its mode; what is kept of one that is there is all of one and the same file."""
+    """The new content and mode of a file; those that are kept are both read from the same open file."""
     if spec.content is None:
         now, status = kept_file.read(root, spec.path, MAX_SIZE)
     else:
@@ -198,7 +198,7 @@ def apply_all(root: Root, changes: Sequence[Change], check: bool, values: dict[s
 
 
 def _make(root: Root, spec: FileSpec) -> None:
-    """A file is replaced, never changed in place: it may have another name elsewhere."""
+    """Create or correct it. A file is replaced, never changed in place: it may have hard links elsewhere."""
     if spec.state == "directory":
         root.make_dir(spec.path, _mode(root, spec), spec.uid, spec.gid)
     elif spec.state == "link":
@@ -208,12 +208,12 @@ def _make(root: Root, spec: FileSpec) -> None:
 
 
 def _mode(root: Root, spec: FileSpec) -> int:
-    """Of a directory."""
+    """The mode of a directory."""
     return spec.mode if spec.mode is not None else kept_file.mode(root.lstat(spec.path), MODES[spec.state])
 
 
 def _refuse_unsafe_guard(root: Root, spec: FileSpec) -> None:
-    """What the collection keeps in a jail is safe as long as only root can rename what leads to it."""
+    """InputError for a change after which others than root could rename a directory above the collection's own."""
     if not guards_state(spec.path):
         return
     status = root.lstat(spec.path)
@@ -235,7 +235,7 @@ def _refuse_other_type(root: Root, path: bytes, status: os.stat_result, kind: st
 
 
 def is_mounted(jail: Jail, spec: FileSpec) -> bool:
-    """Whether a wanted directory is on a mount, and so somebody else's; InputError for anything else that is."""
+    """Whether a directory is on a mount, and so not managed; InputError for a file or link on a mount."""
     names = names_of(jail.root)
     for point in sorted(jail.mounts()):
         on_it = names.is_below(spec.path, point)

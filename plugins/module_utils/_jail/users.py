@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The users of a jail: those of the Mac, and its own.
+"""The users of a jail: users of the Mac, and users of the jail alone.
 
-A user of the Mac is one in the jail, too, and needs but a home and temporary
-directories there. One that the Mac does not know needs entries in the jail's
+A user of the Mac exists in the jail, too, and needs only a home and temporary
+directories there. A user of the jail alone needs entries in the jail's
 passwd, master.passwd and group, too: dscl and sysadminctl, which create
 users, fail in a chroot (docs/macos.md, Users). sudo without a password is a
 file in the jail's sudoers.d for either.
@@ -33,7 +33,7 @@ from .system.rooted import Root
 from .system.volume_names import fold_more
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}")
-# What sudoers(5) takes for more than a name: ALL and names of aliases, and the words that begin other lines.
+# Words with a meaning in sudoers(5): ALL, names of aliases, and the keywords that begin other lines.
 SUDOERS_KEYWORD = re.compile(r"[A-Z][A-Z0-9_]*|Defaults|(?:User|Runas|Host|Cmnd|Cmd)_Alias")
 PASSWD, MASTER, GROUP = (b"private/etc/" + name for name in (b"passwd", b"master.passwd", b"group"))
 MODES = {PASSWD: 0o644, MASTER: 0o600, GROUP: 0o644}
@@ -75,7 +75,7 @@ class UserSpec:
         return {"name": name, "uid": uid, "gid": gid, "home": home, "shell": shell, "own": self.is_jail_only}
 
 
-# -- what is asked for ---------------------------------------------------------
+# -- options -------------------------------------------------------------------
 
 
 class UserParser:
@@ -88,7 +88,7 @@ class UserParser:
         self._taken = {entry.pw_uid: entry.pw_name for entry in self._jail_users.values()}
 
     def parse(self, number: int, item: dict[str, Any]) -> UserSpec:
-        """One item; InputError when it cannot be meant."""
+        """One item; InputError when it is not valid."""
         where, name = f"users[{number}]", item["name"]
         if not NAME.fullmatch(name):
             raise InputError(
@@ -153,7 +153,7 @@ class UserParser:
 
 
 def is_system_directory(home: str) -> bool:
-    """Whether it is one of macOS's own directories, in any spelling, lies in one, or holds one; or can be no home."""
+    """Whether a path, in any spelling, is a directory of macOS, lies in one, or holds one; or is not a valid path."""
     if not home.startswith("/") or ".." in home.split("/") or "\0" in home:
         return True
     path = canonical(fold_more(os.fsencode(home))) + b"/"
@@ -169,11 +169,11 @@ def _refuse_text(where: str, option: str, text: str) -> None:
         relative(f"{where}: {option}", text)
 
 
-# -- what is to be done --------------------------------------------------------
+# -- changes -------------------------------------------------------------------
 
 
 def ensure(jail: str, users: Sequence[dict[str, Any]], check: bool) -> Result:
-    """Make the users of a jail what the items say. All of it is looked at before anything is changed."""
+    """Make the users of a jail what the items say. All items are checked before anything is changed."""
     with open_predicted(jail, check) as opened:
         opened.lock(check)
         parser = UserParser(opened.root)
@@ -192,7 +192,7 @@ class _UserPlan:
         self._jail, self._root, self._specs = jail, jail.root, specs
 
     def apply(self, check: bool) -> Result:
-        """Files that name users come before what is made for them, and after what is removed: they tell whose it is."""
+        """Files that name users are written after what is removed and before what is created: they say whose it is."""
         going, coming = ([spec for spec in self._specs if spec.present == present] for present in (False, True))
         owners = [self._owner(spec) for spec in coming]
         removed = user_tmp.plan_absent(self._jail, [self._owner(spec) for spec in going if spec.remove], owners)
@@ -205,7 +205,7 @@ class _UserPlan:
         return result
 
     def _files(self) -> list[FileSpec]:
-        """passwd, master.passwd and group as they are to be, when a user of the jail's own is among the items."""
+        """passwd, master.passwd and group with the users of the jail alone; those that need no change are left out."""
         texts = {path: self._root.read(path, passwd_lookup.LARGEST) or b"" for path in MODES}
         before = dict(texts)
         for spec in self._specs:
@@ -216,12 +216,12 @@ class _UserPlan:
                 for path, line in zip((PASSWD, MASTER), lines):
                     texts[path] = passwd_files.with_line(texts[path], name, line)
                 texts[GROUP] = passwd_files.with_member(texts[GROUP], name, spec.groups if spec.present else {})
-        order = (GROUP, MASTER, PASSWD)  # the last one makes a user known
+        order = (GROUP, MASTER, PASSWD)  # a user exists once the last one is written
         modes = {path: kept_file.mode(self._root.lstat(path), usual) for path, usual in MODES.items()}
         return [_file(path, texts[path], modes[path]) for path in order if texts[path] != before[path]]
 
     def _home_and_sudo(self, spec: UserSpec) -> list[FileSpec]:
-        """The home, and the rule for sudo."""
+        """The home and the sudo rule of a user."""
         account = spec.account
         rule = f"{account.name} ALL = (ALL) NOPASSWD: ALL\n".encode()
         path = rule_path(account.name)
@@ -262,7 +262,7 @@ class _UserPlan:
 
 
 def rule_path(name: str) -> bytes:
-    """sudo reads no file whose name holds a dot."""
+    """The path of a sudo rule. sudo ignores files whose names hold a dot."""
     return b"private/etc/sudoers.d/darwin_jail_" + os.fsencode(name.replace(".", "+"))
 
 

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directories that confstr(3) answers for DARWIN_USER_TEMP_DIR and its siblings.
+"""The temporary directories of a user: what confstr(3) returns for DARWIN_USER_TEMP_DIR and the like.
 
-Their name encodes who the user is (apple-oss-distributions Libc at tag
-Libc-997.90.3, darwin/_dirhelper.c 49-137; see docs/macos.md). A process that
-is not root cannot make its own in a jail: the daemon that would lives on the
-host and makes them there.
+Their path encodes the user's UUID and number (apple-oss-distributions Libc at
+tag Libc-997.90.3, darwin/_dirhelper.c 49-137; see docs/macos.md). A process
+that is not root cannot create its own in a jail: the daemon that does so runs
+on the Mac, and creates them there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ UUID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}
 
 
 class Owner(NamedTuple):
-    """The owner of the directories."""
+    """The user whom the directories belong to."""
 
     uid: int
     gid: int
@@ -54,7 +54,7 @@ class Owner(NamedTuple):
 
     @property
     def rel(self) -> bytes:
-        """The same below the jail's root."""
+        """The same directory, below the jail's root."""
         return b"private" + self.path.encode()
 
 
@@ -76,16 +76,16 @@ def encode(uuid: str, uid: int) -> str:
 
 
 def uuid_of(account: Account) -> str | None:
-    """The UUID that macOS takes for this user; None when only Directory Services could tell and it does not."""
+    """The UUID that macOS uses for this user; None when only Directory Services could have it, and they do not."""
     if account.uid == 0:
-        return compatibility_uuid(0)  # whatever the directory says: for root nobody is asked
+        return compatibility_uuid(0)  # macOS does not ask Directory Services for root
     if account.uuid:
         return account.uuid
     return compatibility_uuid(account.uid) if account.uid < FIRST_PERSON or account.uid == NOBODY else None
 
 
 def find_owner(root: Root, user: str, uid: int | None = None, gid: int | None = None, uuid: str | None = None) -> Owner:
-    """The user's numbers and UUID: the arguments, and the rest from the Mac or the jail."""
+    """The user's numbers and UUID: those that are given, and the others from the Mac or the jail."""
     for name, number in (("uid", uid), ("gid", gid)):
         if (number is not None and not -2 <= number <= NOBODY) or number == -1:
             raise InputError(f"{name} {number} is not possible: give a number from 0 to {NOBODY}, or -2 for nobody")
@@ -116,7 +116,7 @@ def directories_of(owner: Owner) -> list[Directory]:
 
 
 def plan_present(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
-    """The changes that the directories of users need, each once; InputError when one is not possible."""
+    """The changes that create or correct the directories of users, each once; InputError when one is not possible."""
     if owners:
         _require_var_link(jail.root)
     directories = dict.fromkeys(directory for owner in owners for directory in directories_of(owner))
@@ -127,7 +127,7 @@ def plan_present(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
 
 
 def _plan_directory(root: Root, directory: Directory) -> list[Change]:
-    """Nothing when it is as it should be; InputError when something else has its name."""
+    """No change when the directory is right; InputError when it is not a directory."""
     status = root.lstat(directory.rel)
     if status is None:
         return [make_directory(root, *directory)]
@@ -141,7 +141,7 @@ def _plan_directory(root: Root, directory: Directory) -> list[Change]:
 
 
 def plan_absent(jail: Jail, owners: Sequence[Owner], staying: Sequence[Owner] = ()) -> list[Change]:
-    """The removal of the directories of users, and of parents that are empty then and that nobody who stays needs."""
+    """The changes that remove the directories of users, and parents that are then empty and that no user needs."""
     if owners:
         _require_var_link(jail.root)
     gone, needed = {owner.rel for owner in owners}, {os.path.dirname(owner.rel) for owner in staying}
@@ -166,7 +166,7 @@ def _remove_empty(root: Root, rel: bytes) -> None:
 
 
 def _is_directory(root: Root, rel: bytes) -> bool:
-    """Whether there is one; InputError when something else has its name."""
+    """Whether the path exists; InputError when it is not a directory."""
     status = root.lstat(rel)
     if status is not None:
         _refuse_other_type(root, rel, status.st_mode)
@@ -180,7 +180,7 @@ def _refuse_other_type(root: Root, rel: bytes, mode: int) -> None:
 
 
 def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
-    """What lies on a mount is not the jail's to change; with `below`, nor is what has one in it."""
+    """InputError for a path on a mount, which is not part of the jail; with `below`, for one above a mount, too."""
     names = names_of(jail.root)
     for point in sorted(jail.mounts()):
         if names.is_below(rel, point) or (below and names.is_below(point, rel)):
@@ -188,7 +188,7 @@ def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
 
 
 def _require_var_link(root: Root) -> None:
-    """In a jail, /var/folders must lead to /private/var/folders."""
+    """InputError unless /var/folders leads to /private/var/folders in the jail."""
     if b"var" in root.check_mode_moves.values():
         return
     status = root.lstat(b"var")

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories of the Mac in a jail: the list of them is the truth.
+"""Directories of the Mac that are mounted in a jail: the mounts become those of a list.
 
 Each is kept mounted by a launchd job of its own (programs/bind_mount.py), with the
-collection's copy of bindfs. What is here compares the list with the jobs and
-the mount table, and adds, changes and removes jobs.
+collection's copy of bindfs. This file compares the list with the jobs and the
+mount table, and adds, changes and removes jobs.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ PROGRAM, COPY = "bind_mount.py", "bindfs"
 PURPOSE = "mount."
 
 SELF_REPAIR_SECONDS = 1.5 * bind_mount.WAIT
-"""Seconds after which a job has seen that its mount is gone, and mounted again."""
+"""Seconds within which a job mounts again what was unmounted."""
 
 
 class MountSpec(NamedTuple):
-    """One item of the list."""
+    """One item of the option `mounts`."""
 
     where: str
-    """Which one, for messages."""
+    """The name of the item in messages."""
     source: bytes
-    """On the Mac."""
+    """The directory, on the Mac."""
     mount_point: bytes
     """Below the jail's root."""
     options: tuple[str, ...]
     """For bindfs."""
 
 
-# -- what is asked for ---------------------------------------------------------
+# -- options -------------------------------------------------------------------
 
 
 def parse_mount(number: int, item: dict[str, Any], jail: bytes) -> MountSpec:
-    """One item of the option `mounts`; InputError when it cannot be meant."""
+    """One item of the option `mounts`; InputError when it is not valid."""
     where = f"mounts[{number}]"
     source = host.real_path(item["src"])
     if not os.path.isdir(source):
@@ -83,7 +83,7 @@ def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def refuse_overlaps(specs: Sequence[MountSpec], names: Names) -> None:
-    """InputError when one mount would hide another, or lie in the Mac's directory that another one shows."""
+    """InputError when one mount would hide another one, or be made in the Mac's directory that another one shows."""
     for spec in specs:
         for other in specs:
             if spec is not other and names.is_below(spec.mount_point, other.mount_point):
@@ -94,7 +94,7 @@ def refuse_overlaps(specs: Sequence[MountSpec], names: Names) -> None:
 
 
 def refuse_unusable_mount_point(root: Root, spec: MountSpec) -> None:
-    """InputError when something cannot be mounted there: a link on the way, a file, or what holds something."""
+    """InputError when the mount point is a file, is not empty, or has a symbolic link in its path."""
     walked = b""
     for part in spec.mount_point.split(b"/"):
         walked += part
@@ -113,7 +113,7 @@ def refuse_unusable_mount_point(root: Root, spec: MountSpec) -> None:
             )
 
 
-# -- what there is -------------------------------------------------------------
+# -- current state -------------------------------------------------------------
 
 
 def _is_mounted(root: Root, mount_point: bytes) -> bool:
@@ -122,29 +122,29 @@ def _is_mounted(root: Root, mount_point: bytes) -> bool:
 
 
 def responds(root: Root, mount_point: bytes) -> bool:
-    """Whether something is mounted there and answers."""
+    """Whether something is mounted there, and its process answers."""
     if not _is_mounted(root, mount_point):
         return False
     try:
         return root.lstat(mount_point) is not None
-    except (OSError, OperationError):  # its process is gone
+    except (OSError, OperationError):  # the process of the mount has ended
         return False
 
 
 def _mount_point_of(label: str) -> bytes:
-    """The mount point of a job that is written; nothing when that cannot be read."""
+    """The mount point in the property list of a job; empty when it cannot be read."""
     words = launchd.arguments(label)
     index = next((number for number, word in enumerate(words) if word.endswith("/" + PROGRAM)), len(words))
     return os.fsencode(words[index + 2]) if index + 2 < len(words) else b""
 
 
-# -- what is to be done --------------------------------------------------------
+# -- changes -------------------------------------------------------------------
 
 
 def ensure(
     jail: str, mounts: Sequence[dict[str, Any]], bindfs: str | None, python: str, timeout: float, check: bool
 ) -> Result:
-    """Make the mounts of a jail those of the list; all of it is looked at before anything is changed."""
+    """Make the mounts of a jail those of the list. The whole list is checked before anything is changed."""
     if os.geteuid() != 0:
         raise InputError(f"cannot mount anything in {jail}: only root can: set become: true")
     path = jail_path(jail)
@@ -178,7 +178,7 @@ def _ensure(root: Root, jobs: Sequence[tuple[MountSpec, Job]], check: bool, time
 
 
 def _label(path: bytes, mount_point: bytes) -> str:
-    """One label for one place, however the list spells it."""
+    """The same label for all spellings of a mount point."""
     return launchd.label(path, PURPOSE + launchd.slug("/" + os.fsdecode(names_at(path).key(mount_point))))
 
 
@@ -225,7 +225,7 @@ def _plan_mount(root: Root, spec: MountSpec, service: Service) -> list[Change]:
 
 
 def _unmount(root: Root, mount_point: bytes) -> list[Change]:
-    """Before a job ends: what is in use cannot be unmounted so, and everything stays as it is."""
+    """Unmount before the job ends: when the mount is in use, this fails, and nothing has changed."""
     return (
         [Change(f"- mount /{show(mount_point)}", lambda: unmount(root, mount_point))]
         if mount_point and responds(root, mount_point)

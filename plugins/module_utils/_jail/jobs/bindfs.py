@@ -4,9 +4,8 @@
 """bindfs(1), the program that shows a directory in a second place, and the FUSE that it needs.
 
 macOS has neither. bindfs comes from Homebrew as a rule, whose files belong to
-a person. A copy of a person's program is still that person's program, so one
-that others than root can replace is refused; each job runs a copy of its own
-(bind_mounts.py), so that an update does not end what runs.
+a person. A program that users other than root can replace is refused. Each job
+runs its own copy (bind_mounts.py), so that an update does not end a mount.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ NO_BINDFS = (
 
 
 class Bindfs(NamedTuple):
-    """The one that is installed."""
+    """The installed program."""
 
     path: str
     contents: bytes
@@ -47,7 +46,7 @@ class Bindfs(NamedTuple):
 
 
 def find_bindfs(path: str | None = None) -> Bindfs:
-    """The program, where it is said to be or usually is; InputError when it or FUSE is missing."""
+    """The program at `path` or in its usual places; InputError when it or FUSE is missing."""
     with Root("/") as root:
         if not installed_fuses(root):
             raise InputError(NO_FUSE)
@@ -61,7 +60,7 @@ def find_bindfs(path: str | None = None) -> Bindfs:
 
 
 def _replaceable_libraries(contents: bytes) -> list[str]:
-    """A warning for each library that others could replace by one that root would run."""
+    """A warning for each library that users other than root can replace."""
     warnings = []
     for library in sorted(libraries(contents)):
         loose = host.writable_ancestors(library) if library.startswith(b"/") and os.path.exists(library) else []
@@ -74,7 +73,7 @@ def _replaceable_libraries(contents: bytes) -> list[str]:
 
 
 def libraries(contents: bytes) -> set[bytes]:
-    """The libraries that a program names; none when it is no Mach-O file."""
+    """The libraries that a program names; none for a file that is not Mach-O."""
     file = ByteRange(lambda start, size: contents[start : start + size], 0, len(contents))
     try:
         return {needed.name for part in macho.slice_ranges(file) for needed in macho.read_slice(part).dependencies}

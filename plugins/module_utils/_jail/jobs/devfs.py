@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Terminals in a jail: devfs, mounted on its /dev once, and kept there by a launchd job (programs/devfs_mount.py).
 
-A terminal is opened through /dev/ptmx, which makes one only where devfs is
-mounted: a copy of the node does not. And programs such as screen look for the
-terminal that they are started on by its name in /dev.
+A terminal is opened through /dev/ptmx, which works only where devfs is mounted:
+a copy of the node does not. Programs such as screen find their terminal by its
+name in /dev.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOUNT_POINT = devfs_mount.MOUNT_POINT.encode()
 SOURCE = b"devfs"
 
 SELF_REPAIR_SECONDS = 2 * devfs_mount.TICK
-"""Seconds after which the job has mounted again what was unmounted."""
+"""Seconds within which the job mounts again what was unmounted."""
 
 
 def service_of(root: Root, python: str) -> Service:
@@ -47,7 +47,7 @@ def service_of(root: Root, python: str) -> Service:
 
 
 def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> Result:
-    """Make devfs be mounted in a jail, or not."""
+    """Mount devfs in a jail and keep it mounted, or unmount it."""
     if os.geteuid() != 0:
         raise InputError(f"cannot mount devfs in {jail}: only root can: set become: true")
     path = jail_path(jail)
@@ -65,7 +65,7 @@ def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> R
 
 
 def mount_count(root: Root) -> int:
-    """How many times devfs is mounted there; InputError when something else is."""
+    """How many times devfs is mounted on the jail's /dev; InputError when something else is mounted there."""
     there = [mount for mount in mounts_below(root.path) if mount.point == root.host_path(MOUNT_POINT)]
     for mount in there:
         if mount.source != SOURCE:
@@ -90,7 +90,7 @@ def _make_mount_point(root: Root) -> list[Change]:
 
 
 def _remove(jail: str, path: bytes, check: bool) -> Result:
-    """Unmount, and end the job; what is in use stays, and the job with it."""
+    """Unmount devfs and remove the job; when devfs is in use, both stay."""
     name = launchd.label(path, PURPOSE)
     with open_jail_or_remains(jail) as opened:
         opened.lock(check)

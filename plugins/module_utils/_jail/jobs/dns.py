@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names in a jail: the way from its /var/run/mDNSResponder to the Mac's.
+"""DNS in a jail: its /var/run/mDNSResponder leads to that of the Mac.
 
-A launchd job for each jail keeps that way open (programs/dns_relay.py): as a hard
-link to the Mac's socket or as a socket that is relayed to it. What is here
-installs and removes the job, and looks at what it made.
+A launchd job for each jail keeps the socket (programs/dns_relay.py): a hard link
+to the Mac's socket, or a socket that is relayed to it. This file installs and
+removes the job, and tests the socket.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ PROGRAM = "dns_relay.py"
 SCUTIL = "/usr/sbin/scutil"
 
 SELF_REPAIR_SECONDS = 3 * dns_relay.TICK
-"""Seconds after which the job has seen what became of its socket."""
+"""Seconds within which the job repairs its socket."""
 LOOKUP_TIME = 60.0
-"""Seconds for looking up all names; mDNSResponder gives up on one after 30."""
+"""Seconds for looking up all names; mDNSResponder takes at most 30 for one."""
 
 
 class SocketState(NamedTuple):
@@ -74,7 +74,7 @@ def probe(root: Root) -> SocketState:
 
 
 def service_of(root: Root, mode: str, python: str) -> Service:
-    """The relay of a jail; it works when the socket has the mode and leads to mDNSResponder."""
+    """The service of a jail; it works when the socket has the mode and leads to mDNSResponder."""
     name = launchd.label(root.path, PURPOSE)
     words = (python, "-I", "-S", launchd.installed_path(name, PROGRAM), "--mode", mode, os.fsdecode(root.path))
     job = Job(name, words, {PROGRAM: program(daemon, socket_peer, dns_relay, call="main()").encode()})
@@ -91,7 +91,7 @@ def service_of(root: Root, mode: str, python: str) -> Service:
 def ensure(
     jail: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
 ) -> Result:
-    """Make names resolve in a jail, or with mode none take that back."""
+    """Make names resolve in a jail; with the mode none, remove what does that."""
     if os.geteuid() != 0:
         raise InputError(f"cannot set up DNS in {jail}: only root can load launchd jobs: set become: true")
     if mode == "none":
@@ -109,7 +109,7 @@ def ensure(
 
 
 def _remove(jail: str, check: bool) -> Result:
-    """Remove the job and its socket; a socket of another program stays."""
+    """Remove the job and its socket. Without a job, the socket is of another program and stays."""
     path = jail_path(jail)
     name = launchd.label(path, PURPOSE)
     changes = launchd.plan_absent(name)
@@ -142,7 +142,7 @@ def _look_up(root: Root, names: Sequence[str]) -> dict[str, Any]:
 
 
 def local_host_name() -> str:
-    """The Mac's name in its own network, which only mDNSResponder knows."""
+    """The Mac's name in its local network, which only mDNSResponder resolves."""
     ended = run([SCUTIL, "--get", "LocalHostName"])
     name = ended.stdout.decode("utf-8", "replace").strip()
     if ended.rc or not name:
@@ -151,7 +151,7 @@ def local_host_name() -> str:
 
 
 def look_up(root: Root, names: list[str]) -> dict[str, Any]:
-    """The addresses of names, and the errors of those that have none, for programs in a jail that can be entered."""
+    """The addresses of names, and the errors of the others, as a program in the jail gets them."""
     whoever = map(str, (root.fd, *nobody.ids()))
     command = [sys.executable, "-I", "-S", "-c", program(chroot_exec, resolve_names, call="main()"), *whoever, *names]
     ended = run(command, timeout=LOOKUP_TIME, inherited=[root.fd])

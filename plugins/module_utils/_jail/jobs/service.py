@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A service of launchd: its job is installed and runs, and what it provides is there.
+"""A service that launchd runs for a jail: its job is installed and loaded, and a test shows that it works.
 
-A job repairs much by itself, and needs some time for that. A service that does not work after that time is restarted.
+A running job repairs most faults by itself within a known time. A service that still fails after that is restarted.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ POLL_SECONDS = 0.1
 
 
 class Service(NamedTuple):
-    """A job, and how to tell whether it does its work."""
+    """A job, and a test of what it does."""
 
     job: launchd.Job
     problem: Callable[[], str]
     """Why the service does not work; empty when it works."""
     repair_seconds: float
-    """How long the running job takes at most to repair what it provides."""
+    """How long a running job needs at most to repair a fault."""
     verb: str
     """With `path`, what the service does, for the message `cannot VERB PATH`."""
     path: bytes

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Mac has that is not part of macOS, and that jails can have from it. No program is run."""
+"""Software on the Mac that is not part of macOS, and that jails can use. No program is run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def software(root: Root, architecture: str, major: int) -> dict[str, Any]:
 
 
 def installed_fuses(root: Root) -> list[str]:
-    """The installed ones of FUSES."""
+    """The names in FUSES that are installed."""
     return [name for name, path in FUSES.items() if _exists(root, path)]
 
 

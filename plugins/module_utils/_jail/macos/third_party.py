@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs of the Mac's that are not macOS's own: who may run which.
+"""Programs on the Mac that are not part of macOS, and whether root may run them.
 
-What runs as root must be a program that only root can replace. Homebrew's belong to a person, who would be root
-otherwise. One that needs nothing of root's runs as the user nobody instead (system/nobody.py), whomever it belongs to.
+A program that runs as root must be one that only root can replace. Programs of Homebrew belong to a person, who
+would become root otherwise. A program that needs no rights of root runs as the user nobody (system/nobody.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def require_root_owned(program: str, remedy: str = NAME_ANOTHER) -> None:
 
 
 def how_to_copy(program: str) -> str:
-    """What to do about one that others can replace."""
+    """The advice for a program that others can replace."""
     name = os.path.basename(program)
     return (
         "to trust it as it is, make a copy that only root can replace, and do so again after each update: "
@@ -43,5 +43,5 @@ def how_to_copy(program: str) -> str:
 
 
 def find(name: str, places: Sequence[str]) -> str | None:
-    """Where a program is, in the first of these directories that has it."""
+    """The path of a program, in the first of these directories that has it."""
     return next((f"{place}/{name}" for place in places if host.is_program(f"{place}/{name}")), None)

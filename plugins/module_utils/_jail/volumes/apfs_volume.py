@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An APFS volume for jails, in the container that the Mac starts from, with a limit of its own.
+"""An APFS volume for jails, in the container that the Mac starts from, with a quota of its own.
 
-What is there is asked of diskutil's property lists, before and after; what it
-says while it works is not read. A volume that is made here is noted on the Mac
-before, so that a killed run does not disown it, and only such a one is ever
-deleted, when nothing is left in it. Facts about diskutil: docs/macos.md.
+The state is read from diskutil's property lists, before and after a change; its
+other output is not parsed. A note on the Mac is written before a volume is
+created, so that a killed run does not lose track of it. Only a volume with a
+note is ever deleted, when it is empty. Facts about diskutil: docs/macos.md.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ DISKUTIL = "/usr/sbin/diskutil"
 MOUNTED_BELOW = "/Volumes"
 TOP = b"/"
 NOTES = b"private/var/db/darwin.jail/volumes"
-"""Where volumes are noted that were made here, outside of them: who works in a jail could forge a mark inside."""
+"""The notes about volumes that this collection created. A note inside the volume could be forged from a jail."""
 MADE_BY_MACOS = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".TemporaryItems", b".DS_Store"))
-"""What macOS puts at the top of volumes by itself."""
+"""Directories and files that macOS itself creates at the top of volumes."""
 BLOCK = 4096
-"""Quotas are kept in whole blocks of APFS."""
+"""Bytes; APFS rounds quotas up to whole blocks."""
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 _QUOTA = re.compile(r"(\d{1,6})([kmgt])", re.IGNORECASE)
@@ -41,11 +41,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class Volume(NamedTuple):
-    """What diskutil says of a volume."""
+    """The state of a volume, as diskutil reports it."""
 
     device: str
     quota: int
-    """Bytes; 0: none."""
+    """Bytes; 0: no quota."""
     mount_point: str
     """Empty when it is not mounted."""
     owners: bool
@@ -53,7 +53,7 @@ class Volume(NamedTuple):
 
 
 def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bool) -> Result:
-    """Have a volume of this name, or none. `jail` is a directory in it that will be gone by the time it is deleted."""
+    """Create, mount or delete a volume. In check mode, `jail` is a directory in it that counts as deleted."""
     if os.geteuid() != 0:
         raise InputError(f"cannot manage the volume {name}: only root can: set become: true")
     if not _NAME.fullmatch(name):
@@ -88,7 +88,7 @@ def _parse_quota(quota: str | None) -> int:
 
 
 def _mount_point(name: str) -> str:
-    """Where macOS mounts it, unless something else is in the way."""
+    """Where macOS mounts it, unless that path is taken."""
     return os.path.join(MOUNTED_BELOW, name)
 
 
@@ -138,7 +138,7 @@ def _query(*words: str) -> dict[str, Any]:
 
 
 def _change(*words: str) -> None:
-    """Have something done."""
+    """Run diskutil for its effect."""
     _run_diskutil(*words)
 
 
@@ -154,7 +154,7 @@ def _run_diskutil(*words: str) -> bytes:
 
 
 def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Change]:
-    """The steps that are left; InputError for what macOS cannot change."""
+    """The changes that are left; InputError for what macOS cannot change."""
     volume = _find(name)
     if volume is None:
         limit = f"a quota of {size(wanted)}" if wanted else "no quota"
@@ -174,7 +174,7 @@ def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Change]:
 
 
 def _require_mount_point(name: str, volume: Volume) -> None:
-    """A jail at the expected path would fill the Mac instead."""
+    """InputError when it is mounted elsewhere: a jail at the expected path would fill the volume of the Mac."""
     point = _mount_point(name)
     if volume.mount_point not in ("", point):
         raise InputError(
@@ -202,7 +202,7 @@ def _note(name: str) -> bytes:
 
 
 def _remove(name: str, jail: str | None, check: bool) -> Result:
-    """Delete the volume if it was made here and holds nothing any more."""
+    """Delete the volume if this collection created it and it is empty."""
     values, volume = _values(name), _find(name)
     with Root(TOP) as root:
         ours = root.lstat(_note(name)) is not None
@@ -220,7 +220,7 @@ def _remove(name: str, jail: str | None, check: bool) -> Result:
 
 
 def _reason_to_keep(volume: Volume, ours: bool, jail: str | None) -> str:
-    """Empty when it may go; `jail` counts as gone."""
+    """Empty when the volume may be deleted; `jail` counts as deleted."""
     if not ours:
         return "this collection did not make it"
     if not volume.mount_point:

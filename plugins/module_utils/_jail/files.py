@@ -117,7 +117,7 @@ def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
 
 def plan_all(jail: Jail, specs: Sequence[FileSpec]) -> list[Change]:
     """The changes for all specs, each once; those on mounts are left out."""
-    return unique([change for spec in specs if not is_mounted(jail, spec) for change in plan(jail.root, spec)])
+    return unique([change for spec in specs if not is_on_mount(jail, spec) for change in plan(jail.root, spec)])
 
 
 def plan(root: Root, spec: FileSpec) -> list[Change]:
@@ -234,7 +234,7 @@ def _refuse_other_type(root: Root, path: bytes, status: os.stat_result, kind: st
         raise InputError(f"{show(root.host_path(path))} is a {_kind(status)} where a {kind} should be: remove it first")
 
 
-def is_mounted(jail: Jail, spec: FileSpec) -> bool:
+def is_on_mount(jail: Jail, spec: FileSpec) -> bool:
     """Whether a directory is on a mount, and so not managed; InputError for a file or link on a mount."""
     names = names_of(jail.root)
     for point in sorted(jail.mounts()):

@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Leftovers on the Mac of jails that are gone: launchd jobs, mounts, notes.
 
-All of it is named after the jail's path, so that it can be found when the jail
-is removed, and also when the jail was removed or moved by other means. Such a
-path is known from the register and from the jobs.
+All of it is named after the jail's path, so that it is found when the jail is
+removed, also by other means, or moved. The register and the jobs have the paths.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from .system.rooted import Root
 
 FOREIGN_MOUNT = "what it is mounted in is not known to have been a jail: unmount it if nobody needs it"
 MADE_FOR_ANOTHER = re.compile(rb"(next|ephemeral)[.](.+)", re.DOTALL)
-"""Jails that playbooks make beside another one."""
+"""The names of jails that playbooks create next to another jail."""
 
 
 class Leftover(NamedTuple):
-    """Something whose jail is gone."""
+    """A job, mount, directory or note whose jail is gone."""
 
     kind: str
     name: bytes
@@ -68,19 +67,19 @@ def find(remove_jails: bool, hosts: Collection[str]) -> list[Leftover]:
     found = [_job_leftover(label, path) for label, path in jobs.items() if not path or path in gone]
     left = [path for path in places if path not in gone]
     beside = [one for path in left for one in _made_for_another(path, entries.get(path, []), places, remove_jails)]
-    needed = {one.jail for one in beside if not one.removal}  # a later run knows by their entries what was beside them
+    needed = {one.jail for one in beside if not one.removal}  # a later run needs their entries
     for path in gone:
         found += _of_missing_jail(path, entries.get(path, []), remove_jails, path in needed)
     return [*found, *_unneeded_notes(left), *beside, *_of_unknown_hosts(hosts)]
 
 
 def _is_missing(path: bytes) -> bool:
-    """What lies on a volume that is not mounted may be there."""
+    """A jail on a volume that is not mounted is not taken for missing."""
     return not os.path.lexists(path + b"/" + jails.MARKER) and not mounted_volume.unmounted(path)
 
 
 def _jail_of_job(label: str, known_paths: list[bytes]) -> bytes:
-    """The path after which a job is named; empty when that cannot be told."""
+    """The path of the jail of a job; empty when it is not known."""
     words = [os.fsencode(word) for word in launchd.arguments(label)]
     return next((path for path in [*words, *known_paths] if label.startswith(launchd.label(path, ""))), b"")
 
@@ -91,7 +90,7 @@ def _job_leftover(label: str, path: bytes) -> Leftover:
 
 
 def _of_missing_jail(path: bytes, entries: list[register.Entry], remove_jails: bool, needed: bool) -> list[Leftover]:
-    """What else there is for a jail that is gone: jobs have ended by then."""
+    """Mounts, the directory and the entry of a jail that is gone; its jobs are removed before."""
     was_jail = bool(entries) and os.path.isdir(path) and register.was_jail(path, os.lstat(path).st_ino)
     found = [
         Leftover("mount", mount.point, path, _plan_unmount(path, mount.point) if was_jail else [], FOREIGN_MOUNT)
@@ -113,7 +112,7 @@ def _plan_unmount(path: bytes, point: bytes) -> list[Change]:
 
 
 def _unmount(path: bytes) -> None:
-    """All at once: some mounts take others along."""
+    """Unmount all at once: unmounting one can unmount others."""
     with Root(path) as root:
         unmount_below(root)
 
@@ -128,7 +127,7 @@ def _remove(path: bytes) -> None:
 
 
 def _unneeded_notes(left: list[bytes]) -> list[Leftover]:
-    """Notes of images whose jail is not among these; without one all layers are made again, and are the same."""
+    """Notes about images of jails that are not in `left`. Without a note, the same layers are written again."""
     if not os.path.isdir(host_state.NOTES):
         return []
     needed = {note_of(path) for path in left}
@@ -141,7 +140,7 @@ def _unneeded_notes(left: list[bytes]) -> list[Leftover]:
 def _made_for_another(
     path: bytes, entries: list[register.Entry], known: Collection[bytes], remove_jails: bool
 ) -> list[Leftover]:
-    """A jail that a playbook made for another one, which is gone."""
+    """A jail that a playbook created for another one, which is gone."""
     folder, name = os.path.split(path)
     match = MADE_FOR_ANOTHER.fullmatch(name)
     if not match:
@@ -155,7 +154,7 @@ def _made_for_another(
         original, what = os.fsencode(made_of[0]) if made_of else b"", "the clone of a run that was killed, made of"
     if not original or not _is_missing(original):
         return []
-    if not is_made:  # the name alone says nothing: next.js is a name that people give
+    if not is_made:  # the name alone proves nothing: people use names such as next.js
         advice = (
             f"nothing is known of a jail {show(original)} that it was made for: if it was, remove it with destroy_jail"
         )
@@ -164,7 +163,7 @@ def _made_for_another(
 
 
 def _of_unknown_hosts(hosts: Collection[str]) -> list[Leftover]:
-    """What has the name of a host that the inventory does not have; another inventory may."""
+    """Directories named after hosts that are not in the inventory; another inventory may have them."""
     found = []
     for place in host_state.OF_HOSTS if hosts else ():
         if os.path.isdir(place):

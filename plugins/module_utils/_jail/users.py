@@ -46,13 +46,21 @@ FROM_DIRECTORY_SERVICES = ("uid", "group", "groups", "home", "shell", "comment")
 SHELL, HOME_MODE = "/bin/zsh", 0o750
 
 # No home is one of these, lies in one, or holds one: making it would give them away, removing it would delete them.
-SYSTEM = (
+SYSTEM_DIRECTORIES = (
     b"Applications", b"Library", b"System", b"bin", b"cores", b"dev", b"private/etc", b"private/var/db",
     b"private/var/empty", b"private/var/folders", b"private/var/log", b"private/var/root", b"private/var/run", b"sbin",
     b"usr/bin", b"usr/lib", b"usr/libexec", b"usr/sbin", b"usr/share", STATE,
 )  # fmt: skip
 # No home is one of these or holds one.
-SHARED = (b"Users/Shared", b"Volumes", b"home", b"opt/homebrew", b"private/tmp", b"private/var/tmp", b"usr/local")
+SHARED_DIRECTORIES = (
+    b"Users/Shared",
+    b"Volumes",
+    b"home",
+    b"opt/homebrew",
+    b"private/tmp",
+    b"private/var/tmp",
+    b"usr/local",
+)
 
 
 @dataclass
@@ -157,8 +165,8 @@ def is_system_directory(home: str) -> bool:
     if not home.startswith("/") or ".." in home.split("/") or "\0" in home:
         return True
     path = canonical(fold_more(os.fsencode(home))) + b"/"
-    below = any(path.startswith(fold_more(place) + b"/") for place in SYSTEM)
-    above = any((fold_more(place) + b"/").startswith(path) for place in (*SYSTEM, *SHARED))
+    below = any(path.startswith(fold_more(place) + b"/") for place in SYSTEM_DIRECTORIES)
+    above = any((fold_more(place) + b"/").startswith(path) for place in (*SYSTEM_DIRECTORIES, *SHARED_DIRECTORIES))
     return path == b"/" or below or above
 
 

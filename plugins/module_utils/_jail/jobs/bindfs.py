@@ -21,7 +21,7 @@ from ..macos.installed import installed_fuses
 from ..system import host
 from ..system.rooted import Root
 
-PLACES = tuple(f"{place}/bindfs" for place in (third_party.ADMIN_DIRECTORY, *third_party.HOMEBREW_DIRECTORIES))
+USUAL_PATHS = tuple(f"{place}/bindfs" for place in (third_party.ADMIN_DIRECTORY, *third_party.HOMEBREW_DIRECTORIES))
 MAX_SIZE = 1 << 24
 
 # Virtual machines: macFUSE's author in macfuse/macfuse#1012.
@@ -50,7 +50,7 @@ def find_bindfs(path: str | None = None) -> Bindfs:
     with Root("/") as root:
         if not installed_fuses(root):
             raise InputError(NO_FUSE)
-    places = (path,) if path else PLACES
+    places = (path,) if path else USUAL_PATHS
     found = next((place for place in places if os.path.isfile(place)), None)
     if found is None:
         raise InputError(NO_BINDFS.format(places=" or ".join(places)))

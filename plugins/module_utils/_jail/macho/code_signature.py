@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The code signature of a Mach-O slice: who signed it, and whether the kernel would take it.
+"""The code signature of a Mach-O slice: its signer, and whether the kernel would accept it.
 
-Checked is what the kernel checks when it maps a file, with one difference: of
-the pages, only those that hold the header and the load commands are hashed.
-That finds what goes wrong most, a file that was edited and not signed again
-(install_name_tool, strip, a truncated copy); it reads a few pages of a file,
-not all. Certificates are looked at for names, not verified.
+The checks are those of the kernel when it maps a file, except that only the
+pages with the header and the load commands are hashed. This reads a few pages,
+and finds the most frequent fault: a file that was edited and not signed again
+(install_name_tool, strip, a truncated copy). Certificates are searched for
+names, not verified.
 
 Sources: apple-oss-distributions/xnu osfmk/kern/cs_blobs.h (layout),
 bsd/kern/ubc_subr.c cs_validate_csblob, cs_validate_codedirectory, hash_rank
@@ -59,7 +59,7 @@ AUTHORITIES = (
 
 
 class Signature(NamedTuple):
-    """What a signature says."""
+    """The contents of a signature."""
 
     flags: int
     identifier: str
@@ -67,7 +67,7 @@ class Signature(NamedTuple):
     authority: str
     """apple, developer id, another; nobody for an ad hoc signature."""
     fault: str = ""
-    """Why the kernel would not take it; empty when nothing was found."""
+    """Why the kernel would refuse it; empty when nothing was found."""
 
     @property
     def hardened(self) -> bool:
@@ -95,7 +95,7 @@ class _CodeDirectory(NamedTuple):
 
 
 def read_signature(slice_range: ByteRange, code: Slice) -> Signature | None:
-    """The signature of a slice; None when it has none. What is wrong with it is said in `fault`."""
+    """The signature of a slice; None when it has none. `fault` tells what is wrong with it."""
     if code.signature is None:
         return None
     found = None
@@ -113,7 +113,7 @@ def read_signature(slice_range: ByteRange, code: Slice) -> Signature | None:
 
 
 def _slot_offsets(blob: ByteRange) -> dict[int, int]:
-    """Slot -> offset of everything in a signature."""
+    """The offset of each part of a signature, by its slot."""
     magic, length, count = struct.unpack(">III", blob.read(0, 12, "code signature"))
     if magic != EMBEDDED:
         raise FormatError("its code signature does not start with 0xfade0cc0")
@@ -125,7 +125,7 @@ def _slot_offsets(blob: ByteRange) -> dict[int, int]:
 
 
 def _best_directory(blob: ByteRange, places: dict[int, int]) -> _CodeDirectory:
-    """The one whose hashes the kernel uses: that with the best algorithm."""
+    """The code directory whose hashes the kernel uses: the one with the best algorithm."""
     slots = [slot for slot in places if slot == SLOT_DIRECTORY or slot in SLOT_ALTERNATES]
     found = [_code_directory(blob, places[slot]) for slot in slots]
     if not found:
@@ -163,7 +163,7 @@ def _code_directory(blob: ByteRange, offset: int) -> _CodeDirectory:
 
 
 def _name(blob: ByteRange, directory: int, length: int, offset: int) -> str:
-    """A name in a code directory; empty when it points to none."""
+    """The name at an offset in a code directory; empty for the offset 0."""
     if not offset:
         return ""
     if offset > length:
@@ -188,7 +188,7 @@ def _signature(blob: ByteRange, places: dict[int, int], found: _CodeDirectory) -
 
 
 def _check_header(slice_range: ByteRange, blob: ByteRange, found: _CodeDirectory, header: int) -> None:
-    """Hash the pages that the header takes; FormatError when one is not what was signed."""
+    """Hash the pages of the header; FormatError when one differs from what was signed."""
     if found.scattered:
         return
     size = 1 << found.shift

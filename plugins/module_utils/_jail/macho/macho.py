@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs and libraries of macOS: what a Mach-O file says it needs.
+"""Programs and libraries of macOS: the header and load commands of a Mach-O file.
 
 Only the headers and load commands are read, by offset, never the whole file.
 Offsets and numbers are those of apple-oss-distributions/xnu
-EXTERNAL_HEADERS/mach-o/{loader,fat}.h and osfmk/mach/machine.h; what is refused
-is what apple-oss-distributions/dyld mach_o/{UnsafeHeader,Universal}.cpp refuses.
+EXTERNAL_HEADERS/mach-o/{loader,fat}.h and osfmk/mach/machine.h; what is
+refused is what apple-oss-distributions/dyld mach_o/{UnsafeHeader,Universal}.cpp refuse.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAGICS = frozenset([FAT, FAT_64, *THIN])
 MIN_SIZE = 28
 """No Mach-O file is smaller than the header of a 32-bit one."""
 
-# A slice that is a static library or LLVM bitcode: nothing that runs.
+# The first bytes of a slice that is a static library or LLVM bitcode, which does not run.
 NOT_CODE = (b"!<ar", b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 
 MAX_SLICES = 42
@@ -60,7 +60,7 @@ PROCESSOR_FAMILIES = {"arm64": "arm", "arm64e": "arm", "x86_64": "intel", "x86_6
 """The architectures that macOS runs, and on which processors."""
 BUILD_VERSION = 0x32
 VERSION_MIN = {0x24: MACOS, 0x25: 2, 0x2F: 3, 0x30: 4}
-"""Older load commands, each for a platform of its own: macOS, iOS, tvOS, watchOS."""
+"""Older load commands, one for each platform: macOS, iOS, tvOS, watchOS."""
 
 # A newer form of LC_LOAD_DYLIB (dyld mach_o/UnsafeHeader.h, dylib_use_command) keeps flags where the older one has
 # the compatibility version, and this in place of the time stamp.
@@ -72,7 +72,7 @@ ARCHITECTURES = {X86: "i386", ARM: "arm", POWERPC: "ppc", POWERPC | ABI64: "ppc6
 
 
 class Dependency(NamedTuple):
-    """A library that is needed, as the file names it."""
+    """A library that a file needs, under the name in the file."""
 
     kind: str
     """load, weak, reexport, lazy or upward."""
@@ -98,22 +98,22 @@ class Slice(NamedTuple):
     rpaths: tuple[bytes, ...]
     dylinker: bytes | None
     platform: int
-    """What it is for: MACOS, also when that is not said, CATALYST, or another, such as iOS and its simulator."""
+    """MACOS (also when the file has none), CATALYST, or another, such as iOS and its simulator."""
     sdk: int
-    """Which SDK it was linked with: major << 16 | minor << 8 | patch; 0 when it is not said."""
+    """The SDK that it was linked with: major << 16 | minor << 8 | patch; 0 when the file does not tell."""
     header: int
-    """How many bytes the header and the load commands take."""
+    """Bytes of the header and the load commands."""
     signature: tuple[int, int] | None
     """Offset in the slice and size of the code signature."""
 
     @property
     def runs(self) -> bool:
-        """Whether macOS maps it into processes; not so object files, symbols, or what is for iOS."""
+        """Whether macOS maps it into processes; it does not map object files, symbols, or code for iOS."""
         return self.kind in ("execute", "dylib", "bundle", "dylinker") and self.platform in (MACOS, CATALYST)
 
 
 def slice_ranges(file: ByteRange) -> list[ByteRange]:
-    """The slices of a file: one of a thin file, several of a universal one, none of another file."""
+    """The ranges of the slices: one in a thin file, several in a universal one, none in another file."""
     magic = file.head[:4]
     if magic in THIN:
         return [file]
@@ -135,7 +135,7 @@ def slice_ranges(file: ByteRange) -> list[ByteRange]:
 
 
 def read_slice(slice_range: ByteRange) -> Slice:
-    """What a slice says; FormatError when it makes no sense."""
+    """The header and load commands of a slice; FormatError when they are damaged."""
     head = slice_range.head
     if head[:4] not in THIN:
         raise FormatError("a slice is no Mach-O")
@@ -212,7 +212,7 @@ def _dependency(command: int, data: bytes, order: str) -> Dependency:
 
 
 def _text(data: bytes, least: int, order: str, what: str) -> bytes:
-    """The text that a load command points to from its third word; it lies behind the fixed fields."""
+    """The text whose offset is the third word of a load command; it lies after the fixed fields."""
     offset = _numbers(data, 8, "I", order)[0]
     if not least <= offset < len(data):
         raise FormatError(f"the text of its {what} lies outside its load command")

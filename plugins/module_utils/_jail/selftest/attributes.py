@@ -22,7 +22,7 @@ def names(path: str) -> list[str]:
 
 
 def scratch(context: Context, name: str) -> str:
-    """A new file of the run's own."""
+    """Create a file in the directory of the run."""
     call_probes.write(context.place("scratch", name), b"darwin.jail\n")
     return context.path("scratch", name)
 

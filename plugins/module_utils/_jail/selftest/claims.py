@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection takes for granted of macOS, and how one Mac is asked whether it is so.
+"""The facts about macOS that the collection relies on, and how they are tested on a Mac.
 
-A claim is written once, at the function that judges it, in the file of its subject.
+A claim is written once, at the function that tests it, in the file of its subject.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ PROVEN, DISPROVEN, NOT_TRIED = "proven", "disproven", "not tried"
 
 
 class Verdict(NamedTuple):
-    """What came of a claim on this Mac."""
+    """The result of testing a claim on this Mac."""
 
     verdict: str
     seen: str
-    """What was seen; of one that was not tried: why not."""
+    """What was seen, or why it was not tried."""
 
 
 class Claim(NamedTuple):
     id: str
     says: str
     source: str
-    """Where it is said in docs/macos.md, and by whom."""
+    """The section of docs/macos.md, and the source there."""
     judged: str
-    """By which program or call."""
+    """The program or call that tests it."""
     needs: tuple[str, ...]
     """Words of NEEDS, or a range of releases: ">=13" or "<13"."""
     judge: Callable[[Context], Verdict]
 
     @property
     def waits(self) -> bool:
-        """Whether there must have been a jail first."""
+        """Whether the test needs a jail."""
         return any(need in NEEDS_A_JAIL for need in self.needs)
 
 
@@ -57,7 +57,7 @@ NEEDS: dict[str, tuple[Callable[[Context], bool], str]] = {
     "image": (lambda context: context.has("image"), "no image was made"),
 }
 NEEDS_A_JAIL = ("steps", "jail", "clone", "image", "ssh", "FUSE", "tart")
-"""What is known once the jails are there; all the rest can be judged before."""
+"""Needs that are known once the jails exist; all others are known before."""
 
 CLAIMS: list[Claim] = []
 
@@ -65,7 +65,7 @@ CLAIMS: list[Claim] = []
 def claim(
     name: str, says: str, *, source: str, judged: str, needs: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Context], Verdict]], Callable[[Context], Verdict]]:
-    """Have a claim judged by a function."""
+    """Register a function as the test of a claim."""
 
     def enter(judge: Callable[[Context], Verdict]) -> Callable[[Context], Verdict]:
         CLAIMS.append(Claim(name, says, source, judged, needs, judge))
@@ -75,12 +75,12 @@ def claim(
 
 
 def found(holds: bool, seen: str) -> Verdict:
-    """As claimed or not, by what was seen."""
+    """The verdict for a claim that holds, or does not."""
     return Verdict(PROVEN if holds else DISPROVEN, seen)
 
 
 def unmet_need(needs: tuple[str, ...], context: Context) -> str:
-    """Why a claim cannot be tried here; empty when it can."""
+    """Why a claim cannot be tested here; empty when it can."""
     for need in needs:
         if need[0] in "<>":
             number = int(need.lstrip("<>="))
@@ -92,7 +92,7 @@ def unmet_need(needs: tuple[str, ...], context: Context) -> str:
 
 
 def judge(claim_: Claim, context: Context) -> Verdict:
-    """Whatever happens, the other claims are judged as well."""
+    """Test one claim; an error in it does not keep the others from being tested."""
     why = unmet_need(claim_.needs, context)
     if why:
         return Verdict(NOT_TRIED, why)

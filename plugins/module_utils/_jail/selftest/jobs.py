@@ -15,7 +15,7 @@ from .context import Context, NotTriedError, output_of, run_program
 from .reruns import step
 
 LABEL = "darwin.jail.selftest"
-NOTHING = "darwin.jail.selftest.nothing"
+MISSING_LABEL = "darwin.jail.selftest.nothing"
 JOB = launchd.Job(LABEL, (launchd.PYTHON, "-I", "-S", "-c", "import time; time.sleep(600)"))
 START_SECONDS = 10.0
 
@@ -25,7 +25,7 @@ def launchctl(*words: str) -> int:
 
 
 def load() -> None:
-    """Have the job written and loaded."""
+    """Install and load the job."""
     if not os.path.exists(launchd.PYTHON):
         raise NotTriedError("there are no Command Line Tools")
     for planned in launchd.plan_present(JOB):
@@ -33,7 +33,7 @@ def load() -> None:
 
 
 def remove() -> None:
-    """End the job of this run, and remove what is written of it."""
+    """Unload the job of this run, and remove its files."""
     for planned in launchd.plan_absent(LABEL):
         planned.apply()
 
@@ -45,7 +45,7 @@ def remove() -> None:
     judged="launchctl",
 )
 def nothing(_context: Context) -> Verdict:
-    code = launchctl("print", f"system/{NOTHING}")
+    code = launchctl("print", f"system/{MISSING_LABEL}")
     return found(code == 113, f"exit status {code}")
 
 
@@ -56,7 +56,7 @@ def nothing(_context: Context) -> Verdict:
     judged="launchctl",
 )
 def nobody(_context: Context) -> Verdict:
-    code = launchctl("bootout", f"system/{NOTHING}")
+    code = launchctl("bootout", f"system/{MISSING_LABEL}")
     return found(code in launchd.NO_SUCH_SERVICE, f"exit status {code}")
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge the claims that can be judged now."""
+"""Test the claims that can be tested now."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ SUBJECTS = (
     directories,
     machines,
 )
-"""In the order in which their claims are told."""
+"""In the order of the report."""
 KNOWN_NAME, KNOWN_PORT = "www.apple.com", 443
 SYSCTL = "/usr/sbin/sysctl"
 
 
 def ordered_claims() -> list[Claim]:
-    """All claims, in the order in which they are told."""
+    """All claims, in the order of the report."""
     order = [subject.__name__ for subject in SUBJECTS]
     return sorted(CLAIMS, key=lambda one: order.index(one.judge.__module__))
 
@@ -68,7 +68,7 @@ def ordered_claims() -> list[Claim]:
 def judge_claims(
     directory: str, whose: str, when: str, steps: Mapping[str, Any], over_ssh: bool, check: bool
 ) -> Result:
-    """What comes of the claims that can be judged `before` there is a jail, or after."""
+    """The verdicts on the claims that are tested `before` there is a jail, or `after`."""
     path = run_directory(directory)
     with Root(path) as root:
         mark = read_mark(root)
@@ -102,7 +102,7 @@ def inspect_mac(path: bytes, steps: Mapping[str, Any], over_ssh: bool) -> Contex
 
 
 def describe_mac(context: Context) -> dict[str, Any]:
-    """What is published of the Mac: nothing that tells it from others of its kind."""
+    """What is published about the Mac: nothing that identifies it."""
     return {
         "system": current.system(),
         "macos": context.version,

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose Mac it is: the words that nothing published may hold."""
+"""The words that identify the Mac and its users, and that nothing published may contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERIAL = re.compile(rb'"(?:IOPlatformSerialNumber|IOPlatformUUID)" = "([^"]+)"')
 
 
 def collect() -> list[str]:
-    """Names of the Mac, its volumes and its people, homes, and the Mac's numbers."""
+    """Names of the Mac, of its volumes and users, homes, serial numbers and addresses."""
     found = [*_names(socket.gethostname())]
     for key in ("ComputerName", "LocalHostName", "HostName"):
         found += _names(_output("/usr/sbin/scutil", "--get", key).decode("utf-8", "replace"))
@@ -37,7 +37,7 @@ IOREG = ("/usr/sbin/ioreg", "-rd1", "-c", "IOPlatformExpertDevice")
 
 
 def _names(name: str) -> list[str]:
-    """A name of a host, and its first part."""
+    """The name of a host, and its first part."""
     name = name.strip()
     return [name, name.split(".")[0]] if name else []
 

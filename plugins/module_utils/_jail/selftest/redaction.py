@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is seen on a Mac is published: names, numbers and paths of whoever it belongs to are taken out of it."""
+"""Results of a Mac are published: this removes names, numbers and paths that identify its users."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ PATTERNS = (
 
 
 class Redactor:
-    """Takes these words out of texts, in any case, and what looks like the name or the number of somebody."""
+    """Removes these words from texts, in any case, and all that looks like an identifying name or number."""
 
     def __init__(self, words: Iterable[str], places: Iterable[str] = ()) -> None:
-        """`places` are paths that are shown as a word of their own."""
+        """`places` are paths that are replaced by the word DIRECTORY."""
         known = sorted({word.strip() for word in words if word.strip()}, key=lambda word: (-len(word), word))
         self._words = [_pattern(word) for word in known]
         self._places = sorted({place.rstrip("/") for place in places if place.strip("/")}, key=len, reverse=True)
@@ -44,7 +44,7 @@ class Redactor:
 
 
 def _pattern(word: str) -> re.Pattern[str]:
-    """A word that stands alone; one that is no word, such as a path, wherever it stands."""
+    """Matches a whole word; a text that is not a word, such as a path, matches anywhere."""
     before = r"(?<!\w)" if word[0].isalnum() else ""
     after = r"(?!\w)" if word[-1].isalnum() else ""
     return re.compile(before + re.escape(word) + after, re.IGNORECASE)

@@ -119,7 +119,7 @@ def in_image(context: Context) -> Verdict:
 
 
 def has_devices(context: Context, copy: str) -> Verdict:
-    """Whether a copy of a jail has them, on which devfs was mounted."""
+    """Whether a copy has the plain devices; devfs was mounted on its original."""
     need_devfs(context)
     lacking = [name for name in PLAIN_DEVICES if not is_device(context.place(copy, "dev", name))]
     return found(not lacking, f"without {', '.join(lacking)}" if lacking else "all four are there")

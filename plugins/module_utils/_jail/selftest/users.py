@@ -44,7 +44,7 @@ def one_home(_context: Context) -> Verdict:
 
 
 def opens(login: str, uid: int, gid: int, path: bytes) -> str:
-    """What comes of it when a user with all groups opens a file."""
+    """What open(2) of a file returns to a user with all their groups."""
     text = program(chroot_exec, open_as_user, call="main()")
     ended = run_program(sys.executable, "-I", "-S", "-c", text, login, str(uid), str(gid), os.fsdecode(path))
     return ended.stdout.decode("utf-8", "replace").strip() or output_of(ended)

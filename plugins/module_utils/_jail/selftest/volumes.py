@@ -57,7 +57,7 @@ def flags(context: Context) -> Verdict:
 
 
 def options_of(path: str) -> list[str]:
-    """What mount(8) says of the volume that a path is on."""
+    """The options of the volume of a path, as mount(8) prints them."""
     best: tuple[str, list[str]] = ("", [])
     for line in run_program("/sbin/mount").stdout.decode("utf-8", "replace").splitlines():
         match = re.fullmatch(r".* on (/.*) \((.*)\)", line)

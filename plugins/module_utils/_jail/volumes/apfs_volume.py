@@ -132,17 +132,12 @@ def _find(name: str) -> Volume | None:
 
 def _query(*words: str) -> dict[str, Any]:
     try:
-        return property_list.load(_run_diskutil(*words))
+        return property_list.load(_diskutil(*words))
     except ValueError as exc:
         raise OperationError("run", f"{DISKUTIL} {' '.join(words)}".encode(), "it gave no property list") from exc
 
 
-def _change(*words: str) -> None:
-    """Run diskutil for its effect."""
-    _run_diskutil(*words)
-
-
-def _run_diskutil(*words: str) -> bytes:
+def _diskutil(*words: str) -> bytes:
     ended = run([DISKUTIL, *words], timeout=300)
     if ended.rc:
         said = (ended.stderr + ended.stdout).decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -168,9 +163,9 @@ def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Change]:
         )
     _require_mount_point(name, volume)
     if not volume.mount_point:
-        yield Change(f"> volume {name} (mounted)", lambda: _change("mount", volume.device))
+        yield Change(f"> volume {name} (mounted)", lambda: _diskutil("mount", volume.device))
     if not volume.owners:
-        yield Change(f"~ volume {name} (ownership enabled)", lambda: _change("enableOwnership", volume.device))
+        yield Change(f"~ volume {name} (ownership enabled)", lambda: _diskutil("enableOwnership", volume.device))
 
 
 def _require_mount_point(name: str, volume: Volume) -> None:
@@ -188,7 +183,7 @@ def _add(name: str, quota: str | None) -> None:
     with run_directories.on_the_mac(TOP, TOP) as root:
         root.write(_note(name), b"", mode=0o600)
         try:
-            _change("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))
+            _diskutil("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))
         except OperationError:
             root.unlink(_note(name))
             raise
@@ -213,7 +208,7 @@ def _remove(name: str, jail: str | None, check: bool) -> Result:
             return Result(False, values, warnings=[f"the volume {name} stays: {why}"])
         if not check:
             if volume:
-                _change("apfs", "deleteVolume", volume.device)
+                _diskutil("apfs", "deleteVolume", volume.device)
             if ours:
                 root.unlink(_note(name))
     return Result(volume is not None, values, [f"- volume {name}"] if volume else [])

@@ -121,7 +121,7 @@ def on_a_mac_with_bindfs(monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd:
     monkeypatch.setattr(bind_mounts, "program", lambda *_modules, call: PROGRAM)
     monkeypatch.setattr(bind_mounts, "SELF_REPAIR_SECONDS", 0.6)
     monkeypatch.setattr(bindfs, "installed_fuses", lambda root: ["macfuse"])
-    monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
+    monkeypatch.setattr(bindfs, "USUAL_PATHS", (shutil.which("bindfs"),))
 
 
 @pytest.fixture

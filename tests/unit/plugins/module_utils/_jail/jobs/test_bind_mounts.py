@@ -54,7 +54,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(bind_mounts, "SELF_REPAIR_SECONDS", 0.6)
     monkeypatch.setattr(third_party, "require_root_owned", lambda program, remedy="": None)
     monkeypatch.setattr(bindfs, "installed_fuses", lambda root: ["macfuse"])
-    monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
+    monkeypatch.setattr(bindfs, "USUAL_PATHS", (shutil.which("bindfs"),))
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
     made = Bench(tmp_path, fake)
     yield made
@@ -157,7 +157,7 @@ def test_a_new_bindfs_is_taken_over(bench: Bench, monkeypatch: pytest.MonkeyPatc
     newer = bench.folder / "bindfs"
     newer.write_bytes(Path(str(shutil.which("bindfs"))).read_bytes() + b"\0")
     newer.chmod(0o755)
-    monkeypatch.setattr(bindfs, "PLACES", (str(newer),))
+    monkeypatch.setattr(bindfs, "USUAL_PATHS", (str(newer),))
     done = bench.ensure(bench.item("one", "/src"))
     assert next(line for line in done.diff if line.startswith("~")).endswith("/bindfs")
     assert is_mounted(bench.jail / "src")

@@ -145,17 +145,18 @@ def test_what_somebody_else_made_stays(mac: Path) -> None:
 
 def test_what_a_killed_run_made_is_ours(mac: Path) -> None:
     """Killed while diskutil makes it, which goes on by itself."""
-    original = apfs_volume._change
+    original = apfs_volume._diskutil
 
-    def killed(*words: str) -> None:
-        original(*words)
+    def killed(*words: str) -> bytes:
+        printed = original(*words)
         if words[1] == "addVolume":
             raise KeyboardInterrupt
+        return printed
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(apfs_volume, "_find", lambda _name: None)
         patched.setattr(apfs_volume, "_container", lambda: "disk3")
-        patched.setattr(apfs_volume, "_change", killed)
+        patched.setattr(apfs_volume, "_diskutil", killed)
         with pytest.raises(KeyboardInterrupt):
             ensure("jails", None, "present", None, check=False)
     assert ensure("jails", None, "present", None, check=False).diff == ["~ volume jails (ownership enabled)"]

@@ -9,7 +9,6 @@ links in the jail. This file reaches each without following a link.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
@@ -21,14 +20,13 @@ from typing import Any
 from . import kept_file
 from .accounts import user_tmp
 from .accounts.jail_accounts import find_jail_group, find_user
-from .errors import InputError, OperationError, SpaceError, show
+from .errors import InputError, show
 from .jail import Jail, relative
-from .plan import Change, change_of, describe, unique
+from .plan import Change, apply, change_of, unique
 from .predicted import open_predicted
 from .protected import guards_state, is_safe_guard
 from .result import Result
-from .sizes import size
-from .system import host
+from .system.paths import parents
 from .system.rooted import Root
 from .system.volume_names import names_of
 from .text_block import Block
@@ -38,8 +36,6 @@ MODES = {"directory": 0o755, "file": 0o644}
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 MAX_SIZE = 1 << 20
 """The most bytes of a file that is compared or written here."""
-BLOCK = 4096
-"""The bytes that a new name takes on the volume, without the content of the file."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +73,7 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
         opened.lock(check)
         changes = [*user_tmp.plan_present(opened, owners), *plan_all(opened, specs)]
         values = {"operations": [change.operation for change in changes], "operations_total": len(changes)}
-        result = apply_all(opened.root, changes, check, values)
-    result.warnings = opened.prediction_warnings
-    return result
+        return apply(changes, check, values, opened.prediction_warnings)
 
 
 def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
@@ -123,20 +117,20 @@ def plan_all(jail: Jail, specs: Sequence[FileSpec]) -> list[Change]:
 def plan(root: Root, spec: FileSpec) -> list[Change]:
     """The changes for a path and its missing parents, from the top down; InputError when one has another type."""
     _refuse_unsafe_guard(root, spec)
-    names, parents = spec.path.split(b"/"), []
-    for parent in (b"/".join(names[:depth]) for depth in range(1, len(names))):
+    missing = []
+    for parent in parents(spec.path):
         status = root.lstat(parent)
         if status is None and spec.state == "absent":
             return []
         if status is None:
-            parents.append(change_of("create", parent, "directory", partial(root.make_dir, parent, 0o755, 0, 0)))
+            missing.append(change_of("create", parent, "directory", partial(root.make_dir, parent, 0o755, 0, 0)))
         else:
             _refuse_other_type(root, parent, status, "directory")
     status = root.lstat(spec.path)
     if spec.state == "absent":
         removal = partial(root.remove_tree, spec.path)
         return [change_of("remove", spec.path, _kind(status), removal)] if status else []
-    return [*parents, *_plan_item(root, spec, status)] if status or not spec.is_empty_block else []
+    return [*missing, *_plan_item(root, spec, status)] if status or not spec.is_empty_block else []
 
 
 def _plan_item(root: Root, spec: FileSpec, status: os.stat_result | None) -> list[Change]:
@@ -182,19 +176,6 @@ def _new_content(root: Root, spec: FileSpec) -> tuple[bytes, int]:
         return (spec.block.placed(now) if spec.block else now), mode
     except InputError as exc:
         raise InputError(f"cannot change {show(root.host_path(spec.path))}: {exc}") from exc
-
-
-def apply_all(root: Root, changes: Sequence[Change], check: bool, values: dict[str, Any]) -> Result:
-    """Make the changes; SpaceError, with what is still needed, when the volume is full."""
-    for number, change in enumerate([] if check else changes):
-        try:
-            change.apply()
-        except OperationError as exc:
-            if exc.errno != errno.ENOSPC:
-                raise
-            needed, free = sum(BLOCK + left.content_size for left in changes[number:]), host.free_bytes(root.path)
-            raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
-    return describe(changes, values)
 
 
 def _make(root: Root, spec: FileSpec) -> None:

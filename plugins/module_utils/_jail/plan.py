@@ -8,14 +8,20 @@ Check mode makes none of them; --diff shows them; a module has `changed` when th
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, NamedTuple
 
-from .errors import show
+from .errors import OperationError, SpaceError, show
 from .result import Result
+from .sizes import size
+from .system import host
 from .system.rooted import Root
 
+NAME_SIZE = 4096
+"""The bytes that a new name takes on a volume at most, without the content of the file."""
 SIGNS = {"create": "+", "change": "~", "remove": "-"}
 
 
@@ -36,17 +42,16 @@ class Change(NamedTuple):
 def apply(
     changes: Sequence[Change], check: bool, values: dict[str, Any] | None = None, warnings: list[str] | None = None
 ) -> Result:
-    """Make the changes, unless in check mode."""
-    if not check:
-        for change in changes:
+    """Make the changes, unless in check mode; SpaceError, with what is still needed, when the volume is full."""
+    for number, change in enumerate([] if check else changes):
+        try:
             change.apply()
-    return describe(changes, values, warnings)
-
-
-def describe(
-    changes: Sequence[Change], values: dict[str, Any] | None = None, warnings: list[str] | None = None
-) -> Result:
-    """What changes, or changed."""
+        except OperationError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            needed = sum(NAME_SIZE + left.content_size for left in changes[number:])
+            free = host.free_bytes(os.path.join(b"/", os.fsencode(exc.path)))
+            raise SpaceError(f"{exc} (needs {size(needed)}, {size(free)} free): free some space and run again") from exc
     return Result(bool(changes), values, [change.description for change in changes], warnings)
 
 

@@ -25,6 +25,7 @@ from .accounts.jail_accounts import find_jail_group
 from .errors import InputError, show
 from .files import FileSpec
 from .jail import STATE, Jail, relative
+from .plan import apply
 from .predicted import open_predicted
 from .programs import passwd_lookup
 from .result import Result
@@ -207,8 +208,7 @@ class _UserPlan:
         items = [item for spec in going for item in self._home_and_sudo(spec)]
         items += [*self._files(), *(item for spec in coming for item in self._home_and_sudo(spec))]
         changes = [*removed, *files.plan_all(self._jail, items), *user_tmp.plan_present(self._jail, owners)]
-        report = [spec.report() for spec in coming]
-        result = files.apply_all(self._root, changes, check, {"users": report})
+        result = apply(changes, check, {"users": [spec.report() for spec in coming]})
         result.warnings = self._jail.prediction_warnings or self._warnings()
         return result
 

@@ -27,6 +27,7 @@ from ..programs.bundle import program
 from ..result import Result
 from ..system import at, host
 from ..system.mounts import mounts_below, unmount
+from ..system.paths import parents
 from ..system.rooted import Root
 from ..system.volume_names import Names, names_at, names_of
 from . import service as services
@@ -95,16 +96,13 @@ def refuse_overlaps(specs: Sequence[MountSpec], names: Names) -> None:
 
 def refuse_unusable_mount_point(root: Root, spec: MountSpec) -> None:
     """InputError when the mount point is a file, is not empty, or has a symbolic link in its path."""
-    walked = b""
-    for part in spec.mount_point.split(b"/"):
-        walked += part
-        status = root.lstat(walked)
+    for rel in (*parents(spec.mount_point), spec.mount_point):
+        status = root.lstat(rel)
         if status is None:
             return
         if not stat.S_ISDIR(status.st_mode):
             kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
-            raise InputError(f"{spec.where}: {show(root.host_path(walked))} is {kind}: choose another dest")
-        walked += b"/"
+            raise InputError(f"{spec.where}: {show(root.host_path(rel))} is {kind}: choose another dest")
     with root.directory(spec.mount_point) as fd:
         if at.names(fd):
             raise InputError(
@@ -234,7 +232,5 @@ def _unmount(root: Root, mount_point: bytes) -> list[Change]:
 
 
 def _make_mount_point(root: Root, mount_point: bytes) -> list[Change]:
-    parts = mount_point.split(b"/")
-    missing = [b"/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-    missing = [rel for rel in missing if root.lstat(rel) is None]
-    return [make_directory(root, rel, 0o755) for rel in missing]
+    paths = [*parents(mount_point), mount_point]
+    return [make_directory(root, rel, 0o755) for rel in paths if root.lstat(rel) is None]

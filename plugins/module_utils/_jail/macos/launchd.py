@@ -168,7 +168,8 @@ def plan_present(job: Job) -> list[Change]:
     with Root(TOP) as root:
         wrong = {rel: data for rel, data in wanted.items() if not _is_current(root, rel, data)}
         writes = [
-            Change(_describe_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())
+            Change(_describe_difference(root, rel, data), _writer(rel, data), content_size=len(data))
+            for rel, data in sorted(wrong.items())
         ]
     loaded = is_loaded(job.label)
     unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []

@@ -12,7 +12,7 @@ import stat
 from ..system import call_probes
 from .claims import Verdict, claim, found
 from .context import Context, NotTriedError, output_of, run_program
-from .reruns import step
+from .reruns import succeeded
 
 UF_COMPRESSED = 0x20
 CLONE_ACL = 0x4
@@ -107,8 +107,7 @@ def without_setuid(context: Context) -> Verdict:
     needs=("jail",),
 )
 def whole(context: Context) -> Verdict:
-    clone = step(context, "clone")
-    return found(bool(clone["ok"]), str(clone["said"]) or "it was cloned")
+    return succeeded(context, "clone", "it was cloned")
 
 
 @claim(

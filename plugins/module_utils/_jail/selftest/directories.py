@@ -11,7 +11,7 @@ import pwd
 from ..accounts import directory_services, user_tmp
 from .claims import Verdict, claim, found
 from .context import Context, NotTriedError, output_of, run_program
-from .reruns import step
+from .reruns import succeeded
 
 GETCONF = "/usr/bin/getconf"
 RECEIPTS = "/Library/Apple/System/Library/Receipts"
@@ -43,8 +43,7 @@ def named(_context: Context) -> Verdict:
     needs=("SIP off", "jail"),
 )
 def inside(context: Context) -> Verdict:
-    enter = step(context, "temporary")
-    return found(bool(enter["ok"]), str(enter["said"]) or "it has")
+    return succeeded(context, "temporary", "it has")
 
 
 @claim(

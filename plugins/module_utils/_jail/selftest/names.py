@@ -15,7 +15,7 @@ from ..system import call_probes, sockets
 from ..system.rooted import Root
 from .claims import Verdict, claim, found
 from .context import Context, NotTriedError
-from .reruns import step
+from .reruns import step, succeeded
 
 GREETING = dns_relay.HEADER.pack(dns_relay.VERSION, 0, 0, 1, 0, 0)
 """connection_request, which begins a shared connection and is answered with an error code."""
@@ -79,5 +79,4 @@ def relayed(context: Context) -> Verdict:
     needs=("SIP off", "jail"),
 )
 def resolved(context: Context) -> Verdict:
-    names = step(context, "resolved")
-    return found(bool(names["ok"]), str(names["said"]) or "it does")
+    return succeeded(context, "resolved", "it does")

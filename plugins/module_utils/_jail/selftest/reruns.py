@@ -22,6 +22,12 @@ def step(context: Context, name: str) -> dict[str, object]:
     return values
 
 
+def succeeded(context: Context, name: str, seen: str) -> Verdict:
+    """Whether a step ran without an error."""
+    values = step(context, name)
+    return found(bool(values["ok"]), str(values["said"]) or seen)
+
+
 def unchanged(context: Context, name: str) -> Verdict:
     again = step(context, name)
     quiet = bool(again["ok"]) and not again["changed"]
@@ -36,8 +42,7 @@ def unchanged(context: Context, name: str) -> Verdict:
     needs=("steps",),
 )
 def built(context: Context) -> Verdict:
-    build = step(context, "build")
-    return found(bool(build["ok"]), str(build["said"]) or "it was built")
+    return succeeded(context, "build", "it was built")
 
 
 @claim(

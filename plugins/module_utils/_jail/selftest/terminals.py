@@ -10,7 +10,7 @@ import os
 from ..system import call_probes
 from .claims import Verdict, claim, found
 from .context import Context, NotTriedError, output_of, run_program
-from .reruns import step
+from .reruns import succeeded
 
 MOUNT, UMOUNT = "/sbin/mount_devfs", "/sbin/umount"
 
@@ -43,8 +43,7 @@ def second(context: Context) -> Verdict:
     needs=("SIP off", "jail"),
 )
 def opened(context: Context) -> Verdict:
-    terminal = step(context, "opened")
-    return found(bool(terminal["ok"]), str(terminal["said"]) or "it was")
+    return succeeded(context, "opened", "it was")
 
 
 @claim(
@@ -57,5 +56,4 @@ def opened(context: Context) -> Verdict:
 def mounted(context: Context) -> Verdict:
     if "bindfs" not in context.steps:
         raise NotTriedError("bindfs is not installed")
-    bindfs = step(context, "bindfs")
-    return found(bool(bindfs["ok"]), str(bindfs["said"]) or "it does")
+    return succeeded(context, "bindfs", "it does")

@@ -27,6 +27,7 @@ from ..staging import make as make_stage
 from ..system import at, host, progress
 from ..system.lock import BuildLock
 from ..system.name_collisions import Spellings
+from ..system.paths import parents
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..system.volume_names import names_of
@@ -250,9 +251,7 @@ class _TreeWriter:
 
     def _place(self, staged: bytes, path: bytes) -> None:
         """Rename it into place. A directory that is there is empty, and gives its metadata."""
-        parents = path.split(b"/")[:-1]
-        for depth in range(1, len(parents) + 1):
-            parent = b"/".join(parents[:depth])
+        for parent in parents(path):
             if self._root.lstat(parent) is None:
                 self._root.make_dir(parent, 0o755, 0, 0)
         there = self._root.lstat(path)

@@ -61,7 +61,7 @@ def test_what_was_there_before_stays(mac: Path) -> None:
         begin(mac)
     (mac.parent / "state/jobs").mkdir()
     run.end(str(mac), ME, False)
-    assert sorted(os.listdir(mac.parent)) == ["state", "selftest"]
+    assert sorted(os.listdir(mac.parent)) == ["selftest", "state"]
     assert os.listdir(mac.parent / "state") == []
     assert os.path.exists(lock.build_lock_path())
 

@@ -119,19 +119,21 @@ class UserParser:
 
     def _jail_only_user(self, where: str, item: dict[str, Any], present: bool) -> UserSpec:
         name, now = item["name"], self._jail_users.get(item["name"])
-        uid = self._number(where, name, item.get("uid") or (now.pw_uid if now else None)) if present else 0
-        gid = self._group(where, item.get("group") or passwd_lookup.STAFF) if present else 0
-        if not present and now:
-            uid, gid = now.pw_uid, now.pw_gid
+        uid, gid = (now.pw_uid, now.pw_gid) if now else (None, 0)
+        if present:
+            uid = self._number(where, name, item.get("uid") or uid)
+            gid = self._group(where, item.get("group") or passwd_lookup.STAFF)
         home = item.get("home") or (now.pw_dir if now else f"/Users/{name}")
         shell = item.get("shell") or (now.pw_shell if now else SHELL)
         comment = item.get("comment") or (now.pw_gecos if now else name)
-        for option, text in (("home", home), ("shell", shell), ("comment", comment)) if present else ():
-            _refuse_text(where, option, text)
-        if present and is_system_directory(home):
-            raise InputError(f"{where}: home '{home}' is or holds a directory of macOS: give one such as /Users/{name}")
+        if present:
+            for option, text in (("home", home), ("shell", shell), ("comment", comment)):
+                _refuse_text(where, option, text)
+            if is_system_directory(home):
+                hint = f"give one such as /Users/{name}"
+                raise InputError(f"{where}: home '{home}' is or holds a directory of macOS: {hint}")
         groups = {group: self._group(where, group) for group in item.get("groups") or []}
-        account = Account(name, uid, gid, home, shell, compatibility_uuid(uid))
+        account = Account(name, uid or 0, gid, home, shell, compatibility_uuid(uid or 0))
         return UserSpec(where, account, True, present, item["sudo"], item["remove"], comment, groups)
 
     def _number(self, where: str, name: str, uid: int | None) -> int:

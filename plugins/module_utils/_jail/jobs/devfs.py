@@ -36,6 +36,7 @@ SELF_REPAIR_SECONDS = 2 * devfs_mount.TICK
 
 
 def service_of(root: Root, python: str) -> Service:
+    """The service of a jail; it works when devfs is mounted on the jail's /dev."""
     name = launchd.label(root.path, PURPOSE)
     words = (python, "-I", "-S", launchd.installed_path(name, PROGRAM), os.fsdecode(root.path))
     job = Job(name, words, {PROGRAM: program(daemon, devfs_mount, call="main()").encode()})

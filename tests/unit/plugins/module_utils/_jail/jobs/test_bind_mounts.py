@@ -132,7 +132,7 @@ def test_one_in_use_is_neither_dropped_nor_changed(bench: Bench) -> None:
 
 @pytest.mark.parametrize("fault", ["unmounted", "bindfs", "both"])
 def test_a_mount_that_was_lost(bench: Bench, fault: str) -> None:
-    """Unmounted by hand, bindfs killed: the job mends that, which is no change. The job killed too: it is restarted."""
+    """Unmounted by hand, bindfs killed: the job repairs that without a change. The job killed, too: it is restarted."""
     made = bench.ensure(bench.item("one", "/src"))
     (job,) = bench.launchctl.loaded.values()
     if fault == "both":

@@ -90,7 +90,7 @@ def test_what_somebody_mounted_is_neither_covered_nor_doubled(bench: Bench) -> N
     assert bench.mounted() == 1
 
 
-def test_the_job_mends_what_is_unmounted_or_killed(bench: Bench) -> None:
+def test_the_job_repairs_what_is_unmounted_or_killed(bench: Bench) -> None:
     bench.ensure()
     subprocess.check_call([UMOUNT, "-f", bench.dev])
     until(lambda: bench.mounted() == 1)

@@ -128,7 +128,7 @@ def test_a_job_that_answers_no_more_is_restarted(mac: Mac) -> None:
     assert resolves(mac)
 
 
-def test_what_the_job_mends_itself_is_no_change(mac: Mac) -> None:
+def test_what_the_job_repairs_itself_is_no_change(mac: Mac) -> None:
     ensure(mac, "relay")
     mac.socket.unlink()
     assert not ensure(mac, "relay").changed

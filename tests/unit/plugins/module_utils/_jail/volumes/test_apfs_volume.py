@@ -76,7 +76,7 @@ def test_where_there_is_none_to_mount_none_is_made(mac: Path) -> None:
     assert changes(mac) == []
 
 
-def test_whether_one_goes_that_is_not_mounted_cannot_be_foretold(mac: Path) -> None:
+def test_whether_one_goes_that_is_not_mounted_cannot_be_predicted(mac: Path) -> None:
     ensure("jails", None, "present", None, check=False)
     unmount(mac)
     predicted = ensure("jails", None, "absent", f"{mac}/Volumes/jails/first", check=True)

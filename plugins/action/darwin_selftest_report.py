@@ -18,7 +18,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims import DISPROVEN
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.privacy import Cleaner
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.redaction import Redactor
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import proof
 
 SPEC = {
@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _given, options = self.validate_argument_spec(SPEC)  # type: ignore[no-untyped-call]
-        clean = Cleaner(own_words(task_vars or {}))
+        clean = Redactor(own_words(task_vars or {}))
         claims = [{**one, "seen": clean(str(one["seen"]))} for one in options["claims"]]
         about = {
             "collection": version(),

@@ -57,11 +57,12 @@ options:
         default: []
       home:
         description:
-          - Home of a user of the jail alone. C(/Users/NAME) when left out. A directory of macOS is refused, also when
-            the jail's C(/etc/passwd) says it.
+          - Home of a user of the jail alone, an absolute path as seen in the jail. C(/Users/NAME) when left out. A
+            directory of macOS is refused, also when the jail's C(/etc/passwd) names it.
         type: str
       shell:
-        description: Login shell of a user of the jail alone. C(/bin/zsh) when left out.
+        description:
+          - Login shell of a user of the jail alone, an absolute path as seen in the jail. C(/bin/zsh) when left out.
         type: str
       comment:
         description: Full name of a user of the jail alone. The name when left out.

@@ -143,7 +143,7 @@ def work(params: dict[str, Any], check: bool) -> Result:
         replaces = "any" if params["take_over"] else params["replaces"]
         return runs.begin(where, owner, replaces, params["megabytes"], check)
     if params["state"] == "judged":
-        return judging.judged(where, owner, params["when"], params["steps"], params["over_ssh"], check)
+        return judging.judge_claims(where, owner, params["when"], params["steps"], params["over_ssh"], check)
     return runs.end(where, owner, check)
 
 

@@ -40,11 +40,12 @@ with atheris.instrument_imports(include=["ansible_collections.darwin.jail.plugin
     from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import ByteRange
     from ansible_collections.darwin.jail.plugins.module_utils._jail.record import record
     from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import globs, manifest
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.system.host import canonical
 
 
 def read_macho(data: bytes) -> None:
-    for part in macho.extents(ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))):
-        code_signature.read(part, macho.read(part))
+    for part in macho.slice_ranges(ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))):
+        code_signature.read_signature(part, macho.read_slice(part))
 
 
 def read_cache(data: bytes) -> None:
@@ -66,7 +67,7 @@ def read_manifest(data: bytes) -> None:
         raise OperationError("read", path, "No such file or directory")
 
     for entry in manifest.read_manifests(["/lists/a"], load):
-        globs.Glob(manifest.canonical(entry.src))
+        globs.Glob(canonical(entry.src))
 
 
 def read_record(data: bytes) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims import DISPROVEN, PROVEN, Claim
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import in_order
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import ordered_claims
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import proof
 
 CHECKOUT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def put(page: str, subject: str, text: str) -> str:
 def pages() -> dict[Path, str]:
     """What the pages are to be."""
     testing, selftest = CHECKOUT / "docs/testing.md", CHECKOUT / "docs/selftest.md"
-    claims = in_order()
+    claims = ordered_claims()
     return {
         testing: put(testing.read_text(), "proofs", table_of_proofs(collected(), claims)),
         selftest: put(selftest.read_text(), "claims", table_of_claims(claims)),

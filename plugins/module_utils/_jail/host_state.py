@@ -10,7 +10,7 @@ from functools import partial
 
 from .errors import show
 from .macos import launchd
-from .macos.launchd import Step
+from .plan import Change
 from .system.rooted import Root
 
 NOTES = b"/private/var/db/darwin.jail/images"
@@ -24,15 +24,15 @@ def note_of(jail: bytes) -> bytes:
     return os.fsencode(launchd.slug(os.fsdecode(jail))) + b".json"
 
 
-def plan_removal(jail: bytes) -> list[Step]:
+def plan_removal(jail: bytes) -> list[Change]:
     """What ends the jobs of a jail, and removes all that is theirs, and the note."""
     steps = [step for label in launchd.labels(launchd.label(jail, "")) for step in launchd.plan_absent(label)]
     place = os.path.join(NOTES, note_of(jail))
     return [*steps, plan_unlink(place)] if os.path.lexists(place) else steps
 
 
-def plan_unlink(place: bytes) -> Step:
-    return Step(f"- {show(place)}", partial(_remove, place))
+def plan_unlink(place: bytes) -> Change:
+    return Change(f"- {show(place)}", partial(_remove, place))
 
 
 def _remove(place: bytes) -> None:

@@ -73,6 +73,18 @@ def _refuse_control_characters(path: str) -> None:
         )
 
 
+def relative(option: str, path: str) -> bytes:
+    """The path of something in a jail, below its root; InputError, which names the option, for one that cannot be."""
+    if not path.startswith("/") or ".." in path.split("/"):
+        raise InputError(f"{option} '{show(path)}' is not an absolute path without '..': give it as seen in the jail")
+    if UNWRITABLE.search(path):
+        raise InputError(f"{option} '{show(path)}' holds a control character or is not UTF-8: choose a path without")
+    rel = host.canonical(os.fsencode(path))
+    if not rel or protected.is_state(rel):
+        raise InputError(f"{option} '{show(path)}' is the jail's own: choose one below the jail's root")
+    return rel
+
+
 ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
 NO_FILE = (0, errno.ELOOP, errno.ENOTDIR)
 """Why a marker cannot be read that something else is in the place of, or of a directory that leads to it."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims import DISPROVEN, NOT_TRIED, PROVEN
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import in_order
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import ordered_claims
 
 SCHEMA = 1
 MAC, STAND_IN = "mac", "stand-in"
@@ -55,7 +55,7 @@ def document(mac: Mapping[str, Any], claims: Sequence[Mapping[str, Any]], about:
             {"id": one.id, **{key: verdicts[one.id][key] for key in ("verdict", "seen")}}
             if one.id in verdicts
             else {"id": one.id, "verdict": NOT_TRIED, "seen": "the run ended before"}
-            for one in in_order()
+            for one in ordered_claims()
         ],
     }
 
@@ -111,7 +111,7 @@ def counts(claims: Iterable[Mapping[str, Any]]) -> str:
 
 def page(found: Mapping[str, Any]) -> str:
     """The same for people, ready to be attached to an issue."""
-    says = {one.id: one.says for one in in_order()}
+    says = {one.id: one.says for one in ordered_claims()}
     title = f"darwin.jail on macOS {found['macos']} ({found['build']}), {found['processor']}"
     lines = [f"# Selftest of {title}", ""]
     if not is_proof(found):

@@ -10,7 +10,7 @@ from typing import Any
 
 import proofs
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import in_order
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import ordered_claims
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import proof
 
 
@@ -57,7 +57,9 @@ def test_what_is_no_proof_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_table_without_proofs_says_so() -> None:
-    assert proofs.table_of_proofs([], in_order()) == "No Mac has proven anything yet: `docs/proofs` holds no file.\n"
+    assert (
+        proofs.table_of_proofs([], ordered_claims()) == "No Mac has proven anything yet: `docs/proofs` holds no file.\n"
+    )
 
 
 def test_the_table_says_where_each_claim_was_proven(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_the_table_says_where_each_claim_was_proven(tmp_path: Path) -> None:
     for macos in ("26.1", "15.2"):
         found = proofs.read(written(tmp_path, macos=macos))
         (folder / proofs.name(found)).write_text(json.dumps(found))
-    lines = proofs.table_of_proofs(proofs.collected(folder), in_order()).splitlines()
+    lines = proofs.table_of_proofs(proofs.collected(folder), ordered_claims()).splitlines()
     both = "; ".join(f"{macos} arm64, virtual, SIP disabled, 2026-12-01" for macos in ("15.2", "26.1"))
     (poll,) = (line for line in lines if line.startswith("| M-POLL-1 "))
     (fd,) = (line for line in lines if line.startswith("| M-FD-1 "))

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import yaml
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import (
-    BOTH,
+    ARM_AND_INTEL,
     NEWEST,
     OLDEST,
     RELEASES,
@@ -91,7 +91,8 @@ def test_nothing_else_names_the_newest_release() -> None:
 
 def test_the_page_of_profiles_names_them() -> None:
     *others, last = [
-        f"{major}{'' if processors == BOTH else ' (Apple silicon alone)'}" for major, processors in RELEASES.items()
+        f"{major}{'' if processors == ARM_AND_INTEL else ' (Apple silicon alone)'}"
+        for major, processors in RELEASES.items()
     ]
     assert f"for macOS {', '.join(others)} and {last}." in (CHECKOUT / "docs/profiles.md").read_text()
 
@@ -114,7 +115,7 @@ def test_the_workflow_runs_on_releases_that_are_known() -> None:
     [
         (OLDEST - 1, ()),
         *RELEASES.items(),
-        (16, BOTH),
+        (16, ARM_AND_INTEL),
         (NEWEST + 1, RELEASES[NEWEST]),
     ],
 )

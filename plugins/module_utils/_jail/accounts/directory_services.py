@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directory Services: who is this user, which group is that.
+"""Users and groups in Directory Services.
 
-The host's answers hold in a jail too, for a chrooted process reaches the
-host's opendirectoryd (docs/macos.md, Users).
+The answers of the Mac hold in a jail, too: a process in chroot reaches the
+Mac's opendirectoryd (docs/macos.md, Users).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ RECORD_NOT_FOUND = 14136 % 256
 
 # The UUID of users that have none of their own: root always, system users by convention
 # (apple-oss-distributions Libinfo membership.subproj/membership.c 51-54, 522-540).
-COMPATIBILITY = "FFFFEEEE-DDDD-CCCC-BBBB-AAAA{:08X}"
+COMPATIBILITY_UUID = "FFFFEEEE-DDDD-CCCC-BBBB-AAAA{:08X}"
 
-# An attribute may have several values, between blanks, or each on a line of its own behind one.
+# dscl prints several values on one line with blanks between them, or each on its own line after a blank.
 GENERATED_UID = re.compile(
     r"^(?:dsAttrTypeStandard:)?GeneratedUID:\s+([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\b", re.M
 )
@@ -51,7 +51,7 @@ def unsigned(number: int) -> int:
 
 
 def compatibility_uuid(uid: int) -> str:
-    return COMPATIBILITY.format(unsigned(uid))
+    return COMPATIBILITY_UUID.format(unsigned(uid))
 
 
 def find_account(user: str) -> Account:
@@ -89,7 +89,7 @@ def find_group(group: str) -> int:
 
 
 def generated_uid(name: str) -> str | None:
-    """The GeneratedUID of a user; None when Directory Services have none, or are not there to ask."""
+    """The GeneratedUID of a user; None when Directory Services have none, or dscl does not exist."""
     if not name or "/" in name or "\0" in name:
         return None
     try:

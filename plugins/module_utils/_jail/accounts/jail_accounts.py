@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Users and groups as a jail has them: the Mac's, and those that only files of the jail know."""
+"""Users and groups of a jail: those of the Mac, and those in the jail's passwd(5) and group(5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def find_user(root: Root, user: str) -> Account:
 
 
 def find_member(root: Root, user: str) -> tuple[Account, list[int] | None]:
-    """The same, and the groups of a user of the jail's own; None: those that Directory Services says."""
+    """The account, and the groups of a user of the jail alone; None: Directory Services have the groups."""
     try:
         return find_account(user), None
     except InputError:
@@ -28,7 +28,7 @@ def find_member(root: Root, user: str) -> tuple[Account, list[int] | None]:
         if found is None or found[1] is None:
             raise
     entry, groups = found
-    # Directory Services make one up for numbers that they do not know (docs/macos.md, Users).
+    # Directory Services generate one for numbers that they do not know (docs/macos.md, Users).
     uuid = compatibility_uuid(entry.pw_uid)
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell, uuid), groups
 
@@ -37,11 +37,11 @@ def _find_own(root: Root, user: str) -> tuple[struct_passwd, list[int] | None] |
     try:
         return passwd_lookup.find_user(root.fd, user) if root.exists else None
     except StepError as exc:
-        raise refused(show(root.path), user, exc.args[1]) from None
+        raise number_error(show(root.path), user, exc.args[1]) from None
 
 
-def refused(jail: str, user: str, numbers: str) -> InputError:
-    """The jail gives a user of its own numbers of the Mac's."""
+def number_error(jail: str, user: str, numbers: str) -> InputError:
+    """The error for a user of the jail whose numbers belong to a user or group of the Mac."""
     return InputError(
         f"cannot be {user} in {jail}: its /etc/passwd gives {user} {numbers}: correct that line, or make the user with "
         "darwin_jail_users"

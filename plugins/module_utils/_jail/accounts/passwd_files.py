@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The text of passwd(5), master.passwd(5) and group(5), as a jail has them: one entry a line, fields between colons.
+"""Edit the texts of passwd(5), master.passwd(5) and group(5): one entry a line, fields between colons.
 
-All else, comments and lines that make no sense included, stays byte for byte.
-Texts in, texts out: nothing here touches the disk.
+All other lines, also comments and malformed ones, stay byte for byte. The
+functions take and return texts; none reads or writes a file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Line = bytes
 
 
 class Entry(NamedTuple):
-    """A user of the jail alone, as the files are to have them."""
+    """The entry of a user of the jail alone."""
 
     name: str
     uid: int
@@ -25,25 +25,25 @@ class Entry(NamedTuple):
     shell: str
 
     def passwd(self) -> Line:
-        """A password is for nobody to know: it is Directory Services that check one, and they do not know the user."""
-        return _joined(self.name, "*", self.uid, self.gid, self.comment, self.home, self.shell)
+        """The line in passwd. No password works: Directory Services check passwords, and do not know the user."""
+        return _join(self.name, "*", self.uid, self.gid, self.comment, self.home, self.shell)
 
     def master(self) -> Line:
-        """The same for master.passwd, which has a class, and two times that are never."""
-        return _joined(self.name, "*", self.uid, self.gid, "", 0, 0, self.comment, self.home, self.shell)
+        """The line in master.passwd, which has a login class and two times, all unset."""
+        return _join(self.name, "*", self.uid, self.gid, "", 0, 0, self.comment, self.home, self.shell)
 
 
-def _joined(*fields: str | int) -> Line:
+def _join(*fields: str | int) -> Line:
     return ":".join(map(str, fields)).encode("utf-8", "surrogateescape")
 
 
 def name_of(line: Line) -> bytes:
-    """Whose line it is; nothing for comments."""
+    """The name of the user or group in a line; empty for comments."""
     return b"" if line.startswith(b"#") else line.split(b":", 1)[0]
 
 
 def with_line(text: bytes, name: str, line: Line | None) -> bytes:
-    """The text with this line for the name, in the place of the first that it has, or at the end; None: with none."""
+    """Replace the first line of the name, drop its others, or append the line; None removes all lines of the name."""
     wanted = name.encode("utf-8", "surrogateescape")
     kept: list[Line] = []
     for old in _lines(text):
@@ -56,7 +56,7 @@ def with_line(text: bytes, name: str, line: Line | None) -> bytes:
 
 
 def with_member(text: bytes, name: str, groups: dict[str, int]) -> bytes:
-    """A text of group(5) in which the user is in these groups, by their names and numbers, and in no others."""
+    """The text of group(5) with the user in exactly these groups, which are given by name with their numbers."""
     missing = dict(groups)
 
     def judge(line: Line) -> Line:
@@ -68,7 +68,7 @@ def with_member(text: bytes, name: str, groups: dict[str, int]) -> bytes:
         return b":".join([*fields[:3], _members(fields[3], name, is_in)])
 
     changed = _text([judge(line) for line in _lines(text)])
-    added = [_joined(group, "*", gid, name) for group, gid in missing.items()]
+    added = [_join(group, "*", gid, name) for group, gid in missing.items()]
     return _text([*_lines(changed), *added]) if added else changed
 
 

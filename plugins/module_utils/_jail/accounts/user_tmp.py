@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directories that confstr(3) answers for DARWIN_USER_TEMP_DIR and its siblings.
+"""The temporary directories of a user: what confstr(3) returns for DARWIN_USER_TEMP_DIR and the like.
 
-Their name encodes who the user is (apple-oss-distributions Libc at tag
-Libc-997.90.3, darwin/_dirhelper.c 49-137; see docs/macos.md). A process that
-is not root cannot make its own in a jail: the daemon that would lives on the
-host and makes them there.
+Their path encodes the user's UUID and number (apple-oss-distributions Libc at
+tag Libc-997.90.3, darwin/_dirhelper.c 49-137; see docs/macos.md). A process
+that is not root cannot create its own in a jail: the daemon that does so runs
+on the Mac, and creates them there.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import re
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from ..errors import InputError, show
 from ..jail import Jail
+from ..plan import Change, apply, change_of, make_directory, unique
 from ..predicted import open_predicted
 from ..result import Result
 from ..system import at
@@ -38,7 +40,7 @@ UUID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}
 
 
 class Owner(NamedTuple):
-    """The owner of the directories."""
+    """The user whom the directories belong to."""
 
     uid: int
     gid: int
@@ -52,7 +54,7 @@ class Owner(NamedTuple):
 
     @property
     def rel(self) -> bytes:
-        """The same below the jail's root."""
+        """The same directory, below the jail's root."""
         return b"private" + self.path.encode()
 
 
@@ -65,19 +67,6 @@ class Directory(NamedTuple):
     gid: int = 0
 
 
-class Change(NamedTuple):
-    """A change to a directory that is missing or wrong."""
-
-    directory: Directory
-    why: str = ""
-    """What is wrong with an existing directory."""
-
-    def describe(self) -> str:
-        """For --diff."""
-        rel, mode, uid, gid = self.directory
-        return f"~ /{show(rel)} ({self.why})" if self.why else f"+ /{show(rel)} dir {mode:04o} {uid}:{gid}"
-
-
 def encode(uuid: str, uid: int) -> str:
     """20 bytes, the UUID and the uid (big-endian), as 32 digits of 5 bits."""
     if not UUID.fullmatch(uuid):
@@ -87,16 +76,16 @@ def encode(uuid: str, uid: int) -> str:
 
 
 def uuid_of(account: Account) -> str | None:
-    """The UUID that macOS takes for this user; None when only Directory Services could tell and it does not."""
+    """The UUID that macOS uses for this user; None when only Directory Services could have it, and they do not."""
     if account.uid == 0:
-        return compatibility_uuid(0)  # whatever the directory says: for root nobody is asked
+        return compatibility_uuid(0)  # macOS does not ask Directory Services for root
     if account.uuid:
         return account.uuid
     return compatibility_uuid(account.uid) if account.uid < FIRST_PERSON or account.uid == NOBODY else None
 
 
-def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: str | None) -> Owner:
-    """The user's numbers and UUID: the arguments, and the rest from the Mac or the jail."""
+def find_owner(root: Root, user: str, uid: int | None = None, gid: int | None = None, uuid: str | None = None) -> Owner:
+    """The user's numbers and UUID: those that are given, and the others from the Mac or the jail."""
     for name, number in (("uid", uid), ("gid", gid)):
         if (number is not None and not -2 <= number <= NOBODY) or number == -1:
             raise InputError(f"{name} {number} is not possible: give a number from 0 to {NOBODY}, or -2 for nobody")
@@ -113,7 +102,7 @@ def find_owner(root: Root, user: str, uid: int | None, gid: int | None, uuid: st
     return Owner(unsigned(uid), unsigned(gid), uuid)
 
 
-def expected_directories(owner: Owner) -> list[Directory]:
+def directories_of(owner: Owner) -> list[Directory]:
     """All directories of a user, from the top down (Libc darwin/_dirhelper.c 222-449)."""
     path, uid, gid = owner.rel, owner.uid, owner.gid
     return [
@@ -126,93 +115,80 @@ def expected_directories(owner: Owner) -> list[Directory]:
     ]
 
 
-def plan(root: Root, directories: list[Directory]) -> list[Change]:
-    """What is missing or wrong; InputError when something else has the name of a directory."""
-    changes = []
-    for directory in directories:
-        status = root.lstat(directory.rel)
-        if status is None:
-            changes.append(Change(directory))
-            continue
-        _refuse_other(root, directory.rel, status.st_mode)
-        why = []
-        if stat.S_IMODE(status.st_mode) != directory.mode:
-            why.append(f"mode {stat.S_IMODE(status.st_mode):04o} -> {directory.mode:04o}")
-        if (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
-            why.append(f"owner {status.st_uid}:{status.st_gid} -> {directory.uid}:{directory.gid}")
-        if why:
-            changes.append(Change(directory, ", ".join(why)))
-    return changes
-
-
-def owner_of(root: Root, user: str) -> Owner:
-    """Who a user is that the Mac or the jail knows."""
-    return find_owner(root, user, None, None, None)
-
-
-def plan_changes(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
-    """The changes that the directories of users need, each once; InputError when one is not possible."""
+def plan_present(jail: Jail, owners: Sequence[Owner]) -> list[Change]:
+    """The changes that create or correct the directories of users, each once; InputError when one is not possible."""
     if owners:
-        _refuse_odd_var(jail.root)
-    changes = plan(
-        jail.root, list(dict.fromkeys(directory for owner in owners for directory in expected_directories(owner)))
-    )
-    for one in changes:
-        _refuse_mounts(jail, one.directory.rel)
+        _require_var_link(jail.root)
+    directories = dict.fromkeys(directory for owner in owners for directory in directories_of(owner))
+    changes = [change for directory in directories for change in _plan_directory(jail.root, directory)]
+    for change in changes:
+        _refuse_mounts(jail, change.path)
     return changes
 
 
-def apply(jail: Jail, changes: Sequence[Change]) -> None:
-    for one in changes:
-        jail.root.make_dir(*one.directory)
+def _plan_directory(root: Root, directory: Directory) -> list[Change]:
+    """No change when the directory is right; InputError when it is not a directory."""
+    status = root.lstat(directory.rel)
+    if status is None:
+        return [make_directory(root, *directory)]
+    _refuse_other_type(root, directory.rel, status.st_mode)
+    why = []
+    if stat.S_IMODE(status.st_mode) != directory.mode:
+        why.append(f"mode {stat.S_IMODE(status.st_mode):04o} -> {directory.mode:04o}")
+    if (status.st_uid, status.st_gid) != (directory.uid, directory.gid):
+        why.append(f"owner {status.st_uid}:{status.st_gid} -> {directory.uid}:{directory.gid}")
+    return [make_directory(root, *directory, why=", ".join(why))] if why else []
 
 
-def present(jail: Jail, owner: Owner, check: bool) -> list[str]:
-    """Make and correct the directories of a user; returns what was done."""
-    changes = plan_changes(jail, [owner])
-    if not check:
-        apply(jail, changes)
-    return [one.describe() for one in changes]
+def plan_absent(jail: Jail, owners: Sequence[Owner], staying: Sequence[Owner] = ()) -> list[Change]:
+    """The changes that remove the directories of users, and parents that are then empty and that no user needs."""
+    if owners:
+        _require_var_link(jail.root)
+    gone, needed = {owner.rel for owner in owners}, {os.path.dirname(owner.rel) for owner in staying}
+    removed, parents = [], []
+    for rel in sorted(gone):
+        parent = os.path.dirname(rel)
+        if not all(_is_directory(jail.root, above) for above in (FOLDERS, parent)):
+            continue
+        _refuse_mounts(jail, rel, below=True)
+        if _is_directory(jail.root, rel):
+            removed.append(change_of("remove", rel, "directory", partial(jail.root.remove_tree, rel)))
+        with jail.root.directory(parent) as fd:
+            left = {os.path.join(parent, name) for name in at.names(fd)} - gone
+        if not left and parent not in needed:
+            parents.append(change_of("remove", parent, "directory", partial(_remove_empty, jail.root, parent)))
+    return unique([*removed, *parents])
 
 
-def absent(jail: Jail, owner: Owner, check: bool) -> list[str]:
-    """Remove the directory of a user with all in it, and its parent when that is empty; returns what was done."""
-    _refuse_odd_var(jail.root)
-    shared, name = os.path.split(owner.rel)
-    for rel in (FOLDERS, shared, owner.rel):
-        status = jail.root.lstat(rel)
-        if status is not None:
-            _refuse_other(jail.root, rel, status.st_mode)
-        elif rel != owner.rel:
-            return []
-    _refuse_mounts(jail, owner.rel, below=True)
-    with jail.root.directory(shared) as fd:
-        names = at.names(fd)
-    gone = [owner.rel] if name in names else []
-    gone += [] if set(names) - {name} else [shared]
-    if gone and not check:
-        jail.root.remove_tree(owner.rel)
-        with jail.root.directory(FOLDERS) as fd, suppress(OSError):  # not empty: it is of others too
-            at.remove(os.path.basename(shared), fd, directory=True)
-    return [f"- /{show(rel)}" for rel in gone]
+def _remove_empty(root: Root, rel: bytes) -> None:
+    with root.directory(os.path.dirname(rel)) as fd, suppress(OSError):  # another user has a directory in it by now
+        at.remove(os.path.basename(rel), fd, directory=True)
 
 
-def _refuse_other(root: Root, rel: bytes, mode: int) -> None:
+def _is_directory(root: Root, rel: bytes) -> bool:
+    """Whether the path exists; InputError when it is not a directory."""
+    status = root.lstat(rel)
+    if status is not None:
+        _refuse_other_type(root, rel, status.st_mode)
+    return status is not None
+
+
+def _refuse_other_type(root: Root, rel: bytes, mode: int) -> None:
     if not stat.S_ISDIR(mode):
         kind = "a symbolic link" if stat.S_ISLNK(mode) else "a file"
         raise InputError(f"{show(root.host_path(rel))} is {kind} where a directory should be: remove it first")
 
 
 def _refuse_mounts(jail: Jail, rel: bytes, below: bool = False) -> None:
-    """What lies on a mount is not the jail's to change; with `below`, nor is what has one in it."""
+    """InputError for a path on a mount, which is not part of the jail; with `below`, for one above a mount, too."""
     names = names_of(jail.root)
     for point in sorted(jail.mounts()):
         if names.is_below(rel, point) or (below and names.is_below(point, rel)):
             raise InputError(f"something is mounted on {show(jail.root.host_path(point))}: unmount it first")
 
 
-def _refuse_odd_var(root: Root) -> None:
-    """In a jail, /var/folders must lead to /private/var/folders."""
+def _require_var_link(root: Root) -> None:
+    """InputError unless /var/folders leads to /private/var/folders in the jail."""
     if b"var" in root.check_mode_moves.values():
         return
     status = root.lstat(b"var")
@@ -226,11 +202,11 @@ def _refuse_odd_var(root: Root) -> None:
 
 
 def ensure(jail: str, user: str, uid: int | None, gid: int | None, uuid: str | None, state: str, check: bool) -> Result:
-    """The work of the module."""
+    """Make, correct or remove the temporary directories of one user."""
     with open_predicted(jail, check) as opened:
         owner = find_owner(opened.root, user, uid, gid, uuid)
         path = owner.path
         opened.lock(check)
-        done = (present if state == "present" else absent)(opened, owner, check)
-    values = {"path": path, "user_dir": f"{path}/0/", "temp_dir": f"{path}/T/", "cache_dir": f"{path}/C/"}
-    return Result(bool(done), values, done, opened.prediction_warnings)
+        changes = plan_present(opened, [owner]) if state == "present" else plan_absent(opened, [owner])
+        values = {"path": path, "user_dir": f"{path}/0/", "temp_dir": f"{path}/T/", "cache_dir": f"{path}/C/"}
+        return apply(changes, check, values, opened.prediction_warnings)

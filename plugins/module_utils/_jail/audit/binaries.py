@@ -44,7 +44,7 @@ class Binaries:
 
     def visit(self, directory: Directory) -> None:
         for name, status in directory.entries.items():
-            if stat.S_ISREG(status.st_mode) and status.st_size >= macho.SMALLEST:
+            if stat.S_ISREG(status.st_mode) and status.st_size >= macho.MIN_SIZE:
                 self._look(directory, name, status)
 
     def images(self) -> list[MachOSlice]:
@@ -81,8 +81,8 @@ class Binaries:
         if file.head[:4] not in macho.MAGICS:
             return []
         found = []
-        for extent in macho.extents(file):
-            code = macho.read(extent)
-            signature = code_signature.read(extent, code) if self._signatures and code.runs else None
+        for slice_range in macho.slice_ranges(file):
+            code = macho.read_slice(slice_range)
+            signature = code_signature.read_signature(slice_range, code) if self._signatures and code.runs else None
             found.append(MachOSlice(path, code, signature))
         return found

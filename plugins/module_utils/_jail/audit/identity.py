@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import show
 from ..jail import Jail
-from ..macho.outdated import lag, readable_release
+from ..macho.outdated import difference, readable_release
 from ..macho.shared_caches import Cache
 from ..macos.release import Release, architecture
 from ..record.record import journals
@@ -47,7 +47,7 @@ def host(jail: dict[str, Any]) -> dict[str, Any]:
         runs = readable_release(root)
         version, build = jail["macos_version"], jail["macos_build"]
         have = Release(version or "?", build) if build else None
-        behind = lag("the Mac", root, have, {cache["name"]: cache["uuid"] for cache in jail["caches"]})
+        behind = difference("the Mac", root, have, {cache["name"]: cache["uuid"] for cache in jail["caches"]})
     return {
         "macos_version": runs.version if runs else None,
         "macos_build": runs.build if runs else None,

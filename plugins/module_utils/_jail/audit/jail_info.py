@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from ..errors import JailError, OperationError, show
 from ..jail import BUILD_AGAIN, Jail, open_jail
-from ..macho.macho import FAMILIES
+from ..macho.macho import PROCESSOR_FAMILIES
 from ..macho.shared_caches import Cache, caches
 from ..macos import launchd
 from ..macos.release import architecture
@@ -94,9 +94,9 @@ class _Gatherer:
 
     def _audits(self, binaries: Binaries) -> dict[str, Any]:
         """The audits of what the jail can run: the architectures that it has a shared cache of."""
-        families = {FAMILIES[cache.arch] for cache in self._caches if cache.arch in FAMILIES}
+        families = {PROCESSOR_FAMILIES[cache.arch] for cache in self._caches if cache.arch in PROCESSOR_FAMILIES}
         images = binaries.images()
-        loadable = library_closure.loadable(images, families or {FAMILIES.get(architecture(), "arm")})
+        loadable = library_closure.loadable(images, families or {PROCESSOR_FAMILIES.get(architecture(), "arm")})
         values = {}
         if "closure" in self._wanted:
             search = Search(Resolver(self._jail.root), binaries.files, self._caches, self._mounts)

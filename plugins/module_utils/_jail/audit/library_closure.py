@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..macho.macho import FAMILIES, Dependency
+from ..macho.macho import PROCESSOR_FAMILIES, Dependency
 from .binaries import MachOSlice
 from .library_search import FITS, PROGRAM, RPATH, Chain, Found, Search, expand
 from .tree_walk import display_path
@@ -209,7 +209,7 @@ class _SearchPaths:
         self._rpaths: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
         self._programs: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
         for image in images:
-            family = FAMILIES[image.code.arch]
+            family = PROCESSOR_FAMILIES[image.code.arch]
             if image.code.kind == "execute":
                 self._programs[family].add(os.path.dirname(image.path) + b"/program")
             for rpath in image.code.rpaths:
@@ -218,7 +218,7 @@ class _SearchPaths:
 
     def of(self, name: bytes, arch: str) -> Iterator[bytes]:
         """Every absolute path that a name could mean."""
-        family = FAMILIES[arch]
+        family = PROCESSOR_FAMILIES[arch]
         names = [name]
         if name.startswith(RPATH):
             names = [rpath + b"/" + name[len(RPATH) :] for rpath in self._rpaths[family] if rpath]
@@ -231,4 +231,4 @@ class _SearchPaths:
 
 def loadable(images: Iterable[MachOSlice], families: set[str]) -> list[MachOSlice]:
     """Those of the architectures that the jail runs."""
-    return [image for image in images if image.code.arch in FITS and FAMILIES[image.code.arch] in families]
+    return [image for image in images if image.code.arch in FITS and PROCESSOR_FAMILIES[image.code.arch] in families]

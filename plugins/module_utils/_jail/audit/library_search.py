@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..macho.macho import CATALYST, FAMILIES
+from ..macho.macho import CATALYST, PROCESSOR_FAMILIES
 from ..macho.shared_caches import Cache
 from ..system.resolve import Resolver
 from .binaries import MachOSlice
@@ -80,8 +80,8 @@ class Search:
         self._resolver, self._files, self._mounts = resolver, files, mounts
         self._cached: dict[str, set[bytes]] = {"arm": set(), "intel": set()}
         for cache in caches:
-            if cache.arch in FAMILIES:
-                self._cached[FAMILIES[cache.arch]] |= cache.images
+            if cache.arch in PROCESSOR_FAMILIES:
+                self._cached[PROCESSOR_FAMILIES[cache.arch]] |= cache.images
         self._known: dict[tuple[bytes, str], Found] = {}
 
     def library(self, name: bytes, chain: Chain, program: bytes | None) -> Found:
@@ -111,7 +111,7 @@ class Search:
         return self._known[key]
 
     def _at(self, path: bytes, arch: str) -> Found:
-        cached = self._cached[FAMILIES[arch]]
+        cached = self._cached[PROCESSOR_FAMILIES[arch]]
         if path in cached:
             return Found()
         try:

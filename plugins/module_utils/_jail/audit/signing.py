@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..macho.code_signature import APPLE
-from ..macho.macho import FAMILIES
+from ..macho.macho import PROCESSOR_FAMILIES
 from .binaries import MachOSlice
 
 ENFORCED = 0x100 | 0x200 | 0x1000 | 0x10000
@@ -100,7 +100,7 @@ def check(images: Sequence[MachOSlice]) -> Signing:
 
 def _cause(image: MachOSlice, archs: set[str]) -> tuple[str, str] | None:
     """Why an image would not run, and what is known besides; None when nothing is against it."""
-    signature, silicon = image.signature, FAMILIES[image.code.arch] == "arm"
+    signature, silicon = image.signature, PROCESSOR_FAMILIES[image.code.arch] == "arm"
     if signature is None:
         return ("unsigned", "") if silicon else None
     if signature.fault:

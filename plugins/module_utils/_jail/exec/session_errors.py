@@ -48,7 +48,7 @@ def _refuse(visit: Session, report: Report) -> None:
     if report.event == "account":
         raise directory_services.no_such_user(visit.user)
     if report.event == "number":
-        raise jail_accounts.refused(visit.jail, visit.user, report.path)
+        raise jail_accounts.number_error(visit.jail, visit.user, report.path)
     if report.event in ("put", "get"):
         verb = "write" if report.event == "put" else "read"
         hint = f"as {visit.user}" if report.errno == errno.EACCES else ""

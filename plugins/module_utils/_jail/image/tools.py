@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ..errors import InputError
 from ..macos import third_party
 
-PLACES = (third_party.OWN, *third_party.HOMEBREW, "/usr/bin")
+PLACES = (third_party.ADMIN_DIRECTORY, *third_party.HOMEBREW_DIRECTORIES, "/usr/bin")
 TAG = "image"
 """The name of the one image in the layout that the program gets."""
 

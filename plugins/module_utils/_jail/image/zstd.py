@@ -24,7 +24,7 @@ from ..system.process import run
 from ..system.stream_filter import StreamFilter
 from .layer_reader import LayerReader
 
-PLACES = (third_party.OWN, *third_party.HOMEBREW, "/usr/bin")
+PLACES = (third_party.ADMIN_DIRECTORY, *third_party.HOMEBREW_DIRECTORIES, "/usr/bin")
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 LEVEL = 3
 BLOCK = 1 << 20

@@ -4,9 +4,8 @@
 """bindfs(1), the program that shows a directory in a second place, and the FUSE that it needs.
 
 macOS has neither. bindfs comes from Homebrew as a rule, whose files belong to
-a person. A copy of a person's program is still that person's program, so one
-that others than root can replace is refused; each job runs a copy of its own
-(bind_mounts.py), so that an update does not end what runs.
+a person. A program that users other than root can replace is refused. Each job
+runs its own copy (bind_mounts.py), so that an update does not end a mount.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from ..errors import FormatError, InputError, show
 from ..macho import macho
 from ..macho.byte_range import ByteRange
 from ..macos import third_party
-from ..macos.installed import fuses
+from ..macos.installed import installed_fuses
 from ..system import host
 from ..system.rooted import Root
 
-PLACES = tuple(f"{place}/bindfs" for place in (third_party.OWN, *third_party.HOMEBREW))
-LARGEST = 1 << 24
+USUAL_PATHS = tuple(f"{place}/bindfs" for place in (third_party.ADMIN_DIRECTORY, *third_party.HOMEBREW_DIRECTORIES))
+MAX_SIZE = 1 << 24
 
 # Virtual machines: macFUSE's author in macfuse/macfuse#1012.
 NO_FUSE = (
@@ -39,7 +38,7 @@ NO_BINDFS = (
 
 
 class Bindfs(NamedTuple):
-    """The one that is installed."""
+    """The installed program."""
 
     path: str
     contents: bytes
@@ -47,21 +46,21 @@ class Bindfs(NamedTuple):
 
 
 def find_bindfs(path: str | None = None) -> Bindfs:
-    """The program, where it is said to be or usually is; InputError when it or FUSE is missing."""
+    """The program at `path` or in its usual places; InputError when it or FUSE is missing."""
     with Root("/") as root:
-        if not fuses(root):
+        if not installed_fuses(root):
             raise InputError(NO_FUSE)
-    places = (path,) if path else PLACES
+    places = (path,) if path else USUAL_PATHS
     found = next((place for place in places if os.path.isfile(place)), None)
     if found is None:
         raise InputError(NO_BINDFS.format(places=" or ".join(places)))
-    third_party.require_root_owned(found, third_party.copy_of(found))
-    contents = host.read_file(found, LARGEST)
-    return Bindfs(found, contents, _loose_libraries(contents))
+    third_party.require_root_owned(found, third_party.how_to_copy(found))
+    contents = host.read_file(found, MAX_SIZE)
+    return Bindfs(found, contents, _replaceable_libraries(contents))
 
 
-def _loose_libraries(contents: bytes) -> list[str]:
-    """A warning for each library that others could replace by one that root would run."""
+def _replaceable_libraries(contents: bytes) -> list[str]:
+    """A warning for each library that users other than root can replace."""
     warnings = []
     for library in sorted(libraries(contents)):
         loose = host.writable_ancestors(library) if library.startswith(b"/") and os.path.exists(library) else []
@@ -74,9 +73,9 @@ def _loose_libraries(contents: bytes) -> list[str]:
 
 
 def libraries(contents: bytes) -> set[bytes]:
-    """The libraries that a program names; none when it is no Mach-O file."""
+    """The libraries that a program names; none for a file that is not Mach-O."""
     file = ByteRange(lambda start, size: contents[start : start + size], 0, len(contents))
     try:
-        return {needed.name for part in macho.extents(file) for needed in macho.read(part).dependencies}
+        return {needed.name for part in macho.slice_ranges(file) for needed in macho.read_slice(part).dependencies}
     except FormatError:
         return set()

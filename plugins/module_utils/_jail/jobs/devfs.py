@@ -3,61 +3,70 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Terminals in a jail: devfs, mounted on its /dev once, and kept there by a launchd job (programs/devfs_mount.py).
 
-A terminal is opened through /dev/ptmx, which makes one only where devfs is
-mounted: a copy of the node does not. And programs such as screen look for the
-terminal that they are started on by its name in /dev.
+A terminal is opened through /dev/ptmx, which works only where devfs is mounted:
+a copy of the node does not. Programs such as screen find their terminal by its
+name in /dev.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import time
 
-from ..errors import InputError, OperationError, show
+from ..errors import InputError, show
 from ..jail import jail_path, open_jail_or_remains
 from ..macos import launchd, third_party
-from ..macos.launchd import Job, Step
+from ..macos.launchd import Job
+from ..plan import Change, apply, make_directory
 from ..predicted import open_predicted
 from ..programs import daemon, devfs_mount
 from ..programs.bundle import program
 from ..result import Result
 from ..system.mounts import mounts_below, unmount
 from ..system.rooted import Root
+from . import service as services
+from .service import Service
 
 PURPOSE, PROGRAM = "devfs", "devfs_mount.py"
 MOUNT_POINT = devfs_mount.MOUNT_POINT.encode()
 SOURCE = b"devfs"
 
 SELF_REPAIR_SECONDS = 2 * devfs_mount.TICK
-"""Seconds after which the job has mounted again what was unmounted."""
-PAUSE = 0.1
+"""Seconds within which the job mounts again what was unmounted."""
 
 
-def job(path: bytes, python: str) -> Job:
-    name = launchd.label(path, PURPOSE)
-    words = (python, "-I", "-S", launchd.installed(name, PROGRAM), os.fsdecode(path))
-    return Job(name, words, {PROGRAM: program(daemon, devfs_mount, call="main()").encode()})
+def service_of(root: Root, python: str) -> Service:
+    """The service of a jail; it works when devfs is mounted on the jail's /dev."""
+    name = launchd.label(root.path, PURPOSE)
+    words = (python, "-I", "-S", launchd.installed_path(name, PROGRAM), os.fsdecode(root.path))
+    job = Job(name, words, {PROGRAM: program(daemon, devfs_mount, call="main()").encode()})
+
+    def problem() -> str:
+        return "" if mount_count(root) else "devfs is not mounted"
+
+    return Service(job, problem, SELF_REPAIR_SECONDS, "mount devfs on", root.host_path(MOUNT_POINT))
 
 
 def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> Result:
-    """Make devfs be mounted in a jail, or not."""
+    """Mount devfs in a jail and keep it mounted, or unmount it."""
     if os.geteuid() != 0:
         raise InputError(f"cannot mount devfs in {jail}: only root can: set become: true")
     path = jail_path(jail)
     if state == "absent":
-        return _end(jail, path, check)
+        return _remove(jail, path, check)
     third_party.require_root_owned(python)
-    wanted = job(path, python)
     with open_predicted(jail, check) as opened:
         opened.lock(check)
-        result = _keep(opened.root, wanted, timeout, check)
+        root, service = opened.root, service_of(opened.root, python)
+        changes = services.plan(service, [*_remove_stacked(root), *_make_mount_point(root)])
+        result = services.ensure([service], changes, timeout, check)
+        result.values = {"mounted": mount_count(root) > 0, "job": service.job.label}
     result.warnings += opened.prediction_warnings
     return result
 
 
 def mount_count(root: Root) -> int:
-    """How many times devfs is mounted there; InputError when something else is."""
+    """How many times devfs is mounted on the jail's /dev; InputError when something else is mounted there."""
     there = [mount for mount in mounts_below(root.path) if mount.point == root.host_path(MOUNT_POINT)]
     for mount in there:
         if mount.source != SOURCE:
@@ -67,52 +76,22 @@ def mount_count(root: Root) -> int:
     return len(there)
 
 
-def _keep(root: Root, wanted: Job, timeout: float, check: bool) -> Result:
-    steps = _remove_stacked(root) + _make_point(root) + launchd.plan_present(wanted)
-    if not steps and not _wait(root, SELF_REPAIR_SECONDS):
-        again = f"~ launchd job {wanted.label} (restarted, for devfs is not mounted)"
-        steps = [Step(again, lambda: launchd.restart(wanted.label))]
-    if not check:
-        for step in steps:
-            step.execute()
-        if steps and not _wait(root, timeout):
-            said = f"its job says: {launchd.last_log_line(wanted.label)}"
-            late = f"it is not mounted after {timeout:.0f} seconds"
-            raise OperationError("mount devfs on", root.host_path(MOUNT_POINT), late, hint=said)
-    values = {"mounted": mount_count(root) > 0, "job": wanted.label}
-    return Result(bool(steps), values, [step.describe for step in steps])
-
-
-def _remove_stacked(root: Root) -> list[Step]:
-    """Take off what somebody else mounted on top of the first."""
+def _remove_stacked(root: Root) -> list[Change]:
+    """Unmount each devfs that somebody else mounted on top of the first."""
     once_more = f"- devfs on /{show(MOUNT_POINT)} (mounted more than once)"
-    return [Step(once_more, lambda: unmount(root, MOUNT_POINT)) for _more in range(mount_count(root) - 1)]
+    return [Change(once_more, lambda: unmount(root, MOUNT_POINT)) for _more in range(mount_count(root) - 1)]
 
 
-def _make_point(root: Root) -> list[Step]:
+def _make_mount_point(root: Root) -> list[Change]:
     status = root.lstat(MOUNT_POINT)
     if status and not stat.S_ISDIR(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a directory"
         raise InputError(f"{show(root.host_path(MOUNT_POINT))} is {kind}: remove it, and build the jail again")
-    return (
-        []
-        if status
-        else [Step(f"+ /{show(MOUNT_POINT)} dir 0555 0:0", lambda: root.make_dir(MOUNT_POINT, 0o555, 0, 0))]
-    )
+    return [] if status else [make_directory(root, MOUNT_POINT, 0o555)]
 
 
-def _wait(root: Root, seconds: float) -> bool:
-    """Whether it is mounted within that time."""
-    deadline = time.monotonic() + seconds
-    while not mount_count(root):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(PAUSE)
-    return True
-
-
-def _end(jail: str, path: bytes, check: bool) -> Result:
-    """Unmount, and end the job; what is in use stays, and the job with it."""
+def _remove(jail: str, path: bytes, check: bool) -> Result:
+    """Unmount devfs and remove the job; when devfs is in use, both stay."""
     name = launchd.label(path, PURPOSE)
     with open_jail_or_remains(jail) as opened:
         opened.lock(check)
@@ -120,12 +99,10 @@ def _end(jail: str, path: bytes, check: bool) -> Result:
 
 
 def _unmount_all(root: Root, name: str, check: bool) -> Result:
-    often = mount_count(root) if root.exists else 0
-    steps = [Step(f"- devfs on /{show(MOUNT_POINT)}", lambda: unmount(root, MOUNT_POINT)) for _each in range(often)]
-    steps += launchd.plan_absent(name)
-    if not check:
-        for step in steps:
-            step.execute()
-        if root.exists and mount_count(root):  # the job was faster
-            unmount(root, MOUNT_POINT)
-    return Result(bool(steps), {"mounted": False, "job": name}, [step.describe for step in steps])
+    count = mount_count(root) if root.exists else 0
+    changes = [Change(f"- devfs on /{show(MOUNT_POINT)}", lambda: unmount(root, MOUNT_POINT)) for _each in range(count)]
+    changes += launchd.plan_absent(name)
+    result = apply(changes, check, {"mounted": False, "job": name})
+    if not check and root.exists and mount_count(root):  # the job mounted it again before it ended
+        unmount(root, MOUNT_POINT)
+    return result

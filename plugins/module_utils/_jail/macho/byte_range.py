@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A range of bytes in a file that is read piece by piece and believed in nothing.
+"""A range of bytes in an untrusted file, which is read in pieces.
 
-Readers of binary formats go through it, so that no offset or length of a
-hostile file leads beyond the range: every read that would is a FormatError.
+Readers of binary formats use it, so that no offset or length in a hostile file
+leads beyond the range: a read that would do so is a FormatError.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ReadAt = Callable[[int, int], bytes]
 
 
 class ByteRange:
-    """`size` bytes of a file from `start` on. The first page is kept: most of what matters is there."""
+    """`size` bytes of a file from `start` on. The first page is kept in memory: most reads are of it."""
 
     __slots__ = ("_read_at", "start", "size", "_head")
 
@@ -45,7 +45,7 @@ class ByteRange:
         return data
 
     def within(self, offset: int, size: int, what: str) -> ByteRange:
-        """A part of it; FormatError when it does not lie inside."""
+        """A part of the range; FormatError when it does not lie inside."""
         if offset < 0 or size < 0 or offset + size > self.size:
             raise FormatError(f"it ends before the end of its {what}")
         return ByteRange(self._read_at, self.start + offset, size)

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs and libraries of macOS: what a Mach-O file says it needs.
+"""Programs and libraries of macOS: the header and load commands of a Mach-O file.
 
 Only the headers and load commands are read, by offset, never the whole file.
 Offsets and numbers are those of apple-oss-distributions/xnu
-EXTERNAL_HEADERS/mach-o/{loader,fat}.h and osfmk/mach/machine.h; what is refused
-is what apple-oss-distributions/dyld mach_o/{UnsafeHeader,Universal}.cpp refuses.
+EXTERNAL_HEADERS/mach-o/{loader,fat}.h and osfmk/mach/machine.h; what is
+refused is what apple-oss-distributions/dyld mach_o/{UnsafeHeader,Universal}.cpp refuse.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ THIN = {
 }
 """Magic number -> byte order and size of the header."""
 MAGICS = frozenset([FAT, FAT_64, *THIN])
-SMALLEST = 28
+MIN_SIZE = 28
 """No Mach-O file is smaller than the header of a 32-bit one."""
 
-# A slice that is a static library or LLVM bitcode: nothing that runs.
+# The first bytes of a slice that is a static library or LLVM bitcode, which does not run.
 NOT_CODE = (b"!<ar", b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 
-MOST_SLICES = 42
+MAX_SLICES = 42
 """More than any file has; a Java class, which starts with the same bytes as FAT, claims 45 or more."""
-MOST_COMMANDS = 1 << 20
+MAX_COMMANDS_SIZE = 1 << 20
 """Bytes of load commands; those of the largest frameworks take some ten thousand."""
 
-KINDS = {
+FILE_TYPES = {
     1: "object",
     2: "execute",
     3: "fvmlib",
@@ -53,14 +53,14 @@ KINDS = {
     12: "fileset",
 }
 
-NEEDED = {0xC: "load", 0x80000018: "weak", 0x8000001F: "reexport", 0x20: "lazy", 0x80000023: "upward"}
+DEPENDENCY_KINDS = {0xC: "load", 0x80000018: "weak", 0x8000001F: "reexport", 0x20: "lazy", 0x80000023: "upward"}
 ID_DYLIB, LOAD_DYLINKER, RPATH, CODE_SIGNATURE = 0xD, 0xE, 0x8000001C, 0x1D
 MACOS, CATALYST = 1, 6
-FAMILIES = {"arm64": "arm", "arm64e": "arm", "x86_64": "intel", "x86_64h": "intel"}
+PROCESSOR_FAMILIES = {"arm64": "arm", "arm64e": "arm", "x86_64": "intel", "x86_64h": "intel"}
 """The architectures that macOS runs, and on which processors."""
 BUILD_VERSION = 0x32
 VERSION_MIN = {0x24: MACOS, 0x25: 2, 0x2F: 3, 0x30: 4}
-"""Older load commands, each for a platform of its own: macOS, iOS, tvOS, watchOS."""
+"""Older load commands, one for each platform: macOS, iOS, tvOS, watchOS."""
 
 # A newer form of LC_LOAD_DYLIB (dyld mach_o/UnsafeHeader.h, dylib_use_command) keeps flags where the older one has
 # the compatibility version, and this in place of the time stamp.
@@ -72,7 +72,7 @@ ARCHITECTURES = {X86: "i386", ARM: "arm", POWERPC: "ppc", POWERPC | ABI64: "ppc6
 
 
 class Dependency(NamedTuple):
-    """A library that is needed, as the file names it."""
+    """A library that a file needs, under the name in the file."""
 
     kind: str
     """load, weak, reexport, lazy or upward."""
@@ -98,29 +98,29 @@ class Slice(NamedTuple):
     rpaths: tuple[bytes, ...]
     dylinker: bytes | None
     platform: int
-    """What it is for: MACOS, also when that is not said, CATALYST, or another, such as iOS and its simulator."""
+    """MACOS (also when the file has none), CATALYST, or another, such as iOS and its simulator."""
     sdk: int
-    """Which SDK it was linked with: major << 16 | minor << 8 | patch; 0 when it is not said."""
+    """The SDK that it was linked with: major << 16 | minor << 8 | patch; 0 when the file does not tell."""
     header: int
-    """How many bytes the header and the load commands take."""
+    """Bytes of the header and the load commands."""
     signature: tuple[int, int] | None
     """Offset in the slice and size of the code signature."""
 
     @property
     def runs(self) -> bool:
-        """Whether macOS maps it into processes; not so object files, symbols, or what is for iOS."""
+        """Whether macOS maps it into processes; it does not map object files, symbols, or code for iOS."""
         return self.kind in ("execute", "dylib", "bundle", "dylinker") and self.platform in (MACOS, CATALYST)
 
 
-def extents(file: ByteRange) -> list[ByteRange]:
-    """The slices of a file: one of a thin file, several of a universal one, none of another file."""
+def slice_ranges(file: ByteRange) -> list[ByteRange]:
+    """The ranges of the slices: one in a thin file, several in a universal one, none in another file."""
     magic = file.head[:4]
     if magic in THIN:
         return [file]
     if magic not in (FAT, FAT_64) or file.size < 8:
         return []
     count = struct.unpack(">I", file.read(4, 4, "header"))[0]
-    if count > MOST_SLICES:
+    if count > MAX_SLICES:
         return []
     wide = magic == FAT_64
     entry = struct.Struct(">iiQQII" if wide else ">iiIII")
@@ -134,21 +134,23 @@ def extents(file: ByteRange) -> list[ByteRange]:
     return found
 
 
-def read(extent: ByteRange) -> Slice:
-    """What a slice says; FormatError when it makes no sense."""
-    head = extent.head
+def read_slice(slice_range: ByteRange) -> Slice:
+    """The header and load commands of a slice; FormatError when they are damaged."""
+    head = slice_range.head
     if head[:4] not in THIN:
         raise FormatError("a slice is no Mach-O")
     order, size = THIN[head[:4]]
-    if extent.size < size:
+    if slice_range.size < size:
         raise FormatError("it ends before the end of its header")
-    cpu, subtype, kind, count, length = struct.unpack_from(order + "IIIII", extent.read(0, size, "header"), 4)
-    if kind not in KINDS:
+    cpu, subtype, kind, count, length = struct.unpack_from(order + "IIIII", slice_range.read(0, size, "header"), 4)
+    if kind not in FILE_TYPES:
         raise FormatError(f"it is of an unknown type, {kind}")
-    if length > MOST_COMMANDS:
+    if length > MAX_COMMANDS_SIZE:
         raise FormatError(f"it has {length} bytes of load commands")
-    commands = extent.read(size, length, "load commands")
-    return _slice(_architecture(cpu, subtype), KINDS[kind], size + length, _commands(commands, count, order), order)
+    commands = slice_range.read(size, length, "load commands")
+    return _slice(
+        _architecture(cpu, subtype), FILE_TYPES[kind], size + length, _commands(commands, count, order), order
+    )
 
 
 def _architecture(cpu: int, subtype: int) -> str:
@@ -178,14 +180,14 @@ def _slice(arch: str, kind: str, header: int, commands: Iterator[tuple[int, byte
     name = dylinker = signature = None
     dependencies, rpaths, builds = [], [], {}
     for command, data in commands:
-        if command in NEEDED:
+        if command in DEPENDENCY_KINDS:
             dependencies.append(_dependency(command, data, order))
         elif command == ID_DYLIB:
-            name = _path(data, 24, order, "name")
+            name = _text(data, 24, order, "name")
         elif command == RPATH:
-            rpaths.append(_path(data, 12, order, "rpath"))
+            rpaths.append(_text(data, 12, order, "rpath"))
         elif command == LOAD_DYLINKER:
-            dylinker = _path(data, 12, order, "dynamic linker")
+            dylinker = _text(data, 12, order, "dynamic linker")
         elif command == CODE_SIGNATURE:
             offset, size = _numbers(data, 8, "II", order)
             signature = offset, size
@@ -201,16 +203,16 @@ def _slice(arch: str, kind: str, header: int, commands: Iterator[tuple[int, byte
 
 
 def _dependency(command: int, data: bytes, order: str) -> Dependency:
-    name = _path(data, 24, order, "libraries")
-    kind = NEEDED[command]
+    name = _text(data, 24, order, "libraries")
+    kind = DEPENDENCY_KINDS[command]
     offset, marker = _numbers(data, 8, "II", order)
     if marker == USE_MARKER and offset == USE_SIZE and _numbers(data, 24, "I", order)[0] & USE_WEAK:
         kind = "weak"
     return Dependency(kind, name)
 
 
-def _path(data: bytes, least: int, order: str, what: str) -> bytes:
-    """The text that a load command points to from its third word; it lies behind the fixed fields."""
+def _text(data: bytes, least: int, order: str, what: str) -> bytes:
+    """The text whose offset is the third word of a load command; it lies after the fixed fields."""
     offset = _numbers(data, 8, "I", order)[0]
     if not least <= offset < len(data):
         raise FormatError(f"the text of its {what} lies outside its load command")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the macOS in one tree is older than that in another, by its build and its shared caches."""
+"""Compare the macOS in two trees, by its build and its shared caches."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..system.rooted import Root
 from .shared_caches import uuids
 
 
-def lag_of_tree(root: Root, source: Root) -> str:
-    """How the macOS of a tree differs from that of the source that it is built from; empty when it does not."""
-    return lag(f"source {show(source.path)}", source, readable_release(root), uuids(root))
+def difference_from_source(root: Root, source: Root) -> str:
+    """How the macOS of a tree differs from that of its source; empty when it does not."""
+    return difference(f"source {show(source.path)}", source, readable_release(root), uuids(root))
 
 
-def lag(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> str:
-    """Whether a tree differs from a jail in its macOS, or has a new cache with the same build."""
+def difference(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> str:
+    """How the macOS of a tree differs from that of a jail, or its caches of the same build; empty when neither does."""
     there = readable_release(root)
     if there and have and have.build != there.build:
         return f"{who} has macOS {there.version} ({there.build}), the jail {have.version} ({have.build})"
@@ -27,7 +27,7 @@ def lag(who: str, root: Root, have: Release | None, caches: dict[str, str]) -> s
 
 
 def readable_release(root: Root) -> Release | None:
-    """The macOS of a tree; None when the tree does not say it in a form that can be read."""
+    """The macOS of a tree; None when it cannot be read."""
     try:
         return release(root)
     except (InputError, OperationError):

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shared caches in a tree: what they hold, and whether programs can start with them.
+"""The shared caches in a tree: their libraries, and whether programs can start with them.
 
-dyld maps a cache only when each file that its main file names is there and as
-long as its own header says (apple-oss-distributions/dyld
+dyld maps a cache only when each file that its main file names exists and has
+the length in its own header (apple-oss-distributions/dyld
 dyld/SharedCacheRuntime.cpp preflightCacheFile). It does not look at the uuids
-that the main file gives its subcaches; but files of two builds do not fit.
+that the main file has for its subcaches; but files of two builds do not match.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Cache(NamedTuple):
     """arm64e, x86_64, x86_64h."""
     uuid: str
     files: tuple[str, ...]
-    """Those that belong to it, whether they are there or not."""
+    """The names of its files, also of missing ones."""
     images: frozenset[bytes]
     """The install names of the libraries in it."""
     faults: tuple[str, ...]
@@ -40,7 +40,7 @@ class Cache(NamedTuple):
 
 
 def caches(root: Root, directory: bytes = CACHES) -> list[Cache]:
-    """The caches in a directory; none when it is not there."""
+    """The caches in a directory; none when it does not exist."""
     try:
         with root.directory(directory) as fd:
             mains = _mains(fd)
@@ -50,11 +50,11 @@ def caches(root: Root, directory: bytes = CACHES) -> list[Cache]:
                 found.append(Cache(surplus, "", "", (surplus,), frozenset(), (why,)))
             return found
     except OperationError:
-        return []  # there is none, or something else is in its place
+        return []  # it does not exist, or is not a directory
 
 
 def uuids(root: Root, directory: bytes = CACHES) -> dict[str, str]:
-    """By name, what tells a cache from another one of the same name: one read of each header."""
+    """The UUID of each cache, by its name; reads one header for each."""
     found = {}
     try:
         with root.directory(directory) as fd:
@@ -62,12 +62,12 @@ def uuids(root: Root, directory: bytes = CACHES) -> dict[str, str]:
                 with _File(fd, name) as main:
                     found[name] = dyld_cache.header(main.read_at, name).uuid
     except (OperationError, OSError, FormatError):
-        pass  # none that could be compared
+        pass  # the others cannot be compared
     return found
 
 
 def _mains(fd: int) -> list[str]:
-    """The names of main files, all others of which have a dot."""
+    """The names of main files; the names of all other files hold a dot."""
     names = sorted(os.fsdecode(name) for name in at.names(fd))
     return [name for name in names if name.startswith(PREFIX) and "." not in name]
 

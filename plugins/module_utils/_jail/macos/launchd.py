@@ -1,17 +1,17 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The launchd jobs of a jail: daemons of root's on the Mac, which launchd keeps running and starts at boot.
+"""The launchd jobs of a jail: daemons on the Mac, which launchd keeps running and starts at boot.
 
     /Library/LaunchDaemons/LABEL.plist          what launchd reads
     /private/var/db/darwin.jail/jobs/LABEL/     the job's own programs
-    /private/var/log/darwin.jail/LABEL.log      what it says
+    /private/var/log/darwin.jail/LABEL.log      its output
 
-A job is unloaded before anything of it is written, and loaded last: one that is loaded was loaded as it is
-written, also after a run that was killed.
+A job is unloaded before its files are written, and loaded last. So a loaded job was loaded from the files that
+exist, also after a run that was killed.
 
-launchctl(1) has today's verbs for one service; their exit codes are known from many reports, while the text of
-`launchctl print` is expressly no interface (docs/macos.md, launchd).
+The exit codes of launchctl(1) are known from many reports; the text of `launchctl print` is not an interface, as its
+man page says (docs/macos.md, launchd).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
 from ..errors import UNWRITABLE, InputError, OperationError, show, show_message
+from ..plan import Change
 from ..system import host, run_directories
 from ..system.process import CompletedRun, run
 from ..system.rooted import Root
@@ -32,7 +33,7 @@ from . import property_list
 
 LAUNCHCTL = "/bin/launchctl"
 PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
-"""The one that only root can replace."""
+"""The Python that only root can replace."""
 
 TOP = b"/"
 DAEMONS = b"Library/LaunchDaemons"
@@ -40,32 +41,32 @@ FILES = b"private/var/db/darwin.jail/jobs"
 LOGS = b"private/var/log/darwin.jail"
 
 # launchctl's exit codes are errno values of launchd, and 113 when there is no such service.
-ABSENT = (3, 113)
-TEARDOWN = 36
-BUSY = (5, 37)
+NO_SUCH_SERVICE = (3, 113)
+STILL_UNLOADING = 36
+LOADED_OR_UNLOADING = (5, 37)
 """Already loaded, or still being unloaded: 37, and just 5 since macOS 14."""
 
-PATIENCE, PAUSE = 40.0, 0.2
-"""Seconds for a job to end, which launchd gives ExitTimeOut (20), and how often to look."""
-LARGEST = 1 << 24
-"""Bytes of a program."""
+TIMEOUT, POLL_SECONDS = 40.0, 0.2
+"""Seconds for a job to end, for which launchd allows ExitTimeOut (20), and between two looks."""
+MAX_SIZE = 1 << 24
+"""The most bytes of a file of a job."""
 
 
 class Job(NamedTuple):
-    """A job as it is to be."""
+    """The desired state of a job."""
 
     label: str
     arguments: tuple[str, ...]
-    """The program, by its absolute path, and its arguments; `installed` says where the job's own files are."""
+    """The program, by its absolute path, and its arguments; `installed_path` gives those of the job's files."""
     files: Mapping[str, bytes] = {}
     """Programs that are installed for this job, by name."""
     keys: Mapping[str, Any] = {}
-    """What it needs in its plist besides, or another way than most."""
+    """Further keys of its plist; they replace the usual ones of the same name."""
     owner: tuple[int, int] = (0, 0)
-    """User and group of its log, which a job of another user than root may not be able to make."""
+    """User and group of its log: a job of another user than root may not be able to create it."""
 
     def plist(self) -> bytes:
-        """Started at load and at boot, and whenever it ends, at most every ten seconds."""
+        """The property list: launchd starts the job at load, at boot and when it ends, at most every ten seconds."""
         log = "/" + os.fsdecode(_log(self.label))
         keys = {
             "Label": self.label,
@@ -87,30 +88,22 @@ class Job(NamedTuple):
         return plistlib.dumps({**keys, **self.keys})
 
 
-class Step(NamedTuple):
-    """One thing to be done."""
-
-    describe: str
-    """For --diff; several lines for a file of text."""
-    execute: Callable[[], None]
-
-
 # -- names ---------------------------------------------------------------------
 
 
 def slug(text: str) -> str:
-    """A name that is readable and only this one's: /private/var/jails/dev becomes dev-1a2b3c4d."""
+    """A readable and unique name for a path: /private/var/jails/dev becomes dev-1a2b3c4d."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", os.path.basename(text.rstrip("/"))).strip("-") or "root"
     return f"{readable[:40]}-{hashlib.sha256(os.fsencode(text)).hexdigest()[:8]}"
 
 
 def label(jail: bytes, purpose: str) -> str:
-    """The name of a job: of this jail, by its path, and for this purpose."""
+    """The label of the job of a jail for a purpose."""
     return f"darwin.jail.{slug(os.fsdecode(jail))}.{purpose}"
 
 
-def installed(name: str, file: str) -> str:
-    """Where a file of a job is."""
+def installed_path(name: str, file: str) -> str:
+    """The path of a file of a job."""
     return f"/{os.fsdecode(FILES)}/{name}/{file}"
 
 
@@ -122,18 +115,18 @@ def _log(name: str) -> bytes:
     return LOGS + b"/" + os.fsencode(name) + b".log"
 
 
-# -- what there is -------------------------------------------------------------
+# -- current state -------------------------------------------------------------
 
 
 def is_loaded(name: str) -> bool:
     ended = _launchctl("print", f"system/{name}")
-    if ended.rc not in (0, *ABSENT):
+    if ended.rc not in (0, *NO_SUCH_SERVICE):
         raise _failed("look for the launchd job", name, ended)
     return ended.rc == 0
 
 
 def labels(prefix: str) -> list[str]:
-    """All jobs whose name begins so, loaded or not, also those that a killed run left half written or half removed."""
+    """The labels with a prefix, of loaded and unloaded jobs, also of those that a killed run left incomplete."""
     with Root(TOP) as root:
         plists, folders = ([os.fsdecode(name) for name in _names(root, place)] for place in (DAEMONS, FILES))
     names = {*(name[:-6] for name in plists if name.endswith(".plist")), *folders}
@@ -145,16 +138,16 @@ def _names(root: Root, place: bytes) -> list[bytes]:
 
 
 def arguments(name: str) -> list[str]:
-    """The program of a job that is written, and its arguments; nothing when it cannot be read."""
+    """The program in the property list of a job, and its arguments; empty when it cannot be read."""
     with Root(TOP) as root:
         try:
-            return property_list.texts(property_list.load(root.read(_plist(name), LARGEST) or b""), "ProgramArguments")
+            return property_list.texts(property_list.load(root.read(_plist(name), MAX_SIZE) or b""), "ProgramArguments")
         except (ValueError, OperationError):
             return []
 
 
 def last_log_line(name: str) -> str:
-    """The last line of a job's log; nothing when there is none."""
+    """The last line of a job's log; empty when there is none."""
     lines = log(name).splitlines()
     return lines[-1] if lines else ""
 
@@ -165,62 +158,65 @@ def log(name: str) -> str:
     return "\n".join(map(show_message, lines))
 
 
-# -- what is to be done --------------------------------------------------------
+# -- changes -------------------------------------------------------------------
 
 
-def plan_present(job: Job) -> list[Step]:
-    """What makes the job what it is to be, and running; nothing when it is."""
+def plan_present(job: Job) -> list[Change]:
+    """The changes that install and load the job; none when it is installed and loaded."""
     wanted = {_plist(job.label): job.plist()}
-    wanted.update((installed(job.label, name)[1:].encode(), data) for name, data in job.files.items())
+    wanted.update((installed_path(job.label, name)[1:].encode(), data) for name, data in job.files.items())
     with Root(TOP) as root:
-        wrong = {rel: data for rel, data in wanted.items() if not _is_right(root, rel, data)}
-        writes = [Step(_difference(root, rel, data), _writer(rel, data)) for rel, data in sorted(wrong.items())]
+        wrong = {rel: data for rel, data in wanted.items() if not _is_current(root, rel, data)}
+        writes = [
+            Change(_describe_difference(root, rel, data), _writer(rel, data), content_size=len(data))
+            for rel, data in sorted(wrong.items())
+        ]
     loaded = is_loaded(job.label)
-    unload = [Step(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
-    load = [Step(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
+    unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
+    load = [Change(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
     return [*unload, *writes, *load]
 
 
-def plan_absent(name: str) -> list[Step]:
-    """What ends a job and removes all that is its own; what `labels` finds it by goes last."""
-    steps = [Step(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+def plan_absent(name: str) -> list[Change]:
+    """The changes that unload a job and remove its files; those by which `labels` finds it go last."""
+    steps = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
     with Root(TOP) as root:
         there = [rel for rel in (_log(name), _plist(name), FILES + b"/" + os.fsencode(name)) if root.lstat(rel)]
-    return steps + [Step(f"- /{show(rel)}", _remover(rel)) for rel in there]
+    return steps + [Change(f"- /{show(rel)}", _remover(rel)) for rel in there]
 
 
 def unload(name: str) -> None:
-    """End a job, if it is loaded, and leave all that is written of it."""
+    """Unload a job, if it is loaded, and leave its files."""
     if is_loaded(name):
         _unload(name)
 
 
 def restart(name: str) -> None:
-    """End the job's process, whatever it does, and start another one."""
+    """Kill the job's process and start another one."""
     ended = _launchctl("kickstart", "-k", f"system/{name}")
     if ended.rc:
         raise _failed("restart the launchd job", name, ended)
 
 
-def _is_right(root: Root, rel: bytes, data: bytes) -> bool:
+def _is_current(root: Root, rel: bytes, data: bytes) -> bool:
     status = root.lstat(rel)
     if status is None or (status.st_mode, status.st_uid) != (stat.S_IFREG | _mode(rel), 0):
         return False
-    return status.st_size == len(data) and root.read(rel, LARGEST) == data
+    return status.st_size == len(data) and root.read(rel, MAX_SIZE) == data
 
 
 def _mode(rel: bytes) -> int:
     return 0o644 if rel.endswith(b".plist") else 0o755
 
 
-def _difference(root: Root, rel: bytes, data: bytes) -> str:
-    """The lines of a diff when it is a plist, otherwise its name."""
+def _describe_difference(root: Root, rel: bytes, data: bytes) -> str:
+    """A unified diff for a property list, otherwise the path."""
     import difflib  # noqa: PLC0415 (few runs change a job)
 
     path, status = f"/{show(rel)}", root.lstat(rel)
     if not rel.endswith(b".plist"):
         return f"~ {path}" if status else f"+ {path}"
-    before = root.read(rel, LARGEST) if status and stat.S_ISREG(status.st_mode) else b""
+    before = root.read(rel, MAX_SIZE) if status and stat.S_ISREG(status.st_mode) else b""
     old, new = (text.decode("utf-8", "replace").splitlines() for text in (before or b"", data))
     return "\n".join(difflib.unified_diff(old, new, path, path, lineterm="")) or f"~ {path} (owner or mode)"
 
@@ -255,34 +251,34 @@ def _start(job: Job) -> None:
 
 
 def _load(name: str) -> None:
-    """Load and start a job. It is enabled first, for a disabled one is refused with the code of one that is loaded."""
+    """Load and start a job. It is enabled first: launchctl refuses a disabled one with the code for a loaded one."""
     ended = _launchctl("enable", f"system/{name}")
     if ended.rc:
         raise _failed("enable the launchd job", name, ended)
     plist = os.fsdecode(os.path.join(TOP, _plist(name)))
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         ended = _launchctl("bootstrap", "system", plist)
         if not ended.rc or is_loaded(name):
             return
-        if ended.rc not in BUSY or time.monotonic() > deadline:
+        if ended.rc not in LOADED_OR_UNLOADING or time.monotonic() > deadline:
             raise _failed("load the launchd job", name, ended)
-        time.sleep(PAUSE)
+        time.sleep(POLL_SECONDS)
 
 
 def _unload(name: str) -> None:
     ended = _launchctl("bootout", f"system/{name}")
-    if ended.rc not in (0, TEARDOWN, *ABSENT, *BUSY):
+    if ended.rc not in (0, STILL_UNLOADING, *NO_SUCH_SERVICE, *LOADED_OR_UNLOADING):
         raise _failed("unload the launchd job", name, ended)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while is_loaded(name):
         if time.monotonic() > deadline:
-            raise OperationError("unload the launchd job", name, f"it still runs after {PATIENCE:.0f} seconds")
-        time.sleep(PAUSE)
+            raise OperationError("unload the launchd job", name, f"it still runs after {TIMEOUT:.0f} seconds")
+        time.sleep(POLL_SECONDS)
 
 
 def _launchctl(*words: str) -> CompletedRun:
-    return run([LAUNCHCTL, *words], timeout=PATIENCE)
+    return run([LAUNCHCTL, *words], timeout=TIMEOUT)
 
 
 def _failed(verb: str, name: str, ended: CompletedRun) -> OperationError:

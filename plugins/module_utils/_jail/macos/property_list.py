@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Property lists that others wrote, read with their types checked.
+"""Read untrusted property lists, with their types checked.
 
-In a binary one an object can be named again and again: 259 bytes may stand for
-2^40 texts. Reading them is cheap; walking through them, or str() of them, never
-ends. So nothing but what has the expected type is taken out of one.
+A binary one can refer to an object many times: 259 bytes may stand for 2^40
+texts. Parsing such a file is cheap; traversing it, or str() of it, never ends.
+So only values of the expected type are read from it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Values = Mapping[str, Any]
 
 
 def load(data: bytes) -> dict[str, Any]:
-    """The dictionary that a property list is; ValueError when it is none."""
+    """The dictionary in a property list; ValueError for anything else."""
     import plistlib  # noqa: PLC0415 (takes 3 ms, and not every run gets here)
 
     try:
         values = plistlib.loads(data)
-    except Exception as exc:  # plistlib raises expat's errors, and what its own slips raise
+    except Exception as exc:  # plistlib raises errors of expat, and of its own faults
         raise ValueError("it is not a property list") from exc
     if not isinstance(values, dict):
         raise ValueError("it is not a dictionary")
@@ -32,7 +32,7 @@ def load(data: bytes) -> dict[str, Any]:
 
 
 def text(values: Values, key: str) -> str:
-    """The text under a key; ValueError when there is none, or it is longer than any that is read here."""
+    """The text under a key; ValueError when there is none or it is too long."""
     found = values.get(key)
     if not isinstance(found, str) or len(found) > PLIST_TEXT:
         raise ValueError(f"it has no text under {key}")
@@ -40,7 +40,7 @@ def text(values: Values, key: str) -> str:
 
 
 def texts(values: Values, key: str) -> list[str]:
-    """The list of texts under a key; ValueError when it is none."""
+    """The list of texts under a key; ValueError when there is none."""
     found = values.get(key)
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ValueError(f"it has no list of texts under {key}")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which macOS a tree holds, and which processor this Mac has."""
+"""The release of macOS in a tree, and the processor of this Mac."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ from ..system.platform.current import machine
 from ..system.rooted import Root
 from . import property_list
 
-BOTH = ("arm64", "x86_64")
-RELEASES = {12: BOTH, 13: BOTH, 14: BOTH, 15: BOTH, 26: BOTH, 27: ("arm64",)}
-"""The releases of macOS that this collection knows, and their processors. Nothing else says which one is the newest."""
+ARM_AND_INTEL = ("arm64", "x86_64")
+RELEASES = {
+    12: ARM_AND_INTEL,
+    13: ARM_AND_INTEL,
+    14: ARM_AND_INTEL,
+    15: ARM_AND_INTEL,
+    26: ARM_AND_INTEL,
+    27: ("arm64",),
+}
+"""The releases of macOS that this collection supports, and their processors. Only this says which is the newest."""
 OLDEST, NEWEST = min(RELEASES), max(RELEASES)
 
 SYSTEM_VERSION = b"System/Library/CoreServices/SystemVersion.plist"
@@ -61,12 +68,12 @@ def release(root: Root) -> Release:
 
 
 def processors(major: int) -> tuple[str, ...]:
-    """Those that a release runs on, as far as is known: one that is newer than all is taken for the newest."""
+    """The processors that a release runs on; those of the newest known release for a newer one."""
     return next((RELEASES[known] for known in sorted(RELEASES, reverse=True) if known <= major), ())
 
 
 def may_hold_macos(root: Root) -> bool:
-    """Whether a closer look is worth it: the plist or the caches are there, or something is in their way."""
+    """Whether `release` is worth calling: the plist or the caches exist, or cannot be reached."""
     try:
         return any(root.lstat(path) is not None for path in (SYSTEM_VERSION, CACHES))
     except OperationError:
@@ -74,16 +81,16 @@ def may_hold_macos(root: Root) -> bool:
 
 
 def architecture() -> str:
-    """arm64 or x86_64: the kernel's, which is what a jail runs on.
+    """The architecture of the kernel, on which a jail runs: arm64 or x86_64.
 
-    To a process that Rosetta translates uname(3) says x86_64.
+    For a process that Rosetta translates, uname(3) returns x86_64.
     """
     said = machine()
     return "arm64" if said == "x86_64" and _sysctl("hw.optional.arm64") == b"1" else said
 
 
 def is_haswell() -> bool | None:
-    """Whether this Intel Mac runs code for x86_64h; None when it does not say.
+    """Whether this Intel Mac runs code for x86_64h; None when sysctl does not tell.
 
     hw.cpusubtype is then CPU_SUBTYPE_X86_64_H (apple-oss-distributions/xnu osfmk/mach/machine.h).
     """
@@ -92,7 +99,7 @@ def is_haswell() -> bool | None:
 
 
 def _sysctl(name: str) -> bytes:
-    """What this Mac says of one name; nothing when it does not know it."""
+    """The value of a sysctl; empty when this Mac does not have it."""
     from ..system.process import run  # noqa: PLC0415 (takes 4 ms, and few runs get here)
 
     try:

@@ -48,7 +48,7 @@ def find_user(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None
         pass
     for fields in lines(jail, PASSWD):
         if user in (fields[0], fields[2:3] and fields[2]) and (entry := own_entry(fields)):
-            refuse_numbers_of_the_mac(entry)
+            refuse_number_error(entry)
             return entry, own_groups(jail, entry.pw_name)
     return None
 
@@ -62,7 +62,7 @@ def own_entry(fields: list[str]) -> pwd.struct_passwd | None:
     return pwd.struct_passwd((*fields[:2], uid, gid, *fields[4:])) if uid >= FIRST_PERSON else None
 
 
-def refuse_numbers_of_the_mac(entry: pwd.struct_passwd) -> None:
+def refuse_number_error(entry: pwd.struct_passwd) -> None:
     user, group = user_of_the_mac(entry.pw_uid), group_of_the_mac(entry.pw_gid)
     if user:
         raise StepError("number", f"uid {entry.pw_uid}, which is that of {user} on the Mac", 0)

@@ -236,9 +236,9 @@ class _Builder:
             return
         if not may_hold_macos(jail.root):
             return
-        from ..macho.outdated import lag_of_tree  # noqa: PLC0415 (reads shared caches, which such a jail has)
+        from ..macho.outdated import difference_from_source  # noqa: PLC0415 (reads shared caches, which such a jail has)
 
-        lag = lag_of_tree(jail.root, self._source.root)
+        lag = difference_from_source(jail.root, self._source.root)
         if lag:
             raise InputError(
                 f"{show(self._path)} is of another macOS: {lag}: run the playbook darwin.jail.update_jail, which "

@@ -14,8 +14,8 @@ from .. import jail as jails
 from .. import register
 from ..errors import InputError, JailError, RecordError, failed, show
 from ..host_state import plan_removal
-from ..macos.launchd import Step
 from ..mounted_volume import unmounted
+from ..plan import Change
 from ..record.record import Record
 from ..result import Result
 from ..system import at, host, progress
@@ -102,9 +102,9 @@ def _let_go(root: Root, moved: Known, stays: bool = False) -> None:
         register.forget(path, was)
 
 
-def _execute(steps: list[Step]) -> None:
+def _execute(steps: list[Change]) -> None:
     for step in steps:
-        step.execute()
+        step.apply()
 
 
 def _former_paths(jail: jails.Jail) -> Known:
@@ -152,14 +152,14 @@ def _is_left(real: bytes) -> bool:
         return register.was_jail(real, root.status().st_ino)
 
 
-def _result(done: list[tuple[str, bytes, str]], jail: bytes, ends: Sequence[Step]) -> Result:
+def _result(done: list[tuple[str, bytes, str]], jail: bytes, ends: Sequence[Change]) -> Result:
     operations = [{"action": action, "path": show(path), "type": kind} for action, path, kind in done]
     lines = [
         f"- {show(jail)} and all below it" if action == "remove" else f"- mount on {show(jail + path)}"
         for action, path, _kind in done
     ]
     values = {"operations": operations, "operations_total": len(operations)}
-    return Result(bool(done or ends), values, [step.describe for step in ends] + lines)
+    return Result(bool(done or ends), values, [step.description for step in ends] + lines)
 
 
 def _empty(jail: jails.Jail) -> None:

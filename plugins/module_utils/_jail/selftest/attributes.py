@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..system import call_probes
 from ..system.platform.base import OF_THE_MAC
 from .claims import Verdict, claim, found
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
 
 XATTR = "/usr/bin/xattr"
 ROOTLESS, PROVENANCE = "com.apple.rootless", "com.apple.provenance"
@@ -18,13 +18,13 @@ REFUSED = b"not permitted"
 
 def names(path: str) -> list[str]:
     """The extended attributes of a file, by xattr(1)."""
-    return ask(XATTR, path).stdout.decode("utf-8", "replace").split()
+    return run_program(XATTR, path).stdout.decode("utf-8", "replace").split()
 
 
-def scratch(scene: Scene, name: str) -> str:
-    """A new file of the run's own."""
-    call_probes.write(scene.place("scratch", name), b"darwin.jail\n")
-    return scene.path("scratch", name)
+def scratch(context: Context, name: str) -> str:
+    """Create a file in the directory of the run."""
+    call_probes.write(context.place("scratch", name), b"darwin.jail\n")
+    return context.path("scratch", name)
 
 
 @claim(
@@ -33,7 +33,7 @@ def scratch(scene: Scene, name: str) -> str:
     source="Copying: eclecticlight.co 2018-01-05",
     judged="xattr",
 )
-def marked(_scene: Scene) -> Verdict:
+def marked(_context: Context) -> Verdict:
     without = [path for path in PROTECTED if ROOTLESS not in names(path)]
     return found(not without, f"without it: {', '.join(without)}" if without else "all four have it")
 
@@ -45,9 +45,9 @@ def marked(_scene: Scene) -> Verdict:
     judged="xattr -w",
     needs=("SIP on",),
 )
-def refused(scene: Scene) -> Verdict:
-    ended = ask(XATTR, "-w", ROOTLESS, "", scratch(scene, "rootless"))
-    return found(ended.rc != 0 and REFUSED in ended.stderr, said(ended) or "it was set")
+def refused(context: Context) -> Verdict:
+    ended = run_program(XATTR, "-w", ROOTLESS, "", scratch(context, "rootless"))
+    return found(ended.rc != 0 and REFUSED in ended.stderr, output_of(ended) or "it was set")
 
 
 @claim(
@@ -57,10 +57,10 @@ def refused(scene: Scene) -> Verdict:
     judged="xattr -w, xattr -p",
     needs=("SIP off",),
 )
-def allowed(scene: Scene) -> Verdict:
-    path = scratch(scene, "rootless")
-    ended = ask(XATTR, "-w", ROOTLESS, "", path)
-    return found(not ended.rc and ROOTLESS in names(path), said(ended) or "it was set")
+def allowed(context: Context) -> Verdict:
+    path = scratch(context, "rootless")
+    ended = run_program(XATTR, "-w", ROOTLESS, "", path)
+    return found(not ended.rc and ROOTLESS in names(path), output_of(ended) or "it was set")
 
 
 @claim(
@@ -70,12 +70,12 @@ def allowed(scene: Scene) -> Verdict:
     judged="xattr -d",
     needs=(">=13",),
 )
-def stays(scene: Scene) -> Verdict:
-    path = scratch(scene, "provenance")
+def stays(context: Context) -> Verdict:
+    path = scratch(context, "provenance")
     if PROVENANCE not in names(path):
         raise NotTriedError("a new file did not get it: all programs of this run count as Apple's")
-    ended = ask(XATTR, "-d", PROVENANCE, path)
-    return found(PROVENANCE in names(path), said(ended) or "it is there still")
+    ended = run_program(XATTR, "-d", PROVENANCE, path)
+    return found(PROVENANCE in names(path), output_of(ended) or "it is there still")
 
 
 @claim(
@@ -85,7 +85,7 @@ def stays(scene: Scene) -> Verdict:
     judged="xattr",
     needs=("jail",),
 )
-def left(scene: Scene) -> Verdict:
+def left(context: Context) -> Verdict:
     places = ("bin", "bin/sh", "usr", "usr/lib", "System")
-    having = [place for place in places if set(names(scene.path("jail", place))) & {*OF_THE_MAC} - {PROVENANCE}]
+    having = [place for place in places if set(names(context.path("jail", place))) & {*OF_THE_MAC} - {PROVENANCE}]
     return found(not having, f"with one of the Mac's: {', '.join(having)}" if having else "none of five has one")

@@ -11,7 +11,7 @@ from ..macho import shared_caches
 from ..macos import release
 from ..system.rooted import Root
 from .claims import Verdict, claim, found
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
 
 CRYPTEX = "/" + os.fsdecode(release.CRYPTEX + release.CACHES)
 OLD = "/" + os.fsdecode(release.CACHES)
@@ -32,7 +32,7 @@ def mains(directory: str) -> list[str]:
     judged="what is there",
     needs=(">=13",),
 )
-def in_cryptex(_scene: Scene) -> Verdict:
+def in_cryptex(_context: Context) -> Verdict:
     there = mains(CRYPTEX)
     return found(bool(there), ", ".join(there) or "there is none")
 
@@ -44,7 +44,7 @@ def in_cryptex(_scene: Scene) -> Verdict:
     judged="what is there",
     needs=("<13",),
 )
-def in_system(_scene: Scene) -> Verdict:
+def in_system(_context: Context) -> Verdict:
     there = mains(OLD)
     return found(bool(there), ", ".join(there) or "there is none")
 
@@ -56,17 +56,17 @@ def in_system(_scene: Scene) -> Verdict:
     judged="cmp",
     needs=("jail",),
 )
-def complete(scene: Scene) -> Verdict:
-    with Root(scene.place("jail")) as jail:
+def complete(context: Context) -> Verdict:
+    with Root(context.place("jail")) as jail:
         caches = shared_caches.caches(jail)
     if not caches:
         return found(False, "the jail has none")
     faults = [fault for cache in caches for fault in cache.faults]
     origin = CRYPTEX if mains(CRYPTEX) else OLD
     for cache in caches:
-        copy = scene.path("jail", OLD[1:], cache.name)
-        ended = ask("/usr/bin/cmp", f"{origin}/{cache.name}", copy, seconds=600)
-        faults += [said(ended)] if ended.rc else []
+        copy = context.path("jail", OLD[1:], cache.name)
+        ended = run_program("/usr/bin/cmp", f"{origin}/{cache.name}", copy, seconds=600)
+        faults += [output_of(ended)] if ended.rc else []
     return found(not faults, "; ".join(faults)[:200] or ", ".join(cache.name for cache in caches))
 
 
@@ -77,9 +77,11 @@ def complete(scene: Scene) -> Verdict:
     judged="dyld_info",
     needs=("jail",),
 )
-def read(scene: Scene) -> Verdict:
-    ended = ask("/usr/bin/dyld_info", "-platform", scene.path("jail", "bin/ls"))
-    return found(not ended.rc and b"macOS" in ended.stdout, "for macOS" if b"macOS" in ended.stdout else said(ended))
+def read(context: Context) -> Verdict:
+    ended = run_program("/usr/bin/dyld_info", "-platform", context.path("jail", "bin/ls"))
+    return found(
+        not ended.rc and b"macOS" in ended.stdout, "for macOS" if b"macOS" in ended.stdout else output_of(ended)
+    )
 
 
 @claim(
@@ -88,10 +90,10 @@ def read(scene: Scene) -> Verdict:
     source="Copying: uname(3) under Rosetta",
     judged="sysctl, uname",
 )
-def processor(scene: Scene) -> Verdict:
-    told = ask(release.SYSCTL, "-n", "hw.optional.arm64")
-    kernel = ask("/usr/bin/uname", "-v").stdout
+def processor(context: Context) -> Verdict:
+    told = run_program(release.SYSCTL, "-n", "hw.optional.arm64")
+    kernel = run_program("/usr/bin/uname", "-v").stdout
     if b"RELEASE_" not in kernel:
         raise NotTriedError("the version of the kernel does not name its processor")
     apple = b"RELEASE_ARM64" in kernel
-    return found(apple == (told.stdout.strip() == b"1") == scene.arm64, f"sysctl says {said(told)}")
+    return found(apple == (told.stdout.strip() == b"1") == context.arm64, f"sysctl says {output_of(told)}")

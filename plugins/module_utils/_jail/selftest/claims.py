@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection takes for granted of macOS, and how one Mac is asked whether it is so.
+"""The facts about macOS that the collection relies on, and how they are tested on a Mac.
 
-A claim is written once, at the function that judges it, in the file of its subject.
+A claim is written once, at the function that tests it, in the file of its subject.
 """
 
 from __future__ import annotations
@@ -11,63 +11,63 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from ..errors import JailError
-from .scene import NotTriedError, Scene
+from .context import Context, NotTriedError
 
 PROVEN, DISPROVEN, NOT_TRIED = "proven", "disproven", "not tried"
 
 
 class Verdict(NamedTuple):
-    """What came of a claim on this Mac."""
+    """The result of testing a claim on this Mac."""
 
     verdict: str
     seen: str
-    """What was seen; of one that was not tried: why not."""
+    """What was seen, or why it was not tried."""
 
 
 class Claim(NamedTuple):
     id: str
     says: str
     source: str
-    """Where it is said in docs/macos.md, and by whom."""
+    """The section of docs/macos.md, and the source there."""
     judged: str
-    """By which program or call."""
+    """The program or call that tests it."""
     needs: tuple[str, ...]
     """Words of NEEDS, or a range of releases: ">=13" or "<13"."""
-    judge: Callable[[Scene], Verdict]
+    judge: Callable[[Context], Verdict]
 
     @property
     def waits(self) -> bool:
-        """Whether there must have been a jail first."""
-        return any(need in AFTERWARDS for need in self.needs)
+        """Whether the test needs a jail."""
+        return any(need in NEEDS_A_JAIL for need in self.needs)
 
 
-NEEDS: dict[str, tuple[Callable[[Scene], bool], str]] = {
-    "SIP off": (lambda scene: not scene.protected, "System Integrity Protection is on"),
-    "SIP on": (lambda scene: scene.protected, "System Integrity Protection is off"),
-    "arm64": (lambda scene: scene.arm64, "this Mac has no Apple silicon"),
-    "Intel": (lambda scene: not scene.arm64, "this Mac has Apple silicon"),
-    "network": (lambda scene: scene.network, "no network"),
-    "FUSE": (lambda scene: scene.fuse, "no FUSE"),
-    "tart": (lambda scene: scene.tart, "no tart"),
-    "ssh": (lambda scene: scene.over_ssh, "not over ssh"),
-    "restart": (lambda _scene: False, "it takes a restart of the Mac"),
-    "steps": (lambda scene: bool(scene.steps), "the run did not come to it"),
-    "jail": (lambda scene: scene.has("build"), "no jail was built"),
-    "clone": (lambda scene: scene.has("clone"), "no clone was made"),
-    "image": (lambda scene: scene.has("image"), "no image was made"),
+NEEDS: dict[str, tuple[Callable[[Context], bool], str]] = {
+    "SIP off": (lambda context: not context.protected, "System Integrity Protection is on"),
+    "SIP on": (lambda context: context.protected, "System Integrity Protection is off"),
+    "arm64": (lambda context: context.arm64, "this Mac has no Apple silicon"),
+    "Intel": (lambda context: not context.arm64, "this Mac has Apple silicon"),
+    "network": (lambda context: context.network, "no network"),
+    "FUSE": (lambda context: context.fuse, "no FUSE"),
+    "tart": (lambda context: context.tart, "no tart"),
+    "ssh": (lambda context: context.over_ssh, "not over ssh"),
+    "restart": (lambda _context: False, "it takes a restart of the Mac"),
+    "steps": (lambda context: bool(context.steps), "the run did not come to it"),
+    "jail": (lambda context: context.has("build"), "no jail was built"),
+    "clone": (lambda context: context.has("clone"), "no clone was made"),
+    "image": (lambda context: context.has("image"), "no image was made"),
 }
-AFTERWARDS = ("steps", "jail", "clone", "image", "ssh", "FUSE", "tart")
-"""What is known once the jails are there; all the rest can be judged before."""
+NEEDS_A_JAIL = ("steps", "jail", "clone", "image", "ssh", "FUSE", "tart")
+"""Needs that are known once the jails exist; all others are known before."""
 
 CLAIMS: list[Claim] = []
 
 
 def claim(
     name: str, says: str, *, source: str, judged: str, needs: tuple[str, ...] = ()
-) -> Callable[[Callable[[Scene], Verdict]], Callable[[Scene], Verdict]]:
-    """Have a claim judged by a function."""
+) -> Callable[[Callable[[Context], Verdict]], Callable[[Context], Verdict]]:
+    """Register a function as the test of a claim."""
 
-    def enter(judge: Callable[[Scene], Verdict]) -> Callable[[Scene], Verdict]:
+    def enter(judge: Callable[[Context], Verdict]) -> Callable[[Context], Verdict]:
         CLAIMS.append(Claim(name, says, source, judged, needs, judge))
         return judge
 
@@ -75,29 +75,29 @@ def claim(
 
 
 def found(holds: bool, seen: str) -> Verdict:
-    """As claimed or not, by what was seen."""
+    """The verdict for a claim that holds, or does not."""
     return Verdict(PROVEN if holds else DISPROVEN, seen)
 
 
-def missing(needs: tuple[str, ...], scene: Scene) -> str:
-    """Why a claim cannot be tried here; empty when it can."""
+def unmet_need(needs: tuple[str, ...], context: Context) -> str:
+    """Why a claim cannot be tested here; empty when it can."""
     for need in needs:
         if need[0] in "<>":
             number = int(need.lstrip("<>="))
-            if (scene.major >= number) is need.startswith("<"):
+            if (context.major >= number) is need.startswith("<"):
                 return f"it is about macOS {'before ' + str(number) if need[0] == '<' else str(number) + ' and later'}"
-        elif not NEEDS[need][0](scene):
+        elif not NEEDS[need][0](context):
             return NEEDS[need][1]
     return ""
 
 
-def judge(claim_: Claim, scene: Scene) -> Verdict:
-    """Whatever happens, the other claims are judged as well."""
-    why = missing(claim_.needs, scene)
+def judge(claim_: Claim, context: Context) -> Verdict:
+    """Test one claim; an error in it does not keep the others from being tested."""
+    why = unmet_need(claim_.needs, context)
     if why:
         return Verdict(NOT_TRIED, why)
     try:
-        return claim_.judge(scene)
+        return claim_.judge(context)
     except NotTriedError as exc:
         return Verdict(NOT_TRIED, str(exc))
     except (JailError, OSError, ValueError, KeyError) as exc:

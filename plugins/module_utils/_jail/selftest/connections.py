@@ -9,7 +9,7 @@ import select
 
 from ..system import call_probes
 from .claims import Verdict, claim, found
-from .scene import Scene
+from .context import Context
 
 NAMES = {"POLLIN": select.POLLIN, "POLLOUT": select.POLLOUT, "POLLERR": select.POLLERR, "POLLHUP": select.POLLHUP}
 
@@ -24,7 +24,7 @@ def words(answer: int) -> str:
     source="Copying: aoss/xnu sys_generic.c, poll_nocancel; uipc_socket.c, filt_soread_common",
     judged="poll(2)",
 )
-def asked_for(_scene: Scene) -> Verdict:
+def asked_for(_context: Context) -> Verdict:
     answer = call_probes.polled(select.POLLHUP, closed=False)
     return found(bool(answer & select.POLLHUP), words(answer))
 
@@ -35,7 +35,7 @@ def asked_for(_scene: Scene) -> Verdict:
     source="Copying: aoss/xnu sys_generic.c, poll_nocancel",
     judged="poll(2)",
 )
-def half_closed(_scene: Scene) -> Verdict:
+def half_closed(_context: Context) -> Verdict:
     answer = call_probes.polled(select.POLLOUT, closed=False)
     return found(bool(answer & select.POLLOUT) and not answer & select.POLLHUP, words(answer))
 
@@ -46,7 +46,7 @@ def half_closed(_scene: Scene) -> Verdict:
     source="Copying: aoss/xnu sys_generic.c, poll_nocancel",
     judged="poll(2)",
 )
-def closed(_scene: Scene) -> Verdict:
+def closed(_context: Context) -> Verdict:
     answer = call_probes.polled(select.POLLOUT, closed=True)
     return found(bool(answer & select.POLLHUP), words(answer))
 
@@ -57,8 +57,8 @@ def closed(_scene: Scene) -> Verdict:
     source="Entering a jail: aoss/xnu devfs_fdesc_support.c, fdesc_open",
     judged="open(2)",
 )
-def shared(scene: Scene) -> Verdict:
-    path = scene.place("scratch", "offset")
+def shared(context: Context) -> Verdict:
+    path = context.place("scratch", "offset")
     call_probes.write(path, b"x" * 20)
     offset = call_probes.offset_when_opened_again(path)
     return found(offset == 10, f"reading begins at {offset}, not at 10" if offset != 10 else "it is shared")

@@ -11,8 +11,8 @@ import stat
 
 from ..system import call_probes
 from .claims import Verdict, claim, found
-from .reruns import step
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
+from .reruns import succeeded
 
 UF_COMPRESSED = 0x20
 CLONE_ACL = 0x4
@@ -37,12 +37,12 @@ def words(code: int) -> str:
     judged="ls -lO, stat(2)",
     needs=("jail",),
 )
-def compressed(scene: Scene) -> Verdict:
+def compressed(context: Context) -> Verdict:
     there = [name for name in SAMPLE if call_probes.flags_of(os.lstat("/" + name)) & UF_COMPRESSED]
     if not there:
         raise NotTriedError("none of six programs of macOS is compressed")
-    lost = [name for name in there if not call_probes.flags_of(os.lstat(scene.place("jail", name))) & UF_COMPRESSED]
-    shown = said(ask("/bin/ls", "-lO", scene.path("jail", lost[0]))) if lost else ""
+    lost = [name for name in there if not call_probes.flags_of(os.lstat(context.place("jail", name))) & UF_COMPRESSED]
+    shown = output_of(run_program("/bin/ls", "-lO", context.path("jail", lost[0]))) if lost else ""
     return found(not lost, f"not so: {', '.join(lost)}; {shown}" if lost else f"{len(there)} of {len(there)}")
 
 
@@ -53,9 +53,9 @@ def compressed(scene: Scene) -> Verdict:
     judged="clonefile(2)",
     needs=(">=13",),
 )
-def with_acl(scene: Scene) -> Verdict:
-    call_probes.write(scene.place("scratch", "acl"), b"x")
-    code = cloned(scene.place("scratch", "acl"), scene.place("scratch", "acl.clone"), CLONE_ACL)
+def with_acl(context: Context) -> Verdict:
+    call_probes.write(context.place("scratch", "acl"), b"x")
+    code = cloned(context.place("scratch", "acl"), context.place("scratch", "acl.clone"), CLONE_ACL)
     return found(code == 0, words(code))
 
 
@@ -66,9 +66,9 @@ def with_acl(scene: Scene) -> Verdict:
     judged="clonefile(2)",
     needs=("<13",),
 )
-def without_acl(scene: Scene) -> Verdict:
-    call_probes.write(scene.place("scratch", "acl"), b"x")
-    code = cloned(scene.place("scratch", "acl"), scene.place("scratch", "acl.clone"), CLONE_ACL)
+def without_acl(context: Context) -> Verdict:
+    call_probes.write(context.place("scratch", "acl"), b"x")
+    code = cloned(context.place("scratch", "acl"), context.place("scratch", "acl.clone"), CLONE_ACL)
     return found(code == errno.EINVAL, words(code))
 
 
@@ -78,8 +78,8 @@ def without_acl(scene: Scene) -> Verdict:
     source="Copying: aoss/xnu bsd/vfs/vfs_syscalls.c",
     judged="clonefile(2)",
 )
-def not_from_system(scene: Scene) -> Verdict:
-    code = cloned(b"/bin/ls", scene.place("scratch", "ls"))
+def not_from_system(context: Context) -> Verdict:
+    code = cloned(b"/bin/ls", context.place("scratch", "ls"))
     return found(code == errno.EXDEV, words(code))
 
 
@@ -89,8 +89,8 @@ def not_from_system(scene: Scene) -> Verdict:
     source="Copying: aoss/xnu bsd/vfs/vfs_syscalls.c",
     judged="clonefile(2), stat(2)",
 )
-def without_setuid(scene: Scene) -> Verdict:
-    source, target = scene.place("scratch", "setuid"), scene.place("scratch", "setuid.clone")
+def without_setuid(context: Context) -> Verdict:
+    source, target = context.place("scratch", "setuid"), context.place("scratch", "setuid.clone")
     call_probes.write(source, b"x", 0o4755)
     code = cloned(source, target)
     if code:
@@ -106,9 +106,8 @@ def without_setuid(scene: Scene) -> Verdict:
     judged="the role clone",
     needs=("jail",),
 )
-def whole(scene: Scene) -> Verdict:
-    clone = step(scene, "clone")
-    return found(bool(clone["ok"]), str(clone["said"]) or "it was cloned")
+def whole(context: Context) -> Verdict:
+    return succeeded(context, "clone", "it was cloned")
 
 
 @claim(
@@ -117,9 +116,9 @@ def whole(scene: Scene) -> Verdict:
     source="Copying: aoss/xnu; the ledger of differences",
     judged="lstat(2)",
 )
-def of_a_link(scene: Scene) -> Verdict:
+def of_a_link(context: Context) -> Verdict:
     wanted = call_probes.Metadata(stat.S_IFLNK | 0o755, 1, 2, 10**18, 0)
-    status = call_probes.link_with(scene.place("scratch", "link"), wanted)
+    status = call_probes.link_with(context.place("scratch", "link"), wanted)
     got = {"owner": (status.st_uid, status.st_gid) == (1, 2), "time": status.st_mtime_ns == 10**18}
     lost = [name for name, right in got.items() if not right]
     return found(not lost, f"not set: {', '.join(lost)}" if lost else "owner and time were set")
@@ -131,8 +130,8 @@ def of_a_link(scene: Scene) -> Verdict:
     source="Copying: renamex_np(2)",
     judged="renameatx_np(2)",
 )
-def exchanged(scene: Scene) -> Verdict:
-    parent = scene.place("scratch", "swap")
+def exchanged(context: Context) -> Verdict:
+    parent = context.place("scratch", "swap")
     call_probes.make_dir(parent)
     try:
         opened, by_path = call_probes.stays_open_when_exchanged(parent)

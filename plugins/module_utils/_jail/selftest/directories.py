@@ -10,8 +10,8 @@ import pwd
 
 from ..accounts import directory_services, user_tmp
 from .claims import Verdict, claim, found
-from .reruns import step
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
+from .reruns import succeeded
 
 GETCONF = "/usr/bin/getconf"
 RECEIPTS = "/Library/Apple/System/Library/Receipts"
@@ -23,16 +23,16 @@ RECEIPTS = "/Library/Apple/System/Library/Receipts"
     source="A user's temporary directories: aoss/Libc gen/confstr.c, Libc-997.90.3 _dirhelper.c",
     judged="getconf",
 )
-def named(_scene: Scene) -> Verdict:
+def named(_context: Context) -> Verdict:
     account = directory_services.find_account("root")
     uuid = user_tmp.uuid_of(account)
     if not uuid:
         raise NotTriedError("root has no UUID")
     name = user_tmp.encode(uuid, account.uid)
-    ended = ask(GETCONF, "DARWIN_USER_CACHE_DIR")
+    ended = run_program(GETCONF, "DARWIN_USER_CACHE_DIR")
     told = ended.stdout.decode("utf-8", "replace").strip()
     holds = told.rstrip("/") == f"/var/folders/{name[:2]}/{name[2:]}/C"
-    return found(holds, "as the code does it" if holds else said(ended))
+    return found(holds, "as the code does it" if holds else output_of(ended))
 
 
 @claim(
@@ -42,9 +42,8 @@ def named(_scene: Scene) -> Verdict:
     judged="getconf, in the jail",
     needs=("SIP off", "jail"),
 )
-def inside(scene: Scene) -> Verdict:
-    enter = step(scene, "temporary")
-    return found(bool(enter["ok"]), str(enter["said"]) or "it has")
+def inside(context: Context) -> Verdict:
+    return succeeded(context, "temporary", "it has")
 
 
 @claim(
@@ -54,7 +53,7 @@ def inside(scene: Scene) -> Verdict:
     judged="what is there",
     needs=(">=13",),
 )
-def receipts(_scene: Scene) -> Verdict:
+def receipts(_context: Context) -> Verdict:
     if not os.path.isdir("/Library/Developer/CommandLineTools"):
         raise NotTriedError("there are no Command Line Tools")
     there = os.path.isdir(RECEIPTS) and any(name.startswith("com.apple.pkg.CLTools") for name in os.listdir(RECEIPTS))
@@ -67,9 +66,9 @@ def receipts(_scene: Scene) -> Verdict:
     source="Users: published outputs of id",
     judged="id",
 )
-def staff(_scene: Scene) -> Verdict:
+def staff(_context: Context) -> Verdict:
     people = [entry for entry in pwd.getpwall() if 500 < entry.pw_uid < 60000 and not entry.pw_name.startswith("_")]
-    others = [one for one in people if b"20" not in ask("/usr/bin/id", "-G", one.pw_name).stdout.split()]
+    others = [one for one in people if b"20" not in run_program("/usr/bin/id", "-G", one.pw_name).stdout.split()]
     if not people:
         raise NotTriedError("there are no people")
     return found(not others, f"{len(others)} of {len(people)} are not in it" if others else f"all {len(people)} are")

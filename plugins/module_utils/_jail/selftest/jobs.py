@@ -11,31 +11,31 @@ import time
 from ..errors import OperationError
 from ..macos import launchd
 from .claims import Verdict, claim, found
+from .context import Context, NotTriedError, output_of, run_program
 from .reruns import step
-from .scene import NotTriedError, Scene, ask, said
 
 LABEL = "darwin.jail.selftest"
-NOTHING = "darwin.jail.selftest.nothing"
+MISSING_LABEL = "darwin.jail.selftest.nothing"
 JOB = launchd.Job(LABEL, (launchd.PYTHON, "-I", "-S", "-c", "import time; time.sleep(600)"))
-START = 10.0
+START_SECONDS = 10.0
 
 
-def ctl(*words: str) -> int:
-    return ask(launchd.LAUNCHCTL, *words).rc
+def launchctl(*words: str) -> int:
+    return run_program(launchd.LAUNCHCTL, *words).rc
 
 
 def load() -> None:
-    """Have the job written and loaded."""
+    """Install and load the job."""
     if not os.path.exists(launchd.PYTHON):
         raise NotTriedError("there are no Command Line Tools")
     for planned in launchd.plan_present(JOB):
-        planned.execute()
+        planned.apply()
 
 
 def remove() -> None:
-    """End the job of this run, and remove what is written of it."""
+    """Unload the job of this run, and remove its files."""
     for planned in launchd.plan_absent(LABEL):
-        planned.execute()
+        planned.apply()
 
 
 @claim(
@@ -44,8 +44,8 @@ def remove() -> None:
     source="launchd jobs: many reports",
     judged="launchctl",
 )
-def nothing(_scene: Scene) -> Verdict:
-    code = ctl("print", f"system/{NOTHING}")
+def nothing(_context: Context) -> Verdict:
+    code = launchctl("print", f"system/{MISSING_LABEL}")
     return found(code == 113, f"exit status {code}")
 
 
@@ -55,9 +55,9 @@ def nothing(_scene: Scene) -> Verdict:
     source="launchd jobs: many reports",
     judged="launchctl",
 )
-def nobody(_scene: Scene) -> Verdict:
-    code = ctl("bootout", f"system/{NOTHING}")
-    return found(code in launchd.ABSENT, f"exit status {code}")
+def nobody(_context: Context) -> Verdict:
+    code = launchctl("bootout", f"system/{MISSING_LABEL}")
+    return found(code in launchd.NO_SUCH_SERVICE, f"exit status {code}")
 
 
 @claim(
@@ -66,13 +66,13 @@ def nobody(_scene: Scene) -> Verdict:
     source="launchd jobs: launchd.plist(5), launchctl(1)",
     judged="launchctl",
 )
-def loaded(_scene: Scene) -> Verdict:
+def loaded(_context: Context) -> Verdict:
     try:
         load()
-        deadline = time.monotonic() + START
-        while b"pid = " not in (shown := ask(launchd.LAUNCHCTL, "print", f"system/{LABEL}").stdout):
+        deadline = time.monotonic() + START_SECONDS
+        while b"pid = " not in (shown := run_program(launchd.LAUNCHCTL, "print", f"system/{LABEL}").stdout):
             if time.monotonic() > deadline:
-                return found(False, f"launchctl print names no process after {START:.0f} seconds")
+                return found(False, f"launchctl print names no process after {START_SECONDS:.0f} seconds")
             time.sleep(0.2)
     except OperationError as exc:
         return found(False, str(exc))
@@ -88,13 +88,16 @@ def loaded(_scene: Scene) -> Verdict:
     source="launchd jobs: many reports",
     judged="launchctl",
 )
-def twice(_scene: Scene) -> Verdict:
+def twice(_context: Context) -> Verdict:
     try:
         load()
-        ended = ask(launchd.LAUNCHCTL, "bootstrap", "system", f"/Library/LaunchDaemons/{LABEL}.plist")
+        ended = run_program(launchd.LAUNCHCTL, "bootstrap", "system", f"/Library/LaunchDaemons/{LABEL}.plist")
     finally:
         remove()
-    return found(ended.rc in launchd.BUSY, f"exit status {ended.rc}" if ended.rc else said(ended) or "it succeeded")
+    return found(
+        ended.rc in launchd.LOADED_OR_UNLOADING,
+        f"exit status {ended.rc}" if ended.rc else output_of(ended) or "it succeeded",
+    )
 
 
 @claim(
@@ -104,8 +107,8 @@ def twice(_scene: Scene) -> Verdict:
     judged="the roles terminal and dns",
     needs=("jail",),
 )
-def of_a_jail(scene: Scene) -> Verdict:
-    steps = {name: step(scene, name) for name in ("terminal", "relay")}
+def of_a_jail(context: Context) -> Verdict:
+    steps = {name: step(context, name) for name in ("terminal", "relay")}
     bad = [f"{name}: {values['said']}" for name, values in steps.items() if not values["ok"]]
     return found(not bad, "; ".join(bad) or "two jobs")
 
@@ -117,5 +120,5 @@ def of_a_jail(scene: Scene) -> Verdict:
     judged="a restart",
     needs=("restart",),
 )
-def at_boot(_scene: Scene) -> Verdict:
+def at_boot(_context: Context) -> Verdict:
     raise NotTriedError("it takes a restart of the Mac")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge the claims that can be judged now."""
+"""Test the claims that can be tested now."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from . import (
     jobs,
     machines,
     names,
-    owner,
+    private_words,
     reruns,
     terminals,
     users,
@@ -35,9 +35,9 @@ from . import (
 )
 from . import programs as tools
 from .claims import CLAIMS, Claim, as_values, judge
-from .privacy import Cleaner
-from .run import place, read_mark
-from .scene import Scene
+from .context import Context
+from .redaction import Redactor
+from .run import read_mark, run_directory
 
 SUBJECTS = (
     attributes,
@@ -54,62 +54,64 @@ SUBJECTS = (
     directories,
     machines,
 )
-"""In the order in which their claims are told."""
+"""In the order of the report."""
 KNOWN_NAME, KNOWN_PORT = "www.apple.com", 443
 SYSCTL = "/usr/sbin/sysctl"
 
 
-def in_order() -> list[Claim]:
-    """All claims, in the order in which they are told."""
+def ordered_claims() -> list[Claim]:
+    """All claims, in the order of the report."""
     order = [subject.__name__ for subject in SUBJECTS]
     return sorted(CLAIMS, key=lambda one: order.index(one.judge.__module__))
 
 
-def judged(directory: str, whose: str, when: str, steps: Mapping[str, Any], over_ssh: bool, check: bool) -> Result:
-    """What comes of the claims that can be judged `before` there is a jail, or after."""
-    path = place(directory)
+def judge_claims(
+    directory: str, whose: str, when: str, steps: Mapping[str, Any], over_ssh: bool, check: bool
+) -> Result:
+    """The verdicts on the claims that are tested `before` there is a jail, or `after`."""
+    path = run_directory(directory)
     with Root(path) as root:
         mark = read_mark(root)
     if mark is None or mark["owner"] != whose:
         raise InputError(f"cannot judge claims in {show(path)}: this run of the selftest did not make it (begin first)")
-    scene = look(path, {} if when == "before" else steps, over_ssh)
+    context = inspect_mac(path, {} if when == "before" else steps, over_ssh)
     if check:
         return Result(False, {"claims": [], "mac": {}})
-    clean = Cleaner(owner.words(), (os.fsdecode(path),))
-    verdicts = [(one, judge(one, scene)) for one in in_order() if one.waits is (when == "after")]
+    clean = Redactor(private_words.collect(), (os.fsdecode(path),))
+    verdicts = [(one, judge(one, context)) for one in ordered_claims() if one.waits is (when == "after")]
     values = [as_values(one, verdict._replace(seen=clean(verdict.seen))) for one, verdict in verdicts]
-    return Result(False, {"claims": values, "mac": facts(scene)})
+    return Result(False, {"claims": values, "mac": describe_mac(context)})
 
 
-def look(path: bytes, steps: Mapping[str, Any], over_ssh: bool) -> Scene:
+def inspect_mac(path: bytes, steps: Mapping[str, Any], over_ssh: bool) -> Context:
     with Root("/") as root:
         system = release.release(root)
         installed = software(root, release.architecture(), system.major)
-    return Scene(
+    return Context(
         directory=path,
         version=system.version,
         build=system.build,
         architecture=release.architecture(),
         protected=sip.status().protects_files,
         fuse=bool(installed["fuse"]),
-        tart=third_party.find("tart", third_party.HOMEBREW) is not None,
+        tart=third_party.find("tart", third_party.HOMEBREW_DIRECTORIES) is not None,
         network=_reaches_others(),
         over_ssh=over_ssh,
         steps=steps,
     )
 
 
-def facts(scene: Scene) -> dict[str, Any]:
-    """What is published of the Mac: nothing that tells it from others of its kind."""
+def describe_mac(context: Context) -> dict[str, Any]:
+    """What is published about the Mac: nothing that identifies it."""
     return {
         "system": current.system(),
-        "macos": scene.version,
-        "build": scene.build,
-        "processor": scene.architecture,
+        "macos": context.version,
+        "build": context.build,
+        "processor": context.architecture,
         "sip": sip.status().status,
         "virtual": _is_virtual(),
-        "over_ssh": scene.over_ssh,
-        "used": host.used_bytes(scene.directory),
+        "over_ssh": context.over_ssh,
+        "used": host.used_bytes(context.directory),
     }
 
 

@@ -10,7 +10,7 @@ import json
 from ..macos import third_party
 from ..system.process import run
 from .claims import Verdict, claim, found
-from .scene import NotTriedError, Scene, said
+from .context import Context, NotTriedError, output_of
 
 
 @claim(
@@ -20,12 +20,12 @@ from .scene import NotTriedError, Scene, said
     judged="tart",
     needs=("tart",),
 )
-def listed(_scene: Scene) -> Verdict:
-    tart = third_party.find("tart", third_party.HOMEBREW)
+def listed(_context: Context) -> Verdict:
+    tart = third_party.find("tart", third_party.HOMEBREW_DIRECTORIES)
     if tart is None:
         raise NotTriedError("no tart")
     ended = run([tart, "list", "--source", "local", "--format", "json"], timeout=30, as_nobody=True)
     try:
         return found(isinstance(json.loads(ended.stdout), list), "it does")
     except ValueError:
-        return found(False, said(ended))
+        return found(False, output_of(ended))

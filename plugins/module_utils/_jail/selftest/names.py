@@ -14,13 +14,13 @@ from ..programs import dns_relay
 from ..system import call_probes, sockets
 from ..system.rooted import Root
 from .claims import Verdict, claim, found
-from .reruns import step
-from .scene import NotTriedError, Scene
+from .context import Context, NotTriedError
+from .reruns import step, succeeded
 
 GREETING = dns_relay.HEADER.pack(dns_relay.VERSION, 0, 0, 1, 0, 0)
 """connection_request, which begins a shared connection and is answered with an error code."""
 WELCOME = bytes(4)
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 
 @claim(
@@ -29,7 +29,7 @@ PATIENCE = 10.0
     source="Names: com.apple.mDNSResponder.plist, Sockets",
     judged="stat(2)",
 )
-def for_all(_scene: Scene) -> Verdict:
+def for_all(_context: Context) -> Verdict:
     mode = os.stat(dns.SERVER).st_mode & 0o777
     return found(mode == 0o666, f"its mode is {mode:04o}")
 
@@ -40,10 +40,10 @@ def for_all(_scene: Scene) -> Verdict:
     source="Names: aoss/xnu uipc_usrreq.c",
     judged="link(2), connect(2)",
 )
-def linked(scene: Scene) -> Verdict:
+def linked(context: Context) -> Verdict:
     server = os.path.realpath(os.fsencode(dns.SERVER))
     try:
-        call_probes.reached_by_another_name(server, scene.place("scratch", "socket"))
+        call_probes.reached_by_another_name(server, context.place("scratch", "socket"))
     except OSError as exc:
         if exc.errno == errno.EXDEV:
             raise NotTriedError("the run's directory is on another volume than the socket") from exc
@@ -58,12 +58,12 @@ def linked(scene: Scene) -> Verdict:
     judged="the role dns, connect(2), and what comes back",
     needs=("jail",),
 )
-def relayed(scene: Scene) -> Verdict:
-    relay = step(scene, "relay")
+def relayed(context: Context) -> Verdict:
+    relay = step(context, "relay")
     if not relay["ok"]:
         return found(False, str(relay["said"]))
-    with Root(scene.place("jail")) as jail:
-        said = sockets.answer(jail, dns.SOCKET, GREETING, len(WELCOME), PATIENCE)
+    with Root(context.place("jail")) as jail:
+        said = sockets.answer(jail, dns.SOCKET, GREETING, len(WELCOME), TIMEOUT)
     if said == WELCOME:
         return found(True, "it answers")
     return found(
@@ -78,6 +78,5 @@ def relayed(scene: Scene) -> Verdict:
     judged="getaddrinfo(3)",
     needs=("SIP off", "jail"),
 )
-def resolved(scene: Scene) -> Verdict:
-    names = step(scene, "resolved")
-    return found(bool(names["ok"]), str(names["said"]) or "it does")
+def resolved(context: Context) -> Verdict:
+    return succeeded(context, "resolved", "it does")

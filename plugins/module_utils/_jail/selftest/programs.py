@@ -10,7 +10,8 @@ import signal
 
 from ..macos import sip
 from .claims import Verdict, claim, found
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
+from .reruns import succeeded
 
 CHROOT = "/usr/sbin/chroot"
 TOOLS = (
@@ -28,7 +29,7 @@ TOOLS = (
     source="System Integrity Protection: asmvik/yabai issues 1800 and 731",
     judged="csrutil",
 )
-def told(_scene: Scene) -> Verdict:
+def told(_context: Context) -> Verdict:
     status = sip.status().status
     return found(status != "unknown", status)
 
@@ -40,9 +41,9 @@ def told(_scene: Scene) -> Verdict:
     judged="chroot",
     needs=("SIP off", "jail"),
 )
-def runs(scene: Scene) -> Verdict:
-    ended = ask(CHROOT, scene.path("jail"), "/bin/sh", "-c", "exit 7")
-    return found(ended.rc == 7, "it ran" if ended.rc == 7 else said(ended))
+def runs(context: Context) -> Verdict:
+    ended = run_program(CHROOT, context.path("jail"), "/bin/sh", "-c", "exit 7")
+    return found(ended.rc == 7, "it ran" if ended.rc == 7 else output_of(ended))
 
 
 @claim(
@@ -52,9 +53,9 @@ def runs(scene: Scene) -> Verdict:
     judged="chroot",
     needs=("SIP on", "jail"),
 )
-def fails(scene: Scene) -> Verdict:
-    ended = ask(CHROOT, scene.path("jail"), "/bin/sh", "-c", "exit 7")
-    return found(ended.rc != 7, said(ended) if ended.rc != 7 else "it ran")
+def fails(context: Context) -> Verdict:
+    ended = run_program(CHROOT, context.path("jail"), "/bin/sh", "-c", "exit 7")
+    return found(ended.rc != 7, output_of(ended) if ended.rc != 7 else "it ran")
 
 
 @claim(
@@ -64,11 +65,8 @@ def fails(scene: Scene) -> Verdict:
     judged="the module darwin_chroot_exec",
     needs=("SIP off", "jail"),
 )
-def entered(scene: Scene) -> Verdict:
-    step = scene.steps.get("enter")
-    if step is None:
-        raise NotTriedError("the run did not come to it")
-    return found(bool(step["ok"]), str(step["said"]) or "a program ran")
+def entered(context: Context) -> Verdict:
+    return succeeded(context, "enter", "a program ran")
 
 
 @claim(
@@ -78,11 +76,11 @@ def entered(scene: Scene) -> Verdict:
     judged="codesign -v",
     needs=("jail",),
 )
-def signed(scene: Scene) -> Verdict:
+def signed(context: Context) -> Verdict:
     programs = ("bin/sh", "bin/ls", "usr/bin/env", "usr/lib/dyld")
-    there = [name for name in programs if os.path.exists(scene.place("jail", name))]
-    ended = ask("/usr/bin/codesign", "-v", *(scene.path("jail", name) for name in there))
-    return found(not ended.rc, said(ended) or f"{len(there)} programs are")
+    there = [name for name in programs if os.path.exists(context.place("jail", name))]
+    ended = run_program("/usr/bin/codesign", "-v", *(context.path("jail", name) for name in there))
+    return found(not ended.rc, output_of(ended) or f"{len(there)} programs are")
 
 
 @claim(
@@ -92,12 +90,12 @@ def signed(scene: Scene) -> Verdict:
     judged="chroot, and how each ends",
     needs=("SIP off", "jail"),
 )
-def spared(scene: Scene) -> Verdict:
+def spared(context: Context) -> Verdict:
     killed: list[str] = []
     ran: list[str] = []
     for program, word in TOOLS:
-        if os.path.exists(scene.place("jail", program[1:])):
-            ended = ask(CHROOT, scene.path("jail"), program, word)
+        if os.path.exists(context.place("jail", program[1:])):
+            ended = run_program(CHROOT, context.path("jail"), program, word)
             (killed if ended.rc in (-signal.SIGKILL, 128 + signal.SIGKILL) else ran).append(os.path.basename(program))
     if not killed + ran:
         raise NotTriedError("the jail has none of them")
@@ -111,8 +109,10 @@ def spared(scene: Scene) -> Verdict:
     judged="curl, in the jail",
     needs=("SIP off", "jail", "network"),
 )
-def trusts(scene: Scene) -> Verdict:
-    if not os.path.exists(scene.place("jail", "usr/bin/curl")):
+def trusts(context: Context) -> Verdict:
+    if not os.path.exists(context.place("jail", "usr/bin/curl")):
         raise NotTriedError("the jail has no curl")
-    ended = ask(CHROOT, scene.path("jail"), "/usr/bin/curl", "-sSI", "--max-time", "30", "https://www.apple.com/")
-    return found(not ended.rc, said(ended) if ended.rc else "it does")
+    ended = run_program(
+        CHROOT, context.path("jail"), "/usr/bin/curl", "-sSI", "--max-time", "30", "https://www.apple.com/"
+    )
+    return found(not ended.rc, output_of(ended) if ended.rc else "it does")

@@ -9,21 +9,27 @@ import os
 
 from ..system import call_probes
 from .claims import Verdict, claim, found
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
 
 MTREE = "/usr/sbin/mtree"
-PLAIN = ("null", "zero", "random", "urandom")
+PLAIN_DEVICES = ("null", "zero", "random", "urandom")
 
 
-def step(scene: Scene, name: str) -> dict[str, object]:
-    if name not in scene.steps:
+def step(context: Context, name: str) -> dict[str, object]:
+    if name not in context.steps:
         raise NotTriedError("the run did not come to it")
-    values: dict[str, object] = scene.steps[name]
+    values: dict[str, object] = context.steps[name]
     return values
 
 
-def unchanged(scene: Scene, name: str) -> Verdict:
-    again = step(scene, name)
+def succeeded(context: Context, name: str, seen: str) -> Verdict:
+    """Whether a step ran without an error."""
+    values = step(context, name)
+    return found(bool(values["ok"]), str(values["said"]) or seen)
+
+
+def unchanged(context: Context, name: str) -> Verdict:
+    again = step(context, name)
     quiet = bool(again["ok"]) and not again["changed"]
     return found(quiet, "nothing changed" if quiet else str(again["said"]) or "something changed")
 
@@ -35,9 +41,8 @@ def unchanged(scene: Scene, name: str) -> Verdict:
     judged="the role base",
     needs=("steps",),
 )
-def built(scene: Scene) -> Verdict:
-    build = step(scene, "build")
-    return found(bool(build["ok"]), str(build["said"]) or "it was built")
+def built(context: Context) -> Verdict:
+    return succeeded(context, "build", "it was built")
 
 
 @claim(
@@ -47,8 +52,8 @@ def built(scene: Scene) -> Verdict:
     judged="the role base",
     needs=("jail",),
 )
-def quick(scene: Scene) -> Verdict:
-    return unchanged(scene, "again")
+def quick(context: Context) -> Verdict:
+    return unchanged(context, "again")
 
 
 @claim(
@@ -58,8 +63,8 @@ def quick(scene: Scene) -> Verdict:
     judged="the role base, with jail_verify: full",
     needs=("jail",),
 )
-def full(scene: Scene) -> Verdict:
-    return unchanged(scene, "full")
+def full(context: Context) -> Verdict:
+    return unchanged(context, "full")
 
 
 @claim(
@@ -69,9 +74,9 @@ def full(scene: Scene) -> Verdict:
     judged="the roles terminal and base",
     needs=("jail",),
 )
-def with_devfs(scene: Scene) -> Verdict:
-    need_devfs(scene)
-    return unchanged(scene, "with_devfs")
+def with_devfs(context: Context) -> Verdict:
+    need_devfs(context)
+    return unchanged(context, "with_devfs")
 
 
 @claim(
@@ -81,8 +86,8 @@ def with_devfs(scene: Scene) -> Verdict:
     judged="the role base",
     needs=("ssh",),
 )
-def piped(scene: Scene) -> Verdict:
-    return built(scene)
+def piped(context: Context) -> Verdict:
+    return built(context)
 
 
 @claim(
@@ -91,7 +96,7 @@ def piped(scene: Scene) -> Verdict:
     source="Terminals: aoss/xnu devfs_vnops.c, devfsspec_write",
     judged="stat(2)",
 )
-def touched(_scene: Scene) -> Verdict:
+def touched(_context: Context) -> Verdict:
     changed = call_probes.changes_when_written(b"/dev/null")
     return found(changed, "it changed" if changed else "it did not change")
 
@@ -103,8 +108,8 @@ def touched(_scene: Scene) -> Verdict:
     judged="lstat(2)",
     needs=("clone",),
 )
-def in_clone(scene: Scene) -> Verdict:
-    return has_devices(scene, "clone")
+def in_clone(context: Context) -> Verdict:
+    return has_devices(context, "clone")
 
 
 @claim(
@@ -114,19 +119,19 @@ def in_clone(scene: Scene) -> Verdict:
     judged="lstat(2)",
     needs=("image",),
 )
-def in_image(scene: Scene) -> Verdict:
-    return has_devices(scene, "unpacked")
+def in_image(context: Context) -> Verdict:
+    return has_devices(context, "unpacked")
 
 
-def has_devices(scene: Scene, copy: str) -> Verdict:
-    """Whether a copy of a jail has them, on which devfs was mounted."""
-    need_devfs(scene)
-    lacking = [name for name in PLAIN if not is_device(scene.place(copy, "dev", name))]
+def has_devices(context: Context, copy: str) -> Verdict:
+    """Whether a copy has the plain devices; devfs was mounted on its original."""
+    need_devfs(context)
+    lacking = [name for name in PLAIN_DEVICES if not is_device(context.place(copy, "dev", name))]
     return found(not lacking, f"without {', '.join(lacking)}" if lacking else "all four are there")
 
 
-def need_devfs(scene: Scene) -> None:
-    if not step(scene, "terminal")["ok"]:
+def need_devfs(context: Context) -> None:
+    if not step(context, "terminal")["ok"]:
         raise NotTriedError("devfs was not mounted")
 
 
@@ -144,10 +149,10 @@ def is_device(path: bytes) -> bool:
     judged="mtree",
     needs=("jail",),
 )
-def recorded(scene: Scene) -> Verdict:
-    record = scene.path("jail", "private/var/db/darwin.jail/record.mtree")
-    ended = ask(MTREE, "-e", "-f", record, "-p", scene.path("jail"), seconds=900)
-    return found(not ended.rc, said(ended) or "as recorded")
+def recorded(context: Context) -> Verdict:
+    record = context.path("jail", "private/var/db/darwin.jail/record.mtree")
+    ended = run_program(MTREE, "-e", "-f", record, "-p", context.path("jail"), seconds=900)
+    return found(not ended.rc, output_of(ended) or "as recorded")
 
 
 @claim(
@@ -157,6 +162,6 @@ def recorded(scene: Scene) -> Verdict:
     judged="diff -r",
     needs=("image",),
 )
-def same(scene: Scene) -> Verdict:
-    ended = ask("/usr/bin/diff", "-r", scene.path("small", "bin"), scene.path("unpacked", "bin"))
-    return found(not ended.rc, said(ended) or "no difference")
+def same(context: Context) -> Verdict:
+    ended = run_program("/usr/bin/diff", "-r", context.path("small", "bin"), context.path("unpacked", "bin"))
+    return found(not ended.rc, output_of(ended) or "no difference")

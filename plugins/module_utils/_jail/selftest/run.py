@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run of the selftest on a Mac: its directory, which says whose it is, and its end, which leaves nothing.
+"""Begin and end a run of the selftest on a Mac: its directory names its owner, and its end removes everything.
 
-DIRECTORY/run.json     whose run it is, and what was there before it
-DIRECTORY/scratch/     what claims are judged with; for root only
-DIRECTORY/passage/     the same for claims about other users
-DIRECTORY/NAME/        jails and an image, which the roles make and remove
+DIRECTORY/run.json     the owner of the run, and what existed before it
+DIRECTORY/scratch/     files for tests; for root only
+DIRECTORY/traversable/     the same for claims about other users
+DIRECTORY/NAME/        jails and an image, which the roles create and remove
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from ..system.process import run
 from ..system.rooted import Root
 from . import jobs, volumes
 
-MARK = b"run.json"
-SCRATCH, PASSAGE = b"scratch", b"passage"
-JAILS = ("jail", "clone", "small", "unpacked")
-OWN = (SCRATCH, PASSAGE, b"layout")
-LARGEST = 1 << 16
-LONGEST = 6 * 3600
-"""Seconds after which a run of another machine is taken for dead."""
+MARK_FILE = b"run.json"
+SCRATCH, TRAVERSABLE = b"scratch", b"traversable"
+JAIL_NAMES = ("jail", "clone", "small", "unpacked")
+RUN_DIRECTORIES = (SCRATCH, TRAVERSABLE, b"layout")
+MAX_MARK = 1 << 16
+MAX_RUN_SECONDS = 6 * 3600
+"""Seconds after which a run that another machine began is considered dead."""
 
-BESIDES = (
+STATE_DIRECTORIES = (
     b"/private/var/db/darwin.jail/images",
     b"/private/var/db/darwin.jail/jobs",
     b"/private/var/db/darwin.jail/jails",
@@ -45,11 +45,11 @@ BESIDES = (
     b"/private/var/db/darwin.jail",
     b"/private/var/log/darwin.jail",
 )
-"""Directories of the collection's that a run may be the first to need: they go, when they are empty."""
+"""Directories of the collection that a run may create: its end removes them when they are empty."""
 
 
 class _RunningError(BusyError):
-    """Another run has the directory; whether it lives can be known where it was started."""
+    """Another run has the directory. Only the machine that began it knows whether it is alive."""
 
     def __init__(self, message: str, owner: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ class _RunningError(BusyError):
 
 
 def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool) -> Result:
-    """Have a directory of this run's own. `replaces` is a run that is known to be dead, `any` whatever is there."""
+    """Create the directory of this run. `replaces` is a run that is known to be dead; `any` replaces every run."""
     if os.geteuid() != 0:
         raise InputError("cannot start the selftest: only root can (set become: true)")
     try:
@@ -65,11 +65,11 @@ def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool
             release.release(top)
     except InputError as exc:
         raise InputError(f"cannot start the selftest: {exc} (run it on a Mac)") from exc
-    path = place(directory)
-    _refuse_loose(path)
+    path = run_directory(directory)
+    _require_root_owned(path)
     there = os.path.isdir(path)
     try:
-        left = _left(path, owner, replaces) if there else None
+        left = _dead_run(path, owner, replaces) if there else None
     except _RunningError as exc:
         return Result(False, {"busy_with": exc.owner, "said": str(exc)})
     free = host.free_bytes(path)
@@ -80,21 +80,21 @@ def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool
         )
     values = {"directory": os.fsdecode(path), "left": left is not None, "free": free}
     if not check:
-        _take(path, owner, there, left)
+        _take_over(path, owner, there, left)
     return Result(not check, values)
 
 
-def place(directory: str) -> bytes:
-    """The real path; InputError for one that could not hold jails."""
+def run_directory(directory: str) -> bytes:
+    """The real path; InputError for a directory in which jails cannot be."""
     try:
-        return os.path.dirname(jail_path(os.path.join(directory, JAILS[0])))
+        return os.path.dirname(jail_path(os.path.join(directory, JAIL_NAMES[0])))
     except InputError as exc:
         raise InputError(f"cannot use the directory {show(directory)} for the selftest: {exc}") from exc
 
 
-def _refuse_loose(path: bytes) -> None:
-    """InputError for a place in which others could exchange what root makes, or write whose run it is."""
-    loose = host.writable_ancestors(os.path.join(path, MARK))
+def _require_root_owned(path: bytes) -> None:
+    """InputError for a directory in which others than root could replace files."""
+    loose = host.writable_ancestors(os.path.join(path, MARK_FILE))
     if loose:
         raise InputError(
             f"cannot use {show(path)} for the selftest: others than root can change {show(loose[0])} "
@@ -102,8 +102,8 @@ def _refuse_loose(path: bytes) -> None:
         )
 
 
-def _left(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
-    """What a run left that is dead; None for an empty directory."""
+def _dead_run(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
+    """The mark of a dead run; None for an empty directory."""
     with Root(path) as root:
         names = root.names(b"")
         if not names:
@@ -114,7 +114,7 @@ def _left(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
             f"cannot use {show(path)} for the selftest: it is not empty, and no selftest made it "
             "(name another one with jail_selftest_directory)"
         )
-    if mark["owner"] not in (owner, replaces) and replaces != "any" and time.time() - mark["began"] < LONGEST:
+    if mark["owner"] not in (owner, replaces) and replaces != "any" and time.time() - mark["began"] < MAX_RUN_SECONDS:
         minutes = max(0, round((time.time() - mark["began"]) / 60))
         raise _RunningError(
             f"cannot start the selftest: another one, begun {minutes} minutes ago, uses {show(path)} (wait for it to "
@@ -125,9 +125,9 @@ def _left(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
 
 
 def read_mark(root: Root) -> dict[str, Any] | None:
-    """What the directory says of its run; None when no run of ours made it."""
+    """The mark of the run in a directory; None when no selftest created the directory."""
     try:
-        data = root.read(MARK, LARGEST)
+        data = root.read(MARK_FILE, MAX_MARK)
         mark = json.loads(data) if data else None
         if not isinstance(mark, dict) or not isinstance(mark["owner"], str):
             return None
@@ -137,8 +137,8 @@ def read_mark(root: Root) -> dict[str, Any] | None:
         return None
 
 
-def _take(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> None:
-    before = left["before"] if left else [os.fsdecode(one) for one in _besides() if os.path.exists(one)]
+def _take_over(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> None:
+    before = left["before"] if left else [os.fsdecode(one) for one in _paths_to_remove() if os.path.exists(one)]
     if not left and there:
         before.append(os.fsdecode(path))
     host.make_dirs(path)
@@ -148,20 +148,20 @@ def _take(path: bytes, owner: str, there: bool, left: dict[str, Any] | None) -> 
             raise BusyError(
                 f"cannot start the selftest: another one has just begun in {show(path)} (wait for it to end)"
             )
-        root.write(MARK, json.dumps({"owner": owner, "began": time.time(), "before": before}).encode(), 0o600)
+        root.write(MARK_FILE, json.dumps({"owner": owner, "began": time.time(), "before": before}).encode(), 0o600)
         if left:
             _clear(root)
         root.make_dir(SCRATCH, 0o700, 0, 0)
-        root.make_dir(PASSAGE, 0o711, 0, 0)
+        root.make_dir(TRAVERSABLE, 0o711, 0, 0)
 
 
-def _besides() -> list[bytes]:
-    return [*BESIDES, build_lock_path(), folder_of_locks()]
+def _paths_to_remove() -> list[bytes]:
+    return [*STATE_DIRECTORIES, build_lock_path(), folder_of_locks()]
 
 
 def end(directory: str, owner: str, check: bool) -> Result:
-    """Remove all that is left of this run; its jails are gone by then."""
-    path = place(directory)
+    """Remove all that is left of this run; its jails have been removed before."""
+    path = run_directory(directory)
     if not os.path.isdir(path):
         return Result(False, {"directory": os.fsdecode(path), "left": False})
     with Root(path) as root:
@@ -171,19 +171,19 @@ def end(directory: str, owner: str, check: bool) -> Result:
         if check:
             return Result(True, {"directory": os.fsdecode(path), "left": True})
         _clear(root)
-        rest = [name for name in root.names(b"") if name != MARK]
+        rest = [name for name in root.names(b"") if name != MARK_FILE]
         if rest:
             kept = ", ".join(map(show, rest))
             raise OperationError(
                 "remove", path, f"there is still {kept}", hint="run the playbook again, which removes it"
             )
-        root.remove_tree(MARK)
-    _remove_empty([path, *BESIDES], mark["before"])
+        root.remove_tree(MARK_FILE)
+    _remove_empty([path, *STATE_DIRECTORIES], mark["before"])
     return Result(True, {"directory": os.fsdecode(path), "left": False})
 
 
 def _clear(root: Root) -> None:
-    """What claims were judged with: a job, a disk image that is attached, mounts, files."""
+    """Remove what tests left: a job, an attached disk image, mounts, files."""
     jobs.remove()
     for mount in mounts_below(os.path.join(root.path, SCRATCH)):
         if os.path.exists(volumes.HDIUTIL):
@@ -191,7 +191,7 @@ def _clear(root: Root) -> None:
     if root.lstat(SCRATCH) is not None:
         with Root(os.path.join(root.path, SCRATCH)) as scratch:
             unmount_below(scratch)
-    for name in OWN:
+    for name in RUN_DIRECTORIES:
         if root.lstat(name) is not None:
             root.remove_tree(name)
 

@@ -9,8 +9,8 @@ import os
 
 from ..system import call_probes
 from .claims import Verdict, claim, found
-from .reruns import step
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
+from .reruns import succeeded
 
 MOUNT, UMOUNT = "/sbin/mount_devfs", "/sbin/umount"
 
@@ -21,17 +21,17 @@ MOUNT, UMOUNT = "/sbin/mount_devfs", "/sbin/umount"
     source="Terminals: aoss/xnu devfs_vfsops.c",
     judged="mount_devfs, umount, stat(2)",
 )
-def second(scene: Scene) -> Verdict:
-    point = scene.place("scratch", "dev")
+def second(context: Context) -> Verdict:
+    point = context.place("scratch", "dev")
     call_probes.make_dir(point)
-    mounted = ask(MOUNT, "devfs", os.fsdecode(point))
+    mounted = run_program(MOUNT, "devfs", os.fsdecode(point))
     if mounted.rc:
-        return found(False, said(mounted))
+        return found(False, output_of(mounted))
     own = os.stat(point).st_dev not in (os.stat("/dev").st_dev, os.stat(os.path.dirname(point)).st_dev)
-    ended = ask(UMOUNT, os.fsdecode(point))
+    ended = run_program(UMOUNT, os.fsdecode(point))
     if ended.rc:
-        ask(UMOUNT, "-f", os.fsdecode(point))
-        return found(False, said(ended))
+        run_program(UMOUNT, "-f", os.fsdecode(point))
+        return found(False, output_of(ended))
     return found(own, "its number is its own" if own else "it has the number of another one")
 
 
@@ -42,9 +42,8 @@ def second(scene: Scene) -> Verdict:
     judged="the role terminal",
     needs=("SIP off", "jail"),
 )
-def opened(scene: Scene) -> Verdict:
-    terminal = step(scene, "opened")
-    return found(bool(terminal["ok"]), str(terminal["said"]) or "it was")
+def opened(context: Context) -> Verdict:
+    return succeeded(context, "opened", "it was")
 
 
 @claim(
@@ -54,8 +53,7 @@ def opened(scene: Scene) -> Verdict:
     judged="the role bindfs",
     needs=("FUSE", "jail"),
 )
-def mounted(scene: Scene) -> Verdict:
-    if "bindfs" not in scene.steps:
+def mounted(context: Context) -> Verdict:
+    if "bindfs" not in context.steps:
         raise NotTriedError("bindfs is not installed")
-    bindfs = step(scene, "bindfs")
-    return found(bool(bindfs["ok"]), str(bindfs["said"]) or "it does")
+    return succeeded(context, "bindfs", "it does")

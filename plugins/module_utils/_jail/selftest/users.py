@@ -14,9 +14,9 @@ from ..programs import chroot_exec, open_as_user
 from ..programs.bundle import program
 from ..system import call_probes, nobody
 from .claims import Verdict, claim, found
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
 
-MOST = 16
+MAX_GROUPS = 16
 FIRST_PERSON = 500
 
 
@@ -26,10 +26,10 @@ FIRST_PERSON = 500
     source="Users: fleetdm/fleet, the test of its parser",
     judged="dscl",
 )
-def homes(_scene: Scene) -> Verdict:
-    ended = ask(directory_services.DSCL, "/Search", "-read", "/Users/root", "NFSHomeDirectory")
+def homes(_context: Context) -> Verdict:
+    ended = run_program(directory_services.DSCL, "/Search", "-read", "/Users/root", "NFSHomeDirectory")
     values = ended.stdout.decode("utf-8", "replace").split()[1:]
-    return found(values == ["/var/root", "/private/var/root"], said(ended))
+    return found(values == ["/var/root", "/private/var/root"], output_of(ended))
 
 
 @claim(
@@ -38,16 +38,16 @@ def homes(_scene: Scene) -> Verdict:
     source="Users",
     judged="getpwnam(3)",
 )
-def one_home(_scene: Scene) -> Verdict:
+def one_home(_context: Context) -> Verdict:
     home = pwd.getpwnam("root").pw_dir
     return found(home in ("/var/root", "/private/var/root"), home)
 
 
 def opens(login: str, uid: int, gid: int, path: bytes) -> str:
-    """What comes of it when a user with all groups opens a file."""
+    """What open(2) of a file returns to a user with all their groups."""
     text = program(chroot_exec, open_as_user, call="main()")
-    ended = ask(sys.executable, "-I", "-S", "-c", text, login, str(uid), str(gid), os.fsdecode(path))
-    return ended.stdout.decode("utf-8", "replace").strip() or said(ended)
+    ended = run_program(sys.executable, "-I", "-S", "-c", text, login, str(uid), str(gid), os.fsdecode(path))
+    return ended.stdout.decode("utf-8", "replace").strip() or output_of(ended)
 
 
 @claim(
@@ -56,15 +56,15 @@ def opens(login: str, uid: int, gid: int, path: bytes) -> str:
     source="Entering a jail: aoss/Libinfo libinfo.c; aoss/xnu kern_prot.c",
     judged="id, open(2)",
 )
-def beyond(scene: Scene) -> Verdict:
+def beyond(context: Context) -> Verdict:
     for entry in pwd.getpwall():
         if entry.pw_uid >= FIRST_PERSON and not entry.pw_name.startswith("_"):
-            groups = ask("/usr/bin/id", "-G", entry.pw_name).stdout.split()
-            if len(groups) > MOST:
+            groups = run_program("/usr/bin/id", "-G", entry.pw_name).stdout.split()
+            if len(groups) > MAX_GROUPS:
                 break
     else:
-        raise NotTriedError(f"nobody is in more than {MOST} groups")
-    path = scene.place("passage", "file")
+        raise NotTriedError(f"nobody is in more than {MAX_GROUPS} groups")
+    path = context.place("traversable", "file")
     call_probes.write(path, b"x", 0o040, 0, int(groups[-1]))
     answer = opens(entry.pw_name, entry.pw_uid, entry.pw_gid, path)
     return found(answer == "opened", f"by the last of {len(groups)} groups: {answer}")
@@ -76,9 +76,9 @@ def beyond(scene: Scene) -> Verdict:
     source="Entering a jail: aoss/Libinfo libinfo.c",
     judged="initgroups(3), open(2)",
 )
-def becomes_nobody(scene: Scene) -> Verdict:
+def becomes_nobody(context: Context) -> Verdict:
     uid, gid = nobody.ids()
-    path = scene.place("passage", "nobody")
+    path = context.place("traversable", "nobody")
     call_probes.write(path, b"x", 0o400, uid, gid)
     answer = opens("nobody", uid, gid, path)
     return found(answer == "opened", answer)

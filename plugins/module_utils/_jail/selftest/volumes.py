@@ -13,7 +13,7 @@ from ..macos import property_list
 from ..rootfs.spec.base_layout import DEV, DIRECTORIES
 from ..system import call_probes, host
 from .claims import Verdict, claim, found
-from .scene import NotTriedError, Scene, ask, said
+from .context import Context, NotTriedError, output_of, run_program
 
 SYSTEM, DATA = "/", "/System/Volumes/Data"
 DISKUTIL, HDIUTIL = "/usr/sbin/diskutil", "/usr/bin/hdiutil"
@@ -26,7 +26,7 @@ FIRMLINKS = "/usr/share/firmlinks"
     source="Copying: aoss/xnu, FSOPT_RETURN_REALDEV",
     judged="stat(2)",
 )
-def one_number(_scene: Scene) -> Verdict:
+def one_number(_context: Context) -> Verdict:
     same = os.stat(SYSTEM).st_dev == os.stat(DATA).st_dev
     return found(same, "it is the same" if same else "they differ")
 
@@ -37,7 +37,7 @@ def one_number(_scene: Scene) -> Verdict:
     source="Copying: sys/mount.h",
     judged="fstatfs(2)",
 )
-def two_numbers(_scene: Scene) -> Verdict:
+def two_numbers(_context: Context) -> Verdict:
     numbers = [host.volume(os.fsencode(path)).number for path in (SYSTEM, DATA)]
     return found(numbers[0] != numbers[1], "they differ" if numbers[0] != numbers[1] else "they are equal")
 
@@ -48,18 +48,18 @@ def two_numbers(_scene: Scene) -> Verdict:
     source="A volume for jails: sys/mount.h",
     judged="mount",
 )
-def flags(scene: Scene) -> Verdict:
-    volume = host.volume(scene.directory)
-    options = options_of(scene.path())
+def flags(context: Context) -> Verdict:
+    volume = host.volume(context.directory)
+    options = options_of(context.path())
     said_ = [name for name in ("nodev", "nosuid", "noowners") if getattr(volume, name)]
     told = [name for name in ("nodev", "nosuid", "noowners") if name in options]
     return found(said_ == told, f"mount: {', '.join(told) or 'none'}; fstatfs: {', '.join(said_) or 'none'}")
 
 
 def options_of(path: str) -> list[str]:
-    """What mount(8) says of the volume that a path is on."""
+    """The options of the volume of a path, as mount(8) prints them."""
     best: tuple[str, list[str]] = ("", [])
-    for line in ask("/sbin/mount").stdout.decode("utf-8", "replace").splitlines():
+    for line in run_program("/sbin/mount").stdout.decode("utf-8", "replace").splitlines():
         match = re.fullmatch(r".* on (/.*) \((.*)\)", line)
         if match and (path + "/").startswith(match[1].rstrip("/") + "/") and len(match[1]) > len(best[0]):
             best = (match[1], match[2].split(", "))
@@ -72,19 +72,19 @@ def options_of(path: str) -> list[str]:
     source="A volume for jails: aoss/DiskArbitration DAMount.c 939-965, 1532-1542",
     judged="hdiutil, mount",
 )
-def external(scene: Scene) -> Verdict:
-    image, point = scene.path("scratch", "image.dmg"), scene.path("scratch", "volume")
-    made = ask(HDIUTIL, "create", "-size", "20m", "-fs", "APFS", "-volname", "selftest", "-quiet", image)
+def external(context: Context) -> Verdict:
+    image, point = context.path("scratch", "image.dmg"), context.path("scratch", "volume")
+    made = run_program(HDIUTIL, "create", "-size", "20m", "-fs", "APFS", "-volname", "selftest", "-quiet", image)
     if made.rc:
-        raise NotTriedError(f"hdiutil made no image: {said(made)}")
+        raise NotTriedError(f"hdiutil made no image: {output_of(made)}")
     call_probes.make_dir(os.fsencode(point))
-    ended = ask(HDIUTIL, "attach", "-nobrowse", "-quiet", "-mountpoint", point, image)
+    ended = run_program(HDIUTIL, "attach", "-nobrowse", "-quiet", "-mountpoint", point, image)
     if ended.rc:
-        raise NotTriedError(f"hdiutil attached no image: {said(ended)}")
+        raise NotTriedError(f"hdiutil attached no image: {output_of(ended)}")
     try:
         options = options_of(point)
     finally:
-        ask(HDIUTIL, "detach", "-quiet", point)
+        run_program(HDIUTIL, "detach", "-quiet", point)
     lacking = [name for name in ("nosuid", "nodev", "noowners") if name not in options]
     return found(not lacking, f"not {', '.join(lacking)}" if lacking else "all three")
 
@@ -95,7 +95,7 @@ def external(scene: Scene) -> Verdict:
     source="The tree of a jail: aoss/files usr/share/firmlinks",
     judged="stat(2)",
 )
-def firmlinks(_scene: Scene) -> Verdict:
+def firmlinks(_context: Context) -> Verdict:
     other = []
     lines = host.read_file(FIRMLINKS).decode("utf-8", "replace").splitlines()
     for line in lines:
@@ -112,8 +112,8 @@ def firmlinks(_scene: Scene) -> Verdict:
     source="Whether the source is the same: aws/ec2-macos-utils",
     judged="diskutil",
 )
-def sealed(_scene: Scene) -> Verdict:
-    values = property_list.load(ask(DISKUTIL, "info", "-plist", "/").stdout)
+def sealed(_context: Context) -> Verdict:
+    values = property_list.load(run_program(DISKUTIL, "info", "-plist", "/").stdout)
     keys = ("APFSSnapshot", "Sealed", "MountPoint")
     told = ", ".join(f"{key} {values.get(key)}" for key in keys)
     uuid = "with a UUID" if values.get("APFSSnapshotUUID") else "without a UUID"
@@ -127,7 +127,7 @@ def sealed(_scene: Scene) -> Verdict:
     source="The tree of a jail: aoss/files, hierarchy files",
     judged="stat(2)",
 )
-def layout(_scene: Scene) -> Verdict:
+def layout(_context: Context) -> Verdict:
     other = []
     seen = [path for path in DIRECTORIES if path != DEV and os.path.isdir(b"/" + path)]
     there = [(f"/{os.fsdecode(path)}", DIRECTORIES[path]) for path in seen]
@@ -145,5 +145,5 @@ def layout(_scene: Scene) -> Verdict:
     judged="a restart",
     needs=("restart",),
 )
-def in_time(_scene: Scene) -> Verdict:
+def in_time(_context: Context) -> Verdict:
     raise NotTriedError("it takes a restart of the Mac")

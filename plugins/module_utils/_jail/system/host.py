@@ -56,6 +56,14 @@ def real_path(path: AnyPath) -> bytes:
     return b"/" + b"/".join(parts)
 
 
+def canonical(path: bytes) -> bytes:
+    """A path of a running macOS, relative to the root, with /etc, /tmp and /var in /private."""
+    parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+    if parts and parts[0] in PRIVATE:
+        parts.insert(0, b"private")
+    return b"/".join(parts)
+
+
 def _links_to_private(name: bytes) -> bool:
     try:
         return os.readlink(b"/" + name).strip(b"/") == b"private/" + fold(name)

@@ -39,6 +39,11 @@ def components(rel: bytes) -> list[bytes]:
     return parts
 
 
+def parents(rel: bytes) -> list[bytes]:
+    """The directories that a path below a root lies in, from the top down, without the root."""
+    return [rel[:end] for end, char in enumerate(rel) if char == ord("/")]
+
+
 def parted(rel: bytes) -> tuple[bytes, bytes]:
     """The parent and the last name of a path below a root; InputError when that is no name.
 

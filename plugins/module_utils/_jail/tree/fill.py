@@ -19,17 +19,16 @@ from typing import Any
 
 from ..accounts.jail_accounts import find_jail_group, find_user
 from ..errors import InputError, OperationError, SpaceError, failed, show
-from ..jail import Jail
+from ..jail import Jail, relative
 from ..predicted import open_predicted
-from ..protected import is_state
 from ..result import Result
-from ..rootfs.spec.manifest import canonical
 from ..sizes import size
 from ..staging import STAGING
 from ..staging import make as make_stage
 from ..system import at, host, progress
 from ..system.lock import BuildLock
 from ..system.name_collisions import Spellings
+from ..system.paths import parents
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..system.volume_names import names_of
@@ -48,7 +47,7 @@ def ensure(params: dict[str, Any], check: bool) -> Result:
 
 def _ensure(params: dict[str, Any], check: bool) -> Result:
     started = time.monotonic()
-    path, required, src = _dest_path(params["dest"]), _required_path(params.get("holds")), params["src"]
+    path, required, src = relative("dest", params["dest"]), _required_path(params.get("holds")), params["src"]
     with open_predicted(params["jail"], check) as opened:
         new_owner = _owner(opened.root, params.get("owner"), params.get("group"))
         opened.lock(check)
@@ -69,15 +68,6 @@ def _ensure(params: dict[str, Any], check: bool) -> Result:
 
 
 # -- what is wanted ---------------------------------------------------------------
-
-
-def _dest_path(dest: str) -> bytes:
-    if not dest.startswith("/") or ".." in dest.split("/"):
-        raise InputError(f"dest '{dest}' is not an absolute path without '..': give it as seen in the jail")
-    path = canonical(os.fsencode(dest))
-    if not path or is_state(path):
-        raise InputError(f"dest '{dest}' is the jail's own: choose a directory below its root")
-    return path
 
 
 def _required_path(path: str | None) -> bytes:
@@ -251,9 +241,7 @@ class _TreeWriter:
 
     def _rename_into_place(self, staged: bytes, path: bytes) -> None:
         """Rename it into place. A directory that is there is empty, and gives its metadata."""
-        parents = path.split(b"/")[:-1]
-        for depth in range(1, len(parents) + 1):
-            parent = b"/".join(parents[:depth])
+        for parent in parents(path):
             if self._root.lstat(parent) is None:
                 self._root.make_dir(parent, 0o755, 0, 0)
         there = self._root.lstat(path)

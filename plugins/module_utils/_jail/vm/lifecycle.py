@@ -14,11 +14,12 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Callable
 
 from ..errors import InputError, JailError, SpaceError
 from ..macos import launchd
-from ..macos.launchd import Step
+from ..plan import Change, apply
 from ..result import Result
 from .fusion import Fusion
 from .machine import NAME, Driver, MachineSpec, user_of
@@ -66,7 +67,7 @@ def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeo
     check_limits(driver, running, specs, image_size)
     plans = {spec.name: plan(driver, running, spec) for spec in specs}
     jobs = {spec.name: launchd.plan_present(driver.job(spec.name, label(spec.name))) for spec in specs}
-    diff = [step.describe for spec in specs for step in [*plans[spec.name], *jobs[spec.name]]]
+    diff = [step.description for spec in specs for step in [*plans[spec.name], *jobs[spec.name]]]
     warnings = driver.preflight_warnings() if any(jobs.values()) else []
     if check:
         return Result(bool(diff), {"vms": [describe(driver, spec, running) for spec in specs]}, diff, warnings)
@@ -74,9 +75,9 @@ def present(driver: Driver, specs: Sequence[MachineSpec], image_size: int, timeo
     for spec in specs:
         try:
             for step in plans[spec.name]:
-                step.execute()
+                step.apply()
             for step in launchd.plan_present(driver.job(spec.name, label(spec.name))):
-                step.execute()
+                step.apply()
         except JailError as exc:
             failures[spec.name] = str(exc)
     started = [spec.name for spec in specs if spec.name not in failures]
@@ -116,10 +117,10 @@ def check_limits(driver: Driver, running: Mapping[str, bool], specs: Sequence[Ma
         )
 
 
-def plan(driver: Driver, running: Mapping[str, bool], spec: MachineSpec) -> list[Step]:
+def plan(driver: Driver, running: Mapping[str, bool], spec: MachineSpec) -> list[Change]:
     """The steps that create or change the stopped machine; none when it is as specified."""
     if spec.name not in running:
-        return [Step(f"+ virtual machine {spec.name} of {spec.image}", lambda: create(driver, spec))]
+        return [Change(f"+ virtual machine {spec.name} of {spec.image}", lambda: create(driver, spec))]
     found = driver.settings(spec.name)
     wrong = {key: value for key, value in spec.settings.items() if found.get(key) != value}
     if wrong.get("disk", 0) and wrong["disk"] < found.get("disk", 0):
@@ -135,7 +136,7 @@ def plan(driver: Driver, running: Mapping[str, bool], spec: MachineSpec) -> list
     what = ", ".join(
         f"{found.get(key, 'unknown')} -> {value} {SETTING_LABELS[key]}" for key, value in sorted(wrong.items())
     )
-    return [Step(f"~ virtual machine {spec.name}: {what}", change)] if wrong else []
+    return [Change(f"~ virtual machine {spec.name}: {what}", change)] if wrong else []
 
 
 def create(driver: Driver, spec: MachineSpec) -> None:
@@ -199,7 +200,7 @@ def clean_up(driver: Driver, name: str, made: bool) -> str:
     """Take away what this run made; says what was done."""
     try:
         for step in launchd.plan_absent(label(name)):
-            step.execute()
+            step.apply()
         if not made:
             return "; its job was removed, the machine was there before and is left"
         if name in driver.running():
@@ -216,15 +217,12 @@ def clean_up(driver: Driver, name: str, made: bool) -> str:
 def absent(driver: Driver, names: Sequence[str], check: bool) -> Result:
     """Stop and delete them: the job first, which would start them again."""
     running = driver.running()
-    steps: list[Step] = []
+    changes: list[Change] = []
     for name in names:
-        steps += launchd.plan_absent(label(name))
+        changes += launchd.plan_absent(label(name))
         if name in running:
-            steps.append(Step(f"- virtual machine {name}", lambda name=name: remove(driver, name)))  # type: ignore[misc]
-    if not check:
-        for step in steps:
-            step.execute()
-    return Result(bool(steps), {"vms": []}, [step.describe for step in steps])
+            changes.append(Change(f"- virtual machine {name}", partial(remove, driver, name)))
+    return apply(changes, check, {"vms": []})
 
 
 def remove(driver: Driver, name: str) -> None:

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An APFS volume for jails, in the container that the Mac starts from, with a limit of its own.
+"""An APFS volume for jails, in the container that the Mac starts from, with a quota of its own.
 
-What is there is asked of diskutil's property lists, before and after; what it
-says while it works is not read. A volume that is made here is noted on the Mac
-before, so that a killed run does not disown it, and only such a one is ever
-deleted, when nothing is left in it. Facts about diskutil: docs/macos.md.
+The state is read from diskutil's property lists, before and after a change; its
+other output is not parsed. A note on the Mac is written before a volume is
+created, so that a killed run does not lose track of it. Only a volume with a
+note is ever deleted, when it is empty. Facts about diskutil: docs/macos.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError, OperationError, show
 from ..macos import property_list
-from ..macos.launchd import Step
+from ..plan import Change
 from ..result import Result
 from ..sizes import size
 from ..system import host, run_directories
@@ -29,11 +29,11 @@ DISKUTIL = "/usr/sbin/diskutil"
 MOUNTED_BELOW = "/Volumes"
 TOP = b"/"
 NOTES = b"private/var/db/darwin.jail/volumes"
-"""Where volumes are noted that were made here, outside of them: who works in a jail could forge a mark inside."""
-MACS_OWN = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".TemporaryItems", b".DS_Store"))
-"""What macOS puts at the top of volumes by itself."""
+"""The notes about volumes that this collection created. A note inside the volume could be forged from a jail."""
+MADE_BY_MACOS = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".TemporaryItems", b".DS_Store"))
+"""Directories and files that macOS itself creates at the top of volumes."""
 BLOCK = 4096
-"""Quotas are kept in whole blocks of APFS."""
+"""Bytes; APFS rounds quotas up to whole blocks."""
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 _QUOTA = re.compile(r"(\d{1,6})([kmgt])", re.IGNORECASE)
@@ -41,11 +41,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class Volume(NamedTuple):
-    """What diskutil says of a volume."""
+    """The state of a volume, as diskutil reports it."""
 
     device: str
     quota: int
-    """Bytes; 0: none."""
+    """Bytes; 0: no quota."""
     mount_point: str
     """Empty when it is not mounted."""
     owners: bool
@@ -53,30 +53,32 @@ class Volume(NamedTuple):
 
 
 def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bool) -> Result:
-    """Have a volume of this name, or none. `jail` is a directory in it that will be gone by the time it is deleted."""
+    """Create, mount or delete a volume. In check mode, `jail` is a directory in it that counts as deleted."""
     if os.geteuid() != 0:
-        raise InputError(f"cannot see to the volume {name}: only root can: set become: true")
+        raise InputError(f"cannot manage the volume {name}: only root can: set become: true")
     if not _NAME.fullmatch(name):
         raise InputError(f"'{name}' is no name for a volume of jails: take letters, digits, '.', '_' and '-'")
-    wanted = _bytes(quota)
+    wanted = _parse_quota(quota)
     if state == "absent":
         return _remove(name, jail, check)
     if state == "mounted" and _find(name) is None:
         return Result(False, _values(name))
     if check:
-        steps = [step.describe for step in _missing(name, quota, wanted)]
+        steps = [step.description for step in _plan(name, quota, wanted)]
         return Result(bool(steps), _values(name, wanted), steps)
     done: list[str] = []
-    while step := next(_missing(name, quota, wanted), None):  # anew each time: a new volume may ignore owners
-        if step.describe in done:
+    while step := next(
+        _plan(name, quota, wanted), None
+    ):  # planned again after each change: a new volume may ignore owners
+        if step.description in done:
             vain = "diskutil ended without an error, but does not show it as it was to be"
-            raise OperationError("make the volume", os.fsencode(_point(name)), vain)
-        step.execute()
-        done.append(step.describe)
+            raise OperationError("make the volume", os.fsencode(_mount_point(name)), vain)
+        step.apply()
+        done.append(step.description)
     return Result(bool(done), _values(name, wanted), done)
 
 
-def _bytes(quota: str | None) -> int:
+def _parse_quota(quota: str | None) -> int:
     if quota is None:
         return 0
     found = _QUOTA.fullmatch(quota)
@@ -85,15 +87,15 @@ def _bytes(quota: str | None) -> int:
     return -(-int(found[1]) * UNITS[found[2].lower()] // BLOCK) * BLOCK
 
 
-def _point(name: str) -> str:
-    """Where macOS mounts it, unless something else is in the way."""
+def _mount_point(name: str) -> str:
+    """Where macOS mounts it, unless that path is taken."""
     return os.path.join(MOUNTED_BELOW, name)
 
 
 def _values(name: str, wanted: int = 0) -> dict[str, Any]:
     volume = _find(name)
     if volume is None:
-        return {"mount_point": _point(name), "device": None, "quota": wanted}
+        return {"mount_point": _mount_point(name), "device": None, "quota": wanted}
     return {"mount_point": volume.mount_point, "device": volume.device, "quota": volume.quota}
 
 
@@ -101,7 +103,7 @@ def _values(name: str, wanted: int = 0) -> dict[str, Any]:
 
 
 def _container() -> str:
-    found = _ask("info", "-plist", "/").get("APFSContainerReference")
+    found = _query("info", "-plist", "/").get("APFSContainerReference")
     if not isinstance(found, str) or not found:
         raise InputError("diskutil names no APFS container for /: volumes can only be added where this Mac uses APFS")
     return found
@@ -112,7 +114,7 @@ def _find(name: str) -> Volume | None:
     container = _container()
     found = [
         volume
-        for each in _ask("apfs", "list", "-plist").get("Containers", [])
+        for each in _query("apfs", "list", "-plist").get("Containers", [])
         if each.get("ContainerReference") == container
         for volume in each.get("Volumes", [])
         if volume.get("Name") == name
@@ -123,24 +125,19 @@ def _find(name: str) -> Volume | None:
     if not found:
         return None
     device = str(found[0]["DeviceIdentifier"])
-    more = _ask("info", "-plist", device)
+    more = _query("info", "-plist", device)
     owners = more.get("GlobalPermissionsEnabled") is True
     return Volume(device, int(found[0].get("CapacityQuota", 0)), str(more.get("MountPoint") or ""), owners)
 
 
-def _ask(*words: str) -> dict[str, Any]:
+def _query(*words: str) -> dict[str, Any]:
     try:
-        return property_list.load(_said(*words))
+        return property_list.load(_diskutil(*words))
     except ValueError as exc:
         raise OperationError("run", f"{DISKUTIL} {' '.join(words)}".encode(), "it gave no property list") from exc
 
 
-def _diskutil(*words: str) -> None:
-    """Have something done."""
-    _said(*words)
-
-
-def _said(*words: str) -> bytes:
+def _diskutil(*words: str) -> bytes:
     ended = run([DISKUTIL, *words], timeout=300)
     if ended.rc:
         said = (ended.stderr + ended.stdout).decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -151,12 +148,12 @@ def _said(*words: str) -> bytes:
 # -- what is to be done -----------------------------------------------------------------
 
 
-def _missing(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
-    """The steps that are left; InputError for what macOS cannot change."""
+def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Change]:
+    """The changes that are left; InputError for what macOS cannot change."""
     volume = _find(name)
     if volume is None:
         limit = f"a quota of {size(wanted)}" if wanted else "no quota"
-        yield Step(f"+ volume {name} ({limit})", lambda: _add(name, quota))
+        yield Change(f"+ volume {name} ({limit})", lambda: _add(name, quota))
         return
     if quota is not None and volume.quota != wanted:
         has = f"a quota of {size(volume.quota)}" if volume.quota else "no quota"
@@ -164,16 +161,16 @@ def _missing(name: str, quota: str | None, wanted: int) -> Iterator[Step]:
             f"the volume {name} has {has}, not of {size(wanted)}: a volume keeps the one that it was made with: "
             "take its jails elsewhere and delete it, or set the quota that it has"
         )
-    _refuse_elsewhere(name, volume)
+    _require_mount_point(name, volume)
     if not volume.mount_point:
-        yield Step(f"> volume {name} (mounted)", lambda: _diskutil("mount", volume.device))
+        yield Change(f"> volume {name} (mounted)", lambda: _diskutil("mount", volume.device))
     if not volume.owners:
-        yield Step(f"~ volume {name} (owners are heeded)", lambda: _diskutil("enableOwnership", volume.device))
+        yield Change(f"~ volume {name} (ownership enabled)", lambda: _diskutil("enableOwnership", volume.device))
 
 
-def _refuse_elsewhere(name: str, volume: Volume) -> None:
-    """A jail at the expected path would fill the Mac instead."""
-    point = _point(name)
+def _require_mount_point(name: str, volume: Volume) -> None:
+    """InputError when it is mounted elsewhere: a jail at the expected path would fill the volume of the Mac."""
+    point = _mount_point(name)
     if volume.mount_point not in ("", point):
         raise InputError(
             f"the volume {name} ({volume.device}) is mounted on {volume.mount_point}, not on {point}, where something "
@@ -200,13 +197,13 @@ def _note(name: str) -> bytes:
 
 
 def _remove(name: str, jail: str | None, check: bool) -> Result:
-    """Delete the volume if it was made here and holds nothing any more."""
+    """Delete the volume if this collection created it and it is empty."""
     values, volume = _values(name), _find(name)
     with Root(TOP) as root:
         ours = root.lstat(_note(name)) is not None
         if check and ours and volume and not volume.mount_point:  # an earlier step would have mounted it
             return Result(False, values, warnings=[f"whether the volume {name} goes is known once it is mounted"])
-        why = _why_it_stays(volume, ours, jail if check else None) if volume else ""
+        why = _reason_to_keep(volume, ours, jail if check else None) if volume else ""
         if why:
             return Result(False, values, warnings=[f"the volume {name} stays: {why}"])
         if not check:
@@ -217,14 +214,14 @@ def _remove(name: str, jail: str | None, check: bool) -> Result:
     return Result(volume is not None, values, [f"- volume {name}"] if volume else [])
 
 
-def _why_it_stays(volume: Volume, ours: bool, jail: str | None) -> str:
-    """Empty when it may go; `jail` counts as gone."""
+def _reason_to_keep(volume: Volume, ours: bool, jail: str | None) -> str:
+    """Empty when the volume may be deleted; `jail` counts as deleted."""
     if not ours:
         return "this collection did not make it"
     if not volume.mount_point:
         raise InputError(f"the volume on {volume.device} is not mounted: mount it, to see what is in it")
     with Root(volume.mount_point) as top:
-        left = set(top.names(b"")) - MACS_OWN
+        left = set(top.names(b"")) - MADE_BY_MACOS
     if run_directories.is_dead(os.path.join(os.fsencode(volume.mount_point), run_directories.FOLDER)):
         left.discard(run_directories.FOLDER)
     if jail and os.path.dirname(jail) == volume.mount_point:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time Machine: is a jail left out of the Mac's backups?
+"""Time Machine: exclude a jail from the Mac's backups.
 
-tmutil(8) marks the directory itself, so the mark goes with it when it is
-renamed and ends with it when it is removed. It says `[Excluded]    PATH`, and
+tmutil(8) marks the directory itself, so the mark stays with it when it is
+renamed and is gone when it is removed. It says `[Excluded]    PATH`, and
 so it does for what lies below an excluded directory (docs/macos.md).
 """
 
@@ -21,7 +21,7 @@ TMUTIL = "/usr/bin/tmutil"
 
 
 def ensure(jail: str, excluded: bool, check: bool) -> Result:
-    """Leave a jail out of the backups, or take the mark away."""
+    """Exclude a jail from the backups, or include it again."""
     with open_predicted(jail, check) as opened:
         path = opened.path
         if not opened.root.exists:  # a new directory is included
@@ -32,12 +32,12 @@ def ensure(jail: str, excluded: bool, check: bool) -> Result:
     if not check:
         _tmutil("addexclusion" if excluded else "removeexclusion", path)
         if is_excluded(path) != excluded:
-            return _in_vain(path, excluded)
+            return _had_no_effect(path, excluded)
     sign = "-" if excluded else "+"
     return Result(True, diff=[f"{sign} {show(path)} in Time Machine's backups"], warnings=opened.prediction_warnings)
 
 
-def _in_vain(path: bytes, excluded: bool) -> Result:
+def _had_no_effect(path: bytes, excluded: bool) -> Result:
     if excluded:
         raise OperationError("exclude", path, "tmutil accepted it, but Time Machine still includes it")
     above = f"{show(path)} stays excluded from Time Machine: a directory above it, or the Mac's settings, exclude it"
@@ -45,7 +45,7 @@ def _in_vain(path: bytes, excluded: bool) -> Result:
 
 
 def is_excluded(path: bytes) -> bool:
-    """What Time Machine says; OperationError when it says neither."""
+    """Whether Time Machine excludes a path; OperationError when tmutil reports neither."""
     said = _tmutil("isexcluded", path).split(None, 1)[:1]
     if said not in (["[Excluded]"], ["[Included]"]):
         raise OperationError("tell whether Time Machine excludes", path, "tmutil says neither that it does nor not")

@@ -14,7 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.darwin.jail.plugins.action import darwin_selftest as action
 from ansible_collections.darwin.jail.plugins.action import darwin_selftest_report as report
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.privacy import Cleaner
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.redaction import Redactor
 
 
 def test_a_run_of_this_machine_lives_as_long_as_its_process() -> None:
@@ -47,7 +47,7 @@ def test_names_of_this_machine_are_taken_out(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(getpass, "getuser", lambda: "dana.o'hare")
     monkeypatch.setattr(socket, "gethostname", lambda: "danas-imac.corp.example")
     variables = {"inventory_hostname": "secret mac", "ansible_host": "mac7.corp.example", "ansible_user": "erika"}
-    clean = Cleaner(report.own_words(variables))
+    clean = Redactor(report.own_words(variables))
     said = clean(
         f"{tmp_path}/x of dana.o'hare on danas-imac.corp.example, danas-imac: secret mac mac7.corp.example erika"
     )

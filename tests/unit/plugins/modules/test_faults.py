@@ -65,7 +65,7 @@ def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallMac]:
 def on_a_mac_with_launchd(mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:
     mac.launchctl = Launchctl(mac.top)
     mac.launchctl.install(mac.top, monkeypatch)
-    monkeypatch.setattr(launchd, "PATIENCE", 5)
+    monkeypatch.setattr(launchd, "TIMEOUT", 5)
     monkeypatch.setattr(third_party, "require_root_owned", lambda program, remedy="": None)
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
 
@@ -120,8 +120,8 @@ def on_a_mac_with_bindfs(monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd:
     needs_bindfs()
     monkeypatch.setattr(bind_mounts, "program", lambda *_modules, call: PROGRAM)
     monkeypatch.setattr(bind_mounts, "SELF_REPAIR_SECONDS", 0.6)
-    monkeypatch.setattr(bindfs, "fuses", lambda root: ["macfuse"])
-    monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
+    monkeypatch.setattr(bindfs, "installed_fuses", lambda root: ["macfuse"])
+    monkeypatch.setattr(bindfs, "USUAL_PATHS", (shutil.which("bindfs"),))
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 from typing import Callable
 
 from ...errors import InputError, show
+from ...system.host import canonical
 from ...system.volume_names import EXACT, Names
-from .manifest import canonical
 
 MAGIC = re.compile(rb"[*?[]")
 

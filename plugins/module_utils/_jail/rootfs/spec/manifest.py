@@ -15,7 +15,6 @@ from typing import Any, Callable, NamedTuple, Union
 
 from ...errors import InputError, ManifestError, OperationError, show
 from ...limits import MANIFEST
-from ...system.host import PRIVATE
 
 INCLUDE = b"@include"
 DEEPEST = 64
@@ -41,14 +40,6 @@ class Entry(NamedTuple):
     """Whether it may match nothing."""
     origin: str
     """Where it was asked for, for messages."""
-
-
-def canonical(path: bytes) -> bytes:
-    """A path of a running macOS, relative to the root, with /etc, /tmp and /var in /private."""
-    parts = [part for part in path.split(b"/") if part not in (b"", b".")]
-    if parts and parts[0] in PRIVATE:
-        parts.insert(0, b"private")
-    return b"/".join(parts)
 
 
 def read_manifests(paths: Sequence[str], load: Callable[[str], Text]) -> list[Entry]:

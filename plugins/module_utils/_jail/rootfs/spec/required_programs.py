@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from ...errors import InputError, JailError, show
 from ...record.record import Record
+from ...system.host import canonical
 from ...system.rooted import Root
 from .globs import Excluding
-from .manifest import canonical
 from .source_tree import Match, Source
 
 

@@ -17,12 +17,13 @@ from typing import NamedTuple
 from ...errors import InputError, OperationError, show
 from ...jail import MARKER
 from ...system import host
+from ...system.host import canonical
 from ...system.mounts import mounts_below
 from ...system.resolve import Resolver
 from ...system.rooted import Root
 from ...system.volume_names import names_of
 from . import globs
-from .manifest import Entry, canonical
+from .manifest import Entry
 
 FIRMLINKS = b"usr/share/firmlinks"
 

@@ -42,7 +42,7 @@ def thinner(architectures: Sequence[str], rosetta: bool) -> Thinner | None:
         raise InputError(
             "architectures: with rosetta a jail runs x86_64, too: name both, or leave the option architectures out"
         )
-    return Thinner(macho.FAMILIES[runs])
+    return Thinner(macho.PROCESSOR_FAMILIES[runs])
 
 
 class Thinner:
@@ -68,7 +68,7 @@ class Thinner:
             return None
         try:
             file = ByteRange(lambda offset, size: os.pread(fd, size, offset), 0, want.status.st_size)
-            found = [part for part in macho.extents(file) if self._runs(part)] if _is_universal(file) else []
+            found = [part for part in macho.slice_ranges(file) if self._runs(part)] if _is_universal(file) else []
         except FormatError:
             return None
         finally:
@@ -76,8 +76,8 @@ class Thinner:
         return _thin(want.status, found[0]) if len(found) == 1 else None
 
     def _runs(self, part: ByteRange) -> bool:
-        code = macho.read(part)
-        return code.runs and macho.FAMILIES.get(code.arch) == self._family
+        code = macho.read_slice(part)
+        return code.runs and macho.PROCESSOR_FAMILIES.get(code.arch) == self._family
 
 
 def _is_universal(file: ByteRange) -> bool:

@@ -28,15 +28,15 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted im
 UNSET: dict[str, Any] = {"content": None, "block": None, "target": None, "mode": None, "owner": "root", "group": None}
 
 
-def arrange(jail: Path, *items: dict[str, Any], check: bool = False) -> Result:
+def ensure(jail: Path, *items: dict[str, Any], check: bool = False) -> Result:
     full = [{**UNSET, "state": "file", "name": "darwin.jail", **item} for item in items]
     return files.ensure(str(jail), full, check)
 
 
 def four_runs(jail: Path, *items: dict[str, Any]) -> list[str]:
     """Check, real, check, real; returns what the first said that it would do."""
-    foreseen, done, *again = [arrange(jail, *items, check=check) for check in (True, False, True, False)]
-    assert foreseen.diff == done.diff
+    predicted, done, *again = [ensure(jail, *items, check=check) for check in (True, False, True, False)]
+    assert predicted.diff == done.diff
     assert [result.changed for result in again] == [False, False]
     return done.diff
 
@@ -59,11 +59,11 @@ def test_temporary_directories_of_users_are_made_with_them(empty_jail: Path) -> 
         item = {**UNSET, "state": "directory", "name": "darwin.jail", "path": "/Users/me"}
         return files.ensure(str(empty_jail), [item], check, ["root", "0"])
 
-    foreseen, done, *again = [run(check) for check in (True, False, True, False)]
-    assert foreseen.diff == done.diff
-    assert foreseen.values == done.values
+    predicted, done, *again = [run(check) for check in (True, False, True, False)]
+    assert predicted.diff == done.diff
+    assert predicted.values == done.values
     assert [result.changed for result in again] == [False, False]
-    owner = user_tmp.owner_of(Root(str(empty_jail)), "root")
+    owner = user_tmp.find_owner(Root(str(empty_jail)), "root")
     assert stat.S_IMODE((empty_jail / os.fsdecode(owner.rel) / "T").stat().st_mode) == 0o700
     assert [line.split()[1] for line in done.diff][-3:] == [f"/{os.fsdecode(owner.rel)}/C", "/Users", "/Users/me"]
     (empty_jail / os.fsdecode(owner.rel) / "T").chmod(0o755)
@@ -128,7 +128,7 @@ def test_a_new_file_for_a_block(empty_jail: Path) -> None:
 def test_lone_markers_are_refused_with_the_path(empty_jail: Path) -> None:
     (empty_jail / "x").write_text("# BEGIN darwin.jail\n")
     with pytest.raises(InputError, match=rf"cannot change {empty_jail}/x: it should hold one line"):
-        arrange(empty_jail, {"path": "/x", "block": "a"}, check=True)
+        ensure(empty_jail, {"path": "/x", "block": "a"}, check=True)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_lone_markers_are_refused_with_the_path(empty_jail: Path) -> None:
 )
 def test_what_cannot_be_meant(empty_jail: Path, item: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        arrange(empty_jail, {"path": "/before"}, item)
+        ensure(empty_jail, {"path": "/before"}, item)
     assert not (empty_jail / "before").exists()
 
 
@@ -161,7 +161,7 @@ def test_another_type_is_refused(empty_jail: Path, state: str) -> None:
     target = {"target": "/t"} if state == "link" else {}
     for there in {"file", "directory", "link"} - {state}:
         with pytest.raises(InputError, match=f"is a {there} where a {state} should be: remove it first"):
-            arrange(empty_jail, {"path": f"/{there}", "state": state, **target})
+            ensure(empty_jail, {"path": f"/{there}", "state": state, **target})
 
 
 def test_no_link_is_followed(empty_jail: Path, tmp_path: Path) -> None:
@@ -169,13 +169,13 @@ def test_no_link_is_followed(empty_jail: Path, tmp_path: Path) -> None:
     (empty_jail / "Users").symlink_to(tmp_path / "outside")
     for state in ("file", "directory", "link", "absent"):
         with pytest.raises(JailError):
-            arrange(empty_jail, {"path": "/Users/me", "state": state, "target": "/x" if state == "link" else None})
+            ensure(empty_jail, {"path": "/Users/me", "state": state, "target": "/x" if state == "link" else None})
     assert list((tmp_path / "outside").iterdir()) == []
 
 
 def test_a_large_file_is_replaced_unread(empty_jail: Path) -> None:
-    (empty_jail / "x").write_bytes(bytes(files.LARGEST + 1))
-    assert not arrange(empty_jail, {"path": "/x"}).changed
+    (empty_jail / "x").write_bytes(bytes(files.MAX_SIZE + 1))
+    assert not ensure(empty_jail, {"path": "/x"}).changed
     assert four_runs(empty_jail, {"path": "/x", "content": "new"}) == ["~ /x (content)"]
 
 
@@ -198,25 +198,25 @@ def test_another_name_of_a_file_is_not_changed(tmp_path: Path, empty_jail: Path)
 def test_nothing_is_done_when_one_item_cannot_be(empty_jail: Path) -> None:
     (empty_jail / "file").touch()
     with pytest.raises(InputError, match="file is a file where a directory should be"):
-        arrange(empty_jail, {"path": "/a"}, {"path": "/file/x"})
+        ensure(empty_jail, {"path": "/a"}, {"path": "/file/x"})
     assert not (empty_jail / "a").exists()
 
 
 def test_a_mounted_directory_is_left_alone(empty_jail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty_jail / "Users/me").mkdir(parents=True)
     monkeypatch.setattr(jails.Jail, "mounts", lambda _self: {b"Users/me"})
-    assert not arrange(empty_jail, {"path": "/Users/me", "state": "directory", "mode": "0700"}).changed
+    assert not ensure(empty_jail, {"path": "/Users/me", "state": "directory", "mode": "0700"}).changed
     for item in ({"path": "/Users/me/x"}, {"path": "/Users", "state": "absent"}):
         with pytest.raises(InputError, match=r"something is mounted on .*/Users/me: unmount it first"):
-            arrange(empty_jail, item)
-    assert arrange(empty_jail, {"path": "/Users", "state": "directory", "mode": "0711"}).changed
+            ensure(empty_jail, item)
+    assert ensure(empty_jail, {"path": "/Users", "state": "directory", "mode": "0711"}).changed
 
 
 def test_somebody_else_s_run_is_not_disturbed(empty_jail: Path) -> None:
     with jails.open_jail(str(empty_jail)) as busy:
         busy.lock()
         with pytest.raises(BusyError):
-            arrange(empty_jail, {"path": "/a"})
+            ensure(empty_jail, {"path": "/a"})
 
 
 def test_on_a_full_disk_it_says_how_much_is_needed(tmp_path: Path) -> None:
@@ -229,9 +229,7 @@ def test_on_a_full_disk_it_says_how_much_is_needed(tmp_path: Path) -> None:
         (small / "jail/x").write_text("old")
         told = r"cannot write .*/jail/x: No space left on device \(needs 508.2 kB, [0-9.]+ kB free\): free some space"
         with pytest.raises(SpaceError, match=told):
-            arrange(
-                small / "jail", {"path": "/x", "content": "new" * 100_000}, {"path": "/y", "content": "y" * 200_000}
-            )
+            ensure(small / "jail", {"path": "/x", "content": "new" * 100_000}, {"path": "/y", "content": "y" * 200_000})
         assert (small / "jail/x").read_text() == "old"
         assert sorted(path.name for path in (small / "jail").iterdir()) == ["private", "x"]
     finally:
@@ -250,7 +248,7 @@ def test_on_a_full_disk_it_says_how_much_is_needed(tmp_path: Path) -> None:
 def test_what_leads_to_our_own_stays_as_it_is(empty_jail: Path, wrong: dict[str, Any]) -> None:
     for check in (True, False):
         with pytest.raises(InputError, match="leads to what the collection keeps in the jail"):
-            arrange(empty_jail, {"path": "/first"}, wrong, check=check)
+            ensure(empty_jail, {"path": "/first"}, wrong, check=check)
     assert not (empty_jail / "first").exists()
     assert jails.open_jail(str(empty_jail)).root.read(jails.MARKER, 1000)
     sticky = {"path": "/private/var/db", "state": "directory", "mode": "01777"}  # nobody can rename what is root's
@@ -259,7 +257,7 @@ def test_what_leads_to_our_own_stays_as_it_is(empty_jail: Path, wrong: dict[str,
 
 def test_a_link_cannot_point_to_a_nul(empty_jail: Path) -> None:
     with pytest.raises(InputError, match="target holds a NUL"):
-        arrange(empty_jail, {"path": "/x", "state": "link", "target": "a\0b"})
+        ensure(empty_jail, {"path": "/x", "state": "link", "target": "a\0b"})
 
 
 def test_setuid_goes_when_owner_or_contents_change(empty_jail: Path) -> None:
@@ -288,7 +286,7 @@ def test_a_file_with_another_name_is_not_given_away(empty_jail: Path, item: dict
     os.link(secret, empty_jail / "profile")
     for check in (True, False):
         with pytest.raises(InputError, match=r"cannot change .*/profile: the file has 2 names \(hard links\)"):
-            arrange(empty_jail, {"path": "/profile", **item}, check=check)
+            ensure(empty_jail, {"path": "/profile", **item}, check=check)
     assert (secret.stat().st_uid, stat.S_IMODE(secret.stat().st_mode), secret.read_text()) == (0, 0o600, "root only\n")
     four_runs(empty_jail, {"path": "/profile", "content": "whole\n", **({} if "block" in item else item)})
     assert secret.read_text() == "root only\n"
@@ -308,14 +306,14 @@ def test_what_is_kept_is_of_one_file(empty_jail: Path, monkeypatch: pytest.Monke
         return real(name, dir_fd)
 
     monkeypatch.setattr(at, "open_regular", exchanged)
-    arrange(empty_jail, {"path": "/profile", "block": "x\n"})
+    ensure(empty_jail, {"path": "/profile", "block": "x\n"})
     assert stat.S_IMODE(profile.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", ["a\nb", "", " a", "a\x1b", "a\u2028"])
 def test_a_block_that_could_not_be_found_again(empty_jail: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"files\[0\]: name '.*' is to be one line of printed characters"):
-        arrange(empty_jail, {"path": "/x", "block": "x\n", "name": name})
+        ensure(empty_jail, {"path": "/x", "block": "x\n", "name": name})
     with pytest.raises(InputError, match=r"files\[0\]: block holds a line that marks where 'darwin.jail' begins"):
-        arrange(empty_jail, {"path": "/x", "block": "x\n# END darwin.jail\ny\n"})
+        ensure(empty_jail, {"path": "/x", "block": "x\n# END darwin.jail\ny\n"})
     assert not (empty_jail / "x").exists()

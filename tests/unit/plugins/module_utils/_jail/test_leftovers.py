@@ -39,7 +39,7 @@ class Bench:
         (path / "opt/mine").write_text("of a person")
         label = launchd.label(os.fsencode(path), "dns")
         for step in launchd.plan_present(Job(label, ("/usr/bin/true", str(path)), {"program.py": b"print()\n"})):
-            step.execute()
+            step.apply()
         self.notes.mkdir(exist_ok=True)
         (self.notes / os.fsdecode(host_state.note_of(os.fsencode(path)))).write_text("{}")
         return path
@@ -90,8 +90,8 @@ def with_a_damaged_marker(path: Path) -> None:
 LEFT = (without_marker, without_private, with_a_damaged_marker)
 
 
-def looked(jails_too: bool = False, hosts: tuple[str, ...] = (), check: bool = False) -> Result:
-    return leftovers.clean_up(jails_too, hosts, check)
+def looked(remove_jails: bool = False, hosts: tuple[str, ...] = (), check: bool = False) -> Result:
+    return leftovers.clean_up(remove_jails, hosts, check)
 
 
 # -- with the jail ----------------------------------------------------------------------
@@ -99,10 +99,10 @@ def looked(jails_too: bool = False, hosts: tuple[str, ...] = (), check: bool = F
 
 def test_all_that_the_mac_has_for_a_jail_goes_with_it_and_nothing_of_another_one(bench: Bench) -> None:
     path, other = bench.jail("one"), bench.jail("one.two")
-    foreseen = remove(str(path), False, True)
+    predicted = remove(str(path), False, True)
     assert bench.of(path) == ALL
-    assert remove(str(path), False, False).diff == foreseen.diff
-    assert f"- launchd job {launchd.label(os.fsencode(path), 'dns')}" in foreseen.diff
+    assert remove(str(path), False, False).diff == predicted.diff
+    assert f"- launchd job {launchd.label(os.fsencode(path), 'dns')}" in predicted.diff
     assert (bench.of(path), path.exists(), bench.of(other)) == (set(), False, ALL)
     assert not remove(str(path), False, False).changed
 
@@ -117,11 +117,11 @@ def test_what_is_left_of_a_jail_is_removed_by_its_path(bench: Bench, happened: o
         with pytest.raises(InputError, match="mounted below it"):
             remove(str(path), False, False)
         assert bench.of(path) == ALL
-        foreseen = remove(str(path), True, True)
+        predicted = remove(str(path), True, True)
         done = remove(str(path), True, False)
     finally:
         lazy_unmount(path / "dev")
-    assert (done.diff, done.diff[-1]) == (foreseen.diff, f"- {path} and all below it")
+    assert (done.diff, done.diff[-1]) == (predicted.diff, f"- {path} and all below it")
     assert (bench.of(path), path.exists()) == (set(), False)
 
 
@@ -154,7 +154,7 @@ def test_another_volume_that_is_mounted_where_a_jail_was_is_not_what_is_left_of_
             with_a_damaged_marker(path)
         with pytest.raises((NotAJailError, RecordError)):
             remove(str(path), True, False)
-        looked(jails_too=True)
+        looked(remove_jails=True)
         assert (path / "mine").read_text() == "mine"
     finally:
         lazy_unmount(path)
@@ -190,7 +190,7 @@ def test_a_jail_that_was_moved_takes_along_what_the_mac_has_for_its_former_path(
 def test_nothing_is_found_where_all_jails_are_there(bench: Bench) -> None:
     path = bench.jail("one")
     bench.jail("next.one")
-    found = looked(jails_too=True)
+    found = looked(remove_jails=True)
     assert (found.changed, found.values["leftovers"], found.warnings) == (False, [], [])
     assert bench.of(path) == ALL
 
@@ -202,10 +202,10 @@ def test_jobs_notes_and_entries_of_a_jail_that_is_gone_are_removed(bench: Bench,
         path.rename(path.with_name("moved"))
     else:
         shutil.rmtree(path)
-    foreseen = looked(check=True)
+    predicted = looked(check=True)
     assert bench.of(path) == ALL
     done = looked()
-    assert (done.diff, [one["kind"] for one in done.values["leftovers"]]) == (foreseen.diff, ["job", "entry", "note"])
+    assert (done.diff, [one["kind"] for one in done.values["leftovers"]]) == (predicted.diff, ["job", "entry", "note"])
     assert (bench.of(path), bench.of(other)) == (set(), ALL)
     assert path.with_name("moved").exists() == moved
     assert not looked().changed
@@ -225,7 +225,7 @@ def test_a_job_whose_jail_nothing_tells_is_named_and_stays(bench: Bench) -> None
     (plist,) = (bench.folder / "Library/LaunchDaemons").iterdir()
     plist.unlink()
     register.forget(os.fsencode(path), register.known(os.fsencode(path)))
-    found = looked(jails_too=True)
+    found = looked(remove_jails=True)
     (warning,) = found.warnings
     assert warning.startswith(f"{launchd.label(os.fsencode(path), 'dns')} is left")
     assert "job" in bench.of(path)
@@ -248,9 +248,9 @@ def test_what_is_left_of_a_jail_is_unmounted_and_named_and_goes_only_when_that_i
         f"{path} is left: it is part of a jail that was removed by other means: set jails to remove it"
     ]
     assert ((path / "opt/mine").exists(), bench.of(path)) == (True, {"entry"})
-    assert looked(jails_too=True, check=True).changed
+    assert looked(remove_jails=True, check=True).changed
     assert path.exists()
-    looked(jails_too=True)
+    looked(remove_jails=True)
     assert (path.exists(), bench.of(path)) == (False, set())
 
 
@@ -263,7 +263,7 @@ def test_a_directory_that_got_the_inode_of_a_jail_is_no_jails(bench: Bench) -> N
     real = os.fsencode(path)
     (entry,) = register.all_known()[real]
     register.write(real, [{**entry, "inode": path.stat().st_ino}])
-    found = looked(jails_too=True)
+    found = looked(remove_jails=True)
     assert [one["kind"] for one in found.values["leftovers"] if one["kind"] != "job"] == ["entry", "note"]
     assert (path / "mine").exists()
 
@@ -276,14 +276,14 @@ def test_jails_that_were_made_for_one_that_is_gone_go_only_when_that_is_asked_fo
     found = looked()
     assert sorted(warning.split(" is left")[0] for warning in found.warnings) == sorted(map(str, made))
     assert all(bench.of(path) == ALL for path in (*made, *kept))
-    looked(jails_too=True)
+    looked(remove_jails=True)
     assert [path.exists() for path in made] == [False, False]
     assert all(bench.of(path) == ALL for path in kept)
 
 
 def test_a_jail_whose_name_begins_with_next_is_a_persons_unless_more_tells(bench: Bench) -> None:
     mine, former = bench.jail("next.js"), bench.jail("next.one", replaced_by="1")
-    found = looked(jails_too=True)
+    found = looked(remove_jails=True)
     (warning,) = found.warnings
     assert warning.startswith(f"{mine} is left: nothing is known of a jail {mine.with_name('js')}")
     assert (bench.of(mine), (mine / "opt/mine").exists(), former.exists()) == (ALL, True, False)
@@ -293,7 +293,7 @@ def test_what_lies_on_a_volume_that_is_not_mounted_is_left_alone(bench: Bench, m
     path = bench.jail("one")
     monkeypatch.setattr(mounted_volume, "VOLUMES", os.fsencode(f"{path.parent}/"))
     shutil.rmtree(path)
-    assert not looked(jails_too=True).changed
+    assert not looked(remove_jails=True).changed
     assert bench.of(path) == ALL
 
 
@@ -321,8 +321,8 @@ def test_a_jail_that_is_a_volume_is_known_although_it_is_not_mounted(
 def test_what_has_the_name_of_an_unknown_host_is_named_and_stays(bench: Bench) -> None:
     for name in ("mine", "another"):
         (bench.hosts / name).mkdir(parents=True)
-    assert looked(jails_too=True).warnings == []
-    (warning,) = looked(jails_too=True, hosts=("mine", "mac")).warnings
+    assert looked(remove_jails=True).warnings == []
+    (warning,) = looked(remove_jails=True, hosts=("mine", "mac")).warnings
     assert warning.startswith(f"{bench.hosts}/another is left: no host of this inventory")
     assert (bench.hosts / "another").exists()
 

@@ -69,8 +69,8 @@ def home_files(mac: str) -> Result:
 
 def mount_point(mac: str) -> Result:
     with jails.open_jail(f"{mac}{JAIL}") as opened:
-        for step in bind_mounts._make_point(opened.root, b"Users/admin/deep/src"):
-            step.execute()
+        for step in bind_mounts._make_mount_point(opened.root, b"Users/admin/deep/src"):
+            step.apply()
     return Result(True)
 
 
@@ -112,7 +112,7 @@ class Deed(NamedTuple):
 BUILT = rootfs("/usr/", "/etc/")
 SYSTEM = ("usr", "usr/bin", "usr/share/dict", "private", "private/etc", STATE, f"{STATE}/stage")
 DEEDS = {
-    "mended": Deed([BUILT, damage], BUILT, SYSTEM),
+    "repaired": Deed([BUILT, damage], BUILT, SYSTEM),
     "compared in full": Deed([BUILT, damage], rootfs("/usr/", "/etc/", verify="full"), SYSTEM),
     "pruned": Deed([BUILT], rootfs("/etc/"), SYSTEM),
     "adopted": Deed(

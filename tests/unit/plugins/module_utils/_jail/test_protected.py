@@ -75,7 +75,7 @@ def filled(jail: Path, path: str) -> None:
 
 
 def mounted(jail: Path, path: str) -> None:
-    bind_mounts.wanted(0, {"src": "/usr", "dest": path}, os.fsencode(jail))
+    bind_mounts.parse_mount(0, {"src": "/usr", "dest": path}, os.fsencode(jail))
 
 
 def entry(jail: Path, path: str) -> None:
@@ -114,7 +114,7 @@ def test_one_label_for_one_mount_point(folded: Path, place: Path) -> None:
 @pytest.mark.parametrize("dest", ["/OPT/src", "/opt", "/opt/SRC/deep"])
 def test_mounts_that_hide_each_other(folded: Path, dest: str) -> None:
     path = os.fsencode(folded)
-    specs = [bind_mounts.wanted(n, {"src": "/usr", "dest": at}, path) for n, at in enumerate(("/Opt/src", dest))]
+    specs = [bind_mounts.parse_mount(n, {"src": "/usr", "dest": at}, path) for n, at in enumerate(("/Opt/src", dest))]
     with pytest.raises(InputError, match="lies at or below that of"):
         bind_mounts.refuse_overlaps(specs, volume_names.names_at(path))
 

@@ -44,7 +44,7 @@ def make_dev(place: Path) -> object:
     """As far as it goes before a job is needed."""
     with jails.open_jail(str(place / "jail")) as jail:
         jail.lock()
-        return [step.execute() for step in devfs._make_point(jail.root)]
+        return [step.apply() for step in devfs._make_mount_point(jail.root)]
 
 
 WORK: dict[str, Callable[[Path], object]] = {"files": change_files, "user": add_a_user, "devfs": make_dev}

@@ -21,7 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.jail_ac
     find_jail_group,
     find_member,
 )
-from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import jail_session, passwd_lookup
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.chroot_exec import StepError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
@@ -57,7 +57,7 @@ class Bench:
     def etc(self, name: str) -> Path:
         return self.jail / "private/etc" / name
 
-    def arrange(self, *items: dict[str, Any], check: bool = False) -> Result:
+    def ensure(self, *items: dict[str, Any], check: bool = False) -> Result:
         return users.ensure(str(self.jail), [{**ITEM, **item} for item in items], check)
 
     def snapshot(self) -> dict[str, Any]:
@@ -77,10 +77,10 @@ def bench(tmp_path: Path) -> Bench:
 def test_check_real_check_real_and_out_again(bench: Bench) -> None:
     before = bench.snapshot()
     item = {"name": "builder", "groups": ["makers"], "sudo": True}
-    foreseen = bench.arrange(item, check=True)
+    predicted = bench.ensure(item, check=True)
     assert bench.snapshot() == before
-    done = bench.arrange(item)
-    assert (foreseen.changed, done.changed, done.diff) == (True, True, foreseen.diff)
+    done = bench.ensure(item)
+    assert (predicted.changed, done.changed, done.diff) == (True, True, predicted.diff)
     (user,) = done.values["users"]
     assert user["own"]
     line = f"{user['uid']}:{STAFF}"
@@ -92,8 +92,8 @@ def test_check_real_check_real_and_out_again(bench: Bench) -> None:
     home = (bench.jail / "Users/builder").stat()
     assert (home.st_uid, home.st_gid, stat.S_IMODE(home.st_mode)) == (user["uid"], STAFF, 0o750)
     for check in (True, False):
-        assert not bench.arrange(item, check=check).changed
-    bench.arrange({"name": "builder", "state": "absent", "remove": True})
+        assert not bench.ensure(item, check=check).changed
+    bench.ensure({"name": "builder", "state": "absent", "remove": True})
     after = {name: what for name, what in bench.snapshot().items() if not name.startswith("private/var/folders")}
     assert {name for name in after if after[name] != before.get(name)} <= {"private/etc/group"}
     assert b"builder" not in bench.etc("group").read_bytes()
@@ -103,14 +103,14 @@ def test_a_user_of_the_mac_has_no_entry_but_a_home_and_a_rule(bench: Bench, monk
     person = pwd.struct_passwd(("dana", "*", 501, STAFF, "Dana", "/Users/dana", "/bin/zsh"))
     know(monkeypatch, person)
     before = bench.etc("passwd").read_bytes()
-    done = bench.arrange({"name": "dana", "sudo": True})
+    done = bench.ensure({"name": "dana", "sudo": True})
     assert done.values["users"][0] == {
         "name": "dana", "uid": 501, "gid": STAFF, "home": "/Users/dana", "shell": "/bin/zsh", "own": False,
     }  # fmt: skip
     assert bench.etc("passwd").read_bytes() == before
     assert (bench.jail / "Users/dana").stat().st_uid == 501
     assert bench.etc("sudoers.d/darwin_jail_dana").exists()
-    assert bench.arrange({"name": "dana"}).diff == ["- /private/etc/sudoers.d/darwin_jail_dana"]
+    assert bench.ensure({"name": "dana"}).diff == ["- /private/etc/sudoers.d/darwin_jail_dana"]
 
 
 def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
@@ -128,14 +128,14 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
 @pytest.mark.parametrize(
     ("items", "says"),
     [
-        ([{"name": "a b"}], "name 'a b' cannot be"),
-        ([{"name": "../x"}], "cannot be"),
-        ([{"name": "x" * 32}], "cannot be"),
+        ([{"name": "a b"}], "'a b' is not a valid user name"),
+        ([{"name": "../x"}], "is not a valid user name"),
+        ([{"name": "x" * 32}], "is not a valid user name"),
         ([{"name": "root", "uid": 5}], "root is a user of the Mac, which says what uid is"),
         ([{"name": "builder", "uid": 0, "home": "/x:y"}], "holds a colon"),
-        ([{"name": "builder", "uid": 80}], "uid 80 is the system's"),
-        ([{"name": "builder", "uid": 65534}], "uid 65534 is that of nobody"),
-        ([{"name": "one", "uid": 700}, {"name": "two", "uid": 700}], "uid 700 is that of one"),
+        ([{"name": "builder", "uid": 80}], "uid 80 is reserved for the system"),
+        ([{"name": "builder", "uid": 65534}], "uid 65534 already belongs to nobody"),
+        ([{"name": "one", "uid": 700}, {"name": "two", "uid": 700}], "uid 700 already belongs to one"),
         ([{"name": "builder"}, {"name": "builder"}], "names builder twice"),
         ([{"name": "builder", "home": "Users/x"}], "not an absolute path"),
         ([{"name": "builder", "home": "/Users/../../x"}], "not an absolute path"),
@@ -151,14 +151,17 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "builder", "group": "80"}], "group '80' is the Mac's"),
         ([{"name": "builder", "groups": [grp.getgrgid(0).gr_name]}], "is the Mac's"),
         ([{"name": "builder", "groups": ["admin"]}], "its /etc/group gives it the number 80, which is .* on the Mac"),
-        ([{"name": "4294967296"}], "cannot be"),
-        *(([{"name": "builder", "home": home}], f"home '{home}' is or holds a directory of macOS") for home in HOMES),
+        ([{"name": "4294967296"}], "is not a valid user name"),
+        *(
+            ([{"name": "builder", "home": home}], f"home '{home}' is (or holds a directory of macOS|the jail's own)")
+            for home in HOMES
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_told_and_nothing_changed(bench: Bench, items: list[dict[str, Any]], says: str) -> None:
     before = bench.snapshot()
     with pytest.raises(InputError, match=says):
-        bench.arrange(*items)
+        bench.ensure(*items)
     assert bench.snapshot() == before
 
 
@@ -166,10 +169,23 @@ def test_numbers_are_kept_and_free_ones_given(bench: Bench) -> None:
     def numbers(result: Result) -> list[int]:
         return [user["uid"] for user in result.values["users"]]
 
-    assert numbers(bench.arrange({"name": "one"}, {"name": "two"})) == [600, 601]
-    assert numbers(bench.arrange({"name": "three"}, {"name": "two"})) == [602, 601]
-    bench.arrange({"name": "one", "state": "absent"})
-    assert numbers(bench.arrange({"name": "four"})) == [600]
+    assert numbers(bench.ensure({"name": "one"}, {"name": "two"})) == [600, 601]
+    assert numbers(bench.ensure({"name": "three"}, {"name": "two"})) == [602, 601]
+    bench.ensure({"name": "one", "state": "absent"})
+    assert numbers(bench.ensure({"name": "four"})) == [600]
+
+
+def test_users_who_go_leave_the_directory_that_they_had_in_common_to_those_who_come(bench: Bench) -> None:
+    """The temporary directories of users of the jail alone are in one: Directory Services make up their UUIDs."""
+    common = bench.jail / "private/var/folders/zz"
+    bench.ensure({"name": "one"}, {"name": "two"})
+    gone = [{"name": name, "state": "absent", "remove": True} for name in ("one", "two")]
+    for items in ([*gone, {"name": "three"}], [{**gone[0], "name": "three"}]):
+        predicted = bench.ensure(*items, check=True)
+        assert bench.ensure(*items).diff == predicted.diff
+        assert not bench.ensure(*items).changed
+        assert len(list(common.glob("*"))) == (len(items) == 3)
+    assert not common.exists()
 
 
 def test_a_link_in_the_jail_is_not_followed(bench: Bench, tmp_path: Path) -> None:
@@ -180,13 +196,13 @@ def test_a_link_in_the_jail_is_not_followed(bench: Bench, tmp_path: Path) -> Non
         (outside / name.replace("/", "-")).write_text("precious")
         bench.etc(name).symlink_to(outside / name.replace("/", "-"))
         with pytest.raises((InputError, OperationError)):
-            bench.arrange({"name": "builder", "sudo": True})
+            bench.ensure({"name": "builder", "sudo": True})
         bench.etc(name).unlink()
         bench.etc("passwd").write_text(USERS)
     (bench.jail / "Users").rmdir()
     (bench.jail / "Users").symlink_to(outside)
     with pytest.raises((InputError, OperationError), match=r"Users"):
-        bench.arrange({"name": "builder"})
+        bench.ensure({"name": "builder"})
     assert sorted(path.read_text() for path in outside.iterdir()) == ["precious", "precious"]
 
 
@@ -197,13 +213,13 @@ def test_on_a_full_disk_no_file_of_users_is_cut_short(tmp_path: Path) -> None:
         pytest.skip("only root can mount")
     try:
         bench = Bench(small)
-        bench.arrange({"name": "builder"})
+        bench.ensure({"name": "builder"})
         before = bench.etc("passwd").read_bytes()
-        with pytest.raises(OperationError, match=r"cannot write .*No space left on device"):
-            bench.arrange({"name": "later", "comment": "x" * 200_000})
+        with pytest.raises(SpaceError, match=r"cannot write .*No space left on device \(needs 2.*free some space"):
+            bench.ensure({"name": "later", "comment": "x" * 200_000})
         assert bench.etc("passwd").read_bytes() == before, "nobody knows a user who is half made"
         assert all(bench.etc(name).read_bytes().endswith(b"\n") for name in ("group", "master.passwd"))
-        assert bench.arrange({"name": "later", "comment": "Later"}).values["users"][0]["uid"] == 601
+        assert bench.ensure({"name": "later", "comment": "Later"}).values["users"][0]["uid"] == 601
         for name in ("passwd", "master.passwd"):
             assert b"x" * 9 not in bench.etc(name).read_bytes()
             assert b":Later:/Users/later:/bin/zsh\n" in bench.etc(name).read_bytes()
@@ -213,7 +229,7 @@ def test_on_a_full_disk_no_file_of_users_is_cut_short(tmp_path: Path) -> None:
 
 def test_sudo_without_its_directory_is_warned_of(bench: Bench) -> None:
     bench.etc("sudoers").write_text("root ALL = ALL\n")
-    done = bench.arrange({"name": "builder", "sudo": True, "shell": "/bin/fish"})
+    done = bench.ensure({"name": "builder", "sudo": True, "shell": "/bin/fish"})
     assert [warning.partition(":")[0][-40:] for warning in done.warnings] != []
     assert "there is no /bin/fish in" in done.warnings[0]
     assert "no includedir for sudoers.d" in done.warnings[1]
@@ -222,7 +238,7 @@ def test_sudo_without_its_directory_is_warned_of(bench: Bench) -> None:
 def test_sudo_believes_the_rule(bench: Bench) -> None:
     if not shutil.which("visudo"):
         pytest.skip("there is no visudo")
-    bench.arrange({"name": "builder.one-x_2", "sudo": True})
+    bench.ensure({"name": "builder.one-x_2", "sudo": True})
     (rule,) = bench.etc("sudoers.d").iterdir()
     assert "." not in rule.name
     subprocess.check_call(["visudo", "-cqf", rule])
@@ -232,7 +248,7 @@ def test_sudo_believes_the_rule(bench: Bench) -> None:
 
 
 def test_they_agree(bench: Bench) -> None:
-    bench.arrange({"name": "builder", "uid": 777, "groups": ["makers"]})
+    bench.ensure({"name": "builder", "uid": 777, "groups": ["makers"]})
     with Root(os.fsencode(bench.jail)) as root:
         for name in ("builder", "777"):
             account, groups = find_member(root, name)
@@ -337,12 +353,12 @@ def test_the_home_that_a_jail_says_is_neither_given_away_nor_removed(bench: Benc
     bench.etc("passwd").write_text(line)
     before = bench.snapshot()
     with pytest.raises(InputError, match=r"home '.*' is"):
-        bench.arrange({"name": "builder"})
+        bench.ensure({"name": "builder"})
     assert bench.snapshot() == before
-    foreseen = bench.arrange({"name": "builder", "state": "absent", "remove": True}, check=True)
-    done = bench.arrange({"name": "builder", "state": "absent", "remove": True})
+    predicted = bench.ensure({"name": "builder", "state": "absent", "remove": True}, check=True)
+    done = bench.ensure({"name": "builder", "state": "absent", "remove": True})
     assert "a directory of macOS: it is left" in done.warnings[0]
-    assert (foreseen.diff, foreseen.warnings) == (done.diff, done.warnings)
+    assert (predicted.diff, predicted.warnings) == (done.diff, done.warnings)
     assert (bench.jail / "private/var/db/darwin.jail/jail.json").exists()
     assert bench.etc("passwd").read_text() == ""
 
@@ -350,7 +366,7 @@ def test_the_home_that_a_jail_says_is_neither_given_away_nor_removed(bench: Benc
 def test_a_user_called_all_can_be_taken_out(bench: Bench) -> None:
     bench.etc("passwd").write_text(f"ALL:*:777:{STAFF}:x:/Users/ALL:/bin/zsh\n")
     bench.etc("sudoers.d/darwin_jail_ALL").write_text("ALL ALL = (ALL) NOPASSWD: ALL\n")
-    bench.arrange({"name": "ALL", "state": "absent"})
+    bench.ensure({"name": "ALL", "state": "absent"})
     assert bench.etc("passwd").read_text() == ""
     assert not list(bench.etc("sudoers.d").iterdir())
 

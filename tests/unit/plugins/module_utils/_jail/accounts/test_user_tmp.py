@@ -167,11 +167,11 @@ def tree(jail: Path) -> dict[str, tuple[int, int, int]]:
 
 
 def test_they_are_made_once(empty_jail: Path) -> None:
-    foreseen = present(empty_jail, check=True)
+    predicted = present(empty_jail, check=True)
     assert tree(empty_jail) == {}
     result = present(empty_jail)
     assert tree(empty_jail) == TREE
-    assert (result.changed, result.diff, result.values) == (True, foreseen.diff, foreseen.values)
+    assert (result.changed, result.diff, result.values) == (True, predicted.diff, predicted.values)
     assert result.diff == [f"+ /{path} dir {mode:04o} {uid}:{gid}" for path, (mode, uid, gid) in TREE.items()]
     assert result.values == {
         "path": "/var/folders/vw/zqs18mzx6w5849bkmxdst7lc0000gp",
@@ -199,9 +199,9 @@ def test_a_wrong_mode_or_owner_is_corrected(empty_jail: Path, path: str) -> None
     os.chown(empty_jail / path, 1, 2)
     (empty_jail / path).chmod(0o1777)
     mode, uid, gid = TREE[path]
-    foreseen = present(empty_jail, check=True)
-    assert foreseen.diff == [f"~ /{path} (mode 1777 -> {mode:04o}, owner 1:2 -> {uid}:{gid})"]
-    assert present(empty_jail).diff == foreseen.diff
+    predicted = present(empty_jail, check=True)
+    assert predicted.diff == [f"~ /{path} (mode 1777 -> {mode:04o}, owner 1:2 -> {uid}:{gid})"]
+    assert present(empty_jail).diff == predicted.diff
     assert {**tree(empty_jail), f"{OWN}/T/kept": ()} == {**TREE, f"{OWN}/T/kept": ()}
 
 
@@ -283,10 +283,10 @@ def test_a_var_that_is_not_the_link_is_refused(empty_jail: Path) -> None:
 def test_they_are_removed_with_what_is_in_them(empty_jail: Path) -> None:
     present(empty_jail)
     (empty_jail / OWN / "T/deep/er").mkdir(parents=True)
-    foreseen = absent(empty_jail, check=True)
+    predicted = absent(empty_jail, check=True)
     assert (empty_jail / OWN / "T/deep/er").exists()
     result = absent(empty_jail)
-    assert result.diff == foreseen.diff == [f"- /{OWN}", f"- /{SHARED}"]
+    assert result.diff == predicted.diff == [f"- /{OWN}", f"- /{SHARED}"]
     assert result.changed
     assert tree(empty_jail) == {"private/var/folders": (0o755, 0, 0)}
     assert not absent(empty_jail).changed

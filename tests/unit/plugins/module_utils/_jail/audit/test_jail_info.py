@@ -212,7 +212,7 @@ def test_jobs_and_what_they_say(jail: Path, tmp_path: Path, monkeypatch: pytest.
     words = (sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)")
     for label in (name, launchd.label(b"/another/jail", "dns")):
         for step in launchd.plan_present(launchd.Job(label, words)):
-            step.execute()
+            step.apply()
     until(lambda: launchd.last_log_line(name))
     job = {"label": name, "purpose": "dns", "loaded": True, "said": "at work"}
     assert told(jail, "jobs")["jobs"] == [job]

@@ -285,7 +285,7 @@ def test_gzip_in_pieces(place: Path) -> None:
     assert (place / "new/b").read_bytes() == b"b" * 70000
 
 
-def test_a_device_has_the_numbers_of_the_mac(place: Path) -> None:
+def test_a_device_has_the_number_error(place: Path) -> None:
     put(place, archive(member("dev/null", tarfile.CHRTYPE, devmajor=99, devminor=99, mode=0o666)))
     unpacked(place)
     status = (place / "new/dev/null").lstat()

@@ -34,7 +34,7 @@ class Bench:
             (folder / name).mkdir()
             (folder / name / "file").write_text(name)
 
-    def arrange(self, *items: dict[str, Any], check: bool = False, timeout: float = 10) -> Result:
+    def ensure(self, *items: dict[str, Any], check: bool = False, timeout: float = 10) -> Result:
         return bind_mounts.ensure(str(self.jail), items, None, sys.executable, timeout, check)
 
     def item(self, name: str, dest: str, **more: Any) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(bind_mounts, "program", lambda *_modules, call: PROGRAM)
     monkeypatch.setattr(bind_mounts, "SELF_REPAIR_SECONDS", 0.6)
     monkeypatch.setattr(third_party, "require_root_owned", lambda program, remedy="": None)
-    monkeypatch.setattr(bindfs, "fuses", lambda root: ["macfuse"])
-    monkeypatch.setattr(bindfs, "PLACES", (shutil.which("bindfs"),))
+    monkeypatch.setattr(bindfs, "installed_fuses", lambda root: ["macfuse"])
+    monkeypatch.setattr(bindfs, "USUAL_PATHS", (shutil.which("bindfs"),))
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
     made = Bench(tmp_path, fake)
     yield made
@@ -65,10 +65,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 def test_check_real_check_real(bench: Bench) -> None:
     items = [bench.item("one", "/src"), bench.item("two", "/var/cache/x", read_only=True)]
-    foreseen = bench.arrange(*items, check=True)
+    predicted = bench.ensure(*items, check=True)
     assert not (bench.jail / "src").exists()
-    made = bench.arrange(*items)
-    assert (foreseen.changed, made.changed, foreseen.diff) == (True, True, made.diff)
+    made = bench.ensure(*items)
+    assert (predicted.changed, made.changed, predicted.diff) == (True, True, made.diff)
     assert bench.mounted() == {"/src", "/private/var/cache/x"}
     assert (bench.jail / "src/file").read_text() == "one"
     with pytest.raises(OSError, match="Read-only"):
@@ -76,36 +76,36 @@ def test_check_real_check_real(bench: Bench) -> None:
     status = (bench.jail / "private/var/cache").stat()
     assert (status.st_uid, status.st_mode & 0o7777) == (0, 0o755)
     for check in (True, False):
-        assert not bench.arrange(*items, check=check).changed
+        assert not bench.ensure(*items, check=check).changed
     assert bench.mounted() == {"/src", "/private/var/cache/x"}
 
 
 def test_what_changes_is_mounted_again_and_what_does_not_stays(bench: Bench) -> None:
     stays = bench.item("two", "/two")
-    bench.arrange(bench.item("one", "/src"), stays)
+    bench.ensure(bench.item("one", "/src"), stays)
     before = dict(bench.launchctl.loaded)
     changed = [bench.item("one", "/src", perms="a-w", user="nobody"), stays]
-    foreseen = bench.arrange(*changed, check=True)
-    done = bench.arrange(*changed)
-    assert (done.changed, done.diff) == (True, foreseen.diff)
+    predicted = bench.ensure(*changed, check=True)
+    done = bench.ensure(*changed)
+    assert (done.changed, done.diff) == (True, predicted.diff)
     assert done.diff[0] == "- mount /src"
     assert oct((bench.jail / "src/file").stat().st_mode & 0o777) == "0o444"
     assert (bench.jail / "src/file").owner() == "nobody"
     same = [label for label, process in bench.launchctl.loaded.items() if before.get(label) is process]
     assert [label.partition(".mount.")[2][:4] for label in same] == ["two-"]
-    assert not bench.arrange(*changed).changed
+    assert not bench.ensure(*changed).changed
 
 
 def test_another_directory_in_the_same_place(bench: Bench) -> None:
-    bench.arrange(bench.item("one", "/src"))
-    bench.arrange(bench.item("two", "/src"))
+    bench.ensure(bench.item("one", "/src"))
+    bench.ensure(bench.item("two", "/src"))
     assert (bench.jail / "src/file").read_text() == "two"
     assert len(bench.launchctl.loaded) == 1
 
 
 def test_what_is_dropped_is_unmounted_and_nothing_of_it_deleted(bench: Bench) -> None:
-    bench.arrange(bench.item("one", "/src"), bench.item("two", "/two"))
-    done = bench.arrange(bench.item("two", "/two"))
+    bench.ensure(bench.item("one", "/src"), bench.item("two", "/two"))
+    done = bench.ensure(bench.item("two", "/two"))
     assert done.diff[:2] == [
         "- mount /src",
         f"- launchd job {launchd.label(os.fsencode(bench.jail), 'mount.')}" + done.diff[1][-12:],
@@ -113,27 +113,27 @@ def test_what_is_dropped_is_unmounted_and_nothing_of_it_deleted(bench: Bench) ->
     assert bench.mounted() == {"/two"}
     assert list((bench.jail / "src").iterdir()) == []
     assert (bench.folder / "one/file").read_text() == "one"
-    assert bench.arrange().changed
+    assert bench.ensure().changed
     assert (bench.mounted(), launchd.labels("darwin.jail."), bench.launchctl.loaded) == (set(), [], {})
-    assert not bench.arrange().changed
+    assert not bench.ensure().changed
 
 
 def test_one_in_use_is_neither_dropped_nor_changed(bench: Bench) -> None:
-    bench.arrange(bench.item("one", "/src"))
+    bench.ensure(bench.item("one", "/src"))
     with (bench.jail / "src/file").open() as used:
         for items in ([], [bench.item("one", "/src", read_only=True)]):
             with pytest.raises(
                 OperationError, match=f"cannot unmount {bench.jail}/src: .*busy.*end the programs that use it"
             ):
-                bench.arrange(*items)
+                bench.ensure(*items)
         assert used.read() == "one"
-    assert not bench.arrange(bench.item("one", "/src")).changed
+    assert not bench.ensure(bench.item("one", "/src")).changed
 
 
 @pytest.mark.parametrize("fault", ["unmounted", "bindfs", "both"])
 def test_a_mount_that_was_lost(bench: Bench, fault: str) -> None:
-    """Unmounted by hand, bindfs killed: the job mends that, which is no change. The job killed too: it is restarted."""
-    made = bench.arrange(bench.item("one", "/src"))
+    """Unmounted by hand, bindfs killed: the job repairs that without a change. The job killed, too: it is restarted."""
+    made = bench.ensure(bench.item("one", "/src"))
     (job,) = bench.launchctl.loaded.values()
     if fault == "both":
         job.kill()
@@ -143,9 +143,9 @@ def test_a_mount_that_was_lost(bench: Bench, fault: str) -> None:
         os.kill(int(children[0]), 9)
     else:
         subprocess.check_call([UMOUNT, str(bench.jail / "src")])
-    foreseen = bench.arrange(bench.item("one", "/src"), check=True)
-    done = bench.arrange(bench.item("one", "/src"))
-    assert (foreseen.changed, done.changed) == (fault == "both", fault == "both")
+    predicted = bench.ensure(bench.item("one", "/src"), check=True)
+    done = bench.ensure(bench.item("one", "/src"))
+    assert (predicted.changed, done.changed) == (fault == "both", fault == "both")
     if fault == "both":
         label = made.values["mounts"][0]["job"]
         assert done.diff == [f"~ launchd job {label} (restarted, for /src is not mounted)"]
@@ -153,12 +153,12 @@ def test_a_mount_that_was_lost(bench: Bench, fault: str) -> None:
 
 
 def test_a_new_bindfs_is_taken_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.arrange(bench.item("one", "/src"))
+    bench.ensure(bench.item("one", "/src"))
     newer = bench.folder / "bindfs"
     newer.write_bytes(Path(str(shutil.which("bindfs"))).read_bytes() + b"\0")
     newer.chmod(0o755)
-    monkeypatch.setattr(bindfs, "PLACES", (str(newer),))
-    done = bench.arrange(bench.item("one", "/src"))
+    monkeypatch.setattr(bindfs, "USUAL_PATHS", (str(newer),))
+    done = bench.ensure(bench.item("one", "/src"))
     assert next(line for line in done.diff if line.startswith("~")).endswith("/bindfs")
     assert is_mounted(bench.jail / "src")
 
@@ -199,7 +199,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(bench: Bench, item: d
     (bench.jail / "full/something").touch()
     (bench.jail / "out").symlink_to(bench.folder / "two")
     with pytest.raises(InputError, match=why):
-        bench.arrange({**item, "src": item["src"].format(bench.folder)})
+        bench.ensure({**item, "src": item["src"].format(bench.folder)})
     assert untouched(bench)
     assert list((bench.folder / "two").iterdir()) == [bench.folder / "two/file"]
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(bench: Bench, item: d
 @pytest.mark.parametrize("dests", [("/a", "/a"), ("/a", "/a/b"), ("/var/x/y", "/private/var/x")])
 def test_one_mount_in_another_is_refused(bench: Bench, dests: tuple[str, str]) -> None:
     with pytest.raises(InputError, match=r"lies at or below that of mounts\[[01]\]"):
-        bench.arrange(bench.item("one", dests[0]), bench.item("two", dests[1]))
+        bench.ensure(bench.item("one", dests[0]), bench.item("two", dests[1]))
     assert untouched(bench)
 
 
@@ -215,46 +215,46 @@ def test_what_others_mounted_is_left_alone(bench: Bench) -> None:
     (bench.jail / "src").mkdir()
     subprocess.check_call(["mount", "--bind", str(bench.folder / "two"), str(bench.jail / "src")])
     with pytest.raises(InputError, match=r"something is mounted on .*/src that is not of this collection"):
-        bench.arrange(bench.item("one", "/src"))
-    assert not bench.arrange().changed
+        bench.ensure(bench.item("one", "/src"))
+    assert not bench.ensure().changed
     assert bench.mounted() == {"/src"}
 
 
 def test_without_fuse_it_is_said_what_to_do(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bindfs, "fuses", lambda root: [])
+    monkeypatch.setattr(bindfs, "installed_fuses", lambda root: [])
     with pytest.raises(InputError, match=r"neither macFUSE nor fuse-t.*virtual machine"):
-        bench.arrange(bench.item("one", "/src"))
-    assert not bench.arrange().changed, "no mounts need no FUSE"
+        bench.ensure(bench.item("one", "/src"))
+    assert not bench.ensure().changed, "no mounts need no FUSE"
 
 
 def test_a_bindfs_that_cannot_mount_is_told_with_its_words(bench: Bench) -> None:
     with pytest.raises(
         OperationError,
-        match=r"it is not mounted after 1 seconds \(its job says: .*(bindfs ended with 1|unknown option)",
+        match=r"is not mounted after 1 seconds \(its job says: .*(bindfs ended with 1|unknown option)",
     ):
-        bench.arrange(bench.item("one", "/src", options=["no_such_option_of_fuse"]), timeout=1)
+        bench.ensure(bench.item("one", "/src", options=["no_such_option_of_fuse"]), timeout=1)
 
 
 def test_a_jail_that_is_not_there_yet_or_any_more(bench: Bench) -> None:
     bench.jail.rename(bench.folder / "elsewhere")
-    foreseen = bench.arrange(bench.item("one", "/src"), check=True)
-    assert foreseen.changed
-    assert foreseen.warnings == [f"{bench.jail} does not exist yet: what is said holds once the jail is built"]
+    predicted = bench.ensure(bench.item("one", "/src"), check=True)
+    assert predicted.changed
+    assert predicted.warnings == [f"{bench.jail} does not exist yet: what is said holds once the jail is built"]
     with pytest.raises(NotAJailError):
-        bench.arrange(bench.item("one", "/src"))
+        bench.ensure(bench.item("one", "/src"))
     assert untouched(bench)
     (bench.folder / "elsewhere").rename(bench.jail)
-    bench.arrange(bench.item("one", "/src"))
+    bench.ensure(bench.item("one", "/src"))
     subprocess.check_call([UMOUNT, str(bench.jail / "src")])
     bench.jail.rename(bench.folder / "elsewhere")
-    assert bench.arrange().changed
+    assert bench.ensure().changed
     assert (launchd.labels("darwin.jail."), bench.launchctl.loaded) == ([], {})
 
 
 def test_the_jobs_of_what_a_killed_removal_left_are_removed(bench: Bench) -> None:
-    bench.arrange(bench.item("one", "/src"))
+    bench.ensure(bench.item("one", "/src"))
     lazy_unmount(bench.jail / "src")
     shutil.rmtree(bench.jail)
     (bench.jail / ".darwin.jail.0123").mkdir(parents=True)
-    assert bench.arrange().changed
+    assert bench.ensure().changed
     assert (bench.launchctl.loaded, launchd.labels("darwin.jail.")) == ({}, [])

@@ -15,12 +15,12 @@ from macho_files import need, thin
 
 @pytest.fixture(autouse=True)
 def fuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bindfs, "fuses", lambda root: ["fuse-t"])
+    monkeypatch.setattr(bindfs, "installed_fuses", lambda root: ["fuse-t"])
 
 
 def test_the_first_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = [tmp_path / name for name in ("a", "b")]
-    monkeypatch.setattr(bindfs, "PLACES", tuple(map(str, places)))
+    monkeypatch.setattr(bindfs, "USUAL_PATHS", tuple(map(str, places)))
     with pytest.raises(InputError, match=f"there is no bindfs in {tmp_path}/a or {tmp_path}/b: install it"):
         bindfs.find_bindfs()
     places[1].write_bytes(b"b")

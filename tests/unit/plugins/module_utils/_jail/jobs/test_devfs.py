@@ -33,7 +33,7 @@ class Bench:
         jails.create(os.fsencode(self.jail)).close()
         self.dev.mkdir()
 
-    def arrange(self, state: str = "present", check: bool = False, timeout: float = 10) -> Result:
+    def ensure(self, state: str = "present", check: bool = False, timeout: float = 10) -> Result:
         return devfs.ensure(str(self.jail), state, sys.executable, timeout, check)
 
     def mounted(self) -> int:
@@ -62,36 +62,36 @@ def log(bench: Bench) -> str:
 
 
 def test_check_real_check_real_and_back(bench: Bench) -> None:
-    foreseen = bench.arrange(check=True)
-    assert (foreseen.changed, bench.mounted()) == (True, 0)
-    done = bench.arrange()
-    assert (done.changed, done.diff, done.values["mounted"]) == (True, foreseen.diff, True)
+    predicted = bench.ensure(check=True)
+    assert (predicted.changed, bench.mounted()) == (True, 0)
+    done = bench.ensure()
+    assert (done.changed, done.diff, done.values["mounted"]) == (True, predicted.diff, True)
     for check in (True, False):
-        assert not bench.arrange(check=check).changed
+        assert not bench.ensure(check=check).changed
     assert bench.mounted() == 1
-    foreseen = bench.arrange("absent", check=True)
+    predicted = bench.ensure("absent", check=True)
     assert bench.mounted() == 1
-    done = bench.arrange("absent")
-    assert (done.diff, foreseen.diff[0]) == (foreseen.diff, "- devfs on /dev")
+    done = bench.ensure("absent")
+    assert (done.diff, predicted.diff[0]) == (predicted.diff, "- devfs on /dev")
     assert (bench.mounted(), bench.launchctl.loaded, launchd.labels("darwin.jail.")) == (0, {}, [])
-    assert not bench.arrange("absent").changed
+    assert not bench.ensure("absent").changed
 
 
 def test_what_somebody_mounted_is_neither_covered_nor_doubled(bench: Bench) -> None:
     subprocess.check_call([*MOUNT, bench.dev])
-    bench.arrange()
+    bench.ensure()
     assert bench.mounted() == 1
     subprocess.check_call([UMOUNT, "-f", bench.dev])
     until(lambda: bench.mounted() == 1)
     time.sleep(0.5)  # the job looks five times
     assert bench.mounted() == 1
     subprocess.check_call([*MOUNT, bench.dev])
-    assert bench.arrange().diff == ["- devfs on /dev (mounted more than once)"]
+    assert bench.ensure().diff == ["- devfs on /dev (mounted more than once)"]
     assert bench.mounted() == 1
 
 
-def test_the_job_mends_what_is_unmounted_or_killed(bench: Bench) -> None:
-    bench.arrange()
+def test_the_job_repairs_what_is_unmounted_or_killed(bench: Bench) -> None:
+    bench.ensure()
     subprocess.check_call([UMOUNT, "-f", bench.dev])
     until(lambda: bench.mounted() == 1)
     until(lambda: log(bench).count("mounted devfs on") == 2)  # it says so again
@@ -99,14 +99,14 @@ def test_the_job_mends_what_is_unmounted_or_killed(bench: Bench) -> None:
     process.kill()
     process.wait()
     subprocess.check_call([UMOUNT, "-f", bench.dev])
-    assert bench.arrange().diff[0].endswith("(restarted, for devfs is not mounted)")
+    assert bench.ensure().diff[0].endswith("(restarted, for devfs is not mounted)")
     assert bench.mounted() == 1
     until(lambda: log(bench).count("mounted devfs on") == 3)
 
 
 def test_a_jail_that_comes_late_is_waited_for(bench: Bench) -> None:
     aside = bench.folder / "aside"
-    bench.arrange()
+    bench.ensure()
     subprocess.check_call([UMOUNT, "-f", bench.dev])
     until(lambda: bench.mounted() == 1)
     bench.block.touch()
@@ -124,13 +124,13 @@ def test_a_job_that_fails_says_why(bench: Bench) -> None:
     with pytest.raises(
         OperationError, match=r"not mounted after 1 seconds.*its job says: .*cannot mount.*mount_devfs: no"
     ):
-        bench.arrange(timeout=1)
+        bench.ensure(timeout=1)
 
 
 def test_a_link_in_the_place_of_dev_is_not_followed(bench: Bench) -> None:
     outside = bench.folder / "outside"
     outside.mkdir()
-    bench.arrange()
+    bench.ensure()
     bench.block.touch()
     subprocess.check_call([UMOUNT, "-f", bench.dev])
     bench.dev.rmdir()
@@ -139,29 +139,29 @@ def test_a_link_in_the_place_of_dev_is_not_followed(bench: Bench) -> None:
     until(lambda: "Not a directory dev" in log(bench) or "Too many levels" in log(bench))
     assert not os.path.ismount(outside)
     with pytest.raises(InputError, match=r"jail/dev is a symbolic link: remove it"):
-        bench.arrange()
+        bench.ensure()
 
 
 def test_what_is_in_use_stays_and_its_job_too(bench: Bench) -> None:
-    bench.arrange()
+    bench.ensure()
     with (bench.dev / "open").open("w"):
         with pytest.raises(OperationError, match=r"cannot unmount .*dev.*busy.*end the programs"):
-            bench.arrange("absent")
+            bench.ensure("absent")
         assert (bench.mounted(), len(bench.launchctl.loaded)) == (1, 1)
-    assert bench.arrange("absent").changed
+    assert bench.ensure("absent").changed
 
 
 def test_something_else_on_dev_is_refused(bench: Bench) -> None:
     subprocess.check_call(["mount", "-t", "tmpfs", "stranger", bench.dev])
     with pytest.raises(InputError, match=r"stranger is mounted on .*/dev: unmount it first"):
-        bench.arrange()
+        bench.ensure()
 
 
 def test_the_job_of_a_destroyed_jail_is_removed(bench: Bench) -> None:
-    bench.arrange()
+    bench.ensure()
     bench.block.touch()
     subprocess.check_call([UMOUNT, "-f", bench.dev])
     subprocess.check_call(["rm", "-r", "--one-file-system", bench.jail])
-    assert bench.arrange("absent").changed
+    assert bench.ensure("absent").changed
     assert bench.launchctl.loaded == {}
     assert not bench.jail.exists()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Names in a jail: the job is arranged, and what it made is looked at. The relay is real, and so is the server."""
+"""Names in a jail: the job is installed, and its socket is inspected. The relay is real, and so is the server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from libinfo import Libinfo
 
 @pytest.fixture
 def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
-    """A Mac whose mDNSResponder runs, with a jail in which nothing is arranged, and a launchctl."""
+    """A Mac whose mDNSResponder runs, with a jail without a job, and a launchctl."""
     if os.geteuid():
         pytest.skip("jobs are root's")
     with mac_in_temporary_directory() as made, made.responder(made.listen()):
@@ -50,7 +50,7 @@ def adapted(*modules: ModuleType, call: str, server: str = "") -> str:
     return text.replace("/private/var/run/mDNSResponder", server).replace("TICK = 2.0", "TICK = 0.1")
 
 
-def arrange(mac: Mac, mode: str = "auto", check: bool = False, timeout: float = 10) -> Result:
+def ensure(mac: Mac, mode: str = "auto", check: bool = False, timeout: float = 10) -> Result:
     return dns.ensure(str(mac.jail), mode, sys.executable, timeout, check)
 
 
@@ -61,15 +61,15 @@ def resolves(mac: Mac) -> bool:
 
 @pytest.mark.parametrize(("mode", "chosen"), [("auto", "link"), ("link", "link"), ("relay", "relay")])
 def test_check_real_check_real(mac: Mac, mode: str, chosen: str) -> None:
-    foreseen = arrange(mac, mode, check=True)
+    predicted = ensure(mac, mode, check=True)
     assert not mac.socket.exists()
-    made = arrange(mac, mode)
-    assert (foreseen.changed, made.changed, foreseen.diff) == (True, True, made.diff)
+    made = ensure(mac, mode)
+    assert (predicted.changed, made.changed, predicted.diff) == (True, True, made.diff)
     assert made.values["mode"] == chosen
     assert ("is a hard link to" if chosen == "link" else "is relayed to") in made.values["said"]
     assert resolves(mac)
     for check in (True, False):
-        again = arrange(mac, mode, check)
+        again = ensure(mac, mode, check)
         assert (again.changed, again.values["mode"]) == (False, chosen)
 
 
@@ -85,60 +85,60 @@ def test_names_are_looked_up_over_the_way_that_is_kept(mac: Mac) -> None:
 
 
 def test_another_mode(mac: Mac) -> None:
-    arrange(mac, "link")
-    assert arrange(mac, "relay").values["mode"] == "relay"
+    ensure(mac, "link")
+    assert ensure(mac, "relay").values["mode"] == "relay"
     assert not os.path.samestat(mac.socket.lstat(), mac.server.lstat())
     assert resolves(mac)
-    assert arrange(mac, "link").values["mode"] == "link"
+    assert ensure(mac, "link").values["mode"] == "link"
 
 
 def test_none_takes_away_what_was_made_and_nothing_else(mac: Mac) -> None:
     os.link(mac.server, mac.socket)
-    assert not arrange(mac, "none").changed
+    assert not ensure(mac, "none").changed
     assert mac.socket.exists(), "a link that was made by hand was removed"
-    arrange(mac)
-    foreseen = arrange(mac, "none", check=True)
-    gone = arrange(mac, "none")
-    assert (foreseen.changed, gone.changed, foreseen.diff) == (True, True, gone.diff)
+    ensure(mac)
+    predicted = ensure(mac, "none", check=True)
+    gone = ensure(mac, "none")
+    assert (predicted.changed, gone.changed, predicted.diff) == (True, True, gone.diff)
     assert mac.server.exists()
     assert not mac.socket.exists()
     assert launchd.labels("darwin.jail.") == []
-    assert not arrange(mac, "none").changed
+    assert not ensure(mac, "none").changed
 
 
 def test_none_after_the_jail_is_gone(mac: Mac) -> None:
-    arrange(mac, "relay")
+    ensure(mac, "relay")
     mac.jail.rename(mac.folder / "elsewhere")
-    assert arrange(mac, "none").changed
-    assert not arrange(mac, "none").changed
+    assert ensure(mac, "none").changed
+    assert not ensure(mac, "none").changed
 
 
 def test_a_job_that_answers_no_more_is_restarted(mac: Mac) -> None:
     """As after a kill, while launchd waits to start it again; with a socket that a dead process left."""
-    label = arrange(mac, "relay").values["job"]
+    label = ensure(mac, "relay").values["job"]
     launchctl = launchd._launchctl
     assert isinstance(launchctl, Launchctl)
     launchctl.loaded[label].kill()
     launchctl.loaded[label].wait()
-    foreseen = arrange(mac, "relay", check=True)
-    assert foreseen.diff == [
+    predicted = ensure(mac, "relay", check=True)
+    assert predicted.diff == [
         f"~ launchd job {label} (restarted, for /private/var/run/mDNSResponder in it leads nowhere: Connection refused)"
     ]
-    assert arrange(mac, "relay").diff == foreseen.diff
+    assert ensure(mac, "relay").diff == predicted.diff
     assert resolves(mac)
 
 
-def test_what_the_job_mends_itself_is_no_change(mac: Mac) -> None:
-    arrange(mac, "relay")
+def test_what_the_job_repairs_itself_is_no_change(mac: Mac) -> None:
+    ensure(mac, "relay")
     mac.socket.unlink()
-    assert not arrange(mac, "relay").changed
+    assert not ensure(mac, "relay").changed
     assert resolves(mac)
 
 
 def test_a_link_that_cannot_be_is_an_error_with_the_reason(mac: Mac) -> None:
     mac.server.unlink()
     with pytest.raises(OperationError) as caught:
-        arrange(mac, "link", timeout=0.5)
+        ensure(mac, "link", timeout=0.5)
     assert str(caught.value).startswith(f"cannot let names resolve in {mac.jail}: there is no /private/var/run")
     assert caught.value.hint.startswith("its job says: ")
     assert caught.value.hint.endswith(f"{mac.server} is not there")
@@ -146,12 +146,12 @@ def test_a_link_that_cannot_be_is_an_error_with_the_reason(mac: Mac) -> None:
 
 def test_a_jail_that_is_not_there_yet(mac: Mac) -> None:
     mac.jail.rename(mac.folder / "elsewhere")
-    foreseen = arrange(mac, check=True)
-    assert foreseen.changed
-    assert foreseen.warnings == [f"{mac.jail} does not exist yet: what is said holds once the jail is built"]
+    predicted = ensure(mac, check=True)
+    assert predicted.changed
+    assert predicted.warnings == [f"{mac.jail} does not exist yet: what is said holds once the jail is built"]
     with pytest.raises(NotAJailError):
-        arrange(mac)
-    assert launchd.labels("darwin.jail.") == [], "something was arranged for it"
+        ensure(mac)
+    assert launchd.labels("darwin.jail.") == [], "a job was installed for it"
 
 
 def test_a_python_that_others_can_replace(mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_a_python_that_others_can_replace(mac: Mac, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(third_party, "require_root_owned", refuse)
     with pytest.raises(InputError):
-        arrange(mac)
+        ensure(mac)
     assert launchd.labels("darwin.jail.") == []
 
 
@@ -206,7 +206,7 @@ def test_the_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns, "SCUTIL", str(scutil))
     scutil.write_text('#!/bin/sh\n[ "$*" = "--get LocalHostName" ] && echo mac1\n')
     scutil.chmod(0o755)
-    assert dns.own_name() == "mac1.local"
+    assert dns.local_host_name() == "mac1.local"
     scutil.write_text('#!/bin/sh\necho "LocalHostName: not set" >&2; exit 1\n')
     with pytest.raises(OperationError, match="give names"):
-        dns.own_name()
+        dns.local_host_name()

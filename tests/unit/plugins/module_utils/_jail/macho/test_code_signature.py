@@ -13,10 +13,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Fo
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho import code_signature, macho
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.byte_range import ByteRange
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macho.code_signature import (
-    ANOTHER,
     APPLE,
     DEVELOPER_ID,
     NOBODY,
+    OTHER,
     Signature,
 )
 from hypothesis import given
@@ -30,8 +30,8 @@ SOFTWARE = b"0\x82 Software Signing ... Apple Code Signing Certification Authori
 
 
 def read(data: bytes) -> Signature | None:
-    extent = ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))
-    return code_signature.read(extent, macho.read(extent))
+    byte_range = ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))
+    return code_signature.read_signature(byte_range, macho.read_slice(byte_range))
 
 
 def signed(sign: Sign, arch: str = "arm64") -> bytes:
@@ -55,7 +55,7 @@ def test_ad_hoc_by_the_linker() -> None:
         (Sign(0, "com.apple.ls", platform=15, cms=SOFTWARE), APPLE),
         (Sign(0, "com.apple.clang", "59GAB85EFG", cms=SOFTWARE), APPLE),
         (Sign(0, "com.apple.dt", "59GAB85EFG", cms=b"Apple Worldwide Developer Relations"), APPLE),
-        (Sign(0, "mine", "ABCDE12345", cms=b"my own certificate"), ANOTHER),
+        (Sign(0, "mine", "ABCDE12345", cms=b"my own certificate"), OTHER),
         (Sign(0x2, "pretends", platform=15), NOBODY),
     ],
     ids=["developer", "macOS", "tools", "App Store Xcode", "self-signed", "platform without signer"],

@@ -17,12 +17,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 
-def extent(data: bytes) -> ByteRange:
+def byte_range(data: bytes) -> ByteRange:
     return ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))
 
 
 def read(data: bytes) -> list[Slice]:
-    return [macho.read(part) for part in macho.extents(extent(data))]
+    return [macho.read_slice(part) for part in macho.slice_ranges(byte_range(data))]
 
 
 @pytest.mark.parametrize("arch", make.CPUS)
@@ -178,7 +178,7 @@ def test_only_the_pages_that_matter_are_read() -> None:
         asked.append((offset, size))
         return data[offset : offset + size]
 
-    macho.read(macho.extents(ByteRange(read_at, 0, len(data)))[0])
+    macho.read_slice(macho.slice_ranges(ByteRange(read_at, 0, len(data)))[0])
     assert asked == [(0, 4096)]
 
 
@@ -186,4 +186,4 @@ def test_a_file_that_becomes_shorter_while_it_is_read() -> None:
     data = make.thin("arm64", "execute", *(make.need(f"/usr/lib/{number}.dylib") for number in range(300)))
     short = ByteRange(lambda offset, size: data[:5000][offset : offset + size], 0, len(data))
     with pytest.raises(FormatError, match="it ends before the end of its load commands"):
-        macho.read(short)
+        macho.read_slice(short)

@@ -38,12 +38,12 @@ LIEF_KINDS = {
 }
 
 
-def extent(data: bytes) -> ByteRange:
+def byte_range(data: bytes) -> ByteRange:
     return ByteRange(lambda offset, size: data[offset : offset + size], 0, len(data))
 
 
 def read(path: Path) -> list[tuple[ByteRange, Slice]]:
-    return [(part, macho.read(part)) for part in macho.extents(extent(path.read_bytes()))]
+    return [(part, macho.read_slice(part)) for part in macho.slice_ranges(byte_range(path.read_bytes()))]
 
 
 def cpu(arch: str) -> tuple[int, int]:
@@ -98,7 +98,7 @@ def test_against_macholib(package: str) -> None:
 def test_every_page_of_a_signed_file_has_the_hash_that_is_found(package: str) -> None:
     for path in published_binaries.files(package):
         for part, code in read(path):
-            signature = code_signature.read(part, code)
+            signature = code_signature.read_signature(part, code)
             assert (signature is None) == (code.signature is None)
             if signature:
                 assert signature.fault == ""
@@ -129,14 +129,14 @@ def _places(data: bytes, what: bytes) -> list[int]:
 def test_node_is_signed_by_its_foundation_and_hardened() -> None:
     (path,) = [path for path in published_binaries.files(published_binaries.HARDENED) if path.name == "node"]
     ((part, code),) = read(path)
-    found = code_signature.read(part, code)
+    found = code_signature.read_signature(part, code)
     assert found == Signature(code_signature.RUNTIME, "node", "HX7739G8FX", DEVELOPER_ID)
 
 
 def test_what_go_and_rust_link_is_signed_by_the_linker() -> None:
     (path,) = published_binaries.files("@esbuild/darwin-arm64@0.28.2")
     ((part, code),) = read(path)
-    found = code_signature.read(part, code)
+    found = code_signature.read_signature(part, code)
     assert found
     assert (found.authority, found.flag_names()) == (NOBODY, ["adhoc", "linker-signed"])
 
@@ -148,12 +148,12 @@ def test_a_real_universal_file_cut_off() -> None:
     assert [code.arch for code in whole] == ["x86_64", "arm64"]
     for end in [*range(4096), *range(4096, len(data), 997)]:
         try:
-            parts = macho.extents(extent(data[:end]))
-            found = [(part, macho.read(part)) for part in parts]
+            parts = macho.slice_ranges(byte_range(data[:end]))
+            found = [(part, macho.read_slice(part)) for part in parts]
         except FormatError:
             continue
         assert [code for _part, code in found] in ([], whole)
-        assert not found or code_signature.read(*found[1])
+        assert not found or code_signature.read_signature(*found[1])
 
 
 PROGRAM = "int answer(void); int main(void) { return answer(); }"
@@ -178,7 +178,7 @@ def test_what_a_compiler_makes(compiled: Path) -> None:
     assert (program.kind, program.dylinker) == ("execute", b"/usr/lib/dyld")
     assert b"@rpath/libanswer.dylib" in [need.name for need in program.dependencies]
     assert program.rpaths == (b"@executable_path/../lib",)
-    found = code_signature.read(part, program)
+    found = code_signature.read_signature(part, program)
     assert found
     assert (found.authority, found.fault) == (NOBODY, "")
 
@@ -187,8 +187,8 @@ def test_arm64e_is_told_from_arm64(compiled: Path) -> None:
     """No published program is for arm64e: the header of a real one is changed, which its signature shows."""
     data = bytearray((compiled / "ask").read_bytes())
     struct.pack_into("<I", data, 8, 0x80000002)
-    part = extent(bytes(data))
-    code = macho.read(part)
-    found = code_signature.read(part, code)
+    part = byte_range(bytes(data))
+    code = macho.read_slice(part)
+    found = code_signature.read_signature(part, code)
     assert found
     assert (code.arch, found.fault) == ("arm64e", "its load commands were changed after it was signed")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
-from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import Job, Step
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import Job
+from ansible_collections.darwin.jail.plugins.module_utils._jail.plan import Change
 from launchctl import Launchctl
 
 NAME = "darwin.jail.test-00000000.dns"
@@ -30,10 +31,10 @@ def launchctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launc
     fake.close()
 
 
-def execute(steps: list[Step]) -> list[str]:
+def execute(steps: list[Change]) -> list[str]:
     for step in steps:
-        step.execute()
-    return [step.describe.splitlines()[0] for step in steps]
+        step.apply()
+    return [step.description.splitlines()[0] for step in steps]
 
 
 def test_a_job_is_written_then_loaded_and_left_alone_afterwards(launchctl: Launchctl, tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_job_is_written_then_loaded_and_left_alone_afterwards(launchctl: Launc
     plist = tmp_path / "Library/LaunchDaemons" / f"{NAME}.plist"
     found = plistlib.loads(plist.read_bytes())
     assert (found["Label"], found["ProgramArguments"], found["KeepAlive"]) == (NAME, ["/usr/bin/true", "x"], True)
-    program = tmp_path / launchd.installed(NAME, "program.py")[1:]
+    program = tmp_path / launchd.installed_path(NAME, "program.py")[1:]
     assert program.read_bytes() == b"print()\n"
     for path, mode in ((plist, 0o644), (program, 0o755)):
         status = path.stat()
@@ -93,7 +94,7 @@ def test_a_removal_that_is_killed_is_found_and_finished(
 
 def test_the_plist_is_shown_as_a_diff(launchctl: Launchctl) -> None:
     execute(launchd.plan_present(JOB))
-    text = "\n".join(step.describe for step in launchd.plan_present(JOB._replace(arguments=("/usr/bin/true", "y"))))
+    text = "\n".join(step.description for step in launchd.plan_present(JOB._replace(arguments=("/usr/bin/true", "y"))))
     assert "-\t\t<string>x</string>" in text
     assert "+\t\t<string>y</string>" in text
 
@@ -101,7 +102,7 @@ def test_the_plist_is_shown_as_a_diff(launchctl: Launchctl) -> None:
 @pytest.mark.parametrize("spoil", ["mode", "contents", "owner", "link"])
 def test_what_others_changed_is_mended(launchctl: Launchctl, tmp_path: Path, spoil: str) -> None:
     execute(launchd.plan_present(JOB))
-    path = tmp_path / launchd.installed(NAME, "program.py")[1:]
+    path = tmp_path / launchd.installed_path(NAME, "program.py")[1:]
     if spoil == "mode":
         path.chmod(0o777)
     elif spoil == "owner":

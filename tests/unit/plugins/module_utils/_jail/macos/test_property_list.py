@@ -47,7 +47,7 @@ def test_what_a_small_file_stands_for_is_not_walked_through(tmp_path: Path, key:
 
 def test_neither_is_that_of_a_receipt(tmp_path: Path) -> None:
     receipt = plistlib.dumps({"PackageVersion": bomb(40)}, fmt=plistlib.FMT_BINARY)
-    for path in (*installed.PROOFS, *installed.RECEIPTS):
+    for path in (*installed.TOOL_PROGRAMS, *installed.RECEIPTS):
         (tmp_path / os.fsdecode(path)).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / os.fsdecode(path)).write_bytes(receipt)
     root = Root(os.fsencode(tmp_path))

@@ -79,5 +79,5 @@ def test_odd_ways(program: Path) -> None:
 def test_the_remedy_is_a_copy(program: Path) -> None:
     given_away(program.parents[1] / "Cellar")
     with pytest.raises(InputError) as caught:
-        third_party.require_root_owned(str(program), third_party.copy_of(str(program)))
+        third_party.require_root_owned(str(program), third_party.how_to_copy(str(program)))
     assert f"sudo install -o root -g wheel -m 0755 {program} /opt/darwin.jail/bin/tool" in str(caught.value)

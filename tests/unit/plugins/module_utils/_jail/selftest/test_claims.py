@@ -17,26 +17,30 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims 
     Claim,
     Verdict,
     judge,
-    missing,
+    unmet_need,
 )
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import SUBJECTS, in_order
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.scene import NotTriedError, Scene, ask
-from selftest_scenes import CLAIMS, scene
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.context import (
+    Context,
+    NotTriedError,
+    run_program,
+)
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging import SUBJECTS, ordered_claims
+from selftest_contexts import CLAIMS, context
 
 PAGE = Path(__file__).parents[6] / "docs/macos.md"
 HEADINGS = re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE)
 
 
 def test_they_are_told_in_the_order_of_the_plan() -> None:
-    ids = [claim.id for claim in in_order()]
+    ids = [claim.id for claim in ordered_claims()]
     assert len(ids) == len(set(ids)) > 60
     assert ids[0] == "M-XATTR-1"
-    assert [one.judge.__module__ for one in in_order()] == [
-        subject.__name__ for subject in SUBJECTS for one in in_order() if one.judge.__module__ == subject.__name__
+    assert [one.judge.__module__ for one in ordered_claims()] == [
+        subject.__name__ for subject in SUBJECTS for one in ordered_claims() if one.judge.__module__ == subject.__name__
     ]
 
 
-@pytest.mark.parametrize("claim", in_order(), ids=lambda claim: claim.id)
+@pytest.mark.parametrize("claim", ordered_claims(), ids=lambda claim: claim.id)
 def test_a_claim_says_all_of_itself(claim: Claim) -> None:
     assert re.fullmatch(r"M-[A-Z]{2,12}-\d{1,3}", claim.id)
     assert not claim.says.endswith(".")
@@ -67,32 +71,32 @@ def test_a_claim_says_all_of_itself(claim: Claim) -> None:
     ],
 )
 def test_what_is_missing_is_the_reason(tmp_path: Path, needs: tuple[str, ...], changes: Any, why: str) -> None:
-    assert missing(needs, scene(tmp_path, **changes)) == why
+    assert unmet_need(needs, context(tmp_path, **changes)) == why
 
 
 @pytest.mark.parametrize(
     "exc", [NotTriedError("no such thing"), OperationError("run", "x", "y"), OSError(1, "z"), ValueError()]
 )
 def test_what_cannot_be_judged_is_not_disproven(tmp_path: Path, exc: Exception) -> None:
-    def judged(_scene: Scene) -> Verdict:
+    def judged(_context: Context) -> Verdict:
         raise exc
 
     claim = Claim("M-XX-1", "x", "Copying", "x", (), judged)
-    assert judge(claim, scene(tmp_path)).verdict == NOT_TRIED
+    assert judge(claim, context(tmp_path)).verdict == NOT_TRIED
 
 
 def test_a_program_that_is_not_there_is_the_reason(tmp_path: Path) -> None:
     with pytest.raises(NotTriedError, match="there is no /nowhere/codesign"):
-        ask("/nowhere/codesign", "-v", str(tmp_path))
+        run_program("/nowhere/codesign", "-v", str(tmp_path))
 
 
 def test_a_program_that_hangs_is_the_reason() -> None:
     with pytest.raises(NotTriedError, match="sleep did not answer within 0 seconds"):
-        ask("/bin/sleep", "20", seconds=0.2)
+        run_program("/bin/sleep", "20", seconds=0.2)
 
 
 def test_a_failed_step_is_what_was_seen(tmp_path: Path) -> None:
     steps = {"build": {"ok": False, "changed": True, "said": "cannot create x: Operation not permitted"}}
-    verdict = judge(CLAIMS["M-BUILD-1"], scene(tmp_path, steps=steps))
+    verdict = judge(CLAIMS["M-BUILD-1"], context(tmp_path, steps=steps))
     assert verdict == ("disproven", "cannot create x: Operation not permitted")
-    assert judge(CLAIMS["M-BUILD-1"], scene(tmp_path)).verdict == PROVEN
+    assert judge(CLAIMS["M-BUILD-1"], context(tmp_path)).verdict == PROVEN

@@ -27,19 +27,19 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import call_probes
 from dns_relay_mac import mac_in_temporary_directory
 from launchctl import Launchctl
-from selftest_scenes import CLAIMS, OK, scene
+from selftest_contexts import CLAIMS, OK, context
 from waiting import until
 
 
 @pytest.fixture
 def directory(place: Path) -> Path:
     (place / "scratch").mkdir()
-    (place / "passage").mkdir()
+    (place / "traversable").mkdir()
     return place
 
 
 def verdict(name: str, directory: Path, **changes: Any) -> tuple[str, str]:
-    return judge(CLAIMS[name], scene(directory, **changes))
+    return judge(CLAIMS[name], context(directory, **changes))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_is_alike_on_both_is_proven(directory: Path, name: str) -> None:
     if name == "M-USER-2":  # root has another home here
         assert verdict(name, directory)[0] == DISPROVEN
         return
-    for folder in (directory, directory / "passage"):
+    for folder in (directory, directory / "traversable"):
         folder.chmod(0o711)
     assert verdict(name, directory)[0] == PROVEN, verdict(name, directory)
 
@@ -77,7 +77,7 @@ def test_a_second_build_that_changes_something_is_told(directory: Path, name: st
 
 @pytest.mark.parametrize(("name", "step"), [("M-CLONE-5", "clone"), ("M-LAUNCHD-5", "relay"), ("M-CHROOT-3", "enter")])
 def test_a_step_that_failed_is_told(directory: Path, name: str, step: str) -> None:
-    steps = {**scene(directory).steps, step: {"ok": False, "changed": True, "said": "cannot clone x: why"}}
+    steps = {**context(directory).steps, step: {"ok": False, "changed": True, "said": "cannot clone x: why"}}
     assert verdict(name, directory)[0] == PROVEN
     found = verdict(name, directory, steps=steps)
     assert found[0] == DISPROVEN
@@ -88,7 +88,7 @@ def test_a_step_that_failed_is_told(directory: Path, name: str, step: str) -> No
 def test_a_copy_without_its_devices_is_told(directory: Path, name: str, jail: str) -> None:
     dev = directory / jail / "dev"
     dev.mkdir(parents=True)
-    for node in reruns.PLAIN[:3]:
+    for node in reruns.PLAIN_DEVICES[:3]:
         os.mknod(dev / node, stat.S_IFCHR | 0o666, os.stat("/dev/null").st_rdev)
     (dev / "urandom").write_text("no device")
     assert verdict(name, directory) == (DISPROVEN, "without urandom")
@@ -96,7 +96,7 @@ def test_a_copy_without_its_devices_is_told(directory: Path, name: str, jail: st
     assert verdict(name, directory) == (DISPROVEN, "without urandom")
     os.mknod(dev / "urandom", stat.S_IFCHR | 0o666, os.stat("/dev/urandom").st_rdev)
     assert verdict(name, directory) == (PROVEN, "all four are there")
-    steps = {**scene(directory).steps, "terminal": {"ok": False, "changed": True, "said": "x"}}
+    steps = {**context(directory).steps, "terminal": {"ok": False, "changed": True, "said": "x"}}
     assert verdict(name, directory, steps=steps) == (NOT_TRIED, "devfs was not mounted")
 
 

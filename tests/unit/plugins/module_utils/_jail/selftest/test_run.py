@@ -28,7 +28,7 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterato
     fake.install(tmp_path, monkeypatch)
     monkeypatch.setattr(release, "release", lambda _root: release.Release("15.2", "24C101"))
     monkeypatch.setattr(lock, "_home", lambda: os.fsencode(tmp_path))
-    monkeypatch.setattr(run, "BESIDES", (os.fsencode(place / "besides/jobs"), os.fsencode(place / "besides")))
+    monkeypatch.setattr(run, "STATE_DIRECTORIES", (os.fsencode(place / "state/jobs"), os.fsencode(place / "state")))
     yield place / "selftest"
     fake.close()
 
@@ -40,10 +40,10 @@ def begin(directory: Path, owner: str = ME, replaces: str = "", megabytes: int =
 def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
     begun = begin(mac)
     assert begun.changed
-    assert sorted(os.listdir(mac)) == ["passage", "run.json", "scratch"]
+    assert sorted(os.listdir(mac)) == ["run.json", "scratch", "traversable"]
     (mac / "scratch/deep").mkdir()
     (mac / "scratch/deep/file").write_text("x")
-    (mac.parent / "besides/jobs").mkdir(parents=True)
+    (mac.parent / "state/jobs").mkdir(parents=True)
     lock.BuildLock("a build").__enter__().__exit__()
     with Root(os.fsencode(mac)) as root:
         jail_lock.JailLock(root, "a build").close()
@@ -55,14 +55,14 @@ def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
 
 def test_what_was_there_before_stays(mac: Path) -> None:
     mac.mkdir()
-    (mac.parent / "besides").mkdir()
+    (mac.parent / "state").mkdir()
     build_lock = lock.BuildLock("a build")
     with build_lock:
         begin(mac)
-    (mac.parent / "besides/jobs").mkdir()
+    (mac.parent / "state/jobs").mkdir()
     run.end(str(mac), ME, False)
-    assert sorted(os.listdir(mac.parent)) == ["besides", "selftest"]
-    assert os.listdir(mac.parent / "besides") == []
+    assert sorted(os.listdir(mac.parent)) == ["selftest", "state"]
+    assert os.listdir(mac.parent / "state") == []
     assert os.path.exists(lock.build_lock_path())
 
 
@@ -154,7 +154,7 @@ def test_what_a_dead_run_left_is_taken_over(mac: Path, replaces: str) -> None:
 
 def test_a_run_of_long_ago_is_dead(mac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(mac, OTHER)
-    monkeypatch.setattr(run, "LONGEST", 0)
+    monkeypatch.setattr(run, "MAX_RUN_SECONDS", 0)
     assert begin(mac).values["left"] is True
 
 

@@ -163,3 +163,11 @@ def test_when_a_directory_was_made(tmp_path: Path) -> None:
     told = int(subprocess.check_output(["stat", "--format=%W", tmp_path]))
     assert int(host.born(os.fsencode(tmp_path)) or 0) == told
     assert host.born(os.fsencode(tmp_path / "nothing")) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [(b"/etc/hosts", b"private/etc/hosts"), (b"/var", b"private/var"), (b"//tmp/./x", b"private/tmp/x"), (b"/", b"")],
+)
+def test_paths_are_those_of_a_running_macos(path: bytes, inside: bytes) -> None:
+    assert host.canonical(path) == inside

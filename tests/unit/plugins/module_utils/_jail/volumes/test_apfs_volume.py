@@ -39,10 +39,10 @@ def changes(mac: Path) -> list[str]:
 
 
 def test_it_is_made_once_with_owners_and_a_note(mac: Path) -> None:
-    foretold = ensure("jails", "1g", "present", None, check=True)
+    predicted = ensure("jails", "1g", "present", None, check=True)
     assert changes(mac) == []
-    assert foretold.diff == ["+ volume jails (a quota of 1.0 GB)"]
-    assert foretold.values == {"mount_point": f"{mac}/Volumes/jails", "device": None, "quota": 1000001536}
+    assert predicted.diff == ["+ volume jails (a quota of 1.0 GB)"]
+    assert predicted.values == {"mount_point": f"{mac}/Volumes/jails", "device": None, "quota": 1000001536}
     result = ensure("jails", "1g", "present", None, check=False)
     assert changes(mac) == ["apfs addVolume disk3 APFS jails -quota 1g", "enableOwnership disk3s7"]
     assert result.values == {"mount_point": f"{mac}/Volumes/jails", "device": "disk3s7", "quota": 1000001536}
@@ -76,11 +76,11 @@ def test_where_there_is_none_to_mount_none_is_made(mac: Path) -> None:
     assert changes(mac) == []
 
 
-def test_whether_one_goes_that_is_not_mounted_cannot_be_foretold(mac: Path) -> None:
+def test_whether_one_goes_that_is_not_mounted_cannot_be_predicted(mac: Path) -> None:
     ensure("jails", None, "present", None, check=False)
     unmount(mac)
-    foretold = ensure("jails", None, "absent", f"{mac}/Volumes/jails/first", check=True)
-    assert foretold.warnings == ["whether the volume jails goes is known once it is mounted"]
+    predicted = ensure("jails", None, "absent", f"{mac}/Volumes/jails/first", check=True)
+    assert predicted.warnings == ["whether the volume jails goes is known once it is mounted"]
     with pytest.raises(InputError, match="is not mounted: mount it"):
         ensure("jails", None, "absent", None, check=False)
 
@@ -147,10 +147,11 @@ def test_what_a_killed_run_made_is_ours(mac: Path) -> None:
     """Killed while diskutil makes it, which goes on by itself."""
     original = apfs_volume._diskutil
 
-    def killed(*words: str) -> None:
-        original(*words)
+    def killed(*words: str) -> bytes:
+        printed = original(*words)
         if words[1] == "addVolume":
             raise KeyboardInterrupt
+        return printed
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(apfs_volume, "_find", lambda _name: None)
@@ -158,7 +159,7 @@ def test_what_a_killed_run_made_is_ours(mac: Path) -> None:
         patched.setattr(apfs_volume, "_diskutil", killed)
         with pytest.raises(KeyboardInterrupt):
             ensure("jails", None, "present", None, check=False)
-    assert ensure("jails", None, "present", None, check=False).diff == ["~ volume jails (owners are heeded)"]
+    assert ensure("jails", None, "present", None, check=False).diff == ["~ volume jails (ownership enabled)"]
     assert ensure("jails", None, "absent", None, check=False).changed
     assert not (mac / NOTE).exists()
 

@@ -24,10 +24,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_is_marked_once_and_unmarked_once(empty_jail: Path, state: Path) -> None:
     jail = str(empty_jail)
     for excluded, sign in ((True, "-"), (False, "+")):
-        foretold = ensure(jail, excluded, check=True)
+        predicted = ensure(jail, excluded, check=True)
         assert (state / "excluded").exists() is not excluded
-        assert vars(ensure(jail, excluded, check=False)) == vars(foretold)
-        assert foretold.diff == [f"{sign} {jail} in Time Machine's backups"]
+        assert vars(ensure(jail, excluded, check=False)) == vars(predicted)
+        assert predicted.diff == [f"{sign} {jail} in Time Machine's backups"]
         assert (state / "excluded").exists() is excluded
         for check in (True, False):
             assert not ensure(jail, excluded, check).changed

@@ -12,7 +12,6 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import MA
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import manifest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.manifest import (
     Entry,
-    canonical,
     read_entries,
     read_manifests,
 )
@@ -89,14 +88,6 @@ def test_a_manifest_must_be_an_absolute_path() -> None:
 def test_entries_may_hold_spaces() -> None:
     entry = read_entries([{"src": "/Library/My Tool/", "dest": "/opt/my tool/"}])[0]
     assert (entry.src, entry.dest, entry.optional) == (b"/Library/My Tool/", b"/opt/my tool/", False)
-
-
-@pytest.mark.parametrize(
-    ("path", "inside"),
-    [(b"/etc/hosts", b"private/etc/hosts"), (b"/var", b"private/var"), (b"//tmp/./x", b"private/tmp/x"), (b"/", b"")],
-)
-def test_paths_are_those_of_a_running_macos(path: bytes, inside: bytes) -> None:
-    assert canonical(path) == inside
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published list is not beside this checkout")

@@ -1,15 +1,15 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is seen on a Mac is published: names, numbers and paths of whoever it belongs to are taken out of it."""
+"""Results of a Mac are published: this removes names, numbers and paths that identify its users."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-HIDDEN = "[…]"
-LONGEST = 240
+REDACTED = "[…]"
+MAX_LENGTH = 240
 
 PATTERNS = (
     re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"),
@@ -25,11 +25,11 @@ PATTERNS = (
 """UUIDs, addresses of networks and mail, homes, volumes, temporary directories, names of hosts, serial numbers."""
 
 
-class Cleaner:
-    """Takes these words out of texts, in any case, and what looks like the name or the number of somebody."""
+class Redactor:
+    """Removes these words from texts, in any case, and all that looks like an identifying name or number."""
 
     def __init__(self, words: Iterable[str], places: Iterable[str] = ()) -> None:
-        """`places` are paths that are shown as a word of their own."""
+        """`places` are paths that are replaced by the word DIRECTORY."""
         known = sorted({word.strip() for word in words if word.strip()}, key=lambda word: (-len(word), word))
         self._words = [_pattern(word) for word in known]
         self._places = sorted({place.rstrip("/") for place in places if place.strip("/")}, key=len, reverse=True)
@@ -38,13 +38,13 @@ class Cleaner:
         for place in self._places:
             text = text.replace(place, "DIRECTORY")
         for pattern in (*self._words, *PATTERNS):
-            text = pattern.sub(HIDDEN, text)
+            text = pattern.sub(REDACTED, text)
         text = "".join(char if char.isprintable() else " " for char in text)
-        return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+        return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
 
 
 def _pattern(word: str) -> re.Pattern[str]:
-    """A word that stands alone; one that is no word, such as a path, wherever it stands."""
+    """Matches a whole word; a text that is not a word, such as a path, matches anywhere."""
     before = r"(?<!\w)" if word[0].isalnum() else ""
     after = r"(?!\w)" if word[-1].isalnum() else ""
     return re.compile(before + re.escape(word) + after, re.IGNORECASE)

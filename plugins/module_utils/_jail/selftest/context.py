@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Mac that claims are judged on, and what a run has made there."""
+"""The Mac on which claims are tested, and what a run has created there."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from ..system.process import CompletedRun, run
 
-MOST = 160
-"""Characters of what a program said that are told."""
-LONGEST = 1 << 16
-PATIENCE = 60.0
-"""Seconds for a program that is asked."""
+MAX_SHOWN = 160
+"""The most characters of the output of a program in a report."""
+MAX_OUTPUT = 1 << 16
+TIMEOUT = 60.0
+"""Seconds for a program."""
 
 
-class Scene(NamedTuple):
+class Context(NamedTuple):
     directory: bytes
-    """The run's own, in which nothing is but what the run makes."""
+    """The directory of the run, in which only the run creates files."""
     version: str
     build: str
     architecture: str
@@ -31,7 +31,7 @@ class Scene(NamedTuple):
     network: bool
     over_ssh: bool
     steps: Mapping[str, Any]
-    """What the roles of the collection did, by the name of the step: {ok, changed, said, ...}."""
+    """The results of the roles of the collection, by the name of the step: {ok, changed, said, ...}."""
 
     @property
     def major(self) -> int:
@@ -45,7 +45,7 @@ class Scene(NamedTuple):
         return bool(self.steps.get(step, {}).get("ok"))
 
     def place(self, *parts: str) -> bytes:
-        """Something in the run's directory; the parts are names of the collection's own."""
+        """A path in the run's directory; the parts are names that the collection gives."""
         return os.path.join(self.directory, *map(os.fsencode, parts))
 
     def path(self, *parts: str) -> str:
@@ -53,11 +53,11 @@ class Scene(NamedTuple):
 
 
 class NotTriedError(Exception):
-    """Something is missing without which a claim cannot be judged."""
+    """Something that the test of a claim needs is missing."""
 
 
-def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | None = None) -> CompletedRun:
-    """Run a program of the Mac's."""
+def run_program(*argv: str, seconds: float = TIMEOUT, settings: Mapping[str, str] | None = None) -> CompletedRun:
+    """Run a program of the Mac."""
     if not os.path.exists(argv[0]):
         raise NotTriedError(f"there is no {argv[0]}")
     ended = run(argv, timeout=seconds, settings=settings)
@@ -66,12 +66,12 @@ def ask(*argv: str, seconds: float = PATIENCE, settings: Mapping[str, str] | Non
     return ended
 
 
-def said(ended: CompletedRun) -> str:
-    """What a program said, in one line, and how it ended if not well."""
-    words = (ended.stdout + b" " + ended.stderr)[:LONGEST].decode("utf-8", "replace").split()
+def output_of(ended: CompletedRun) -> str:
+    """The output of a program in one line, and its exit status unless that is 0."""
+    words = (ended.stdout + b" " + ended.stderr)[:MAX_OUTPUT].decode("utf-8", "replace").split()
     text = ""
-    for word in words:  # whole ones: a part of a name would not be known for a name, and be published
-        if len(text) + len(word) > MOST:
+    for word in words:  # whole words: a part of a name would not be recognised, and would be published
+        if len(text) + len(word) > MAX_SHOWN:
             break
         text += f" {word}" if text else word
     return f"{text} (exit status {ended.rc})" if ended.rc else text

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose Mac it is: the words that nothing published may hold."""
+"""The words that identify the Mac and its users, and that nothing published may contain."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..errors import OperationError
 from ..system.process import run
 
 FIRST_PERSON = 500
-VOLUMES, USUAL = "/Volumes", "Macintosh HD"
+VOLUMES, DEFAULT_NAME = "/Volumes", "Macintosh HD"
 SERIAL = re.compile(rb'"(?:IOPlatformSerialNumber|IOPlatformUUID)" = "([^"]+)"')
 
 
-def words() -> list[str]:
-    """Names of the Mac, its volumes and its people, homes, and the Mac's numbers."""
+def collect() -> list[str]:
+    """Names of the Mac, of its volumes and users, homes, serial numbers and addresses."""
     found = [*_names(socket.gethostname())]
     for key in ("ComputerName", "LocalHostName", "HostName"):
-        found += _names(_said("/usr/sbin/scutil", "--get", key).decode("utf-8", "replace"))
-    found += [number.decode("ascii", "replace") for number in SERIAL.findall(_said(*IOREG))]
-    found += [name for name in _volumes() if name != USUAL]
+        found += _names(_output("/usr/sbin/scutil", "--get", key).decode("utf-8", "replace"))
+    found += [number.decode("ascii", "replace") for number in SERIAL.findall(_output(*IOREG))]
+    found += [name for name in _volumes() if name != DEFAULT_NAME]
     for entry in pwd.getpwall():
         if entry.pw_uid >= FIRST_PERSON and not entry.pw_name.startswith("_") and entry.pw_name != "nobody":
             full = entry.pw_gecos.split(",")[0]
@@ -37,7 +37,7 @@ IOREG = ("/usr/sbin/ioreg", "-rd1", "-c", "IOPlatformExpertDevice")
 
 
 def _names(name: str) -> list[str]:
-    """A name of a host, and its first part."""
+    """The name of a host, and its first part."""
     name = name.strip()
     return [name, name.split(".")[0]] if name else []
 
@@ -46,7 +46,7 @@ def _volumes() -> list[str]:
     return os.listdir(VOLUMES) if os.path.isdir(VOLUMES) else []
 
 
-def _said(*argv: str) -> bytes:
+def _output(*argv: str) -> bytes:
     try:
         ended = run(argv, timeout=10)
     except OperationError:

@@ -140,8 +140,8 @@ def _block(where: str, item: dict[str, Any]) -> Block | None:
     if item.get("block") is None:
         return None
     block = Block(item["name"], item["block"])
-    if block.fault:
-        raise InputError(f"{where}: {block.fault}")
+    if block.error:
+        raise InputError(f"{where}: {block.error}")
     return block
 
 
@@ -209,7 +209,7 @@ def _future(root: Root, want: Wanted) -> tuple[bytes, int]:
         now, status = want.content, root.lstat(want.path)
     mode = want.mode if want.mode is not None else kept_file.mode(status, MODES["file"])
     try:
-        return (want.block.placed(now) if want.block else now), mode
+        return (want.block.insert_into(now) if want.block else now), mode
     except InputError as exc:
         raise InputError(f"cannot change {show(root.host_path(want.path))}: {exc}") from exc
 

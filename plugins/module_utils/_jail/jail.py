@@ -48,7 +48,7 @@ def jail_path(path: str) -> bytes:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
     _refuse_control_characters(path)
     real = host.real_path(path)
-    if protected.is_of_system(real):
+    if protected.is_system_directory(real):
         raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
     if protected.is_home(real):
         raise InputError(f"{show(real)} is a home directory and cannot be a jail: choose a directory below it")
@@ -76,9 +76,9 @@ def _refuse_control_characters(path: str) -> None:
 ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
 NO_FILE = (0, errno.ELOOP, errno.ENOTDIR)
 """Why a marker cannot be read that something else is in the place of, or of a directory that leads to it."""
-UNUSABLE: dict[str, Any] = {}
+NO_MARKER: dict[str, Any] = {}
 """For the marker of a directory that was a jail."""
-BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it anew"
+BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it again"
 
 
 class Jail:
@@ -92,9 +92,9 @@ class Jail:
         self._marker = marker
         self._entry = {**(entry or {})} if marker is None else entry
         self._unknown = ""
-        self.is_entered = True
+        self.is_registered = True
         """Whether it is, or is to be, in the register; a clone for one run is not."""
-        root.stage = partial(staging.opened, root)
+        root.stage = partial(staging.open_staging, root)
         self._lock: JailLock | None = None
         self.prediction_warnings: list[str] = []
         self.just_created: list[bytes] = []
@@ -110,10 +110,10 @@ class Jail:
         self.root.close()
         self.unlock()
 
-    def lock(self, check: bool = False, sweep: bool = True) -> None:
+    def lock(self, check: bool = False, clean: bool = True) -> None:
         """Become the one writer (in check mode: see that there is none); BusyError otherwise.
 
-        With `sweep`, what a killed one left on its way is removed, or finished.
+        With `clean`, the remains of a killed run are removed or finished.
         """
         if not self.root.exists:
             return
@@ -123,9 +123,9 @@ class Jail:
         self._lock = JailLock(self.root, this_process())
         try:
             self._reread_marker()
-            if sweep:
-                staging.sweep(self.root)
-                self._finish_mark()
+            if clean:
+                staging.clean(self.root)
+                self._finish_update()
         except BaseException:
             self.unlock()
             raise
@@ -140,13 +140,13 @@ class Jail:
 
     def _reread_marker(self) -> None:
         """The run that had the lock before may have written another entry."""
-        if self._marker is not UNUSABLE:
+        if self._marker is not NO_MARKER:
             self._marker, self._entry = read_marker(self.root), None
 
-    def _finish_mark(self) -> None:
+    def _finish_update(self) -> None:
         """Of a run that was killed while it changed the entry: there may be another one, or a marker of before."""
         if not self.unknown:
-            register.finish(self.path, self.entry)
+            register.finish_write(self.path, self.entry)
             if self._marker != marker_of(self.entry):
                 self._marker = marker_of(self.entry)
                 write_marker(self.root, self._marker)
@@ -193,7 +193,7 @@ class Jail:
                 "finish it, or remove it with the playbook darwin.jail.destroy_jail"
             )
 
-    def mark(self, **fields: Any) -> None:
+    def update_entry(self, **fields: Any) -> None:
         """Write fields of the entry, atomically; None takes one away. A jail that was unknown is known from now on.
 
         The entry goes first: it is that of the jail, whether the marker got the new stamp or not.
@@ -202,7 +202,7 @@ class Jail:
         entry = {name: value for name, value in was.items() if value is not None}
         written = [str(self._marker["stamp"])] if self._marker and not self.unknown else []
         entry.update(inode=self.root.status().st_ino, stamps=[stamp, *written])
-        if self.is_entered:
+        if self.is_registered:
             register.write(self.path, [entry])
         marker = marker_of(entry)
         write_marker(self.root, marker)
@@ -238,14 +238,14 @@ def open_jail_or_remains(path: str) -> Jail:
         return open_jail(path)
     except (NotAJailError, RecordError) as exc:
         if not os.path.isdir(real):
-            return Jail(real, Root.missing(real), UNUSABLE)
+            return Jail(real, Root.missing(real), NO_MARKER)
         root = Root(real)
         if register.was_jail(real, root.status().st_ino):
-            return Jail(real, root, UNUSABLE)
+            return Jail(real, root, NO_MARKER)
         root.close()
         if isinstance(exc, RecordError):
             raise
-        return Jail(real, Root.missing(real), UNUSABLE)
+        return Jail(real, Root.missing(real), NO_MARKER)
 
 
 def no_such_jail(path: AnyPath) -> NotAJailError:
@@ -320,10 +320,10 @@ def _is_temporary(name: bytes) -> bool:
     return name.startswith(TEMPORARY) and name != FOLDER
 
 
-def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
+def create(path: bytes, registered: bool = True, **values: Any) -> Jail:
     """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename.
 
-    With `enter`, it is entered in the register, right before.
+    With `registered`, it is entered in the register, right before.
     """
     mounted_volume.refuse_unmounted(path)
     mounted_volume.warnings(path)
@@ -332,7 +332,7 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
     root = Root(path)
     try:
         with locked_directory(root):
-            entry = _create_marker(root, enter, values) if is_empty(path) else None
+            entry = _create_marker(root, registered, values) if is_empty(path) else None
     except BaseException:
         root.close()
         raise
@@ -340,13 +340,13 @@ def create(path: bytes, enter: bool = True, **values: Any) -> Jail:
         root.close()
         return open_jail(os.fsdecode(path))
     jail = Jail(path, root, marker_of(entry), entry)
-    jail.is_entered = enter
+    jail.is_registered = registered
     jail.just_created = [b"", b"private", b"private/var", b"private/var/db"]
     return jail
 
 
-def _create_marker(root: Root, enter: bool, values: dict[str, Any]) -> register.Entry:
-    sweep(root)
+def _create_marker(root: Root, registered: bool, values: dict[str, Any]) -> register.Entry:
+    remove_temporary(root)
     just_created = TEMPORARY + os.urandom(6).hex().encode()
     for below in (b"", b"/var", b"/var/db"):
         root.make_dir(just_created + below, 0o755, 0, 0)
@@ -355,14 +355,14 @@ def _create_marker(root: Root, enter: bool, values: dict[str, Any]) -> register.
         root.make_dir(state + below, 0o700, 0, 0)
     known = {"inode": root.status().st_ino, "stamps": [os.urandom(8).hex()]}
     entry = {**_new_entry(), "state": "building", **values, **known}
-    if enter:
+    if registered:
         register.write(root.path, [entry])
     write_marker(root, marker_of(entry), state + b"/jail.json")
     root.rename(just_created, b"private")
     return entry
 
 
-def sweep(root: Root) -> None:
+def remove_temporary(root: Root) -> None:
     """Remove what a run left that was killed at the very start, or the very end, of a jail."""
     for name in filter(_is_temporary, root.names(b"")):
         root.remove_tree(name)
@@ -376,4 +376,4 @@ def mark_adopted(jail: Jail) -> None:
         root.make_dir(rel, 0o755, 0, 0)
     root.make_dir(STATE, 0o700, 0, 0)
     jail.just_created = missing
-    jail.mark(state="building")
+    jail.update_entry(state="building")

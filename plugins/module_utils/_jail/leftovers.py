@@ -19,7 +19,7 @@ from typing import NamedTuple
 from . import host_state, mounted_volume, register
 from . import jail as jails
 from .errors import InputError, show
-from .host_state import note_of, plan_unlink
+from .host_state import layer_note_name, plan_unlink
 from .macos import launchd
 from .macos.launchd import Step
 from .result import Result
@@ -81,7 +81,7 @@ def find(jails_too: bool, hosts: Collection[str]) -> list[Leftover]:
 
 def _is_gone(path: bytes) -> bool:
     """What lies on a volume that is not mounted may be there."""
-    return not os.path.lexists(path + b"/" + jails.MARKER) and not mounted_volume.unmounted(path)
+    return not os.path.lexists(path + b"/" + jails.MARKER) and not mounted_volume.missing_mount(path)
 
 
 def _jail_of(label: str, known_paths: list[bytes]) -> bytes:
@@ -134,7 +134,7 @@ def _notes(left: list[bytes]) -> list[Leftover]:
     """Notes of images whose jail is not among these; without one all layers are made again, and are the same."""
     if not os.path.isdir(host_state.NOTES):
         return []
-    needed = {note_of(path) for path in left}
+    needed = {layer_note_name(path) for path in left}
     with Root(host_state.NOTES) as root:
         names = [name for name in root.names(b"") if name not in needed]
     places = [host_state.NOTES + b"/" + name for name in names]
@@ -165,7 +165,7 @@ def _beside(path: bytes, entries: list[register.Entry], known: Collection[bytes]
 def _of_hosts(hosts: Collection[str]) -> list[Leftover]:
     """What has the name of a host that the inventory does not have; another inventory may."""
     found = []
-    for place in host_state.OF_HOSTS if hosts else ():
+    for place in host_state.BY_HOSTNAME if hosts else ():
         if os.path.isdir(place):
             with Root(place) as root:
                 names = [os.fsdecode(name) for name in root.names(b"")]

@@ -13,7 +13,7 @@ VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
 
-def unmounted(path: bytes) -> bytes:
+def missing_mount(path: bytes) -> bytes:
     """Where the volume of a path is to be mounted and is not; empty when it is, or the path names no volume."""
     if not path.startswith(VOLUMES):
         return b""
@@ -23,7 +23,7 @@ def unmounted(path: bytes) -> bytes:
 
 def refuse_unmounted(path: bytes) -> None:
     """Directories on the way are made, but not the one that a volume is to be mounted on."""
-    point = unmounted(path)
+    point = missing_mount(path)
     if point:
         raise InputError(
             f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "

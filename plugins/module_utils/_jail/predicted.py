@@ -30,7 +30,7 @@ def open_predicted(path: str, check: bool) -> Jail:
         return jail
     jail = Jail(real, Root(real))
     try:
-        jail.root.check_mode_moves = {target: name for name, target in adopt.moves(jail.root)}
+        jail.root.check_mode_moves = {target: name for name, target in adopt.plan_moves(jail.root)}
     except BaseException:
         jail.close()
         raise

@@ -54,7 +54,7 @@ def safe_mode(mode: int) -> int:
     return mode if is_safe_guard(mode, 0) else mode & ~0o022
 
 
-def is_of_system(path: bytes) -> bool:
+def is_system_directory(path: bytes) -> bool:
     """Whether a path of the Mac is a directory that belongs to the system, or lies in /System."""
     folded = fold_more(path)
     return folded == b"/" or folded in SYSTEM or folded.startswith(b"/system/")

@@ -38,8 +38,8 @@ from .system.rooted import Root
 
 DIRECTORY = b"/var/db/darwin.jail/jails"
 """By macOS's link /var, so that nothing makes a /private where there is none."""
-LARGEST = 1 << 16
-LOOKS = 600
+MAX_SIZE = 1 << 16
+ATTEMPTS = 600
 """How often to ask for the right to change it, 20 times a second: it is had for the time of one fsync."""
 
 Entry = dict[str, Any]
@@ -94,20 +94,20 @@ def was_jail(path: bytes, inode: int) -> bool:
 
 def all_known() -> dict[bytes, list[Entry]]:
     """What is known of all jails, by their paths; a file that makes no sense is left out."""
-    place = host.real_path(DIRECTORY)
-    if not os.path.lexists(place):
+    directory = host.real_path(DIRECTORY)
+    if not os.path.lexists(directory):
         return {}
     found = {}
-    with Root(place) as root, suppress(RecordError):
+    with Root(directory) as root, suppress(RecordError):
         _refuse_writable(root)
         for name in root.names(b""):
-            path, entries = _parsed(root.read(name, LARGEST) or b"")
+            path, entries = _parsed(root.read(name, MAX_SIZE) or b"")
             if path is not None and _name(path) == name:
                 found[path] = entries
     return found
 
 
-def gone_paths(inode: int, marker: dict[str, Any]) -> dict[bytes, list[Entry]]:
+def former_paths(inode: int, marker: dict[str, Any]) -> dict[bytes, list[Entry]]:
     """Where, and as what, this Mac knew the jail that has this marker before somebody moved it: nothing is there now.
 
     What was on a volume that is not mounted may be there. This jail may be in a copy of that volume.
@@ -118,54 +118,54 @@ def gone_paths(inode: int, marker: dict[str, Any]) -> dict[bytes, list[Entry]]:
         for path, entries in all_known().items()
         if of in [(entry["inode"], entry["id"]) for entry in entries]
         and not os.path.lexists(path)
-        and not mounted_volume.unmounted(path)
+        and not mounted_volume.missing_mount(path)
     }
 
 
 def write(path: bytes, entries: Sequence[Entry]) -> None:
     """Put these in the place of what is known of the jail at a path, atomically."""
-    place = host.real_path(DIRECTORY)
-    above, name = os.path.split(place)
+    directory = host.real_path(DIRECTORY)
+    above, name = os.path.split(directory)
     host.make_dirs(above)
     with Root(above) as root:
         root.make_dir(name, 0o700, 0, 0)
     data = {"format": 1, "path": os.fsdecode(path), "jails": entries}
-    with _changing() as root:
+    with _locked_register() as root:
         root.write(_name(path), json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
 def known(path: bytes) -> list[Entry]:
     """What `forget` is to forget of the jail at a path, whether it can be believed or not."""
-    place = host.real_path(DIRECTORY)
-    if not os.path.lexists(place):
+    directory = host.real_path(DIRECTORY)
+    if not os.path.lexists(directory):
         return []
-    with Root(place) as root:
+    with Root(directory) as root:
         return _known(root, path)
 
 
 def _known(root: Root, path: bytes) -> list[Entry]:
-    return _parsed(root.read(_name(path), LARGEST) or b"")[1]
+    return _parsed(root.read(_name(path), MAX_SIZE) or b"")[1]
 
 
-def forget(path: bytes, was: Sequence[Entry]) -> None:
+def forget(path: bytes, expected: Sequence[Entry]) -> None:
     """Remove what is known of a jail that was at a path, and not what another run has entered for one there since."""
     if os.path.lexists(host.real_path(DIRECTORY)):
-        with _changing() as root:
-            if _known(root, path) == was:
+        with _locked_register() as root:
+            if _known(root, path) == expected:
                 root.sweep(_name(path))
                 root.unlink(_name(path))
 
 
 @contextmanager
-def _changing() -> Iterator[Root]:
+def _locked_register() -> Iterator[Root]:
     """The directory of the register, in which no other run changes anything meanwhile."""
-    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, looks=LOOKS):
+    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, looks=ATTEMPTS):
         yield root
 
 
-def finish(path: bytes, entry: Entry) -> None:
+def finish_write(path: bytes, entry: Entry) -> None:
     """Let nothing but this be known of the jail at a path, and leave nothing of a run that was killed meanwhile."""
-    with _changing() as root:
+    with _locked_register() as root:
         root.sweep(_name(path))
     if _read(path) != [entry]:
         write(path, [entry])
@@ -179,11 +179,11 @@ def _name(path: bytes) -> bytes:
 
 def _read(path: bytes) -> list[Entry]:
     """What the file of a jail holds; RecordError when it is damaged, or anybody else could have written it."""
-    name, place = _name(path), host.real_path(DIRECTORY)
+    name, directory = _name(path), host.real_path(DIRECTORY)
     try:
-        with Root(place) as root:
+        with Root(directory) as root:
             _refuse_writable(root)
-            data = root.read(name, LARGEST)
+            data = root.read(name, MAX_SIZE)
     except OperationError as exc:
         if exc.errno == errno.ENOENT:
             return []
@@ -194,7 +194,7 @@ def _read(path: bytes) -> list[Entry]:
         return []
     found, entries = _parsed(data)
     if found != path:
-        raise RecordError(f"its entry {show(os.path.join(place, name))} is damaged or of a newer version")
+        raise RecordError(f"its entry {show(os.path.join(directory, name))} is damaged or of a newer version")
     return entries
 
 

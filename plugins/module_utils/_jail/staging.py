@@ -20,7 +20,7 @@ STAGING = STATE + b"/stage"
 
 
 @contextmanager
-def opened(root: Root) -> Iterator[int]:
+def open_staging(root: Root) -> Iterator[int]:
     """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
     try:
         with root.directory(STATE) as state:
@@ -40,15 +40,15 @@ def opened(root: Root) -> Iterator[int]:
             os.close(fd)
 
 
-def make(root: Root) -> None:
+def ensure_empty(root: Root) -> None:
     """See that there is an empty stage."""
-    with opened(root):
+    with open_staging(root):
         pass
     root.make_dir(STAGING, 0o700, 0, 0)
-    sweep(root)
+    clean(root)
 
 
-def sweep(root: Root) -> None:
+def clean(root: Root) -> None:
     """Remove what a killed run left in the stage, and beside what is kept."""
     for place, ours in ((STAGING, b""), (STATE, PREFIX)):
         for name in root.names(place) if root.lstat(place) else ():

@@ -32,7 +32,7 @@ from .record.record import Record, journals
 from .result import Result
 from .rootfs.diff.ownership import FileOwnership
 from .staging import STAGING
-from .staging import make as make_stage
+from .staging import ensure_empty as make_stage
 from .system import at, host, progress
 from .system.mounts import is_mount
 from .system.platform.current import backend
@@ -42,21 +42,21 @@ KEEP_ONE_OF_THEM = "see which of the two is to stay, and remove the other"
 NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
 
 
-def swap_in(path: str, successor: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
+def swap_in(path: str, replacement: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
     """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
     with progress.reporting(progress_file):
-        return _swap_in(path, successor, check, migrate)
+        return _swap_in(path, replacement, check, migrate)
 
 
-def _swap_in(path: str, successor: str, check: bool, migrate: bool) -> Result:
-    with jails.open_jail(path) as one, jails.open_jail(successor) as other:
-        for jail in (one, other):
+def _swap_in(path: str, replacement: str, check: bool, migrate: bool) -> Result:
+    with jails.open_jail(path) as current, jails.open_jail(replacement) as other:
+        for jail in (current, other):
             _require_movable(jail)
-        for jail in (one, other):
+        for jail in (current, other):
             jail.lock(check)
         other.refuse_unknown("put in the place of another jail", "remove it, and build it again")
-        swapped = _has_replaced(one, other)
-        old, new = (other, one) if swapped else (one, other)
+        swapped = _has_replaced(current, other)
+        old, new = (other, current) if swapped else (current, other)
         _refuse_incomplete(new)
         if not swapped and not check:
             _refuse_elsewhere(old, new)
@@ -72,52 +72,56 @@ def _swap_in(path: str, successor: str, check: bool, migrate: bool) -> Result:
         return result
 
 
-def rollback(path: str, successor: str, check: bool) -> Result:
+def rollback(path: str, replacement: str, check: bool) -> Result:
     """Give the jail that `successor` was put in the place of its name back, or leave all as it is when none was."""
     if jails.is_empty(jails.jail_path(path)):
         return Result(False, {**NOTHING})
-    with jails.open_jail(path) as one:
-        has_former = one.unknown or "replaces" in one.entry or "replaced_by" in one.entry
-        if not has_former or not os.path.lexists(jails.jail_path(successor)):
+    with jails.open_jail(path) as current:
+        has_former = current.unknown or "replaces" in current.entry or "replaced_by" in current.entry
+        if not has_former or not os.path.lexists(jails.jail_path(replacement)):
             return Result(False, {**NOTHING})
-        with jails.open_jail(successor) as other:
-            if not _has_replaced(one, other):
-                return _forget_swap(one, other, check) if _was_rolled_back(one, other) else Result(False, {**NOTHING})
-            result = _swap_result(True, one, other)
-            for jail in (one, other):
+        with jails.open_jail(replacement) as other:
+            if not _has_replaced(current, other):
+                return (
+                    _keep_place(current, other, check)
+                    if _was_rolled_back(current, other)
+                    else Result(False, {**NOTHING})
+                )
+            result = _swap_result(True, current, other)
+            for jail in (current, other):
                 _refuse_volume(jail)
                 if check and _mounted(jail):  # whoever asks may unmount it before this is done
                     result.warnings.append(_cannot_move(jail))
                 elif _mounted(jail):
                     raise InputError(_cannot_move(jail))
-            if "inherited" in one.entry:
+            if "inherited" in current.entry:
                 raise InputError(f"cannot put {show(other.path)} back: what is people's in it was moved to {path}")
-            for jail in (one, other):
+            for jail in (current, other):
                 jail.lock(check)
             if not check:
-                _swap_names(one, other)
-                _unmark(other, one)
+                _swap_names(current, other)
+                _unmark(other, current)
             return result
 
 
-def _was_rolled_back(one: Jail, other: Jail) -> bool:
+def _was_rolled_back(current: Jail, other: Jail) -> bool:
     """Whether a run was killed after the jail got its name back, or before it lost its name."""
-    return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
+    return "replaced_by" in current.entry and current.entry["replaced_by"] == other.entry.get("id")
 
 
-def _unmark(former: Jail, successor: Jail) -> None:
+def _unmark(former: Jail, replacement: Jail) -> None:
     """Forget that the former was replaced by the successor, which has the other name by now."""
-    successor.mark(replaces=None)
-    former.mark(replaced_by=None)
+    replacement.update_entry(replaces=None)
+    former.update_entry(replaced_by=None)
 
 
-def _forget_swap(one: Jail, other: Jail, check: bool) -> Result:
+def _keep_place(current: Jail, other: Jail, check: bool) -> Result:
     """Let the one stay where it is."""
-    for jail in (one, other):
+    for jail in (current, other):
         jail.lock(check)
     if not check:
-        _unmark(one, other)
-    return Result(True, {**NOTHING}, [f"> {show(one.path)} stays"])
+        _unmark(current, other)
+    return Result(True, {**NOTHING}, [f"> {show(current.path)} stays"])
 
 
 def commit(path: str, check: bool) -> Result:
@@ -127,25 +131,25 @@ def commit(path: str, check: bool) -> Result:
         jail.refuse_unknown("tell whether another jail can be put back in the place of", KEEP_ONE_OF_THEM)
         replaces = "replaces" in jail.entry
         if replaces and not check:
-            jail.mark(replaces=None)
+            jail.update_entry(replaces=None)
         return Result(replaces, {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
 
 
-def _swap_result(exchanged: bool, one: Jail, other: Jail) -> Result:
-    lines = [f"> {show(one.path)} and {show(other.path)} exchange their names"] if exchanged else []
+def _swap_result(exchanged: bool, current: Jail, other: Jail) -> Result:
+    lines = [f"> {show(current.path)} and {show(other.path)} exchange their names"] if exchanged else []
     return Result(exchanged, {**NOTHING, "exchanged": exchanged}, lines)
 
 
-def _has_replaced(one: Jail, other: Jail) -> bool:
+def _has_replaced(current: Jail, other: Jail) -> bool:
     """Whether the two have exchanged their names; InputError when nobody knows."""
-    if one.unknown or "replaces" in one.entry:
+    if current.unknown or "replaces" in current.entry:
         other.refuse_unknown("exchange names with", KEEP_ONE_OF_THEM)
-    if one.unknown and "replaced_by" in other.entry:
+    if current.unknown and "replaced_by" in other.entry:
         raise InputError(
-            f"cannot tell whether {show(one.path)} is what took the place of {show(other.path)}: {one.unknown} "
+            f"cannot tell whether {show(current.path)} is what took the place of {show(other.path)}: {current.unknown} "
             f"({KEEP_ONE_OF_THEM})"
         )
-    return "replaces" in one.entry and one.entry["replaces"] == other.entry["id"]
+    return "replaces" in current.entry and current.entry["replaces"] == other.entry["id"]
 
 
 def _require_movable(jail: Jail) -> None:
@@ -179,19 +183,19 @@ def _refuse_elsewhere(old: Jail, new: Jail) -> None:
 
 def _mark_swap(old: Jail, new: Jail, migrate: bool) -> None:
     if old.unknown:
-        old.mark()
-    new.mark(replaces=old.entry["id"], replaced_by=None, inherited=False if migrate else None)
-    old.mark(replaced_by=new.entry["id"])
+        old.update_entry()
+    new.update_entry(replaces=old.entry["id"], replaced_by=None, inherited=False if migrate else None)
+    old.update_entry(replaced_by=new.entry["id"])
 
 
-def _swap_names(one: Jail, other: Jail) -> None:
+def _swap_names(current: Jail, other: Jail) -> None:
     """Each of the two is known under both names until they have exchanged them."""
-    register.write(one.path, [one.entry, other.entry])
-    register.write(other.path, [one.entry, other.entry])
-    host.swap_names(one.path, other.path)
-    one.path, other.path = other.path, one.path
-    one.root.path, other.root.path = one.path, other.path
-    register.write(one.path, [one.entry])
+    register.write(current.path, [current.entry, other.entry])
+    register.write(other.path, [current.entry, other.entry])
+    host.swap_names(current.path, other.path)
+    current.path, other.path = other.path, current.path
+    current.root.path, other.root.path = current.path, other.path
+    register.write(current.path, [current.entry])
     register.write(other.path, [other.entry])
 
 
@@ -205,9 +209,9 @@ class UserDataMigration:
         self._kept: list[tuple[bytes, str]] = []
         self._merging: dict[bytes, os.stat_result] = {}
         """Directories of both jails whose contents are carried over one by one, as they were before."""
-        self._ready = {b""}
+        self._made = {b""}
         """Directories that the new jail has by now."""
-        self.left: list[tuple[bytes, str]] = []
+        self.not_migrated: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
 
     def find(self) -> None:
@@ -226,7 +230,7 @@ class UserDataMigration:
 
     def apply(self) -> None:
         if "inherited" not in self._new.entry:  # the two were exchanged for a trial
-            self._new.mark(inherited=False)
+            self._new.update_entry(inherited=False)
         make_stage(self._new.root)
         kept = [] if self._new.entry["inherited"] else self._kept  # afterwards it is the new jail's to change
         progress.begin(progress.MOVE, len(self._foreign) + len(kept))
@@ -239,13 +243,13 @@ class UserDataMigration:
             for path, why in kept:
                 self._migrate_configuration(path, why)
                 progress.done(progress.MOVE)
-            self._new.mark(inherited=True)
+            self._new.update_entry(inherited=True)
 
     def report_to(self, result: Result) -> None:
         result.changed = result.changed or bool(self._foreign)
         carried = [display_path(path) for path in self._foreign]
         result.values["carried"] = carried[:MOST_REPORTED]
-        for name, found in (("kept", self._kept), ("left", self.left)):
+        for name, found in (("kept", self._kept), ("left", self.not_migrated)):
             result.values[name] = [{"path": display_path(path), "why": why} for path, why in found[:MOST_REPORTED]]
         result.diff += [f"> {path}" for path in carried]
         result.warnings += self.warnings
@@ -261,7 +265,7 @@ class UserDataMigration:
             return []
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.left.append((path, f"{display_path(parent)} is no directory in the new macOS"))
+            self.not_migrated.append((path, f"{display_path(parent)} is no directory in the new macOS"))
             return []
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
@@ -279,7 +283,7 @@ class UserDataMigration:
         directory = stat.S_ISDIR(have.st_mode)
         recorded = self._is_recorded(path)
         if there is not None and (directory != stat.S_ISDIR(there.st_mode) or (recorded and not directory)):
-            self.left.append((path, "the new macOS has something of its own there"))
+            self.not_migrated.append((path, "the new macOS has something of its own there"))
             return []
         if there is None or not recorded:
             try:
@@ -302,12 +306,12 @@ class UserDataMigration:
 
     def _is_recorded(self, path: bytes) -> bool:
         parent, name = os.path.split(path)
-        return self._record.has_directory(path) or bool(self._record.was(parent, name))
+        return self._record.has_directory(path) or bool(self._record.versions(parent, name))
 
     def _make_parents(self, parent: bytes) -> bool:
         """Make directories that the new jail has not; False when something else is in their place."""
         missing = []
-        while parent not in self._ready:
+        while parent not in self._made:
             missing.append(parent)
             parent = os.path.dirname(parent)
         for path in reversed(missing):
@@ -316,7 +320,7 @@ class UserDataMigration:
                 self._new.root.make_dir(path, was.st_mode & 0o7777, was.st_uid, was.st_gid)
             elif there is None or not stat.S_ISDIR(there.st_mode):
                 return False
-            self._ready.add(path)
+            self._made.add(path)
         return True
 
     @staticmethod
@@ -333,7 +337,7 @@ class UserDataMigration:
         """Make configuration what it is in the old jail, which keeps its own."""
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.left.append((path, f"{display_path(parent)} is no directory in the new macOS"))
+            self.not_migrated.append((path, f"{display_path(parent)} is no directory in the new macOS"))
             return
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
@@ -345,7 +349,7 @@ class UserDataMigration:
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
                     self._set_metadata(name, target, have)
                 elif have is not None and not self._copy_file(have, name, source, target):
-                    self.left.append((path, why))
+                    self.not_migrated.append((path, why))
         except OSError as exc:
             raise failed("carry over", self._old.root.host_path(path), exc) from exc
 

@@ -45,13 +45,13 @@ class Binaries:
     def visit(self, directory: Directory) -> None:
         for name, status in directory.entries.items():
             if stat.S_ISREG(status.st_mode) and status.st_size >= macho.SMALLEST:
-                self._look(directory, name, status)
+                self._inspect(directory, name, status)
 
     def images(self) -> list[MachOSlice]:
         """All that can be mapped into a process."""
         return [image for images in self.files.values() for image in images if image.code.runs]
 
-    def _look(self, directory: Directory, name: bytes, status: os.stat_result) -> None:
+    def _inspect(self, directory: Directory, name: bytes, status: os.stat_result) -> None:
         path = directory.below(name)
         inode = status.st_dev, status.st_ino
         if inode in self._linked:

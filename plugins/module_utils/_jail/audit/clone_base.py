@@ -28,23 +28,23 @@ def report(jail: Jail) -> dict[str, Any] | None:
     """Of a clone, whether its base is as it was cloned; None of any other jail."""
     if "clone_of" not in jail.entry:
         return None
-    path, changes = jail.entry["clone_of"], Since(0)
+    path, changes = jail.entry["clone_of"], ChangesSince(0)
     try:
         with open_jail(path) as base:
-            changes = Since(jail.entry.get("clone_time", 0), names_of(base.root))
+            changes = ChangesSince(jail.entry.get("clone_time", 0), names_of(base.root))
             if base.unknown:
-                return _told(path, "unknown", changes, base.unknown)
+                return _report(path, "unknown", changes, base.unknown)
             if base.entry["id"] != jail.entry.get("clone_id"):
-                return _told(path, "replaced", changes)
+                return _report(path, "replaced", changes)
             walk(base.root, base.mounts(), [changes])
-            return _told(path, "changed" if changes.counts else "same", changes)
+            return _report(path, "changed" if changes.counts else "same", changes)
     except NotAJailError:
-        return _told(path, "gone", changes)
+        return _report(path, "gone", changes)
     except JailError as exc:
-        return _told(path, "unknown", changes, str(exc))
+        return _report(path, "unknown", changes, str(exc))
 
 
-class Since:
+class ChangesSince:
     """Looks for what changed in a jail since a moment."""
 
     def __init__(self, moment: float, names: Names = EXACT) -> None:
@@ -64,7 +64,7 @@ class Since:
                 self.paths.append(display_path(path))
 
 
-def _told(path: str, state: str, changes: Since, why: str = "") -> dict[str, Any]:
+def _report(path: str, state: str, changes: ChangesSince, why: str = "") -> dict[str, Any]:
     parts = ", ".join(f"{group} ({count})" for group, count in sorted(changes.counts.items()))
     where = show(path)
     said = {

@@ -16,17 +16,17 @@ LEAST_SHARE = 500
 """What takes less than this part of the jail is not listed: nobody would see it in a picture."""
 
 
-class Places:
+class DiskUsage:
     """Adds up what each directory takes on the volume, with all below it; counts as Sizes does."""
 
     def __init__(self) -> None:
-        self._once = UniqueFiles()
+        self._unique = UniqueFiles()
         self._own: dict[bytes, int] = {}
         self._files: list[tuple[int, bytes]] = []
 
     def visit(self, directory: Directory) -> None:
         own = 0
-        for name, status in self._once.files(directory):
+        for name, status in self._unique.files(directory):
             disk = status.st_blocks * 512
             own += disk
             self._file(disk, directory, name)

@@ -27,7 +27,7 @@ from ..system.mounts import mounts_below
 from ..system.resolve import Resolver
 from . import clone_base, library_closure, signing
 from .binaries import Binaries, MachOSlice
-from .disk_usage import Places
+from .disk_usage import DiskUsage
 from .drift import Drift
 from .identity import host, identity
 from .jail_size import Sizes
@@ -64,8 +64,8 @@ class _Gatherer:
         if "jobs" in self._wanted:
             values["jobs"] = [_job(label) for label in launchd.labels(launchd.label(self._jail.path, ""))]
         sizes, places, drift = (
-            _Part(name, make, self._warnings) if name in self._wanted else None
-            for name, make in (("sizes", Sizes), ("places", Places), ("drift", self._drift))
+            _GuardedObserver(name, make, self._warnings) if name in self._wanted else None
+            for name, make in (("sizes", Sizes), ("places", DiskUsage), ("drift", self._drift))
         )
         binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
         observers: list[Observer] = [observer for observer in (sizes, places, drift, binaries) if observer]
@@ -107,7 +107,7 @@ class _Gatherer:
         return values
 
 
-class _Part:
+class _GuardedObserver:
     """An observer for one part of the report. A jail that lies ends this part, with a warning, but no other."""
 
     def __init__(self, name: str, make: Callable[[], Any], warnings: list[str]) -> None:

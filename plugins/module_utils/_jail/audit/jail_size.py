@@ -35,12 +35,12 @@ class Sizes:
     """Adds up what it is shown."""
 
     def __init__(self) -> None:
-        self._tally = SizeByGroup()
-        self._once = UniqueFiles()
+        self._sizes = SizeByGroup()
+        self._unique = UniqueFiles()
 
     def visit(self, directory: Directory) -> None:
-        for _name, status in self._once.files(directory):
-            self._tally.count(directory.path, status)
+        for _name, status in self._unique.files(directory):
+            self._sizes.count(directory.path, status)
 
     def report(self) -> dict[str, dict[str, int]]:
-        return self._tally.report()
+        return self._sizes.report()

@@ -17,7 +17,7 @@ from ..result import Result
 from ..system.rooted import Root
 
 
-def survey(users: Sequence[str]) -> Result:
+def gather(users: Sequence[str]) -> Result:
     """Look at this Mac; InputError when it runs no macOS or does not know one of the users."""
     processor = architecture()
     with Root("/") as root:

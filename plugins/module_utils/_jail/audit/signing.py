@@ -99,7 +99,7 @@ def check(images: Sequence[MachOSlice]) -> Signing:
 
 
 def _cause(image: MachOSlice, archs: set[str]) -> tuple[str, str] | None:
-    """Why an image would not run, and what is known besides; None when nothing is against it."""
+    """Why an image would not run, and the detail that is known; None when it would run."""
     signature, silicon = image.signature, FAMILIES[image.code.arch] == "arm"
     if signature is None:
         return ("unsigned", "") if silicon else None

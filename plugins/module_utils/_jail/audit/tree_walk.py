@@ -65,34 +65,34 @@ class _Walk:
     def __init__(self, root: Root, mounts: set[bytes], observers: Sequence[Observer]) -> None:
         self._root, self._mounts, self._observers = root, mounts, observers
         self._path = b""
-        self._left: list[list[bytes]] = []
+        self._pending: list[list[bytes]] = []
         """Of each directory on the way, the names of those in it that are still to come, the next one last."""
         self._warnings: list[str] = []
 
     def run(self) -> list[str]:
-        with closing(Descent(self._root.fd)) as way:
-            self._enter(way, b"")
-            while self._left:
-                if self._left[-1]:
-                    self._enter(way, self._left[-1].pop())
-                elif not self._leave(way):
+        with closing(Descent(self._root.fd)) as descent:
+            self._enter(descent, b"")
+            while self._pending:
+                if self._pending[-1]:
+                    self._enter(descent, self._pending[-1].pop())
+                elif not self._leave(descent):
                     break
         return self._warnings
 
-    def _enter(self, way: Descent, name: bytes) -> None:
+    def _enter(self, descent: Descent, name: bytes) -> None:
         """Show a directory; what somebody took away meanwhile, and what cannot be read, has nothing in it."""
         path = self._below(name)
         try:
-            status = way.enter(name) if name else os.fstat(way.fd)
+            status = descent.enter(name) if name else os.fstat(descent.fd)
         except OSError as exc:
             self._warn(not_opened(self._root.host_path(path), exc))
             return
         self._path = path
-        self._left.append([])
+        self._pending.append([])
         if status.st_dev != self._root.dev:
             return
         try:
-            directory = Directory(path, way.fd, _entries(way.fd, path, self._mounts))
+            directory = Directory(path, descent.fd, _entries(descent.fd, path, self._mounts))
             for observer in self._observers:
                 observer.visit(directory)
         except OSError as exc:
@@ -101,23 +101,23 @@ class _Walk:
             self._warn(exc)
         else:
             names = [name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)]
-            self._left[-1] = sorted(names, reverse=True)
+            self._pending[-1] = sorted(names, reverse=True)
         progress.done(progress.COMPARE)
 
     def _below(self, name: bytes) -> bytes:
         return self._path + b"/" + name if self._path else name
 
-    def _leave(self, way: Descent) -> bool:
+    def _leave(self, descent: Descent) -> bool:
         """Go back up; False when that is not possible, or it was the root."""
-        self._left.pop()
+        self._pending.pop()
         path, self._path = self._path, self._path.rpartition(b"/")[0]
         try:
-            if self._left:
-                way.leave()
+            if self._pending:
+                descent.leave()
         except OSError as exc:
             self._warnings.append(str(failed("go on behind", self._root.host_path(path), exc)))
             return False
-        return bool(self._left)
+        return bool(self._pending)
 
     def _warn(self, error: OperationError) -> None:
         if error.errno not in CHANGED:

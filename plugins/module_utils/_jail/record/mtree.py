@@ -112,7 +112,7 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
         name = encode(name)
     if kind == 0o100000 and time is not None and digest is None:  # what nearly all lines are
         owned = mode, status.st_uid, status.st_gid
-        common = _SHARED.get(owned) or shared(owned)
+        common = _SHARED.get(owned) or shared_part(owned)
         return b"%s%b%d time=%d.%09d\n" % (name, common, status.st_size, time // _SECOND, time % _SECOND)
     if kind == 0o120000:  # Linux has no modes for links
         text = b"%s type=link uid=%d gid=%d" % (name, status.st_uid, status.st_gid)
@@ -129,7 +129,7 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
     return text + b"\n"
 
 
-def shared(owned: tuple[int, int, int]) -> bytes:
+def shared_part(owned: tuple[int, int, int]) -> bytes:
     """What the lines of files with this mode and owner have in common."""
     if len(_SHARED) > 1000:
         _SHARED.clear()

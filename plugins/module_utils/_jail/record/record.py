@@ -9,7 +9,7 @@ about to make true to a journal, so that nothing a killed run installed is ever 
 
     run starts        record of the last run, journals only if that one was killed
     each directory    its new block goes to a journal, then the directory is changed
-    run ends          record.mtree is written anew from the blocks and renamed
+    run ends          record.mtree is written again from the blocks and renamed
                       into place, the journals are removed
 
 The record is untrusted input. Names with slashes, `..`, broken nesting and
@@ -40,7 +40,7 @@ from . import mtree
 RECORD = STATE + b"/record.mtree"
 JOURNAL = b"journal."
 OVERHEAD = 100
-"""What a directory takes besides its path and its text, in bytes, about."""
+"""What a directory takes in addition to its path and its text, in bytes, about."""
 HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
 
 _OPENS = b" type=dir "
@@ -74,7 +74,7 @@ class Block:
     def text(self) -> bytes:
         return self._whole[self._start : self._end]
 
-    def own(self) -> bytes:
+    def directory_line(self) -> bytes:
         """The line of the directory itself."""
         return self._whole[self._start : self._whole.find(b"\n", self._start, self._end) + 1]
 
@@ -88,7 +88,7 @@ class Block:
             start = self._whole.find(b"\n", start, self._end) + 1
         return start
 
-    def knows(self, names: Sequence[bytes], inodes: Iterable[tuple[bytes, int]]) -> bool:
+    def lists(self, names: Sequence[bytes], inodes: Iterable[tuple[bytes, int]]) -> bool:
         """Whether it is about these files (sorted) and no others, of which these have other names too."""
         second = self._whole.find(b"\n", self._start, self._end) + 1
         head = names_line(names) + linked_line(inodes)
@@ -143,7 +143,7 @@ class Record:
         """What a directory had by name, and the same by key; of the directory that was asked about last."""
         self._where = ""
         """Its path on the host, for messages."""
-        self._room = int(limits.RECORD)
+        self._bytes_left = int(limits.RECORD)
         """How many bytes paths may take yet: they are longer than their text in nested directories."""
 
     @classmethod
@@ -166,13 +166,13 @@ class Record:
                 left -= len(data)
                 record._replay(data)
         except RecordError as exc:
-            raise record._damaged(exc) from exc
+            raise record._damaged_record(exc) from exc
         return record
 
-    def _damaged(self, exc: RecordError) -> RecordError:
+    def _damaged_record(self, exc: RecordError) -> RecordError:
         return RecordError(
             f"{self._where} is damaged: {exc}. Remove it to go on: "
-            "what earlier runs installed is then compared anew, and not pruned"
+            "what earlier runs installed is then compared again, and not pruned"
         )
 
     def block(self, path: bytes) -> Block:
@@ -200,16 +200,16 @@ class Record:
         try:
             return self.block(self.spelling(path)).fields()
         except RecordError as exc:
-            raise self._damaged(exc) from exc
+            raise self._damaged_record(exc) from exc
 
     def files(self, path: bytes) -> list[bytes]:
         """The names in a block; nothing of it is kept."""
         try:
             return self.block(self.spelling(path)).names()
         except RecordError as exc:
-            raise self._damaged(exc) from exc
+            raise self._damaged_record(exc) from exc
 
-    def was(self, directory: bytes, name: bytes) -> Sequence[mtree.Fields]:
+    def versions(self, directory: bytes, name: bytes) -> Sequence[mtree.Fields]:
         """What may have been installed under a name, which the record may spell in another way."""
         fields = self.fields(directory)
         if name in fields or self.names.exact:
@@ -224,14 +224,14 @@ class Record:
         try:
             return self.block(path).linked()
         except RecordError as exc:
-            raise self._damaged(exc) from exc
+            raise self._damaged_record(exc) from exc
 
     def fields_of(self, path: bytes) -> mtree.Fields:
         """What a block says of the directory itself."""
         try:
-            return mtree.parse(self.block(path).own())[1]
+            return mtree.parse(self.block(path).directory_line())[1]
         except RecordError as exc:
-            raise self._damaged(exc) from exc
+            raise self._damaged_record(exc) from exc
 
     def _index(self, data: bytes) -> None:
         """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
@@ -261,8 +261,8 @@ class Record:
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
             self._refuse_depth(path)
-            self._room -= len(path) + OVERHEAD
-            if self._room < 0:
+            self._bytes_left -= len(path) + OVERHEAD
+            if self._bytes_left < 0:
                 raise RecordError("it names more directories than a system has, or deeper ones")
             self.children.setdefault(path.rpartition(b"/")[0] if parent is None else parent, []).append(path)
         self.blocks[path] = block
@@ -284,13 +284,13 @@ class Record:
             whole = text[: text.rfind(b"\n") + 1]
             if path not in texts:
                 former = self.blocks.get(path)
-                self._imply(path)
+                self._add_parents(path)
                 texts[path] = [former.text] if former else []
             texts[path].append(whole.split(b"\n", 1)[-1] if texts[path] else whole)
         for path, lines in texts.items():
             self._add(path, Block(b"".join(lines)))
 
-    def _imply(self, path: bytes) -> None:
+    def _add_parents(self, path: bytes) -> None:
         """Add the directories above one."""
         missing = []
         while (path := os.path.dirname(path)) and path not in self.blocks:
@@ -362,8 +362,8 @@ Written = dict[bytes, tuple[bytes, int, int, int]]
 """Changed blocks: by directory, the journal with the text, its start, its length, and the bytes of the files in it."""
 
 
-def finish(root: Root, record: Record, written: Written, dropped: Sequence[bytes]) -> None:
-    """Write the record anew from the last one and what changed, atomically; then remove the journals."""
+def commit(root: Root, record: Record, written: Written, dropped: Sequence[bytes]) -> None:
+    """Write the record again from the last one and what changed, atomically; then remove the journals."""
     if written or dropped or record.interrupted:
         paths = (record.blocks.keys() | written.keys()) - (set(dropped) - written.keys())
         names = {found[0] for found in written.values()}

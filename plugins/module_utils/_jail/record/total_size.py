@@ -21,15 +21,15 @@ def after(was: Record, written: Written, dropped: Sequence[bytes]) -> int | None
     A file with several names counts once in a directory, and once for each directory. It is a function of the record
     alone, so that a run after one that was killed finds the same.
     """
-    anew = {*written, *dropped}
+    changed = {*written, *dropped}
     try:
         new = sum(size for _name, _start, _length, size in written.values())
-        return new + sum(of(block) for path, block in was.blocks.items() if path not in anew)
+        return new + sum(of_block(block) for path, block in was.blocks.items() if path not in changed)
     except RecordError:
         return None
 
 
-def of(block: Block) -> int:
+def of_block(block: Block) -> int:
     """The bytes of the files in one directory."""
     linked = block.linked()
     sizes: dict[bytes | int, int] = {}

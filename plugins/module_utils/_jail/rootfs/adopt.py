@@ -23,7 +23,7 @@ from .spec.base_layout import LINKS
 PRIVATE = b"private"
 
 
-def moves(root: Root) -> list[tuple[bytes, bytes]]:
+def plan_moves(root: Root) -> list[tuple[bytes, bytes]]:
     """The directories to move into /private; InputError when both places are taken."""
     found = []
     for name, target in LINKS.items():
@@ -39,9 +39,9 @@ def moves(root: Root) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def move(root: Root) -> None:
+def move_into_private(root: Root) -> None:
     """Move directories to where macOS has them."""
-    found = moves(root)
+    found = plan_moves(root)
     if found and root.lstat(PRIVATE) is None:
         root.make_dir(PRIVATE, 0o755, 0, 0)
     for name, target in found:
@@ -53,6 +53,6 @@ def mark_as_jail(jail: Jail) -> None:
     with locked_directory(jail.root):
         if not is_marked(jail.root):  # or another run was faster
             is_new = jail.root.lstat(PRIVATE) is None
-            move(jail.root)
+            move_into_private(jail.root)
             mark_adopted(jail)
             jail.just_created = sorted({*jail.just_created, *([PRIVATE] if is_new else [])})

@@ -73,7 +73,7 @@ def build(spec: BuildSpec, check: bool, snapshot: SealedSnapshot | None = None) 
         run = _Builder(spec, source, check, snapshot)
         with progress.reporting(spec.progress_file, run.estimate):
             progress.begin(progress.COPY)
-            findings = run.findings()
+            findings = run.run()
     result = _result(findings, round(time.monotonic() - started, 3), run.warnings)
     result.values["existed"] = run.existed
     if run.bytes is not None:
@@ -104,13 +104,13 @@ class _Builder:
         if spec.clone_of and spec.adopt:
             raise InputError("clone_of makes a new jail, adopt takes over one that is there: give one of them")
         named = bool(spec.manifests or spec.entries or spec.clone_of)
-        self._profile = profiles.chosen(spec.profile, source, not named, spec.rosetta)
+        self._profile = profiles.choose(spec.profile, source, not named, spec.rosetta)
         self.warnings += self._profile.warnings
         self._thin = self._thinner()
-        self._excluded = globs.Excluding([*spec.exclude, *self._profile.exclude], source.names)
+        self._excluded = globs.ExcludeGlobs([*spec.exclude, *self._profile.exclude], source.names)
         matches = self._matches()
         self._names = names_at(self._path)
-        self._grafts = merge_entries(matches, source, self._names)
+        self._merged = merge_entries(matches, source, self._names)
         if not spec.clone_of:  # which has what the other one has
             refuse_missing(spec.required, matches, source, self._excluded, self._path)
         self._snapshot = snapshot
@@ -162,7 +162,7 @@ class _Builder:
 
     # -- the order of things ------------------------------------------------------
 
-    def findings(self) -> BuildReport:
+    def run(self) -> BuildReport:
         """Look, and unless in check mode, act."""
         if not self._spec.clone_of:
             return self._build()
@@ -175,13 +175,13 @@ class _Builder:
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._spec.workers, self._check)
-                self.warnings += base.remarks
+                self.warnings += base.warnings
                 if applied and self._check:  # by then the jail is like the base
-                    findings.add(self._walk(base.jail, base.record, act=False))
+                    findings.merge_from(self._walk(base.jail, base.record, act=False))
                 applied = applied and not self._check
         if applied:
             progress.begin(progress.COPY, free=host.free_bytes(self._path))  # that is not what was estimated
-            findings.add(self._build())
+            findings.merge_from(self._build())
         elif before or not self._check:
             with jails.open_jail(self._spec.jail) as jail:
                 self.bytes = jail.entry.get("bytes")
@@ -191,7 +191,7 @@ class _Builder:
     def _build(self) -> BuildReport:
         if jails.is_empty(self._path):
             absent = Root.missing(self._path)
-            if self._check or self._in_doubt():
+            if self._check or self._must_look_first():
                 findings = self._walk(jails.Jail(self._path, absent), record.Record(), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
@@ -204,13 +204,13 @@ class _Builder:
             if jail.unknown:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
             self.bytes = jail.entry.get("bytes")
-            moves = adopt.moves(jail.root) if self._is_adopted(jail) else []
+            moves = adopt.plan_moves(jail.root) if self._is_adopted(jail) else []
             jail.root.check_mode_moves = {target: name for name, target in moves}
-            if self._check or self._in_doubt():
+            if self._check or self._must_look_first():
                 findings = self._walk(jail, record.Record.load(jail.root), act=False)
                 self._refuse_no_space(findings.stats)
                 if self._check:
-                    findings.adopted(not self.existed, moves)
+                    findings.add_adoption(not self.existed, moves)
                     return findings
             return self._act(jail, moves)
 
@@ -245,9 +245,9 @@ class _Builder:
                 "rebuilds it beside and swaps, or set update_in_place when nobody uses the jail"
             )
 
-    def _in_doubt(self) -> bool:
+    def _must_look_first(self) -> bool:
         """Whether only a look at all of the source can tell that all of it finds room, and names of its own."""
-        return self._space_in_doubt() or not self._names.tells_apart(self._source.names)
+        return self._space_may_be_short() or not self._names.tells_apart(self._source.names)
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> BuildReport:
         jail.root.check_mode_moves = {}
@@ -257,22 +257,24 @@ class _Builder:
         if not jail.locked:
             jail.lock()
         if adopted:
-            adopt.move(jail.root)
+            adopt.move_into_private(jail.root)
         was = record.Record.load(jail.root)
         if jail.entry.get("fingerprint") not in (None, self._fingerprint):
-            jail.mark(fingerprint=None)  # the record is about to change
+            jail.update_entry(fingerprint=None)  # the record is about to change
         try:
             with closing(BuildLock(f"build {show(self._path)}")) as build_lock:
                 with build_lock if new else nullcontext():  # all is copied, and nothing of the jail is read
                     findings = self._walk(jail, was, act=True, build_lock=build_lock)
                 self.warnings += build_lock.remarks
-            findings.adopted(adopted and not self.existed, moves)
-            if news := self._news(jail, was, findings):
-                jail.mark(**news)  # while journals tell that it is not certain, for a run that is killed right then
-            record.finish(jail.root, was, findings.blocks, findings.dropped)
+            findings.add_adoption(adopted and not self.existed, moves)
+            if changes := self._entry_changes(jail, was, findings):
+                jail.update_entry(
+                    **changes
+                )  # while journals tell that it is not certain, for a run that is killed right then
+            record.commit(jail.root, was, findings.blocks, findings.dropped)
         except BaseException as exc:
             with suppress(JailError):  # the next run sweeps, too
-                staging.make(jail.root)
+                staging.ensure_empty(jail.root)
             if isinstance(exc, OperationError) and exc.errno == errno.ENOSPC:
                 raise self._no_space(jail, exc) from exc
             raise
@@ -285,7 +287,7 @@ class _Builder:
         own = root.lstat(b"")
         tree = DesiredTree(
             self._source,
-            self._grafts,
+            self._merged,
             self._excluded,
             (own.st_dev, own.st_ino) if own else (-1, -1),
             self._names,
@@ -304,22 +306,22 @@ class _Builder:
                 one.installer.build_lock = build_lock
             if shown := progress.current():
                 shown.begin(progress.COPY) if act else shown.look()
-            return one.findings(tree)
+            return one.run(tree)
 
-    def _news(self, jail: jails.Jail, was: record.Record, findings: BuildReport) -> dict[str, Any]:
+    def _entry_changes(self, jail: jails.Jail, was: record.Record, findings: BuildReport) -> dict[str, Any]:
         """What the entry says of the jail after this run, as far as it did not before."""
-        news: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if findings.total or was.interrupted or jail.entry.get("state") != "complete":
-            news = {"state": "complete", **self._built()}
+            changes = {"state": "complete", **self._built()}
         if jail.entry.get("state") != "complete":  # an import began it, and it is not that image
-            news.update(image=None, layers=None)
+            changes.update(image=None, layers=None)
         if jail.entry.get("fingerprint") != self._fingerprint and not findings.warnings:
-            news["fingerprint"] = self._fingerprint
+            changes["fingerprint"] = self._fingerprint
         if findings.blocks or findings.dropped or was.interrupted:
             self.bytes = total_size.after(was, findings.blocks, findings.dropped)
         if self.bytes != jail.entry.get("bytes"):
-            news["bytes"] = self.bytes
-        return news
+            changes["bytes"] = self.bytes
+        return changes
 
     def _built(self) -> dict[str, Any]:
         """What the entry says of the last run that changed something."""
@@ -334,14 +336,14 @@ class _Builder:
     def estimate(self, shown: progress.Progress) -> progress.Total | None:
         """How many files and bytes are copied in all, and what is free; asked by another process during the run."""
         free = host.free_bytes(self._path)
-        if self._check or (not self._spec.clone_of and self._in_doubt()):
+        if self._check or (not self._spec.clone_of and self._must_look_first()):
             return 0, 0, free  # the rest is what the run itself finds out
         self._spec = self._spec._replace(workers=1, verify="quick")
         before = (0, 0) if self._is_new else shown.total()
-        stats = self._to_come(jails.Jail(self._path, Root.missing(self._path)) if self._is_new else None)
+        stats = self._remaining(jails.Jail(self._path, Root.missing(self._path)) if self._is_new else None)
         return before[0] + stats.counts["files"], before[1] + stats.sizes.total()[1], free
 
-    def _to_come(self, jail: jails.Jail | None) -> Stats:
+    def _remaining(self, jail: jails.Jail | None) -> Stats:
         """What is still to be copied, where an interrupted run may have copied some of it.
 
         Into a new jail, which is given, it is all: what is still in the stage would be counted a second time.
@@ -351,13 +353,13 @@ class _Builder:
                 from .clone import Base  # noqa: PLC0415 (few runs clone)
 
                 with closing(Base(self._spec.clone_of, check=True)) as base:
-                    return base.look(jail).stats
+                    return base.predict(jail).stats
             was = record.Record.load(jail.root) if jail.root.exists else record.Record()
             return self._walk(jail, was, act=False).stats
 
     # -- space --------------------------------------------------------------------
 
-    def _space_in_doubt(self) -> bool:
+    def _space_may_be_short(self) -> bool:
         """Whether what is to be copied could be more than what is free, without looking at every file."""
         return host.used_bytes(self._source.path) + MARGIN > host.free_bytes(self._path)
 

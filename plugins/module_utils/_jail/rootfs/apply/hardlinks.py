@@ -33,11 +33,11 @@ class Linker:
 
     def __init__(self, root: Root, source: Root, comparer: Comparer, installer: Installer | None) -> None:
         self._root, self._source = root, source
-        self._full, self._began = comparer.full, comparer.known.began
+        self._full, self._began = comparer.full_source, comparer.ownership.began
         self._installer = installer
-        self.findings = BuildReport()
+        self.report = BuildReport()
 
-    def deal_with(self, linked: Iterable[HardLinkName]) -> None:
+    def link_all(self, linked: Iterable[HardLinkName]) -> None:
         """Make all names that are one file in the source one file in the jail."""
         groups: dict[tuple[int, int], list[HardLinkName]] = {}
         for found in linked:
@@ -53,7 +53,7 @@ class Linker:
         if leader is None:
             if any(isinstance(name.status, Recorded) for name in group):  # as recorded a moment ago
                 where = show(self._root.host_path(group[0].path))
-                self.findings.warnings.append(f"{where} changed while it was compared: run again")
+                self.report.warnings.append(f"{where} changed while it was compared: run again")
                 return
             leader = 0
             have[0] = self._copy(group[0], have[0], alone=len(group) == 1)
@@ -100,7 +100,7 @@ class Linker:
         same = have is not None and alone and can_fix_in_place(want, have, why, self._began)
         action = CREATE if have is None else METADATA if same else REPLACE
         operation = Operation(action, name.path, want, why, have)
-        self.findings.count(operation)
+        self.report.count(operation)
         with self._source.directory(name.parent) as source:
             want.dir_fd = source
             if not self._installer:
@@ -113,7 +113,7 @@ class Linker:
     def _link(self, first: HardLinkName, name: HardLinkName, have: os.stat_result | None) -> None:
         why = f"to /{show(first.path)}"
         operation = Operation(LINK, name.path, DesiredFile(name.status, -1, name.name, name.parent), why, have)
-        self.findings.count(operation)
+        self.report.count(operation)
         self._inside(name.path, operation, first.path)
 
     def _inside(self, path: bytes, operation: Operation, first: bytes = b"") -> None:

@@ -17,25 +17,25 @@ from .task_queue import TaskQueue
 from .walk import BuildReport, Walker
 
 MIN_DIRECTORIES_FOR_POOL = 48
-"""How many directories must be waiting for more processes to be worth their start, unless one of them is heavy."""
+"""How many directories must be waiting for more processes to be worth their start, unless one of them is large."""
 
-MOST = 4
+MAX_WORKERS = 4
 """More processes than this wait for the disk, not for a processor."""
 
 
 def default_worker_count() -> int:
     """The number of workers when the user names none."""
-    return min(os.cpu_count() or 1, MOST)
+    return min(os.cpu_count() or 1, MAX_WORKERS)
 
 
 def run(walker: Walker, count: int) -> BuildReport:
     """Carry out a whole walk with up to `count` processes."""
-    with _no_collection():
+    with _without_garbage_collection():
         return _run(walker, count)
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _without_garbage_collection() -> Iterator[None]:
     """A walk makes no circles of objects, and looking for them took a fiftieth of its time."""
     collected = gc.isenabled()
     gc.disable()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ...record import record
-from ...staging import make as make_stage
+from ...staging import ensure_empty as make_stage
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..spec.desired_tree import DesiredTree
@@ -37,16 +37,16 @@ class SyncPass:
             if opened:
                 opened.close()
 
-    def findings(self, tree: DesiredTree) -> BuildReport:
+    def run(self, tree: DesiredTree) -> BuildReport:
         """Walk, and then see to the files that have several names."""
         walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
-        findings = scheduler.run(walker, self._count)
-        if findings.linked:
+        report = scheduler.run(walker, self._count)
+        if report.linked:
             from .hardlinks import Linker  # noqa: PLC0415 (few trees have such files)
 
             linker = Linker(self._root, self._source, self._comparer, self.installer)
-            linker.deal_with(findings.linked)
-            findings.add(linker.findings)
+            linker.link_all(report.linked)
+            report.merge_from(linker.report)
         if self.installer:
-            findings.take(self.installer)
-        return findings
+            report.collect_from(self.installer)
+        return report

@@ -9,10 +9,10 @@ import heapq
 
 from .walk import Task
 
-SHARE = 8
+TASK_DIRECTORIES = 8
 """How many directories make a task, at most: a task is what one process can give to another."""
 
-HEAVY = 1 << 16
+LARGE_TASK = 1 << 16
 """Bytes of directories, some thousand names, that keep a process busy for so long that others would be idle."""
 
 FIRST = 1 << 62
@@ -29,8 +29,10 @@ def _split(tasks: list[Task]) -> list[Task]:
         if task.unwanted:
             pieces.append(task)
         names = list(task.subdirs)
-        for start in range(0, len(names), SHARE):
-            pieces.append(task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + SHARE]}))
+        for start in range(0, len(names), TASK_DIRECTORIES):
+            pieces.append(
+                task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + TASK_DIRECTORIES]})
+            )
     return pieces
 
 
@@ -79,4 +81,4 @@ class TaskQueue:
 
     @property
     def is_large(self) -> bool:
-        return -self._heap[0][0] > HEAVY
+        return -self._heap[0][0] > LARGE_TASK

@@ -54,13 +54,13 @@ class Task(NamedTuple):
     """Whether it was made by this run, or in check mode would be."""
     unwanted: bytes = b""
     """A subdirectory that is to be cleared."""
-    backward: bool = False
+    reverse: bool = False
     """Whether that is the second task that clears it, from its other end."""
     size: int = 0
     """Bytes of the files in its one subdirectory, when those are LARGE."""
 
 
-class _LargeError(Exception):
+class _TooLargeError(Exception):
     """A directory has so much in its files that it is to be a task of its own, which others do not wait for."""
 
     def __init__(self, size: int) -> None:
@@ -78,7 +78,7 @@ class BuildReport:
         """The first ones that are about what was there: as reported, and as described."""
         self.created: list[tuple[dict[str, Any], str]] = []
         """The first ones that make what was missing. In a jail to be adopted they would hide the others."""
-        self.timed: list[tuple[dict[str, Any], str]] = []
+        self.time_only: list[tuple[dict[str, Any], str]] = []
         """The first ones for which nothing but a time differed. They would hide the others, too."""
         self.linked: list[HardLinkName] = []
         self.kept: list[tuple[bytes, str]] = []
@@ -91,7 +91,7 @@ class BuildReport:
         self.stats.count(operation)
         reported = self.created if operation.action == CREATE else self.operations
         if operation.why == TIME:
-            reported = self.timed
+            reported = self.time_only
         if len(reported) < MOST_REPORTED:
             reported.append((operation.report(), operation.describe()))
 
@@ -104,13 +104,13 @@ class BuildReport:
             operation = Operation(REMOVE, path, None, "", names[name])
             self.operations.append((operation.report(), operation.describe()))
 
-    def count_fresh(self, fresh: NewDirectoryPlan) -> None:
+    def count_new_directory(self, fresh: NewDirectoryPlan) -> None:
         self.total += fresh.total
         self.stats.count_files(fresh.path, fresh.counts, fresh.size, fresh.disk)
         for operation in islice(fresh.operations(), MOST_REPORTED - len(self.created)):
             self.created.append((operation.report(), operation.describe()))
 
-    def adopted(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:
+    def add_adoption(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:
         """Report that the jail was adopted just now, and what was moved into /private for that."""
         if now:
             self.operations.insert(0, ({"action": "adopt", "path": "/", "type": "dir"}, "> / dir (adopted)"))
@@ -122,21 +122,21 @@ class BuildReport:
 
     def reported(self) -> list[tuple[dict[str, Any], str]]:
         """At most 1000 operations, as reported and as described, in the order of paths."""
-        found = (self.operations + self.created + self.timed)[:MOST_REPORTED]
+        found = (self.operations + self.created + self.time_only)[:MOST_REPORTED]
         return sorted(found, key=lambda pair: str(pair[0]["path"]))
 
-    def take(self, installer: Installer) -> None:
+    def collect_from(self, installer: Installer) -> None:
         """Take over what an installer noted."""
         self.stats.bytes_cloned += installer.cloned
         self.warnings += installer.warnings
         installer.cloned, installer.warnings = 0, []
 
-    def add(self, other: BuildReport) -> None:
+    def merge_from(self, other: BuildReport) -> None:
         self.stats.add(other.stats)
         self.total += other.total
         self.operations = (self.operations + other.operations)[:MOST_REPORTED]
         self.created = (self.created + other.created)[:MOST_REPORTED]
-        self.timed = (self.timed + other.timed)[:MOST_REPORTED]
+        self.time_only = (self.time_only + other.time_only)[:MOST_REPORTED]
         self.linked += other.linked
         self.kept += other.kept
         self.warnings += other.warnings
@@ -157,15 +157,15 @@ class Walker:
     ) -> None:
         self._root, self._tree, self._comparer = root, tree, comparer
         self._installer, self._journal = installer, journal
-        self.findings = BuildReport()
-        self._most = sys.maxsize
+        self.report = BuildReport()
+        self._max_bytes = sys.maxsize
         """Bytes of files in a directory that this task may deal with."""
 
     def for_worker(self) -> Walker:
         """The same, with findings and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
-            BuildReport().take(self._installer)  # the parent reports what was noted before the fork
+            BuildReport().collect_from(self._installer)  # the parent reports what was noted before the fork
         return Walker(self._root, self._tree, self._comparer, self._installer, journal)
 
     def finish(self) -> BuildReport:
@@ -173,13 +173,13 @@ class Walker:
         if self._journal:
             self._journal.close()
         if self._installer:
-            self.findings.take(self._installer)
-        return self.findings
+            self.report.collect_from(self._installer)
+        return self.report
 
     def start(self) -> list[Task]:
         """Deal with the jail's root directory; the task that it leaves."""
         if not self._root.exists:
-            return _listed(self._new(b"", self._tree.top(), None, CREATE))
+            return _as_list(self._new(b"", self._tree.top(), None, CREATE))
         return self._existing(b"", self._tree.top(), os.dup(self._root.fd))
 
     def carry_out(self, task: Task) -> list[Task]:
@@ -188,18 +188,18 @@ class Walker:
         tasks: list[Task] = []
         touched = task.touched or bool(task.unwanted)
         below, shown = task.path + b"/" if task.path else b"", progress.current()
-        self._most = sys.maxsize if task.size else LARGE  # set aside once: it may grow whenever it is looked at
+        self._max_bytes = sys.maxsize if task.size else LARGE  # set aside once: it may grow whenever it is looked at
         try:
             if task.unwanted and fd is not None:
-                self._clear(below + task.unwanted, fd, task.backward)
+                self._clear(below + task.unwanted, fd, task.reverse)
             for name in sorted(task.subdirs):
                 try:
                     found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
-                except _LargeError as large:
+                except _TooLargeError as large:
                     tasks.append(task._replace(subdirs={name: task.subdirs[name]}, size=large.size))
                     continue
                 if shown:
-                    stats = self.findings.stats
+                    stats = self.report.stats
                     shown.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
                 touched = touched or made
                 tasks += found
@@ -215,31 +215,33 @@ class Walker:
     def _subdirectory(self, path: bytes, want: DesiredDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
         """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
         have = self._lstat(path, parent)
-        known = self._comparer.known
-        if have is None and not new and known.is_removed_on_purpose(path):
-            return self._keep(path, "removed in the jail")
+        ownership = self._comparer.ownership
+        if have is None and not new and ownership.is_removed_on_purpose(path):
+            return self._keep_removed(path, "removed in the jail")
         if have is None:
-            return _listed(self._new(path, want, parent, CREATE)), True
+            return _as_list(self._new(path, want, parent, CREATE)), True
         if stat.S_ISDIR(have.st_mode):
-            if known.is_mounted(path, have):
+            if ownership.is_mounted(path, have):
                 return [], False
             return self._existing(path, want, self._open(path, parent)), False
         if STATE.startswith(path + b"/"):
             raise OperationError("go on in", self._root.host_path(path), "it was replaced while the run went on")
-        if path in known.mounts or (known.is_configuration(path) and not self._is_as_installed(path, have, parent)):
-            return self._keep(path, "no directory any more in the jail")
-        return _listed(self._new(path, want, parent, REPLACE)), True
+        if path in ownership.mounts or (
+            ownership.is_configuration(path) and not self._is_as_installed(path, have, parent)
+        ):
+            return self._keep_removed(path, "no directory any more in the jail")
+        return _as_list(self._new(path, want, parent, REPLACE)), True
 
-    def _keep(self, path: bytes, why: str) -> tuple[list[Task], bool]:
-        self.findings.kept.append((path, why))
-        self.findings.stats.counts["kept"] += 1
+    def _keep_removed(self, path: bytes, why: str) -> tuple[list[Task], bool]:
+        self.report.kept.append((path, why))
+        self.report.stats.counts["kept"] += 1
         return [], False
 
     def _is_as_installed(self, path: bytes, have: os.stat_result, parent: int | None) -> bool:
         """Whether a file of configuration that is to become a directory was not changed in the jail."""
         directory, name = os.path.split(path)
         try:
-            return parent is not None and self._comparer.known.is_as_installed(directory, name, have, parent)
+            return parent is not None and self._comparer.ownership.is_as_installed(directory, name, have, parent)
         except OSError as exc:
             raise failed("compare", self._root.host_path(path), exc) from exc
 
@@ -263,21 +265,21 @@ class Walker:
 
     def _existing(self, path: bytes, want: DesiredDir, fd: int) -> list[Task]:
         """Compare a directory with the desired one and repair it; closes `fd`."""
-        recorded = self._comparer.as_recorded(path, want, fd)
+        recorded = self._comparer.verify_against_record(path, want, fd)
         if recorded is not None:
             os.close(fd)
             subdirs, mtime_ns, linked = recorded
-            self.findings.linked += linked
+            self.report.linked += linked
             return [Task(path, subdirs, mtime_ns, touched=False, new=False)] if subdirs else []
         listing = self._tree.list(path, want)
         mtime_ns = want.status.st_mtime_ns
         try:
-            if self._comparer.full:
+            if self._comparer.full_source:
                 self._refuse_large(listing)
             touched, later = False, list[bytes]()
-            equal = self._comparer.unchanged(path, want, listing, fd)
+            equal = self._comparer.verify_unchanged(path, want, listing, fd)
             if equal is not None:
-                self._note_unchanged(equal, listing)
+                self._record_unchanged(equal, listing)
             else:
                 touched, later = self._repair(path, want, listing, fd)
             tasks = [Task(path, {}, mtime_ns, True, False, name, end) for name in later for end in (False, True)]
@@ -298,7 +300,7 @@ class Walker:
         Left to tasks of their own are subdirectories that are to be cleared, and are large.
         """
         plan = self._comparer.directory(path, want, listing, fd)
-        self._note(path, plan, listing)
+        self._record_plan(path, plan, listing)
         touched, later = False, []
         if not self._installer:
             self._tree.refuse_unreadable(file for _name, file in _files(plan.operations))
@@ -314,14 +316,14 @@ class Walker:
             touched = touched or operation.want is not want
         return touched, later
 
-    def _clear(self, path: bytes, parent: int, backward: bool = False) -> None:
+    def _clear(self, path: bytes, parent: int, reverse: bool = False) -> None:
         """Remove what the record names in a directory that nothing wants any more."""
         kept: list[tuple[bytes, str]] = []
-        for where, fd, names in self._comparer.pruner.clear(path, parent, kept, backward):
+        for where, fd, names in self._comparer.pruner.clear(path, parent, kept, reverse):
             removed = self._installer.remove(where, names, fd) if self._installer else names
-            self.findings.count_removed(where, names, removed)
-        self.findings.kept += kept
-        self.findings.stats.counts["kept"] += len(kept)
+            self.report.count_removed(where, names, removed)
+        self.report.kept += kept
+        self.report.stats.counts["kept"] += len(kept)
 
     # -- a directory that is not ------------------------------------------------------
 
@@ -333,11 +335,11 @@ class Walker:
                 self._refuse_large(listing)
             fresh = self._comparer.fresh(path, want, listing) if action == CREATE else None
             if fresh:
-                self._note_fresh(fresh, listing)
+                self._record_new_directory(fresh, listing)
             else:
                 plan = self._comparer.directory(path, want, listing, None)
                 plan.operations.insert(0, Operation(action, path, want))
-                self._note(path, plan, listing)
+                self._record_plan(path, plan, listing)
             if not self._installer:
                 files = fresh.files if fresh else _files(plan.operations)
                 self._tree.refuse_unreadable(file for _name, file in files)
@@ -345,7 +347,7 @@ class Walker:
                 staged, fd = self._installer.new_directory()
                 try:
                     self._installer.populate(fd, path, fresh.files if fresh else _files(plan.operations))
-                    self._installer.finish_directory(fd, want, listing.own, path)
+                    self._installer.finish_directory(fd, want, listing.source_dir_fd, path)
                 finally:
                     os.close(fd)
                 self._installer.rename_into_place(staged, path, parent)
@@ -355,38 +357,38 @@ class Walker:
 
     def _refuse_large(self, listing: DirListing) -> None:
         size = sum(status.st_size for status in listing.statuses.values())
-        if size > self._most:
-            raise _LargeError(size)
+        if size > self._max_bytes:
+            raise _TooLargeError(size)
 
-    def _note_unchanged(self, linked: list[HardLinkName], listing: DirListing) -> None:
-        self.findings.linked += linked
-        self.findings.stats.counts["sockets"] += listing.sockets
+    def _record_unchanged(self, linked: list[HardLinkName], listing: DirListing) -> None:
+        self.report.linked += linked
+        self.report.stats.counts["sockets"] += listing.sockets
 
-    def _note_fresh(self, fresh: NewDirectoryPlan, listing: DirListing) -> None:
+    def _record_new_directory(self, fresh: NewDirectoryPlan, listing: DirListing) -> None:
         """Count the plan of the fast path, and write it to the journal before it is carried out."""
-        self.findings.count_fresh(fresh)
-        self.findings.stats.counts["sockets"] += listing.sockets
-        self.findings.linked += fresh.linked
+        self.report.count_new_directory(fresh)
+        self.report.stats.counts["sockets"] += listing.sockets
+        self.report.linked += fresh.linked
         if self._journal:
-            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
+            self.report.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
 
-    def _note(self, path: bytes, plan: DirectoryPlan, listing: DirListing) -> None:
+    def _record_plan(self, path: bytes, plan: DirectoryPlan, listing: DirListing) -> None:
         """Count the plan, and write it to the journal before it is carried out."""
-        findings = self.findings
+        report = self.report
         for operation in plan.operations:
             if operation.action != CLEAR:
-                findings.count(operation)
-        findings.stats.counts["sockets"] += listing.sockets
-        findings.linked += plan.linked
-        findings.kept += plan.kept
-        findings.stats.counts["kept"] += len(plan.kept)
+                report.count(operation)
+        report.stats.counts["sockets"] += listing.sockets
+        report.linked += plan.linked
+        report.kept += plan.kept
+        report.stats.counts["kept"] += len(plan.kept)
         for where, why in plan.conflicts.items():
-            findings.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
-        findings.dropped += plan.dropped
+            report.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
+        report.dropped += plan.dropped
         if self._journal:
             block = plan.block()
-            if plan.operations or block != self._comparer.known.record.block(path).text:
-                findings.blocks[path] = self._journal.write(path, block, total_size.of(Block(block)))
+            if plan.operations or block != self._comparer.ownership.record.block(path).text:
+                report.blocks[path] = self._journal.write(path, block, total_size.of_block(Block(block)))
 
 
 def _files(operations: list[Operation]) -> list[tuple[bytes, DesiredFile]]:
@@ -395,5 +397,5 @@ def _files(operations: list[Operation]) -> list[tuple[bytes, DesiredFile]]:
     return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, DesiredFile)]
 
 
-def _listed(task: Task | None) -> list[Task]:
+def _as_list(task: Task | None) -> list[Task]:
     return [task] if task else []

@@ -100,20 +100,20 @@ class WorkerPool:
             ours.close()
             for channel in self._channels.values():
                 channel.close()
-            _serve(self._walker, theirs, self._wants_work, parent)
+            _run_worker(self._walker, theirs, self._wants_work, parent)
         theirs.close()
         self._channels[pid] = ours
 
     def carry_out(self, tasks: list[Task]) -> BuildReport:
         """Hand out the tasks, pass on what is shared, add up the findings."""
         try:
-            self._pass_on(tasks)
-            findings = self._walker.finish()
+            self._distribute(tasks)
+            report = self._walker.finish()
             for pid in self._channels:
                 self._send(pid, None)
             for pid in self._channels:
-                findings.add(self._receive(pid)[1])
-            return findings
+                report.merge_from(self._receive(pid)[1])
+            return report
         except BaseException:
             for pid in self._channels:
                 os.kill(pid, signal.SIGKILL)
@@ -123,7 +123,7 @@ class WorkerPool:
                 channel.close()
                 os.waitpid(pid, 0)
 
-    def _pass_on(self, queue: list[Task]) -> None:
+    def _distribute(self, queue: list[Task]) -> None:
         idle = list(self._channels)
         readers = {channel.reader: pid for pid, channel in self._channels.items()}
         poll = select.poll()
@@ -159,7 +159,7 @@ class WorkerPool:
         return kind, value
 
 
-def _serve(walker: Walker, channel: _Channel, wants_work: mmap.mmap, parent: int) -> NoReturn:
+def _run_worker(walker: Walker, channel: _Channel, wants_work: mmap.mmap, parent: int) -> NoReturn:
     """A worker's life."""
     status = 1
     try:

@@ -21,8 +21,8 @@ from .ownership import FileOwnership
 class Configuration:
     """Decides about one file of configuration at a time."""
 
-    def __init__(self, known: FileOwnership, full: Root | None) -> None:
-        self._known, self._full = known, full
+    def __init__(self, ownership: FileOwnership, full: Root | None) -> None:
+        self._ownership, self._full = ownership, full
 
     def decide(
         self,
@@ -35,10 +35,10 @@ class Configuration:
     ) -> str:
         """Decide from names and the record alone; return what is to be repaired, in a few words."""
         path = directory + b"/" + name if directory else name
-        former = self._known.lines(directory, name)
+        former = self._ownership.lines(directory, name)
         line = _line(name, want, former)
         if have is None or fd is None:
-            if former and fd is not None and not self._known.record.interrupted:
+            if former and fd is not None and not self._ownership.record.interrupted:
                 self._keep(path, name, former, "removed in the jail", plan)
             else:
                 plan.operations.append(Operation(CREATE, path, want))
@@ -48,8 +48,10 @@ class Configuration:
         if not why or (self._is_touched(directory, name, have) and _same_but_time(line, want, have, name, fd)):
             plan.lines[name] = line
             return ""
-        ours = stat.S_ISDIR(have.st_mode) and self._known.record.has_directory(path)  # what was changed in it is kept
-        if ours or self._known.is_as_installed(directory, name, have, fd):
+        ours = stat.S_ISDIR(have.st_mode) and self._ownership.record.has_directory(
+            path
+        )  # what was changed in it is kept
+        if ours or self._ownership.is_as_installed(directory, name, have, fd):
             plan.lines[name] = line
             return why
         news = "; the source has another version" if former and line not in former else ""
@@ -58,7 +60,7 @@ class Configuration:
 
     def _is_touched(self, directory: bytes, name: bytes, have: os.stat_result) -> bool:
         """Whether the time is not the one that was installed. Then it is the jail's own, and no drift by itself."""
-        was = self._known.record.was(directory, name)
+        was = self._ownership.record.versions(directory, name)
         return all(fields.st_mtime_ns != have.st_mtime_ns for fields in was)
 
     @staticmethod
@@ -75,8 +77,8 @@ def _line(name: bytes, want: DesiredFile, former: list[bytes]) -> bytes:
     plain = mtree.line(name, want.status, link)
     if not stat.S_ISREG(want.status.st_mode):
         return plain
-    known = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
-    return known[0] if known else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
+    ownership = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
+    return ownership[0] if ownership else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
 
 
 def _same_but_time(line: bytes, want: DesiredFile, have: os.stat_result, name: bytes, fd: int) -> bool:

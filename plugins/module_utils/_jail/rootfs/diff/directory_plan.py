@@ -33,7 +33,7 @@ class DirectoryPlan:
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
-        self.own = b""
+        self.directory_line = b""
         """The line of the record for the directory itself."""
         self.lines: dict[bytes, bytes] = {}
         """The lines for what is in it, by name."""
@@ -48,5 +48,5 @@ class DirectoryPlan:
     def block(self) -> bytes:
         """The block of the record that will be true afterwards."""
         names = sorted(self.lines)
-        head = self.own, names_line(names), linked_line(map(inode, self.linked))
+        head = self.directory_line, names_line(names), linked_line(map(inode, self.linked))
         return b"".join((*head, *(self.lines[name] for name in names)))

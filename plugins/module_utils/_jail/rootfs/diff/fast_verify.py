@@ -37,7 +37,7 @@ class Recorded(NamedTuple):
     st_flags: int
 
 
-def linked(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[HardLinkName]:
+def recorded_links(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[HardLinkName]:
     """The files of a directory (open as `fd`), made of one on the device `dev` of the source, with other names too.
 
     `source` stands for all that it is made of: as they are here just so, none of them is copied from there.
@@ -70,7 +70,7 @@ def matches_record(block: Block, fd: int) -> bool:
     try:
         for line in str(text, "latin-1").split("\n")[:-1]:
             if odd and ("/" in line or "\\" in line or "\0" in line):
-                if not _holds(line, fd):
+                if not _matches_line(line, fd):
                     return False
                 continue
             name, _space, rest = line.partition(" ")
@@ -78,13 +78,13 @@ def matches_record(block: Block, fd: int) -> bool:
             mode = have.st_mode
             if mode & 0o170000 == 0o100000:
                 if owned != (owned := (mode, have.st_uid, have.st_gid)):
-                    common = mtree.shared(owned).decode()[1:]
+                    common = mtree.shared_part(owned).decode()[1:]
                 time = str(have.st_mtime_ns)
                 if rest != f"{common}{have.st_size} time={time[:-9]}.{time[-9:]}":
                     return False
                 if flags and flags(have):  # the record does not tell flags
                     return False
-            elif not _holds(line, fd):
+            elif not _matches_line(line, fd):
                 return False
     except OSError as exc:
         return _is_there(exc)
@@ -98,7 +98,7 @@ def _is_there(exc: OSError) -> bool:
     return False
 
 
-def _holds(line: str, fd: int) -> bool:
+def _matches_line(line: str, fd: int) -> bool:
     """The same for one line of any kind."""
     text = line.encode("latin-1")
     try:

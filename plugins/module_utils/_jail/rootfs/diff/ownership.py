@@ -75,23 +75,26 @@ class FileOwnership:
 
     def lines(self, directory: bytes, name: bytes) -> list[bytes]:
         """What the record says of a name in a directory: several lines only after a killed run."""
-        return [mtree.line(name, was, was.link, was.digest) for was in self.record.was(directory, name)]
+        return [
+            mtree.line(name, versions, versions.link, versions.digest)
+            for versions in self.record.versions(directory, name)
+        ]
 
     def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         """Whether the jail has just what was installed, though perhaps touched."""
-        return any(self._same(was, name, have, fd) for was in self.record.was(directory, name))
+        return any(self._same(versions, name, have, fd) for versions in self.record.versions(directory, name))
 
-    def _same(self, was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
+    def _same(self, versions: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         kind = stat.S_IFMT(have.st_mode)
-        if kind != stat.S_IFMT(was.st_mode) or (was.st_uid, was.st_gid) != (have.st_uid, have.st_gid):
+        if kind != stat.S_IFMT(versions.st_mode) or (versions.st_uid, versions.st_gid) != (have.st_uid, have.st_gid):
             return False
         if kind == stat.S_IFLNK:
-            return was.link == os.readlink(name, dir_fd=fd)
-        if was.st_mode != have.st_mode:
+            return versions.link == os.readlink(name, dir_fd=fd)
+        if versions.st_mode != have.st_mode:
             return False
         if kind == stat.S_IFREG and fd is not None:
-            same = was.st_size == have.st_size and was.digest is not None
-            return same and was.digest == self._digest(name, fd, have.st_size)
+            same = versions.st_size == have.st_size and versions.digest is not None
+            return same and versions.digest == self._digest(name, fd, have.st_size)
         return True
 
     def _digest(self, name: bytes, fd: int, size: int) -> str:

@@ -19,7 +19,7 @@ from ...system.rooted import Root
 from ...system.volume_names import Names
 from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
 from .brief import MANY, Brief
-from .globs import Excluding
+from .globs import ExcludeGlobs
 from .merged_entries import MergedEntry
 from .readable import refuse_unreadable
 from .source_tree import Source
@@ -43,7 +43,7 @@ class SliceStatus(NamedTuple):
     st_blocks: int
     offset: int
     """Where the slice is in the universal file."""
-    whole: int
+    universal_size: int
     """How large that is."""
     st_rdev: int = 0
 
@@ -101,7 +101,7 @@ class DirListing:
         """What nobody asked more about than the status, of an open directory of the source: a third of the work."""
         self.dirs: dict[bytes, DesiredDir] = {}
         self.sockets = 0
-        self.own: int | None = None
+        self.source_dir_fd: int | None = None
         """The directory of the source that the directory itself is like, open; None when it is like none."""
         self._fds: list[int] = []
         self._parents: dict[bytes, int] = {}
@@ -111,10 +111,10 @@ class DirListing:
     def parent(self, source: Root, path: bytes) -> int:
         """A directory of the source that files are in, open once for all of them."""
         if path not in self._parents:
-            self._parents[path] = self.keep(source.open_dir(path))
+            self._parents[path] = self.own_fd(source.open_dir(path))
         return self._parents[path]
 
-    def keep(self, fd: int) -> int:
+    def own_fd(self, fd: int) -> int:
         self._fds.append(fd)
         return fd
 
@@ -142,7 +142,7 @@ class DirListing:
             return DesiredFile(self._statuses[name], self._scanned[0], name, self._scanned[1])
         return self._files[name]
 
-    def scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
+    def add_scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
         """Add the files of an open directory of the source."""
         if not self.is_empty:
             for name, status in statuses.items():
@@ -196,7 +196,7 @@ class DesiredTree:
         self,
         source: Source,
         entries: MergedEntry,
-        excluded: Excluding,
+        excluded: ExcludeGlobs,
         own: tuple[int, int],
         names: Names,
         thin: Callable[[bytes, DirListing], None] | None = None,
@@ -232,7 +232,7 @@ class DesiredTree:
             if want.plain_nodes:
                 self._add_plain_nodes(listing)
             if want.is_merged:
-                self._add_merged(path, self._merged.at(path), listing)
+                self._add_merged(path, self._merged.child(path), listing)
             if self._thin:
                 self._thin(path, listing)
             if guards_state(path):
@@ -251,7 +251,7 @@ class DesiredTree:
 
     def _scan(self, source: bytes, path: bytes, listing: DirListing) -> None:
         """Add what a directory of the source holds."""
-        fd = listing.own = listing.keep(self._source.root.open_dir(source))
+        fd = listing.source_dir_fd = listing.own_fd(self._source.root.open_dir(source))
         statuses: dict[bytes, Status] = {}
         subdirs: dict[bytes, Status] = {}
         known: dict[int, int] = {}
@@ -274,13 +274,13 @@ class DesiredTree:
         self._leave_out(path, statuses, subdirs)
         if not self._names.exact and not listing.is_empty:
             listing.respell([*statuses, *subdirs], self._names)
-        listing.scanned(statuses, fd, source)
+        listing.add_scanned(statuses, fd, source)
         for name, status in subdirs.items():
             self._scan_dir(source, name, status, listing)
 
     def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: DirListing) -> None:
         inside = source + b"/" + name if source else name
-        if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
+        if (status.st_dev, status.st_ino) == self._own or self._source.is_skipped(inside):
             return
         if self._source.is_mounted(inside, status):
             status_there = DIRECTORIES.get(inside, IMPLIED)
@@ -303,7 +303,7 @@ class DesiredTree:
     def _add_plain_nodes(self, listing: DirListing) -> None:
         """What is beneath the mount cannot be seen; on it they need not be those of the Mac."""
         fd, found = host.devices(PLAIN_NODES)
-        listing.scanned(found, listing.keep(fd), DEV)
+        listing.add_scanned(found, listing.own_fd(fd), DEV)
 
     def _leave_out(self, path: bytes, statuses: dict[bytes, Status], subdirs: dict[bytes, Status]) -> None:
         """Forget what of a directory of the source does not belong into a jail, or is not wanted."""

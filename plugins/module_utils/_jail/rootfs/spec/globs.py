@@ -58,7 +58,7 @@ def _folding(names: Names) -> Callable[[str], str]:
     return str.casefold if names.ignore_case else str
 
 
-class Excluding:
+class ExcludeGlobs:
     """Globs over paths of the jail.
 
     Without a slash one is matched against names anywhere, with one against the
@@ -133,7 +133,7 @@ class _Ends:
         return compiled.fullmatch(text) is not None
 
 
-class Inside:
+class DirectoryNames:
     """The names in a directory, in the order of their beginnings and of their ends.
 
     What a glob costs grows with the number of names that have its longer literal end.
@@ -168,7 +168,7 @@ def _beginning(texts: list[tuple[str, bytes]], head: str) -> Iterator[bytes]:
 
 
 def _class(word: str) -> str:
-    """A set of characters: none of them has a meaning besides, but for the hyphen between two."""
+    """A set of characters: only a hyphen between two of them has another meaning."""
     negated = word[1:2] in ("!", "^")
     body = re.sub(r"[]\\[&~|^]", r"\\\g<0>", word[2 if negated else 1 : -1]).replace("--", r"\-\-")
     return "[" + ("^/" if negated else "") + body + "]"

@@ -38,7 +38,7 @@ class MergedEntry:
         """Where it points when it is one of macOS's own links."""
         self.origin = "the layout of macOS"
 
-    def at(self, path: bytes) -> MergedEntry:
+    def child(self, path: bytes) -> MergedEntry:
         """The node of a path below this one, made if need be."""
         node = self
         for part in path.split(b"/") if path else ():
@@ -53,9 +53,9 @@ def merge_entries(matches: Sequence[Match], source: Source, names: Names) -> Mer
     """
     root = MergedEntry()
     for path, fixed in DIRECTORIES.items():
-        root.at(path).fixed = fixed
+        root.child(path).fixed = fixed
     for path, target in LINKS.items():
-        node = root.at(path)
+        node = root.child(path)
         node.fixed, node.target = LINK, target
     merged: set[tuple[bytes, bytes]] = set()
     for match in matches:
@@ -70,7 +70,7 @@ def _add(root: MergedEntry, match: Match, merged: set[tuple[bytes, bytes]]) -> N
     where = f"{match.entry.origin}: {show(match.entry.src)}"
     if is_state(match.dest):
         raise InputError(f"{where} would be copied to /{show(match.dest)}, where the collection keeps its own files")
-    node = root.at(match.dest)
+    node = root.child(match.dest)
     if stat.S_ISDIR(match.mode):
         _refuse(node.file is not None or node.target is not None, where, "is a directory", match.dest, node)
         if (match.dest, match.source) not in merged:

@@ -28,14 +28,14 @@ DISKUTIL = "/usr/sbin/diskutil"
 class SealedSnapshot:
     """The identity of a sealed snapshot, and the paths that are not part of it."""
 
-    def __init__(self, identity: str, exposed: Iterable[bytes] = ()) -> None:
+    def __init__(self, identity: str, unsealed: Iterable[bytes] = ()) -> None:
         self.identity = identity
-        self.unsealed_paths = frozenset(exposed)
+        self.unsealed_paths = frozenset(unsealed)
         """Paths of the source on other volumes, with all below them."""
-        self._exposed = tuple(path + b"/" for path in self.unsealed_paths)
+        self._unsealed = tuple(path + b"/" for path in self.unsealed_paths)
 
     def is_sealed(self, path: bytes) -> bool:
-        return not (path + b"/").startswith(self._exposed)
+        return not (path + b"/").startswith(self._unsealed)
 
     def fingerprint(self, *spec: Any) -> str:
         """Of the source and of what is wanted from it."""

@@ -51,7 +51,7 @@ class TestCreating:
         with jails.open_jail(os.fsdecode(path)) as opened:
             assert opened.entry == made.entry
             opened.lock()
-            opened.mark(state="complete", macos_version="15.2")
+            opened.update_entry(state="complete", macos_version="15.2")
         with jails.open_jail(os.fsdecode(path)) as again:
             assert again.entry.pop("stamps")[1:] == made.entry.pop("stamps")
             assert again.entry == {**made.entry, "state": "complete", "macos_version": "15.2"}

@@ -34,20 +34,20 @@ class Bench:
     def jail(self, name: str, **fields: object) -> Path:
         path = self.folder / "jails" / name
         with jails.create(os.fsencode(path)) as jail:
-            jail.mark(state="complete", **fields)
+            jail.update_entry(state="complete", **fields)
         (path / "opt").mkdir()
         (path / "opt/mine").write_text("of a person")
         label = launchd.label(os.fsencode(path), "dns")
         for step in launchd.plan_present(Job(label, ("/usr/bin/true", str(path)), {"program.py": b"print()\n"})):
             step.execute()
         self.notes.mkdir(exist_ok=True)
-        (self.notes / os.fsdecode(host_state.note_of(os.fsencode(path)))).write_text("{}")
+        (self.notes / os.fsdecode(host_state.layer_note_name(os.fsencode(path)))).write_text("{}")
         return path
 
     def of(self, path: Path) -> set[str]:
         """What there is for a jail on the Mac."""
         label = launchd.label(os.fsencode(path), "")
-        note = self.notes / os.fsdecode(host_state.note_of(os.fsencode(path)))
+        note = self.notes / os.fsdecode(host_state.layer_note_name(os.fsencode(path)))
         there = {
             "job": bool(launchd.labels(label)),
             "loaded": any(name.startswith(label) for name in self.launchctl.loaded),
@@ -68,7 +68,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     launchctl.install(tmp_path, monkeypatch)
     monkeypatch.setattr(register, "DIRECTORY", os.fsencode(tmp_path / "register"))
     monkeypatch.setattr(host_state, "NOTES", os.fsencode(tmp_path / "images"))
-    monkeypatch.setattr(host_state, "OF_HOSTS", (os.fsencode(tmp_path / "layouts"),))
+    monkeypatch.setattr(host_state, "BY_HOSTNAME", (os.fsencode(tmp_path / "layouts"),))
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
     made = Bench(tmp_path, launchctl)
     yield made

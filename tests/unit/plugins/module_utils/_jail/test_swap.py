@@ -242,10 +242,10 @@ def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatc
     pair.renew()
     before = snapshot(pair.jail)
     with jails.open_jail(str(pair.next)) as building:
-        building.mark(state="building")
+        building.update_entry(state="building")
         with pytest.raises(InputError, match="is not complete: build it again"):
             pair.swap()
-        building.mark(state="complete")
+        building.update_entry(state="complete")
     with jails.open_jail(str(pair.jail)) as busy:
         busy.lock()
         with pytest.raises(BusyError):

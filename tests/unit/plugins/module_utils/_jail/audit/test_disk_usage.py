@@ -9,13 +9,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.disk_usage import MOST_LISTED, Places
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.disk_usage import MOST_LISTED, DiskUsage
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 
 
 def places(path: Path, mounts: frozenset[bytes] = frozenset()) -> list[dict[str, Any]]:
-    found = Places()
+    found = DiskUsage()
     with Root(str(path)) as root:
         assert walk(root, set(mounts), [found]) == []
     return found.report()

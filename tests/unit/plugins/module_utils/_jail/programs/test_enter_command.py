@@ -155,7 +155,7 @@ def test_a_jail_that_is_not_complete_is_told(tmp_path: Path) -> None:
     state = {"building": True, "complete": False}
     with jails.create(os.fsencode(tmp_path)) as jail:
         for name, expected in state.items():
-            jail.mark(state=name)
+            jail.update_entry(state=name)
             assert told() is expected
     marker = tmp_path / os.fsdecode(jails.MARKER)
     marker.unlink()

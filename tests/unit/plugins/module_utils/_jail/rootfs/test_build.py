@@ -77,7 +77,7 @@ def test_how_large_the_jail_is_is_known_after_each_run(make: Make, place: Path, 
 def test_how_large_it_is_is_counted_where_it_was_not_known(make: Make, place: Path, source: Path) -> None:
     known = make("/usr/", "/etc/").values["jail_bytes"]
     with jails.open_jail(str(place / "jail")) as jail:
-        jail.mark(bytes=None)
+        jail.update_entry(bytes=None)
     assert "jail_bytes" not in make("/usr/", "/etc/").values, "nothing is read for it"
     (source / "usr/new").write_bytes(b"x" * 50)
     assert make("/usr/", "/etc/").values["jail_bytes"] == known + 50

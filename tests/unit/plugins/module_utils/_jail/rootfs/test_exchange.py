@@ -44,7 +44,7 @@ def two(place: Path) -> tuple[str, str]:
     for name in ("jail", "next.jail"):
         subprocess.run(["rm", "-rf", str(place / name)], check=True)
         with jails.create(os.fsencode(place / name)) as made:
-            made.mark(state="complete", source=name)
+            made.update_entry(state="complete", source=name)
     return str(place / "jail"), str(place / "next.jail")
 
 

@@ -199,5 +199,5 @@ def test_the_bytes_that_are_told_are_those_of_the_record(make: Make, place: Path
     (place / "jail" / names[0]).unlink()
     second = make("/usr/")
     with Root(bytes(place / "jail")) as root:
-        recorded = sum(map(total_size.of, Record.load(root).blocks.values()))
+        recorded = sum(map(total_size.of_block, Record.load(root).blocks.values()))
     assert first.values["jail_bytes"] == second.values["jail_bytes"] == recorded > 0

@@ -234,7 +234,7 @@ def test_nor_is_one_with_another_cache_of_the_same_build(jail: Jail) -> None:
 def test_a_jail_that_nobody_can_use_yet_is_finished(jail: Jail) -> None:
     jail.build(ARM, "minimal")
     with open_jail(str(jail.path)) as killed:
-        killed.mark(state="building")
+        killed.update_entry(state="building")
     shutil.rmtree(jail.source)
     jail.build(NEWER, "minimal")
     assert jail.caches() == files_of(NEWER, "arm64e")

@@ -28,8 +28,8 @@ from ..system.lock import BuildLock
 from ..system.rooted import Root
 from ..system.volume_names import names_at
 from . import adopt
+from .apply.build_report import MOST_REPORTED, BuildReport
 from .apply.sync import SyncPass
-from .apply.walk import MOST_REPORTED, BuildReport
 from .diff.compare import Comparer
 from .diff.operation import CREATE, TIME, Stats
 from .diff.ownership import FileOwnership

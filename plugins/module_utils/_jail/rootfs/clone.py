@@ -37,9 +37,9 @@ from ..system.lock import BuildLock
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..system.volume_names import names_at, names_of
+from .apply.build_report import BuildReport
 from .apply.install import Installer
 from .apply.sync import SyncPass
-from .apply.walk import BuildReport
 from .diff.compare import Comparer
 from .diff.ownership import FileOwnership
 from .remove import undo_create

@@ -19,13 +19,12 @@ from ...system.paths import LINK_IN_THE_WAY
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..diff.directory_plan import HardLinkName
-from ..diff.fast_verify import Recorded
 from ..diff.file_diff import can_fix_in_place, difference
 from ..diff.operation import CREATE, LINK, METADATA, REPLACE, Operation
 from ..spec.desired_tree import DesiredFile
 from ..spec.readable import refuse_unreadable
+from .build_report import BuildReport
 from .install import Installer
-from .walk import BuildReport
 
 
 class Linker:
@@ -51,7 +50,7 @@ class Linker:
         have = [self._there(name.path) for name in group]
         leader = self._leader(group, have)
         if leader is None:
-            if any(isinstance(name.status, Recorded) for name in group):  # as recorded a moment ago
+            if any(name.from_record for name in group):  # as recorded a moment ago
                 where = show(self._root.host_path(group[0].path))
                 self.report.warnings.append(f"{where} changed while it was compared: run again")
                 return

@@ -29,7 +29,8 @@ from ...system.pipe_mutex import PipeMutex
 from ...system.platform.current import backend
 from ...system.rooted import Root
 from ..diff.operation import METADATA, REMOVE, RENAME, Operation
-from ..spec.desired_tree import DesiredDir, DesiredFile, SliceStatus, Wanted
+from ..spec.desired_tree import DesiredDir, DesiredFile, Wanted
+from ..spec.file_stat import FileStat
 from ..spec.readable import GONE, unreadable
 
 ATTEMPTS = 3
@@ -138,7 +139,7 @@ class Installer:
                 raise unreadable(self._source, os.path.join(want.parent, want.name), exc) from exc
             return self._vanished(want)
         try:
-            if status.__class__ is SliceStatus:
+            if status.__class__ is FileStat and status.slice_of:
                 return self._slice(source, fd, name, want, path)
             if attempt > 1:
                 status = os.fstat(source)
@@ -181,9 +182,10 @@ class Installer:
     def _slice(self, source: int, fd: int, name: bytes, want: DesiredFile, path: bytes) -> bool:
         """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
         status = want.status
-        at.copy_part(source, status.offset, status.st_size, name, fd, status)
+        offset, universal_size = status.slice_of
+        at.copy_part(source, offset, status.st_size, name, fd, status)
         now = os.fstat(source)
-        if (now.st_size, now.st_mtime_ns) == (status.universal_size, status.st_mtime_ns):
+        if (now.st_size, now.st_mtime_ns) == (universal_size, status.st_mtime_ns):
             return True
         at.remove(name, fd)
         self.warnings.append(f"{show(self._in_source(want))} changed while it was copied to /{show(path)}: run again")

@@ -13,8 +13,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .build_report import BuildReport
 from .task_queue import TaskQueue
-from .walk import BuildReport, Walker
+from .walk import Walker
 
 MIN_DIRECTORIES_FOR_POOL = 48
 """How many directories must be waiting for more processes to be worth their start, unless one of them is large."""

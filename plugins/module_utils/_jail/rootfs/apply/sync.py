@@ -11,7 +11,8 @@ from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..spec.desired_tree import DesiredTree
 from . import install, scheduler
-from .walk import BuildReport, Walker
+from .build_report import BuildReport
+from .walk import Walker
 
 
 class SyncPass:

@@ -24,8 +24,9 @@ from typing import Any, NoReturn
 
 from ...errors import JailError
 from ...system import at
+from .build_report import BuildReport
 from .task_queue import TaskQueue
-from .walk import BuildReport, Task, Walker
+from .walk import Task, Walker
 
 
 class _Channel:

@@ -18,9 +18,10 @@ class HardLinkName(NamedTuple):
     parent: bytes
     name: bytes
     status: Any
-    """os.stat_result, or recorded.Recorded where the source is not asked."""
     there: tuple[int, int] | None = None
     """Device and inode of what the jail has, where that was found to be as wanted."""
+    from_record: bool = False
+    """Whether the status is what the record says, and the source was not read."""
 
 
 def inode(linked: HardLinkName) -> tuple[bytes, int]:

@@ -14,27 +14,15 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...errors import RecordError
 from ...record import mtree
 from ...record.record import Block, Record
 from ...system import at
 from ...system.platform.current import backend
+from ..spec.file_stat import FileStat
 from .directory_plan import HardLinkName
-
-
-class Recorded(NamedTuple):
-    """What the record says of a file that has other names too, in the words of os.stat_result."""
-
-    st_dev: int
-    st_ino: int
-    st_mode: int
-    st_uid: int
-    st_gid: int
-    st_size: int
-    st_mtime_ns: int | None
-    st_flags: int
 
 
 def recorded_links(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[HardLinkName]:
@@ -49,9 +37,8 @@ def recorded_links(record: Record, path: bytes, source: bytes, dev: int, fd: int
         start = text.find(b"\n%s " % mtree.encode(name)) + 1
         if start:  # only these lines are read: the others were compared as they are
             fields = mtree.parse(text[start : text.index(b"\n", start) + 1])[1]
-            found.append(
-                HardLinkName(path + b"/" + name, source, name, Recorded(dev, inode, *fields[:6]), _file(fd, name))
-            )
+            status = FileStat(*fields[:6], st_dev=dev, st_ino=inode)
+            found.append(HardLinkName(path + b"/" + name, source, name, status, _file(fd, name), from_record=True))
     return found
 
 

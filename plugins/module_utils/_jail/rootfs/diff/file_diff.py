@@ -14,7 +14,8 @@ from ...record import mtree
 from ...system import at
 from ...system.platform.current import backend
 from ...system.rooted import Root
-from ..spec.desired_tree import DesiredFile, SliceStatus
+from ..spec.desired_tree import DesiredFile
+from ..spec.file_stat import FileStat
 from ..spec.readable import refuse_unreadable
 from .operation import TIME
 
@@ -77,7 +78,7 @@ def _contents(want: DesiredFile, have: os.stat_result, name: bytes, fd: int, sou
 def same_contents(want: DesiredFile, name: bytes, fd: int, source: Root) -> bool:
     """Whether a file of the jail has the contents, xattrs and ACLs that it should have."""
     status = want.status
-    part = (status.offset, status.st_size) if isinstance(status, SliceStatus) else None
+    part = (status.slice_of[0], status.st_size) if isinstance(status, FileStat) and status.slice_of else None
     try:
         return at.equal(want.name, want.dir_fd, name, fd, part)
     except OSError:

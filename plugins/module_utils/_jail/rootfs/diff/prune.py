@@ -23,19 +23,19 @@ from ...errors import failed, show
 from ...limits import RECORD_DEPTH
 from ...system import at
 from ...system.descent import OPEN, Descent
-from ..spec.base_layout import Fixed
 from ..spec.desired_tree import DirListing
+from ..spec.file_stat import FileStat
 from .directory_plan import DirectoryPlan
 from .operation import CLEAR, REMOVE, RENAME, Operation
 from .ownership import FileOwnership
 
-FILE, LINK, DIR = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK), Fixed(stat.S_IFDIR)
+FILE, LINK, DIR = FileStat(stat.S_IFREG), FileStat(stat.S_IFLNK), FileStat(stat.S_IFDIR)
 """What is known of most things without a look at them, from the list of their directory."""
 
 ATTEMPTS = 3 + RECORD_DEPTH // OPEN
 """How often the way is gone again that was lost because what lies above was removed: OPEN levels or more, each time."""
 BATCH_SIZE = 1000
-"""How many files of a directory are removed before more are looked for."""
+"""How many files of a directory are removed before the search goes on."""
 LARGE = 50_000
 """Bytes of record, some 600 files, that two processes remove sooner than one."""
 
@@ -61,7 +61,7 @@ class _PathLostError(Exception):
 class _Level:
     """A directory that is being cleared."""
 
-    def __init__(self, path: bytes, status: os.stat_result, remaining: dict[bytes, Fixed | None]) -> None:
+    def __init__(self, path: bytes, status: os.stat_result, remaining: dict[bytes, FileStat | None]) -> None:
         self.path, self.status = path, status
         self.remaining = remaining
         """What stays in it, as far as is known; None: of a kind that takes a look."""
@@ -159,9 +159,9 @@ class Pruner:
     def clear(self, path: bytes, parent_fd: int, kept: list[tuple[bytes, str]], reverse: bool = False) -> Clearing:
         """Find what the record names in a directory, and it too when nothing is left; in the end, whether it goes.
 
-        Each piece is to be removed before the next one is asked for, unless none is. Depth first, without recursion,
-        and with a bounded number of open descriptors. Two processes may do this at a time, one of them in `reverse`: what
-        is gone when it is come to counts as removed, and who is last in a directory removes it.
+        The caller removes each batch before it asks for the next one, or removes none at all. The search goes depth
+        first, without recursion, with a bounded number of open descriptors. Two processes may clear one directory, one
+        of them in `reverse`: what is gone already counts as removed, and the last one in a directory removes it.
         """
         for _attempt in range(ATTEMPTS - 1):
             try:
@@ -262,9 +262,9 @@ class Pruner:
             todo += self._ownership.record.children.get(path, ())
 
 
-def _kinds(fd: int) -> dict[bytes, Fixed | None]:
+def _kinds(fd: int) -> dict[bytes, FileStat | None]:
     """What is in an open directory."""
-    kinds: dict[bytes, Fixed | None] = {}
+    kinds: dict[bytes, FileStat | None] = {}
     coding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsencode takes thrice the time
     with suppress(FileNotFoundError), os.scandir(fd) as entries:  # it was removed just now: macOS says so
         for entry in entries:

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, Union
 
 from ...errors import InputError, OperationError, failed, show
 from ...jail import TEMPORARY
@@ -17,35 +17,15 @@ from ...protected import guards_state, is_safe_guard, is_state, leads_to_state, 
 from ...system import host
 from ...system.rooted import Root
 from ...system.volume_names import Names
-from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
-from .brief import MANY, Brief
+from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES
+from .file_stat import COMPACT_AFTER, compact
 from .globs import ExcludeGlobs
 from .merged_entries import MergedEntry
 from .readable import refuse_unreadable
 from .source_tree import Source
 
 Status = Any
-"""os.stat_result, Brief for one of many, Thin for a slice of a file, or Fixed for what no file gives."""
-
-
-class SliceStatus(NamedTuple):
-    """The status of a file that is a slice of another one."""
-
-    st_mode: int
-    st_uid: int
-    st_gid: int
-    st_size: int
-    st_mtime_ns: int
-    st_flags: int
-    st_nlink: int
-    st_dev: int
-    st_ino: int
-    st_blocks: int
-    offset: int
-    """Where the slice is in the universal file."""
-    universal_size: int
-    """How large that is."""
-    st_rdev: int = 0
+"""os.stat_result, or FileStat."""
 
 
 class DesiredFile:
@@ -254,7 +234,7 @@ class DesiredTree:
         fd = listing.source_dir_fd = listing.own_fd(self._source.root.open_dir(source))
         statuses: dict[bytes, Status] = {}
         subdirs: dict[bytes, Status] = {}
-        known: dict[int, int] = {}
+        shared: dict[int, int] = {}
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
@@ -262,7 +242,7 @@ class DesiredTree:
                     status = entry.stat(follow_symlinks=False)
                     kind = status.st_mode & 0o170000
                     if kind == 0o100000:
-                        statuses[name] = status if len(statuses) < MANY else Brief.of(status, known)
+                        statuses[name] = status if len(statuses) < COMPACT_AFTER else compact(status, shared)
                     elif kind == 0o040000:
                         subdirs[name] = status
                     elif kind == 0o140000:
@@ -371,7 +351,5 @@ def _protected(path: bytes, want: DesiredDir) -> DesiredDir:
     """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
     status = want.status
     if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):
-        want.status = Fixed(*(getattr(status, name, 0) for name in Fixed._fields))._replace(
-            st_mode=safe_mode(status.st_mode), st_uid=0
-        )
+        want.status = compact(status, {})._replace(st_mode=safe_mode(status.st_mode), st_uid=0)
     return want

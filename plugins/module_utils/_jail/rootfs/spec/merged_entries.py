@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from ...errors import InputError, show
 from ...protected import is_state
 from ...system.volume_names import Names
-from .base_layout import DIRECTORIES, IMPLIED, LINK, LINKS, Fixed
+from .base_layout import DIRECTORIES, IMPLIED, LINK, LINKS
+from .file_stat import FileStat
 from .source_tree import Match, Source
 
 
@@ -32,7 +33,7 @@ class MergedEntry:
         """Directories of the source, in the order in which later ones win."""
         self.file: bytes | None = None
         """A file of the source that takes this name."""
-        self.fixed: Fixed | None = None
+        self.fixed: FileStat | None = None
         """Metadata when no source gives it."""
         self.target: bytes | None = None
         """Where it points when it is one of macOS's own links."""
@@ -115,7 +116,7 @@ def fill_implied_metadata(node: MergedEntry, path: bytes, source: Source) -> Non
         real = source.resolve(path, True)
         status = source.root.lstat(real) if real is not None else None
         if status is not None and stat.S_ISDIR(status.st_mode):
-            node.fixed = Fixed(status.st_mode, status.st_uid, status.st_gid)
+            node.fixed = FileStat(status.st_mode, status.st_uid, status.st_gid)
         else:
             node.fixed = IMPLIED
     for name, child in node.children.items():

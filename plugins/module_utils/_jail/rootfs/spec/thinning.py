@@ -25,7 +25,8 @@ from ...macho import macho
 from ...macho.byte_range import ByteRange
 from ...macos.release import architecture
 from ...system import at
-from .desired_tree import DesiredFile, DirListing, SliceStatus
+from .desired_tree import DesiredFile, DirListing
+from .file_stat import FileStat, compact
 
 BLOCK = 4096
 CONFIGURATION = b"private/etc"
@@ -60,7 +61,7 @@ class Thinner:
             if mode & 0o170000 == 0o100000 and mode & 0o111 and want.status.st_size > BLOCK:
                 want.status = self._slice(want) or want.status
 
-    def _slice(self, want: DesiredFile) -> SliceStatus | None:
+    def _slice(self, want: DesiredFile) -> FileStat | None:
         """What is wanted in the place of a file; None: the file itself. OSError when it cannot be read."""
         try:
             fd = at.open_file(want.name, want.dir_fd)
@@ -73,7 +74,7 @@ class Thinner:
             return None
         finally:
             os.close(fd)
-        return _thin(want.status, found[0]) if len(found) == 1 else None
+        return _slice_stat(want.status, found[0]) if len(found) == 1 else None
 
     def _runs(self, part: ByteRange) -> bool:
         code = macho.read(part)
@@ -84,18 +85,6 @@ def _is_universal(file: ByteRange) -> bool:
     return file.head[:4] in (macho.FAT, macho.FAT_64)
 
 
-def _thin(status: os.stat_result, part: ByteRange) -> SliceStatus:
-    return SliceStatus(
-        status.st_mode,
-        status.st_uid,
-        status.st_gid,
-        part.size,
-        status.st_mtime_ns,
-        getattr(status, "st_flags", 0),
-        status.st_nlink,
-        status.st_dev,
-        status.st_ino,
-        -(-part.size // BLOCK) * (BLOCK // 512),
-        part.start,
-        status.st_size,
-    )
+def _slice_stat(status: os.stat_result, part: ByteRange) -> FileStat:
+    blocks = -(-part.size // BLOCK) * (BLOCK // 512)
+    return compact(status, {})._replace(st_size=part.size, st_blocks=blocks, slice_of=(part.start, status.st_size))

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import worker_pool
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.walk import BuildReport
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.build_report import BuildReport
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, _Builder, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux

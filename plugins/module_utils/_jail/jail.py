@@ -210,12 +210,18 @@ class Jail:
 
     def mounts(self) -> set[bytes]:
         """The mount points below the jail, as paths of the jail."""
+        if not self.root.exists:
+            return set()
         return {mount.point[len(self.path) + 1 :] for mount in mounts_below(self.path)}
 
 
 def open_jail(path: str) -> Jail:
     """Open an existing jail; NotAJailError when there is none or it is not ours."""
-    real = jail_path(path)
+    return open_at(jail_path(path))
+
+
+def open_at(real: bytes) -> Jail:
+    """The same for a path that `jail_path` returned."""
     if not os.path.isdir(real):
         raise no_such_jail(real)
     root = Root(real)
@@ -231,11 +237,21 @@ def open_jail(path: str) -> Jail:
     return Jail(real, root, marker)
 
 
+def not_built(real: bytes) -> Jail:
+    """The jail at a path that is missing or empty, before it is built: nothing is in it."""
+    return Jail(real, Root.missing(real))
+
+
+def open_or_not_built(real: bytes) -> Jail:
+    """The jail at a path that `jail_path` returned, built or not; NotAJailError for another directory."""
+    return not_built(real) if is_empty(real) else open_at(real)
+
+
 def open_jail_or_remains(path: str) -> Jail:
     """Open a jail or what is left of one, for its removal; `root.exists` is false where neither exists."""
     real = jail_path(path)
     try:
-        return open_jail(path)
+        return open_at(real)
     except (NotAJailError, RecordError) as exc:
         if not os.path.isdir(real):
             return Jail(real, Root.missing(real), NO_MARKER)
@@ -338,7 +354,7 @@ def create(path: bytes, registered: bool = True, **values: Any) -> Jail:
         raise
     if entry is None:  # another run was faster
         root.close()
-        return open_jail(os.fsdecode(path))
+        return open_at(path)
     jail = Jail(path, root, marker_of(entry), entry)
     jail.is_registered = registered
     jail.just_created = [b"", b"private", b"private/var", b"private/var/db"]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .errors import NotAJailError, show
-from .jail import Jail, is_empty, jail_path, open_jail
+from .jail import Jail, is_empty, jail_path, not_built, open_at
 from .rootfs import adopt
 from .system.rooted import Root
 
@@ -18,14 +18,14 @@ def not_built_yet_warning(path: bytes) -> str:
 
 def open_predicted(path: str, check: bool) -> Jail:
     """Open a jail; in check mode also one that is not built yet, with `prediction_warnings` about it."""
+    real = jail_path(path)
     try:
-        return open_jail(path)
+        return open_at(real)
     except NotAJailError:
         if not check:
             raise
-    real = jail_path(path)
     if is_empty(real):
-        jail = Jail(real, Root.missing(real))
+        jail = not_built(real)
         jail.prediction_warnings = [not_built_yet_warning(real)]
         return jail
     jail = Jail(real, Root(real))

@@ -148,8 +148,10 @@ class Record:
 
     @classmethod
     def load(cls, root: Root) -> Record:
-        """Read record and journals; RecordError when they make no sense."""
+        """Read record and journals; RecordError when they make no sense. What does not exist has an empty record."""
         record = cls()
+        if not root.exists:
+            return record
         record._where = show(root.host_path(RECORD))
         record.names = names_of(root)
         try:

@@ -35,7 +35,6 @@ from ..record import record
 from ..system import progress
 from ..system.lock import BuildLock
 from ..system.platform.current import backend
-from ..system.rooted import Root
 from ..system.volume_names import names_at, names_of
 from .apply.build_report import BuildReport
 from .apply.install import Installer
@@ -59,7 +58,7 @@ def is_clone(path: bytes, of: str) -> bool:
     """Whether a jail is a complete clone already; InputError when it is something else."""
     if jails.is_empty(path):
         return False
-    with jails.open_jail(os.fsdecode(path)) as jail:
+    with jails.open_at(path) as jail:
         jail.refuse_unknown(f"make a clone of {of} at", "remove it first, or leave clone_of out")
         if jail.entry.get("clone_of") != os.fsdecode(jails.jail_path(of)):
             raise InputError(f"{show(path)} is a jail already and no clone of {of}: remove it, or leave clone_of out")
@@ -92,14 +91,14 @@ class Base:
     def clone(self, path: bytes, count: int | None, check: bool, registered: bool = True) -> BuildReport:
         """Make the jail at `path` a clone, or predict that. With `registered`, the register gets an entry."""
         if not check and not names_at(path).tells_apart(self._source.names):
-            self.predict(Jail(path, Root.missing(path)))  # refuses two names that are one there
+            self.predict(jails.not_built(path))  # refuses two names that are one there
         if not jails.is_empty(path):
-            with jails.open_jail(os.fsdecode(path)) as jail:
+            with jails.open_at(path) as jail:
                 jail.lock(check)
                 jail.refuse_unknown("make a clone at")
                 return self._fill(jail, count) if not check else self.predict(jail)
         if check:
-            return self.predict(Jail(path, Root.missing(path)))
+            return self.predict(jails.not_built(path))
         there = os.path.lexists(path)
         with jails.create(
             path, registered, **self._clone_fields()
@@ -132,10 +131,13 @@ class Base:
 
     def _pass(self, jail: Jail, count: int | None, act: bool) -> SyncPass:
         root = jail.root
-        mounts = jail.mounts() if root.exists else set()
-        was = record.Record.load(root) if root.exists else record.Record()
-        known = FileOwnership(was, mounts, root.dev, just_created=jail.just_created, where=jail.path, all_system=True)
-        return SyncPass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
+        was = record.Record.load(root)
+        ownership = FileOwnership(
+            was, jail.mounts(), root.dev, just_created=jail.just_created, where=jail.path, all_system=True
+        )
+        return SyncPass(
+            root, self._source.root, Comparer(ownership), act=act, count=count, only_clones=not self._copies
+        )
 
     def _tree(self, jail: Jail) -> DesiredTree:
         everything = MergedEntry()

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import show
 from ...record.record import Written
+from ...result import Result
 from ..diff.directory_plan import HardLinkName
 from ..diff.new_directory import NewDirectoryPlan
 from ..diff.operation import CREATE, REMOVE, TIME, Operation, Stats
@@ -93,3 +94,22 @@ class BuildReport:
         self.warnings += other.warnings
         self.blocks.update(other.blocks)
         self.dropped += other.dropped
+
+    def result(self, seconds: float, warnings: list[str]) -> Result:
+        """What the module returns, after the warnings that came before."""
+        reported = self.reported()
+        values = {
+            "stats": {**self.stats.report(), "seconds": seconds},
+            "sizes": self.stats.sizes.report(),
+            "operations": [operation for operation, _line in reported],
+            "operations_total": self.total,
+            "kept": [{"path": "/" + show(path), "why": why} for path, why in sorted(self.kept)[:MOST_REPORTED]],
+        }
+        result = Result(self.total > 0, values, [line for _operation, line in reported], warnings + self.warnings)
+        listed = [(operation["action"] == CREATE, line) for operation, line in reported if operation.get("why") != TIME]
+        result.brief = [
+            line for _is_new, line in sorted(listed, key=lambda pair: pair[0])
+        ]  # what was there comes first
+        result.unlisted = self.total - len(reported)
+        result.trifles, result.trifle = self.stats.counts["times"], "differ in nothing but their time"
+        return result

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import walk
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import build_report
 
 from ..conftest import Make, paths, snapshot
 
@@ -92,7 +92,7 @@ def test_adopting_what_is_just_as_wanted_is_a_change_once(make: Make, place: Pat
 def test_what_differs_is_reported_rather_than_what_is_missing(
     make: Make, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "MOST_REPORTED", 6)
+    monkeypatch.setattr(build_report, "MOST_REPORTED", 6)
     (place / "jail/usr/share").mkdir(parents=True)
     (place / "jail/usr/bin").mkdir()
     (place / "jail/usr/bin/git").write_text("old")

@@ -88,7 +88,7 @@ def test_the_disk_fills_up_during_a_run(place: Path, large: Path, monkeypatch: p
     volume.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "none", str(volume)], check=True)
     spec = BuildSpec(str(volume / "jail"), str(large), entries=[{"src": "/usr/"}])
-    module = "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._space_in_doubt"
+    module = "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._space_may_be_short"
     monkeypatch.setattr(module, lambda _run: False)  # somebody else takes the space after it was looked at
     try:
         (volume / "other").write_bytes(b"x" * (60 << 20))
@@ -161,7 +161,7 @@ def test_an_interrupted_build_foretells_only_what_is_missing(
         return act(self, *given, **named)
 
     monkeypatch.setattr(_Builder, "_act", ask)
-    monkeypatch.setattr(_Builder, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
+    monkeypatch.setattr(_Builder, "_space_may_be_short", lambda _self: False)  # otherwise the run looks by itself
     make("/usr/", check=False)
     whole = foretold[-1]
     shutil.rmtree(place / "jail")

@@ -309,7 +309,7 @@ def test_a_run_that_is_killed_leaves_no_false_fingerprint(
     def die(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._walk", die)
+    monkeypatch.setattr("ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._sync", die)
     with pytest.raises(KeyboardInterrupt):
         run(identity="B")
     assert "fingerprint" not in json.loads(marker.read_text())

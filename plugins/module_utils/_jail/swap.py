@@ -255,9 +255,16 @@ class UserDataMigration:
         result.warnings += self.warnings
 
     # -- foreign files ------------------------------------------------------------------
+    #
+    #   in the new jail is              what happens
+    #   nothing                         it is renamed
+    #   a foreign file or link          a file or link is renamed, and replaces it
+    #   a foreign directory             a directory is renamed when the one in the new jail is empty, otherwise merged
+    #   a directory of the system       a directory is merged
+    #   anything else                   it stays in the old jail, and is reported
 
     def _migrate(self, path: bytes) -> list[bytes]:
-        """Carry one thing over; of a directory that the new jail has, too, what is in it comes next.
+        """Migrate one thing; returns what is to be migrated next: of a directory that is merged, its contents.
 
         What the collection keeps in either jail stays there, whatever the record of the old one calls foreign.
         """
@@ -270,35 +277,38 @@ class UserDataMigration:
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
                 have, there = at.lstat(name, source), at.lstat(name, target)
+                recorded = there is not None and self._is_recorded(path)
                 if have is None:
                     return []
-                return self._move(path, have, there, source, target)
+                if there is not None and not _can_replace(have, there, recorded):
+                    self.not_migrated.append((path, "the new macOS has something of its own there"))
+                    return []
+                if not recorded and self._rename(path, source, target):
+                    return []
+                if not recorded and not leads_to_state(path):
+                    self._set_metadata(name, target, self._merging.get(path, have))
+                return self._merge(path, have, source)
         except OSError as exc:
             raise failed("carry over", self._old.root.host_path(path), exc) from exc
 
-    def _move(
-        self, path: bytes, have: os.stat_result, there: os.stat_result | None, source: int, target: int
-    ) -> list[bytes]:
+    def _rename(self, path: bytes, source: int, target: int) -> bool:
+        """Rename it into the new jail; False when a directory is there that is not empty."""
         name = os.path.basename(path)
-        directory = stat.S_ISDIR(have.st_mode)
-        recorded = self._is_recorded(path)
-        if there is not None and (directory != stat.S_ISDIR(there.st_mode) or (recorded and not directory)):
-            self.not_migrated.append((path, "the new macOS has something of its own there"))
-            return []
-        if there is None or not recorded:
-            try:
-                self._old.root.drop_cached(path)
-                self._new.root.drop_cached(path)
-                at.rename(name, source, name, target)
-                return []
-            except OSError as exc:
-                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-        if not recorded and not leads_to_state(path):
-            self._set_metadata(name, target, self._merging.get(path, have))
+        self._old.root.drop_cached(path)
+        self._new.root.drop_cached(path)
+        try:
+            at.rename(name, source, name, target)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False
+        return True
+
+    def _merge(self, path: bytes, have: os.stat_result, source: int) -> list[bytes]:
+        """Remove a directory that is empty; otherwise its contents are next, and then the directory again, once."""
         names = [path + b"/" + child for child in sorted(self._old.root.names(path))]
         if not names:
-            at.remove(name, source, directory=True)
+            at.remove(os.path.basename(path), source, directory=True)
         elif path not in self._merging:
             self._merging[path] = have
             return [*names, path]
@@ -366,3 +376,9 @@ class UserDataMigration:
                 return False
             at.rename(temporary, stage, name, target)
         return True
+
+
+def _can_replace(have: os.stat_result, there: os.stat_result, recorded: bool) -> bool:
+    """Whether something can take the place of what the new jail has, or be merged with it."""
+    is_directory = stat.S_ISDIR(have.st_mode)
+    return is_directory == stat.S_ISDIR(there.st_mode) and (is_directory or not recorded)

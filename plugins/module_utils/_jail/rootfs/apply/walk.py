@@ -186,10 +186,10 @@ class Walker:
 
     def _existing(self, path: bytes, want: DesiredDir, fd: int) -> list[Task]:
         """Compare a directory with the desired one and repair it; closes `fd`."""
-        recorded = self._comparer.verify_against_record(path, want, fd)
-        if recorded is not None:
+        verified = self._comparer.verify_against_record(path, want, fd)
+        if verified is not None:
             os.close(fd)
-            subdirs, mtime_ns, linked = recorded
+            subdirs, mtime_ns, linked = verified
             self.report.linked += linked
             return [Task(path, subdirs, mtime_ns, touched=False, new=False)] if subdirs else []
         listing = self._tree.list(path, want)
@@ -220,7 +220,7 @@ class Walker:
 
         Left to tasks of their own are subdirectories that are to be cleared, and are large.
         """
-        plan = self._comparer.directory(path, want, listing, fd)
+        plan = self._comparer.compare(path, want, listing, fd)
         self._record_plan(path, plan, listing)
         touched, later = False, []
         if not self._installer:
@@ -228,7 +228,7 @@ class Walker:
         for operation in plan.operations:
             name = operation.path[operation.path.rfind(b"/") + 1 :]
             if operation.action == CLEAR:
-                if self._installer and name not in listing.files and self._comparer.pruner.is_large(operation.path):
+                if self._installer and name not in listing.statuses and self._comparer.pruner.is_large(operation.path):
                     later.append(name)
                     continue
                 self._clear(operation.path, fd)
@@ -254,11 +254,11 @@ class Walker:
         try:
             if self._installer:
                 self._refuse_large(listing)
-            fresh = self._comparer.fresh(path, want, listing) if action == CREATE else None
+            fresh = self._comparer.plan_new(path, want, listing) if action == CREATE else None
             if fresh:
                 self._record_new_directory(fresh, listing)
             else:
-                plan = self._comparer.directory(path, want, listing, None)
+                plan = self._comparer.compare(path, want, listing, None)
                 plan.operations.insert(0, Operation(action, path, want))
                 self._record_plan(path, plan, listing)
             if not self._installer:

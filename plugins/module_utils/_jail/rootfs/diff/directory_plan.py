@@ -1,13 +1,16 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to be done in one directory of the jail."""
+"""One directory of the jail, what it should hold, and what is to be done in it."""
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 from ...record.record import linked_line, names_line
+from ...system import at
+from ..spec.desired_tree import DesiredDir, DirListing
 from .operation import Operation
 
 
@@ -51,3 +54,24 @@ class DirectoryPlan:
         names = sorted(self.lines)
         head = self.directory_line, names_line(names), linked_line(map(inode, self.linked))
         return b"".join((*head, *(self.lines[name] for name in names)))
+
+
+class DirectoryPair:
+    """A directory of the jail and the desired one, and the plan that the comparison fills."""
+
+    __slots__ = ("path", "want", "listing", "fd", "plan", "_below")
+
+    def __init__(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None) -> None:
+        self.path, self.want, self.listing = path, want, listing
+        self.fd = fd
+        """The directory of the jail, open; None: it is not there yet."""
+        self.plan = DirectoryPlan()
+        self._below = path + b"/" if path else b""
+
+    def below(self, name: bytes) -> bytes:
+        """The path of something in the directory."""
+        return self._below + name
+
+    def lstat(self, name: bytes) -> os.stat_result | None:
+        """What the jail has under a name; None: nothing."""
+        return None if self.fd is None else at.lstat(name, self.fd)

@@ -25,7 +25,7 @@ from ...system import at
 from ...system.descent import OPEN, Descent
 from ..spec.desired_tree import DirListing
 from ..spec.file_stat import FileStat
-from .directory_plan import DirectoryPlan
+from .directory_plan import DirectoryPair, DirectoryPlan
 from .operation import CLEAR, REMOVE, RENAME, Operation
 from .ownership import FileOwnership
 
@@ -80,60 +80,50 @@ class Pruner:
     def __init__(self, ownership: FileOwnership, active: bool) -> None:
         self._ownership, self._active = ownership, active
 
-    def files(self, path: bytes, listing: DirListing, fd: int | None, plan: DirectoryPlan) -> None:
+    def files(self, pair: DirectoryPair) -> None:
         """Recorded files in a directory that is still wanted."""
-        stale = [name for name in self._ownership.record.fields(path) if not _is_wanted(name, listing) and name != b"."]
-        respelled = self._respelled(stale, listing)
+        recorded = self._ownership.record.fields(pair.path)
+        stale = [name for name in recorded if not _is_wanted(name, pair.listing) and name != b"."]
+        respelled = self._respelled(stale, pair.listing)
         for name in stale:
             if name in respelled:
-                self._rename(path, name, respelled[name], listing, fd, plan)
+                _rename(pair, name, respelled[name])
             elif not self._active:
-                plan.lines[name] = self._ownership.lines(path, name)[-1]
-            elif fd is not None:
-                have = at.lstat(name, fd)
-                if self._is_removable(path, name, have, fd, plan.kept):
-                    below = path + b"/" + name if path else name
-                    plan.operations.append(Operation(REMOVE, below, None, "", have))
+                pair.plan.lines[name] = self._ownership.lines(pair.path, name)[-1]
+            elif pair.fd is not None:
+                have = at.lstat(name, pair.fd)
+                if self._is_removable(pair.path, name, have, pair.fd, pair.plan.kept):
+                    pair.plan.operations.append(Operation(REMOVE, pair.below(name), None, "", have))
 
-    def directories(self, path: bytes, listing: DirListing, fd: int | None, plan: DirectoryPlan) -> None:
+    def directories(self, pair: DirectoryPair) -> None:
         """Recorded directories in it that are wanted no longer."""
-        below = path + b"/" if path else b""
-        gone = [name for name in self._ownership.record.subdirectories(path) if name not in listing.dirs]
+        listing, plan = pair.listing, pair.plan
+        gone = [name for name in self._ownership.record.subdirectories(pair.path) if name not in listing.dirs]
         respelled = self._respelled(gone, listing)
         for name in gone:
-            now = respelled.get(name, name)
+            path, now = pair.below(name), respelled.get(name, name)
             if now in listing.dirs:
-                self._rename(path, name, now, listing, fd, plan)
-                self._drop_from_record(below + name, plan)
-            if now in listing.dirs or below + name in self._ownership.mounts or not self._active:
+                _rename(pair, name, now)
+                self._drop_from_record(path, plan)
                 continue
-            if now in listing.files:  # it was cleared to make room, unless something is in the way
-                if below + now not in plan.conflicts:
-                    self._drop_from_record(below + name, plan)
+            if path in self._ownership.mounts or not self._active:
                 continue
-            have = None if fd is None else at.lstat(name, fd)
+            if now in listing.statuses:  # it was cleared to make room, unless something is in the way
+                if pair.below(now) not in plan.conflicts:
+                    self._drop_from_record(path, plan)
+                continue
+            have = pair.lstat(name)
             if have is not None and stat.S_ISDIR(have.st_mode):
-                plan.operations.append(Operation(CLEAR, below + name))
-            self._drop_from_record(below + name, plan)
+                plan.operations.append(Operation(CLEAR, path))
+            self._drop_from_record(path, plan)
 
     def _respelled(self, names: Sequence[bytes], listing: DirListing) -> dict[bytes, bytes]:
         """Of names that are not wanted, those that are in another spelling, which is the same name to the volume."""
         key = self._ownership.record.names.key
         if not names or self._ownership.record.names.exact:
             return {}
-        wanted = {key(name): name for name in (*listing.files, *listing.dirs)}
+        wanted = {key(name): name for name in (*listing.statuses, *listing.dirs)}
         return {name: wanted[key(name)] for name in names if key(name) in wanted and not _is_wanted(name, listing)}
-
-    @staticmethod
-    def _rename(
-        directory: bytes, name: bytes, now: bytes, listing: DirListing, fd: int | None, plan: DirectoryPlan
-    ) -> None:
-        """Let what is there have the spelling that is wanted, if it is to be of the same kind."""
-        have = None if fd is None else at.lstat(name, fd)
-        want = listing.dirs.get(now) or listing.files.get(now)
-        if have is not None and want is not None and stat.S_ISDIR(have.st_mode) == (now in listing.dirs):
-            path = directory + b"/" + now if directory else now
-            plan.operations.append(Operation(RENAME, path, want, f"was {show(name)}", have, name))
 
     def is_large(self, path: bytes) -> bool:
         """Whether two processes are to clear a directory: there is much in it, and nothing that takes a closer look."""
@@ -276,4 +266,13 @@ def _kinds(fd: int) -> dict[bytes, FileStat | None]:
 
 
 def _is_wanted(name: bytes, listing: DirListing) -> bool:
-    return name in listing.files or name in listing.dirs
+    return name in listing.statuses or name in listing.dirs
+
+
+def _rename(pair: DirectoryPair, name: bytes, now: bytes) -> None:
+    """Let what is there have the spelling that is wanted, if it is to be of the same kind."""
+    have, listing = pair.lstat(name), pair.listing
+    is_directory = now in listing.dirs
+    if have is not None and stat.S_ISDIR(have.st_mode) == is_directory:
+        want = listing.dirs[now] if is_directory else listing.file(now)
+        pair.plan.operations.append(Operation(RENAME, pair.below(now), want, f"was {show(name)}", have, name))

@@ -35,19 +35,19 @@ class NewDirectoryPlan:
         self.counts = {"directories": 1, "files": 0, "symlinks": 0, "devices": 0}
         self.size = self.disk = 0
         """Bytes in the files, and what they take on the volume."""
-        names = sorted(listing.files)
+        names = sorted(listing.statuses)
         lines = [mtree.line(path[path.rfind(b"/") + 1 :], want.status), names_line(names)]
-        self._decide(names, listing.files, lines)
+        self._decide(names, listing, lines)
         if self.linked:
             lines.insert(2, linked_line(map(inode, self.linked)))
         self.block = b"".join(lines)
         """The block of the record that will be true afterwards."""
 
-    def _decide(self, names: list[bytes], files: dict[bytes, DesiredFile], lines: list[bytes]) -> None:
-        line, now, counts = mtree.line, self.files, self.counts
+    def _decide(self, names: list[bytes], listing: DirListing, lines: list[bytes]) -> None:
+        line, file, now, counts = mtree.line, listing.file, self.files, self.counts
         regular = size = blocks = 0
         for name in names:
-            want = files[name]
+            want = file(name)
             status = want.status
             kind = status.st_mode & 0o170000
             if kind != 0o100000:

@@ -75,10 +75,12 @@ class DirListing:
     """The wanted contents of one directory. Close it when the files have been dealt with."""
 
     def __init__(self) -> None:
-        self._files: dict[bytes, DesiredFile] = {}
+        self.statuses: dict[bytes, Status] = {}
+        """Of all that is no directory, by name."""
         self._scanned: tuple[int, bytes] = -1, b""
-        self._statuses: dict[bytes, Status] = {}
-        """What nobody asked more about than the status, of an open directory of the source: a third of the work."""
+        """The directory of the source in which these names are, open, and its path."""
+        self._from_elsewhere: dict[bytes, DesiredFile] = {}
+        """The files that come from another directory, or have another name there."""
         self.dirs: dict[bytes, DesiredDir] = {}
         self.sockets = 0
         self.source_dir_fd: int | None = None
@@ -95,6 +97,7 @@ class DirListing:
         return self._parents[path]
 
     def own_fd(self, fd: int) -> int:
+        """Close this descriptor together with the listing."""
         self._fds.append(fd)
         return fd
 
@@ -102,37 +105,23 @@ class DirListing:
         while self._fds:
             os.close(self._fds.pop())
 
-    @property
-    def files(self) -> dict[bytes, DesiredFile]:
-        """All that is no directory, by name."""
-        if self._statuses:
-            fd, source = self._scanned
-            self._files = {name: DesiredFile(status, fd, name, source) for name, status in self._statuses.items()}
-            self._statuses = {}
-        return self._files
-
-    @property
-    def statuses(self) -> dict[bytes, Status]:
-        """Of all that is no directory, by name."""
-        return self._statuses or {name: want.status for name, want in self._files.items()}
-
     def file(self, name: bytes) -> DesiredFile:
         """One of the files."""
-        if self._statuses:
-            return DesiredFile(self._statuses[name], self._scanned[0], name, self._scanned[1])
-        return self._files[name]
+        if name in self._from_elsewhere:
+            return self._from_elsewhere[name]
+        return DesiredFile(self.statuses[name], self._scanned[0], name, self._scanned[1])
 
     def add_scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
-        """Add the files of an open directory of the source."""
+        """Add the files of an open directory of the source. For the first one, nothing is kept but the statuses."""
         if not self.is_empty:
             for name, status in statuses.items():
                 self.add_file(name, DesiredFile(status, fd, name, source))
         else:
-            self._statuses, self._scanned = statuses, (fd, source)
+            self.statuses, self._scanned = statuses, (fd, source)
 
     @property
     def is_empty(self) -> bool:
-        return not (self._statuses or self._files or self.dirs)
+        return not (self.statuses or self.dirs)
 
     def respell(self, coming: Iterable[bytes], names: Names) -> None:
         """Give what is here the spelling of names that come, where the jail's volume takes both for one."""
@@ -141,18 +130,30 @@ class DirListing:
         for name in coming:
             key = names.key(name)
             former, self._spelled[key] = self._spelled.get(key, name), name
-            found: dict[bytes, Any] = self.dirs if former in self.dirs else self.files
-            if former != name and former in found:
-                found[name] = found.pop(former)
+            if former == name:
+                continue
+            if former in self.dirs:
+                self.dirs[name] = self.dirs.pop(former)
+            elif former in self.statuses:
+                want = self.file(former)
+                self.leave_out(former)
+                self.add_file(name, want)
 
     def leave_out(self, name: bytes) -> None:
-        for names in (self._statuses, self._files, self.dirs):
+        for names in (self.statuses, self._from_elsewhere, self.dirs):
             names.pop(name, None)
 
     def add_file(self, name: bytes, want: DesiredFile) -> None:
         """A later source wins over an earlier one."""
         self.dirs.pop(name, None)
-        self.files[name] = want
+        self.statuses[name] = want.status
+        self._from_elsewhere[name] = want
+
+    def set_status(self, name: bytes, status: Status) -> None:
+        """Want other metadata for one of the files."""
+        self.statuses[name] = status
+        if name in self._from_elsewhere:
+            self._from_elsewhere[name].status = status
 
     def add_dir(self, name: bytes, want: DesiredDir) -> None:
         """Directories of the same name merge; the later one gives the metadata."""

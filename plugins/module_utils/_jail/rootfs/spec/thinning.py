@@ -56,10 +56,11 @@ class Thinner:
         """Want slices in the place of universal files in the directory `path` of the jail."""
         if (path + b"/").startswith(CONFIGURATION + b"/"):
             return
-        for want in listing.files.values():
-            mode = want.status.st_mode
-            if mode & 0o170000 == 0o100000 and mode & 0o111 and want.status.st_size > BLOCK:
-                want.status = self._slice(want) or want.status
+        for name, status in listing.statuses.items():
+            if status.st_mode & 0o170000 == 0o100000 and status.st_mode & 0o111 and status.st_size > BLOCK:
+                found = self._slice(listing.file(name))
+                if found:
+                    listing.set_status(name, found)
 
     def _slice(self, want: DesiredFile) -> FileStat | None:
         """What is wanted in the place of a file; None: the file itself. OSError when it cannot be read."""

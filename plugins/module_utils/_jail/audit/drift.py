@@ -75,7 +75,7 @@ class Drift:
                 recorded.discard(line)
             else:
                 differing.add(name)
-        return differing | {mtree.parse(line)[0] for line in recorded}
+        return differing | {self._ownership.record.parse(line)[0] for line in recorded}
 
     def _file(self, directory: Directory, name: bytes, recorded: list[mtree.Fields]) -> None:
         """Say what became of a file; `recorded` has several versions only after a killed run."""
@@ -121,7 +121,7 @@ class Drift:
         own = self._ownership.record.block(directory.path).directory_line()
         if not own:
             return
-        was, have = mtree.parse(own)[1], os.fstat(directory.fd)
+        was, have = self._ownership.record.parse(own)[1], os.fstat(directory.fd)
         why = _metadata(was, have)
         if why:
             report = self.kept if self._ownership.is_configuration(directory.path) else self.changed

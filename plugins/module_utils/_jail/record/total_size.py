@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from ..errors import RecordError
 from . import mtree
-from .record import Block, Record, Written
+from .block import Block
+from .record import Record, Written
 
 _FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
 

@@ -23,7 +23,8 @@ from typing import NamedTuple
 from ...errors import OperationError, failed, show
 from ...jail import STATE
 from ...record import total_size
-from ...record.record import Block, Journal
+from ...record.block import Block
+from ...record.record import Journal
 from ...system import at, progress
 from ...system.rooted import Root
 from ..diff.compare import Comparer

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from ...record.record import linked_line, names_line
+from ...record.block import linked_line, names_line
 from ...system import at
 from ..spec.desired_tree import DesiredDir, DirListing
 from .operation import Operation

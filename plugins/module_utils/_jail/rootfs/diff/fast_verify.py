@@ -18,7 +18,8 @@ from typing import Any
 
 from ...errors import RecordError
 from ...record import mtree
-from ...record.record import Block, Record
+from ...record.block import Block
+from ...record.record import Record
 from ...system import at
 from ...system.platform.current import backend
 from ..spec.file_stat import FileStat
@@ -36,7 +37,7 @@ def recorded_links(record: Record, path: bytes, source: bytes, dev: int, fd: int
     for name, inode in inodes.items():
         start = text.find(b"\n%s " % mtree.encode(name)) + 1
         if start:  # only these lines are read: the others were compared as they are
-            fields = mtree.parse(text[start : text.index(b"\n", start) + 1])[1]
+            fields = record.parse(text[start : text.index(b"\n", start) + 1])[1]
             status = FileStat(*fields[:6], st_dev=dev, st_ino=inode)
             found.append(HardLinkName(path + b"/" + name, source, name, status, _file(fd, name), from_record=True))
     return found

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...record import mtree
-from ...record.record import linked_line, names_line
+from ...record.block import linked_line, names_line
 from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
 from .directory_plan import HardLinkName, inode
 from .operation import CREATE, KINDS, Operation

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import plistlib
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import RecordError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import sealed_source as seals
@@ -261,6 +264,21 @@ def test_names_in_a_directory_that_is_made_of_two(place: Path, source: Path) -> 
     assert paths(build(spec, False, SealedSnapshot("A"))) == {("link", "/mixed/two too")}
     for name in ("one", "two"):
         assert is_one_file(place / "jail/mixed", (name, f"{name} too"))
+
+
+def test_a_forged_record_that_passes_for_what_is_there_is_refused_with_what_to_do(
+    run: Run, place: Path, several: tuple[str, ...]
+) -> None:
+    """The line of a file with several names says its time as no run writes it."""
+    run()
+    jail = place / "jail"
+    os.utime(jail / several[2], ns=(5, 5))
+    text = (jail / os.fsdecode(RECORD)).read_bytes()
+    forged, count = re.subn(rb"^(third type=.* time=)\S+$", rb"\1.5", text, flags=re.MULTILINE)
+    assert count == 1
+    (jail / os.fsdecode(RECORD)).write_bytes(forged)
+    with pytest.raises(RecordError, match=r"is damaged: 'third .* is not a line of the record\. Remove it to go on: "):
+        run()
 
 
 def test_what_is_not_sealed_is_read(run: Run, source: Path) -> None:

@@ -54,7 +54,7 @@ def matches_record(block: Block, fd: int) -> bool:
     text = block.files()
     odd = b"/" in text or b"\\" in text or b"\0" in text
     flags = backend().flags if backend().has_flags else None
-    lstat, owned, common = os.stat, None, ""
+    lstat, file_fields = os.stat, mtree.file_fields
     try:
         for line in str(text, "latin-1").split("\n")[:-1]:
             if odd and ("/" in line or "\\" in line or "\0" in line):
@@ -63,14 +63,8 @@ def matches_record(block: Block, fd: int) -> bool:
                 continue
             name, _space, rest = line.partition(" ")
             have: Any = lstat(name, dir_fd=fd, follow_symlinks=False)
-            mode = have.st_mode
-            if mode & 0o170000 == 0o100000:
-                if owned != (owned := (mode, have.st_uid, have.st_gid)):
-                    common = mtree.shared_part(owned).decode()[1:]
-                time = str(have.st_mtime_ns)
-                if rest != f"{common}{have.st_size} time={time[:-9]}.{time[-9:]}":
-                    return False
-                if flags and flags(have):  # the record does not tell flags
+            if have.st_mode & 0o170000 == 0o100000:
+                if rest != file_fields(have) or (flags and flags(have)):  # the record does not tell flags
                     return False
             elif not _matches_line(line, fd):
                 return False

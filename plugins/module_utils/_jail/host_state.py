@@ -14,9 +14,9 @@ from .macos.launchd import Step
 from .system.rooted import Root
 
 NOTES = b"/private/var/db/darwin.jail/images"
-"""Which layers were made of which jail, see image/layer_cache.py."""
+"""Notes about the layers of each jail, see image/layer_cache.py."""
 BY_HOSTNAME = (b"/private/var/db/darwin.jail/layouts", b"/private/var/db/darwin.jail/manifests")
-"""What is in these has the name of a host of the inventory."""
+"""Directories of files that have the names of hosts of the inventory."""
 
 
 def layer_note_name(jail: bytes) -> bytes:
@@ -25,7 +25,7 @@ def layer_note_name(jail: bytes) -> bytes:
 
 
 def plan_removal(jail: bytes) -> list[Step]:
-    """What ends the jobs of a jail, and removes all that is theirs, and the note."""
+    """The steps that end the jobs of a jail, and remove their files and the note."""
     steps = [step for label in launchd.labels(launchd.label(jail, "")) for step in launchd.plan_absent(label)]
     place = os.path.join(NOTES, layer_note_name(jail))
     return [*steps, plan_unlink(place)] if os.path.lexists(place) else steps

@@ -11,8 +11,8 @@ What the collection keeps in a jail lives in one root-only directory of it:
         journal.*       what an unfinished run may have installed
         stage/          files and directories on their way to their names
 
-All of it is untrusted input: root in the jail can change it. What decides about a jail is its entry in the
-register of the Mac (register.py), which only the marker's `id` and `stamp` are compared with.
+All of it is untrusted input: root in the jail can change it. The entry in the register of the Mac (register.py)
+decides about a jail; only `id` and `stamp` of the marker are compared with it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TEMPORARY = PREFIX
 def jail_path(path: str) -> bytes:
     """The real path of a jail directory that exists or may be made; InputError when it cannot be one.
 
-    What exists of it is spelled as the volume holds it, so that all that is named after a jail agrees.
+    It is spelled as on the volume, so that everything named after a jail has one name.
     """
     if not path:
         raise InputError("the path of the jail is empty: give an absolute path such as /private/var/jails/first")
@@ -65,7 +65,7 @@ def jail_path(path: str) -> bytes:
 
 
 def _refuse_control_characters(path: str) -> None:
-    """InputError for a path that the property lists of the jail's jobs could not hold, or not as it is."""
+    """InputError for a path that cannot stand in the property lists of the jail's jobs."""
     if UNWRITABLE.search(path):
         raise InputError(
             f"{show(path)} cannot be the path of a jail: it holds a control character or is not UTF-8: "
@@ -75,9 +75,9 @@ def _refuse_control_characters(path: str) -> None:
 
 ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
 NO_FILE = (0, errno.ELOOP, errno.ENOTDIR)
-"""Why a marker cannot be read that something else is in the place of, or of a directory that leads to it."""
+"""Errors for a marker when something else has its name, or that of a directory above it."""
 NO_MARKER: dict[str, Any] = {}
-"""For the marker of a directory that was a jail."""
+"""Stands for the marker of a directory that was a jail."""
 BUILD_AGAIN = "build it again with darwin_jail_rootfs, which enters it, or remove it and make it again"
 
 
@@ -87,18 +87,18 @@ class Jail:
     def __init__(
         self, path: bytes, root: Root, marker: dict[str, Any] | None = None, entry: register.Entry | None = None
     ) -> None:
-        """Of a directory that has no marker yet, `entry` says what its entry is to begin with."""
+        """`entry` is what the entry of a directory without a marker begins with."""
         self.path, self.root = path, root
         self._marker = marker
         self._entry = {**(entry or {})} if marker is None else entry
         self._unknown = ""
         self.is_registered = True
-        """Whether it is, or is to be, in the register; a clone for one run is not."""
+        """Whether the register has, or will have, an entry of it; a clone for one run has none."""
         root.stage = partial(staging.open_staging, root)
         self._lock: JailLock | None = None
         self.prediction_warnings: list[str] = []
         self.just_created: list[bytes] = []
-        """Directories that were made for the marker just now, and have no metadata yet."""
+        """Directories that this run made for the marker, and whose metadata is still to be set."""
 
     def __enter__(self) -> Jail:
         return self
@@ -111,7 +111,7 @@ class Jail:
         self.unlock()
 
     def lock(self, check: bool = False, clean: bool = True) -> None:
-        """Become the one writer (in check mode: see that there is none); BusyError otherwise.
+        """Become the only writer (in check mode, require that there is none); BusyError otherwise.
 
         With `clean`, the remains of a killed run are removed or finished.
         """
@@ -131,7 +131,7 @@ class Jail:
             raise
 
     def lock_for_reading(self, check: bool = False) -> None:
-        """Keep writers away; BusyError when there is one."""
+        """Keep writers out; BusyError when there is one."""
         if check:
             refuse_if_locked(self.root)
             return
@@ -139,12 +139,12 @@ class Jail:
         self._reread_marker()
 
     def _reread_marker(self) -> None:
-        """The run that had the lock before may have written another entry."""
+        """Read the marker again: the run that had the lock may have changed the entry."""
         if self._marker is not NO_MARKER:
             self._marker, self._entry = read_marker(self.root), None
 
     def _finish_update(self) -> None:
-        """Of a run that was killed while it changed the entry: there may be another one, or a marker of before."""
+        """Finish the update of a run that was killed: the register may have a second entry, the marker an old stamp."""
         if not self.unknown:
             register.finish_write(self.path, self.entry)
             if self._marker != marker_of(self.entry):
@@ -152,7 +152,7 @@ class Jail:
                 write_marker(self.root, self._marker)
 
     def unlock(self) -> None:
-        """Let others write, once there is nothing more to be written."""
+        """Let others write."""
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -163,7 +163,7 @@ class Jail:
 
     @property
     def entry(self) -> register.Entry:
-        """What the Mac knows of the jail; empty when that is nothing."""
+        """The entry in the register of the Mac; empty when there is none."""
         if self._entry is None:
             self._entry, self._unknown = {}, "this Mac has no entry of the jail as it is now"
             try:
@@ -177,16 +177,16 @@ class Jail:
 
     @property
     def unknown(self) -> str:
-        """Why nothing is known of a jail that is there; empty when something is."""
+        """Why a jail that exists has no entry; empty when it has one."""
         return self._unknown if not self.entry else ""
 
     def refuse_unknown(self, verb: str, remedy: str = BUILD_AGAIN) -> None:
-        """InputError when what `verb` needs to know of this jail is not known."""
+        """InputError when there is no entry of the jail, which `verb` needs."""
         if self.unknown:
             raise InputError(f"cannot {verb} {show(self.path)}: {self.unknown} ({remedy})")
 
     def refuse_closed(self) -> None:
-        """InputError for a jail that must not be opened to others: an image came into it that may be refused."""
+        """InputError for a jail with a part of an image that may still be refused."""
         if self.entry.get("closed"):
             raise InputError(
                 f"{show(self.path)} holds a part of an image that was not inspected to its end: let darwin_jail_image "
@@ -194,9 +194,9 @@ class Jail:
             )
 
     def update_entry(self, **fields: Any) -> None:
-        """Write fields of the entry, atomically; None takes one away. A jail that was unknown is known from now on.
+        """Write fields of the entry, atomically; None removes one. A jail without an entry gets one.
 
-        The entry goes first: it is that of the jail, whether the marker got the new stamp or not.
+        The entry is written first: it holds the stamps of the old marker and the new one, so either is valid.
         """
         was, stamp = {**_new_entry(), **self.entry, **fields}, os.urandom(8).hex()
         entry = {name: value for name, value in was.items() if value is not None}
@@ -248,7 +248,7 @@ def open_or_not_built(real: bytes) -> Jail:
 
 
 def open_jail_or_remains(path: str) -> Jail:
-    """Open a jail or what is left of one, for its removal; `root.exists` is false where neither exists."""
+    """Open a jail or the remains of one, for its removal; `root.exists` is false when neither exists."""
     real = jail_path(path)
     try:
         return open_at(real)
@@ -287,7 +287,7 @@ def incomplete_message(path: AnyPath) -> str:
 
 
 def read_marker(root: Root) -> dict[str, Any] | None:
-    """The marker of a jail; None when there is none; RecordError when it makes no sense."""
+    """The marker of a jail; None when there is none; RecordError when it is not valid."""
     try:
         data = root.read(MARKER, 65536)
     except OperationError as exc:
@@ -315,7 +315,7 @@ def is_marked(root: Root) -> bool:
 
 
 def marker_of(entry: register.Entry) -> dict[str, Any]:
-    """What the marker says: a copy of the entry, for people."""
+    """The contents of the marker: a copy of the entry, for people."""
     copied = {name: value for name, value in entry.items() if name not in ("inode", "stamps")}
     return {**copied, "format": 1, "stamp": entry["stamps"][0]}
 
@@ -325,26 +325,26 @@ def _new_entry() -> register.Entry:
 
 
 def is_empty(path: bytes) -> bool:
-    """Whether a directory is missing, or empty but for what a run killed at its very start left."""
+    """Whether a directory is missing, or has nothing but temporary files of a run that was killed as it began."""
     if not os.path.lexists(path):
         return True
     return all(map(_is_temporary, host.names_in(path)))
 
 
 def _is_temporary(name: bytes) -> bool:
-    """Of a jail on its way; what runs need that clone a jail in there is theirs."""
+    """Whether a name is that of a jail that is being created; FOLDER belongs to runs in ephemeral clones."""
     return name.startswith(TEMPORARY) and name != FOLDER
 
 
 def create(path: bytes, registered: bool = True, **values: Any) -> Jail:
-    """Make a vacant directory a jail: it gets its marker, with these values, before anything else, in one rename.
+    """Make an empty directory a jail. First it gets its marker, with these values, in one rename.
 
-    With `registered`, it is entered in the register, right before.
+    With `registered`, the register gets its entry right before.
     """
     mounted_volume.refuse_unmounted(path)
     mounted_volume.warnings(path)
     host.make_dirs(path)
-    path = host.real_path(path)  # as the volume holds it: the register finds the jail by that
+    path = host.real_path(path)  # as it is spelled on the volume: the register finds the jail by that
     root = Root(path)
     try:
         with locked_directory(root):
@@ -379,13 +379,13 @@ def _create_marker(root: Root, registered: bool, values: dict[str, Any]) -> regi
 
 
 def remove_temporary(root: Root) -> None:
-    """Remove what a run left that was killed at the very start, or the very end, of a jail."""
+    """Remove the temporary files of a run that was killed as it created or removed a jail."""
     for name in filter(_is_temporary, root.names(b"")):
         root.remove_tree(name)
 
 
 def mark_adopted(jail: Jail) -> None:
-    """Mark a directory that something else built as a jail, adding only what the marker needs."""
+    """Mark a directory that another tool built as a jail; add only what the marker needs."""
     root = jail.root
     missing = [rel for rel in (b"private", b"private/var", b"private/var/db") if root.lstat(rel) is None]
     for rel in missing:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jails in check mode: one that a task before this one would have made or taken over is looked at as it will be."""
+"""Jails in check mode: a jail that an earlier task would have built or adopted is opened as it will be."""
 
 from __future__ import annotations
 

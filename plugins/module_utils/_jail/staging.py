@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directory of a jail in which all that is new is finished, before it gets its name."""
+"""The stage: a directory of the jail in which files are finished before they are renamed into place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STAGING = STATE + b"/stage"
 
 @contextmanager
 def open_staging(root: Root) -> Iterator[int]:
-    """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
+    """Open the stage, and make it if it is missing; -1 when the jail has no state directory yet."""
     try:
         with root.directory(STATE) as state:
             if at.lstat(name := os.path.basename(STAGING), state) is None:
@@ -41,7 +41,7 @@ def open_staging(root: Root) -> Iterator[int]:
 
 
 def ensure_empty(root: Root) -> None:
-    """See that there is an empty stage."""
+    """Make the stage, or empty it."""
     with open_staging(root):
         pass
     root.make_dir(STAGING, 0o700, 0, 0)
@@ -49,7 +49,7 @@ def ensure_empty(root: Root) -> None:
 
 
 def clean(root: Root) -> None:
-    """Remove what a killed run left in the stage, and beside what is kept."""
+    """Remove what a killed run left in the stage, and its temporary files in the state directory."""
     for place, ours in ((STAGING, b""), (STATE, PREFIX)):
         for name in root.names(place) if root.lstat(place) else ():
             if name.startswith(ours):

@@ -1,17 +1,16 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put a jail that was rebuilt beside another one in its place.
+"""Replace a jail by one that was rebuilt next to it.
 
-The two exchange their names in one system call, so that no program of the old
-jail ever sees a file of the new one: above all, not half of another shared
-cache. Then the run migrates user data from the old jail: foreign files by
-rename, configuration that was changed or removed there by a further hard link.
+The two swap their names in one system call, so that no program of the old jail
+ever sees a file of the new one, such as half of another shared cache. Then the
+run migrates user data from the old jail: it renames foreign files, and makes
+hard links of configuration that was changed there.
 
-Killed at any moment, it goes on where it was: the entry of the new jail says
-which jail it replaces, and that of the former one by which it was replaced.
-What cannot be carried over, since the new macOS has
-something of its own there, stays in the old jail and is reported.
+A run that was killed at any moment continues: the entry of each jail names the
+other one. User data at a path that the new macOS needs itself stays in the old
+jail and is reported.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import stat
 from typing import Any
 
 from . import jail as jails
-from . import register
+from . import register, staging
 from .audit.drift import Drift
 from .audit.tree_walk import display_path, walk
 from .errors import InputError, failed, show
@@ -31,8 +30,6 @@ from .protected import is_state, leads_to_state
 from .record.record import Record, journals
 from .result import Result
 from .rootfs.diff.ownership import FileOwnership
-from .staging import STAGING
-from .staging import ensure_empty as make_stage
 from .system import at, host, progress
 from .system.mounts import is_mount
 from .system.platform.current import backend
@@ -43,7 +40,7 @@ NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left"
 
 
 def swap_in(path: str, replacement: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
-    """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
+    """Make `replacement` the jail at `path`; the old jail gets its name. Finish a swap that was killed."""
     with progress.reporting(progress_file):
         return _swap_in(path, replacement, check, migrate)
 
@@ -60,7 +57,7 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool) -> Result:
         _refuse_incomplete(new)
         if not swapped and not check:
             _refuse_elsewhere(old, new)
-            _mark_swap(old, new, migrate)
+            _record_swap(old, new, migrate)
             _swap_names(old, new)
         result = _swap_result(not swapped, old, new)
         if migrate:
@@ -73,7 +70,7 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool) -> Result:
 
 
 def rollback(path: str, replacement: str, check: bool) -> Result:
-    """Give the jail that `successor` was put in the place of its name back, or leave all as it is when none was."""
+    """Swap the old jail back to `path`. Change nothing when `replacement` did not replace it."""
     if jails.is_empty(jails.jail_path(path)):
         return Result(False, {**NOTHING})
     with jails.open_jail(path) as current:
@@ -83,7 +80,7 @@ def rollback(path: str, replacement: str, check: bool) -> Result:
         with jails.open_jail(replacement) as other:
             if not _has_replaced(current, other):
                 return (
-                    _keep_place(current, other, check)
+                    _cancel_swap(current, other, check)
                     if _was_rolled_back(current, other)
                     else Result(False, {**NOTHING})
                 )
@@ -100,32 +97,32 @@ def rollback(path: str, replacement: str, check: bool) -> Result:
                 jail.lock(check)
             if not check:
                 _swap_names(current, other)
-                _unmark(other, current)
+                _forget_swap(other, current)
             return result
 
 
 def _was_rolled_back(current: Jail, other: Jail) -> bool:
-    """Whether a run was killed after the jail got its name back, or before it lost its name."""
+    """Whether a run was killed after a rollback swapped the names, or before a swap did."""
     return "replaced_by" in current.entry and current.entry["replaced_by"] == other.entry.get("id")
 
 
-def _unmark(former: Jail, replacement: Jail) -> None:
-    """Forget that the former was replaced by the successor, which has the other name by now."""
+def _forget_swap(former: Jail, replacement: Jail) -> None:
+    """Forget the swap of two jails, which have their own names again."""
     replacement.update_entry(replaces=None)
     former.update_entry(replaced_by=None)
 
 
-def _keep_place(current: Jail, other: Jail, check: bool) -> Result:
-    """Let the one stay where it is."""
+def _cancel_swap(current: Jail, other: Jail, check: bool) -> Result:
+    """Forget a swap that did not take place."""
     for jail in (current, other):
         jail.lock(check)
     if not check:
-        _unmark(current, other)
+        _forget_swap(current, other)
     return Result(True, {**NOTHING}, [f"> {show(current.path)} stays"])
 
 
 def commit(path: str, check: bool) -> Result:
-    """Keep this jail: forget which jail it replaced."""
+    """Keep the new jail: forget which jail it replaced."""
     with jails.open_jail(path) as jail:
         jail.lock(check)
         jail.refuse_unknown("tell whether another jail can be put back in the place of", KEEP_ONE_OF_THEM)
@@ -141,7 +138,7 @@ def _swap_result(exchanged: bool, current: Jail, other: Jail) -> Result:
 
 
 def _has_replaced(current: Jail, other: Jail) -> bool:
-    """Whether the two have exchanged their names; InputError when nobody knows."""
+    """Whether the two have swapped their names; InputError when that is unknown."""
     if current.unknown or "replaces" in current.entry:
         other.refuse_unknown("exchange names with", KEEP_ONE_OF_THEM)
     if current.unknown and "replaced_by" in other.entry:
@@ -181,7 +178,7 @@ def _refuse_elsewhere(old: Jail, new: Jail) -> None:
         raise InputError(f"{show(new.path)} does not lie beside {show(old.path)}: build it in the same directory")
 
 
-def _mark_swap(old: Jail, new: Jail, migrate: bool) -> None:
+def _record_swap(old: Jail, new: Jail, migrate: bool) -> None:
     if old.unknown:
         old.update_entry()
     new.update_entry(replaces=old.entry["id"], replaced_by=None, inherited=False if migrate else None)
@@ -189,7 +186,7 @@ def _mark_swap(old: Jail, new: Jail, migrate: bool) -> None:
 
 
 def _swap_names(current: Jail, other: Jail) -> None:
-    """Each of the two is known under both names until they have exchanged them."""
+    """Each of the two is registered under both names until they have swapped them."""
     register.write(current.path, [current.entry, other.entry])
     register.write(other.path, [current.entry, other.entry])
     host.swap_names(current.path, other.path)
@@ -208,14 +205,14 @@ class UserDataMigration:
         self._foreign: list[bytes] = []
         self._kept: list[tuple[bytes, str]] = []
         self._merging: dict[bytes, os.stat_result] = {}
-        """Directories of both jails whose contents are carried over one by one, as they were before."""
+        """The metadata, before the migration, of directories that are merged."""
         self._made = {b""}
-        """Directories that the new jail has by now."""
+        """Directories that exist in the new jail."""
         self.not_migrated: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
 
     def find(self) -> None:
-        """Find it by the record of the old jail."""
+        """Find user data by the record of the old jail."""
         root = self._old.root
         record = Record.load(root)
         drift = Drift(FileOwnership(record, set(), root.dev))
@@ -229,10 +226,10 @@ class UserDataMigration:
         return status is not None and stat.S_ISSOCK(status.st_mode)
 
     def apply(self) -> None:
-        if "inherited" not in self._new.entry:  # the two were exchanged for a trial
+        if "inherited" not in self._new.entry:  # they were swapped without a migration
             self._new.update_entry(inherited=False)
-        make_stage(self._new.root)
-        kept = [] if self._new.entry["inherited"] else self._kept  # afterwards it is the new jail's to change
+        staging.ensure_empty(self._new.root)
+        kept = [] if self._new.entry["inherited"] else self._kept  # later the new one counts
         progress.begin(progress.MOVE, len(self._foreign) + len(kept))
         for path in self._foreign:
             todo = [path]
@@ -266,7 +263,7 @@ class UserDataMigration:
     def _migrate(self, path: bytes) -> list[bytes]:
         """Migrate one thing; returns what is to be migrated next: of a directory that is merged, its contents.
 
-        What the collection keeps in either jail stays there, whatever the record of the old one calls foreign.
+        The collection's own files in either jail stay there, whatever the record of the old jail says.
         """
         if is_state(path):
             return []
@@ -319,7 +316,7 @@ class UserDataMigration:
         return self._record.has_directory(path) or bool(self._record.versions(parent, name))
 
     def _make_parents(self, parent: bytes) -> bool:
-        """Make directories that the new jail has not; False when something else is in their place."""
+        """Make the missing directories of the new jail; False when something else has the name of one."""
         missing = []
         while parent not in self._made:
             missing.append(parent)
@@ -344,7 +341,7 @@ class UserDataMigration:
     # -- configuration ------------------------------------------------------------------
 
     def _migrate_configuration(self, path: bytes, why: str) -> None:
-        """Make configuration what it is in the old jail, which keeps its own."""
+        """Give the new jail the configuration of the old one, which keeps its own."""
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
             self.not_migrated.append((path, f"{display_path(parent)} is no directory in the new macOS"))
@@ -364,9 +361,9 @@ class UserDataMigration:
             raise failed("carry over", self._old.root.host_path(path), exc) from exc
 
     def _copy_file(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
-        """Give the new jail a file that the old one keeps, too; False when it is no file or link."""
+        """Give the new jail a file that the old one keeps, too; False for anything but files and links."""
         temporary = os.urandom(6).hex().encode()
-        with self._new.root.directory(STAGING) as stage:
+        with self._new.root.directory(staging.STAGING) as stage:
             if stat.S_ISREG(have.st_mode):
                 at.make_hardlink(name, source, temporary, stage)
             elif stat.S_ISLNK(have.st_mode):

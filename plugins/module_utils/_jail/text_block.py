@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A part of a text file that is ours, between two marker lines. All other lines are somebody else's."""
+"""A block of a text file between two marker lines. All other lines stay as they are."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .errors import InputError, show
 
 
 class Block(NamedTuple):
-    """What is to stand between the markers."""
+    """A block with its name."""
 
     name: str
     text: str
-    """Its lines; nothing: there is to be no block."""
+    """Its lines; empty: the block is to be removed."""
 
     @property
     def error(self) -> str:
-        """Why it could not be found again; empty when it can."""
+        """Why the block could not be found again later; empty when it could."""
         if not self.name.isprintable() or self.name != self.name.strip() or not self.name:
             return f"name '{show(self.name)}' is to be one line of printed characters, for it stands in a comment"
         lines = self.text.encode("utf-8", "surrogateescape").splitlines()
@@ -37,7 +37,7 @@ class Block(NamedTuple):
 
     @property
     def with_markers(self) -> bytes:
-        """With its markers."""
+        """The block with its marker lines."""
         if not self.text:
             return b""
         text = self.text.encode("utf-8", "surrogateescape")

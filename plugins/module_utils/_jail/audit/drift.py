@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of the files that were installed in a jail, told without their source.
+"""How a jail differs from the record of what was installed in it. The source is not needed.
 
 Compared with the record are type, mode, owner, size, modification time and
 where links point; contents are not read but for configuration that was touched.
@@ -9,7 +9,7 @@ where links point; contents are not read but for configuration that was touched.
     changed   a system file that is not as it was installed; a run restores it
     missing   a system file that is not there any more; a run restores it
     kept      configuration that was changed or removed in the jail; a run leaves it
-    foreign   what nobody of ours installed; of a whole directory, only the directory
+    foreign   what no run installed; of a whole directory, only the directory
 
 Cost: one line of text for each name; the record is parsed only where it differs.
 """
@@ -26,7 +26,7 @@ from .tree_walk import Directory
 
 
 class Drift:
-    """Compares what it is shown with the record."""
+    """Compares each directory with the record."""
 
     def __init__(self, ownership: FileOwnership) -> None:
         self._ownership = ownership
@@ -37,7 +37,7 @@ class Drift:
 
     def visit(self, directory: Directory) -> None:
         if directory.path not in self._ownership.record.blocks:
-            return  # foreign, which its parent has said
+            return  # foreign, and reported with its parent
         self._directory_itself(directory)
         recorded = set(self._ownership.record.subdirectories(directory.path))
         differing = self._files(directory)
@@ -51,7 +51,7 @@ class Drift:
             self._directory(directory, name)
 
     def _respell(self, directory: Directory, names: set[bytes]) -> bool:
-        """Call what is there as the record does, where the volume takes the two spellings for one; False: all is."""
+        """Give names the spelling of the record, where the volume takes the two for one; False: none differs."""
         key, entries = self._ownership.record.names.key, directory.entries
         missing = {key(name): name for name in names if name not in entries}
         found = [(name, missing[key(name)]) for name in entries if key(name) in missing] if missing else []
@@ -60,7 +60,7 @@ class Drift:
         return bool(found)
 
     def _files(self, directory: Directory) -> set[bytes]:
-        """The names, recorded or there, that are not just as their line in the record says."""
+        """The names whose line in the record differs from what is there."""
         lines = self._ownership.record.block(directory.path).text.splitlines(True)[1:]
         recorded = {line for line in lines if not line.startswith(b"#")}
         differing = set()
@@ -78,7 +78,7 @@ class Drift:
         return differing | {self._ownership.record.parse(line)[0] for line in recorded}
 
     def _file(self, directory: Directory, name: bytes, recorded: list[mtree.Fields]) -> None:
-        """Say what became of a file; `recorded` has several versions only after a killed run."""
+        """Report how a file differs; `recorded` has several versions only after a killed run."""
         path, have = directory.below(name), directory.entries.get(name)
         if path in self._ownership.mounts:
             return
@@ -105,7 +105,7 @@ class Drift:
             self.kept.append((path, f"changed in the jail ({why})"))
 
     def _directory(self, directory: Directory, name: bytes) -> None:
-        """A directory that is there and not recorded, or the other way round."""
+        """Report a directory that is there and not recorded, or recorded and not there."""
         path, have = directory.below(name), directory.entries.get(name)
         if path in self._ownership.mounts:
             return
@@ -117,11 +117,11 @@ class Drift:
             self.changed.append((path, _type_of(have)))
 
     def _directory_itself(self, directory: Directory) -> None:
-        """A directory's own mode and owner; its time changes with all that is put into it."""
-        own = self._ownership.record.block(directory.path).directory_line()
-        if not own:
+        """Report the mode and owner of a directory; its time changes with its contents."""
+        line = self._ownership.record.block(directory.path).directory_line()
+        if not line:
             return
-        was, have = self._ownership.record.parse(own)[1], os.fstat(directory.fd)
+        was, have = self._ownership.record.parse(line)[1], os.fstat(directory.fd)
         why = _metadata(was, have)
         if why:
             report = self.kept if self._ownership.is_configuration(directory.path) else self.changed

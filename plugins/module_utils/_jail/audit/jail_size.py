@@ -14,7 +14,7 @@ from .tree_walk import Directory
 
 
 class UniqueFiles:
-    """Files of a walk, each once: one with several names where it is met first."""
+    """The files of a walk, each once: a file with several names counts where it is found first."""
 
     def __init__(self) -> None:
         self._linked: set[tuple[int, int]] = set()
@@ -32,7 +32,7 @@ class UniqueFiles:
 
 
 class Sizes:
-    """Adds up what it is shown."""
+    """Adds up the sizes of all files."""
 
     def __init__(self) -> None:
         self._sizes = SizeByGroup()

@@ -30,7 +30,7 @@ from .library_search import FITS, PROGRAM, RPATH, Chain, Found, Search, expand
 from .tree_walk import display_path
 
 MOST_STEPS = 1_000_000
-"""Names looked at while programs are gone through: a few seconds."""
+"""How many names are searched for, program by program: a few seconds."""
 BY_PROGRAM, BY_DIRECTORY = "depends on the program that loads it", "depends on the working directory"
 
 Key = tuple[bytes, str]
@@ -56,7 +56,7 @@ class LibraryReport(NamedTuple):
 
 
 class _UnresolvedName:
-    """A name that means different things to different programs, as far as they were gone through."""
+    """A name that different programs resolve differently."""
 
     def __init__(self, image: MachOSlice, need: Dependency, found: Found) -> None:
         self.image, self.need, self.found = image, need, found
@@ -86,7 +86,7 @@ class _Checker:
         self.report = LibraryReport([], [], [])
         self.open: dict[tuple[Key, bytes], _UnresolvedName] = {}
         self._loads: dict[Key, dict[bytes, MachOSlice]] = {}
-        """What an image loads, by the name it gives it, as far as that is resolved."""
+        """What an image loads, by the name that it gives it; resolved names only."""
         self._loaded: set[Key] = set()
         self._steps = 0
 
@@ -133,7 +133,7 @@ class _Checker:
     # -- program by program -----------------------------------------------
 
     def load(self) -> None:
-        """Go through the programs that come to something open, then through libraries that only dlopen(3) loads."""
+        """Load the programs that reach an unresolved name, then the libraries that only dlopen(3) loads."""
         affected = self._affected_images()
         for image in affected:
             if image.code.kind == "execute":
@@ -145,7 +145,7 @@ class _Checker:
                     self._load(image)
 
     def _affected_images(self) -> list[MachOSlice]:
-        """The images that load one with an open name, or have one."""
+        """The images that have an unresolved name, and those that load them."""
         loaders: dict[Key, list[Key]] = {}
         for loader, loads in self._loads.items():
             for image in loads.values():
@@ -196,12 +196,10 @@ class _Checker:
         """Report each name that is still unresolved."""
         for unresolved in self.open.values():
             if unresolved.failed is not None:
-                by = (
-                    ""
-                    if unresolved.failed == unresolved.image.path
-                    else f" (when loaded by {display_path(unresolved.failed)})"
-                )
-                self._report(unresolved.image, unresolved.need, unresolved.found.why + by)
+                why, program = unresolved.found.why, unresolved.failed
+                if program != unresolved.image.path:
+                    why += f" (when loaded by {display_path(program)})"
+                self._report(unresolved.image, unresolved.need, why)
             elif not unresolved.loaded:
                 self._report(unresolved.image, unresolved.need, BY_PROGRAM)
 

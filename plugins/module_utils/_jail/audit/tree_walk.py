@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One walk over all that is in a jail, for everybody who wants to see it.
+"""One walk over a whole jail for several observers.
 
 Directories come one at a time, parents before their children; mounts and what
 lies below them do not come, nor do the files the collection keeps about itself.
@@ -41,32 +41,32 @@ class Directory(NamedTuple):
 
 
 class Observer(Protocol):
-    """Sees each directory once."""
+    """Is shown each directory once."""
 
     def visit(self, directory: Directory) -> None: ...
 
 
-# A directory that somebody removed, or put a file or a link in the place of, during the walk.
+# Errors for a directory that was removed, or replaced by a file or link, during the walk.
 CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK)
 
 
 def walk(root: Root, mounts: set[bytes], observers: Sequence[Observer], expected: int = 0) -> list[str]:
     """Show every directory to all observers; returns warnings about what could not be read.
 
-    `expected` is how many directories there should be; 0: nobody knows.
+    `expected` is how many directories there should be; 0: unknown.
     """
     progress.begin(progress.COMPARE, expected)
     return _Walk(root, mounts, observers).run()
 
 
 class _Walk:
-    """Depth first, by name, without recursion: of what lies above, names are kept."""
+    """Walks depth first, by name, without recursion."""
 
     def __init__(self, root: Root, mounts: set[bytes], observers: Sequence[Observer]) -> None:
         self._root, self._mounts, self._observers = root, mounts, observers
         self._path = b""
         self._pending: list[list[bytes]] = []
-        """Of each directory on the way, the names of those in it that are still to come, the next one last."""
+        """For each open level, the subdirectories that are still to come, the next one last."""
         self._warnings: list[str] = []
 
     def run(self) -> list[str]:
@@ -80,7 +80,7 @@ class _Walk:
         return self._warnings
 
     def _enter(self, descent: Descent, name: bytes) -> None:
-        """Show a directory; what somebody took away meanwhile, and what cannot be read, has nothing in it."""
+        """Show a directory. One that is gone or cannot be read counts as empty."""
         path = self._below(name)
         try:
             status = descent.enter(name) if name else os.fstat(descent.fd)
@@ -145,5 +145,5 @@ def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_re
 
 
 def display_path(path: bytes) -> str:
-    """A path of the jail for people, as a process in the jail would write it."""
+    """A path of the jail for messages, as a process in the jail sees it."""
     return "/" + show(path)

@@ -19,12 +19,12 @@ _INODE = re.compile(rb"\d{1,20}\Z")
 
 
 def names_line(names: Sequence[bytes]) -> bytes:
-    """A comment that tells, without parsing, whether a block is about these names."""
+    """A comment that identifies the names of a block, without parsing its lines."""
     return b"#names %d %08x\n" % (len(names), zlib.crc32(b"/".join(names)))
 
 
 def linked_line(inodes: Iterable[tuple[bytes, int]]) -> bytes:
-    """A comment that tells which files have other names too: those with the same number are one file."""
+    """A comment with the files that have other names too: those with the same number are one file."""
     pairs = b"".join(b" %d %s" % (inode, mtree.encode(name)) for name, inode in inodes)
     return b"#linked%s\n" % pairs if pairs else b""
 
@@ -58,13 +58,13 @@ class Block:
         return start
 
     def lists(self, names: Sequence[bytes], inodes: Iterable[tuple[bytes, int]]) -> bool:
-        """Whether it is about these files (sorted) and no others, of which these have other names too."""
+        """Whether it has these files (sorted) and no others, and the same hard links."""
         second = self._whole.find(b"\n", self._start, self._end) + 1
         head = names_line(names) + linked_line(inodes)
         return self._whole.startswith(head, second, self._end) and not self._whole.startswith(b"#", second + len(head))
 
     def linked(self) -> dict[bytes, int]:
-        """The files that have other names too, and by which number they are known; RecordError for nonsense."""
+        """The files that have other names too, and the number of each; RecordError when that is not valid."""
         text = self._whole[self._start : self._start_of_files()].split(b"\n", 2)[-1]
         if not text:
             return {}
@@ -77,7 +77,7 @@ class Block:
         return inodes
 
     def names(self) -> list[bytes]:
-        """The names of all in it that is no directory; RecordError for a line that makes no sense."""
+        """The names of all in it that is no directory; RecordError for a line that is not valid."""
         return mtree.names_of(self.files())
 
     def fields(self) -> dict[bytes, list[mtree.Fields]]:

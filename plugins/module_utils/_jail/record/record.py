@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record: what was installed in a jail, so that it can be told from what others put there.
+"""The record: what was installed in a jail, to tell it from foreign files.
 
 It is kept by directory. A *block* is the line of a directory followed by the lines of all in it that is no directory.
-record.mtree holds the blocks nested as mtree(8) wants them; a run that changes things first appends the blocks it is
-about to make true to a journal, so that nothing a killed run installed is ever taken for somebody else's.
+record.mtree holds the blocks nested as mtree(8) reads them. Before a run changes a directory, it appends the new block
+to a journal, so that files which a killed run installed never count as foreign.
 
     run starts        record of the last run, journals only if that one was killed
     each directory    its new block goes to a journal, then the directory is changed
@@ -72,7 +72,7 @@ class Record:
 
     @classmethod
     def load(cls, root: Root) -> Record:
-        """Read record and journals; RecordError when they make no sense. What does not exist has an empty record."""
+        """Read record and journals; RecordError when they are not valid. What does not exist has an empty record."""
         record = cls()
         if not root.exists:
             return record
@@ -96,7 +96,7 @@ class Record:
         return record
 
     def _read(self, read: Callable[..., T], *args: bytes) -> T:
-        """What a part of the record says; RecordError with what to do when it makes no sense."""
+        """Read a part of the record; RecordError with what to do when it is not valid."""
         try:
             return read(*args)
         except RecordError as exc:
@@ -133,7 +133,7 @@ class Record:
         return [below[start:] for below in self.children.get(spelling, ())]
 
     def fields(self, path: bytes) -> dict[bytes, list[mtree.Fields]]:
-        """What a block says, by name; RecordError when one of its lines makes no sense."""
+        """What a block says, by name; RecordError when one of its lines is not valid."""
         return self._read(self.block(self.spelling(path)).fields)
 
     def files(self, path: bytes) -> list[bytes]:
@@ -141,7 +141,7 @@ class Record:
         return self._read(self.block(self.spelling(path)).names)
 
     def versions(self, directory: bytes, name: bytes) -> Sequence[mtree.Fields]:
-        """What may have been installed under a name, which the record may spell in another way."""
+        """What may have been installed under a name, in any spelling that the volume takes for the same."""
         fields = self.fields(directory)
         if name in fields or self.names.exact:
             return fields.get(name, ())
@@ -282,7 +282,7 @@ def journals(root: Root) -> list[bytes]:
 
 
 class Journal:
-    """Where one process writes the blocks it is about to make true. The file is made at the first one."""
+    """Where one process writes the blocks of directories before it changes them. The first block makes the file."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -336,7 +336,7 @@ def commit(root: Root, record: Record, written: Written, dropped: Sequence[bytes
 
 
 def remove_journals(root: Root) -> None:
-    """When what they say is true and recorded."""
+    """Remove the journals, when the record has all that they say."""
     for name in journals(root):
         root.unlink(STATE + b"/" + name)
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many bytes the recorded files have in all."""
+"""The total size of the recorded files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE
 
 
 def after(was: Record, written: Written, dropped: Sequence[bytes]) -> int | None:
-    """The total when these blocks have changed; None for a record that makes no sense.
+    """The total when these blocks have changed; None for a record that is not valid.
 
     A file with several names counts once in a directory, and once for each directory. It is a function of the record
     alone, so that a run after one that was killed finds the same.

@@ -4,10 +4,10 @@
 """Take over a directory that another tool or hand built.
 
 Such jails have real directories at /etc, /tmp and /var (darwin-jail makes
-them so), where macOS has links into /private. They are moved there, so that
-what users changed in them stays; everything else is the walk's business: what
-is as wanted is recorded, system files that differ are restored, configuration
-that differs and files that nobody wants are kept.
+them so), where macOS has links into /private. They are moved there, which keeps
+the changes of users. The walk does the rest: it records files that are as
+wanted, restores system files that differ, and keeps configuration that differs
+and files that no entry wants.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def move_into_private(root: Root) -> None:
 
 
 def mark_as_jail(jail: Jail) -> None:
-    """Make a directory a jail of ours. /var goes first, since the marker is to be in it."""
+    """Mark a directory as a jail. First /var moves, since the marker lies in it."""
     with locked_directory(jail.root):
         if not is_marked(jail.root):  # or another run was faster
             is_new = jail.root.lstat(PRIVATE) is None

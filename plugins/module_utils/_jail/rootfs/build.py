@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make a directory the jail that was asked for, or say what would be done.
+"""Build or repair a jail, or predict that.
 
-manifest text -> entries -> matches in the source -> wanted tree
-(wanted tree, jail, record) -> differences, directory by directory -> execute -> record
+manifest text -> entries -> matches in the source -> desired tree
+(desired tree, jail, record) -> operations, directory by directory -> execute -> record
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .spec.sealed_source import SealedSnapshot
 from .spec.source_tree import Source
 
 MARGIN = 16 << 20
-"""Room to leave for the record and for directories, in bytes."""
+"""Space for the record and for directories, in bytes."""
 
 
 def build(spec: BuildSpec, check: bool, snapshot: SealedSnapshot | None = None) -> Result:
@@ -65,7 +65,7 @@ class _Builder:
         self._path = jails.jail_path(spec.jail)
         self._is_new = jails.is_empty(self._path)
         self.existed = False
-        """Whether the directory was a jail of ours before this run."""
+        """Whether the directory was a jail before this run."""
         self.bytes: int | None = None  # how many its files have, as far as that is known
         self.warnings = [
             f"someone other than root can write to {show(parent)}, and so put something else in the place of the jail "
@@ -213,7 +213,7 @@ class _Builder:
         comparer = Comparer(
             self._ownership(jail, was),
             self._source.root if self._spec.verify == "full" else None,
-            self._spec.prune and not self._spec.clone_of,  # what came with the clone is named by nobody here
+            self._spec.prune and not self._spec.clone_of,  # no entry names what came with the clone
         )
         with SyncPass(root, self._source.root, comparer, act=act, count=self._spec.workers) as sync:
             if sync.installer and build_lock:

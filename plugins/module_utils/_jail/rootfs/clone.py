@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make a jail a copy-on-write clone of another one, the base.
 
-All that is in the base is cloned file by file, whoever put it there; mounts in
-it are left out, and sockets, the lock and what is temporary. The clone is a
-pass over an empty jail with the base as its source, journals and all, so that
-a killed one is taken up again. When it is complete the record of the base
-takes the place of what the journals say: the same files are ours there and
-here. Where blocks cannot be shared, it is refused unless copies will do.
+Everything in the base is cloned file by file; mounts, sockets, the lock and
+temporary files are left out. The clone is a pass over an empty jail with the
+base as its source, with journals, so that a run that was killed continues. When
+it is complete, the record of the base replaces the journals: the same files were
+installed in both. Where blocks cannot be shared, the clone is refused unless
+copies are allowed.
 
     entry: clone_of       before anything is cloned
     pass                  journals name what is put there
@@ -51,7 +51,7 @@ NOT_ONE_VOLUME = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, er
 """How a system says that two files do not lie on one volume, or that it cannot clone: Linux in the last two ways."""
 
 COPIED_FIELDS = ("built", "bytes", "source", "macos_version", "macos_build")
-"""What holds for a clone as for its base."""
+"""Fields of the entry that a clone copies from its base."""
 
 
 def is_clone(path: bytes, of: str) -> bool:
@@ -66,10 +66,10 @@ def is_clone(path: bytes, of: str) -> bool:
 
 
 class Base:
-    """The jail to clone, kept from changing as long as this is open."""
+    """The jail to clone, locked against changes while this is open."""
 
     def __init__(self, path: str, check: bool, copies: bool = False) -> None:
-        """InputError when there is nothing whole to clone. `copies` will do where blocks cannot be shared."""
+        """InputError when the base is not complete. `copies` allows copies where blocks cannot be shared."""
         self._copies = copies
         self.jail = jails.open_jail(path)
         try:
@@ -111,7 +111,7 @@ class Base:
                 raise
 
     def predict(self, jail: Jail) -> BuildReport:
-        """What would be cloned."""
+        """Predict a clone."""
         with self._pass(jail, 1, act=False) as sync:
             return sync.run(self._tree(jail))
 
@@ -150,7 +150,7 @@ class Base:
     # -- what is special about clones -------------------------------------------------
 
     def _try_to_clone(self, installer: Installer, jail: Jail) -> bool:
-        """Whether blocks can be shared is known by trying; nothing else has been put into the jail yet."""
+        """Clone one file, to find out whether blocks can be shared; the jail has no other file yet."""
         name = TEMPORARY + b"try"
         shared = self._copy_state_file(installer, jail, os.path.basename(MARKER), name)
         if not shared and not self._copies:
@@ -192,4 +192,4 @@ class Base:
 
 
 class NoCloneError(InputError):
-    """Blocks cannot be shared between the two places."""
+    """The two places cannot share blocks."""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remove a whole jail, never through a mount, and so that it can be interrupted and run again."""
+"""Remove a whole jail, but nothing below a mount. A removal that was interrupted can run again."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from ..system.rooted import Root
 from ..system.volume_names import names_of
 
 KnownPaths = Mapping[bytes, Sequence[register.Entry]]
-"""What this Mac knows of a jail, by where it is or was."""
+"""The entries of a jail, by its path and its former paths."""
 
 
 def remove(path: str, unmount: bool, check: bool, progress_file: str | None = None) -> Result:
-    """Remove the jail at `path`, foreign files and all, and what the Mac has for it: launchd jobs, notes.
+    """Remove the jail at `path` with its foreign files, its launchd jobs and its notes.
 
-    With `unmount`, what is mounted below it goes before. NotAJailError when the
+    With `unmount`, what is mounted below it is unmounted before. NotAJailError when the
     directory is not and never was a jail, InputError or OperationError when
     something is (and stays) mounted below it; no file is removed then. The marker
-    goes last but for the entry, so that what an interrupted removal leaves is
-    still known as a jail.
+    and then the entry go last, so that the remains of an interrupted removal
+    are still known as a jail.
     """
     real = jails.jail_path(path)
     if jails.is_empty(real):
@@ -45,7 +45,7 @@ def remove(path: str, unmount: bool, check: bool, progress_file: str | None = No
 
 
 def _recorded(real: bytes) -> progress.Total:
-    """How many entries the record names, which goes among the last."""
+    """How many files the record has, which is removed among the last."""
     with Root(real) as root:
         blocks = [block.text for block in Record.load(root).blocks.values()]
     return sum(text.count(b"\n") - text.count(b"\n#") for text in blocks), 0, 0
@@ -74,7 +74,7 @@ def _remove(path: str, real: bytes, unmount: bool, check: bool) -> Result:
 
 
 def undo_create(jail: jails.Jail, keep_directory: bool = False) -> None:
-    """Remove a jail that this run or a killed one began: nothing is mounted in it, and there are no jobs for it.
+    """Remove a jail that this run or a killed one began to create: it has no mounts and no jobs.
 
     With `keep_directory`, its directory was there before the run.
     """
@@ -82,7 +82,7 @@ def undo_create(jail: jails.Jail, keep_directory: bool = False) -> None:
 
 
 def _remove_locked(jail: jails.Jail, moved: KnownPaths, keep_directory: bool = False) -> None:
-    """Remove all that is in a jail that is locked, and let it go."""
+    """Remove a jail that is locked."""
     _remove_contents(jail)
     with locked_directory(jail.root):
         jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
@@ -90,9 +90,9 @@ def _remove_locked(jail: jails.Jail, moved: KnownPaths, keep_directory: bool = F
 
 
 def _remove_and_forget(root: Root, moved: KnownPaths, keep_directory: bool = False) -> None:
-    """Remove a directory that was a jail, in which nobody can begin another one meanwhile, and forget the jail.
+    """Remove the empty directory of a jail, locked against a new one in it, and the entries of the jail.
 
-    Once it is removed, somebody can begin one at its path: what is known of that stays.
+    After that another run can create a jail at the path: its entries stay.
     """
     entries = {root.path: register.known(root.path), **moved}
     jails.remove_temporary(root)
@@ -116,9 +116,9 @@ def _former_paths(jail: jails.Jail) -> KnownPaths:
 
 
 def _remove_empty(real: bytes, check: bool) -> Result:
-    """What a killed removal left: an empty directory that was a jail, or one with something on its way out.
+    """Remove the remains of a removal that was killed: a directory with nothing but temporary files.
 
-    Where nothing is left, jobs may be: the jail was removed or moved by other means.
+    Without a directory there may still be jobs: the jail was removed or moved by other means.
     """
     job_steps, has_remains = plan_removal(real), _has_remains(real)
     if not check:
@@ -133,7 +133,7 @@ def _remove_empty(real: bytes, check: bool) -> Result:
 
 
 def _forget_gone(real: bytes) -> None:
-    """Forget a jail that is gone from its path, unless somebody begins one there: that makes the directory first."""
+    """Remove the entries for a path without a jail, unless a run creates one: it makes the directory first."""
     with ExitStack() as alone:
         entries = register.known(real)
         if os.path.lexists(real):
@@ -163,7 +163,7 @@ def _result(done: list[tuple[str, bytes, str]], jail: bytes, job_steps: Sequence
 
 
 def _remove_contents(jail: jails.Jail) -> None:
-    """Remove everything but what makes it a jail, then let that go, by one rename: what is left is vacant."""
+    """Remove everything but the state of the jail, then rename that to a temporary name: the rest counts as empty."""
     progress.begin(progress.REMOVE)
     key = names_of(jail.root).key
     chain = [jails.STATE]

@@ -21,17 +21,17 @@ MOST_REPORTED = 1000
 
 
 class BuildReport:
-    """What a walk found and did; those of several processes are added up."""
+    """What a walk found and did. The reports of several processes are merged."""
 
     def __init__(self) -> None:
         self.stats = Stats()
         self.total = 0
         self.operations: list[tuple[dict[str, Any], str]] = []
-        """The first ones that are about what was there: as reported, and as described."""
+        """The first operations on existing files: as reported, and as described."""
         self.created: list[tuple[dict[str, Any], str]] = []
-        """The first ones that make what was missing. In a jail to be adopted they would hide the others."""
+        """The first operations that create files, apart: in an adopted jail they would hide the others."""
         self.time_only: list[tuple[dict[str, Any], str]] = []
-        """The first ones for which nothing but a time differed. They would hide the others, too."""
+        """The first operations that only set a time, apart: they would hide the others, too."""
         self.linked: list[HardLinkName] = []
         self.kept: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
@@ -48,7 +48,7 @@ class BuildReport:
             reported.append((operation.report(), operation.describe()))
 
     def count_removed(self, directory: bytes, names: dict[bytes, Any], removed: Collection[bytes]) -> None:
-        """Count files or a directory that went, with what was known of each."""
+        """Count removed files, or a removed directory, with the status of each."""
         self.total += len(removed)
         self.stats.counts["removed"] += len(removed)
         for name in islice(removed, max(0, MOST_REPORTED - len(self.operations))):
@@ -78,7 +78,7 @@ class BuildReport:
         return sorted(found, key=lambda pair: str(pair[0]["path"]))
 
     def collect_from(self, installer: Installer) -> None:
-        """Take over what an installer noted."""
+        """Add what an installer counted."""
         self.stats.bytes_cloned += installer.cloned
         self.warnings += installer.warnings
         installer.cloned, installer.warnings = 0, []

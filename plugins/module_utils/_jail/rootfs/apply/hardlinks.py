@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files with several names in the source keep them in the jail, across entries too.
+"""Make hard links: files with several names in the source get them in the jail, across entries too.
 
-The walk sets such files aside, since their names may lie in directories that
-different processes deal with. When all names are known, each group is made
-from one copy.
+The walk collects such files, since several processes may find the names of one.
+When all names are known, each group is made from one copy.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Linker:
             self._link(group[leader], name, there)
 
     def _there(self, path: bytes) -> os.stat_result | None:
-        """What is under a name; when this only looks, None too for what the run would have taken away before."""
+        """What the jail has under a name; without an installer, None for what a run would have removed before."""
         try:
             have = self._root.lstat(path)
         except OperationError as exc:
@@ -73,7 +72,7 @@ class Linker:
         return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None
 
     def _leader(self, group: list[HardLinkName], have: list[os.stat_result | None]) -> int | None:
-        """The first name that already is as wanted."""
+        """The number of the first name that already is as wanted."""
         for number, name in enumerate(group):
             there = have[number]
             if there is not None and not self._difference(name, there):
@@ -116,7 +115,7 @@ class Linker:
         self._inside(name.path, operation, first.path)
 
     def _inside(self, path: bytes, operation: Operation, first: bytes = b"") -> None:
-        """Carry out an operation and leave the time of its directory as it was."""
+        """Carry out an operation and restore the time of its directory."""
         if not self._installer:
             return
         directory = os.path.dirname(path)

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put things into a jail so that each appears complete, or not at all.
+"""Install files in a jail, each complete or not at all.
 
-What is new is made in the stage, a directory of the jail that only root can
-enter, with owner, mode, times, flags and xattrs, and then renamed to its
-name. A directory that is not there yet is filled in the stage, so that its
-files need no rename of their own. The next run removes what killed runs left in the stage.
+A new file is made in the stage, a directory of the jail that only root can
+enter, with owner, mode, times, flags and xattrs, and then renamed into place.
+A new directory is filled in the stage, so that its files need no rename.
+The next run removes what killed runs left in the stage.
 
 Cost of a regular file on Linux: open twice, copy, listxattr, fchown, fchmod,
 utimensat, fstat, and a rename when its directory exists.
@@ -50,13 +50,13 @@ class Installer:
             raise failed("prepare", root.host_path(STAGING), exc) from exc
         self._mutex = PipeMutex() if only_clones and self._backend.parallel_clones_fragment(self._stage) else None
         self.build_lock: AbstractContextManager[object] = nullcontext()
-        """What is entered to copy."""
+        """Held while files are copied."""
         self._umask = os.umask(0)
         self._backend.umask_cleared = True
         self._count = 0
         """Where each file that is copied is counted; None: nowhere."""
         self.refuses_sparse = False
-        """Whether the source may have made sparse files to fill the volume with their copies."""
+        """Whether sparse files are refused, whose copies could fill the volume."""
         self.cloned = 0
         """Bytes that are shared with the source."""
         self.warnings: list[str] = []
@@ -180,7 +180,7 @@ class Installer:
         return True
 
     def _slice(self, source: int, fd: int, name: bytes, want: DesiredFile, path: bytes) -> bool:
-        """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
+        """Copy a slice of a universal file; a file that changed meanwhile is left for the next run."""
         status = want.status
         offset, universal_size = status.slice_of
         at.copy_part(source, offset, status.st_size, name, fd, status)
@@ -196,7 +196,7 @@ class Installer:
         return False
 
     def _source_hint(self, want: Wanted | None, exc: OSError) -> str:
-        """What something is a copy of, when a disk cannot be read or written: it may be that of the source."""
+        """On EIO, name the source file: the disk that fails may be that of the source."""
         if exc.errno != errno.EIO or not isinstance(want, DesiredFile):
             return ""
         return f"a copy of {show(self._in_source(want))}"
@@ -289,7 +289,7 @@ class Installer:
             self._finish_directory(fd, want, source)
 
     def rename_into_place(self, staged: bytes, path: bytes, parent_fd: int) -> None:
-        """Give a staged directory its name; what is there and is no directory is replaced."""
+        """Rename a staged directory into place; a file or link of that name is replaced."""
         name = os.path.basename(path)
         try:
             try:
@@ -301,7 +301,7 @@ class Installer:
             raise failed("create", self._root.host_path(path), exc) from exc
 
     def restore_time(self, fd: int, mtime_ns: int | None) -> None:
-        """Set the time of a directory that things were put into."""
+        """Set the time of a directory again after its contents changed."""
         if mtime_ns is not None:
             at.set_time(fd, mtime_ns)
 

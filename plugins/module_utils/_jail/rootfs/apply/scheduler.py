@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carry out a walk, with more processes when there is enough to do.
 
-A walk starts in this process; few directories never see another one.
+A walk starts in this process, which does small ones alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MIN_DIRECTORIES_FOR_POOL = 48
 """How many directories must be waiting for more processes to be worth their start, unless one of them is large."""
 
 MAX_WORKERS = 4
-"""More processes than this wait for the disk, not for a processor."""
+"""More workers than this wait for the disk, not for a processor."""
 
 
 def default_worker_count() -> int:
@@ -37,7 +37,7 @@ def run(walker: Walker, count: int) -> BuildReport:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """A walk makes no circles of objects, and looking for them took a fiftieth of its time."""
+    """A walk makes no reference cycles, and the search for them took a fiftieth of its time."""
     collected = gc.isenabled()
     gc.disable()
     try:

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One pass over a jail: all that is in it against all that is wanted."""
+"""One pass over a jail that compares it with the desired tree, and repairs it."""
 
 from __future__ import annotations
 
+from ... import staging
 from ...record import record
-from ...staging import ensure_empty as make_stage
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..spec.desired_tree import DesiredTree
@@ -26,7 +26,7 @@ class SyncPass:
         self.installer: install.Installer | None = None
         self._journal: record.Journal | None = None
         if act:
-            make_stage(root)
+            staging.ensure_empty(root)
             self.installer = install.Installer(root, source, only_clones)
             self._journal = record.Journal(root)
 
@@ -39,7 +39,7 @@ class SyncPass:
                 opened.close()
 
     def run(self, tree: DesiredTree) -> BuildReport:
-        """Walk, and then see to the files that have several names."""
+        """Walk, and then make the hard links."""
         walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
         report = scheduler.run(walker, self._count)
         if report.linked:

@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go through the wanted tree directory by directory: compare, and act on what differs.
+"""Walk the desired tree directory by directory: compare, and act on differences.
 
-A *task* is a directory of the jail that is complete in itself; carrying it
-out deals with its subdirectories: it compares and repairs each, or fills it in
-the stage and renames it into place. Subdirectories with subdirectories of their
-own become tasks. Nothing of a task depends on another one that is open, so any
-process may take any of them.
+A *task* is a directory of the jail that exists already. It compares and repairs
+each of its subdirectories, or fills a new one in the stage and renames it into
+place. Subdirectories with subdirectories of their own become tasks. No task
+depends on another one, so any process may take any of them.
 
 An unchanged tree costs two fstatat for each name and yields nothing; memory
 grows with the depth and width of the directories at hand, not with the tree.
@@ -36,20 +35,20 @@ from .build_report import BuildReport
 from .install import Installer
 
 LARGE = 1 << 24
-"""Bytes of files that are copied or read for so long that others must be able to go on meanwhile."""
+"""Bytes of files that take so long that other processes must be able to take the other tasks."""
 
 
 class Task(NamedTuple):
-    """A directory whose subdirectories are to be dealt with."""
+    """A directory whose subdirectories are to be compared and repaired."""
 
     path: bytes
     subdirs: dict[bytes, DesiredDir]
     mtime_ns: int | None
-    """The time that it must have in the end; None: left alone."""
+    """The time that the directory gets in the end; None: left alone."""
     touched: bool
-    """Whether something was put into it already."""
+    """Whether the run changed its contents already."""
     new: bool
-    """Whether it was made by this run, or in check mode would be."""
+    """Whether this run made it, or in check mode would make it."""
     unwanted: bytes = b""
     """A subdirectory that is to be cleared."""
     reverse: bool = False
@@ -59,7 +58,7 @@ class Task(NamedTuple):
 
 
 class _TooLargeError(Exception):
-    """A directory has so much in its files that it is to be a task of its own, which others do not wait for."""
+    """The files of a directory are so large that it becomes a task of its own."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -67,7 +66,7 @@ class _TooLargeError(Exception):
 
 
 class Walker:
-    """Carries out tasks in one process. Without an installer and a journal it only looks."""
+    """Carries out tasks in one process. Without an installer and a journal it only compares."""
 
     def __init__(
         self,
@@ -81,17 +80,17 @@ class Walker:
         self._installer, self._journal = installer, journal
         self.report = BuildReport()
         self._max_bytes = sys.maxsize
-        """Bytes of files in a directory that this task may deal with."""
+        """The most bytes of files that a directory of this task may have."""
 
     def for_worker(self) -> Walker:
-        """The same, with findings and a journal of its own."""
+        """A walker with a report and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
             BuildReport().collect_from(self._installer)  # the parent reports what was noted before the fork
         return Walker(self._root, self._tree, self._comparer, self._installer, journal)
 
     def finish(self) -> BuildReport:
-        """What was found and done, when all tasks are carried out."""
+        """The report, when all tasks are carried out."""
         if self._journal:
             self._journal.close()
         if self._installer:
@@ -99,13 +98,13 @@ class Walker:
         return self.report
 
     def start(self) -> list[Task]:
-        """Deal with the jail's root directory; the task that it leaves."""
+        """Compare the jail's root directory; returns the task that follows."""
         if not self._root.exists:
             return _as_list(self._new(b"", self._tree.top(), None, CREATE))
         return self._existing(b"", self._tree.top(), os.dup(self._root.fd))
 
     def carry_out(self, task: Task) -> list[Task]:
-        """Deal with the subdirectories of a task's directory; returns the tasks that they leave."""
+        """Compare and repair the subdirectories of a task; returns the tasks that follow."""
         fd = self._root.open_dir(task.path) if self._installer or not task.new else None
         tasks: list[Task] = []
         touched = task.touched or bool(task.unwanted)
@@ -135,7 +134,7 @@ class Walker:
         return tasks
 
     def _subdirectory(self, path: bytes, want: DesiredDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
-        """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
+        """Compare one subdirectory; returns the tasks that follow, and whether it was renamed into place."""
         have = self._lstat(path, parent)
         ownership = self._comparer.ownership
         if have is None and not new and ownership.is_removed_on_purpose(path):
@@ -217,9 +216,9 @@ class Walker:
             os.close(fd)
 
     def _repair(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> tuple[bool, list[bytes]]:
-        """Decide what is to be done in a directory and do it; whether its own time has suffered, and what is left.
+        """Plan the operations in a directory and carry them out; returns whether its time changed, and what is left.
 
-        Left to tasks of their own are subdirectories that are to be cleared, and are large.
+        Large subdirectories that are to be cleared are left for tasks of their own.
         """
         plan = self._comparer.compare(path, want, listing, fd)
         self._record_plan(path, plan, listing)
@@ -239,7 +238,7 @@ class Walker:
         return touched, later
 
     def _clear(self, path: bytes, parent: int, reverse: bool = False) -> None:
-        """Remove what the record names in a directory that nothing wants any more."""
+        """Remove the recorded files of a directory that is no longer wanted."""
         kept: list[tuple[bytes, str]] = []
         for where, fd, names in self._comparer.pruner.clear(path, parent, kept, reverse):
             removed = self._installer.remove(where, names, fd) if self._installer else names

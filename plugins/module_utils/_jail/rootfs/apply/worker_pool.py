@@ -82,7 +82,7 @@ class WorkerPool:
             try:
                 self._fork()
             except OSError:
-                break  # no more processes or descriptors are to be had: fewer do as well
+                break  # no more processes or descriptors: fewer workers do as well
 
     @property
     def size(self) -> int:
@@ -106,7 +106,7 @@ class WorkerPool:
         self._channels[pid] = ours
 
     def carry_out(self, tasks: list[Task]) -> BuildReport:
-        """Hand out the tasks, pass on what is shared, add up the findings."""
+        """Distribute the tasks, and those that workers give back, and merge the reports."""
         try:
             self._distribute(tasks)
             report = self._walker.finish()
@@ -146,7 +146,7 @@ class WorkerPool:
         try:
             self._channels[pid].send(value)
         except ConnectionError:
-            self._receive(pid)  # it has said why before it went, or died without a word
+            self._receive(pid)  # raises its error, or says that it died
 
     def _receive(self, pid: int) -> tuple[str, Any]:
         try:
@@ -161,7 +161,7 @@ class WorkerPool:
 
 
 def _run_worker(walker: Walker, channel: _Channel, wants_work: mmap.mmap, parent: int) -> NoReturn:
-    """A worker's life."""
+    """The life of a worker process."""
     status = 1
     try:
         _work(walker.for_worker(), channel, wants_work, parent)

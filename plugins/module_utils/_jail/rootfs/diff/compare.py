@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide what to do in one directory of the jail. Reads; never writes.
 
-Whose is a file? Three classes, one rule each:
+A file is of one of three classes, with one rule each:
 
 - *system*: restored to the source (here);
 - *configuration* (/private/etc and what a profile marks): compared with the
   record and the source. Unchanged in the jail, it follows the source; changed
   or removed in the jail, it is kept and reported (conffiles.py);
-- *foreign* (installed by nobody of ours, and all below a mount): not looked at.
+- *foreign* (installed by no run, and all below a mount): ignored.
 
 Cost: one fstatat for each wanted name. For a directory in which nothing
 differs no line of record is written or parsed.
@@ -180,7 +180,7 @@ class Comparer:
                 elif want.st_nlink > 1:
                     there = (
                         None if full_source else (have.st_dev, have.st_ino)
-                    )  # rootfs/apply/hardlinks.py reads contents
+                    )  # rootfs/apply/hardlinks.py compares contents
                     linked.append((name, listing.file(name), there))
                 elif full_source and not same_contents(listing.file(name), name, fd, full_source):
                     return None

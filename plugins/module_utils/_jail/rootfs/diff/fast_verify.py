@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a directory of the jail holds what is recorded: all that a run asks where the source is sealed.
+"""Whether a directory of the jail is as it was recorded, which is enough where the source is sealed.
 
-Every recorded file is looked at, and all that the record tells of it is
-compared. What else is in the directory is foreign and does not matter, so the
-directory is not even listed.
+Every recorded file is compared with its line in the record. All else in the
+directory is foreign and does not matter, so the directory is not even listed.
 
 Cost: one fstatat and 0.8 microseconds for each file.
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between something wanted and what is there."""
+"""How a file of the jail differs from the desired one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .operation import TIME
 
 
 def difference(want: DesiredFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
-    """In a few words; empty when nothing differs. With the source, contents, xattrs and ACLs are read too."""
+    """The difference in a few words; empty when there is none. With `source`, contents, xattrs and ACLs count too."""
     status = want.status
     if stat.S_IFMT(status.st_mode) != stat.S_IFMT(have.st_mode):
         return f"is a {mtree.type_name(have.st_mode)}"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of a jail before a run: its record, its mounts, and what counts as configuration."""
+"""Which files of a jail are the system's, configuration, or foreign: by its record, mounts, and profile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIGURATION = (b"private/etc",)
 
 
 class FileOwnership:
-    """Answers whose a file is."""
+    """Says of which class a file is."""
 
     def __init__(
         self,
@@ -69,36 +69,33 @@ class FileOwnership:
         return not self.is_configuration(path)
 
     def is_removed_on_purpose(self, path: bytes) -> bool:
-        """Whether a directory of configuration that is not there was removed in the jail, on purpose."""
+        """Whether a missing directory of configuration was removed in the jail on purpose."""
         below = any(path.startswith(mark + b"/") for mark in self._configuration)
         return below and self.record.has_directory(path) and not self.record.interrupted
 
     def lines(self, directory: bytes, name: bytes) -> list[bytes]:
-        """What the record says of a name in a directory: several lines only after a killed run."""
-        return [
-            mtree.line(name, versions, versions.link, versions.digest)
-            for versions in self.record.versions(directory, name)
-        ]
+        """The lines of the record for a name in a directory: several only after a killed run."""
+        return [mtree.line(name, was, was.link, was.digest) for was in self.record.versions(directory, name)]
 
     def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
-        """Whether the jail has just what was installed, though perhaps touched."""
-        return any(self._same(versions, name, have, fd) for versions in self.record.versions(directory, name))
+        """Whether a file is as it was installed; its time does not count."""
+        return any(self._same(was, name, have, fd) for was in self.record.versions(directory, name))
 
-    def _same(self, versions: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
+    def _same(self, was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         kind = stat.S_IFMT(have.st_mode)
-        if kind != stat.S_IFMT(versions.st_mode) or (versions.st_uid, versions.st_gid) != (have.st_uid, have.st_gid):
+        if kind != stat.S_IFMT(was.st_mode) or (was.st_uid, was.st_gid) != (have.st_uid, have.st_gid):
             return False
         if kind == stat.S_IFLNK:
-            return versions.link == os.readlink(name, dir_fd=fd)
-        if versions.st_mode != have.st_mode:
+            return was.link == os.readlink(name, dir_fd=fd)
+        if was.st_mode != have.st_mode:
             return False
         if kind == stat.S_IFREG and fd is not None:
-            same = versions.st_size == have.st_size and versions.digest is not None
-            return same and versions.digest == self._digest(name, fd, have.st_size)
+            same = was.st_size == have.st_size and was.digest is not None
+            return same and was.digest == self._digest(name, fd, have.st_size)
         return True
 
     def _digest(self, name: bytes, fd: int, size: int) -> str:
-        """Of a file of the jail, which may be sparse and larger than the Mac; empty when too much was read already."""
+        """The digest of a file of the jail, which may be huge and sparse; empty when too much was read already."""
         if size > self._unread:
             return ""
         self._unread -= size

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a former run installed and nothing names any more. What is not in the record is never removed.
+"""Remove files that former runs installed and that no entry names any longer. Only recorded files are removed.
 
-A directory that goes is cleared while it is walked: what is to be removed comes one by one, with the open directory
-that it is in, and nothing of it is kept.
+A directory is cleared while it is walked: batches of files come with their open directory, and nothing is kept in
+memory.
 
 Cost: for a directory open, fstat, scandir and rmdir; for a file one unlink and about 3 microseconds.
 """
@@ -30,10 +30,10 @@ from .operation import CLEAR, REMOVE, RENAME, Operation
 from .ownership import FileOwnership
 
 FILE, LINK, DIR = FileStat(stat.S_IFREG), FileStat(stat.S_IFLNK), FileStat(stat.S_IFDIR)
-"""What is known of most things without a look at them, from the list of their directory."""
+"""What the list of a directory says of most files without a system call for each."""
 
 ATTEMPTS = 3 + RECORD_DEPTH // OPEN
-"""How often the way is gone again that was lost because what lies above was removed: OPEN levels or more, each time."""
+"""How often to begin again after a directory above was removed: each time OPEN levels or more are done."""
 BATCH_SIZE = 1000
 """How many files of a directory are removed before the search goes on."""
 LARGE = 50_000
@@ -64,10 +64,10 @@ class _Level:
     def __init__(self, path: bytes, status: os.stat_result, remaining: dict[bytes, FileStat | None]) -> None:
         self.path, self.status = path, status
         self.remaining = remaining
-        """What stays in it, as far as is known; None: of a kind that takes a look."""
+        """What is still in it, as far as is known; None: its kind is unknown."""
         self.mounted = False
         self.subdirs: list[bytes] = []
-        """Those of the record that are still to be cleared."""
+        """Recorded subdirectories that are still to be cleared."""
 
     @property
     def is_removable(self) -> bool:
@@ -75,13 +75,13 @@ class _Level:
 
 
 class Pruner:
-    """Decides what leaves the jail. When not `active`, all of it stays, and stays recorded."""
+    """Decides what is removed. When not `active`, everything stays, and stays recorded."""
 
     def __init__(self, ownership: FileOwnership, active: bool) -> None:
         self._ownership, self._active = ownership, active
 
     def files(self, pair: DirectoryPair) -> None:
-        """Recorded files in a directory that is still wanted."""
+        """Plan the removal of recorded files in a directory that is still wanted."""
         recorded = self._ownership.record.fields(pair.path)
         stale = [name for name in recorded if not _is_wanted(name, pair.listing) and name != b"."]
         respelled = self._respelled(stale, pair.listing)
@@ -96,7 +96,7 @@ class Pruner:
                     pair.plan.operations.append(Operation(REMOVE, pair.below(name), None, "", have))
 
     def directories(self, pair: DirectoryPair) -> None:
-        """Recorded directories in it that are wanted no longer."""
+        """Plan the removal of recorded subdirectories that are no longer wanted."""
         listing, plan = pair.listing, pair.plan
         gone = [name for name in self._ownership.record.subdirectories(pair.path) if name not in listing.dirs]
         respelled = self._respelled(gone, listing)
@@ -126,7 +126,7 @@ class Pruner:
         return {name: wanted[key(name)] for name in names if key(name) in wanted and not _is_wanted(name, listing)}
 
     def is_large(self, path: bytes) -> bool:
-        """Whether two processes are to clear a directory: there is much in it, and nothing that takes a closer look."""
+        """Whether two processes are to clear a directory: it has many files, all of them the system's."""
         record, size, todo = self._ownership.record, 0, [path]
         while todo and size < LARGE:
             path = todo.pop()
@@ -135,7 +135,7 @@ class Pruner:
         return size >= LARGE and self._ownership.is_plain(path)
 
     def make_room(self, path: bytes, parent_fd: int, plan: DirectoryPlan) -> bool:
-        """Let a directory be cleared where something else is wanted; False when it stays."""
+        """Plan the removal of a directory where something else is wanted; False when it stays."""
         clearing, removes = self.clear(path, parent_fd, []), False
         while True:
             try:
@@ -270,7 +270,7 @@ def _is_wanted(name: bytes, listing: DirListing) -> bool:
 
 
 def _rename(pair: DirectoryPair, name: bytes, now: bytes) -> None:
-    """Let what is there have the spelling that is wanted, if it is to be of the same kind."""
+    """Plan a rename to the wanted spelling, if the kind is the same."""
     have, listing = pair.lstat(name), pair.listing
     is_directory = now in listing.dirs
     if have is not None and stat.S_ISDIR(have.st_mode) == is_directory:

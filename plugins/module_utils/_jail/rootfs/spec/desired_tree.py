@@ -29,7 +29,7 @@ Status = Any
 
 
 class DesiredFile:
-    """Something that is no directory: a file, link, device or FIFO of the source."""
+    """A file, link, device or FIFO of the source."""
 
     __slots__ = ("status", "dir_fd", "name", "parent", "target")
 
@@ -349,7 +349,7 @@ def _forget(leaves: Callable[[bytes], bool], *found: dict[bytes, Status]) -> Non
 
 
 def _protected(path: bytes, want: DesiredDir) -> DesiredDir:
-    """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
+    """Directories above the jail's state belong to root, and nobody else can write there, whatever the source has."""
     status = want.status
     if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):
         want.status = compact(status, {})._replace(st_mode=safe_mode(status.st_mode), st_uid=0)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs that a jail must have once it is built, such as the shell of who works in it: else it is refused before."""
+"""Programs that a jail must have, such as the shell of its users. A build without them is refused before it starts."""
 
 from __future__ import annotations
 

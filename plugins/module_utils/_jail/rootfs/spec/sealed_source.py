@@ -4,9 +4,9 @@
 """The part of a source that cannot have changed since the last run.
 
 macOS starts from a sealed snapshot of its System volume: as long as it is the
-same snapshot, no file in it is another one. What is reached through a firmlink
-or a mount lies elsewhere, the Data volume and the cryptexes above all, and is
-never covered. Nor is a volume that is not sealed, or whose seal is broken.
+same snapshot, its files are the same. Paths behind a firmlink or a mount lie on
+other volumes, such as the Data volume and the cryptexes, and are not sealed.
+Nor is a volume without a seal, or with a broken one.
 
 Cost: one run of diskutil(8), where there is one.
 """

@@ -58,12 +58,12 @@ class Source:
         self._skipped = self.names.key(SKIPPED)
         self.path = real
         self.is_jail = _is_jail(self.root)
-        """Then it is a plain tree, without volumes and links between them, and mounts are left out."""
+        """A jail is a plain tree without firmlinks, and mounts in it are left out."""
         self._mounts = {mount.point[len(real) + 1 :] for mount in mounts_below(real)} if self.is_jail else set()
         self._resolver = Resolver(self.root)
         self._names_listed = 0
         self._listed: dict[bytes, globs.DirectoryNames] = {}
-        """What globs were looked for in, for the next ones."""
+        """The names of directories that globs were matched with, for the next ones."""
 
     def close(self) -> None:
         self.root.close()

@@ -1,16 +1,15 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Of universal programs and libraries, only the slice that the jail runs.
+"""Copy only the slice of universal programs and libraries that the jail runs.
 
 A slice is a whole Mach-O file with a signature of its own, and is copied as it
-is. What is wanted in the place of a universal file is then a file of the
-slice's size with all else of the universal one: comparison, record and drift
-need not know more.
+is. The desired file has the size of the slice, and all other metadata of the
+universal file: comparison, record and drift need not know more.
 
-Left whole is what has no slice for the jail, or several (arm64 and arm64e:
-which of them runs depends on who signed it), what is no code that runs, such
-as static libraries, and what makes no sense.
+Files without a slice for the jail stay whole, and files with several (arm64 and
+arm64e: the signer decides which of them runs), static libraries, and files that
+are not valid.
 
 Cost: one open and one read for each executable file of the source.
 """
@@ -53,7 +52,7 @@ class Thinner:
         self._family = family
 
     def thin(self, path: bytes, listing: DirListing) -> None:
-        """Want slices in the place of universal files in the directory `path` of the jail."""
+        """Replace universal files by slices in the directory `path` of the jail."""
         if (path + b"/").startswith(CONFIGURATION + b"/"):
             return
         for name, status in listing.statuses.items():

@@ -6,7 +6,7 @@
 What the collection keeps in a jail lives in one root-only directory of it:
 
     /private/var/db/darwin.jail/
-        jail.json       the marker: this directory is a jail of ours, with a copy of its entry for people
+        jail.json       the marker of a jail, with a copy of its entry for people
         record.mtree    what was installed, in mtree(5) form (record/record.py)
         journal.*       what an unfinished run may have installed
         stage/          files and directories on their way to their names

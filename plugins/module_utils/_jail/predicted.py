@@ -13,7 +13,7 @@ from .system.rooted import Root
 
 def not_built_yet_warning(path: bytes) -> str:
     """The warning about a jail whose build is only predicted."""
-    return f"{show(path)} does not exist yet: what is said holds once the jail is built"
+    return f"{show(path)} does not exist yet: this prediction assumes that it is built first"
 
 
 def open_predicted(path: str, check: bool) -> Jail:
@@ -34,5 +34,5 @@ def open_predicted(path: str, check: bool) -> Jail:
     except BaseException:
         jail.close()
         raise
-    jail.prediction_warnings = [f"{show(real)} is no jail yet: what is said holds once it is taken over"]
+    jail.prediction_warnings = [f"{show(real)} is not a jail yet: this prediction assumes that it is adopted first"]
     return jail

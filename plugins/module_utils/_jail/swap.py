@@ -87,12 +87,12 @@ def rollback(path: str, replacement: str, check: bool) -> Result:
             result = _swap_result(True, current, other)
             for jail in (current, other):
                 _refuse_volume(jail)
-                if check and _mounted(jail):  # whoever asks may unmount it before this is done
+                if check and _mounted(jail):  # it may be unmounted before the real run
                     result.warnings.append(_cannot_move(jail))
                 elif _mounted(jail):
                     raise InputError(_cannot_move(jail))
             if "inherited" in current.entry:
-                raise InputError(f"cannot put {show(other.path)} back: what is people's in it was moved to {path}")
+                raise InputError(f"cannot roll back to {show(other.path)}: its user data was migrated to {path}")
             for jail in (current, other):
                 jail.lock(check)
             if not check:
@@ -286,7 +286,7 @@ class UserDataMigration:
                     self._set_metadata(name, target, self._merging.get(path, have))
                 return self._merge(path, have, source)
         except OSError as exc:
-            raise failed("carry over", self._old.root.host_path(path), exc) from exc
+            raise failed("migrate", self._old.root.host_path(path), exc) from exc
 
     def _rename(self, path: bytes, source: int, target: int) -> bool:
         """Rename it into the new jail; False when a directory is there that is not empty."""
@@ -358,7 +358,7 @@ class UserDataMigration:
                 elif have is not None and not self._copy_file(have, name, source, target):
                     self.not_migrated.append((path, why))
         except OSError as exc:
-            raise failed("carry over", self._old.root.host_path(path), exc) from exc
+            raise failed("migrate", self._old.root.host_path(path), exc) from exc
 
     def _copy_file(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
         """Give the new jail a file that the old one keeps, too; False for anything but files and links."""

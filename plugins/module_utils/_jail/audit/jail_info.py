@@ -129,7 +129,7 @@ class _GuardedObserver:
 
     def _fail(self, exc: JailError) -> None:
         self.observer = None
-        self._warnings.append(f"{self.name} is not told: {exc}")
+        self._warnings.append(f"{self.name} is left out: {exc}")
 
 
 def _job(label: str) -> dict[str, Any]:

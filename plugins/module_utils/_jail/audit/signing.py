@@ -4,7 +4,7 @@
 """Which files the kernel would not run in a jail because of their signature.
 
 CAUSES lists the causes and how certain each is; docs/macos.md has the details.
-Apple's own files are told apart by what their signature says of itself; they
+Apple's own files are recognized by their signature; they
 are to be left as they are, see "arm64e".
 """
 

@@ -285,11 +285,11 @@ class _Builder:
     # -- space --------------------------------------------------------------------
 
     def _space_may_be_short(self) -> bool:
-        """Whether what is to be copied could be more than what is free, without looking at every file."""
+        """Whether the copies may need more space than is free, by the size of the whole source."""
         return host.used_bytes(self._source.path) + MARGIN > host.free_bytes(self._path)
 
     def space(self, stats: Stats) -> dict[str, Any]:
-        """For check mode: what is to be copied, against what is free."""
+        """For check mode: the space that is needed and the space that is free."""
         free = host.free_bytes(self._path)
         return {"needed": stats.needed, "free": free, "summary": f"{stats.sizes.summary()} to copy, {size(free)} free"}
 

@@ -146,7 +146,7 @@ class Walker:
                 return [], False
             return self._existing(path, want, self._open(path, parent)), False
         if STATE.startswith(path + b"/"):
-            raise OperationError("go on in", self._root.host_path(path), "it was replaced while the run went on")
+            raise OperationError("continue in", self._root.host_path(path), "it was replaced during the run")
         if path in ownership.mounts or (
             ownership.is_configuration(path) and not self._is_as_installed(path, have, parent)
         ):
@@ -313,7 +313,7 @@ class Walker:
 
 
 def _files(operations: list[Operation]) -> list[tuple[bytes, DesiredFile]]:
-    """By name, what is to be made in a directory."""
+    """The files that are to be made in a directory, by name."""
     made = [one for one in operations if one.action in (CREATE, REPLACE)]
     return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, DesiredFile)]
 

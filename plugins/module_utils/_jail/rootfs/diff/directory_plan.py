@@ -15,7 +15,7 @@ from .operation import Operation
 
 
 class HardLinkName(NamedTuple):
-    """A file that has several names in the source: rootfs/apply/hardlinks.py sees to it when all are known."""
+    """A file that has several names in the source. rootfs/apply/hardlinks.py makes them when all are known."""
 
     path: bytes
     parent: bytes
@@ -28,7 +28,7 @@ class HardLinkName(NamedTuple):
 
 
 def inode(linked: HardLinkName) -> tuple[bytes, int]:
-    """What the record tells of such a file: its name, and by which number the others are known."""
+    """What the record says of such a file: its name, and the number that all its names have."""
     return linked.path[linked.path.rfind(b"/") + 1 :], linked.status.st_ino
 
 

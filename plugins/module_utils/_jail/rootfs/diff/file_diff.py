@@ -46,7 +46,7 @@ def metadata(status: Any, have: os.stat_result) -> str:
 def can_fix_in_place(want: DesiredFile, have: os.stat_result, why: str, began: int) -> bool:
     """Whether a file may be repaired in place.
 
-    Its contents must be as wanted, as far as can be told, and it must have no
+    Its contents must be as wanted, as far as metadata tells, and it must have no
     other name: one could be outside the jail. Nor may it have changed since the
     run `began` (in ns of the epoch): the run may have taken its other name
     away, of which check mode, which takes none, knows nothing.

@@ -31,7 +31,7 @@ class NewDirectoryPlan:
         self.files: list[tuple[bytes, DesiredFile]] = []
         """What is to be made right away, by name, in order."""
         self.linked: list[HardLinkName] = []
-        """Files with several names, which rootfs/apply/hardlinks.py sees to."""
+        """Files with several names, which rootfs/apply/hardlinks.py makes."""
         self.counts = {"directories": 1, "files": 0, "symlinks": 0, "devices": 0}
         self.size = self.disk = 0
         """Bytes in the files, and what they take on the volume."""

@@ -97,7 +97,7 @@ class Stats:
 
     @property
     def needed(self) -> int:
-        """Disk space for what is to be copied, in bytes."""
+        """Disk space for the copies, in bytes."""
         return self.sizes.total()[2]
 
     def count(self, operation: Operation) -> None:

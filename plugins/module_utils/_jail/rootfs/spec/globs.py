@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wildcards: `*`, `?` and `[...]` stop at slashes, `**` does not; all match hidden names as well.
 
-They match characters, not bytes, and a letter in any Unicode normalization: nobody sees in which one they wrote it.
+They match characters, not bytes, and a letter matches in any Unicode normalization.
 Case counts, unless the volume that the names are on ignores it.
 """
 
@@ -27,7 +27,7 @@ _MEANING = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
 
 
 class Glob:
-    """A glob as a regular expression; InputError when it makes no sense."""
+    """A glob as a regular expression; InputError when it is not valid."""
 
     def __init__(self, glob: bytes, names: Names = EXACT) -> None:
         words = _WORDS.split(comparable(glob))

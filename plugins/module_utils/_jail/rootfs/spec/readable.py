@@ -17,7 +17,7 @@ from ...system.rooted import Root
 
 REFUSED = (errno.EPERM, errno.EACCES)
 GONE = (errno.ENOENT, errno.ELOOP)
-"""It vanished, or became a link, while the run went on."""
+"""Errors for a file that vanished, or became a link, during the run."""
 FULL_DISK_ACCESS = "give what runs Ansible on this Mac Full Disk Access"
 HINT = f"{FULL_DISK_ACCESS}, or leave it out with the option exclude"
 

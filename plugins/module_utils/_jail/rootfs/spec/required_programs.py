@@ -55,5 +55,5 @@ def _stays(rel: bytes, jail: bytes) -> bool:
             return False
         try:
             return not Record.load(root).versions(*os.path.split(rel))
-        except JailError:  # told later
+        except JailError:  # a later step reports it
             return True

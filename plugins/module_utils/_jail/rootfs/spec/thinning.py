@@ -37,7 +37,7 @@ def thinner(architectures: Sequence[str], rosetta: bool) -> Thinner | None:
         return None
     runs = architecture()
     if architectures[0] != runs:
-        raise InputError(f"architectures: this Mac is {runs}, and no program could start in a jail that has not that")
+        raise InputError(f"architectures: this Mac is {runs}, and no program could start in a jail without it")
     if rosetta:
         raise InputError(
             "architectures: with rosetta a jail runs x86_64, too: name both, or leave the option architectures out"
@@ -65,7 +65,7 @@ class Thinner:
         """What is wanted in the place of a file; None: the file itself. OSError when it cannot be read."""
         try:
             fd = at.open_file(want.name, want.dir_fd)
-        except (FileNotFoundError, PermissionError):  # whoever copies it says so
+        except (FileNotFoundError, PermissionError):  # the copy reports it
             return None
         try:
             file = ByteRange(lambda offset, size: os.pread(fd, size, offset), 0, want.status.st_size)

@@ -89,7 +89,7 @@ def test_what_a_role_will_do_is_foretold_and_nothing_is_done(
     before = sorted(path for path in place.rglob("*"))
     foretold = WORK[name](jail, True)
     assert (foretold.changed, bool(foretold.diff)) == (True, True)
-    assert [warning for warning in foretold.warnings if "what is said holds" in warning]
+    assert [warning for warning in foretold.warnings if "this prediction assumes" in warning]
     assert sorted(path for path in place.rglob("*")) == before
     assert launchd.labels("darwin.jail.") == []
     with pytest.raises(NotAJailError):

@@ -55,7 +55,7 @@ def test_a_line_of_the_record(jail: Path, new: bytes) -> None:
     change(jail, RECORD, b"words type", new)
     result = report(jail)
     assert result.values.keys() == {"identity", "host", "sizes", "places", "closure"}
-    assert [text.split(":")[0] for text in result.warnings] == ["drift is not told"]
+    assert [text.split(":")[0] for text in result.warnings] == ["drift is left out"]
 
 
 def test_the_whole_record(jail: Path) -> None:

@@ -318,10 +318,10 @@ Written = dict[bytes, tuple[bytes, int, int, int]]
 """Changed blocks: by directory, the journal with the text, its start, its length, and the bytes of the files in it."""
 
 
-def commit(root: Root, record: Record, written: Written, dropped: Sequence[bytes]) -> None:
+def commit(root: Root, record: Record, written: Written, removed_dirs: Sequence[bytes]) -> None:
     """Write the record again from the last one and what changed, atomically; then remove the journals."""
-    if written or dropped or record.interrupted:
-        paths = (record.blocks.keys() | written.keys()) - (set(dropped) - written.keys())
+    if written or removed_dirs or record.interrupted:
+        paths = (record.blocks.keys() | written.keys()) - (set(removed_dirs) - written.keys())
         names = {found[0] for found in written.values()}
         texts = {name: root.read(STATE + b"/" + name, limits.RECORD) or b"" for name in names}
 

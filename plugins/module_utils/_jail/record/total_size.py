@@ -16,13 +16,13 @@ from .record import Record, Written
 _FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
 
 
-def after(was: Record, written: Written, dropped: Sequence[bytes]) -> int | None:
+def after(was: Record, written: Written, removed_dirs: Sequence[bytes]) -> int | None:
     """The total when these blocks have changed; None for a record that is not valid.
 
     A file with several names counts once in a directory, and once for each directory. It is a function of the record
     alone, so that a run after one that was killed finds the same.
     """
-    changed = {*written, *dropped}
+    changed = {*written, *removed_dirs}
     try:
         new = sum(size for _name, _start, _length, size in written.values())
         return new + sum(of_block(block) for path, block in was.blocks.items() if path not in changed)

@@ -182,7 +182,7 @@ class _Builder:
             report.add_adoption(self._adopts_now(jail), moves)
             if changes := self._entry_changes(jail, was, report):
                 jail.update_entry(**changes)  # while journals tell that it is not certain, for a run that is killed now
-            record.commit(jail.root, was, report.blocks, report.dropped)
+            record.commit(jail.root, was, report.blocks, report.removed_dirs)
         return report
 
     def _lock_and_adopt(self, jail: jails.Jail) -> None:
@@ -243,8 +243,8 @@ class _Builder:
             changes.update(image=None, layers=None)
         if jail.entry.get("fingerprint") != self._input.fingerprint and not report.warnings:
             changes["fingerprint"] = self._input.fingerprint
-        if report.blocks or report.dropped or was.interrupted:
-            self.bytes = total_size.after(was, report.blocks, report.dropped)
+        if report.blocks or report.removed_dirs or was.interrupted:
+            self.bytes = total_size.after(was, report.blocks, report.removed_dirs)
         if self.bytes != jail.entry.get("bytes"):
             changes["bytes"] = self.bytes
         return changes

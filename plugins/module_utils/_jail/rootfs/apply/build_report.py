@@ -36,7 +36,7 @@ class BuildReport:
         self.kept: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
         self.blocks: Written = {}
-        self.dropped: list[bytes] = []
+        self.removed_dirs: list[bytes] = []
 
     def count(self, operation: Operation) -> None:
         self.total += 1
@@ -93,7 +93,7 @@ class BuildReport:
         self.kept += other.kept
         self.warnings += other.warnings
         self.blocks.update(other.blocks)
-        self.dropped += other.dropped
+        self.removed_dirs += other.removed_dirs
 
     def result(self, seconds: float, warnings: list[str]) -> Result:
         """What the module returns, after the warnings that came before."""

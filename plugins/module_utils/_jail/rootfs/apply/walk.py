@@ -305,7 +305,7 @@ class Walker:
         report.stats.counts["kept"] += len(plan.kept)
         for where, why in plan.conflicts.items():
             report.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
-        report.dropped += plan.dropped
+        report.removed_dirs += plan.removed_dirs
         if self._journal:
             block = plan.block()
             if plan.operations or block != self._comparer.ownership.record.block(path).text:

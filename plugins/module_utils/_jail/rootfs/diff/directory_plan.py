@@ -46,7 +46,7 @@ class DirectoryPlan:
         """Configuration that is left as the jail has it, and why."""
         self.conflicts: dict[bytes, str] = {}
         """What cannot be made as wanted, by path, and why."""
-        self.dropped: list[bytes] = []
+        self.removed_dirs: list[bytes] = []
         """Directories that leave the record."""
 
     def block(self) -> bytes:

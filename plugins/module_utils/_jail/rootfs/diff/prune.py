@@ -248,7 +248,7 @@ class Pruner:
         todo = [path]
         while todo:
             path = todo.pop()
-            plan.dropped.append(path)
+            plan.removed_dirs.append(path)
             todo += self._ownership.record.children.get(path, ())
 
 

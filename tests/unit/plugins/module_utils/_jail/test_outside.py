@@ -112,7 +112,7 @@ class Deed(NamedTuple):
 BUILT = rootfs("/usr/", "/etc/")
 SYSTEM = ("usr", "usr/bin", "usr/share/dict", "private", "private/etc", STATE, f"{STATE}/stage")
 DEEDS = {
-    "mended": Deed([BUILT, damage], BUILT, SYSTEM),
+    "repaired": Deed([BUILT, damage], BUILT, SYSTEM),
     "compared in full": Deed([BUILT, damage], rootfs("/usr/", "/etc/", verify="full"), SYSTEM),
     "pruned": Deed([BUILT], rootfs("/etc/"), SYSTEM),
     "adopted": Deed(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""In check mode all that comes after a build or an adoption foretells what it will do, and does nothing."""
+"""In check mode all that comes after a build or an adoption predicts what it will do, and does nothing."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ JAILS = (missing, empty, by_hand)
 
 @pytest.mark.parametrize("what", JAILS)
 @pytest.mark.parametrize("name", WORK)
-def test_what_a_role_will_do_is_foretold_and_nothing_is_done(
+def test_what_a_role_will_do_is_predicted_and_nothing_is_done(
     place: Path, name: str, what: Callable[[Path], Path]
 ) -> None:
     jail = what(place)
     before = sorted(path for path in place.rglob("*"))
-    foretold = WORK[name](jail, True)
-    assert (foretold.changed, bool(foretold.diff)) == (True, True)
-    assert [warning for warning in foretold.warnings if "this prediction assumes" in warning]
+    predicted = WORK[name](jail, True)
+    assert (predicted.changed, bool(predicted.diff)) == (True, True)
+    assert [warning for warning in predicted.warnings if "this prediction assumes" in warning]
     assert sorted(path for path in place.rglob("*")) == before
     assert launchd.labels("darwin.jail.") == []
     with pytest.raises(NotAJailError):

@@ -38,7 +38,7 @@ def test_directories_hold_what_is_below_them_as_du_says(tmp_path: Path) -> None:
     found = {one["path"]: one for one in places(tmp_path)}
     for path, one in found.items():
         if path.startswith("/System"):
-            # Files alone are counted: du counts the blocks of directories besides, without --apparent-size.
+            # Files alone are counted: du counts the blocks of directories too, without --apparent-size.
             files = [f for f in [tmp_path / path[1:], *(tmp_path / path[1:]).rglob("*")] if f.is_file()]
             said = subprocess.run(["du", "-cB1", *files], check=True, capture_output=True, text=True).stdout
             assert one["disk"] == int(said.splitlines()[-1].split()[0]), path

@@ -25,11 +25,11 @@ def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> N
     (jail / "usr/bin").mkdir(parents=True)
     (jail / "usr/bin/git").write_text("old")
     (jail / "opt/mine").mkdir(parents=True)
-    foretold = make("/usr/", "/etc/", adopt=True, check=True)
+    predicted = make("/usr/", "/etc/", adopt=True, check=True)
     assert (jail / "etc").is_dir()
     assert not (jail / "private").exists()
     done = make("/usr/", "/etc/", adopt=True)
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     assert ("move", "/etc") in paths(done)
     assert (jail / "etc").is_symlink()
     assert (jail / "private/etc/hosts").read_text() == "edited by hand"
@@ -51,10 +51,10 @@ def test_real_directories_of_another_tool_move_to_where_macos_has_them(
         (jail / name).mkdir(parents=True)
         (jail / name / "mine").write_text(name)
     before = snapshot(jail)
-    foretold = make("/usr/", "/etc/", adopt=True, check=True)
+    predicted = make("/usr/", "/etc/", adopt=True, check=True)
     assert snapshot(jail) == before
     done = make("/usr/", "/etc/", adopt=True)
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     assert {path for action, path in paths(done) if action == "move"} == {
         f"/{name.partition('/')[0]}" for name in names
     }

@@ -123,10 +123,10 @@ def test_whose_a_file_is_stays(base: Path, source: Path) -> None:
 def test_entries_go_on_top_and_nothing_is_pruned(base: Path, source: Path) -> None:
     (source / "opt").mkdir()
     (source / "opt/tool").write_text("tool\n")
-    foretold = clone(base, "/opt/", check=True, source=str(source))
+    predicted = clone(base, "/opt/", check=True, source=str(source))
     assert not base.with_name("clone").exists()
     done = clone(base, "/opt/", source=str(source))
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     jail = base.with_name("clone")
     assert (jail / "opt/tool").exists()
     assert (jail / "usr/bin/git").exists()
@@ -166,8 +166,8 @@ def test_the_plain_devices_come_though_dev_is_mounted(base: Path, place: Path) -
     try:
         (base / "dev/null").write_text("of the jail\n")
         os.mknod(base / "dev/disk0", 0o600 | stat.S_IFBLK, os.makedev(7, 0))
-        foretold = paths(clone(base, check=True))
-        assert paths(clone(base)) == foretold
+        predicted = paths(clone(base, check=True))
+        assert paths(clone(base)) == predicted
         copies = [base.with_name("clone"), place / "copy"]
         clone(base, jail=copies[1], clone_copies=True)
     finally:

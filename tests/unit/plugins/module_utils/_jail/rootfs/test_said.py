@@ -124,7 +124,7 @@ def test_check_mode_is_reported_on_after_a_second(
     assert not (place / "progress").exists()
 
 
-def test_a_build_that_goes_on_foretells_only_what_is_missing(
+def test_a_build_that_goes_on_predicts_only_what_is_missing(
     make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build._Builder, "_space_may_be_short", lambda _self: False)  # otherwise the run looks by itself

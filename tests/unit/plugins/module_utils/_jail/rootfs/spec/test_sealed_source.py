@@ -94,7 +94,7 @@ assert not build(spec, False, SealedSnapshot("A", {EXPOSED!r})).changed
         assert not [line for line in calls.splitlines() if f"{source}/usr" in line and f'"{inside}"' in line]
 
 
-def test_what_differs_in_the_jail_is_mended_from_it(run: Run, source: Path, place: Path) -> None:
+def test_what_differs_in_the_jail_is_repaired_from_it(run: Run, source: Path, place: Path) -> None:
     run()
     jail = place / "jail/usr"
     (jail / "bin/git").write_text("changed\n")
@@ -211,10 +211,10 @@ def test_names_of_one_file_that_were_parted_are_joined_again(
     assert not run().changed
     part(jail / several[number])
     assert not is_one_file(jail, several)
-    foretold = run(check=True)
+    predicted = run(check=True)
     done = run()
     assert [action for action, _path in paths(done)] == ["link"] * len(paths(done))
-    assert paths(done) == paths(foretold)
+    assert paths(done) == paths(predicted)
     assert is_one_file(jail, several)
     assert not run().changed
 
@@ -294,7 +294,7 @@ def test_what_is_not_sealed_is_read(run: Run, source: Path) -> None:
 
 @pytest.mark.parametrize("other", [{"identity": "B"}, {"verify": "full"}, {"exclude": ["x"]}, {"prune": False}])
 def test_when_it_is_read_all_the_same(run: Run, source: Path, other: dict[str, Any]) -> None:
-    """Another snapshot, another wish, or contents to compare."""
+    """Another snapshot, other options, or contents to compare."""
     run()
     (source / "usr/bin/git").write_text("another version\n")
     assert not run().changed

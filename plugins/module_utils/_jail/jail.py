@@ -221,7 +221,7 @@ def open_jail(path: str) -> Jail:
 
 
 def open_at(real: bytes) -> Jail:
-    """The same for a path that `jail_path` returned."""
+    """The same for a path that `jail_path` returned just now: another run may change how the volume spells it."""
     if not os.path.isdir(real):
         raise no_such_jail(real)
     root = Root(real)
@@ -243,7 +243,7 @@ def not_built(real: bytes) -> Jail:
 
 
 def open_or_not_built(real: bytes) -> Jail:
-    """The jail at a path that `jail_path` returned, built or not; NotAJailError for another directory."""
+    """The jail at a path that `jail_path` returned just now, built or not; NotAJailError for another directory."""
     return not_built(real) if is_empty(real) else open_at(real)
 
 

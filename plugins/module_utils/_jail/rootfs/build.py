@@ -103,7 +103,7 @@ class _Builder:
             progress.begin(progress.COPY, free=host.free_bytes(self._path))  # that is not what was estimated
             report.merge_from(self._build())
         elif before or not self._check:
-            with jails.open_at(self._path) as jail:
+            with jails.open_jail(self._spec.jail) as jail:
                 self.bytes = jail.entry.get("bytes")
         self.existed = before
         return report
@@ -132,6 +132,7 @@ class _Builder:
 
     def _open(self) -> jails.Jail:
         """The jail, built or not; with `adopt`, what another tool built."""
+        self._path = jails.jail_path(self._spec.jail)  # a run may have made it, and the volume may spell it otherwise
         try:
             jail = jails.open_or_not_built(self._path)
             self.existed = jail.root.exists
@@ -170,6 +171,7 @@ class _Builder:
 
     def _act(self, jail: jails.Jail, moves: list[tuple[bytes, bytes]], new: bool = False) -> BuildReport:
         """Lock and adopt the jail, sync it with the source, and write what is true then."""
+        adopts_now = self._adopts_now(jail)
         self._lock_and_adopt(jail)
         was = record.Record.load(jail.root)
         if jail.entry.get("fingerprint") not in (None, self._input.fingerprint):
@@ -179,18 +181,19 @@ class _Builder:
                 with build_lock if new else nullcontext():  # all is copied, and nothing of the jail is read
                     report = self._sync(jail, was, act=True, build_lock=build_lock)
                 self.warnings += build_lock.remarks
-            report.add_adoption(self._adopts_now(jail), moves)
+            report.add_adoption(adopts_now, moves)
             if changes := self._entry_changes(jail, was, report):
                 jail.update_entry(**changes)  # while journals tell that it is not certain, for a run that is killed now
             record.commit(jail.root, was, report.blocks, report.removed_dirs)
         return report
 
     def _lock_and_adopt(self, jail: jails.Jail) -> None:
-        if self._adopts_now(jail):
+        is_adopted = self._is_adopted(jail)
+        if is_adopted and not self.existed:
             adopt.mark_as_jail(jail)
         if not jail.locked:
             jail.lock()
-        if self._is_adopted(jail):
+        if is_adopted:
             adopt.move_into_private(jail.root)
 
     @contextmanager
@@ -274,7 +277,7 @@ class _Builder:
 
         Into a jail that was new, it is all: what is in the stage already would be counted a second time.
         """
-        with jails.not_built(self._path) if self._is_new else jails.open_at(self._path) as jail:
+        with jails.not_built(self._path) if self._is_new else jails.open_jail(self._spec.jail) as jail:
             if self._spec.clone_of:
                 from .clone import Base  # noqa: PLC0415 (few runs clone)
 

@@ -58,7 +58,7 @@ def is_clone(path: bytes, of: str) -> bool:
     """Whether a jail is a complete clone already; InputError when it is something else."""
     if jails.is_empty(path):
         return False
-    with jails.open_at(path) as jail:
+    with jails.open_jail(os.fsdecode(path)) as jail:
         jail.refuse_unknown(f"make a clone of {of} at", "remove it first, or leave clone_of out")
         if jail.entry.get("clone_of") != os.fsdecode(jails.jail_path(of)):
             raise InputError(f"{show(path)} is a jail already and no clone of {of}: remove it, or leave clone_of out")
@@ -93,7 +93,7 @@ class Base:
         if not check and not names_at(path).tells_apart(self._source.names):
             self.predict(jails.not_built(path))  # refuses two names that are one there
         if not jails.is_empty(path):
-            with jails.open_at(path) as jail:
+            with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
                 jail.refuse_unknown("make a clone at")
                 return self._fill(jail, count) if not check else self.predict(jail)

@@ -56,10 +56,10 @@ class BuildReport:
             operation = Operation(REMOVE, path, None, "", names[name])
             self.operations.append((operation.report(), operation.describe()))
 
-    def count_new_directory(self, fresh: NewDirectoryPlan) -> None:
-        self.total += fresh.total
-        self.stats.count_files(fresh.path, fresh.counts, fresh.size, fresh.disk)
-        for operation in islice(fresh.operations(), MOST_REPORTED - len(self.created)):
+    def count_new_directory(self, plan: NewDirectoryPlan) -> None:
+        self.total += plan.total
+        self.stats.count_files(plan.path, plan.counts, plan.size, plan.disk)
+        for operation in islice(plan.operations(), MOST_REPORTED - len(self.created)):
             self.created.append((operation.report(), operation.describe()))
 
     def add_adoption(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:

@@ -254,20 +254,21 @@ class Walker:
         try:
             if self._installer:
                 self._refuse_large(listing)
-            fresh = self._comparer.plan_new(path, want, listing) if action == CREATE else None
-            if fresh:
-                self._record_new_directory(fresh, listing)
+            new_plan = self._comparer.plan_new(path, want, listing) if action == CREATE else None
+            if new_plan:
+                self._record_new_directory(new_plan, listing)
+                files = new_plan.files
             else:
                 plan = self._comparer.compare(path, want, listing, None)
                 plan.operations.insert(0, Operation(action, path, want))
                 self._record_plan(path, plan, listing)
+                files = _files(plan.operations)
             if not self._installer:
-                files = fresh.files if fresh else _files(plan.operations)
                 self._tree.refuse_unreadable(file for _name, file in files)
             elif parent is not None:
                 staged, fd = self._installer.new_directory()
                 try:
-                    self._installer.populate(fd, path, fresh.files if fresh else _files(plan.operations))
+                    self._installer.populate(fd, path, files)
                     self._installer.finish_directory(fd, want, listing.source_dir_fd, path)
                 finally:
                     os.close(fd)
@@ -285,13 +286,13 @@ class Walker:
         self.report.linked += linked
         self.report.stats.counts["sockets"] += listing.sockets
 
-    def _record_new_directory(self, fresh: NewDirectoryPlan, listing: DirListing) -> None:
+    def _record_new_directory(self, new_plan: NewDirectoryPlan, listing: DirListing) -> None:
         """Count the plan of the fast path, and write it to the journal before it is carried out."""
-        self.report.count_new_directory(fresh)
+        self.report.count_new_directory(new_plan)
         self.report.stats.counts["sockets"] += listing.sockets
-        self.report.linked += fresh.linked
+        self.report.linked += new_plan.linked
         if self._journal:
-            self.report.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
+            self.report.blocks[new_plan.path] = self._journal.write(new_plan.path, new_plan.block, new_plan.bytes)
 
     def _record_plan(self, path: bytes, plan: DirectoryPlan, listing: DirListing) -> None:
         """Count the plan, and write it to the journal before it is carried out."""

@@ -65,7 +65,7 @@ def jail_path(path: str) -> bytes:
 
 
 def _refuse_control_characters(path: str) -> None:
-    """InputError for a path that cannot stand in the property lists of the jail's jobs."""
+    """InputError for a path that the property lists of the jail's jobs cannot hold."""
     if UNWRITABLE.search(path):
         raise InputError(
             f"{show(path)} cannot be the path of a jail: it holds a control character or is not UTF-8: "

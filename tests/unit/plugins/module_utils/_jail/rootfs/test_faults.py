@@ -92,7 +92,9 @@ def test_the_disk_fills_up_during_a_run(place: Path, large: Path, monkeypatch: p
     monkeypatch.setattr(module, lambda _run: False)  # somebody else takes the space after it was looked at
     try:
         (volume / "other").write_bytes(b"x" * (60 << 20))
-        with pytest.raises(SpaceError, match=r"cannot (create|write) .*: No space left on device \(needs .* MB, .* free\)"):
+        with pytest.raises(
+            SpaceError, match=r"cannot (create|write) .*: No space left on device \(needs .* MB, .* free\)"
+        ):
             build(spec, False)
         (volume / "other").unlink()
         build(spec, False)

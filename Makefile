@@ -21,7 +21,7 @@ PARTS := lint types layers unit connection attack sanity target-python ansible-l
 
 SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/_jail/test_outside.py tests/unit/plugins/modules/test_faults.py \
 	tests/unit/plugins/module_utils/_jail/image/test_generated_layers.py $(addprefix \
-	tests/unit/plugins/module_utils/_jail/rootfs/test_,exactness.py faults.py history.py kills.py mending.py moments.py volumes.py)
+	tests/unit/plugins/module_utils/_jail/rootfs/test_,exactness.py faults.py history.py kills.py repair.py moments.py volumes.py)
 
 .PHONY: help ready jail shell quick test bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
 

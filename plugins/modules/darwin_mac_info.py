@@ -109,7 +109,7 @@ fuse:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.mac_info import survey
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.mac_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
@@ -117,7 +117,7 @@ SPEC = {"users": {"type": "list", "elements": "str", "default": []}}
 
 
 def work(params: dict[str, Any], _check: bool) -> Result:
-    return survey(params["users"])
+    return gather(params["users"])
 
 
 def main() -> None:

@@ -74,8 +74,8 @@ def read_record(data: bytes) -> None:
     """A record, and what a killed run left beside it."""
     whole, _nul, journal = data.partition(b"\0")
     found = record.Record()
-    found._index(whole)
-    found._replay(journal)
+    record._NestedText(whole, found).add_blocks()
+    record._JournalText(journal, found).add_blocks()
     for path in found.blocks:
         found.fields(path)
         found.linked(path)

@@ -30,9 +30,9 @@ TRIALS = (
     "history",
     "hostility",
     "kills",
-    "mending",
     "moments",
     "outside",
+    "repair",
     "volumes",
 )
 

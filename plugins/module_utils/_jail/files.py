@@ -91,7 +91,7 @@ def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
         ("\0" in (target or ""), "target holds a NUL, and no path can: give another one"),
         (content is not None and block, "content is all of a file and block a part of it: give one of them"),
         (mode and not MODE.fullmatch(mode), f"mode {mode} is not an octal number in quotes such as '0755'"),
-        (block and block.fault, block.fault if block else ""),
+        (block and block.error, block.error if block else ""),
     ]
     for is_wrong, message in faults:
         if is_wrong:
@@ -173,7 +173,7 @@ def _new_content(root: Root, spec: FileSpec) -> tuple[bytes, int]:
         now, status = spec.content, root.lstat(spec.path)
     mode = spec.mode if spec.mode is not None else kept_file.mode(status, MODES["file"])
     try:
-        return (spec.block.placed(now) if spec.block else now), mode
+        return (spec.block.insert_into(now) if spec.block else now), mode
     except InputError as exc:
         raise InputError(f"cannot change {show(root.host_path(spec.path))}: {exc}") from exc
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the Mac has for a jail besides the jail itself and its entry in the register: named after the jail's path."""
+"""What the Mac keeps for a jail outside the jail and the register. It is named after the jail's path."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .plan import Change
 from .system.rooted import Root
 
 NOTES = b"/private/var/db/darwin.jail/images"
-"""Which layers were made of which jail, see image/layer_cache.py."""
-OF_HOSTS = (b"/private/var/db/darwin.jail/layouts", b"/private/var/db/darwin.jail/manifests")
-"""What is in these has the name of a host of the inventory."""
+"""Notes about the layers of each jail, see image/layer_cache.py."""
+BY_HOSTNAME = (b"/private/var/db/darwin.jail/layouts", b"/private/var/db/darwin.jail/manifests")
+"""Directories of files that have the names of hosts of the inventory."""
 
 
-def note_of(jail: bytes) -> bytes:
+def layer_note_name(jail: bytes) -> bytes:
     """The name of the file about the layers of a jail."""
     return os.fsencode(launchd.slug(os.fsdecode(jail))) + b".json"
 
 
 def plan_removal(jail: bytes) -> list[Change]:
-    """What ends the jobs of a jail, and removes all that is theirs, and the note."""
+    """The changes that end the jobs of a jail, and remove their files and the note."""
     steps = [step for label in launchd.labels(launchd.label(jail, "")) for step in launchd.plan_absent(label)]
-    place = os.path.join(NOTES, note_of(jail))
+    place = os.path.join(NOTES, layer_note_name(jail))
     return [*steps, plan_unlink(place)] if os.path.lexists(place) else steps
 
 

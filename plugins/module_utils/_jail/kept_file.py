@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is kept of a file that root changes where others can write: its contents, its mode.
+"""Read the contents and mode of a file that root is about to change where others can write.
 
-Whoever can write in a directory can put there another name of any file, also of one that only root can read (macOS
-lets everybody do that), and a file of their own with any mode.
+Users who can write in a directory can put a hard link to any file there, even to one that only root can read (macOS
+allows that), or a file of their own with any mode.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ SETUID_SETGID = 0o6000
 
 
 def mode(status: os.stat_result | None, usual: int) -> int:
-    """The mode that something keeps whose owner or contents change: setuid and setgid would then mean someone else."""
+    """The mode of a file whose owner or contents change: without setuid and setgid, which belonged to the old owner."""
     return usual if status is None else stat.S_IMODE(status.st_mode) & ~SETUID_SETGID
 
 
 def read(root: Root, path: bytes, limit: int) -> tuple[bytes, os.stat_result | None]:
-    """The contents and the status of one and the same regular file; nothing when it is not there.
+    """The contents and the status of one regular file; empty and None when it is missing.
 
-    InputError for a file with several names, for what it holds may be somebody else's.
+    InputError for a file with several hard links: it may be somebody else's.
     """
     if root.lstat(path) is None:
         return b"", None

@@ -16,10 +16,10 @@ from functools import partial
 from typing import NamedTuple
 
 from . import host_state, mounted_volume, register
-from . import jail as jails
 from .errors import InputError, show
-from .host_state import note_of, plan_unlink
+from .host_state import layer_note_name, plan_unlink
 from .macos import launchd
+from .marker import MARKER
 from .plan import Change, apply
 from .result import Result
 from .rootfs.remove import remove
@@ -75,7 +75,7 @@ def find(remove_jails: bool, hosts: Collection[str]) -> list[Leftover]:
 
 def _is_missing(path: bytes) -> bool:
     """A jail on a volume that is not mounted is not taken for missing."""
-    return not os.path.lexists(path + b"/" + jails.MARKER) and not mounted_volume.unmounted(path)
+    return not os.path.lexists(path + b"/" + MARKER) and not mounted_volume.missing_mount(path)
 
 
 def _jail_of_job(label: str, known_paths: list[bytes]) -> bytes:
@@ -130,7 +130,7 @@ def _unneeded_notes(left: list[bytes]) -> list[Leftover]:
     """Notes about images of jails that are not in `left`. Without a note, the same layers are written again."""
     if not os.path.isdir(host_state.NOTES):
         return []
-    needed = {note_of(path) for path in left}
+    needed = {layer_note_name(path) for path in left}
     with Root(host_state.NOTES) as root:
         names = [name for name in root.names(b"") if name not in needed]
     places = [host_state.NOTES + b"/" + name for name in names]
@@ -165,7 +165,7 @@ def _made_for_another(
 def _of_unknown_hosts(hosts: Collection[str]) -> list[Leftover]:
     """Directories named after hosts that are not in the inventory; another inventory may have them."""
     found = []
-    for place in host_state.OF_HOSTS if hosts else ():
+    for place in host_state.BY_HOSTNAME if hosts else ():
         if os.path.isdir(place):
             with Root(place) as root:
                 names = [os.fsdecode(name) for name in root.names(b"")]

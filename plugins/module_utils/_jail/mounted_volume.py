@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a jail can be on its volume, by where and how that is mounted. Volumes are made by volumes/apfs_volume.py."""
+"""Whether the volume of a jail is mounted, and with which options. volumes/apfs_volume.py makes volumes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ VOLUMES = b"/Volumes/"
 """Where macOS mounts volumes, each on a directory of its name."""
 
 
-def unmounted(path: bytes) -> bytes:
-    """Where the volume of a path is to be mounted and is not; empty when it is, or the path names no volume."""
+def missing_mount(path: bytes) -> bytes:
+    """The mount point of a path on a volume that is not mounted; empty when it is, or when the path names no volume."""
     if not path.startswith(VOLUMES):
         return b""
     point = VOLUMES + path[len(VOLUMES) :].split(b"/")[0]
@@ -22,8 +22,8 @@ def unmounted(path: bytes) -> bytes:
 
 
 def refuse_unmounted(path: bytes) -> None:
-    """Directories on the way are made, but not the one that a volume is to be mounted on."""
-    point = unmounted(path)
+    """InputError for a path on a volume that is not mounted: its mount point is not made."""
+    point = missing_mount(path)
     if point:
         raise InputError(
             f"cannot make {show(path)}: no volume is mounted on {show(point)}, so that the jail would fill the Mac "
@@ -32,7 +32,7 @@ def refuse_unmounted(path: bytes) -> None:
 
 
 def warnings(path: bytes) -> list[str]:
-    """What a jail will lack by how its volume is mounted; InputError when it cannot be there.
+    """What will not work in a jail because of mount options; InputError when the volume cannot hold a jail.
 
     macOS mounts volumes that are not internal nosuid, nodev and noowners (apple-oss-distributions/DiskArbitration
     DAMount.c).

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places that nothing of a jail, an image or a task may name: the state of a jail, and what belongs to a system.
+"""Paths that no entry, image or task may name: the state of a jail, and the directories of a system.
 
-They are protected in every spelling that any file system takes for theirs, on volumes that tell the spellings apart,
-too: nobody needs another directory of such a name, and so nothing depends on how a volume answers.
+Every spelling that any file system takes for theirs is protected on all volumes, so that nothing depends on how a
+volume compares names.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ def guards_state(path: bytes) -> bool:
 
 
 def is_safe_guard(mode: int, uid: int) -> bool:
-    """Whether nobody but root could put another thing in the place of what is in such a directory."""
+    """Whether only root can replace what is in such a directory."""
     return uid == 0 and bool(not mode & 0o022 or mode & stat.S_ISVTX)
 
 
 def safe_mode(mode: int) -> int:
-    """The mode of such a directory that comes nearest to what is wanted."""
+    """The mode nearest to the wanted one with which only root can replace what is in such a directory."""
     return mode if is_safe_guard(mode, 0) else mode & ~0o022
 
 
-def is_of_system(path: bytes) -> bool:
+def is_system_directory(path: bytes) -> bool:
     """Whether a path of the Mac is a directory that belongs to the system, or lies in /System."""
     folded = fold_more(path)
     return folded == b"/" or folded in SYSTEM or folded.startswith(b"/system/")

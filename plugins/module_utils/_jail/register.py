@@ -1,21 +1,21 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The register: what this Mac knows of its jails. Whatever decides about a jail is read here.
+"""The register: an entry for each jail of this Mac. Only the register decides about a jail.
 
-A jail's own marker is a file that root in the jail can write, so that nothing is decided by it.
+Root in the jail can write the jail's own marker, so nothing is decided by that.
 
     /private/var/db/darwin.jail/jails/      for root only
         NAME-HASH.json                      NAME is the last part of the jail's path, HASH is of all of it
 
-Each file holds one entry, and two while two jails exchange their names: either is found under both names then, whenever
-the run is killed. An entry is that of a jail when all of these are as it says:
+Each file holds one entry, and two while two jails swap their names, so that each is found under both names whenever
+the run is killed. An entry belongs to a jail when all of these match:
 
 - the path
 - the inode number of the root directory, which root in the jail cannot change. It stays when the volume is mounted
   again, as the device number does not (docs/macos.md).
-- the id and the stamp in the marker. Every change of the entry gives both a new stamp, so that an entry or a jail
-  that was restored from a backup is told. A jail that forges them is only known no longer.
+- the id and the stamp in the marker. Every change of the entry gives both a new stamp, which tells an entry or a jail
+  that was restored from a backup. A jail that forges them only loses its entry.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from .system.mounts import is_mount
 from .system.rooted import Root
 
 DIRECTORY = b"/var/db/darwin.jail/jails"
-"""By macOS's link /var, so that nothing makes a /private where there is none."""
-LARGEST = 1 << 16
-LOOKS = 600
-"""How often to ask for the right to change it, 20 times a second: it is had for the time of one fsync."""
+"""Through macOS's link /var, so that /private is never made where there is none."""
+MAX_SIZE = 1 << 16
+ATTEMPTS = 600
+"""How often to try to lock it, 20 times a second: a run keeps the lock for the time of one fsync."""
 
 Entry = dict[str, Any]
 TYPES: dict[str, type] = {
@@ -71,7 +71,7 @@ TYPES: dict[str, type] = {
 
 
 def find(path: bytes, inode: int, marker: dict[str, Any]) -> Entry | None:
-    """The entry of the jail that is at a path now, with this marker; RecordError when the file makes no sense."""
+    """The entry of the jail that is at a path now, with this marker; RecordError when the file is not valid."""
     for entry in _read(path):
         if entry["inode"] == inode and entry["id"] == marker.get("id") and marker.get("stamp") in entry["stamps"]:
             return entry
@@ -81,8 +81,8 @@ def find(path: bytes, inode: int, marker: dict[str, Any]) -> Entry | None:
 def was_jail(path: bytes, inode: int) -> bool:
     """Whether a directory that has no marker was a jail once.
 
-    Never that of the top of a volume: all tops have one number, and another volume may be mounted there now.
-    Nor one that is younger than the entry: outside of APFS, numbers are given again.
+    False for the top of a volume: all tops have the same inode number, and another volume may be mounted there now.
+    False for a directory that is younger than the entry: outside of APFS, inode numbers are used again.
     """
     born = host.born(path) or 0
     try:
@@ -93,24 +93,24 @@ def was_jail(path: bytes, inode: int) -> bool:
 
 
 def all_known() -> dict[bytes, list[Entry]]:
-    """What is known of all jails, by their paths; a file that makes no sense is left out."""
-    place = host.real_path(DIRECTORY)
-    if not os.path.lexists(place):
+    """The entries of all jails, by path; files that are not valid are left out."""
+    directory = host.real_path(DIRECTORY)
+    if not os.path.lexists(directory):
         return {}
     found = {}
-    with Root(place) as root, suppress(RecordError):
+    with Root(directory) as root, suppress(RecordError):
         _refuse_writable(root)
         for name in root.names(b""):
-            path, entries = _parsed(root.read(name, LARGEST) or b"")
+            path, entries = _parsed(root.read(name, MAX_SIZE) or b"")
             if path is not None and _name(path) == name:
                 found[path] = entries
     return found
 
 
-def gone_paths(inode: int, marker: dict[str, Any]) -> dict[bytes, list[Entry]]:
-    """Where, and as what, this Mac knew the jail that has this marker before somebody moved it: nothing is there now.
+def former_paths(inode: int, marker: dict[str, Any]) -> dict[bytes, list[Entry]]:
+    """Entries at other paths for the jail with this marker, which was moved from there: nothing is there now.
 
-    What was on a volume that is not mounted may be there. This jail may be in a copy of that volume.
+    Paths on volumes that are not mounted do not count: this jail may be in a copy of such a volume.
     """
     of = inode, marker.get("id")
     return {
@@ -118,54 +118,54 @@ def gone_paths(inode: int, marker: dict[str, Any]) -> dict[bytes, list[Entry]]:
         for path, entries in all_known().items()
         if of in [(entry["inode"], entry["id"]) for entry in entries]
         and not os.path.lexists(path)
-        and not mounted_volume.unmounted(path)
+        and not mounted_volume.missing_mount(path)
     }
 
 
 def write(path: bytes, entries: Sequence[Entry]) -> None:
-    """Put these in the place of what is known of the jail at a path, atomically."""
-    place = host.real_path(DIRECTORY)
-    above, name = os.path.split(place)
+    """Replace the entries of the jail at a path, atomically."""
+    directory = host.real_path(DIRECTORY)
+    above, name = os.path.split(directory)
     host.make_dirs(above)
     with Root(above) as root:
         root.make_dir(name, 0o700, 0, 0)
     data = {"format": 1, "path": os.fsdecode(path), "jails": entries}
-    with _changing() as root:
+    with _locked_register() as root:
         root.write(_name(path), json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 
 def known(path: bytes) -> list[Entry]:
-    """What `forget` is to forget of the jail at a path, whether it can be believed or not."""
-    place = host.real_path(DIRECTORY)
-    if not os.path.lexists(place):
+    """The entries that `forget` removes for a path, whether they are valid or not."""
+    directory = host.real_path(DIRECTORY)
+    if not os.path.lexists(directory):
         return []
-    with Root(place) as root:
+    with Root(directory) as root:
         return _known(root, path)
 
 
 def _known(root: Root, path: bytes) -> list[Entry]:
-    return _parsed(root.read(_name(path), LARGEST) or b"")[1]
+    return _parsed(root.read(_name(path), MAX_SIZE) or b"")[1]
 
 
-def forget(path: bytes, was: Sequence[Entry]) -> None:
-    """Remove what is known of a jail that was at a path, and not what another run has entered for one there since."""
+def forget(path: bytes, expected: Sequence[Entry]) -> None:
+    """Remove the entries of a jail that was at a path, unless another run has written others since."""
     if os.path.lexists(host.real_path(DIRECTORY)):
-        with _changing() as root:
-            if _known(root, path) == was:
+        with _locked_register() as root:
+            if _known(root, path) == expected:
                 root.sweep(_name(path))
                 root.unlink(_name(path))
 
 
 @contextmanager
-def _changing() -> Iterator[Root]:
-    """The directory of the register, in which no other run changes anything meanwhile."""
-    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, looks=LOOKS):
+def _locked_register() -> Iterator[Root]:
+    """The directory of the register, locked against other runs."""
+    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, looks=ATTEMPTS):
         yield root
 
 
-def finish(path: bytes, entry: Entry) -> None:
-    """Let nothing but this be known of the jail at a path, and leave nothing of a run that was killed meanwhile."""
-    with _changing() as root:
+def finish_write(path: bytes, entry: Entry) -> None:
+    """Make this the only entry of the jail at a path, and remove the temporary files of a run that was killed."""
+    with _locked_register() as root:
         root.sweep(_name(path))
     if _read(path) != [entry]:
         write(path, [entry])
@@ -178,23 +178,23 @@ def _name(path: bytes) -> bytes:
 
 
 def _read(path: bytes) -> list[Entry]:
-    """What the file of a jail holds; RecordError when it is damaged, or anybody else could have written it."""
-    name, place = _name(path), host.real_path(DIRECTORY)
+    """The entries in the file of a jail; RecordError when it is damaged, or when others than root could write it."""
+    name, directory = _name(path), host.real_path(DIRECTORY)
     try:
-        with Root(place) as root:
+        with Root(directory) as root:
             _refuse_writable(root)
-            data = root.read(name, LARGEST)
+            data = root.read(name, MAX_SIZE)
     except OperationError as exc:
         if exc.errno == errno.ENOENT:
             return []
-        if exc.errno:  # a passing failure must not make a known jail an unknown one
+        if exc.errno:  # a temporary failure must not take the jail's entry away
             raise
         raise RecordError(str(exc)) from exc
     if data is None:
         return []
     found, entries = _parsed(data)
     if found != path:
-        raise RecordError(f"its entry {show(os.path.join(place, name))} is damaged or of a newer version")
+        raise RecordError(f"its entry {show(os.path.join(directory, name))} is damaged or of a newer version")
     return entries
 
 
@@ -205,7 +205,7 @@ def _refuse_writable(root: Root) -> None:
 
 
 def _parsed(data: bytes) -> tuple[bytes | None, list[Entry]]:
-    """The path of a jail and what is known of it; no path when the data makes no sense."""
+    """The path of a jail and its entries; no path when the data is not valid."""
     try:
         found = json.loads(data)
         if found["format"] == 1:
@@ -216,7 +216,7 @@ def _parsed(data: bytes) -> tuple[bytes | None, list[Entry]]:
 
 
 def _is_a(kind: type, value: object) -> bool:
-    """Whether a value is of this type; a truth value is no number here."""
+    """Whether a value is of this type; bool does not count as int."""
     return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directory of a jail in which all that is new is finished, before it gets its name."""
+"""The stage: a directory of the jail in which files are finished before they are renamed into place."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ STAGING = STATE + b"/stage"
 
 
 @contextmanager
-def opened(root: Root) -> Iterator[int]:
-    """Where all that is new in a jail is finished, open, and made if it is not there; -1 before there is any state."""
+def open_staging(root: Root) -> Iterator[int]:
+    """Open the stage, and make it if it is missing; -1 when the jail has no state directory yet."""
     try:
         with root.directory(STATE) as state:
             if at.lstat(name := os.path.basename(STAGING), state) is None:
@@ -40,16 +40,16 @@ def opened(root: Root) -> Iterator[int]:
             os.close(fd)
 
 
-def make(root: Root) -> None:
-    """See that there is an empty stage."""
-    with opened(root):
+def ensure_empty(root: Root) -> None:
+    """Make the stage, or empty it."""
+    with open_staging(root):
         pass
     root.make_dir(STAGING, 0o700, 0, 0)
-    sweep(root)
+    clean(root)
 
 
-def sweep(root: Root) -> None:
-    """Remove what a killed run left in the stage, and beside what is kept."""
+def clean(root: Root) -> None:
+    """Remove what a killed run left in the stage, and its temporary files in the state directory."""
     for place, ours in ((STAGING, b""), (STATE, PREFIX)):
         for name in root.names(place) if root.lstat(place) else ():
             if name.startswith(ours):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A part of a text file that is ours, between two marker lines. All other lines are somebody else's."""
+"""A block of a text file between two marker lines. All other lines stay as they are."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .errors import InputError, show
 
 
 class Block(NamedTuple):
-    """What is to stand between the markers."""
+    """A block with its name."""
 
     name: str
     text: str
-    """Its lines; nothing: there is to be no block."""
+    """Its lines; empty: the block is to be removed."""
 
     @property
-    def fault(self) -> str:
-        """Why it could not be found again; empty when it can."""
+    def error(self) -> str:
+        """Why the block could not be found again later; empty when it could."""
         if not self.name.isprintable() or self.name != self.name.strip() or not self.name:
             return f"name '{show(self.name)}' is to be one line of printed characters, for it stands in a comment"
         lines = self.text.encode("utf-8", "surrogateescape").splitlines()
@@ -36,27 +36,27 @@ class Block(NamedTuple):
         return f"# END {self.name}\n".encode()
 
     @property
-    def whole(self) -> bytes:
-        """With its markers."""
+    def with_markers(self) -> bytes:
+        """The block with its marker lines."""
         if not self.text:
             return b""
         text = self.text.encode("utf-8", "surrogateescape")
         return self.begin + text + (b"" if text.endswith(b"\n") else b"\n") + self.end
 
-    def placed(self, content: bytes) -> bytes:
+    def insert_into(self, content: bytes) -> bytes:
         """A file's content with the block in its place, at the end when it is new; InputError for lone markers."""
         lines = content.splitlines(True)
         begins = [number for number, line in enumerate(lines) if _is(line, self.begin)]
         ends = [number for number, line in enumerate(lines) if _is(line, self.end)]
         if not begins and not ends:
             gap = b"" if not content or content.endswith(b"\n") or not self.text else b"\n"
-            return content + gap + self.whole
+            return content + gap + self.with_markers
         if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
             raise InputError(
                 f"it should hold one line '# BEGIN {self.name}' and one line '# END {self.name}' behind it, "
                 "and what is between them belongs to this collection: put them in order, or remove them"
             )
-        return b"".join([*lines[: begins[0]], self.whole, *lines[ends[0] + 1 :]])
+        return b"".join([*lines[: begins[0]], self.with_markers, *lines[ends[0] + 1 :]])
 
 
 def _is(line: bytes, marker: bytes) -> bool:

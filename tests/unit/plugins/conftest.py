@@ -118,7 +118,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     needs_root()
     path = tmp_path_factory.mktemp("furnished") / "jail"
     with jails.create(os.fsencode(path)) as jail:
-        jail.mark(state="complete")
+        jail.update_entry(state="complete")
     (path / "var").symlink_to("private/var")
     for name in ("scratch", "dev", "usr/bin"):
         (path / name).mkdir(parents=True)

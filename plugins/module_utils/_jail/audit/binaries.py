@@ -33,25 +33,25 @@ class MachOSlice(NamedTuple):
 
 
 class Binaries:
-    """Collects the Mach-O files it is shown."""
+    """Collects the Mach-O files of a walk."""
 
     def __init__(self, signatures: bool) -> None:
         self._signatures = signatures
         self._linked: dict[tuple[int, int], list[MachOSlice]] = {}
         self.files: dict[bytes, list[MachOSlice]] = {}
         self.damaged: list[tuple[bytes, str]] = []
-        """Files that start like a Mach-O file but cannot be believed, and why."""
+        """Files that start like a Mach-O file but are not valid, and why."""
 
     def visit(self, directory: Directory) -> None:
         for name, status in directory.entries.items():
             if stat.S_ISREG(status.st_mode) and status.st_size >= macho.MIN_SIZE:
-                self._look(directory, name, status)
+                self._inspect(directory, name, status)
 
     def images(self) -> list[MachOSlice]:
-        """All that can be mapped into a process."""
+        """All slices that a process can load."""
         return [image for images in self.files.values() for image in images if image.code.runs]
 
-    def _look(self, directory: Directory, name: bytes, status: os.stat_result) -> None:
+    def _inspect(self, directory: Directory, name: bytes, status: os.stat_result) -> None:
         path = directory.below(name)
         inode = status.st_dev, status.st_ino
         if inode in self._linked:

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of the jail that a clone was made of, its base.
+"""Whether the base of a clone, the jail that it was made of, has changed.
 
-The time of change (st_ctime) of a file tells: nobody can set it back, and a
-removal shows in that of the directory. So nothing has to be kept when a clone
-is made, and one walk over the base, and none over the clone, answers it.
+Nobody can set back the time of change (st_ctime) of a file, and a removal
+changes that of the directory. So one walk over the base finds all changes, and
+nothing has to be recorded when a clone is made.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ MOST_LISTED = 1000
 
 
 def report(jail: Jail) -> dict[str, Any] | None:
-    """Of a clone, whether its base is as it was cloned; None of any other jail."""
+    """Whether the base of a clone is as it was cloned; None for a jail that is no clone."""
     if "clone_of" not in jail.entry:
         return None
-    path, changes = jail.entry["clone_of"], Since(0)
+    path, changes = jail.entry["clone_of"], ChangesSince(0)
     try:
         with open_jail(path) as base:
-            changes = Since(jail.entry.get("clone_time", 0), names_of(base.root))
+            changes = ChangesSince(jail.entry.get("clone_time", 0), names_of(base.root))
             if base.unknown:
-                return _told(path, "unknown", changes, base.unknown)
+                return _report(path, "unknown", changes, base.unknown)
             if base.entry["id"] != jail.entry.get("clone_id"):
-                return _told(path, "replaced", changes)
+                return _report(path, "replaced", changes)
             walk(base.root, base.mounts(), [changes])
-            return _told(path, "changed" if changes.counts else "same", changes)
+            return _report(path, "changed" if changes.counts else "same", changes)
     except NotAJailError:
-        return _told(path, "gone", changes)
+        return _report(path, "gone", changes)
     except JailError as exc:
-        return _told(path, "unknown", changes, str(exc))
+        return _report(path, "unknown", changes, str(exc))
 
 
-class Since:
-    """Looks for what changed in a jail since a moment."""
+class ChangesSince:
+    """Collects what changed in a jail since a moment."""
 
     def __init__(self, moment: float, names: Names = EXACT) -> None:
         self._moment, self._names = moment, names
@@ -64,7 +64,7 @@ class Since:
                 self.paths.append(display_path(path))
 
 
-def _told(path: str, state: str, changes: Since, why: str = "") -> dict[str, Any]:
+def _report(path: str, state: str, changes: ChangesSince, why: str = "") -> dict[str, Any]:
     parts = ", ".join(f"{group} ({count})" for group, count in sorted(changes.counts.items()))
     where = show(path)
     said = {

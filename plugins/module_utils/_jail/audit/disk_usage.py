@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the gigabytes of a jail are: its largest directories, and its largest files."""
+"""The largest directories and files of a jail."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .tree_walk import Directory, display_path
 
 MOST_LISTED = 200
 LEAST_SHARE = 500
-"""What takes less than this part of the jail is not listed: nobody would see it in a picture."""
+"""Smaller parts of the jail are not listed: a picture could not show them."""
 
 
-class Places:
-    """Adds up what each directory takes on the volume, with all below it; counts as Sizes does."""
+class DiskUsage:
+    """Adds up the disk space of each directory, with all below it; counts files as Sizes does."""
 
     def __init__(self) -> None:
-        self._once = UniqueFiles()
+        self._unique = UniqueFiles()
         self._own: dict[bytes, int] = {}
         self._files: list[tuple[int, bytes]] = []
 
     def visit(self, directory: Directory) -> None:
         own = 0
-        for name, status in self._once.files(directory):
+        for name, status in self._unique.files(directory):
             disk = status.st_blocks * 512
             own += disk
             self._file(disk, directory, name)
@@ -54,7 +54,7 @@ class Places:
             heapq.heapreplace(self._files, (disk, directory.below(name)))
 
     def _totals(self) -> dict[bytes, int]:
-        """What each directory takes with all below it: those further down are added to those above."""
+        """The size of each directory with all below it."""
         totals = dict(self._own)
         for path in sorted(self._own, key=lambda path: path.count(b"/"), reverse=True):
             if path:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of the files that were installed in a jail, told without their source.
+"""How a jail differs from the record of what was installed in it. The source is not needed.
 
 Compared with the record are type, mode, owner, size, modification time and
 where links point; contents are not read but for configuration that was touched.
@@ -9,7 +9,7 @@ where links point; contents are not read but for configuration that was touched.
     changed   a system file that is not as it was installed; a run restores it
     missing   a system file that is not there any more; a run restores it
     kept      configuration that was changed or removed in the jail; a run leaves it
-    foreign   what nobody of ours installed; of a whole directory, only the directory
+    foreign   what no run installed; of a whole directory, only the directory
 
 Cost: one line of text for each name; the record is parsed only where it differs.
 """
@@ -26,33 +26,33 @@ from .tree_walk import Directory
 
 
 class Drift:
-    """Compares what it is shown with the record."""
+    """Compares each directory with the record."""
 
-    def __init__(self, known: FileOwnership) -> None:
-        self._known = known
+    def __init__(self, ownership: FileOwnership) -> None:
+        self._ownership = ownership
         self.changed: list[tuple[bytes, str]] = []
         self.kept: list[tuple[bytes, str]] = []
         self.missing: list[bytes] = []
         self.foreign: list[bytes] = []
 
     def visit(self, directory: Directory) -> None:
-        if directory.path not in self._known.record.blocks:
-            return  # foreign, which its parent has said
-        self._look_at_itself(directory)
-        recorded = set(self._known.record.subdirectories(directory.path))
+        if directory.path not in self._ownership.record.blocks:
+            return  # foreign, and reported with its parent
+        self._directory_itself(directory)
+        recorded = set(self._ownership.record.subdirectories(directory.path))
         differing = self._files(directory)
-        if not self._known.record.names.exact and self._respell(directory, differing | recorded):
+        if not self._ownership.record.names.exact and self._respell(directory, differing | recorded):
             differing = self._files(directory)
-        fields = self._known.record.fields(directory.path) if differing else {}
-        there = {name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)}
+        fields = self._ownership.record.fields(directory.path) if differing else {}
+        present = {name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)}
         for name in sorted(differing - recorded):
             self._file(directory, name, fields.get(name, []))
-        for name in sorted((there ^ recorded) - fields.keys()):
+        for name in sorted((present ^ recorded) - fields.keys()):
             self._directory(directory, name)
 
     def _respell(self, directory: Directory, names: set[bytes]) -> bool:
-        """Call what is there as the record does, where the volume takes the two spellings for one; False: all is."""
-        key, entries = self._known.record.names.key, directory.entries
+        """Give names the spelling of the record, where the volume takes the two for one; False: none differs."""
+        key, entries = self._ownership.record.names.key, directory.entries
         missing = {key(name): name for name in names if name not in entries}
         found = [(name, missing[key(name)]) for name in entries if key(name) in missing] if missing else []
         for name, recorded in found:
@@ -60,8 +60,8 @@ class Drift:
         return bool(found)
 
     def _files(self, directory: Directory) -> set[bytes]:
-        """The names, recorded or there, that are not just as their line in the record says."""
-        lines = self._known.record.block(directory.path).text.splitlines(True)[1:]
+        """The names whose line in the record differs from what is there."""
+        lines = self._ownership.record.block(directory.path).text.splitlines(True)[1:]
         recorded = {line for line in lines if not line.startswith(b"#")}
         differing = set()
         status: Any
@@ -75,56 +75,56 @@ class Drift:
                 recorded.discard(line)
             else:
                 differing.add(name)
-        return differing | {mtree.parse(line)[0] for line in recorded}
+        return differing | {self._ownership.record.parse(line)[0] for line in recorded}
 
     def _file(self, directory: Directory, name: bytes, recorded: list[mtree.Fields]) -> None:
-        """Say what became of a file; `recorded` has several versions only after a killed run."""
+        """Report how a file differs; `recorded` has several versions only after a killed run."""
         path, have = directory.below(name), directory.entries.get(name)
-        if path in self._known.mounts:
+        if path in self._ownership.mounts:
             return
         if not recorded:
             self.foreign.append(path)
         elif have is None:
-            self._gone(path)
+            self._file_missing(path)
         else:
             why = [_difference(was, have, name, directory.fd) for was in recorded]
             if all(why):
-                self._other(directory, name, have, why[-1])
+                self._file_changed(directory, name, have, why[-1])
 
-    def _gone(self, path: bytes) -> None:
-        if self._known.is_configuration(path):
+    def _file_missing(self, path: bytes) -> None:
+        if self._ownership.is_configuration(path):
             self.kept.append((path, "removed in the jail"))
-        elif not self._known.record.interrupted:
+        elif not self._ownership.record.interrupted:
             self.missing.append(path)
 
-    def _other(self, directory: Directory, name: bytes, have: os.stat_result, why: str) -> None:
+    def _file_changed(self, directory: Directory, name: bytes, have: os.stat_result, why: str) -> None:
         path = directory.below(name)
-        if not self._known.is_configuration(path):
+        if not self._ownership.is_configuration(path):
             self.changed.append((path, why))
-        elif not self._known.is_as_installed(directory.path, name, have, directory.fd):
+        elif not self._ownership.is_as_installed(directory.path, name, have, directory.fd):
             self.kept.append((path, f"changed in the jail ({why})"))
 
     def _directory(self, directory: Directory, name: bytes) -> None:
-        """A directory that is there and not recorded, or the other way round."""
+        """Report a directory that is there and not recorded, or recorded and not there."""
         path, have = directory.below(name), directory.entries.get(name)
-        if path in self._known.mounts:
+        if path in self._ownership.mounts:
             return
         if have is None:
             self.missing.append(path)
         elif stat.S_ISDIR(have.st_mode):
             self.foreign.append(path)
         else:
-            self.changed.append((path, _is(have)))
+            self.changed.append((path, _type_of(have)))
 
-    def _look_at_itself(self, directory: Directory) -> None:
-        """A directory's own mode and owner; its time changes with all that is put into it."""
-        own = self._known.record.block(directory.path).own()
-        if not own:
+    def _directory_itself(self, directory: Directory) -> None:
+        """Report the mode and owner of a directory; its time changes with its contents."""
+        line = self._ownership.record.block(directory.path).directory_line()
+        if not line:
             return
-        was, have = mtree.parse(own)[1], os.fstat(directory.fd)
+        was, have = self._ownership.record.parse(line)[1], os.fstat(directory.fd)
         why = _metadata(was, have)
         if why:
-            report = self.kept if self._known.is_configuration(directory.path) else self.changed
+            report = self.kept if self._ownership.is_configuration(directory.path) else self.changed
             report.append((directory.path, why))
 
 
@@ -132,7 +132,7 @@ def _difference(was: mtree.Fields, have: os.stat_result, name: bytes, fd: int) -
     """What differs, in a few words; empty when nothing does."""
     kind = stat.S_IFMT(have.st_mode)
     if kind != stat.S_IFMT(was.st_mode):
-        return _is(have)
+        return _type_of(have)
     if kind == stat.S_IFREG and have.st_size != was.st_size:
         return f"size {have.st_size}, was {was.st_size}"
     if kind == stat.S_IFLNK:
@@ -153,5 +153,5 @@ def _metadata(was: mtree.Fields, have: os.stat_result) -> str:
     return ""
 
 
-def _is(have: os.stat_result) -> str:
+def _type_of(have: os.stat_result) -> str:
     return f"is a {mtree.type_name(have.st_mode)}"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a jail is: which macOS it holds, made when and from what, and whether the Mac has another one by now."""
+"""The identity of a jail: its macOS, when and from what it was made, and whether the Mac has a newer macOS."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def identity(jail: Jail, found: list[Cache]) -> dict[str, Any]:
 
 
 def host(jail: dict[str, Any]) -> dict[str, Any]:
-    """The Mac that the jail is on, and in what the jail lags behind it."""
+    """The Mac that the jail is on, and how the jail lags behind it."""
     with Root("/") as root:
         runs = readable_release(root)
         version, build = jail["macos_version"], jail["macos_build"]

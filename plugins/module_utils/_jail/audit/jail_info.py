@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What there is to know about a jail. Only reads.
+"""Reports about a jail. Only reads.
 
-identity, mounts and jobs cost little; what else is asked for shares one
-walk over the jail.
+identity, mounts and jobs cost little; all others share one walk over the jail.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from ..system.mounts import mounts_below
 from ..system.resolve import Resolver
 from . import clone_base, library_closure, signing
 from .binaries import Binaries, MachOSlice
-from .disk_usage import Places
+from .disk_usage import DiskUsage
 from .drift import Drift
 from .identity import host, identity
 from .jail_size import Sizes
@@ -40,7 +39,7 @@ MOST_NEEDING = 20
 
 
 def gather(path: str, wanted: Collection[str], progress_file: str | None = None) -> Result:
-    """What is wanted of SUBSETS, each under its name; NotAJailError when there is no jail."""
+    """The subsets that are wanted, each under its name; NotAJailError when there is no jail."""
     with progress.reporting(progress_file), open_jail(path) as jail:
         return _Gatherer(jail, SUBSETS if "all" in wanted else wanted).gather()
 
@@ -64,8 +63,8 @@ class _Gatherer:
         if "jobs" in self._wanted:
             values["jobs"] = [_job(label) for label in launchd.labels(launchd.label(self._jail.path, ""))]
         sizes, places, drift = (
-            _Part(name, make, self._warnings) if name in self._wanted else None
-            for name, make in (("sizes", Sizes), ("places", Places), ("drift", self._drift))
+            _GuardedObserver(name, make, self._warnings) if name in self._wanted else None
+            for name, make in (("sizes", Sizes), ("places", DiskUsage), ("drift", self._drift))
         )
         binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
         observers: list[Observer] = [observer for observer in (sizes, places, drift, binaries) if observer]
@@ -107,8 +106,8 @@ class _Gatherer:
         return values
 
 
-class _Part:
-    """An observer for one part of the report. A jail that lies ends this part, with a warning, but no other."""
+class _GuardedObserver:
+    """An observer for one part of the report. When the jail's own data is not valid, this part ends with a warning."""
 
     def __init__(self, name: str, make: Callable[[], Any], warnings: list[str]) -> None:
         self.name, self._warnings = name, warnings
@@ -130,7 +129,7 @@ class _Part:
 
     def _fail(self, exc: JailError) -> None:
         self.observer = None
-        self._warnings.append(f"{self.name} is not told: {exc}")
+        self._warnings.append(f"{self.name} is left out: {exc}")
 
 
 def _job(label: str) -> dict[str, Any]:
@@ -144,7 +143,7 @@ def _job(label: str) -> dict[str, Any]:
 
 
 def _counts(binaries: Binaries, loadable: Sequence[MachOSlice]) -> dict[str, Any]:
-    """How much was looked at, and how much not, for no process of the jail can load it."""
+    """How many images were checked, and how many no process of the jail can load."""
     everything = [image for images in binaries.files.values() for image in images]
     looked_at = {id(image) for image in loadable}
     others = Counter(image.code.arch if image.code.runs else "no code for macOS" for image in everything)

@@ -14,7 +14,7 @@ from .tree_walk import Directory
 
 
 class UniqueFiles:
-    """Files of a walk, each once: one with several names where it is met first."""
+    """The files of a walk, each once: a file with several names counts where it is found first."""
 
     def __init__(self) -> None:
         self._linked: set[tuple[int, int]] = set()
@@ -32,15 +32,15 @@ class UniqueFiles:
 
 
 class Sizes:
-    """Adds up what it is shown."""
+    """Adds up the sizes of all files."""
 
     def __init__(self) -> None:
-        self._tally = SizeByGroup()
-        self._once = UniqueFiles()
+        self._sizes = SizeByGroup()
+        self._unique = UniqueFiles()
 
     def visit(self, directory: Directory) -> None:
-        for _name, status in self._once.files(directory):
-            self._tally.count(directory.path, status)
+        for _name, status in self._unique.files(directory):
+            self._sizes.count(directory.path, status)
 
     def report(self) -> dict[str, dict[str, int]]:
-        return self._tally.report()
+        return self._sizes.report()

@@ -30,7 +30,7 @@ from .library_search import FITS, PROGRAM, RPATH, Chain, Found, Search, expand
 from .tree_walk import display_path
 
 MOST_STEPS = 1_000_000
-"""Names looked at while programs are gone through: a few seconds."""
+"""How many names are searched for, program by program: a few seconds."""
 BY_PROGRAM, BY_DIRECTORY = "depends on the program that loads it", "depends on the working directory"
 
 Key = tuple[bytes, str]
@@ -56,7 +56,7 @@ class LibraryReport(NamedTuple):
 
 
 class _UnresolvedName:
-    """A name that means different things to different programs, as far as they were gone through."""
+    """A name that different programs resolve differently."""
 
     def __init__(self, image: MachOSlice, need: Dependency, found: Found) -> None:
         self.image, self.need, self.found = image, need, found
@@ -68,25 +68,25 @@ class _UnresolvedName:
 
 def check(images: Sequence[MachOSlice], search: Search) -> LibraryReport:
     """Search for what these images need; all of them can be loaded in the jail."""
-    run = _Run(images, search)
-    run.resolve_direct()
-    run.drop_impossible()
-    run.load()
-    run.conclude()
-    return run.closure
+    checker = _Checker(images, search)
+    checker.resolve_direct()
+    checker.drop_impossible()
+    checker.load()
+    checker.conclude()
+    return checker.report
 
 
 def key(image: MachOSlice) -> Key:
     return image.path, image.code.arch
 
 
-class _Run:
+class _Checker:
     def __init__(self, images: Sequence[MachOSlice], search: Search) -> None:
         self._images, self._search = images, search
-        self.closure = LibraryReport([], [], [])
+        self.report = LibraryReport([], [], [])
         self.open: dict[tuple[Key, bytes], _UnresolvedName] = {}
         self._loads: dict[Key, dict[bytes, MachOSlice]] = {}
-        """What an image loads, by the name it gives it, as far as that is resolved."""
+        """What an image loads, by the name that it gives it; resolved names only."""
         self._loaded: set[Key] = set()
         self._steps = 0
 
@@ -112,40 +112,40 @@ class _Run:
         """The kernel, too, looks for it in the jail (xnu bsd/kern/mach_loader.c load_dylinker)."""
         why = self._search.file(dylinker)
         if why:
-            self.closure.missing.append(Missing(dylinker, image.code.arch, why, image.path))
+            self.report.missing.append(Missing(dylinker, image.code.arch, why, image.path))
 
     def _report(self, image: MachOSlice, need: Dependency, why: str) -> None:
         found = Missing(need.name, image.code.arch, why, image.path)
         if why in (BY_PROGRAM, BY_DIRECTORY):
-            self.closure.undetermined.append(found)
+            self.report.undetermined.append(found)
         else:
-            (self.closure.optional if need.optional else self.closure.missing).append(found)
+            (self.report.optional if need.optional else self.report.missing).append(found)
 
     def drop_impossible(self) -> None:
         """Report unresolved names that no program of the jail could resolve."""
         places, names = _SearchPaths(self._images), {image.code.name for image in self._images}
-        for place, open_ in list(self.open.items()):
-            name, arch = open_.need.name, open_.image.code.arch
+        for place, unresolved in list(self.open.items()):
+            name, arch = unresolved.need.name, unresolved.image.code.arch
             if name not in names and all(self._search.at(path, arch).why for path in places.of(name, arch)):
-                self._report(open_.image, open_.need, open_.found.why)
+                self._report(unresolved.image, unresolved.need, unresolved.found.why)
                 del self.open[place]
 
     # -- program by program -----------------------------------------------
 
     def load(self) -> None:
-        """Go through the programs that come to something open, then through libraries that only dlopen(3) loads."""
-        concerned = self._affected_images()
-        for image in concerned:
+        """Load the programs that reach an unresolved name, then the libraries that only dlopen(3) loads."""
+        affected = self._affected_images()
+        for image in affected:
             if image.code.kind == "execute":
                 self._load(image)
         linked = {key(image) for loads in self._loads.values() for image in loads.values()}
         for first in (True, False):
-            for image in concerned:
+            for image in affected:
                 if key(image) not in self._loaded and not (first and key(image) in linked):
                     self._load(image)
 
     def _affected_images(self) -> list[MachOSlice]:
-        """The images that load one with an open name, or have one."""
+        """The images that have an unresolved name, and those that load them."""
         loaders: dict[Key, list[Key]] = {}
         for loader, loads in self._loads.items():
             for image in loads.values():
@@ -179,27 +179,29 @@ class _Run:
 
     def _find(self, need: Dependency, chain: Chain, program: bytes | None, again: bool) -> MachOSlice | None:
         """What a name leads to with the chain that loaded the image."""
-        open_ = self.open.get((key(chain.image), need.name))
-        if open_ is None:
+        unresolved = self.open.get((key(chain.image), need.name))
+        if unresolved is None:
             return self._loads.get(key(chain.image), {}).get(need.name)
         found = Found() if again else self._search.library(need.name, chain, program)
         if not found.why:
-            open_.loaded = True
+            unresolved.loaded = True
         elif program is not None:
-            open_.failed = program
-            open_.found = found
+            unresolved.failed = program
+            unresolved.found = found
         return found.image
 
     # -- what was left open -------------------------------------------------
 
     def conclude(self) -> None:
         """Report each name that is still unresolved."""
-        for open_ in self.open.values():
-            if open_.failed is not None:
-                by = "" if open_.failed == open_.image.path else f" (when loaded by {display_path(open_.failed)})"
-                self._report(open_.image, open_.need, open_.found.why + by)
-            elif not open_.loaded:
-                self._report(open_.image, open_.need, BY_PROGRAM)
+        for unresolved in self.open.values():
+            if unresolved.failed is not None:
+                why, program = unresolved.found.why, unresolved.failed
+                if program != unresolved.image.path:
+                    why += f" (when loaded by {display_path(program)})"
+                self._report(unresolved.image, unresolved.need, why)
+            elif not unresolved.loaded:
+                self._report(unresolved.image, unresolved.need, BY_PROGRAM)
 
 
 class _SearchPaths:

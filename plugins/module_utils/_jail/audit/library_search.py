@@ -59,7 +59,7 @@ class Chain(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a search came to."""
+    """The result of a search."""
 
     image: MachOSlice | None = None
     """The file that is loaded; None for one of the shared cache, or below a mount."""
@@ -68,7 +68,7 @@ class Found(NamedTuple):
 
 
 class Search:
-    """Answers for one jail."""
+    """Finds the libraries of one jail."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Mac that is to hold jails: what has to be known before one is built."""
+"""Facts about a Mac that are needed before a jail is built on it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..result import Result
 from ..system.rooted import Root
 
 
-def survey(users: Sequence[str]) -> Result:
-    """Look at this Mac; InputError when it runs no macOS or does not know one of the users."""
+def gather(users: Sequence[str]) -> Result:
+    """Facts about this Mac; InputError when it does not run macOS, or when one of the users does not exist."""
     processor = architecture()
     with Root("/") as root:
         system = release(root)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files the kernel would not run in a jail, for what is said of their signature.
+"""Which files the kernel would not run in a jail because of their signature.
 
-What is known, and how surely, stands in CAUSES; docs/macos.md tells more.
-Apple's own files are told apart by what their signature says of itself; they
+CAUSES lists the causes and how certain each is; docs/macos.md has the details.
+Apple's own files are recognized by their signature; they
 are to be left as they are, see "arm64e".
 """
 
@@ -27,7 +27,7 @@ class Cause(NamedTuple):
 
     why: str
     certainty: str
-    """documented by Apple, source (Apple's own, open), reported by people who saw it."""
+    """documented (by Apple), source (Apple's open source), reported (by users)."""
     remedy: str
     sources: tuple[str, ...]
 
@@ -81,7 +81,7 @@ class Signing(NamedTuple):
 
     refused: list[Refused]
     signers: Counter[str]
-    """How many images are signed by whom: apple, developer id, another, nobody (ad hoc), none."""
+    """How many images each signer signed: apple, developer id, another, nobody (ad hoc), none."""
 
 
 def check(images: Sequence[MachOSlice]) -> Signing:
@@ -99,7 +99,7 @@ def check(images: Sequence[MachOSlice]) -> Signing:
 
 
 def _cause(image: MachOSlice, archs: set[str]) -> tuple[str, str] | None:
-    """Why an image would not run, and what is known besides; None when nothing is against it."""
+    """Why an image would not run, and the detail that is known; None when it would run."""
     signature, silicon = image.signature, PROCESSOR_FAMILIES[image.code.arch] == "arm"
     if signature is None:
         return ("unsigned", "") if silicon else None

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One walk over all that is in a jail, for everybody who wants to see it.
+"""One walk over a whole jail for several observers.
 
 Directories come one at a time, parents before their children; mounts and what
 lies below them do not come, nor do the files the collection keeps about itself.
@@ -41,58 +41,58 @@ class Directory(NamedTuple):
 
 
 class Observer(Protocol):
-    """Sees each directory once."""
+    """Is shown each directory once."""
 
     def visit(self, directory: Directory) -> None: ...
 
 
-# A directory that somebody removed, or put a file or a link in the place of, during the walk.
+# Errors for a directory that was removed, or replaced by a file or link, during the walk.
 CHANGED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK)
 
 
 def walk(root: Root, mounts: set[bytes], observers: Sequence[Observer], expected: int = 0) -> list[str]:
     """Show every directory to all observers; returns warnings about what could not be read.
 
-    `expected` is how many directories there should be; 0: nobody knows.
+    `expected` is how many directories there should be; 0: unknown.
     """
     progress.begin(progress.COMPARE, expected)
     return _Walk(root, mounts, observers).run()
 
 
 class _Walk:
-    """Depth first, by name, without recursion: of what lies above, names are kept."""
+    """Walks depth first, by name, without recursion."""
 
     def __init__(self, root: Root, mounts: set[bytes], observers: Sequence[Observer]) -> None:
         self._root, self._mounts, self._observers = root, mounts, observers
         self._path = b""
-        self._left: list[list[bytes]] = []
-        """Of each directory on the way, the names of those in it that are still to come, the next one last."""
+        self._pending: list[list[bytes]] = []
+        """For each open level, the subdirectories that are still to come, the next one last."""
         self._warnings: list[str] = []
 
     def run(self) -> list[str]:
-        with closing(Descent(self._root.fd)) as way:
-            self._enter(way, b"")
-            while self._left:
-                if self._left[-1]:
-                    self._enter(way, self._left[-1].pop())
-                elif not self._leave(way):
+        with closing(Descent(self._root.fd)) as descent:
+            self._enter(descent, b"")
+            while self._pending:
+                if self._pending[-1]:
+                    self._enter(descent, self._pending[-1].pop())
+                elif not self._leave(descent):
                     break
         return self._warnings
 
-    def _enter(self, way: Descent, name: bytes) -> None:
-        """Show a directory; what somebody took away meanwhile, and what cannot be read, has nothing in it."""
+    def _enter(self, descent: Descent, name: bytes) -> None:
+        """Show a directory. One that is gone or cannot be read counts as empty."""
         path = self._below(name)
         try:
-            status = way.enter(name) if name else os.fstat(way.fd)
+            status = descent.enter(name) if name else os.fstat(descent.fd)
         except OSError as exc:
             self._warn(not_opened(self._root.host_path(path), exc))
             return
         self._path = path
-        self._left.append([])
+        self._pending.append([])
         if status.st_dev != self._root.dev:
             return
         try:
-            directory = Directory(path, way.fd, _entries(way.fd, path, self._mounts))
+            directory = Directory(path, descent.fd, _entries(descent.fd, path, self._mounts))
             for observer in self._observers:
                 observer.visit(directory)
         except OSError as exc:
@@ -101,23 +101,23 @@ class _Walk:
             self._warn(exc)
         else:
             names = [name for name, status in directory.entries.items() if stat.S_ISDIR(status.st_mode)]
-            self._left[-1] = sorted(names, reverse=True)
+            self._pending[-1] = sorted(names, reverse=True)
         progress.done(progress.COMPARE)
 
     def _below(self, name: bytes) -> bytes:
         return self._path + b"/" + name if self._path else name
 
-    def _leave(self, way: Descent) -> bool:
+    def _leave(self, descent: Descent) -> bool:
         """Go back up; False when that is not possible, or it was the root."""
-        self._left.pop()
+        self._pending.pop()
         path, self._path = self._path, self._path.rpartition(b"/")[0]
         try:
-            if self._left:
-                way.leave()
+            if self._pending:
+                descent.leave()
         except OSError as exc:
             self._warnings.append(str(failed("go on behind", self._root.host_path(path), exc)))
             return False
-        return bool(self._left)
+        return bool(self._pending)
 
     def _warn(self, error: OperationError) -> None:
         if error.errno not in CHANGED:
@@ -145,5 +145,5 @@ def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_re
 
 
 def display_path(path: bytes) -> str:
-    """A path of the jail for people, as a process in the jail would write it."""
+    """A path of the jail for messages, as a process in the jail sees it."""
     return "/" + show(path)

@@ -35,8 +35,8 @@ def ephemeral_clone(path: str, account: Account) -> Iterator[tuple[str, list[str
     with run_directories.own_directory(place, warnings) as folder:
         clone = os.path.join(folder, b"jail")
         with closing(Base(path, check=False)) as base:
-            base.clone(clone, None, check=False, enter=False)
-        warnings += base.remarks
+            base.clone(clone, None, check=False, registered=False)
+        warnings += base.warnings
         _furnish(os.fsdecode(clone), account)
         yield os.fsdecode(clone), warnings
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import host_state
 from ..errors import InputError
-from ..host_state import note_of
+from ..host_state import layer_note_name
 from ..system import host, run_directories
 from ..system.rooted import Root
 from .blocks import Blocks
@@ -31,7 +31,7 @@ class LayerCache:
     """By fingerprint, the layers of one jail."""
 
     def __init__(self, jail: bytes) -> None:
-        self._name = note_of(jail)
+        self._name = layer_note_name(jail)
         self.blocks: dict[str, Blocks] = {}
         """By the name of a layer, those of its last blob."""
         self._layers = self._load()

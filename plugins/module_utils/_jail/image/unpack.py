@@ -27,7 +27,7 @@ from ..macos.release import Release, release
 from ..protected import STATE
 from ..record.record import journals
 from ..result import Result
-from ..rootfs.remove import remove, take_back
+from ..rootfs.remove import remove, undo_create
 from ..sizes import size
 from ..system import host, progress
 from ..system.lock import BuildLock
@@ -212,7 +212,7 @@ def _remove_unverified(real: bytes, image: Image) -> None:
         if _is_unverified(jail, image):
             jail.lock()
             if _is_unverified(jail, image):  # still, now that no other run is at work
-                take_back(jail)
+                undo_create(jail)
 
 
 def _is_unverified(jail: jails.Jail, image: Image) -> bool:
@@ -237,7 +237,7 @@ def _unpack_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: Bu
         try:
             return _fill_in_one_pass(jail, image, store, build_lock)
         except (InputError, SpaceError, OnePassError):
-            take_back(jail)
+            undo_create(jail)
     with suppress(OperationError):  # another program has put something there meanwhile
         for path in new_parents:
             host.remove_empty(path)
@@ -252,19 +252,19 @@ def _fill_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_lock:
         for number, layer in enumerate(image.layers):
             with build_lock:
                 inspection.add_layer(layer)
-            jail.mark(layers=number + 1)
+            jail.update_entry(layers=number + 1)
             progress.done(progress.UNPACK)
         _complete(jail, applier, inspection)
     return inspection
 
 
 def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> None:
-    staging.make(jail.root)
+    staging.ensure_empty(jail.root)
     applier.finish(inspection.top, jail.entry.get("closed", False))
     inspection.warnings = applier.left_out.warnings
     holds = _release(jail.path)
     known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
-    jail.mark(state="complete", closed=None, built=int(time.time()), **known)
+    jail.update_entry(state="complete", closed=None, built=int(time.time()), **known)
 
 
 def _unpack_inspected(real: bytes, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
@@ -273,15 +273,15 @@ def _unpack_inspected(real: bytes, image: Image, store: Layout, inspection: Insp
         jail.lock()
         jail.refuse_unknown("unpack an image into")
         if jail.entry.get("image") != image.digest:
-            jail.mark(image=image.digest, layers=0, closed=_is_unpacked_by_program(image) or None)
+            jail.update_entry(image=image.digest, layers=0, closed=_is_unpacked_by_program(image) or None)
         elif False in inspection.can_resume[jail.entry.get("layers", 0) :][:1]:
             _remove_contents(jail.root)
-            jail.mark(layers=0)
-        staging.make(jail.root)
+            jail.update_entry(layers=0)
+        staging.ensure_empty(jail.root)
         try:
             _apply_all(jail, image, store, inspection, build_lock)
         except InputError:
-            take_back(jail)
+            undo_create(jail)
             raise
 
 
@@ -296,7 +296,7 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
                     applier.hide(entry)
                 with build_lock:
                     _apply(applier, store, layer)
-                jail.mark(layers=number + 1)
+                jail.update_entry(layers=number + 1)
                 progress.done(progress.UNPACK)
         _complete(jail, applier, inspection)
 

@@ -39,6 +39,8 @@ _PLAIN_LINE = re.compile(
 """What nearly all lines are, and the name as it is."""
 
 _SHARED: dict[tuple[int, int, int], bytes] = {}
+_SHARED_TEXT: dict[tuple[int, int, int], str] = {}
+"""What lines of files have in common, by mode and owner."""
 
 TYPES = {
     stat.S_IFREG: b"file",
@@ -112,7 +114,7 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
         name = encode(name)
     if kind == 0o100000 and time is not None and digest is None:  # what nearly all lines are
         owned = mode, status.st_uid, status.st_gid
-        common = _SHARED.get(owned) or shared(owned)
+        common = _SHARED.get(owned) or _shared_part(owned)
         return b"%s%b%d time=%d.%09d\n" % (name, common, status.st_size, time // _SECOND, time % _SECOND)
     if kind == 0o120000:  # Linux has no modes for links
         text = b"%s type=link uid=%d gid=%d" % (name, status.st_uid, status.st_gid)
@@ -129,12 +131,26 @@ def line(name: bytes, status: Fields, link: bytes | None = None, digest: str | N
     return text + b"\n"
 
 
-def shared(owned: tuple[int, int, int]) -> bytes:
+def _shared_part(owned: tuple[int, int, int]) -> bytes:
     """What the lines of files with this mode and owner have in common."""
     if len(_SHARED) > 1000:
         _SHARED.clear()
     mode, uid, gid = owned
     text = _SHARED[owned] = b" type=file mode=%04o uid=%d gid=%d size=" % (mode & 0o7777, uid, gid)
+    return text
+
+
+def file_fields(status: Fields) -> str:
+    """What `line` writes after the name of a regular file without a digest, as text: half the time of `line`."""
+    owned = status.st_mode, status.st_uid, status.st_gid
+    time = str(status.st_mtime_ns)
+    return f"{_SHARED_TEXT.get(owned) or _shared_text(owned)}{status.st_size} time={time[:-9]}.{time[-9:]}"
+
+
+def _shared_text(owned: tuple[int, int, int]) -> str:
+    if len(_SHARED_TEXT) > 1000:
+        _SHARED_TEXT.clear()
+    text = _SHARED_TEXT[owned] = _shared_part(owned).decode()[1:]
     return text
 
 

@@ -1,15 +1,15 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record: what was installed in a jail, so that it can be told from what others put there.
+"""The record: what was installed in a jail, to tell it from foreign files.
 
 It is kept by directory. A *block* is the line of a directory followed by the lines of all in it that is no directory.
-record.mtree holds the blocks nested as mtree(8) wants them; a run that changes things first appends the blocks it is
-about to make true to a journal, so that nothing a killed run installed is ever taken for somebody else's.
+record.mtree holds the blocks nested as mtree(8) reads them. Before a run changes a directory, it appends the new block
+to a journal, so that files which a killed run installed never count as foreign.
 
     run starts        record of the last run, journals only if that one was killed
     each directory    its new block goes to a journal, then the directory is changed
-    run ends          record.mtree is written anew from the blocks and renamed
+    run ends          record.mtree is written again from the blocks and renamed
                       into place, the journals are removed
 
 The record is untrusted input. Names with slashes, `..`, broken nesting and
@@ -24,9 +24,8 @@ from __future__ import annotations
 
 import os
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Callable
+from typing import Callable, TypeVar
 
 from .. import limits
 from ..errors import RecordError, failed, show
@@ -36,94 +35,19 @@ from ..system import at
 from ..system.rooted import Root
 from ..system.volume_names import EXACT, names_of
 from . import mtree
+from .block import EMPTY, Block
 
 RECORD = STATE + b"/record.mtree"
 JOURNAL = b"journal."
+T = TypeVar("T")
+
 OVERHEAD = 100
-"""What a directory takes besides its path and its text, in bytes, about."""
+"""What a directory takes in addition to its path and its text, in bytes, about."""
 HEADER = b"#mtree\n# What darwin.jail installed in this jail. Check it with: mtree -p JAIL -f THIS_FILE\n"
 
 _OPENS = b" type=dir "
 _CLOSES = b"\n" + mtree.UP
-_INODE = re.compile(rb"\d{1,20}\Z")
 _JOURNAL_HEAD = re.compile(rb"^#dir (\S+)\n", re.MULTILINE)
-
-
-def names_line(names: Sequence[bytes]) -> bytes:
-    """A comment that tells, without parsing, whether a block is about these names."""
-    return b"#names %d %08x\n" % (len(names), zlib.crc32(b"/".join(names)))
-
-
-def linked_line(inodes: Iterable[tuple[bytes, int]]) -> bytes:
-    """A comment that tells which files have other names too: those with the same number are one file."""
-    pairs = b"".join(b" %d %s" % (inode, mtree.encode(name)) for name, inode in inodes)
-    return b"#linked%s\n" % pairs if pairs else b""
-
-
-class Block:
-    """What the record says of one directory."""
-
-    __slots__ = ("_whole", "_start", "_end", "_fields")
-
-    def __init__(self, whole: bytes, start: int = 0, end: int | None = None) -> None:
-        self._whole, self._start = whole, start
-        self._end = len(whole) if end is None else end
-        self._fields: dict[bytes, list[mtree.Fields]] | None = None
-
-    @property
-    def text(self) -> bytes:
-        return self._whole[self._start : self._end]
-
-    def own(self) -> bytes:
-        """The line of the directory itself."""
-        return self._whole[self._start : self._whole.find(b"\n", self._start, self._end) + 1]
-
-    def files(self) -> bytes:
-        """The lines of all in it that is no directory."""
-        return self._whole[self._start_of_files() : self._end]
-
-    def _start_of_files(self) -> int:
-        start = self._whole.find(b"\n", self._start, self._end) + 1
-        while self._whole.startswith(b"#", start, self._end):
-            start = self._whole.find(b"\n", start, self._end) + 1
-        return start
-
-    def knows(self, names: Sequence[bytes], inodes: Iterable[tuple[bytes, int]]) -> bool:
-        """Whether it is about these files (sorted) and no others, of which these have other names too."""
-        second = self._whole.find(b"\n", self._start, self._end) + 1
-        head = names_line(names) + linked_line(inodes)
-        return self._whole.startswith(head, second, self._end) and not self._whole.startswith(b"#", second + len(head))
-
-    def linked(self) -> dict[bytes, int]:
-        """The files that have other names too, and by which number they are known; RecordError for nonsense."""
-        text = self._whole[self._start : self._start_of_files()].split(b"\n", 2)[-1]
-        if not text:
-            return {}
-        words = text.split()[1:]
-        inodes = {
-            mtree.decode_name(name): int(inode) for inode, name in zip(words[::2], words[1::2]) if _INODE.match(inode)
-        }
-        if linked_line(inodes.items()) != text:
-            raise RecordError(f"'{show(text.strip()[:80])}' does not tell files that have several names")
-        return inodes
-
-    def names(self) -> list[bytes]:
-        """The names of all in it that is no directory; RecordError for a line that makes no sense."""
-        return mtree.names_of(self.files())
-
-    def fields(self) -> dict[bytes, list[mtree.Fields]]:
-        """By name, what may have been installed; more than one line after a killed run. b"." is the directory."""
-        if self._fields is None:
-            self._fields = {}
-            for number, text in enumerate(self.text.splitlines(True)):
-                if text.startswith(b"#") or not text.endswith(b"\n"):
-                    continue
-                name, fields = mtree.parse(text)
-                self._fields.setdefault(b"." if number == 0 else name, []).append(fields)
-        return self._fields
-
-
-EMPTY = Block(b"")
 
 
 class Record:
@@ -143,19 +67,21 @@ class Record:
         """What a directory had by name, and the same by key; of the directory that was asked about last."""
         self._where = ""
         """Its path on the host, for messages."""
-        self._room = int(limits.RECORD)
+        self._bytes_left = int(limits.RECORD)
         """How many bytes paths may take yet: they are longer than their text in nested directories."""
 
     @classmethod
     def load(cls, root: Root) -> Record:
-        """Read record and journals; RecordError when they make no sense."""
+        """Read record and journals; RecordError when they are not valid. What does not exist has an empty record."""
         record = cls()
+        if not root.exists:
+            return record
         record._where = show(root.host_path(RECORD))
         record.names = names_of(root)
         try:
             data = root.read(RECORD, limits.RECORD)
             if data is not None:
-                record._index(data)
+                _NestedText(data, record).add_blocks()
             left = int(limits.RECORD)
             for number, name in enumerate(journals(root)):
                 if number >= limits.JOURNALS:
@@ -164,15 +90,26 @@ class Record:
                 record._where = show(root.host_path(STATE + b"/" + name))
                 data = root.read(STATE + b"/" + name, left) or b""
                 left -= len(data)
-                record._replay(data)
+                _JournalText(data, record).add_blocks()
         except RecordError as exc:
-            raise record._damaged(exc) from exc
+            raise record._damaged_record(exc) from exc
         return record
 
-    def _damaged(self, exc: RecordError) -> RecordError:
+    def _read(self, read: Callable[..., T], *args: bytes) -> T:
+        """Read a part of the record; RecordError with what to do when it is not valid."""
+        try:
+            return read(*args)
+        except RecordError as exc:
+            raise self._damaged_record(exc) from exc
+
+    def parse(self, line: bytes) -> tuple[bytes, mtree.Fields]:
+        """The name and fields of one line."""
+        return self._read(mtree.parse, line)
+
+    def _damaged_record(self, exc: RecordError) -> RecordError:
         return RecordError(
             f"{self._where} is damaged: {exc}. Remove it to go on: "
-            "what earlier runs installed is then compared anew, and not pruned"
+            "what earlier runs installed is then compared again, and not pruned"
         )
 
     def block(self, path: bytes) -> Block:
@@ -196,21 +133,15 @@ class Record:
         return [below[start:] for below in self.children.get(spelling, ())]
 
     def fields(self, path: bytes) -> dict[bytes, list[mtree.Fields]]:
-        """What a block says, by name; RecordError when one of its lines makes no sense."""
-        try:
-            return self.block(self.spelling(path)).fields()
-        except RecordError as exc:
-            raise self._damaged(exc) from exc
+        """What a block says, by name; RecordError when one of its lines is not valid."""
+        return self._read(self.block(self.spelling(path)).fields)
 
     def files(self, path: bytes) -> list[bytes]:
         """The names in a block; nothing of it is kept."""
-        try:
-            return self.block(self.spelling(path)).names()
-        except RecordError as exc:
-            raise self._damaged(exc) from exc
+        return self._read(self.block(self.spelling(path)).names)
 
-    def was(self, directory: bytes, name: bytes) -> Sequence[mtree.Fields]:
-        """What may have been installed under a name, which the record may spell in another way."""
+    def versions(self, directory: bytes, name: bytes) -> Sequence[mtree.Fields]:
+        """What may have been installed under a name, in any spelling that the volume takes for the same."""
         fields = self.fields(directory)
         if name in fields or self.names.exact:
             return fields.get(name, ())
@@ -221,48 +152,20 @@ class Record:
 
     def linked(self, path: bytes) -> dict[bytes, int]:
         """The files in a directory that have other names too; those with the same number are one file."""
-        try:
-            return self.block(path).linked()
-        except RecordError as exc:
-            raise self._damaged(exc) from exc
+        return self._read(self.block(path).linked)
 
     def fields_of(self, path: bytes) -> mtree.Fields:
         """What a block says of the directory itself."""
-        try:
-            return mtree.parse(self.block(path).own())[1]
-        except RecordError as exc:
-            raise self._damaged(exc) from exc
+        return self.parse(self.block(path).directory_line())[1]
 
-    def _index(self, data: bytes) -> None:
-        """Find the blocks: a line that opens a directory starts one, the next such line or `..` ends it."""
-        above: list[bytes] = []
-        opened: tuple[bytes, int, bytes] | None = None
-        up = len(mtree.UP)
-        for start in _openings(data):
-            end = start
-            while data.endswith(_CLOSES, 0, end):
-                end -= up
-            if opened:
-                self._add(opened[0], Block(data, opened[1], end), opened[2])
-            if start - end > up * len(above):
-                raise RecordError("it closes more directories than it opens")
-            del above[len(above) - (start - end) // up :]
-            if start < len(data):
-                name = _component(data[start : data.index(b" ", start)], bool(above))
-                parent = above[-1] if above else b""
-                path = b"/".join((parent, name)) if parent else name if above else b""
-                above.append(path)
-                opened = path, start, parent
-        if above or not data.endswith(b"\n"):
-            raise RecordError("it ends in the middle")
-
-    def _add(self, path: bytes, block: Block, parent: bytes | None = None) -> None:
+    def add(self, path: bytes, block: Block, parent: bytes | None = None) -> None:
+        """Add the block of a directory; RecordError for one that no run writes."""
         if (path[:7].lower() == b"private" or not path.isascii()) and is_state(path):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
             self._refuse_depth(path)
-            self._room -= len(path) + OVERHEAD
-            if self._room < 0:
+            self._bytes_left -= len(path) + OVERHEAD
+            if self._bytes_left < 0:
                 raise RecordError("it names more directories than a system has, or deeper ones")
             self.children.setdefault(path.rpartition(b"/")[0] if parent is None else parent, []).append(path)
         self.blocks[path] = block
@@ -272,31 +175,91 @@ class Record:
         if path.count(b"/") > limits.RECORD_DEPTH:
             raise RecordError(limits.RECORD_DEPTH.exceeded("read", f"the path {show(path[:80])}..."))
 
-    def _replay(self, data: bytes) -> None:
-        """Add the blocks of a journal to those of the record: what they name may be there or not."""
-        parts = _JOURNAL_HEAD.split(data)[1:]
-        texts: dict[bytes, list[bytes]] = {}
-        for encoded, text in zip(parts[::2], parts[1::2]):
-            path = mtree.decode(encoded).strip(b"/")
-            self._refuse_depth(path)
-            for part in path.split(b"/") if path else ():
-                mtree.check_name(part if part != b"." else b"..")
-            whole = text[: text.rfind(b"\n") + 1]
-            if path not in texts:
-                former = self.blocks.get(path)
-                self._imply(path)
-                texts[path] = [former.text] if former else []
-            texts[path].append(whole.split(b"\n", 1)[-1] if texts[path] else whole)
-        for path, lines in texts.items():
-            self._add(path, Block(b"".join(lines)))
+    def checked_path(self, encoded: bytes) -> bytes:
+        """A path as a journal has it; RecordError for what is not the path of a directory."""
+        path = mtree.decode(encoded).strip(b"/")
+        self._refuse_depth(path)
+        for part in path.split(b"/") if path else ():
+            mtree.check_name(part if part != b"." else b"..")
+        return path
 
-    def _imply(self, path: bytes) -> None:
+    def add_parents(self, path: bytes) -> None:
         """Add the directories above one."""
         missing = []
         while (path := os.path.dirname(path)) and path not in self.blocks:
             missing.append(path)
         for ancestor in reversed(missing):
-            self._add(ancestor, EMPTY)
+            self.add(ancestor, EMPTY)
+
+
+class _NestedText:
+    """Reads the text of a record: a line opens a directory, and `..` closes it. A block ends where either comes."""
+
+    def __init__(self, data: bytes, record: Record) -> None:
+        self._data, self._record = data, record
+        self._open: list[bytes] = []
+        """The paths of the directories that are open, the innermost last."""
+        self._block: tuple[bytes, bytes, int] | None = None
+        """The block that is read: its path, the one above, and its start."""
+
+    def add_blocks(self) -> None:
+        """Add all blocks to the record."""
+        data, up = self._data, len(mtree.UP)
+        for start in _openings(data):
+            end = start
+            while data.endswith(_CLOSES, 0, end):
+                end -= up
+            self._end_block(end)
+            self._close_directories((start - end) // up)
+            if start < len(data):
+                self._open_directory(start)
+        if self._open or not data.endswith(b"\n"):
+            raise RecordError("it ends in the middle")
+
+    def _end_block(self, end: int) -> None:
+        if self._block:
+            path, parent, start = self._block
+            self._record.add(path, Block(self._data, start, end), parent)
+
+    def _close_directories(self, count: int) -> None:
+        if count > len(self._open):
+            raise RecordError("it closes more directories than it opens")
+        del self._open[len(self._open) - count :]
+
+    def _open_directory(self, start: int) -> None:
+        name = mtree.decode_name(self._data[start : self._data.index(b" ", start)])
+        if (name == b".") == bool(self._open):  # the root is the first one, and is called so
+            raise RecordError(f"'{show(name)}' cannot be a directory there")
+        parent = self._open[-1] if self._open else b""
+        path = b"/".join((parent, name)) if parent else name if self._open else b""
+        self._open.append(path)
+        self._block = path, parent, start
+
+
+class _JournalText:
+    """Reads a journal: each block comes after a comment with the path of its directory, perhaps several times."""
+
+    def __init__(self, data: bytes, record: Record) -> None:
+        self._data, self._record = data, record
+        self._texts: dict[bytes, list[bytes]] = {}
+        """By path, the recorded block and those of the journal."""
+
+    def add_blocks(self) -> None:
+        """Add the blocks to those of the record: what they name may be there or not."""
+        parts = _JOURNAL_HEAD.split(self._data)[1:]
+        for encoded, text in zip(parts[::2], parts[1::2]):
+            whole = text[: text.rfind(b"\n") + 1]  # the last line may be cut off
+            self._add_text(self._record.checked_path(encoded), whole)
+        for path, texts in self._texts.items():
+            self._record.add(path, Block(b"".join(texts)))
+
+    def _add_text(self, path: bytes, text: bytes) -> None:
+        if path not in self._texts:
+            former = self._record.blocks.get(path)
+            self._record.add_parents(path)
+            self._texts[path] = [former.text] if former else []
+        texts = self._texts[path]
+        texts.append(text.split(b"\n", 1)[-1] if texts else text)  # only the first one opens the directory
 
 
 def _openings(data: bytes) -> Iterator[int]:
@@ -311,13 +274,6 @@ def _openings(data: bytes) -> Iterator[int]:
     yield len(data)
 
 
-def _component(encoded: bytes, nested: bool) -> bytes:
-    name = mtree.decode_name(encoded)
-    if (name == b".") == nested:
-        raise RecordError(f"'{show(name)}' cannot be a directory there")
-    return name
-
-
 def journals(root: Root) -> list[bytes]:
     """The names of journals that a killed run left."""
     if root.lstat(STATE) is None:
@@ -326,7 +282,7 @@ def journals(root: Root) -> list[bytes]:
 
 
 class Journal:
-    """Where one process writes the blocks it is about to make true. The file is made at the first one."""
+    """Where one process writes the blocks of directories before it changes them. The first block makes the file."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -362,10 +318,10 @@ Written = dict[bytes, tuple[bytes, int, int, int]]
 """Changed blocks: by directory, the journal with the text, its start, its length, and the bytes of the files in it."""
 
 
-def finish(root: Root, record: Record, written: Written, dropped: Sequence[bytes]) -> None:
-    """Write the record anew from the last one and what changed, atomically; then remove the journals."""
-    if written or dropped or record.interrupted:
-        paths = (record.blocks.keys() | written.keys()) - (set(dropped) - written.keys())
+def commit(root: Root, record: Record, written: Written, removed_dirs: Sequence[bytes]) -> None:
+    """Write the record again from the last one and what changed, atomically; then remove the journals."""
+    if written or removed_dirs or record.interrupted:
+        paths = (record.blocks.keys() | written.keys()) - (set(removed_dirs) - written.keys())
         names = {found[0] for found in written.values()}
         texts = {name: root.read(STATE + b"/" + name, limits.RECORD) or b"" for name in names}
 
@@ -380,7 +336,7 @@ def finish(root: Root, record: Record, written: Written, dropped: Sequence[bytes
 
 
 def remove_journals(root: Root) -> None:
-    """When what they say is true and recorded."""
+    """Remove the journals, when the record has all that they say."""
     for name in journals(root):
         root.unlink(STATE + b"/" + name)
 

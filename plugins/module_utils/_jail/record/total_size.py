@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many bytes the recorded files have in all."""
+"""The total size of the recorded files."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from collections.abc import Sequence
 
 from ..errors import RecordError
 from . import mtree
-from .record import Block, Record, Written
+from .block import Block
+from .record import Record, Written
 
 _FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
 
 
-def after(was: Record, written: Written, dropped: Sequence[bytes]) -> int | None:
-    """The total when these blocks have changed; None for a record that makes no sense.
+def after(was: Record, written: Written, removed_dirs: Sequence[bytes]) -> int | None:
+    """The total when these blocks have changed; None for a record that is not valid.
 
     A file with several names counts once in a directory, and once for each directory. It is a function of the record
     alone, so that a run after one that was killed finds the same.
     """
-    anew = {*written, *dropped}
+    changed = {*written, *removed_dirs}
     try:
         new = sum(size for _name, _start, _length, size in written.values())
-        return new + sum(of(block) for path, block in was.blocks.items() if path not in anew)
+        return new + sum(of_block(block) for path, block in was.blocks.items() if path not in changed)
     except RecordError:
         return None
 
 
-def of(block: Block) -> int:
+def of_block(block: Block) -> int:
     """The bytes of the files in one directory."""
     linked = block.linked()
     sizes: dict[bytes | int, int] = {}

@@ -4,10 +4,10 @@
 """Take over a directory that another tool or hand built.
 
 Such jails have real directories at /etc, /tmp and /var (darwin-jail makes
-them so), where macOS has links into /private. They are moved there, so that
-what users changed in them stays; everything else is the walk's business: what
-is as wanted is recorded, system files that differ are restored, configuration
-that differs and files that nobody wants are kept.
+them so), where macOS has links into /private. They are moved there, which keeps
+the changes of users. The walk does the rest: it records files that are as
+wanted, restores system files that differ, and keeps configuration that differs
+and files that no entry wants.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from __future__ import annotations
 import stat
 
 from ..errors import InputError, show
-from ..jail import Jail, is_marked, mark_adopted
+from ..jail import Jail, mark_adopted
+from ..marker import is_marked
 from ..system.lock import locked_directory
 from ..system.rooted import Root
 from .spec.base_layout import LINKS
@@ -23,7 +24,7 @@ from .spec.base_layout import LINKS
 PRIVATE = b"private"
 
 
-def moves(root: Root) -> list[tuple[bytes, bytes]]:
+def plan_moves(root: Root) -> list[tuple[bytes, bytes]]:
     """The directories to move into /private; InputError when both places are taken."""
     found = []
     for name, target in LINKS.items():
@@ -39,9 +40,9 @@ def moves(root: Root) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def move(root: Root) -> None:
+def move_into_private(root: Root) -> None:
     """Move directories to where macOS has them."""
-    found = moves(root)
+    found = plan_moves(root)
     if found and root.lstat(PRIVATE) is None:
         root.make_dir(PRIVATE, 0o755, 0, 0)
     for name, target in found:
@@ -49,10 +50,10 @@ def move(root: Root) -> None:
 
 
 def mark_as_jail(jail: Jail) -> None:
-    """Make a directory a jail of ours. /var goes first, since the marker is to be in it."""
+    """Mark a directory as a jail. First /var moves, since the marker lies in it."""
     with locked_directory(jail.root):
         if not is_marked(jail.root):  # or another run was faster
             is_new = jail.root.lstat(PRIVATE) is None
-            move(jail.root)
+            move_into_private(jail.root)
             mark_adopted(jail)
             jail.just_created = sorted({*jail.just_created, *([PRIVATE] if is_new else [])})

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make a jail a copy-on-write clone of another one, the base.
 
-All that is in the base is cloned file by file, whoever put it there; mounts in
-it are left out, and sockets, the lock and what is temporary. The clone is a
-pass over an empty jail with the base as its source, journals and all, so that
-a killed one is taken up again. When it is complete the record of the base
-takes the place of what the journals say: the same files are ours there and
-here. Where blocks cannot be shared, it is refused unless copies will do.
+Everything in the base is cloned file by file; mounts, sockets, the lock and
+temporary files are left out. The clone is a pass over an empty jail with the
+base as its source, with journals, so that a run that was killed continues. When
+it is complete, the record of the base replaces the journals: the same files were
+installed in both. Where blocks cannot be shared, the clone is refused unless
+copies are allowed.
 
     entry: clone_of       before anything is cloned
     pass                  journals name what is put there
@@ -30,29 +30,29 @@ from typing import Any
 
 from .. import jail as jails
 from ..errors import InputError, RecordError, failed, show
-from ..jail import MARKER, STATE, TEMPORARY, Jail
+from ..jail import STATE, TEMPORARY, Jail
+from ..marker import MARKER
 from ..record import record
 from ..system import progress
 from ..system.lock import BuildLock
 from ..system.platform.current import backend
-from ..system.rooted import Root
 from ..system.volume_names import names_at, names_of
+from .apply.build_report import BuildReport
 from .apply.install import Installer
 from .apply.sync import SyncPass
-from .apply.walk import BuildReport
 from .diff.compare import Comparer
 from .diff.ownership import FileOwnership
-from .remove import take_back
+from .remove import undo_create
 from .spec.desired_tree import DesiredTree
-from .spec.globs import Excluding
+from .spec.globs import ExcludeGlobs
 from .spec.merged_entries import MergedEntry
 from .spec.source_tree import Source
 
 NOT_ONE_VOLUME = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS)
 """How a system says that two files do not lie on one volume, or that it cannot clone: Linux in the last two ways."""
 
-INHERITED = ("built", "bytes", "source", "macos_version", "macos_build")
-"""What holds for a clone as for its base."""
+COPIED_FIELDS = ("built", "bytes", "source", "macos_version", "macos_build")
+"""Fields of the entry that a clone copies from its base."""
 
 
 def is_clone(path: bytes, of: str) -> bool:
@@ -67,10 +67,10 @@ def is_clone(path: bytes, of: str) -> bool:
 
 
 class Base:
-    """The jail to clone, kept from changing as long as this is open."""
+    """The jail to clone, locked against changes while this is open."""
 
     def __init__(self, path: str, check: bool, copies: bool = False) -> None:
-        """InputError when there is nothing whole to clone. `copies` will do where blocks cannot be shared."""
+        """InputError when the base is not complete. `copies` allows copies where blocks cannot be shared."""
         self._copies = copies
         self.jail = jails.open_jail(path)
         try:
@@ -83,72 +83,77 @@ class Base:
         except BaseException:
             self.jail.close()
             raise
-        self.remarks: list[str] = []
+        self.warnings: list[str] = []
 
     def close(self) -> None:
         self._source.close()
         self.jail.close()
 
-    def clone(self, path: bytes, count: int | None, check: bool, enter: bool = True) -> BuildReport:
-        """Make the jail at `path` a clone, or say what would be done; with `enter`, the Mac is to know it."""
+    def clone(self, path: bytes, count: int | None, check: bool, registered: bool = True) -> BuildReport:
+        """Make the jail at `path` a clone, or predict that. With `registered`, the register gets an entry."""
         if not check and not names_at(path).tells_apart(self._source.names):
-            self.look(Jail(path, Root.missing(path)))  # refuses two names that are one there
+            self.predict(jails.not_built(path))  # refuses two names that are one there
         if not jails.is_empty(path):
             with jails.open_jail(os.fsdecode(path)) as jail:
                 jail.lock(check)
                 jail.refuse_unknown("make a clone at")
-                return self._fill(jail, count) if not check else self.look(jail)
+                return self._fill(jail, count) if not check else self.predict(jail)
         if check:
-            return self.look(Jail(path, Root.missing(path)))
+            return self.predict(jails.not_built(path))
         there = os.path.lexists(path)
-        with jails.create(path, enter, **self._origin()) as jail:  # a run that is killed right then is taken up again
+        with jails.create(
+            path, registered, **self._clone_fields()
+        ) as jail:  # a run that is killed right then is taken up again
             jail.lock()
             try:
                 return self._fill(jail, count)
             except NoCloneError:
-                take_back(jail, stays=there)
+                undo_create(jail, keep_directory=there)
                 raise
 
-    def look(self, jail: Jail) -> BuildReport:
-        """What would be cloned."""
-        with self._pass(jail, 1, act=False) as one:
-            return one.findings(self._tree(jail))
+    def predict(self, jail: Jail) -> BuildReport:
+        """Predict a clone."""
+        with self._pass(jail, 1, act=False) as sync:
+            return sync.run(self._tree(jail))
 
     def _fill(self, jail: Jail, count: int | None) -> BuildReport:
-        jail.mark(**self._origin())
+        jail.update_entry(**self._clone_fields())
         build_lock = BuildLock(f"clone {show(jail.path)}")
-        with closing(build_lock), build_lock, self._pass(jail, count, act=True) as one:
+        with closing(build_lock), build_lock, self._pass(jail, count, act=True) as sync:
             progress.begin(progress.COPY)
-            if one.installer:
-                one.installer.refuses_hollow = not self._try(one.installer, jail)
-            findings = one.findings(self._tree(jail))
-            if one.installer:
-                self._take_over_record(one.installer, jail)
-            self.remarks += build_lock.remarks
-        jail.mark(state="complete", cloned=True, **self._inherited())
-        return findings
+            if sync.installer:
+                sync.installer.refuses_sparse = not self._try_to_clone(sync.installer, jail)
+            report = sync.run(self._tree(jail))
+            if sync.installer:
+                self._copy_record(sync.installer, jail)
+            self.warnings += build_lock.remarks
+        jail.update_entry(state="complete", cloned=True, **self._copied_fields())
+        return report
 
     def _pass(self, jail: Jail, count: int | None, act: bool) -> SyncPass:
         root = jail.root
-        mounts = jail.mounts() if root.exists else set()
-        was = record.Record.load(root) if root.exists else record.Record()
-        known = FileOwnership(was, mounts, root.dev, just_created=jail.just_created, where=jail.path, all_system=True)
-        return SyncPass(root, self._source.root, Comparer(known), act=act, count=count, only_clones=not self._copies)
+        was = record.Record.load(root)
+        ownership = FileOwnership(
+            was, jail.mounts(), root.dev, just_created=jail.just_created, where=jail.path, all_system=True
+        )
+        return SyncPass(
+            root, self._source.root, Comparer(ownership), act=act, count=count, only_clones=not self._copies
+        )
 
     def _tree(self, jail: Jail) -> DesiredTree:
         everything = MergedEntry()
         everything.sources = [b""]
         own = jail.root.lstat(b"")
         return DesiredTree(
-            self._source, everything, Excluding(), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
+            self._source, everything, ExcludeGlobs(), (own.st_dev, own.st_ino) if own else (-1, -1), names_of(jail.root)
         )
 
     # -- what is special about clones -------------------------------------------------
 
-    def _try(self, installer: Installer, jail: Jail) -> bool:
-        """Whether blocks can be shared is known by trying; nothing else has been put into the jail yet."""
+    def _try_to_clone(self, installer: Installer, jail: Jail) -> bool:
+        """Clone one file, to find out whether blocks can be shared; the jail has no other file yet."""
         name = TEMPORARY + b"try"
-        shared = self._take(installer, jail, os.path.basename(MARKER), name)
+        shared = self._copy_state_file(installer, jail, os.path.basename(MARKER), name)
         if not shared and not self._copies:
             code = backend().refusal
             why, remedy = os.strerror(code), ""
@@ -162,30 +167,30 @@ class Base:
         jail.root.unlink(STATE + b"/" + name)
         return shared
 
-    def _take(self, installer: Installer, jail: Jail, name: bytes, new: bytes) -> bool:
+    def _copy_state_file(self, installer: Installer, jail: Jail, name: bytes, new: bytes) -> bool:
         try:
             with self._source.root.directory(STATE) as base, jail.root.directory(STATE) as target:
                 return installer.copy_atomically(base, name, target, new)
         except OSError as exc:
             raise failed("copy to", jail.root.host_path(STATE + b"/" + new), exc) from exc
 
-    def _take_over_record(self, installer: Installer, jail: Jail) -> None:
+    def _copy_record(self, installer: Installer, jail: Jail) -> None:
         name = os.path.basename(record.RECORD)
         if self._source.root.lstat(record.RECORD) is None:
             jail.root.unlink(record.RECORD)
-        elif not self._take(installer, jail, name, name) and not self._copies:
+        elif not self._copy_state_file(installer, jail, name, name) and not self._copies:
             raise RecordError(
                 f"{show(self._source.root.host_path(record.RECORD))} changed while it was cloned: run again"
             )
         record.remove_journals(jail.root)
 
-    def _origin(self) -> dict[str, Any]:
+    def _clone_fields(self) -> dict[str, Any]:
         path, known = os.fsdecode(self.jail.path), self.jail.entry["id"]
         return {"clone_of": path, "clone_id": known, "clone_time": time.time()}
 
-    def _inherited(self) -> dict[str, Any]:
-        return {name: self.jail.entry[name] for name in INHERITED if name in self.jail.entry}
+    def _copied_fields(self) -> dict[str, Any]:
+        return {name: self.jail.entry[name] for name in COPIED_FIELDS if name in self.jail.entry}
 
 
 class NoCloneError(InputError):
-    """Blocks cannot be shared between the two places."""
+    """The two places cannot share blocks."""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remove a whole jail, never through a mount, and so that it can be interrupted and run again."""
+"""Remove a whole jail, but nothing below a mount. A removal that was interrupted can run again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .. import jail as jails
 from .. import register
 from ..errors import InputError, JailError, RecordError, failed, show
 from ..host_state import plan_removal
-from ..mounted_volume import unmounted
+from ..marker import read_marker
+from ..mounted_volume import missing_mount
 from ..plan import Change
 from ..record.record import Record
 from ..result import Result
@@ -24,28 +25,28 @@ from ..system.mounts import mounts_below, unmount_below
 from ..system.rooted import Root
 from ..system.volume_names import names_of
 
-Known = Mapping[bytes, Sequence[register.Entry]]
-"""What this Mac knows of a jail, by where it is or was."""
+KnownPaths = Mapping[bytes, Sequence[register.Entry]]
+"""The entries of a jail, by its path and its former paths."""
 
 
 def remove(path: str, unmount: bool, check: bool, progress_file: str | None = None) -> Result:
-    """Remove the jail at `path`, foreign files and all, and what the Mac has for it: launchd jobs, notes.
+    """Remove the jail at `path` with its foreign files, its launchd jobs and its notes.
 
-    With `unmount`, what is mounted below it goes before. NotAJailError when the
+    With `unmount`, what is mounted below it is unmounted before. NotAJailError when the
     directory is not and never was a jail, InputError or OperationError when
     something is (and stays) mounted below it; no file is removed then. The marker
-    goes last but for the entry, so that what an interrupted removal leaves is
-    still known as a jail.
+    and then the entry go last, so that the remains of an interrupted removal
+    are still known as a jail.
     """
     real = jails.jail_path(path)
     if jails.is_empty(real):
-        return _remove_vacant(real, check)
+        return _remove_empty(real, check)
     with progress.reporting(progress_file, lambda _shown: _recorded(real)):
         return _remove(path, real, unmount, check)
 
 
 def _recorded(real: bytes) -> progress.Total:
-    """How many entries the record names, which goes among the last."""
+    """How many files the record has, which is removed among the last."""
     with Root(real) as root:
         blocks = [block.text for block in Record.load(root).blocks.values()]
     return sum(text.count(b"\n") - text.count(b"\n#") for text in blocks), 0, 0
@@ -59,46 +60,46 @@ def _remove(path: str, real: bytes, unmount: bool, check: bool) -> Result:
         if mounted and not unmount:
             points = ", ".join(map(show, mounted))
             raise InputError(f"cannot remove {show(real)}: mounted below it: {points}: unmount first")
-        jail.lock(check, sweep=False)
+        jail.lock(check, clean=False)
         moved = _former_paths(jail)
-        ends = [step for place in (real, *moved) for step in plan_removal(place)]
+        job_steps = [step for place in (real, *moved) for step in plan_removal(place)]
         if not check:
-            _execute(ends)  # first, or they mount again
+            _execute(job_steps)  # first, or they mount again
             unmount_below(jail.root)
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
-                    jail.mark()  # so that what an interrupted removal leaves is known as a jail
-            _end(jail, moved)
+                    jail.update_entry()  # so that what an interrupted removal leaves is known as a jail
+            _remove_locked(jail, moved)
     unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
-    return _result([*unmounts, ("remove", b"/", "dir")], real, ends)
+    return _result([*unmounts, ("remove", b"/", "dir")], real, job_steps)
 
 
-def take_back(jail: jails.Jail, stays: bool = False) -> None:
-    """Remove a jail that this run or a killed one began: nothing is mounted in it, and there are no jobs for it.
+def undo_create(jail: jails.Jail, keep_directory: bool = False) -> None:
+    """Remove a jail that this run or a killed one began to create: it has no mounts and no jobs.
 
-    With `stays`, its directory was there before.
+    With `keep_directory`, its directory was there before the run.
     """
-    _end(jail, {}, stays)
+    _remove_locked(jail, {}, keep_directory)
 
 
-def _end(jail: jails.Jail, moved: Known, stays: bool = False) -> None:
-    """Remove all that is in a jail that is locked, and let it go."""
-    _empty(jail)
+def _remove_locked(jail: jails.Jail, moved: KnownPaths, keep_directory: bool = False) -> None:
+    """Remove a jail that is locked."""
+    _remove_contents(jail)
     with locked_directory(jail.root):
         jail.unlock()  # a file that is open stays, under another name, on some file systems (FUSE, NFS)
-        _let_go(jail.root, moved, stays)
+        _remove_and_forget(jail.root, moved, keep_directory)
 
 
-def _let_go(root: Root, moved: Known, stays: bool = False) -> None:
-    """Remove a directory that was a jail, in which nobody can begin another one meanwhile, and forget the jail.
+def _remove_and_forget(root: Root, moved: KnownPaths, keep_directory: bool = False) -> None:
+    """Remove the empty directory of a jail, locked against a new one in it, and the entries of the jail.
 
-    Once it is removed, somebody can begin one at its path: what is known of that stays.
+    After that another run can create a jail at the path: its entries stay.
     """
-    known = {root.path: register.known(root.path), **moved}
-    jails.sweep(root)
-    if not stays:
+    entries = {root.path: register.known(root.path), **moved}
+    jails.remove_temporary(root)
+    if not keep_directory:
         host.remove_empty(root.path)
-    for path, was in known.items():
+    for path, was in entries.items():
         register.forget(path, was)
 
 
@@ -107,43 +108,43 @@ def _execute(steps: list[Change]) -> None:
         step.apply()
 
 
-def _former_paths(jail: jails.Jail) -> Known:
+def _former_paths(jail: jails.Jail) -> KnownPaths:
     try:
-        marker = jails.read_marker(jail.root) or {}
+        marker = read_marker(jail.root) or {}
     except RecordError:
         return {}
-    return register.gone_paths(jail.root.status().st_ino, marker)
+    return register.former_paths(jail.root.status().st_ino, marker)
 
 
-def _remove_vacant(real: bytes, check: bool) -> Result:
-    """What a killed removal left: an empty directory that was a jail, or one with something on its way out.
+def _remove_empty(real: bytes, check: bool) -> Result:
+    """Remove the remains of a removal that was killed: a directory with nothing but temporary files.
 
-    Where nothing is left, jobs may be: the jail was removed or moved by other means.
+    Without a directory there may still be jobs: the jail was removed or moved by other means.
     """
-    ends, is_left = plan_removal(real), _is_left(real)
+    job_steps, has_remains = plan_removal(real), _has_remains(real)
     if not check:
-        _execute(ends)
-        if is_left:
+        _execute(job_steps)
+        if has_remains:
             with Root(real) as root, locked_directory(root):
                 if jails.is_empty(real):  # still
-                    _let_go(root, {})
-        elif os.path.isdir(os.path.dirname(real)) and not unmounted(real):
+                    _remove_and_forget(root, {})
+        elif os.path.isdir(os.path.dirname(real)) and not missing_mount(real):
             _forget_gone(real)
-    return _result([("remove", b"/", "dir")] if is_left else [], real, ends)
+    return _result([("remove", b"/", "dir")] if has_remains else [], real, job_steps)
 
 
 def _forget_gone(real: bytes) -> None:
-    """Forget a jail that is gone from its path, unless somebody begins one there: that makes the directory first."""
+    """Remove the entries for a path without a jail, unless a run creates one: it makes the directory first."""
     with ExitStack() as alone:
-        known = register.known(real)
+        entries = register.known(real)
         if os.path.lexists(real):
             alone.enter_context(locked_directory(alone.enter_context(Root(real))))
-            known = register.known(real)
+            entries = register.known(real)
         if jails.is_empty(real):
-            register.forget(real, known)
+            register.forget(real, entries)
 
 
-def _is_left(real: bytes) -> bool:
+def _has_remains(real: bytes) -> bool:
     if not os.path.lexists(real):
         return False
     if host.names_in(real):
@@ -152,18 +153,18 @@ def _is_left(real: bytes) -> bool:
         return register.was_jail(real, root.status().st_ino)
 
 
-def _result(done: list[tuple[str, bytes, str]], jail: bytes, ends: Sequence[Change]) -> Result:
+def _result(done: list[tuple[str, bytes, str]], jail: bytes, job_steps: Sequence[Change]) -> Result:
     operations = [{"action": action, "path": show(path), "type": kind} for action, path, kind in done]
     lines = [
         f"- {show(jail)} and all below it" if action == "remove" else f"- mount on {show(jail + path)}"
         for action, path, _kind in done
     ]
     values = {"operations": operations, "operations_total": len(operations)}
-    return Result(bool(done or ends), values, [step.description for step in ends] + lines)
+    return Result(bool(done or job_steps), values, [step.description for step in job_steps] + lines)
 
 
-def _empty(jail: jails.Jail) -> None:
-    """Remove everything but what makes it a jail, then let that go, by one rename: what is left is vacant."""
+def _remove_contents(jail: jails.Jail) -> None:
+    """Remove everything but the state of the jail, then rename that to a temporary name: the rest counts as empty."""
     progress.begin(progress.REMOVE)
     key = names_of(jail.root).key
     chain = [jails.STATE]

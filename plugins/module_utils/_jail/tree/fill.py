@@ -24,7 +24,7 @@ from ..predicted import open_predicted
 from ..result import Result
 from ..sizes import size
 from ..staging import STAGING
-from ..staging import make as make_stage
+from ..staging import ensure_empty as make_stage
 from ..system import at, host, progress
 from ..system.lock import BuildLock
 from ..system.name_collisions import Spellings

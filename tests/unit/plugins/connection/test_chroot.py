@@ -130,14 +130,14 @@ def test_a_jail_whose_build_did_not_end_is_told(connect: Connect, furnished: Pat
     assert done.run(says_so) == said
     assert "not complete" not in done.close()
     with jails.open_jail(str(furnished)) as jail:
-        jail.mark(state="building")
+        jail.update_entry(state="building")
         try:
             assert building.run(says_so) == said
             building.put(script(tmp_path / "file", "x"), "/scratch/told")
             assert "No such file" in refused(building.fetch, "/scratch/other", tmp_path / "back")
             assert at_a_terminal.run("true").rc == 0
         finally:
-            jail.mark(state="complete")
+            jail.update_entry(state="complete")
     assert (furnished / "scratch/told").read_text() == "x"
     (furnished / "scratch/told").unlink()
     assert " ".join(building.close().split()).count(warning) == 1
@@ -146,11 +146,11 @@ def test_a_jail_whose_build_did_not_end_is_told(connect: Connect, furnished: Pat
 def test_it_is_told_where_something_fails_for_it(connect: Connect, furnished: Path, tmp_path: Path) -> None:
     link = connect()
     with jails.open_jail(str(furnished)) as jail:
-        jail.mark(state="building")
+        jail.update_entry(state="building")
         try:
             assert "No such file" in refused(link.fetch, "/scratch/other", tmp_path / "back")
         finally:
-            jail.mark(state="complete")
+            jail.update_entry(state="complete")
     assert f"{furnished} is not complete: its build did not end" in " ".join(link.close().split())
 
 

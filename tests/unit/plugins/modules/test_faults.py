@@ -181,7 +181,7 @@ def on_a_mac_with_programs(mac: SmallMac, furnished: Path, monkeypatch: pytest.M
         (point / "jails").mkdir()
         subprocess.run(["cp", "-a", furnished, point / "jails/a"], check=True)
         with jails.open_jail(str(point / "jails/a")) as jail:
-            jail.mark(state="complete")
+            jail.update_entry(state="complete")
         yield
 
 

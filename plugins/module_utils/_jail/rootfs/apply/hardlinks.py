@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files with several names in the source keep them in the jail, across entries too.
+"""Make hard links: files with several names in the source get them in the jail, across entries too.
 
-The walk sets such files aside, since their names may lie in directories that
-different processes deal with. When all names are known, each group is made
-from one copy.
+The walk collects such files, since several processes may find the names of one.
+When all names are known, each group is made from one copy.
 """
 
 from __future__ import annotations
@@ -19,13 +18,12 @@ from ...system.paths import LINK_IN_THE_WAY
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..diff.directory_plan import HardLinkName
-from ..diff.fast_verify import Recorded
 from ..diff.file_diff import can_fix_in_place, difference
 from ..diff.operation import CREATE, LINK, METADATA, REPLACE, Operation
 from ..spec.desired_tree import DesiredFile
 from ..spec.readable import refuse_unreadable
+from .build_report import BuildReport
 from .install import Installer
-from .walk import BuildReport
 
 
 class Linker:
@@ -33,11 +31,11 @@ class Linker:
 
     def __init__(self, root: Root, source: Root, comparer: Comparer, installer: Installer | None) -> None:
         self._root, self._source = root, source
-        self._full, self._began = comparer.full, comparer.known.began
+        self._full, self._began = comparer.full_source, comparer.ownership.began
         self._installer = installer
-        self.findings = BuildReport()
+        self.report = BuildReport()
 
-    def deal_with(self, linked: Iterable[HardLinkName]) -> None:
+    def link_all(self, linked: Iterable[HardLinkName]) -> None:
         """Make all names that are one file in the source one file in the jail."""
         groups: dict[tuple[int, int], list[HardLinkName]] = {}
         for found in linked:
@@ -51,9 +49,9 @@ class Linker:
         have = [self._there(name.path) for name in group]
         leader = self._leader(group, have)
         if leader is None:
-            if any(isinstance(name.status, Recorded) for name in group):  # as recorded a moment ago
+            if any(name.from_record for name in group):  # as recorded a moment ago
                 where = show(self._root.host_path(group[0].path))
-                self.findings.warnings.append(f"{where} changed while it was compared: run again")
+                self.report.warnings.append(f"{where} changed while it was compared: run again")
                 return
             leader = 0
             have[0] = self._copy(group[0], have[0], alone=len(group) == 1)
@@ -64,7 +62,7 @@ class Linker:
             self._link(group[leader], name, there)
 
     def _there(self, path: bytes) -> os.stat_result | None:
-        """What is under a name; when this only looks, None too for what the run would have taken away before."""
+        """What the jail has under a name; without an installer, None for what a run would have removed before."""
         try:
             have = self._root.lstat(path)
         except OperationError as exc:
@@ -74,7 +72,7 @@ class Linker:
         return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None
 
     def _leader(self, group: list[HardLinkName], have: list[os.stat_result | None]) -> int | None:
-        """The first name that already is as wanted."""
+        """The number of the first name that already is as wanted."""
         for number, name in enumerate(group):
             there = have[number]
             if there is not None and not self._difference(name, there):
@@ -100,7 +98,7 @@ class Linker:
         same = have is not None and alone and can_fix_in_place(want, have, why, self._began)
         action = CREATE if have is None else METADATA if same else REPLACE
         operation = Operation(action, name.path, want, why, have)
-        self.findings.count(operation)
+        self.report.count(operation)
         with self._source.directory(name.parent) as source:
             want.dir_fd = source
             if not self._installer:
@@ -113,11 +111,11 @@ class Linker:
     def _link(self, first: HardLinkName, name: HardLinkName, have: os.stat_result | None) -> None:
         why = f"to /{show(first.path)}"
         operation = Operation(LINK, name.path, DesiredFile(name.status, -1, name.name, name.parent), why, have)
-        self.findings.count(operation)
+        self.report.count(operation)
         self._inside(name.path, operation, first.path)
 
     def _inside(self, path: bytes, operation: Operation, first: bytes = b"") -> None:
-        """Carry out an operation and leave the time of its directory as it was."""
+        """Carry out an operation and restore the time of its directory."""
         if not self._installer:
             return
         directory = os.path.dirname(path)

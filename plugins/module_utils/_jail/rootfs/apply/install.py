@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put things into a jail so that each appears complete, or not at all.
+"""Install files in a jail, each complete or not at all.
 
-What is new is made in the stage, a directory of the jail that only root can
-enter, with owner, mode, times, flags and xattrs, and then renamed to its
-name. A directory that is not there yet is filled in the stage, so that its
-files need no rename of their own. Stages of killed runs are swept.
+A new file is made in the stage, a directory of the jail that only root can
+enter, with owner, mode, times, flags and xattrs, and then renamed into place.
+A new directory is filled in the stage, so that its files need no rename.
+The next run removes what killed runs left in the stage.
 
 Cost of a regular file on Linux: open twice, copy, listxattr, fchown, fchmod,
 utimensat, fstat, and a rename when its directory exists.
@@ -29,7 +29,8 @@ from ...system.pipe_mutex import PipeMutex
 from ...system.platform.current import backend
 from ...system.rooted import Root
 from ..diff.operation import METADATA, REMOVE, RENAME, Operation
-from ..spec.desired_tree import DesiredDir, DesiredFile, SliceStatus, Wanted
+from ..spec.desired_tree import DesiredDir, DesiredFile, Wanted
+from ..spec.file_stat import FileStat
 from ..spec.readable import GONE, unreadable
 
 ATTEMPTS = 3
@@ -47,23 +48,23 @@ class Installer:
         except OSError as exc:
             os.close(self._stage)
             raise failed("prepare", root.host_path(STAGING), exc) from exc
-        self._alone = PipeMutex() if only_clones and self._backend.parallel_clones_fragment(self._stage) else None
+        self._mutex = PipeMutex() if only_clones and self._backend.parallel_clones_fragment(self._stage) else None
         self.build_lock: AbstractContextManager[object] = nullcontext()
-        """What is entered to copy."""
+        """Held while files are copied."""
         self._umask = os.umask(0)
         self._backend.umask_cleared = True
         self._count = 0
         """Where each file that is copied is counted; None: nowhere."""
-        self.refuses_hollow = False
-        """Whether the source may have made sparse files to fill the volume with their copies."""
+        self.refuses_sparse = False
+        """Whether sparse files are refused, whose copies could fill the volume."""
         self.cloned = 0
         """Bytes that are shared with the source."""
         self.warnings: list[str] = []
 
     def close(self) -> None:
         os.close(self._stage)
-        if self._alone:
-            self._alone.close()
+        if self._mutex:
+            self._mutex.close()
         os.umask(self._umask)
         self._backend.umask_cleared = False
 
@@ -84,9 +85,9 @@ class Installer:
             elif operation.action == METADATA or isinstance(operation.want, DesiredDir):
                 self._set_metadata(operation, target)
             elif operation.want:
-                self._put(operation.path, operation.want, target)
+                self._install_file(operation.path, operation.want, target)
         except OSError as exc:
-            verb, hint = _VERBS.get(operation.action, "create"), self._origin(operation.want, exc)
+            verb, hint = _VERBS.get(operation.action, "create"), self._source_hint(operation.want, exc)
             raise failed(verb, self._root.host_path(operation.path), exc, hint) from exc
 
     def remove(self, directory: bytes, names: dict[bytes, Any], target: int) -> list[bytes]:
@@ -100,7 +101,7 @@ class Installer:
             raise failed("remove", self._root.host_path(os.path.join(directory, name)), exc) from exc
         return removed
 
-    def _put(self, path: bytes, want: DesiredFile, target: int) -> None:
+    def _install_file(self, path: bytes, want: DesiredFile, target: int) -> None:
         name = path[path.rfind(b"/") + 1 :]
         temporary = self._temporary()
         with self.build_lock:
@@ -138,7 +139,7 @@ class Installer:
                 raise unreadable(self._source, os.path.join(want.parent, want.name), exc) from exc
             return self._vanished(want)
         try:
-            if status.__class__ is SliceStatus:
+            if status.__class__ is FileStat and status.slice_of:
                 return self._slice(source, fd, name, want, path)
             if attempt > 1:
                 status = os.fstat(source)
@@ -153,10 +154,10 @@ class Installer:
             os.close(source)
         if now.st_mtime_ns == status.st_mtime_ns and now.st_size == status.st_size:
             return True
-        return self._again(fd, name, want, path, attempt)
+        return self._retry(fd, name, want, path, attempt)
 
     def _copy(self, source: int, want: DesiredFile, status: os.stat_result, fd: int, name: bytes) -> None:
-        if self.refuses_hollow and is_hollow(status):
+        if self.refuses_sparse and is_hollow(status):
             raise InputError(
                 f"cannot copy {show(self._in_source(want))}: it takes {status.st_blocks * 512} bytes, and its copy "
                 f"could take {status.st_size} (remove it, or put the copy on the same volume, where files share blocks)"
@@ -167,7 +168,7 @@ class Installer:
             code = self._backend.refusal
             raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
 
-    def _again(self, fd: int, name: bytes, want: DesiredFile, path: bytes, attempt: int) -> bool:
+    def _retry(self, fd: int, name: bytes, want: DesiredFile, path: bytes, attempt: int) -> bool:
         """Read a file again that changed while it was read, and say so when it never stops."""
         if attempt < ATTEMPTS:
             at.remove(name, fd)
@@ -179,11 +180,12 @@ class Installer:
         return True
 
     def _slice(self, source: int, fd: int, name: bytes, want: DesiredFile, path: bytes) -> bool:
-        """Copy a slice of a universal file; when that is another one by now, it is for the next run."""
+        """Copy a slice of a universal file; a file that changed meanwhile is left for the next run."""
         status = want.status
-        at.copy_part(source, status.offset, status.st_size, name, fd, status)
+        offset, universal_size = status.slice_of
+        at.copy_part(source, offset, status.st_size, name, fd, status)
         now = os.fstat(source)
-        if (now.st_size, now.st_mtime_ns) == (status.whole, status.st_mtime_ns):
+        if (now.st_size, now.st_mtime_ns) == (universal_size, status.st_mtime_ns):
             return True
         at.remove(name, fd)
         self.warnings.append(f"{show(self._in_source(want))} changed while it was copied to /{show(path)}: run again")
@@ -193,8 +195,8 @@ class Installer:
         self.warnings.append(f"{show(self._in_source(want))} vanished while it was copied")
         return False
 
-    def _origin(self, want: Wanted | None, exc: OSError) -> str:
-        """What something is a copy of, when a disk cannot be read or written: it may be that of the source."""
+    def _source_hint(self, want: Wanted | None, exc: OSError) -> str:
+        """On EIO, name the source file: the disk that fails may be that of the source."""
         if exc.errno != errno.EIO or not isinstance(want, DesiredFile):
             return ""
         return f"a copy of {show(self._in_source(want))}"
@@ -242,10 +244,10 @@ class Installer:
 
     def populate(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
         """Make files in the directory `path` that is still in the stage: where a build spends its time."""
-        with self.build_lock, self._alone or nullcontext():
-            self._fill(fd, path, files)
+        with self.build_lock, self._mutex or nullcontext():
+            self._make_files(fd, path, files)
 
-    def _fill(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
+    def _make_files(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
         copy, make, below = self._file, self._make, path + b"/" if path else b""
         done, kind, name = progress.done, progress.COPY, b""
         try:
@@ -257,7 +259,7 @@ class Installer:
                 else:
                     make(fd, name, want, below + name)
         except OSError as exc:
-            raise failed("create", self._root.host_path(below + name), exc, self._origin(want, exc)) from exc
+            raise failed("create", self._root.host_path(below + name), exc, self._source_hint(want, exc)) from exc
 
     def new_directory(self) -> tuple[bytes, int]:
         """An empty directory in the stage: its name there and its descriptor."""
@@ -287,7 +289,7 @@ class Installer:
             self._finish_directory(fd, want, source)
 
     def rename_into_place(self, staged: bytes, path: bytes, parent_fd: int) -> None:
-        """Give a staged directory its name; what is there and is no directory is replaced."""
+        """Rename a staged directory into place; a file or link of that name is replaced."""
         name = os.path.basename(path)
         try:
             try:
@@ -299,7 +301,7 @@ class Installer:
             raise failed("create", self._root.host_path(path), exc) from exc
 
     def restore_time(self, fd: int, mtime_ns: int | None) -> None:
-        """Set the time of a directory that things were put into."""
+        """Set the time of a directory again after its contents changed."""
         if mtime_ns is not None:
             at.set_time(fd, mtime_ns)
 

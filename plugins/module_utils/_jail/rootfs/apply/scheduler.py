@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carry out a walk, with more processes when there is enough to do.
 
-A walk starts in this process; few directories never see another one.
+A walk starts in this process, which does small ones alone.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .build_report import BuildReport
 from .task_queue import TaskQueue
-from .walk import BuildReport, Walker
+from .walk import Walker
 
 MIN_DIRECTORIES_FOR_POOL = 48
-"""How many directories must be waiting for more processes to be worth their start, unless one of them is heavy."""
+"""How many directories must be waiting for more processes to be worth their start, unless one of them is large."""
 
-MOST = 4
-"""More processes than this wait for the disk, not for a processor."""
+MAX_WORKERS = 4
+"""More workers than this wait for the disk, not for a processor."""
 
 
 def default_worker_count() -> int:
     """The number of workers when the user names none."""
-    return min(os.cpu_count() or 1, MOST)
+    return min(os.cpu_count() or 1, MAX_WORKERS)
 
 
 def run(walker: Walker, count: int) -> BuildReport:
     """Carry out a whole walk with up to `count` processes."""
-    with _no_collection():
+    with _without_garbage_collection():
         return _run(walker, count)
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """A walk makes no circles of objects, and looking for them took a fiftieth of its time."""
+def _without_garbage_collection() -> Iterator[None]:
+    """A walk makes no reference cycles, and the search for them took a fiftieth of its time."""
     collected = gc.isenabled()
     gc.disable()
     try:

@@ -1,17 +1,18 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One pass over a jail: all that is in it against all that is wanted."""
+"""One pass over a jail that compares it with the desired tree, and repairs it."""
 
 from __future__ import annotations
 
+from ... import staging
 from ...record import record
-from ...staging import make as make_stage
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..spec.desired_tree import DesiredTree
 from . import install, scheduler
-from .walk import BuildReport, Walker
+from .build_report import BuildReport
+from .walk import Walker
 
 
 class SyncPass:
@@ -25,7 +26,7 @@ class SyncPass:
         self.installer: install.Installer | None = None
         self._journal: record.Journal | None = None
         if act:
-            make_stage(root)
+            staging.ensure_empty(root)
             self.installer = install.Installer(root, source, only_clones)
             self._journal = record.Journal(root)
 
@@ -37,16 +38,16 @@ class SyncPass:
             if opened:
                 opened.close()
 
-    def findings(self, tree: DesiredTree) -> BuildReport:
-        """Walk, and then see to the files that have several names."""
+    def run(self, tree: DesiredTree) -> BuildReport:
+        """Walk, and then make the hard links."""
         walker = Walker(self._root, tree, self._comparer, self.installer, self._journal)
-        findings = scheduler.run(walker, self._count)
-        if findings.linked:
+        report = scheduler.run(walker, self._count)
+        if report.linked:
             from .hardlinks import Linker  # noqa: PLC0415 (few trees have such files)
 
             linker = Linker(self._root, self._source, self._comparer, self.installer)
-            linker.deal_with(findings.linked)
-            findings.add(linker.findings)
+            linker.link_all(report.linked)
+            report.merge_from(linker.report)
         if self.installer:
-            findings.take(self.installer)
-        return findings
+            report.collect_from(self.installer)
+        return report

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tasks that one process has before it."""
+"""The tasks of one process that are still to be carried out."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ import heapq
 
 from .walk import Task
 
-SHARE = 8
+TASK_DIRECTORIES = 8
 """How many directories make a task, at most: a task is what one process can give to another."""
 
-HEAVY = 1 << 16
-"""Bytes of directories, some thousand names, that keep a process busy for so long that others would be idle."""
+LARGE_TASK = 1 << 16
+"""Bytes of directories, some thousand names: while one process compares these, others would be idle."""
 
 FIRST = 1 << 62
 
 
 def _split(tasks: list[Task]) -> list[Task]:
-    """Cut tasks with many directories to pieces.
+    """Split tasks with many directories.
 
-    Each piece sets the time of their common parent after its own changes, so
-    the last one to end leaves it right.
+    Each part sets the time of the common parent after its own changes, so that the time
+    is right after the last one.
     """
     pieces = []
     for task in tasks:
         if task.unwanted:
             pieces.append(task)
         names = list(task.subdirs)
-        for start in range(0, len(names), SHARE):
-            pieces.append(task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + SHARE]}))
+        for start in range(0, len(names), TASK_DIRECTORIES):
+            pieces.append(
+                task._replace(subdirs={name: task.subdirs[name] for name in names[start : start + TASK_DIRECTORIES]})
+            )
     return pieces
 
 
@@ -79,4 +81,4 @@ class TaskQueue:
 
     @property
     def is_large(self) -> bool:
-        return -self._heap[0][0] > HEAVY
+        return -self._heap[0][0] > LARGE_TASK

@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go through the wanted tree directory by directory: compare, and act on what differs.
+"""Walk the desired tree directory by directory: compare, and act on differences.
 
-A *task* is a directory of the jail that is complete in itself; carrying it
-out deals with its subdirectories: it compares and repairs each, or fills it in
-the stage and renames it into place. Subdirectories with subdirectories of their
-own become tasks. Nothing of a task depends on another one that is open, so any
-process may take any of them.
+A *task* is a directory of the jail that exists already. It compares and repairs
+each of its subdirectories, or fills a new one in the stage and renames it into
+place. Subdirectories with subdirectories of their own become tasks. No task
+depends on another one, so any process may take any of them.
 
 An unchanged tree costs two fstatat for each name and yields nothing; memory
 grows with the depth and width of the directories at hand, not with the tree.
@@ -18,134 +17,56 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Collection
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...errors import OperationError, failed, show
 from ...jail import STATE
 from ...record import total_size
-from ...record.record import Block, Journal, Written
+from ...record.block import Block
+from ...record.record import Journal
 from ...system import at, progress
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..diff.directory_plan import DirectoryPlan, HardLinkName
 from ..diff.new_directory import NewDirectoryPlan
-from ..diff.operation import CLEAR, CREATE, REMOVE, REPLACE, TIME, Operation, Stats
+from ..diff.operation import CLEAR, CREATE, REPLACE, Operation
 from ..spec.desired_tree import DesiredDir, DesiredFile, DesiredTree, DirListing
+from .build_report import BuildReport
 from .install import Installer
 
-MOST_REPORTED = 1000
-
 LARGE = 1 << 24
-"""Bytes of files that are copied or read for so long that others must be able to go on meanwhile."""
+"""Bytes of files that take so long that other processes must be able to take the other tasks."""
 
 
 class Task(NamedTuple):
-    """A directory whose subdirectories are to be dealt with."""
+    """A directory whose subdirectories are to be compared and repaired."""
 
     path: bytes
     subdirs: dict[bytes, DesiredDir]
     mtime_ns: int | None
-    """The time that it must have in the end; None: left alone."""
+    """The time that the directory gets in the end; None: left alone."""
     touched: bool
-    """Whether something was put into it already."""
+    """Whether the run changed its contents already."""
     new: bool
-    """Whether it was made by this run, or in check mode would be."""
+    """Whether this run made it, or in check mode would make it."""
     unwanted: bytes = b""
     """A subdirectory that is to be cleared."""
-    backward: bool = False
+    reverse: bool = False
     """Whether that is the second task that clears it, from its other end."""
     size: int = 0
     """Bytes of the files in its one subdirectory, when those are LARGE."""
 
 
-class _LargeError(Exception):
-    """A directory has so much in its files that it is to be a task of its own, which others do not wait for."""
+class _TooLargeError(Exception):
+    """The files of a directory are so large that it becomes a task of its own."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
         self.size = size
 
 
-class BuildReport:
-    """What a walk found and did; those of several processes are added up."""
-
-    def __init__(self) -> None:
-        self.stats = Stats()
-        self.total = 0
-        self.operations: list[tuple[dict[str, Any], str]] = []
-        """The first ones that are about what was there: as reported, and as described."""
-        self.created: list[tuple[dict[str, Any], str]] = []
-        """The first ones that make what was missing. In a jail to be adopted they would hide the others."""
-        self.timed: list[tuple[dict[str, Any], str]] = []
-        """The first ones for which nothing but a time differed. They would hide the others, too."""
-        self.linked: list[HardLinkName] = []
-        self.kept: list[tuple[bytes, str]] = []
-        self.warnings: list[str] = []
-        self.blocks: Written = {}
-        self.dropped: list[bytes] = []
-
-    def count(self, operation: Operation) -> None:
-        self.total += 1
-        self.stats.count(operation)
-        reported = self.created if operation.action == CREATE else self.operations
-        if operation.why == TIME:
-            reported = self.timed
-        if len(reported) < MOST_REPORTED:
-            reported.append((operation.report(), operation.describe()))
-
-    def count_removed(self, directory: bytes, names: dict[bytes, Any], removed: Collection[bytes]) -> None:
-        """Count files or a directory that went, with what was known of each."""
-        self.total += len(removed)
-        self.stats.counts["removed"] += len(removed)
-        for name in islice(removed, max(0, MOST_REPORTED - len(self.operations))):
-            path = directory + b"/" + name if directory else name
-            operation = Operation(REMOVE, path, None, "", names[name])
-            self.operations.append((operation.report(), operation.describe()))
-
-    def count_fresh(self, fresh: NewDirectoryPlan) -> None:
-        self.total += fresh.total
-        self.stats.count_files(fresh.path, fresh.counts, fresh.size, fresh.disk)
-        for operation in islice(fresh.operations(), MOST_REPORTED - len(self.created)):
-            self.created.append((operation.report(), operation.describe()))
-
-    def adopted(self, now: bool, moves: list[tuple[bytes, bytes]]) -> None:
-        """Report that the jail was adopted just now, and what was moved into /private for that."""
-        if now:
-            self.operations.insert(0, ({"action": "adopt", "path": "/", "type": "dir"}, "> / dir (adopted)"))
-            self.total += 1
-        for old, new in moves:
-            report = {"action": "move", "path": "/" + show(old), "type": "dir", "why": f"to /{show(new)}"}
-            self.operations.insert(0, (report, f"> /{show(old)} dir (to /{show(new)})"))
-        self.total += len(moves)
-
-    def reported(self) -> list[tuple[dict[str, Any], str]]:
-        """At most 1000 operations, as reported and as described, in the order of paths."""
-        found = (self.operations + self.created + self.timed)[:MOST_REPORTED]
-        return sorted(found, key=lambda pair: str(pair[0]["path"]))
-
-    def take(self, installer: Installer) -> None:
-        """Take over what an installer noted."""
-        self.stats.bytes_cloned += installer.cloned
-        self.warnings += installer.warnings
-        installer.cloned, installer.warnings = 0, []
-
-    def add(self, other: BuildReport) -> None:
-        self.stats.add(other.stats)
-        self.total += other.total
-        self.operations = (self.operations + other.operations)[:MOST_REPORTED]
-        self.created = (self.created + other.created)[:MOST_REPORTED]
-        self.timed = (self.timed + other.timed)[:MOST_REPORTED]
-        self.linked += other.linked
-        self.kept += other.kept
-        self.warnings += other.warnings
-        self.blocks.update(other.blocks)
-        self.dropped += other.dropped
-
-
 class Walker:
-    """Carries out tasks in one process. Without an installer and a journal it only looks."""
+    """Carries out tasks in one process. Without an installer and a journal it only compares."""
 
     def __init__(
         self,
@@ -157,49 +78,49 @@ class Walker:
     ) -> None:
         self._root, self._tree, self._comparer = root, tree, comparer
         self._installer, self._journal = installer, journal
-        self.findings = BuildReport()
-        self._most = sys.maxsize
-        """Bytes of files in a directory that this task may deal with."""
+        self.report = BuildReport()
+        self._max_bytes = sys.maxsize
+        """The most bytes of files that a directory of this task may have."""
 
     def for_worker(self) -> Walker:
-        """The same, with findings and a journal of its own."""
+        """A walker with a report and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
-            BuildReport().take(self._installer)  # the parent reports what was noted before the fork
+            BuildReport().collect_from(self._installer)  # the parent reports what was noted before the fork
         return Walker(self._root, self._tree, self._comparer, self._installer, journal)
 
     def finish(self) -> BuildReport:
-        """What was found and done, when all tasks are carried out."""
+        """The report, when all tasks are carried out."""
         if self._journal:
             self._journal.close()
         if self._installer:
-            self.findings.take(self._installer)
-        return self.findings
+            self.report.collect_from(self._installer)
+        return self.report
 
     def start(self) -> list[Task]:
-        """Deal with the jail's root directory; the task that it leaves."""
+        """Compare the jail's root directory; returns the task that follows."""
         if not self._root.exists:
-            return _listed(self._new(b"", self._tree.top(), None, CREATE))
+            return _as_list(self._new(b"", self._tree.top(), None, CREATE))
         return self._existing(b"", self._tree.top(), os.dup(self._root.fd))
 
     def carry_out(self, task: Task) -> list[Task]:
-        """Deal with the subdirectories of a task's directory; returns the tasks that they leave."""
+        """Compare and repair the subdirectories of a task; returns the tasks that follow."""
         fd = self._root.open_dir(task.path) if self._installer or not task.new else None
         tasks: list[Task] = []
         touched = task.touched or bool(task.unwanted)
         below, shown = task.path + b"/" if task.path else b"", progress.current()
-        self._most = sys.maxsize if task.size else LARGE  # set aside once: it may grow whenever it is looked at
+        self._max_bytes = sys.maxsize if task.size else LARGE  # set aside once: it may grow whenever it is looked at
         try:
             if task.unwanted and fd is not None:
-                self._clear(below + task.unwanted, fd, task.backward)
+                self._clear(below + task.unwanted, fd, task.reverse)
             for name in sorted(task.subdirs):
                 try:
                     found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
-                except _LargeError as large:
+                except _TooLargeError as large:
                     tasks.append(task._replace(subdirs={name: task.subdirs[name]}, size=large.size))
                     continue
                 if shown:
-                    stats = self.findings.stats
+                    stats = self.report.stats
                     shown.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
                 touched = touched or made
                 tasks += found
@@ -213,33 +134,35 @@ class Walker:
         return tasks
 
     def _subdirectory(self, path: bytes, want: DesiredDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
-        """Deal with one subdirectory: the tasks that it leaves, and whether it was put in place just now."""
+        """Compare one subdirectory; returns the tasks that follow, and whether it was renamed into place."""
         have = self._lstat(path, parent)
-        known = self._comparer.known
-        if have is None and not new and known.is_removed_on_purpose(path):
-            return self._keep(path, "removed in the jail")
+        ownership = self._comparer.ownership
+        if have is None and not new and ownership.is_removed_on_purpose(path):
+            return self._keep_removed(path, "removed in the jail")
         if have is None:
-            return _listed(self._new(path, want, parent, CREATE)), True
+            return _as_list(self._new(path, want, parent, CREATE)), True
         if stat.S_ISDIR(have.st_mode):
-            if known.is_mounted(path, have):
+            if ownership.is_mounted(path, have):
                 return [], False
             return self._existing(path, want, self._open(path, parent)), False
         if STATE.startswith(path + b"/"):
-            raise OperationError("go on in", self._root.host_path(path), "it was replaced while the run went on")
-        if path in known.mounts or (known.is_configuration(path) and not self._is_as_installed(path, have, parent)):
-            return self._keep(path, "no directory any more in the jail")
-        return _listed(self._new(path, want, parent, REPLACE)), True
+            raise OperationError("continue in", self._root.host_path(path), "it was replaced during the run")
+        if path in ownership.mounts or (
+            ownership.is_configuration(path) and not self._is_as_installed(path, have, parent)
+        ):
+            return self._keep_removed(path, "no directory any more in the jail")
+        return _as_list(self._new(path, want, parent, REPLACE)), True
 
-    def _keep(self, path: bytes, why: str) -> tuple[list[Task], bool]:
-        self.findings.kept.append((path, why))
-        self.findings.stats.counts["kept"] += 1
+    def _keep_removed(self, path: bytes, why: str) -> tuple[list[Task], bool]:
+        self.report.kept.append((path, why))
+        self.report.stats.counts["kept"] += 1
         return [], False
 
     def _is_as_installed(self, path: bytes, have: os.stat_result, parent: int | None) -> bool:
         """Whether a file of configuration that is to become a directory was not changed in the jail."""
         directory, name = os.path.split(path)
         try:
-            return parent is not None and self._comparer.known.is_as_installed(directory, name, have, parent)
+            return parent is not None and self._comparer.ownership.is_as_installed(directory, name, have, parent)
         except OSError as exc:
             raise failed("compare", self._root.host_path(path), exc) from exc
 
@@ -263,21 +186,21 @@ class Walker:
 
     def _existing(self, path: bytes, want: DesiredDir, fd: int) -> list[Task]:
         """Compare a directory with the desired one and repair it; closes `fd`."""
-        recorded = self._comparer.as_recorded(path, want, fd)
-        if recorded is not None:
+        verified = self._comparer.verify_against_record(path, want, fd)
+        if verified is not None:
             os.close(fd)
-            subdirs, mtime_ns, linked = recorded
-            self.findings.linked += linked
+            subdirs, mtime_ns, linked = verified
+            self.report.linked += linked
             return [Task(path, subdirs, mtime_ns, touched=False, new=False)] if subdirs else []
         listing = self._tree.list(path, want)
         mtime_ns = want.status.st_mtime_ns
         try:
-            if self._comparer.full:
+            if self._comparer.full_source:
                 self._refuse_large(listing)
             touched, later = False, list[bytes]()
-            equal = self._comparer.unchanged(path, want, listing, fd)
+            equal = self._comparer.verify_unchanged(path, want, listing, fd)
             if equal is not None:
-                self._note_unchanged(equal, listing)
+                self._record_unchanged(equal, listing)
             else:
                 touched, later = self._repair(path, want, listing, fd)
             tasks = [Task(path, {}, mtime_ns, True, False, name, end) for name in later for end in (False, True)]
@@ -293,19 +216,19 @@ class Walker:
             os.close(fd)
 
     def _repair(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> tuple[bool, list[bytes]]:
-        """Decide what is to be done in a directory and do it; whether its own time has suffered, and what is left.
+        """Plan the operations in a directory and carry them out; returns whether its time changed, and what is left.
 
-        Left to tasks of their own are subdirectories that are to be cleared, and are large.
+        Large subdirectories that are to be cleared are left for tasks of their own.
         """
-        plan = self._comparer.directory(path, want, listing, fd)
-        self._note(path, plan, listing)
+        plan = self._comparer.compare(path, want, listing, fd)
+        self._record_plan(path, plan, listing)
         touched, later = False, []
         if not self._installer:
             self._tree.refuse_unreadable(file for _name, file in _files(plan.operations))
         for operation in plan.operations:
             name = operation.path[operation.path.rfind(b"/") + 1 :]
             if operation.action == CLEAR:
-                if self._installer and name not in listing.files and self._comparer.pruner.is_large(operation.path):
+                if self._installer and name not in listing.statuses and self._comparer.pruner.is_large(operation.path):
                     later.append(name)
                     continue
                 self._clear(operation.path, fd)
@@ -314,14 +237,14 @@ class Walker:
             touched = touched or operation.want is not want
         return touched, later
 
-    def _clear(self, path: bytes, parent: int, backward: bool = False) -> None:
-        """Remove what the record names in a directory that nothing wants any more."""
+    def _clear(self, path: bytes, parent: int, reverse: bool = False) -> None:
+        """Remove the recorded files of a directory that is no longer wanted."""
         kept: list[tuple[bytes, str]] = []
-        for where, fd, names in self._comparer.pruner.clear(path, parent, kept, backward):
+        for where, fd, names in self._comparer.pruner.clear(path, parent, kept, reverse):
             removed = self._installer.remove(where, names, fd) if self._installer else names
-            self.findings.count_removed(where, names, removed)
-        self.findings.kept += kept
-        self.findings.stats.counts["kept"] += len(kept)
+            self.report.count_removed(where, names, removed)
+        self.report.kept += kept
+        self.report.stats.counts["kept"] += len(kept)
 
     # -- a directory that is not ------------------------------------------------------
 
@@ -331,21 +254,22 @@ class Walker:
         try:
             if self._installer:
                 self._refuse_large(listing)
-            fresh = self._comparer.fresh(path, want, listing) if action == CREATE else None
-            if fresh:
-                self._note_fresh(fresh, listing)
+            new_plan = self._comparer.plan_new(path, want, listing) if action == CREATE else None
+            if new_plan:
+                self._record_new_directory(new_plan, listing)
+                files = new_plan.files
             else:
-                plan = self._comparer.directory(path, want, listing, None)
+                plan = self._comparer.compare(path, want, listing, None)
                 plan.operations.insert(0, Operation(action, path, want))
-                self._note(path, plan, listing)
+                self._record_plan(path, plan, listing)
+                files = _files(plan.operations)
             if not self._installer:
-                files = fresh.files if fresh else _files(plan.operations)
                 self._tree.refuse_unreadable(file for _name, file in files)
             elif parent is not None:
                 staged, fd = self._installer.new_directory()
                 try:
-                    self._installer.populate(fd, path, fresh.files if fresh else _files(plan.operations))
-                    self._installer.finish_directory(fd, want, listing.own, path)
+                    self._installer.populate(fd, path, files)
+                    self._installer.finish_directory(fd, want, listing.source_dir_fd, path)
                 finally:
                     os.close(fd)
                 self._installer.rename_into_place(staged, path, parent)
@@ -355,45 +279,45 @@ class Walker:
 
     def _refuse_large(self, listing: DirListing) -> None:
         size = sum(status.st_size for status in listing.statuses.values())
-        if size > self._most:
-            raise _LargeError(size)
+        if size > self._max_bytes:
+            raise _TooLargeError(size)
 
-    def _note_unchanged(self, linked: list[HardLinkName], listing: DirListing) -> None:
-        self.findings.linked += linked
-        self.findings.stats.counts["sockets"] += listing.sockets
+    def _record_unchanged(self, linked: list[HardLinkName], listing: DirListing) -> None:
+        self.report.linked += linked
+        self.report.stats.counts["sockets"] += listing.sockets
 
-    def _note_fresh(self, fresh: NewDirectoryPlan, listing: DirListing) -> None:
+    def _record_new_directory(self, new_plan: NewDirectoryPlan, listing: DirListing) -> None:
         """Count the plan of the fast path, and write it to the journal before it is carried out."""
-        self.findings.count_fresh(fresh)
-        self.findings.stats.counts["sockets"] += listing.sockets
-        self.findings.linked += fresh.linked
+        self.report.count_new_directory(new_plan)
+        self.report.stats.counts["sockets"] += listing.sockets
+        self.report.linked += new_plan.linked
         if self._journal:
-            self.findings.blocks[fresh.path] = self._journal.write(fresh.path, fresh.block, fresh.bytes)
+            self.report.blocks[new_plan.path] = self._journal.write(new_plan.path, new_plan.block, new_plan.bytes)
 
-    def _note(self, path: bytes, plan: DirectoryPlan, listing: DirListing) -> None:
+    def _record_plan(self, path: bytes, plan: DirectoryPlan, listing: DirListing) -> None:
         """Count the plan, and write it to the journal before it is carried out."""
-        findings = self.findings
+        report = self.report
         for operation in plan.operations:
             if operation.action != CLEAR:
-                findings.count(operation)
-        findings.stats.counts["sockets"] += listing.sockets
-        findings.linked += plan.linked
-        findings.kept += plan.kept
-        findings.stats.counts["kept"] += len(plan.kept)
+                report.count(operation)
+        report.stats.counts["sockets"] += listing.sockets
+        report.linked += plan.linked
+        report.kept += plan.kept
+        report.stats.counts["kept"] += len(plan.kept)
         for where, why in plan.conflicts.items():
-            findings.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
-        findings.dropped += plan.dropped
+            report.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
+        report.removed_dirs += plan.removed_dirs
         if self._journal:
             block = plan.block()
-            if plan.operations or block != self._comparer.known.record.block(path).text:
-                findings.blocks[path] = self._journal.write(path, block, total_size.of(Block(block)))
+            if plan.operations or block != self._comparer.ownership.record.block(path).text:
+                report.blocks[path] = self._journal.write(path, block, total_size.of_block(Block(block)))
 
 
 def _files(operations: list[Operation]) -> list[tuple[bytes, DesiredFile]]:
-    """By name, what is to be made in a directory."""
+    """The files that are to be made in a directory, by name."""
     made = [one for one in operations if one.action in (CREATE, REPLACE)]
     return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, DesiredFile)]
 
 
-def _listed(task: Task | None) -> list[Task]:
+def _as_list(task: Task | None) -> list[Task]:
     return [task] if task else []

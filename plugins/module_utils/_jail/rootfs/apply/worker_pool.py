@@ -24,8 +24,9 @@ from typing import Any, NoReturn
 
 from ...errors import JailError
 from ...system import at
+from .build_report import BuildReport
 from .task_queue import TaskQueue
-from .walk import BuildReport, Task, Walker
+from .walk import Task, Walker
 
 
 class _Channel:
@@ -81,7 +82,7 @@ class WorkerPool:
             try:
                 self._fork()
             except OSError:
-                break  # no more processes or descriptors are to be had: fewer do as well
+                break  # no more processes or descriptors: fewer workers do as well
 
     @property
     def size(self) -> int:
@@ -100,20 +101,20 @@ class WorkerPool:
             ours.close()
             for channel in self._channels.values():
                 channel.close()
-            _serve(self._walker, theirs, self._wants_work, parent)
+            _run_worker(self._walker, theirs, self._wants_work, parent)
         theirs.close()
         self._channels[pid] = ours
 
     def carry_out(self, tasks: list[Task]) -> BuildReport:
-        """Hand out the tasks, pass on what is shared, add up the findings."""
+        """Distribute the tasks, and those that workers give back, and merge the reports."""
         try:
-            self._pass_on(tasks)
-            findings = self._walker.finish()
+            self._distribute(tasks)
+            report = self._walker.finish()
             for pid in self._channels:
                 self._send(pid, None)
             for pid in self._channels:
-                findings.add(self._receive(pid)[1])
-            return findings
+                report.merge_from(self._receive(pid)[1])
+            return report
         except BaseException:
             for pid in self._channels:
                 os.kill(pid, signal.SIGKILL)
@@ -123,7 +124,7 @@ class WorkerPool:
                 channel.close()
                 os.waitpid(pid, 0)
 
-    def _pass_on(self, queue: list[Task]) -> None:
+    def _distribute(self, queue: list[Task]) -> None:
         idle = list(self._channels)
         readers = {channel.reader: pid for pid, channel in self._channels.items()}
         poll = select.poll()
@@ -145,7 +146,7 @@ class WorkerPool:
         try:
             self._channels[pid].send(value)
         except ConnectionError:
-            self._receive(pid)  # it has said why before it went, or died without a word
+            self._receive(pid)  # raises its error, or says that it died
 
     def _receive(self, pid: int) -> tuple[str, Any]:
         try:
@@ -159,8 +160,8 @@ class WorkerPool:
         return kind, value
 
 
-def _serve(walker: Walker, channel: _Channel, wants_work: mmap.mmap, parent: int) -> NoReturn:
-    """A worker's life."""
+def _run_worker(walker: Walker, channel: _Channel, wants_work: mmap.mmap, parent: int) -> NoReturn:
+    """The life of a worker process."""
     status = 1
     try:
         _work(walker.for_worker(), channel, wants_work, parent)

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide what to do in one directory of the jail. Reads; never writes.
 
-Whose is a file? Three classes, one rule each:
+A file is of one of three classes, with one rule each:
 
 - *system*: restored to the source (here);
 - *configuration* (/private/etc and what a profile marks): compared with the
   record and the source. Unchanged in the jail, it follows the source; changed
   or removed in the jail, it is kept and reported (conffiles.py);
-- *foreign* (installed by nobody of ours, and all below a mount): not looked at.
+- *foreign* (installed by no run, and all below a mount): ignored.
 
 Cost: one fstatat for each wanted name. For a directory in which nothing
 differs no line of record is written or parsed.
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import failed
 from ...record import mtree
@@ -27,9 +27,9 @@ from ...system import at
 from ...system.platform.current import backend
 from ...system.rooted import Root
 from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
-from .conffiles import Configuration
-from .directory_plan import DirectoryPlan, HardLinkName, inode
-from .fast_verify import linked, matches_record
+from .conffiles import Action, Configuration
+from .directory_plan import DirectoryPair, DirectoryPlan, HardLinkName, inode
+from .fast_verify import matches_record, recorded_links
 from .file_diff import can_fix_in_place, difference, metadata, same_contents
 from .new_directory import NewDirectoryPlan
 from .operation import CREATE, METADATA, REPLACE, TIME, Operation
@@ -37,82 +37,105 @@ from .ownership import FileOwnership
 from .prune import Pruner
 
 
+class VerifiedDirectory(NamedTuple):
+    """A directory of the jail that is as it was recorded, while its source is sealed."""
+
+    subdirs: dict[bytes, DesiredDir]
+    mtime_ns: int | None
+    """The time that it should have."""
+    linked: list[HardLinkName]
+
+
 class Comparer:
     """Decides, directory by directory."""
 
-    def __init__(self, known: FileOwnership, full: Root | None = None, prune: bool = True) -> None:
-        """`full` is the source when what it holds is to be read, and not only looked at."""
-        self.known = known
-        self.full = full
-        self._configuration = Configuration(known, full)
-        self.pruner = Pruner(known, prune)
+    def __init__(self, ownership: FileOwnership, full_source: Root | None = None, prune: bool = True) -> None:
+        """`full_source`: compare contents and extended attributes with this source too; None: only metadata."""
+        self.ownership = ownership
+        self.full_source = full_source
+        self._configuration = Configuration(ownership, full_source)
+        self.pruner = Pruner(ownership, prune)
         self._has_flags = backend().has_flags
 
-    def directory(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None) -> DirectoryPlan:
+    def compare(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None) -> DirectoryPlan:
         """Compare a directory, open in the jail as `fd` (None: it is not there yet)."""
-        plan = DirectoryPlan()
-        self._own(path, want, listing, fd, plan)
-        names = sorted(listing.files)
-        self._files(path, names, listing, fd, plan, self.known.is_plain(path))
-        self.pruner.files(path, listing, fd, plan)
-        self._set_linked_aside(path, names, listing, plan)
-        self.pruner.directories(path, listing, fd, plan)
-        return plan
+        pair = DirectoryPair(path, want, listing, fd)
+        self._directory_itself(pair)
+        self._files(pair)
+        self.pruner.files(pair)
+        self._collect_hard_links(pair)
+        self.pruner.directories(pair)
+        return pair.plan
 
-    def fresh(self, path: bytes, want: DesiredDir, listing: DirListing) -> NewDirectoryPlan | None:
+    def plan_new(self, path: bytes, want: DesiredDir, listing: DirListing) -> NewDirectoryPlan | None:
         """Decide about a directory that is not there; None when it takes more than the short way."""
-        known = self.known
-        if want.is_merged or known.record.has_directory(path) or not path or not known.is_plain(path):
+        ownership = self.ownership
+        if want.is_merged or ownership.record.has_directory(path) or not path or not ownership.is_plain(path):
             return None
         return NewDirectoryPlan(path, want, listing)
 
-    def as_recorded(
-        self, path: bytes, want: DesiredDir, fd: int
-    ) -> tuple[dict[bytes, DesiredDir], int | None, list[HardLinkName]] | None:
-        """The way for a directory whose source is sealed: all that was installed in it is there, the source not asked.
+    # -- short ways, for directories in which nothing differs --------------------------
 
-        None when it takes more than that, otherwise its subdirectories, the time that it should have, and the files
-        in it that have other names too.
+    def verify_against_record(self, path: bytes, want: DesiredDir, fd: int) -> VerifiedDirectory | None:
+        """Whether all that was installed in a directory is there, without a look at the source, which is sealed.
+
+        None when something differs, or when the record alone cannot tell.
 
         Cost: that of fast_verify.py.
         """
-        snapshot, record = self.known.snapshot, self.known.record
-        if snapshot is None or not want.sources or want.is_merged or not self.known.is_plain(path):
+        if not self._can_skip_source(path, want):
             return None
-        if path not in record.blocks or not all(map(snapshot.is_sealed, want.sources)):
+        subdirs = self._sealed_subdirectories(path, want)
+        if subdirs is None:
             return None
-        subdirs = {}
-        for name in record.subdirectories(path):
-            inside = [source + b"/" + name for source in want.sources]
-            if not snapshot.unsealed_paths.isdisjoint(inside) or len(inside) > 1:
-                return None
-            subdirs[name] = DesiredDir(None, inside)
+        record = self.ownership.record
         block = record.block(path)
         have: Any = os.fstat(fd)
         mtime_ns: int | None = have.st_mtime_ns
-        if mtree.line(path[path.rfind(b"/") + 1 :], have) != block.own() or self._has_flags:
+        if mtree.line(path[path.rfind(b"/") + 1 :], have) != block.directory_line() or self._has_flags:
             recorded = record.fields_of(path)
             mtime_ns = recorded.st_mtime_ns
             if metadata(recorded, have):
                 return None
         if not matches_record(block, fd):
             return None
-        return subdirs, mtime_ns, linked(record, path, want.sources[0], self.known.source_dev, fd)
+        linked = recorded_links(record, path, want.sources[0], self.ownership.source_dev, fd)
+        return VerifiedDirectory(subdirs, mtime_ns, linked)
 
-    def unchanged(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> list[HardLinkName] | None:
-        """The short way for a directory of system files in which nothing differs, which is what a run mostly meets.
+    def _can_skip_source(self, path: bytes, want: DesiredDir) -> bool:
+        """Whether a directory holds system files alone, is recorded, and all that it is made of is sealed."""
+        ownership = self.ownership
+        if ownership.snapshot is None or not want.sources or want.is_merged or not ownership.is_plain(path):
+            return False
+        return path in ownership.record.blocks and all(map(ownership.snapshot.is_sealed, want.sources))
 
-        None when it takes more than that, otherwise the files in it that have other names too.
+    def _sealed_subdirectories(self, path: bytes, want: DesiredDir) -> dict[bytes, DesiredDir] | None:
+        """The recorded subdirectories; None when one of them has several sources, or one that is not sealed."""
+        snapshot, subdirs = self.ownership.snapshot, {}
+        for name in self.ownership.record.subdirectories(path):
+            inside = [source + b"/" + name for source in want.sources]
+            if len(inside) > 1 or snapshot is None or inside[0] in snapshot.unsealed_paths:
+                return None
+            subdirs[name] = DesiredDir(None, inside)
+        return subdirs
+
+    def verify_unchanged(
+        self, path: bytes, want: DesiredDir, listing: DirListing, fd: int
+    ) -> list[HardLinkName] | None:
+        """Whether nothing differs in a directory of system files, which is what a run mostly meets.
+
+        None when something differs, or when that takes a closer look; otherwise the files with other names too.
         """
-        known = self.known
-        if want.is_merged or known.record.interrupted or not known.is_plain(path):
+        ownership = self.ownership
+        if want.is_merged or ownership.record.interrupted or not ownership.is_plain(path):
             return None
-        recorded = known.record.block(path)
-        if mtree.line(path[path.rfind(b"/") + 1 :], want.status) != recorded.own():
+        recorded = ownership.record.block(path)
+        if mtree.line(path[path.rfind(b"/") + 1 :], want.status) != recorded.directory_line():
             return None
-        if path in known.just_created or metadata(want.status, os.fstat(fd)):
+        if path in ownership.just_created or metadata(want.status, os.fstat(fd)):
             return None
-        if not listing.dirs.keys() >= set(known.record.subdirectories(path)) or self._has_other_xattrs(listing, fd):
+        subdirs = set(ownership.record.subdirectories(path))
+        if not listing.dirs.keys() >= subdirs or self._has_other_xattrs(listing, fd):
             return None
         equal = self._all_equal(listing, fd)
         if equal is None:
@@ -122,17 +145,21 @@ class Comparer:
             HardLinkName(below + name, file.parent, file.name, file.status, there)
             for name, file, there in sorted(equal)
         ]
-        return linked if recorded.knows(sorted(listing.statuses), map(inode, linked)) else None
+        return linked if recorded.lists(sorted(listing.statuses), map(inode, linked)) else None
 
     def _has_other_xattrs(self, listing: DirListing, fd: int) -> bool:
         """Whether a directory has other ones than its source, when that is asked."""
-        return bool(self.full) and listing.own is not None and not at.same_xattrs(listing.own, fd)
+        return (
+            bool(self.full_source)
+            and listing.source_dir_fd is not None
+            and not at.same_xattrs(listing.source_dir_fd, fd)
+        )
 
     def _all_equal(
         self, listing: DirListing, fd: int
     ) -> list[tuple[bytes, DesiredFile, tuple[int, int] | None]] | None:
         """Those with several names and what the jail has there, when all in the jail is as wanted."""
-        lstat, has_flags, full, linked = os.stat, self._has_flags, self.full, []
+        lstat, has_flags, full_source, linked = os.stat, self._has_flags, self.full_source, []
         try:
             for name, want in listing.statuses.items():
                 have = lstat(name, dir_fd=fd, follow_symlinks=False)
@@ -151,111 +178,115 @@ class Comparer:
                     if _is_link(want) and os.readlink(name, dir_fd=fd) != listing.file(name).link():
                         return None
                 elif want.st_nlink > 1:
-                    there = None if full else (have.st_dev, have.st_ino)  # rootfs/apply/hardlinks.py reads contents
+                    there = (
+                        None if full_source else (have.st_dev, have.st_ino)
+                    )  # rootfs/apply/hardlinks.py compares contents
                     linked.append((name, listing.file(name), there))
-                elif full and not same_contents(listing.file(name), name, fd, full):
+                elif full_source and not same_contents(listing.file(name), name, fd, full_source):
                     return None
         except FileNotFoundError:
             return None
         return linked
 
-    def _files(
-        self, path: bytes, names: list[bytes], listing: DirListing, fd: int | None, plan: DirectoryPlan, plain: bool
-    ) -> None:
-        known = self.known
-        below = path + b"/" if path else b""
-        name = b""
-        try:
-            for name in names:
-                want = listing.files[name]
-                have = None if fd is None or below + name in known.moving_away else at.lstat(name, fd)
-                if not plain and below + name in known.mounts:
-                    plan.lines.update((name, line) for line in known.lines(path, name))
-                elif not plain and known.is_configuration(below + name):
-                    why = self._configuration.decide(path, name, want, have, fd, plan)
-                    if why and have is not None and fd is not None:
-                        self._repair(below + name, want, have, why, fd, plan)
-                else:
-                    self._system_file(below + name, name, want, have, fd, plan)
-        except OSError as exc:
-            raise failed("compare", os.path.join(known.where, below + name), exc) from exc
+    # -- one thing after the other -----------------------------------------------------
 
-    def _system_file(
-        self,
-        path: bytes,
-        name: bytes,
-        want: DesiredFile,
-        have: os.stat_result | None,
-        fd: int | None,
-        plan: DirectoryPlan,
-    ) -> None:
+    def _files(self, pair: DirectoryPair) -> None:
+        ownership, path = self.ownership, pair.path
+        plain = ownership.is_plain(path)
+        try:
+            for name in sorted(pair.listing.statuses):
+                path = pair.below(name)
+                have = None if path in ownership.moving_away else pair.lstat(name)
+                if not plain and path in ownership.mounts:
+                    pair.plan.lines.update((name, line) for line in ownership.lines(pair.path, name))
+                elif not plain and ownership.is_configuration(path):
+                    self._configuration_file(pair, name, have)
+                else:
+                    self._system_file(pair, name, have)
+        except OSError as exc:
+            raise failed("compare", os.path.join(ownership.where, path), exc) from exc
+
+    def _configuration_file(self, pair: DirectoryPair, name: bytes, have: os.stat_result | None) -> None:
+        action, line, why = self._configuration.decide(pair, name, have)
+        if line:
+            pair.plan.lines[name] = line
+        if action is Action.CREATE:
+            pair.plan.operations.append(Operation(CREATE, pair.below(name), pair.listing.file(name)))
+        elif action is Action.UPDATE and have is not None:
+            self._repair(pair, pair.listing.file(name), pair.below(name), have, why)
+        elif action is Action.KEEP:
+            pair.plan.kept.append((pair.below(name), why))
+
+    def _system_file(self, pair: DirectoryPair, name: bytes, have: os.stat_result | None) -> None:
+        want, path = pair.listing.file(name), pair.below(name)
         status = want.status
         kind = status.st_mode & 0o170000
-        plan.lines[name] = mtree.line(name, status, want.link() if kind == 0o120000 else None)
-        if kind == 0o100000 and status.st_nlink > 1:  # rootfs/apply/hardlinks.py sees to it
-            if have is not None and fd is not None and stat.S_ISDIR(have.st_mode):
-                self._make_room(path, fd, plan)
-        elif have is None or fd is None:
-            plan.operations.append(Operation(CREATE, path, want))
+        pair.plan.lines[name] = mtree.line(name, status, want.link() if kind == 0o120000 else None)
+        if kind == 0o100000 and status.st_nlink > 1:  # rootfs/apply/hardlinks.py makes it
+            if have is not None and stat.S_ISDIR(have.st_mode):
+                self._make_room(pair, path)
+        elif have is None or pair.fd is None:
+            pair.plan.operations.append(Operation(CREATE, path, want))
         else:
-            why = difference(want, have, name, fd, self.full)
+            why = difference(want, have, name, pair.fd, self.full_source)
             if why:
-                self._repair(path, want, have, why, fd, plan)
+                self._repair(pair, want, path, have, why)
 
-    def _repair(
-        self, path: bytes, want: DesiredFile, have: os.stat_result, why: str, fd: int, plan: DirectoryPlan
-    ) -> None:
+    def _repair(self, pair: DirectoryPair, want: DesiredFile, path: bytes, have: os.stat_result, why: str) -> None:
         if not stat.S_ISDIR(have.st_mode):
-            action = METADATA if can_fix_in_place(want, have, why, self.known.began) else REPLACE
-            plan.operations.append(Operation(action, path, want, why, have))
-        elif self._make_room(path, fd, plan):
-            plan.operations.append(Operation(CREATE, path, want))
+            action = METADATA if can_fix_in_place(want, have, why, self.ownership.began) else REPLACE
+            pair.plan.operations.append(Operation(action, path, want, why, have))
+        elif self._make_room(pair, path):
+            pair.plan.operations.append(Operation(CREATE, path, want))
 
-    def _make_room(self, path: bytes, fd: int, plan: DirectoryPlan) -> bool:
+    def _make_room(self, pair: DirectoryPair, path: bytes) -> bool:
         """Take away a directory where something else is wanted; False when it stays."""
-        cleared = self.pruner.make_room(path, fd, plan)
+        cleared = pair.fd is not None and self.pruner.make_room(path, pair.fd, pair.plan)
         if not cleared:
-            plan.conflicts[path] = "a directory with files that were not installed by this collection is in the way"
+            in_the_way = "a directory with files that were not installed by this collection is in the way"
+            pair.plan.conflicts[path] = in_the_way
         return cleared
 
-    def _set_linked_aside(self, path: bytes, names: list[bytes], listing: DirListing, plan: DirectoryPlan) -> None:
-        """Files that have other names too."""
-        below = path + b"/" if path else b""
-        for name in names:
-            want = listing.files[name]
-            status = want.status
-            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(below + name, plan):
-                plan.linked.append(HardLinkName(below + name, want.parent, want.name, status))
+    def _collect_hard_links(self, pair: DirectoryPair) -> None:
+        """The files that have other names too."""
+        for name, status in sorted(pair.listing.statuses.items()):
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(pair, pair.below(name)):
+                want = pair.listing.file(name)
+                pair.plan.linked.append(HardLinkName(pair.below(name), want.parent, want.name, status))
 
-    def _can_link(self, path: bytes, plan: DirectoryPlan) -> bool:
-        known = self.known
-        return not known.is_configuration(path) and path not in known.mounts and path not in plan.conflicts
+    def _can_link(self, pair: DirectoryPair, path: bytes) -> bool:
+        ownership = self.ownership
+        return not (ownership.is_configuration(path) or path in ownership.mounts or path in pair.plan.conflicts)
 
-    def _own(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int | None, plan: DirectoryPlan) -> None:
-        """The directory itself."""
-        plan.own = mtree.line(os.path.basename(path) or b".", want.status)
-        if fd is None:
+    def _directory_itself(self, pair: DirectoryPair) -> None:
+        path, want, plan = pair.path, pair.want, pair.plan
+        plan.directory_line = mtree.line(os.path.basename(path) or b".", want.status)
+        if pair.fd is None:
             return
-        have, status = os.fstat(fd), want.status
-        if path in self.known.just_created:
+        have = os.fstat(pair.fd)
+        if path in self.ownership.just_created:
             plan.operations.append(Operation(CREATE, path, want, "", have))
             return
-        why = metadata(status, have)
-        if not why and self._has_other_xattrs(listing, fd):
+        former = self.ownership.record.block(path).directory_line()
+        why = metadata(want.status, have)
+        if not why and self._has_other_xattrs(pair.listing, pair.fd):
             why = "extended attributes"
-        former = self.known.record.block(path).own()
-        kept = why and self.known.is_configuration(path)
-        if kept and not self.known.is_as_installed(path, b".", have, None):
-            plan.own = former or plan.own
+        if why and self._was_changed_in_the_jail(path, have):
+            plan.directory_line = former or plan.directory_line
             plan.kept.append((path, why))
             return
         # Whoever adds a file changes the time of its directory: that alone is no drift. It is set
         # again only when the source's has changed since it was set, or may never have been set.
-        news = plan.own != former or self.known.record.interrupted
-        if news and status.st_mtime_ns not in (None, have.st_mtime_ns):
-            why = why or TIME
+        may_be_stale = plan.directory_line != former or self.ownership.record.interrupted
+        if not why and may_be_stale and want.status.st_mtime_ns not in (None, have.st_mtime_ns):
+            why = TIME
         if why:
             plan.operations.append(Operation(METADATA, path, want, why, have))
+
+    def _was_changed_in_the_jail(self, path: bytes, have: os.stat_result) -> bool:
+        """Whether a directory of configuration is not as it was installed."""
+        ownership = self.ownership
+        return ownership.is_configuration(path) and not ownership.is_as_installed(path, b".", have, None)
 
 
 def _is_link(status: os.stat_result) -> bool:

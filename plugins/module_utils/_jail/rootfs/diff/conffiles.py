@@ -7,66 +7,65 @@ from __future__ import annotations
 
 import os
 import stat
+from enum import Enum, auto
+from typing import NamedTuple
 
 from ...record import mtree
 from ...system import at
 from ...system.rooted import Root
 from ..spec.desired_tree import DesiredFile
-from .directory_plan import DirectoryPlan
+from .directory_plan import DirectoryPair
 from .file_diff import difference
-from .operation import CREATE, Operation
 from .ownership import FileOwnership
 
 
+class Action(Enum):
+    """What is to be done about a file of configuration."""
+
+    UNCHANGED = auto()
+    CREATE = auto()
+    UPDATE = auto()
+    KEEP = auto()
+
+
+class Decision(NamedTuple):
+    """What is to be done about one file, and its line in the record afterwards."""
+
+    action: Action
+    line: bytes
+    """b"": it has none."""
+    why: str = ""
+    """For UPDATE, what differs; for KEEP, why the jail's file is kept."""
+
+
 class Configuration:
-    """Decides about one file of configuration at a time."""
+    """Decides about one file of configuration at a time, from names and the record alone."""
 
-    def __init__(self, known: FileOwnership, full: Root | None) -> None:
-        self._known, self._full = known, full
+    def __init__(self, ownership: FileOwnership, full_source: Root | None) -> None:
+        self._ownership, self._full_source = ownership, full_source
 
-    def decide(
-        self,
-        directory: bytes,
-        name: bytes,
-        want: DesiredFile,
-        have: os.stat_result | None,
-        fd: int | None,
-        plan: DirectoryPlan,
-    ) -> str:
-        """Decide from names and the record alone; return what is to be repaired, in a few words."""
-        path = directory + b"/" + name if directory else name
-        former = self._known.lines(directory, name)
+    def decide(self, pair: DirectoryPair, name: bytes, have: os.stat_result | None) -> Decision:
+        want, record = pair.listing.file(name), self._ownership.record
+        former = self._ownership.lines(pair.path, name)
+        kept_line = former[-1] if former else b""  # what it was changed from
         line = _line(name, want, former)
-        if have is None or fd is None:
-            if former and fd is not None and not self._known.record.interrupted:
-                self._keep(path, name, former, "removed in the jail", plan)
-            else:
-                plan.operations.append(Operation(CREATE, path, want))
-                plan.lines[name] = line
-            return ""
-        why = difference(want, have, name, fd, self._full)
-        if not why or (self._is_touched(directory, name, have) and _same_but_time(line, want, have, name, fd)):
-            plan.lines[name] = line
-            return ""
-        ours = stat.S_ISDIR(have.st_mode) and self._known.record.has_directory(path)  # what was changed in it is kept
-        if ours or self._known.is_as_installed(directory, name, have, fd):
-            plan.lines[name] = line
-            return why
+        if have is None or pair.fd is None:
+            if former and pair.fd is not None and not record.interrupted:
+                return Decision(Action.KEEP, kept_line, "removed in the jail")
+            return Decision(Action.CREATE, line)
+        why = difference(want, have, name, pair.fd, self._full_source)
+        if not why or (self._is_touched(pair.path, name, have) and _same_but_time(line, want, have, name, pair.fd)):
+            return Decision(Action.UNCHANGED, line)
+        is_our_directory = stat.S_ISDIR(have.st_mode) and record.has_directory(pair.below(name))  # its changes are kept
+        if is_our_directory or self._ownership.is_as_installed(pair.path, name, have, pair.fd):
+            return Decision(Action.UPDATE, line, why)
         news = "; the source has another version" if former and line not in former else ""
-        self._keep(path, name, former, f"changed in the jail{news}", plan)
-        return ""
+        return Decision(Action.KEEP, kept_line, f"changed in the jail{news}")
 
     def _is_touched(self, directory: bytes, name: bytes, have: os.stat_result) -> bool:
         """Whether the time is not the one that was installed. Then it is the jail's own, and no drift by itself."""
-        was = self._known.record.was(directory, name)
+        was = self._ownership.record.versions(directory, name)
         return all(fields.st_mtime_ns != have.st_mtime_ns for fields in was)
-
-    @staticmethod
-    def _keep(path: bytes, name: bytes, former: list[bytes], why: str, plan: DirectoryPlan) -> None:
-        """Leave it, and leave its line in the record, if it has one: that is what it was changed from."""
-        plan.kept.append((path, why))
-        if former:
-            plan.lines[name] = former[-1]
 
 
 def _line(name: bytes, want: DesiredFile, former: list[bytes]) -> bytes:
@@ -75,8 +74,8 @@ def _line(name: bytes, want: DesiredFile, former: list[bytes]) -> bytes:
     plain = mtree.line(name, want.status, link)
     if not stat.S_ISREG(want.status.st_mode):
         return plain
-    known = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
-    return known[0] if known else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
+    ownership = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
+    return ownership[0] if ownership else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
 
 
 def _same_but_time(line: bytes, want: DesiredFile, have: os.stat_result, name: bytes, fd: int) -> bool:

@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a directory of the jail holds what is recorded: all that a run asks where the source is sealed.
+"""Whether a directory of the jail is as it was recorded, which is enough where the source is sealed.
 
-Every recorded file is looked at, and all that the record tells of it is
-compared. What else is in the directory is foreign and does not matter, so the
-directory is not even listed.
+Every recorded file is compared with its line in the record. All else in the
+directory is foreign and does not matter, so the directory is not even listed.
 
 Cost: one fstatat and 0.8 microseconds for each file.
 """
@@ -14,30 +13,19 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...errors import RecordError
 from ...record import mtree
-from ...record.record import Block, Record
+from ...record.block import Block
+from ...record.record import Record
 from ...system import at
 from ...system.platform.current import backend
+from ..spec.file_stat import FileStat
 from .directory_plan import HardLinkName
 
 
-class Recorded(NamedTuple):
-    """What the record says of a file that has other names too, in the words of os.stat_result."""
-
-    st_dev: int
-    st_ino: int
-    st_mode: int
-    st_uid: int
-    st_gid: int
-    st_size: int
-    st_mtime_ns: int | None
-    st_flags: int
-
-
-def linked(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[HardLinkName]:
+def recorded_links(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> list[HardLinkName]:
     """The files of a directory (open as `fd`), made of one on the device `dev` of the source, with other names too.
 
     `source` stands for all that it is made of: as they are here just so, none of them is copied from there.
@@ -48,10 +36,9 @@ def linked(record: Record, path: bytes, source: bytes, dev: int, fd: int) -> lis
     for name, inode in inodes.items():
         start = text.find(b"\n%s " % mtree.encode(name)) + 1
         if start:  # only these lines are read: the others were compared as they are
-            fields = mtree.parse(text[start : text.index(b"\n", start) + 1])[1]
-            found.append(
-                HardLinkName(path + b"/" + name, source, name, Recorded(dev, inode, *fields[:6]), _file(fd, name))
-            )
+            fields = record.parse(text[start : text.index(b"\n", start) + 1])[1]
+            status = FileStat(*fields[:6], st_dev=dev, st_ino=inode)
+            found.append(HardLinkName(path + b"/" + name, source, name, status, _file(fd, name), from_record=True))
     return found
 
 
@@ -66,25 +53,19 @@ def matches_record(block: Block, fd: int) -> bool:
     text = block.files()
     odd = b"/" in text or b"\\" in text or b"\0" in text
     flags = backend().flags if backend().has_flags else None
-    lstat, owned, common = os.stat, None, ""
+    lstat, file_fields = os.stat, mtree.file_fields
     try:
         for line in str(text, "latin-1").split("\n")[:-1]:
             if odd and ("/" in line or "\\" in line or "\0" in line):
-                if not _holds(line, fd):
+                if not _matches_line(line, fd):
                     return False
                 continue
             name, _space, rest = line.partition(" ")
             have: Any = lstat(name, dir_fd=fd, follow_symlinks=False)
-            mode = have.st_mode
-            if mode & 0o170000 == 0o100000:
-                if owned != (owned := (mode, have.st_uid, have.st_gid)):
-                    common = mtree.shared(owned).decode()[1:]
-                time = str(have.st_mtime_ns)
-                if rest != f"{common}{have.st_size} time={time[:-9]}.{time[-9:]}":
+            if have.st_mode & 0o170000 == 0o100000:
+                if rest != file_fields(have) or (flags and flags(have)):  # the record does not tell flags
                     return False
-                if flags and flags(have):  # the record does not tell flags
-                    return False
-            elif not _holds(line, fd):
+            elif not _matches_line(line, fd):
                 return False
     except OSError as exc:
         return _is_there(exc)
@@ -98,7 +79,7 @@ def _is_there(exc: OSError) -> bool:
     return False
 
 
-def _holds(line: str, fd: int) -> bool:
+def _matches_line(line: str, fd: int) -> bool:
     """The same for one line of any kind."""
     text = line.encode("latin-1")
     try:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between something wanted and what is there."""
+"""How a file of the jail differs from the desired one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from ...record import mtree
 from ...system import at
 from ...system.platform.current import backend
 from ...system.rooted import Root
-from ..spec.desired_tree import DesiredFile, SliceStatus
+from ..spec.desired_tree import DesiredFile
+from ..spec.file_stat import FileStat
 from ..spec.readable import refuse_unreadable
 from .operation import TIME
 
 
 def difference(want: DesiredFile, have: os.stat_result, name: bytes, fd: int, source: Root | None) -> str:
-    """In a few words; empty when nothing differs. With the source, contents, xattrs and ACLs are read too."""
+    """The difference in a few words; empty when there is none. With `source`, contents, xattrs and ACLs count too."""
     status = want.status
     if stat.S_IFMT(status.st_mode) != stat.S_IFMT(have.st_mode):
         return f"is a {mtree.type_name(have.st_mode)}"
@@ -45,7 +46,7 @@ def metadata(status: Any, have: os.stat_result) -> str:
 def can_fix_in_place(want: DesiredFile, have: os.stat_result, why: str, began: int) -> bool:
     """Whether a file may be repaired in place.
 
-    Its contents must be as wanted, as far as can be told, and it must have no
+    Its contents must be as wanted, as far as metadata tells, and it must have no
     other name: one could be outside the jail. Nor may it have changed since the
     run `began` (in ns of the epoch): the run may have taken its other name
     away, of which check mode, which takes none, knows nothing.
@@ -77,7 +78,7 @@ def _contents(want: DesiredFile, have: os.stat_result, name: bytes, fd: int, sou
 def same_contents(want: DesiredFile, name: bytes, fd: int, source: Root) -> bool:
     """Whether a file of the jail has the contents, xattrs and ACLs that it should have."""
     status = want.status
-    part = (status.offset, status.st_size) if isinstance(status, SliceStatus) else None
+    part = (status.slice_of[0], status.st_size) if isinstance(status, FileStat) and status.slice_of else None
     try:
         return at.equal(want.name, want.dir_fd, name, fd, part)
     except OSError:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The short way to decide about a directory of system files that neither the jail nor its record has.
+"""The fast path for a directory of system files that neither the jail nor its record has.
 
-All that is wanted in it is made: there is nothing to compare, keep or prune.
-A first build decides nearly everything so.
+Everything in it is made: there is nothing to compare, keep or prune. This is
+the way of nearly all directories in a first build.
 
 Cost: about 1.5 microseconds a file, most of it for its line of the record;
 operations are made as values only as long as they are going to be reported.
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...record import mtree
-from ...record.record import linked_line, names_line
+from ...record.block import linked_line, names_line
 from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
 from .directory_plan import HardLinkName, inode
 from .operation import CREATE, KINDS, Operation
@@ -31,23 +31,23 @@ class NewDirectoryPlan:
         self.files: list[tuple[bytes, DesiredFile]] = []
         """What is to be made right away, by name, in order."""
         self.linked: list[HardLinkName] = []
-        """Files with several names, which rootfs/apply/hardlinks.py sees to."""
+        """Files with several names, which rootfs/apply/hardlinks.py makes."""
         self.counts = {"directories": 1, "files": 0, "symlinks": 0, "devices": 0}
         self.size = self.disk = 0
         """Bytes in the files, and what they take on the volume."""
-        names = sorted(listing.files)
+        names = sorted(listing.statuses)
         lines = [mtree.line(path[path.rfind(b"/") + 1 :], want.status), names_line(names)]
-        self._decide(names, listing.files, lines)
+        self._decide(names, listing, lines)
         if self.linked:
             lines.insert(2, linked_line(map(inode, self.linked)))
         self.block = b"".join(lines)
         """The block of the record that will be true afterwards."""
 
-    def _decide(self, names: list[bytes], files: dict[bytes, DesiredFile], lines: list[bytes]) -> None:
-        line, now, counts = mtree.line, self.files, self.counts
+    def _decide(self, names: list[bytes], listing: DirListing, lines: list[bytes]) -> None:
+        line, file, now, counts = mtree.line, listing.file, self.files, self.counts
         regular = size = blocks = 0
         for name in names:
-            want = files[name]
+            want = file(name)
             status = want.status
             kind = status.st_mode & 0o170000
             if kind != 0o100000:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Differences between what is wanted and what is there, as values.
 
-An operation says what would be done to one path of the jail, and why.
+An operation is one change of one path of the jail, with its reason.
 rootfs/apply/install.py carries it out.
 """
 
@@ -23,7 +23,7 @@ CLEAR = "clear"
 """Stands for the removal of all that the record names in a directory, which is found while it is done (prune.py)."""
 
 TIME = "time"
-"""Why something is to be done for which nothing but its time differs."""
+"""The reason of an operation that only sets a time."""
 
 SIGNS = {CREATE: "+", REPLACE: "~", LINK: "=", METADATA: "~", RENAME: "~", REMOVE: "-"}
 
@@ -40,7 +40,7 @@ class Operation(NamedTuple):
     have: os.stat_result | None = None
     """What is there now."""
     former: bytes = b""
-    """How its name was spelled that is to be spelled in another way."""
+    """The old spelling of a name that gets another one."""
 
     def kind(self) -> str:
         status = self.want.status if self.want else self.have
@@ -97,7 +97,7 @@ class Stats:
 
     @property
     def needed(self) -> int:
-        """Disk space for what is to be copied, in bytes."""
+        """Disk space for the copies, in bytes."""
         return self.sizes.total()[2]
 
     def count(self, operation: Operation) -> None:

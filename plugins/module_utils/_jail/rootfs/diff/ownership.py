@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of a jail before a run: its record, its mounts, and what counts as configuration."""
+"""Which files of a jail are the system's, configuration, or foreign: by its record, mounts, and profile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIGURATION = (b"private/etc",)
 
 
 class FileOwnership:
-    """Answers whose a file is."""
+    """Says of which class a file is."""
 
     def __init__(
         self,
@@ -69,17 +69,17 @@ class FileOwnership:
         return not self.is_configuration(path)
 
     def is_removed_on_purpose(self, path: bytes) -> bool:
-        """Whether a directory of configuration that is not there was removed in the jail, on purpose."""
+        """Whether a missing directory of configuration was removed in the jail on purpose."""
         below = any(path.startswith(mark + b"/") for mark in self._configuration)
         return below and self.record.has_directory(path) and not self.record.interrupted
 
     def lines(self, directory: bytes, name: bytes) -> list[bytes]:
-        """What the record says of a name in a directory: several lines only after a killed run."""
-        return [mtree.line(name, was, was.link, was.digest) for was in self.record.was(directory, name)]
+        """The lines of the record for a name in a directory: several only after a killed run."""
+        return [mtree.line(name, was, was.link, was.digest) for was in self.record.versions(directory, name)]
 
     def is_as_installed(self, directory: bytes, name: bytes, have: os.stat_result, fd: int | None) -> bool:
-        """Whether the jail has just what was installed, though perhaps touched."""
-        return any(self._same(was, name, have, fd) for was in self.record.was(directory, name))
+        """Whether a file is as it was installed; its time does not count."""
+        return any(self._same(was, name, have, fd) for was in self.record.versions(directory, name))
 
     def _same(self, was: mtree.Fields, name: bytes, have: os.stat_result, fd: int | None) -> bool:
         kind = stat.S_IFMT(have.st_mode)
@@ -95,7 +95,7 @@ class FileOwnership:
         return True
 
     def _digest(self, name: bytes, fd: int, size: int) -> str:
-        """Of a file of the jail, which may be sparse and larger than the Mac; empty when too much was read already."""
+        """The digest of a file of the jail, which may be huge and sparse; empty when too much was read already."""
         if size > self._unread:
             return ""
         self._unread -= size

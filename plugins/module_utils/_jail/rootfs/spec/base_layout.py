@@ -11,7 +11,8 @@ to directories that a manifest only implies.
 from __future__ import annotations
 
 import stat
-from typing import NamedTuple
+
+from .file_stat import FileStat
 
 VOLATILE = frozenset(
     (
@@ -28,28 +29,12 @@ VOLATILE = frozenset(
 WHEEL, DAEMON, SYS, ADMIN = 0, 1, 3, 80
 
 
-class Fixed(NamedTuple):
-    """Metadata that comes from no file; the times of such a directory are left alone."""
-
-    st_mode: int
-    st_uid: int = 0
-    st_gid: int = WHEEL
-    st_size: int = 0
-    st_mtime_ns: int | None = None
-    st_flags: int = 0
-    st_nlink: int = 1
-    st_dev: int = -1
-    st_ino: int = -1
-    st_rdev: int = 0
-    st_blocks: int = 0
+def directory(mode: int, gid: int = WHEEL) -> FileStat:
+    """A directory owned by root. Its times are left alone."""
+    return FileStat(stat.S_IFDIR | mode, 0, gid)
 
 
-def directory(mode: int, gid: int = WHEEL) -> Fixed:
-    """A directory owned by root."""
-    return Fixed(stat.S_IFDIR | mode, 0, gid)
-
-
-LINK = Fixed(stat.S_IFLNK | 0o755)
+LINK = FileStat(stat.S_IFLNK | 0o755)
 
 LINKS = {b"etc": b"private/etc", b"tmp": b"private/tmp", b"var": b"private/var"}
 

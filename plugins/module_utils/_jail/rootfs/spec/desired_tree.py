@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, Union
 
 from ...errors import InputError, OperationError, failed, show
 from ...jail import TEMPORARY
@@ -17,39 +17,19 @@ from ...protected import guards_state, is_safe_guard, is_state, leads_to_state, 
 from ...system import host
 from ...system.rooted import Root
 from ...system.volume_names import Names
-from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, Fixed
-from .brief import MANY, Brief
-from .globs import Excluding
+from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES
+from .file_stat import COMPACT_AFTER, compact
+from .globs import ExcludeGlobs
 from .merged_entries import MergedEntry
 from .readable import refuse_unreadable
 from .source_tree import Source
 
 Status = Any
-"""os.stat_result, Brief for one of many, Thin for a slice of a file, or Fixed for what no file gives."""
-
-
-class SliceStatus(NamedTuple):
-    """The status of a file that is a slice of another one."""
-
-    st_mode: int
-    st_uid: int
-    st_gid: int
-    st_size: int
-    st_mtime_ns: int
-    st_flags: int
-    st_nlink: int
-    st_dev: int
-    st_ino: int
-    st_blocks: int
-    offset: int
-    """Where the slice is in the universal file."""
-    whole: int
-    """How large that is."""
-    st_rdev: int = 0
+"""os.stat_result, or FileStat."""
 
 
 class DesiredFile:
-    """Something that is no directory: a file, link, device or FIFO of the source."""
+    """A file, link, device or FIFO of the source."""
 
     __slots__ = ("status", "dir_fd", "name", "parent", "target")
 
@@ -95,13 +75,15 @@ class DirListing:
     """The wanted contents of one directory. Close it when the files have been dealt with."""
 
     def __init__(self) -> None:
-        self._files: dict[bytes, DesiredFile] = {}
+        self.statuses: dict[bytes, Status] = {}
+        """Of all that is no directory, by name."""
         self._scanned: tuple[int, bytes] = -1, b""
-        self._statuses: dict[bytes, Status] = {}
-        """What nobody asked more about than the status, of an open directory of the source: a third of the work."""
+        """The directory of the source in which these names are, open, and its path."""
+        self._from_elsewhere: dict[bytes, DesiredFile] = {}
+        """The files that come from another directory, or have another name there."""
         self.dirs: dict[bytes, DesiredDir] = {}
         self.sockets = 0
-        self.own: int | None = None
+        self.source_dir_fd: int | None = None
         """The directory of the source that the directory itself is like, open; None when it is like none."""
         self._fds: list[int] = []
         self._parents: dict[bytes, int] = {}
@@ -111,10 +93,11 @@ class DirListing:
     def parent(self, source: Root, path: bytes) -> int:
         """A directory of the source that files are in, open once for all of them."""
         if path not in self._parents:
-            self._parents[path] = self.keep(source.open_dir(path))
+            self._parents[path] = self.own_fd(source.open_dir(path))
         return self._parents[path]
 
-    def keep(self, fd: int) -> int:
+    def own_fd(self, fd: int) -> int:
+        """Close this descriptor together with the listing."""
         self._fds.append(fd)
         return fd
 
@@ -122,37 +105,23 @@ class DirListing:
         while self._fds:
             os.close(self._fds.pop())
 
-    @property
-    def files(self) -> dict[bytes, DesiredFile]:
-        """All that is no directory, by name."""
-        if self._statuses:
-            fd, source = self._scanned
-            self._files = {name: DesiredFile(status, fd, name, source) for name, status in self._statuses.items()}
-            self._statuses = {}
-        return self._files
-
-    @property
-    def statuses(self) -> dict[bytes, Status]:
-        """Of all that is no directory, by name."""
-        return self._statuses or {name: want.status for name, want in self._files.items()}
-
     def file(self, name: bytes) -> DesiredFile:
         """One of the files."""
-        if self._statuses:
-            return DesiredFile(self._statuses[name], self._scanned[0], name, self._scanned[1])
-        return self._files[name]
+        if name in self._from_elsewhere:
+            return self._from_elsewhere[name]
+        return DesiredFile(self.statuses[name], self._scanned[0], name, self._scanned[1])
 
-    def scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
-        """Add the files of an open directory of the source."""
+    def add_scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
+        """Add the files of an open directory of the source. For the first one, nothing is kept but the statuses."""
         if not self.is_empty:
             for name, status in statuses.items():
                 self.add_file(name, DesiredFile(status, fd, name, source))
         else:
-            self._statuses, self._scanned = statuses, (fd, source)
+            self.statuses, self._scanned = statuses, (fd, source)
 
     @property
     def is_empty(self) -> bool:
-        return not (self._statuses or self._files or self.dirs)
+        return not (self.statuses or self.dirs)
 
     def respell(self, coming: Iterable[bytes], names: Names) -> None:
         """Give what is here the spelling of names that come, where the jail's volume takes both for one."""
@@ -161,18 +130,30 @@ class DirListing:
         for name in coming:
             key = names.key(name)
             former, self._spelled[key] = self._spelled.get(key, name), name
-            found: dict[bytes, Any] = self.dirs if former in self.dirs else self.files
-            if former != name and former in found:
-                found[name] = found.pop(former)
+            if former == name:
+                continue
+            if former in self.dirs:
+                self.dirs[name] = self.dirs.pop(former)
+            elif former in self.statuses:
+                want = self.file(former)
+                self.leave_out(former)
+                self.add_file(name, want)
 
     def leave_out(self, name: bytes) -> None:
-        for names in (self._statuses, self._files, self.dirs):
+        for names in (self.statuses, self._from_elsewhere, self.dirs):
             names.pop(name, None)
 
     def add_file(self, name: bytes, want: DesiredFile) -> None:
         """A later source wins over an earlier one."""
         self.dirs.pop(name, None)
-        self.files[name] = want
+        self.statuses[name] = want.status
+        self._from_elsewhere[name] = want
+
+    def set_status(self, name: bytes, status: Status) -> None:
+        """Want other metadata for one of the files."""
+        self.statuses[name] = status
+        if name in self._from_elsewhere:
+            self._from_elsewhere[name].status = status
 
     def add_dir(self, name: bytes, want: DesiredDir) -> None:
         """Directories of the same name merge; the later one gives the metadata."""
@@ -196,7 +177,7 @@ class DesiredTree:
         self,
         source: Source,
         entries: MergedEntry,
-        excluded: Excluding,
+        excluded: ExcludeGlobs,
         own: tuple[int, int],
         names: Names,
         thin: Callable[[bytes, DirListing], None] | None = None,
@@ -232,7 +213,7 @@ class DesiredTree:
             if want.plain_nodes:
                 self._add_plain_nodes(listing)
             if want.is_merged:
-                self._add_merged(path, self._merged.at(path), listing)
+                self._add_merged(path, self._merged.child(path), listing)
             if self._thin:
                 self._thin(path, listing)
             if guards_state(path):
@@ -251,10 +232,10 @@ class DesiredTree:
 
     def _scan(self, source: bytes, path: bytes, listing: DirListing) -> None:
         """Add what a directory of the source holds."""
-        fd = listing.own = listing.keep(self._source.root.open_dir(source))
+        fd = listing.source_dir_fd = listing.own_fd(self._source.root.open_dir(source))
         statuses: dict[bytes, Status] = {}
         subdirs: dict[bytes, Status] = {}
-        known: dict[int, int] = {}
+        shared: dict[int, int] = {}
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
@@ -262,7 +243,7 @@ class DesiredTree:
                     status = entry.stat(follow_symlinks=False)
                     kind = status.st_mode & 0o170000
                     if kind == 0o100000:
-                        statuses[name] = status if len(statuses) < MANY else Brief.of(status, known)
+                        statuses[name] = status if len(statuses) < COMPACT_AFTER else compact(status, shared)
                     elif kind == 0o040000:
                         subdirs[name] = status
                     elif kind == 0o140000:
@@ -274,13 +255,13 @@ class DesiredTree:
         self._leave_out(path, statuses, subdirs)
         if not self._names.exact and not listing.is_empty:
             listing.respell([*statuses, *subdirs], self._names)
-        listing.scanned(statuses, fd, source)
+        listing.add_scanned(statuses, fd, source)
         for name, status in subdirs.items():
             self._scan_dir(source, name, status, listing)
 
     def _scan_dir(self, source: bytes, name: bytes, status: os.stat_result, listing: DirListing) -> None:
         inside = source + b"/" + name if source else name
-        if (status.st_dev, status.st_ino) == self._own or self._source.is_passed_over(inside):
+        if (status.st_dev, status.st_ino) == self._own or self._source.is_skipped(inside):
             return
         if self._source.is_mounted(inside, status):
             status_there = DIRECTORIES.get(inside, IMPLIED)
@@ -303,7 +284,7 @@ class DesiredTree:
     def _add_plain_nodes(self, listing: DirListing) -> None:
         """What is beneath the mount cannot be seen; on it they need not be those of the Mac."""
         fd, found = host.devices(PLAIN_NODES)
-        listing.scanned(found, listing.keep(fd), DEV)
+        listing.add_scanned(found, listing.own_fd(fd), DEV)
 
     def _leave_out(self, path: bytes, statuses: dict[bytes, Status], subdirs: dict[bytes, Status]) -> None:
         """Forget what of a directory of the source does not belong into a jail, or is not wanted."""
@@ -368,10 +349,8 @@ def _forget(leaves: Callable[[bytes], bool], *found: dict[bytes, Status]) -> Non
 
 
 def _protected(path: bytes, want: DesiredDir) -> DesiredDir:
-    """What leads to the jail's state is root's, and nobody else writes there, whatever the source has."""
+    """Directories above the jail's state belong to root, and nobody else can write there, whatever the source has."""
     status = want.status
     if guards_state(path) and status is not None and not is_safe_guard(status.st_mode, status.st_uid):
-        want.status = Fixed(*(getattr(status, name, 0) for name in Fixed._fields))._replace(
-            st_mode=safe_mode(status.st_mode), st_uid=0
-        )
+        want.status = compact(status, {})._replace(st_mode=safe_mode(status.st_mode), st_uid=0)
     return want

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wildcards: `*`, `?` and `[...]` stop at slashes, `**` does not; all match hidden names as well.
 
-They match characters, not bytes, and a letter in any Unicode normalization: nobody sees in which one they wrote it.
+They match characters, not bytes, and a letter matches in any Unicode normalization.
 Case counts, unless the volume that the names are on ignores it.
 """
 
@@ -27,7 +27,7 @@ _MEANING = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
 
 
 class Glob:
-    """A glob as a regular expression; InputError when it makes no sense."""
+    """A glob as a regular expression; InputError when it is not valid."""
 
     def __init__(self, glob: bytes, names: Names = EXACT) -> None:
         words = _WORDS.split(comparable(glob))
@@ -58,7 +58,7 @@ def _folding(names: Names) -> Callable[[str], str]:
     return str.casefold if names.ignore_case else str
 
 
-class Excluding:
+class ExcludeGlobs:
     """Globs over paths of the jail.
 
     Without a slash one is matched against names anywhere, with one against the
@@ -133,7 +133,7 @@ class _Ends:
         return compiled.fullmatch(text) is not None
 
 
-class Inside:
+class DirectoryNames:
     """The names in a directory, in the order of their beginnings and of their ends.
 
     What a glob costs grows with the number of names that have its longer literal end.
@@ -168,7 +168,7 @@ def _beginning(texts: list[tuple[str, bytes]], head: str) -> Iterator[bytes]:
 
 
 def _class(word: str) -> str:
-    """A set of characters: none of them has a meaning besides, but for the hyphen between two."""
+    """A set of characters: only a hyphen between two of them has another meaning."""
     negated = word[1:2] in ("!", "^")
     body = re.sub(r"[]\\[&~|^]", r"\\\g<0>", word[2 if negated else 1 : -1]).replace("--", r"\-\-")
     return "[" + ("^/" if negated else "") + body + "]"

@@ -17,11 +17,11 @@ from ...errors import InputError, ManifestError, OperationError, show
 from ...limits import MANIFEST
 
 INCLUDE = b"@include"
-DEEPEST = 64
+MAX_DEPTH = 64
 """How deep manifests may include each other."""
 MOST_NAMED = 1000
 """How many lines that match nothing are named."""
-LONGEST = 1023
+MAX_PATH = 1023
 """The longest path that macOS takes (apple-oss-distributions/xnu bsd/sys/syslimits.h)."""
 
 
@@ -48,7 +48,7 @@ def read_manifests(paths: Sequence[str], load: Callable[[str], Text]) -> list[En
     ManifestError names the file and line of what cannot be understood, and
     the cycle when files include each other.
     """
-    reading = _Reading(load)
+    reading = _ManifestReader(load)
     for path in paths:
         if not os.path.isabs(path):
             raise InputError(f"manifest '{path}' is not an absolute path: give the whole path on the Mac")
@@ -58,7 +58,7 @@ def read_manifests(paths: Sequence[str], load: Callable[[str], Text]) -> list[En
     return reading.entries
 
 
-class _Reading:
+class _ManifestReader:
     """Manifests on their way to entries."""
 
     def __init__(self, load: Callable[[str], Text]) -> None:
@@ -79,8 +79,8 @@ class _Reading:
                 included = os.fsdecode(line[len(INCLUDE) :].strip())
                 if not included or "\0" in included:
                     raise ManifestError(f"{origin}: @include names no file")
-                if len(including) == DEEPEST:
-                    raise ManifestError(f"{origin}: manifests include each other more than {DEEPEST} levels deep")
+                if len(including) == MAX_DEPTH:
+                    raise ManifestError(f"{origin}: manifests include each other more than {MAX_DEPTH} levels deep")
                 self.read(os.path.join(os.path.dirname(path), included), [*including, path], origin)
             else:
                 self.entries.append(_entry(line.split(), origin))
@@ -122,7 +122,7 @@ def _entry(words: list[bytes], origin: str) -> Entry:
             "for a path with spaces use the option entries"
         )
     try:
-        return checked(words[0], words[1] if len(words) == 2 else None, True, origin)
+        return checked_entry(words[0], words[1] if len(words) == 2 else None, True, origin)
     except InputError as exc:
         raise ManifestError(str(exc)) from exc
 
@@ -130,7 +130,7 @@ def _entry(words: list[bytes], origin: str) -> Entry:
 def read_entries(items: Sequence[dict[str, Any]]) -> list[Entry]:
     """The entries given as the option `entries`: a list of {src, dest, optional}."""
     return [
-        checked(
+        checked_entry(
             os.fsencode(item["src"]),
             os.fsencode(item["dest"]) if item.get("dest") else None,
             bool(item.get("optional")),
@@ -140,7 +140,7 @@ def read_entries(items: Sequence[dict[str, Any]]) -> list[Entry]:
     ]
 
 
-def checked(src: bytes, dest: bytes | None, optional: bool, origin: str) -> Entry:
+def checked_entry(src: bytes, dest: bytes | None, optional: bool, origin: str) -> Entry:
     """An entry whose paths are absolute and free of '..'; InputError otherwise."""
     for what, path in (("src", src), ("dest", dest)):
         if path is None:
@@ -151,6 +151,6 @@ def checked(src: bytes, dest: bytes | None, optional: bool, origin: str) -> Entr
             raise InputError(f"{origin}: {what} '{show(path)}' holds '..', which could lead out of the tree")
         if b"\0" in path:
             raise InputError(f"{origin}: {what} '{show(path)}' holds a NUL byte")
-        if len(path) > LONGEST:
-            raise InputError(f"{origin}: {what} '{show(path[:40])}...' is longer than the {LONGEST} bytes of a path")
+        if len(path) > MAX_PATH:
+            raise InputError(f"{origin}: {what} '{show(path[:40])}...' is longer than the {MAX_PATH} bytes of a path")
     return Entry(src, dest, optional, origin)

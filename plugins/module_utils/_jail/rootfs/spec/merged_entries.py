@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from ...errors import InputError, show
 from ...protected import is_state
 from ...system.volume_names import Names
-from .base_layout import DIRECTORIES, IMPLIED, LINK, LINKS, Fixed
+from .base_layout import DIRECTORIES, IMPLIED, LINK, LINKS
+from .file_stat import FileStat
 from .source_tree import Match, Source
 
 
@@ -32,13 +33,13 @@ class MergedEntry:
         """Directories of the source, in the order in which later ones win."""
         self.file: bytes | None = None
         """A file of the source that takes this name."""
-        self.fixed: Fixed | None = None
+        self.fixed: FileStat | None = None
         """Metadata when no source gives it."""
         self.target: bytes | None = None
         """Where it points when it is one of macOS's own links."""
         self.origin = "the layout of macOS"
 
-    def at(self, path: bytes) -> MergedEntry:
+    def child(self, path: bytes) -> MergedEntry:
         """The node of a path below this one, made if need be."""
         node = self
         for part in path.split(b"/") if path else ():
@@ -53,9 +54,9 @@ def merge_entries(matches: Sequence[Match], source: Source, names: Names) -> Mer
     """
     root = MergedEntry()
     for path, fixed in DIRECTORIES.items():
-        root.at(path).fixed = fixed
+        root.child(path).fixed = fixed
     for path, target in LINKS.items():
-        node = root.at(path)
+        node = root.child(path)
         node.fixed, node.target = LINK, target
     merged: set[tuple[bytes, bytes]] = set()
     for match in matches:
@@ -70,7 +71,7 @@ def _add(root: MergedEntry, match: Match, merged: set[tuple[bytes, bytes]]) -> N
     where = f"{match.entry.origin}: {show(match.entry.src)}"
     if is_state(match.dest):
         raise InputError(f"{where} would be copied to /{show(match.dest)}, where the collection keeps its own files")
-    node = root.at(match.dest)
+    node = root.child(match.dest)
     if stat.S_ISDIR(match.mode):
         _refuse(node.file is not None or node.target is not None, where, "is a directory", match.dest, node)
         if (match.dest, match.source) not in merged:
@@ -115,7 +116,7 @@ def fill_implied_metadata(node: MergedEntry, path: bytes, source: Source) -> Non
         real = source.resolve(path, True)
         status = source.root.lstat(real) if real is not None else None
         if status is not None and stat.S_ISDIR(status.st_mode):
-            node.fixed = Fixed(status.st_mode, status.st_uid, status.st_gid)
+            node.fixed = FileStat(status.st_mode, status.st_uid, status.st_gid)
         else:
             node.fixed = IMPLIED
     for name, child in node.children.items():

@@ -16,7 +16,7 @@ from ...errors import InputError, failed, show
 from ...macos.release import CACHES, CRYPTEX, NEWEST, OLDEST, architecture, is_haswell, processors, release
 from ...system import at
 from ...system.rooted import Root
-from .manifest import Entry, checked, read_list
+from .manifest import Entry, checked_entry, read_list
 from .profile_lists import ACTING_ON_THE_MAC, CHOSEN_FOR_THE_MAC, PROFILES, ROSETTA, WITHOUT_ROSETTA
 from .source_tree import Source
 
@@ -38,7 +38,7 @@ class Profile(NamedTuple):
     warnings: Sequence[str] = ()
 
 
-def chosen(name: str | None, source: Source, nothing_named: bool, rosetta: bool = False) -> Profile:
+def choose(name: str | None, source: Source, nothing_named: bool, rosetta: bool = False) -> Profile:
     """The profile that applies: the one named, or `standard` when the user names nothing at all."""
     if name is None and not nothing_named:
         if rosetta:
@@ -123,7 +123,7 @@ def _shared_cache(source: Source, places: Sequence[bytes], mains: Sequence[str],
 
 
 def _into_cache(path: bytes, optional: bool, origin: str) -> Entry:
-    return checked(b"/" + path, b"/" + CACHES + b"/", optional, origin)
+    return checked_entry(b"/" + path, b"/" + CACHES + b"/", optional, origin)
 
 
 def _subcaches(root: Root, path: bytes, main: str) -> list[str]:

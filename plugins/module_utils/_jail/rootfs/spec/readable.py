@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of the source that may not be read, as macOS has them: its privacy protection refuses even root.
+"""Files of the source that cannot be read: the privacy protection of macOS refuses even root.
 
-Neither the status of such a file nor access(2) tells. Only opening it does.
+Neither stat(2) nor access(2) tells that, only open(2).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...system.rooted import Root
 
 REFUSED = (errno.EPERM, errno.EACCES)
 GONE = (errno.ENOENT, errno.ELOOP)
-"""It vanished, or became a link, while the run went on."""
+"""Errors for a file that vanished, or became a link, during the run."""
 FULL_DISK_ACCESS = "give what runs Ansible on this Mac Full Disk Access"
 HINT = f"{FULL_DISK_ACCESS}, or leave it out with the option exclude"
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs that a jail must have once it is built, such as the shell of who works in it: else it is refused before."""
+"""Programs that a jail must have, such as the shell of its users. A build without them is refused before it starts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...errors import InputError, JailError, show
 from ...record.record import Record
 from ...system.host import canonical
 from ...system.rooted import Root
-from .globs import Excluding
+from .globs import ExcludeGlobs
 from .source_tree import Match, Source
 
 
 def refuse_missing(
-    paths: Sequence[str], matches: Sequence[Match], source: Source, excluded: Excluding, jail: bytes
+    paths: Sequence[str], matches: Sequence[Match], source: Source, excluded: ExcludeGlobs, jail: bytes
 ) -> None:
     """InputError for the first of these paths at which the jail will have nothing."""
     for path in paths:
@@ -29,7 +29,7 @@ def refuse_missing(
             )
 
 
-def _comes(rel: bytes, matches: Sequence[Match], source: Source, excluded: Excluding) -> bool:
+def _comes(rel: bytes, matches: Sequence[Match], source: Source, excluded: ExcludeGlobs) -> bool:
     """Whether the source has it, and an entry names it or a directory that it lies in."""
     if excluded.match(rel):
         return False
@@ -54,6 +54,6 @@ def _stays(rel: bytes, jail: bytes) -> bool:
         if root.lstat(rel) is None:
             return False
         try:
-            return not Record.load(root).was(*os.path.split(rel))
-        except JailError:  # told later
+            return not Record.load(root).versions(*os.path.split(rel))
+        except JailError:  # a later step reports it
             return True

@@ -4,9 +4,9 @@
 """The part of a source that cannot have changed since the last run.
 
 macOS starts from a sealed snapshot of its System volume: as long as it is the
-same snapshot, no file in it is another one. What is reached through a firmlink
-or a mount lies elsewhere, the Data volume and the cryptexes above all, and is
-never covered. Nor is a volume that is not sealed, or whose seal is broken.
+same snapshot, its files are the same. Paths behind a firmlink or a mount lie on
+other volumes, such as the Data volume and the cryptexes, and are not sealed.
+Nor is a volume without a seal, or with a broken one.
 
 Cost: one run of diskutil(8), where there is one.
 """
@@ -28,14 +28,14 @@ DISKUTIL = "/usr/sbin/diskutil"
 class SealedSnapshot:
     """The identity of a sealed snapshot, and the paths that are not part of it."""
 
-    def __init__(self, identity: str, exposed: Iterable[bytes] = ()) -> None:
+    def __init__(self, identity: str, unsealed: Iterable[bytes] = ()) -> None:
         self.identity = identity
-        self.unsealed_paths = frozenset(exposed)
+        self.unsealed_paths = frozenset(unsealed)
         """Paths of the source on other volumes, with all below them."""
-        self._exposed = tuple(path + b"/" for path in self.unsealed_paths)
+        self._unsealed = tuple(path + b"/" for path in self.unsealed_paths)
 
     def is_sealed(self, path: bytes) -> bool:
-        return not (path + b"/").startswith(self._exposed)
+        return not (path + b"/").startswith(self._unsealed)
 
     def fingerprint(self, *spec: Any) -> str:
         """Of the source and of what is wanted from it."""

@@ -15,7 +15,7 @@ import stat
 from typing import NamedTuple
 
 from ...errors import InputError, OperationError, show
-from ...jail import MARKER
+from ...marker import MARKER
 from ...system import host
 from ...system.host import canonical
 from ...system.mounts import mounts_below
@@ -31,7 +31,7 @@ FIRMLINKS = b"usr/share/firmlinks"
 SKIPPED = b"System/Volumes"
 
 
-MOST_LISTED = 250_000
+MAX_CACHED_NAMES = 250_000
 """How many names of directories are kept for further globs, unless a single one has more."""
 
 
@@ -56,15 +56,15 @@ class Source:
             raise InputError(f"source {show(real)} is not a directory: give the root of a macOS system, such as /")
         self.root = Root(real)
         self.names = names_of(self.root)
-        self._never = self.names.key(SKIPPED)
+        self._skipped = self.names.key(SKIPPED)
         self.path = real
         self.is_jail = _is_jail(self.root)
-        """Then it is a plain tree, without volumes and links between them, and mounts are left out."""
+        """A jail is a plain tree without firmlinks, and mounts in it are left out."""
         self._mounts = {mount.point[len(real) + 1 :] for mount in mounts_below(real)} if self.is_jail else set()
         self._resolver = Resolver(self.root)
         self._names_listed = 0
-        self._listed: dict[bytes, globs.Inside] = {}
-        """What globs were looked for in, for the next ones."""
+        self._listed: dict[bytes, globs.DirectoryNames] = {}
+        """The names of directories that globs were matched with, for the next ones."""
 
     def close(self) -> None:
         self.root.close()
@@ -81,9 +81,9 @@ class Source:
         lines = (line.split(b"\t")[0].strip() for line in text.splitlines())
         return frozenset(self.names.key(line.strip(b"/")) for line in lines if line.startswith(b"/"))
 
-    def is_passed_over(self, path: bytes) -> bool:
+    def is_skipped(self, path: bytes) -> bool:
         """Whether a directory is not copied, whatever names it."""
-        return not self.is_jail and self.names.key(path) == self._never
+        return not self.is_jail and self.names.key(path) == self._skipped
 
     def is_mounted(self, path: bytes, status: os.stat_result) -> bool:
         """Whether a directory of a jail is, or lies on, another file system."""
@@ -145,9 +145,9 @@ class Source:
             real = self.resolve(base, True)
             status = self.root.lstat(real) if real is not None else None
             there = real is not None and status is not None and stat.S_ISDIR(status.st_mode)
-            inside = globs.Inside(self.root.names(real) if there and real is not None else (), self.names)
+            inside = globs.DirectoryNames(self.root.names(real) if there and real is not None else (), self.names)
             self._names_listed += len(inside) + 1
-            if self._names_listed > MOST_LISTED:
+            if self._names_listed > MAX_CACHED_NAMES:
                 self._listed.clear()
                 self._names_listed = len(inside) + 1
             self._listed[base] = inside

@@ -1,16 +1,15 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Of universal programs and libraries, only the slice that the jail runs.
+"""Copy only the slice of universal programs and libraries that the jail runs.
 
 A slice is a whole Mach-O file with a signature of its own, and is copied as it
-is. What is wanted in the place of a universal file is then a file of the
-slice's size with all else of the universal one: comparison, record and drift
-need not know more.
+is. The desired file has the size of the slice, and all other metadata of the
+universal file: comparison, record and drift need not know more.
 
-Left whole is what has no slice for the jail, or several (arm64 and arm64e:
-which of them runs depends on who signed it), what is no code that runs, such
-as static libraries, and what makes no sense.
+Files without a slice for the jail stay whole, and files with several (arm64 and
+arm64e: the signer decides which of them runs), static libraries, and files that
+are not valid.
 
 Cost: one open and one read for each executable file of the source.
 """
@@ -25,7 +24,8 @@ from ...macho import macho
 from ...macho.byte_range import ByteRange
 from ...macos.release import architecture
 from ...system import at
-from .desired_tree import DesiredFile, DirListing, SliceStatus
+from .desired_tree import DesiredFile, DirListing
+from .file_stat import FileStat, compact
 
 BLOCK = 4096
 CONFIGURATION = b"private/etc"
@@ -37,7 +37,7 @@ def thinner(architectures: Sequence[str], rosetta: bool) -> Thinner | None:
         return None
     runs = architecture()
     if architectures[0] != runs:
-        raise InputError(f"architectures: this Mac is {runs}, and no program could start in a jail that has not that")
+        raise InputError(f"architectures: this Mac is {runs}, and no program could start in a jail without it")
     if rosetta:
         raise InputError(
             "architectures: with rosetta a jail runs x86_64, too: name both, or leave the option architectures out"
@@ -52,19 +52,20 @@ class Thinner:
         self._family = family
 
     def thin(self, path: bytes, listing: DirListing) -> None:
-        """Want slices in the place of universal files in the directory `path` of the jail."""
+        """Replace universal files by slices in the directory `path` of the jail."""
         if (path + b"/").startswith(CONFIGURATION + b"/"):
             return
-        for want in listing.files.values():
-            mode = want.status.st_mode
-            if mode & 0o170000 == 0o100000 and mode & 0o111 and want.status.st_size > BLOCK:
-                want.status = self._slice(want) or want.status
+        for name, status in listing.statuses.items():
+            if status.st_mode & 0o170000 == 0o100000 and status.st_mode & 0o111 and status.st_size > BLOCK:
+                found = self._slice(listing.file(name))
+                if found:
+                    listing.set_status(name, found)
 
-    def _slice(self, want: DesiredFile) -> SliceStatus | None:
+    def _slice(self, want: DesiredFile) -> FileStat | None:
         """What is wanted in the place of a file; None: the file itself. OSError when it cannot be read."""
         try:
             fd = at.open_file(want.name, want.dir_fd)
-        except (FileNotFoundError, PermissionError):  # whoever copies it says so
+        except (FileNotFoundError, PermissionError):  # the copy reports it
             return None
         try:
             file = ByteRange(lambda offset, size: os.pread(fd, size, offset), 0, want.status.st_size)
@@ -73,7 +74,7 @@ class Thinner:
             return None
         finally:
             os.close(fd)
-        return _thin(want.status, found[0]) if len(found) == 1 else None
+        return _slice_stat(want.status, found[0]) if len(found) == 1 else None
 
     def _runs(self, part: ByteRange) -> bool:
         code = macho.read_slice(part)
@@ -84,18 +85,6 @@ def _is_universal(file: ByteRange) -> bool:
     return file.head[:4] in (macho.FAT, macho.FAT_64)
 
 
-def _thin(status: os.stat_result, part: ByteRange) -> SliceStatus:
-    return SliceStatus(
-        status.st_mode,
-        status.st_uid,
-        status.st_gid,
-        part.size,
-        status.st_mtime_ns,
-        getattr(status, "st_flags", 0),
-        status.st_nlink,
-        status.st_dev,
-        status.st_ino,
-        -(-part.size // BLOCK) * (BLOCK // 512),
-        part.start,
-        status.st_size,
-    )
+def _slice_stat(status: os.stat_result, part: ByteRange) -> FileStat:
+    blocks = -(-part.size // BLOCK) * (BLOCK // 512)
+    return compact(status, {})._replace(st_size=part.size, st_blocks=blocks, slice_of=(part.start, status.st_size))

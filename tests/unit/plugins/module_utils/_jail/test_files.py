@@ -21,6 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
     JailError,
     SpaceError,
 )
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
@@ -250,7 +251,7 @@ def test_what_leads_to_our_own_stays_as_it_is(empty_jail: Path, wrong: dict[str,
         with pytest.raises(InputError, match="leads to what the collection keeps in the jail"):
             ensure(empty_jail, {"path": "/first"}, wrong, check=check)
     assert not (empty_jail / "first").exists()
-    assert jails.open_jail(str(empty_jail)).root.read(jails.MARKER, 1000)
+    assert jails.open_jail(str(empty_jail)).root.read(MARKER, 1000)
     sticky = {"path": "/private/var/db", "state": "directory", "mode": "01777"}  # nobody can rename what is root's
     assert four_runs(empty_jail, sticky) == ["~ /private/var/db (mode 0755, wanted 1777)"]
 

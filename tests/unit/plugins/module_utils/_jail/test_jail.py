@@ -25,6 +25,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
     OperationError,
     RecordError,
 )
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
@@ -41,7 +42,7 @@ def path(place: Path) -> bytes:
 
 
 def marker(path: bytes) -> Path:
-    return Path(os.fsdecode(path), os.fsdecode(jails.MARKER))
+    return Path(os.fsdecode(path), os.fsdecode(MARKER))
 
 
 class TestCreating:
@@ -51,7 +52,7 @@ class TestCreating:
         with jails.open_jail(os.fsdecode(path)) as opened:
             assert opened.entry == made.entry
             opened.lock()
-            opened.mark(state="complete", macos_version="15.2")
+            opened.update_entry(state="complete", macos_version="15.2")
         with jails.open_jail(os.fsdecode(path)) as again:
             assert again.entry.pop("stamps")[1:] == made.entry.pop("stamps")
             assert again.entry == {**made.entry, "state": "complete", "macos_version": "15.2"}

@@ -17,6 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as j
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, NotAJailError, RecordError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import Job
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
@@ -34,20 +35,20 @@ class Bench:
     def jail(self, name: str, **fields: object) -> Path:
         path = self.folder / "jails" / name
         with jails.create(os.fsencode(path)) as jail:
-            jail.mark(state="complete", **fields)
+            jail.update_entry(state="complete", **fields)
         (path / "opt").mkdir()
         (path / "opt/mine").write_text("of a person")
         label = launchd.label(os.fsencode(path), "dns")
         for step in launchd.plan_present(Job(label, ("/usr/bin/true", str(path)), {"program.py": b"print()\n"})):
             step.apply()
         self.notes.mkdir(exist_ok=True)
-        (self.notes / os.fsdecode(host_state.note_of(os.fsencode(path)))).write_text("{}")
+        (self.notes / os.fsdecode(host_state.layer_note_name(os.fsencode(path)))).write_text("{}")
         return path
 
     def of(self, path: Path) -> set[str]:
         """What there is for a jail on the Mac."""
         label = launchd.label(os.fsencode(path), "")
-        note = self.notes / os.fsdecode(host_state.note_of(os.fsencode(path)))
+        note = self.notes / os.fsdecode(host_state.layer_note_name(os.fsencode(path)))
         there = {
             "job": bool(launchd.labels(label)),
             "loaded": any(name.startswith(label) for name in self.launchctl.loaded),
@@ -68,7 +69,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     launchctl.install(tmp_path, monkeypatch)
     monkeypatch.setattr(register, "DIRECTORY", os.fsencode(tmp_path / "register"))
     monkeypatch.setattr(host_state, "NOTES", os.fsencode(tmp_path / "images"))
-    monkeypatch.setattr(host_state, "OF_HOSTS", (os.fsencode(tmp_path / "layouts"),))
+    monkeypatch.setattr(host_state, "BY_HOSTNAME", (os.fsencode(tmp_path / "layouts"),))
     monkeypatch.setattr(mounts, "UMOUNT", UMOUNT)
     made = Bench(tmp_path, launchctl)
     yield made
@@ -76,7 +77,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 
 def without_marker(path: Path) -> None:
-    (path / os.fsdecode(jails.MARKER)).unlink()
+    (path / os.fsdecode(MARKER)).unlink()
 
 
 def without_private(path: Path) -> None:
@@ -84,7 +85,7 @@ def without_private(path: Path) -> None:
 
 
 def with_a_damaged_marker(path: Path) -> None:
-    (path / os.fsdecode(jails.MARKER)).write_text("{")
+    (path / os.fsdecode(MARKER)).write_text("{")
 
 
 LEFT = (without_marker, without_private, with_a_damaged_marker)
@@ -338,22 +339,22 @@ def test_an_entry_that_makes_no_sense_hinders_nothing(bench: Bench) -> None:
 
 
 def with_a_fifo(path: Path) -> None:
-    (path / os.fsdecode(jails.MARKER)).unlink()
-    os.mkfifo(path / os.fsdecode(jails.MARKER))
+    (path / os.fsdecode(MARKER)).unlink()
+    os.mkfifo(path / os.fsdecode(MARKER))
 
 
 def with_a_link(path: Path) -> None:
-    (path / os.fsdecode(jails.MARKER)).unlink()
-    (path / os.fsdecode(jails.MARKER)).symlink_to("/etc/passwd")
+    (path / os.fsdecode(MARKER)).unlink()
+    (path / os.fsdecode(MARKER)).symlink_to("/etc/passwd")
 
 
 def with_a_directory(path: Path) -> None:
-    (path / os.fsdecode(jails.MARKER)).unlink()
-    (path / os.fsdecode(jails.MARKER)).mkdir()
+    (path / os.fsdecode(MARKER)).unlink()
+    (path / os.fsdecode(MARKER)).mkdir()
 
 
 def with_a_large_marker(path: Path) -> None:
-    (path / os.fsdecode(jails.MARKER)).write_text("x" * 70000)
+    (path / os.fsdecode(MARKER)).write_text("x" * 70000)
 
 
 def with_a_link_above(path: Path) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""In check mode all that comes after a build or an adoption foretells what it will do, and does nothing."""
+"""In check mode all that comes after a build or an adoption predicts what it will do, and does nothing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_a_role_will_do_is_predicted_and_nothing_is_done(
     before = sorted(path for path in place.rglob("*"))
     predicted = WORK[name](jail, True)
     assert (predicted.changed, bool(predicted.diff)) == (True, True)
-    assert [warning for warning in predicted.warnings if "what is said holds" in warning]
+    assert [warning for warning in predicted.warnings if "this prediction assumes" in warning]
     assert sorted(path for path in place.rglob("*")) == before
     assert launchd.labels("darwin.jail.") == []
     with pytest.raises(NotAJailError):

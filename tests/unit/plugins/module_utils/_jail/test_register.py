@@ -18,6 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.identity import identity
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError, RecordError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER, marker_of
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from system_calls import CHANGING, before_call, die, fail, in_child, refusal
 
@@ -28,12 +29,12 @@ DIGEST = "sha256:" + "1" * 64
 def jail(place: Path) -> Path:
     path = place / "jail"
     with jails.create(os.fsencode(path)) as made:
-        made.mark(state="complete", image=DIGEST)
+        made.update_entry(state="complete", image=DIGEST)
     return path
 
 
 def marker(jail: Path) -> Path:
-    return jail / os.fsdecode(jails.MARKER)
+    return jail / os.fsdecode(MARKER)
 
 
 def entry(jail: Path) -> Path:
@@ -66,12 +67,12 @@ def test_the_next_run_that_locks_the_jail_finishes_what_a_killed_one_began(jail:
 
         def run(number: int = number) -> None:
             with jails.open_jail(str(jail)) as opened, before_call(number, die, tuple(CHANGING)):
-                opened.mark(source=f"of run {number}")
+                opened.update_entry(source=f"of run {number}")
 
         status = in_child(run)
         with jails.open_jail(str(jail)) as opened:
             opened.lock()
-            assert json.loads(marker(jail).read_text()) == jails.marker_of(opened.entry)
+            assert json.loads(marker(jail).read_text()) == marker_of(opened.entry)
             assert [*entry(jail).parent.glob(".*")] == []
     assert number > 10
 
@@ -109,7 +110,7 @@ def older_jail(jail: Path) -> Path:
     was = marker(jail).read_bytes()
     for number in range(2):  # after one change, it could be one that was killed
         with jails.open_jail(str(jail)) as opened:
-            opened.mark(layers=number)
+            opened.update_entry(layers=number)
     marker(jail).write_bytes(was)
     return jail
 
@@ -118,7 +119,7 @@ def older_entry(jail: Path) -> Path:
     """What a backup of the Mac has."""
     was = entry(jail).read_bytes()
     with jails.open_jail(str(jail)) as opened:
-        opened.mark(image=None)
+        opened.update_entry(image=None)
     entry(jail).write_bytes(was)
     return jail
 
@@ -149,7 +150,7 @@ def test_the_next_change_makes_an_unknown_jail_known_with_another_id(jail: Path)
     first = known(jail)["id"]
     entry(jail).unlink()
     with jails.open_jail(str(jail)) as opened:
-        opened.mark(state="complete")
+        opened.update_entry(state="complete")
     assert set(known(jail)) == {"inode", "stamps", "id", "created", "state"}
     assert known(jail)["id"] != first
 
@@ -159,9 +160,9 @@ def test_who_waited_for_the_lock_knows_what_the_run_before_wrote(jail: Path) -> 
         assert "layers" not in waiting.entry
         with jails.open_jail(str(jail)) as before:
             before.lock()
-            before.mark(layers=3)
+            before.update_entry(layers=3)
         waiting.lock()
-        waiting.mark(state="building")
+        waiting.update_entry(state="building")
     assert (known(jail)["layers"], known(jail)["state"]) == (3, "building")
 
 
@@ -245,7 +246,7 @@ def test_so_is_one_of_other_types(jail: Path, fields: dict[str, object]) -> None
 
 
 def test_so_is_one_that_is_too_large_or_no_file(jail: Path) -> None:
-    entry(jail).write_bytes(b" " * (register.LARGEST + 1))
+    entry(jail).write_bytes(b" " * (register.MAX_SIZE + 1))
     assert "larger than" in unknown(jail)
     entry(jail).unlink()
     entry(jail).mkdir()
@@ -257,7 +258,7 @@ def test_so_are_all_where_others_can_write(jail: Path) -> None:
     entry(jail).parent.chmod(0o777)
     assert unknown(jail) == f"{entry(jail).parent} is not root's alone"
     with jails.open_jail(str(jail)) as opened:
-        opened.mark(state="complete")
+        opened.update_entry(state="complete")
     assert stat.S_IMODE(entry(jail).parent.stat().st_mode) == 0o700
 
 
@@ -279,7 +280,7 @@ def test_what_is_unknown_is_refused_with_what_to_do(jail: Path) -> None:
         opened.refuse_unknown("clone")
     assert str(caught.value) == (
         f"cannot clone {jail}: this Mac has no entry of the jail as it is now (build it again with darwin_jail_rootfs, "
-        "which enters it, or remove it and make it anew)"
+        "which enters it, or remove it and make it again)"
     )
 
 
@@ -289,7 +290,7 @@ def test_what_is_unknown_is_refused_with_what_to_do(jail: Path) -> None:
 def test_killed_at_any_moment_of_a_change_the_jail_stays_known(jail: Path) -> None:
     def change() -> None:
         with jails.open_jail(str(jail)) as opened:
-            opened.mark(layers=opened.entry.get("layers", 0) + 1)
+            opened.update_entry(layers=opened.entry.get("layers", 0) + 1)
 
     with before_call(0, die, tuple(CHANGING)) as calls:
         change()
@@ -318,6 +319,6 @@ def test_all_spellings_of_a_path_are_one_jail(folding: Path) -> None:
     """On a volume that compares names without regard to case."""
     (folding / "Jails").mkdir()
     with jails.create(os.fsencode(folding / "jails/First")) as made:
-        made.mark(image=DIGEST)
+        made.update_entry(image=DIGEST)
     for spelling in ("Jails/First", "JAILS/FIRST", "jails/first"):
         assert known(folding / spelling)["image"] == DIGEST

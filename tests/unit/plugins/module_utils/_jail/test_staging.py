@@ -55,7 +55,7 @@ def bench(place: Path) -> Path:
     """A jail that people live in."""
     ready = place / "ready"
     with jails.create(os.fsencode(ready / "jail")) as jail:
-        jail.mark(state="complete")
+        jail.update_entry(state="complete")
     for name in ("etc/sudoers.d", "var/folders"):
         (ready / "jail/private" / name).mkdir(parents=True)
     for name, mode in (("passwd", 0o644), ("master.passwd", 0o600), ("group", 0o644), ("conf", 0o604)):

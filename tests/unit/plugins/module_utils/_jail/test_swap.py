@@ -105,11 +105,11 @@ def test_all_that_is_peoples_is_carried_over(pair: Pair) -> None:
     pair.renew()
     cache = (pair.jail / "usr/bin/git").stat().st_ino
     before = snapshot(pair.jail), snapshot(pair.next)
-    foretold = pair.swap(check=True)
+    predicted = pair.swap(check=True)
     assert (snapshot(pair.jail), snapshot(pair.next)) == before
     done = pair.swap()
     assert done.changed
-    assert foretold.values == done.values
+    assert predicted.values == done.values
     assert done.values["exchanged"]
     assert set(done.values["carried"]) == {
         "/Users/admin",
@@ -242,10 +242,10 @@ def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatc
     pair.renew()
     before = snapshot(pair.jail)
     with jails.open_jail(str(pair.next)) as building:
-        building.mark(state="building")
+        building.update_entry(state="building")
         with pytest.raises(InputError, match="is not complete: build it again"):
             pair.swap()
-        building.mark(state="complete")
+        building.update_entry(state="complete")
     with jails.open_jail(str(pair.jail)) as busy:
         busy.lock()
         with pytest.raises(BusyError):
@@ -301,9 +301,9 @@ def test_what_is_mounted_in_a_jail_on_trial_is_told_before_and_refused_then(
     places = str(pair.jail), str(pair.next)
     swap_in(*places, check=False, migrate=False)
     monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
-    foretold = rollback(*places, check=True)
-    assert foretold.changed
-    assert foretold.warnings == [f"cannot move {pair.jail}: mounted below it: {pair.jail}/dev: unmount first"]
+    predicted = rollback(*places, check=True)
+    assert predicted.changed
+    assert predicted.warnings == [f"cannot move {pair.jail}: mounted below it: {pair.jail}/dev: unmount first"]
     with pytest.raises(InputError, match="unmount first"):
         rollback(*places, check=False)
 
@@ -321,7 +321,7 @@ def test_what_was_carried_over_is_not_put_back(pair: Pair) -> None:
     live_in(pair.jail)
     pair.renew()
     pair.swap()
-    with pytest.raises(InputError, match="what is people's in it was moved to"):
+    with pytest.raises(InputError, match="its user data was migrated to"):
         rollback(str(pair.jail), str(pair.next), check=False)
 
 

@@ -30,23 +30,23 @@ LINES = st.lists(st.binary(max_size=20).filter(lambda line: b"darwin.jail" not i
     ],
 )
 def test_where_it_goes(before: bytes, after: bytes) -> None:
-    assert BLOCK.placed(before) == after
+    assert BLOCK.insert_into(before) == after
 
 
 def test_a_block_without_a_last_newline() -> None:
-    assert BLOCK._replace(text="one\ntwo").placed(b"") == WHOLE
+    assert BLOCK._replace(text="one\ntwo").insert_into(b"") == WHOLE
 
 
 @given(LINES, LINES)
 def test_the_lines_of_others_stay(before: bytes, after: bytes) -> None:
     top = before + b"\n" if before else b""
-    assert BLOCK.placed(top + WHOLE + after) == top + WHOLE + after
-    assert BLOCK.placed(BLOCK.placed(before)) == BLOCK.placed(before)
-    assert BLOCK._replace(text="").placed(top + WHOLE + after) == top + after
+    assert BLOCK.insert_into(top + WHOLE + after) == top + WHOLE + after
+    assert BLOCK.insert_into(BLOCK.insert_into(before)) == BLOCK.insert_into(before)
+    assert BLOCK._replace(text="").insert_into(top + WHOLE + after) == top + after
 
 
 def test_an_empty_block_is_none() -> None:
-    assert BLOCK._replace(text="").placed(b"mine") == b"mine"
+    assert BLOCK._replace(text="").insert_into(b"mine") == b"mine"
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_an_empty_block_is_none() -> None:
 )
 def test_markers_out_of_order(content: bytes) -> None:
     with pytest.raises(InputError, match=r"it should hold one line '# BEGIN darwin[.]jail test'"):
-        BLOCK.placed(content)
+        BLOCK.insert_into(content)

@@ -9,13 +9,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.disk_usage import MOST_LISTED, Places
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.disk_usage import MOST_LISTED, DiskUsage
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 
 
 def places(path: Path, mounts: frozenset[bytes] = frozenset()) -> list[dict[str, Any]]:
-    found = Places()
+    found = DiskUsage()
     with Root(str(path)) as root:
         assert walk(root, set(mounts), [found]) == []
     return found.report()
@@ -38,7 +38,7 @@ def test_directories_hold_what_is_below_them_as_du_says(tmp_path: Path) -> None:
     found = {one["path"]: one for one in places(tmp_path)}
     for path, one in found.items():
         if path.startswith("/System"):
-            # Files alone are counted: du counts the blocks of directories besides, without --apparent-size.
+            # Files alone are counted: du counts the blocks of directories too, without --apparent-size.
             files = [f for f in [tmp_path / path[1:], *(tmp_path / path[1:]).rglob("*")] if f.is_file()]
             said = subprocess.run(["du", "-cB1", *files], check=True, capture_output=True, text=True).stdout
             assert one["disk"] == int(said.splitlines()[-1].split()[0]), path

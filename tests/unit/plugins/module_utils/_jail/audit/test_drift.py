@@ -139,7 +139,7 @@ def test_the_time_of_a_directory_says_nothing(jail: Path) -> None:
     assert drift(jail) == (True, CLEAN)
 
 
-def test_after_mending_nothing_has_drifted(jail: Path) -> None:
+def test_after_repair_nothing_has_drifted(jail: Path) -> None:
     for name, change, _why in CHANGES[:1] + CHANGES[5:6]:
         change(jail / name)
     (jail / "usr/bin/vim").unlink()

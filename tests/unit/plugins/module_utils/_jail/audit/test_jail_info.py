@@ -18,8 +18,9 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import identity
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import MOST_NEEDING, SUBSETS, gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, NotAJailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import MARKER, STATE, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import STATE, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from host.dyld_cache import Family

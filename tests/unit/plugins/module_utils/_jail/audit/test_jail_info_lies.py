@@ -14,9 +14,9 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import tree_walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show
-from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import CACHES
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
@@ -55,7 +55,7 @@ def test_a_line_of_the_record(jail: Path, new: bytes) -> None:
     change(jail, RECORD, b"words type", new)
     result = report(jail)
     assert result.values.keys() == {"identity", "host", "sizes", "places", "closure"}
-    assert [text.split(":")[0] for text in result.warnings] == ["drift is not told"]
+    assert [text.split(":")[0] for text in result.warnings] == ["drift is left out"]
 
 
 def test_the_whole_record(jail: Path) -> None:

@@ -360,7 +360,7 @@ def test_programs_miss_what_they_miss_in_a_plain_model(
     found = {("/" + os.fsdecode(one.needed_by), os.fsdecode(one.library)) for one in tree.check().missing}
     reachable = {path for path, _name in expected}
     assert {one for one in found if one[0] in reachable} >= expected
-    for path, name in found - expected:  # only what no program loads may be said besides
+    for path, name in found - expected:  # only what no program loads may be added
         assert path not in loaded_by_programs(jail), (path, name)
 
 

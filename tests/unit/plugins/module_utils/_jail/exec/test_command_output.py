@@ -32,11 +32,11 @@ def test_a_loud_program_ends_at_its_time(furnished: Path) -> None:
 def test_a_program_in_a_jail_that_is_not_complete_runs_with_a_warning(furnished: Path) -> None:
     command = Command(jail=str(furnished), argv=["sh", "-c", ":"])
     with open_jail(str(furnished)) as jail:
-        jail.mark(state="complete")
+        jail.update_entry(state="complete")
         assert execute(command, False).warnings == []
-        jail.mark(state="building")
+        jail.update_entry(state="building")
         try:
             (warning,) = execute(command, False).warnings
         finally:
-            jail.mark(state="complete")
+            jail.update_entry(state="complete")
     assert warning == f"{furnished} is not complete: its build did not end: build it again"

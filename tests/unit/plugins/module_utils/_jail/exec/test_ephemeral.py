@@ -35,7 +35,7 @@ def place(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with volume("xfs", tmp_path_factory.mktemp("throwaway") / "volume") as point:
         subprocess.run(["cp", "-a", furnished, point / "jail"], check=True)
         with jails.open_jail(str(point / "jail")) as jail:
-            jail.mark(state="complete")
+            jail.update_entry(state="complete")
         (point / "jail/private/var/run").mkdir()
         yield point
 
@@ -187,7 +187,7 @@ def test_a_volume_that_cannot_clone_is_refused(furnished: Path, tmp_path: Path) 
     with volume("tmpfs", tmp_path / "volume") as point:
         subprocess.run(["cp", "-a", furnished, point / "jail"], check=True)
         with jails.open_jail(str(point / "jail")) as opened:
-            opened.mark(state="complete")
+            opened.update_entry(state="complete")
         with pytest.raises(InputError, match="do not lie on one volume that lets files share blocks"):
             run(point / "jail", "true")
         assert os.listdir(point) == ["jail"]

@@ -9,7 +9,8 @@ import pwd
 from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import enter
-from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import MARKER, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 
 NOBODY = pwd.getpwnam("nobody")
 WHO = {"uid": 0, "gid": 0, "login": None, "groups": list[int]()}

@@ -74,7 +74,7 @@ def test_a_layer_that_became_another_one_since_it_was_inspected(place: Path, nam
     kind = "opaque" if base.endswith(".opq") else "whiteout" if base.startswith(".wh.") else "file"
     entry = Entry(os.fsencode(name), kind, 0o100644, 0, 0, 0, 0, b"", {}, path_of(os.fsencode(name), kind))
     with jails.create(os.fsencode(place / "new")) as jail:
-        staging.make(jail.root)
+        staging.ensure_empty(jail.root)
         with closing(Applier(jail.root)) as applier:
             act: Callable[..., None] = applier.apply if kind == "file" else hide_all(applier)
             with pytest.raises(InputError, match=f"refusing a layer of the image: .*{REFUSED[name]}"):

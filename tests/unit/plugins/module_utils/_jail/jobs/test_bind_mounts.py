@@ -239,7 +239,7 @@ def test_a_jail_that_is_not_there_yet_or_any_more(bench: Bench) -> None:
     bench.jail.rename(bench.folder / "elsewhere")
     predicted = bench.ensure(bench.item("one", "/src"), check=True)
     assert predicted.changed
-    assert predicted.warnings == [f"{bench.jail} does not exist yet: what is said holds once the jail is built"]
+    assert predicted.warnings == [f"{bench.jail} does not exist yet: this prediction assumes that it is built first"]
     with pytest.raises(NotAJailError):
         bench.ensure(bench.item("one", "/src"))
     assert untouched(bench)

@@ -148,7 +148,7 @@ def test_a_jail_that_is_not_there_yet(mac: Mac) -> None:
     mac.jail.rename(mac.folder / "elsewhere")
     predicted = ensure(mac, check=True)
     assert predicted.changed
-    assert predicted.warnings == [f"{mac.jail} does not exist yet: what is said holds once the jail is built"]
+    assert predicted.warnings == [f"{mac.jail} does not exist yet: this prediction assumes that it is built first"]
     with pytest.raises(NotAJailError):
         ensure(mac)
     assert launchd.labels("darwin.jail.") == [], "a job was installed for it"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import enter_command, jail_session
 
 TERMINAL = -1
@@ -155,9 +156,9 @@ def test_a_jail_that_is_not_complete_is_told(tmp_path: Path) -> None:
     state = {"building": True, "complete": False}
     with jails.create(os.fsencode(tmp_path)) as jail:
         for name, expected in state.items():
-            jail.mark(state=name)
+            jail.update_entry(state=name)
             assert told() is expected
-    marker = tmp_path / os.fsdecode(jails.MARKER)
+    marker = tmp_path / os.fsdecode(MARKER)
     marker.unlink()
     os.mkfifo(marker)
     assert not told(), "nor does it hang"

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import limits
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError, RecordError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import STATE
-from ansible_collections.darwin.jail.plugins.module_utils._jail.record import record
+from ansible_collections.darwin.jail.plugins.module_utils._jail.record import block, record
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -142,12 +142,12 @@ FILES = (b"git", b"of two words", b"a=b")
 
 def linked(line: bytes) -> dict[bytes, int]:
     """What a block with this line says of files with several names."""
-    return record.Block(BLOCK.replace(b"git type", line + b"git type")).linked()
+    return block.Block(BLOCK.replace(b"git type", line + b"git type")).linked()
 
 
 def test_files_with_several_names_are_told() -> None:
     inodes = [(name, 2**64 - 1 - number) for number, name in enumerate(FILES)]
-    assert linked(record.linked_line(inodes)) == dict(inodes)
+    assert linked(block.linked_line(inodes)) == dict(inodes)
     assert linked(b"") == {}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import walk
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import build_report
 
 from ..conftest import Make, paths, snapshot
 
@@ -25,11 +25,11 @@ def test_an_adopted_jail_keeps_what_people_changed(make: Make, place: Path) -> N
     (jail / "usr/bin").mkdir(parents=True)
     (jail / "usr/bin/git").write_text("old")
     (jail / "opt/mine").mkdir(parents=True)
-    foretold = make("/usr/", "/etc/", adopt=True, check=True)
+    predicted = make("/usr/", "/etc/", adopt=True, check=True)
     assert (jail / "etc").is_dir()
     assert not (jail / "private").exists()
     done = make("/usr/", "/etc/", adopt=True)
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     assert ("move", "/etc") in paths(done)
     assert (jail / "etc").is_symlink()
     assert (jail / "private/etc/hosts").read_text() == "edited by hand"
@@ -51,10 +51,10 @@ def test_real_directories_of_another_tool_move_to_where_macos_has_them(
         (jail / name).mkdir(parents=True)
         (jail / name / "mine").write_text(name)
     before = snapshot(jail)
-    foretold = make("/usr/", "/etc/", adopt=True, check=True)
+    predicted = make("/usr/", "/etc/", adopt=True, check=True)
     assert snapshot(jail) == before
     done = make("/usr/", "/etc/", adopt=True)
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     assert {path for action, path in paths(done) if action == "move"} == {
         f"/{name.partition('/')[0]}" for name in names
     }
@@ -92,7 +92,7 @@ def test_adopting_what_is_just_as_wanted_is_a_change_once(make: Make, place: Pat
 def test_what_differs_is_reported_rather_than_what_is_missing(
     make: Make, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "MOST_REPORTED", 6)
+    monkeypatch.setattr(build_report, "MOST_REPORTED", 6)
     (place / "jail/usr/share").mkdir(parents=True)
     (place / "jail/usr/bin").mkdir()
     (place / "jail/usr/bin/git").write_text("old")

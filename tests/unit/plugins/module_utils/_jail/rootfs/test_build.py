@@ -77,24 +77,24 @@ def test_how_large_the_jail_is_is_known_after_each_run(make: Make, place: Path, 
 def test_how_large_it_is_is_counted_where_it_was_not_known(make: Make, place: Path, source: Path) -> None:
     known = make("/usr/", "/etc/").values["jail_bytes"]
     with jails.open_jail(str(place / "jail")) as jail:
-        jail.mark(bytes=None)
+        jail.update_entry(bytes=None)
     assert "jail_bytes" not in make("/usr/", "/etc/").values, "nothing is read for it"
     (source / "usr/new").write_bytes(b"x" * 50)
     assert make("/usr/", "/etc/").values["jail_bytes"] == known + 50
 
 
 def test_check_mode_tells_what_the_run_then_does_and_writes_nothing(make: Make, place: Path) -> None:
-    foretold = make("/usr/", "/etc/", check=True)
+    predicted = make("/usr/", "/etc/", check=True)
     assert not (place / "jail").exists()
     done = make("/usr/", "/etc/")
-    assert paths(foretold) == paths(done)
-    assert foretold.values["operations_total"] == done.values["operations_total"]
+    assert paths(predicted) == paths(done)
+    assert predicted.values["operations_total"] == done.values["operations_total"]
     (place / "jail/usr/bin/git").unlink()
     (place / "jail/usr/bin/cc").chmod(0o600)
     before = snapshot(place / "jail")
-    foretold = make("/usr/", check=True)
+    predicted = make("/usr/", check=True)
     assert snapshot(place / "jail") == before
-    assert paths(foretold) == paths(make("/usr/"))
+    assert paths(predicted) == paths(make("/usr/"))
 
 
 def test_metadata_arrives(make: Make, place: Path, source: Path) -> None:
@@ -300,18 +300,18 @@ def test_sizes_for_people(count: int, text: str) -> None:
 
 
 @pytest.mark.parametrize("adopt", [False, True])
-def test_a_jail_that_was_moved_is_built_anew_and_known_from_then_on(make: Make, place: Path, adopt: bool) -> None:
+def test_a_jail_that_was_moved_is_built_again_and_known_from_then_on(make: Make, place: Path, adopt: bool) -> None:
     make("/usr/", jail=str(place / "elsewhere"))
     (place / "elsewhere").rename(place / "jail")
     (place / "jail/usr/bin/git").write_text("changed in the jail")
     said = f"{place}/jail is entered in the register of this Mac: this Mac has no entry of the jail as it is now"
-    foretold = make("/usr/", check=True, adopt=adopt)
-    assert said in foretold.warnings
+    predicted = make("/usr/", check=True, adopt=adopt)
+    assert said in predicted.warnings
     with jails.open_jail(str(place / "jail")) as jail:
         assert jail.unknown
     done = make("/usr/", adopt=adopt)
     assert said in done.warnings
-    assert paths(done) == paths(foretold) == {("replace", "/usr/bin/git")}
+    assert paths(done) == paths(predicted) == {("replace", "/usr/bin/git")}
     with jails.open_jail(str(place / "jail")) as jail:
         assert (jail.unknown, jail.entry["state"]) == ("", "complete")
     again = make("/usr/", adopt=adopt)

@@ -123,10 +123,10 @@ def test_whose_a_file_is_stays(base: Path, source: Path) -> None:
 def test_entries_go_on_top_and_nothing_is_pruned(base: Path, source: Path) -> None:
     (source / "opt").mkdir()
     (source / "opt/tool").write_text("tool\n")
-    foretold = clone(base, "/opt/", check=True, source=str(source))
+    predicted = clone(base, "/opt/", check=True, source=str(source))
     assert not base.with_name("clone").exists()
     done = clone(base, "/opt/", source=str(source))
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     jail = base.with_name("clone")
     assert (jail / "opt/tool").exists()
     assert (jail / "usr/bin/git").exists()
@@ -166,8 +166,8 @@ def test_the_plain_devices_come_though_dev_is_mounted(base: Path, place: Path) -
     try:
         (base / "dev/null").write_text("of the jail\n")
         os.mknod(base / "dev/disk0", 0o600 | stat.S_IFBLK, os.makedev(7, 0))
-        foretold = paths(clone(base, check=True))
-        assert paths(clone(base)) == foretold
+        predicted = paths(clone(base, check=True))
+        assert paths(clone(base)) == predicted
         copies = [base.with_name("clone"), place / "copy"]
         clone(base, jail=copies[1], clone_copies=True)
     finally:
@@ -227,22 +227,22 @@ def test_another_run_that_begins_where_a_refused_clone_was(
     base: Path, place: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     """What the Mac knows of its jail stays, if it could begin one."""
-    jail, original = place / "clone", jails.sweep
+    jail, original = place / "clone", jails.remove_temporary
     if there:
         jail.mkdir()
 
     def begin(root: Root) -> None:
         original(root)
-        monkeypatch.setattr(jails, "sweep", original)
+        monkeypatch.setattr(jails, "remove_temporary", original)
         with suppress(BusyError):
             create(root.path).close()
 
     def arm(*arguments: Any) -> bool:
-        monkeypatch.setattr(jails, "sweep", begin)
+        monkeypatch.setattr(jails, "remove_temporary", begin)
         return attempt(*arguments)
 
-    attempt = Base._try
-    monkeypatch.setattr(Base, "_try", arm)
+    attempt = Base._try_to_clone
+    monkeypatch.setattr(Base, "_try_to_clone", arm)
     with pytest.raises(InputError, match="they do not lie on one volume"):
         clone(base, jail=jail)
     if jail.exists() and os.listdir(jail):
@@ -334,7 +334,7 @@ def test_a_base_that_cannot_be_looked_at_is_told_in_one_sentence(empty_jail: Pat
     (place / "link").symlink_to("/")
     (place / "file").touch()
     with open_jail(str(empty_jail)) as opened:
-        opened.mark(clone_of=path.format(place=place), clone_id="x", clone_time=0.0, cloned=True)
+        opened.update_entry(clone_of=path.format(place=place), clone_id="x", clone_time=0.0, cloned=True)
     told = gather(str(empty_jail), ["drift"]).values["drift"]["base"]
     assert told["state"] == ("unknown" if why else "gone")
     assert (why or "that was cloned is gone") in told["said"]
@@ -345,7 +345,9 @@ def test_a_base_that_cannot_be_looked_at_is_told_in_one_sentence(empty_jail: Pat
 def test_a_base_that_is_unknown_is_not_walked(empty_jail: Path, place: Path) -> None:
     (empty_jail / "Users/v").mkdir(parents=True)
     with open_jail(str(empty_jail)) as opened, create(os.fsencode(place / "clone")) as made:
-        made.mark(clone_of=str(empty_jail), clone_id=opened.entry["id"], clone_time=0.0, cloned=True, state="complete")
+        made.update_entry(
+            clone_of=str(empty_jail), clone_id=opened.entry["id"], clone_time=0.0, cloned=True, state="complete"
+        )
     report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
     assert (report["state"], "/Users" in report["paths"]) == ("changed", True)
     register.forget(os.fsencode(empty_jail), register.known(os.fsencode(empty_jail)))
@@ -372,10 +374,10 @@ def test_what_cannot_be_cloned(base: Path, place: Path, make: Make) -> None:
     with pytest.raises(InputError, match="is a jail already and no clone of"):
         clone(base, jail=place / "other")
     with open_jail(str(base)) as opened:
-        opened.mark(state="building")
+        opened.update_entry(state="building")
         with pytest.raises(InputError, match="its last build did not end"):
             clone(base)
-        opened.mark(state="complete")
+        opened.update_entry(state="complete")
     (base / STATE / "journal.0").write_text("")
     with pytest.raises(InputError, match="its last build did not end"):
         clone(base)

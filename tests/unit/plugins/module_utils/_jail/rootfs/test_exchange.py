@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
 from system_calls import CHANGING, before_call, die, in_child
@@ -31,7 +32,7 @@ def entered(path: Path) -> register.Entry:
 
 def forge(path: Path, **fields: object) -> None:
     """As root in the jail can."""
-    marker = path / os.fsdecode(jails.MARKER)
+    marker = path / os.fsdecode(MARKER)
     marker.write_text(json.dumps({**json.loads(marker.read_text()), **fields}))
 
 
@@ -44,7 +45,7 @@ def two(place: Path) -> tuple[str, str]:
     for name in ("jail", "next.jail"):
         subprocess.run(["rm", "-rf", str(place / name)], check=True)
         with jails.create(os.fsencode(place / name)) as made:
-            made.mark(state="complete", source=name)
+            made.update_entry(state="complete", source=name)
     return str(place / "jail"), str(place / "next.jail")
 
 

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, JailError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import worker_pool
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.walk import BuildReport
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.build_report import BuildReport
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, _Builder, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux
@@ -88,11 +88,13 @@ def test_the_disk_fills_up_during_a_run(place: Path, large: Path, monkeypatch: p
     volume.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "none", str(volume)], check=True)
     spec = BuildSpec(str(volume / "jail"), str(large), entries=[{"src": "/usr/"}])
-    module = "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._space_in_doubt"
+    module = "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._space_may_be_short"
     monkeypatch.setattr(module, lambda _run: False)  # somebody else takes the space after it was looked at
     try:
         (volume / "other").write_bytes(b"x" * (60 << 20))
-        with pytest.raises(SpaceError, match=r"cannot create .*: No space left on device \(needs .* MB, .* free\)"):
+        with pytest.raises(
+            SpaceError, match=r"cannot (create|write) .*: No space left on device \(needs .* MB, .* free\)"
+        ):
             build(spec, False)
         (volume / "other").unlink()
         build(spec, False)
@@ -144,11 +146,11 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     assert not make("/usr/share/dict/words").changed
 
 
-def test_an_interrupted_build_foretells_only_what_is_missing(
+def test_an_interrupted_build_predicts_only_what_is_missing(
     make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is shown of the progress: files and bytes in all."""
-    foretold: list[tuple[int, int, int] | None] = []
+    predicted: list[tuple[int, int, int] | None] = []
     for number in range(200):
         path = source / f"usr/lib/{number % 50}/{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,18 +159,18 @@ def test_an_interrupted_build_foretells_only_what_is_missing(
     act = _Builder._act
 
     def ask(self: _Builder, *given: Any, **named: Any) -> BuildReport:
-        foretold.append(self.estimate(Progress()))
+        predicted.append(self.estimate(Progress()))
         return act(self, *given, **named)
 
     monkeypatch.setattr(_Builder, "_act", ask)
-    monkeypatch.setattr(_Builder, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
+    monkeypatch.setattr(_Builder, "_space_may_be_short", lambda _self: False)  # otherwise the run looks by itself
     make("/usr/", check=False)
-    whole = foretold[-1]
+    whole = predicted[-1]
     shutil.rmtree(place / "jail")
     with pytest.raises(JailError), before_call(30, fail(errno.EIO), ("rename",)):
         make("/usr/", workers=1)
     result = make("/usr/")
-    missing = foretold[-1]
+    missing = predicted[-1]
     assert missing
     assert missing[0] == result.values["stats"]["files"]
     assert whole

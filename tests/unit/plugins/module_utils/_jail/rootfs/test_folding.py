@@ -80,10 +80,10 @@ def test_a_rename_in_the_spelling_alone(make: Make, place: Path, source: Path, o
     make("/usr/", "/etc/")
     before = snapshot(place / "jail")
     os.rename(source / old, source / new)
-    foretold = make("/usr/", "/etc/", check=True)
+    predicted = make("/usr/", "/etc/", check=True)
     assert snapshot(place / "jail") == before
     done = make("/usr/", "/etc/")
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     assert ("rename", f"/{new}") in paths(done)
     assert not any(action in ("create", "remove", "replace") for action, _path in paths(done))
     for top in ("usr", "private/etc"):
@@ -119,9 +119,9 @@ def test_renamed_and_of_another_kind(make: Make, place: Path, source: Path, turn
         (source / "usr/bin/git").unlink()
         (source / "usr/bin/GIT").mkdir()
         (source / "usr/bin/GIT/x").write_text("x")
-    foretold = make("/usr/", check=True)
+    predicted = make("/usr/", check=True)
     done = make("/usr/")
-    assert paths(foretold) == paths(done)
+    assert paths(predicted) == paths(done)
     assert spelled(place / "jail/usr") == spelled(source / "usr")
     assert not make("/usr/").changed
 
@@ -156,7 +156,7 @@ def test_an_update_puts_no_file_of_people_over_one_of_macos(place: Path, source:
         migration = UserDataMigration(former, jail)
         migration.find()
         migration.apply()
-    assert [path for path, _why in migration.left] == [b"usr/bin/README"]
+    assert [path for path, _why in migration.not_migrated] == [b"usr/bin/README"]
     assert (new / "usr/bin/readme").read_text() == "of macOS"
     assert (old / "usr/bin/README").read_text() == "of somebody"
 

@@ -30,14 +30,14 @@ STATE = "private/var/db/darwin.jail"
 
 
 class Stage:
-    """A source, a jail that is built or mended from it, and how both look in the end."""
+    """A source, a jail that is built or repaired from it, and how both look in the end."""
 
-    def __init__(self, place: Path, mended: bool) -> None:
+    def __init__(self, place: Path, repaired: bool) -> None:
         self.jail, self.source, self.outside = (place / name for name in ("jail", "source", "outside"))
-        self._mended = mended
+        self._repaired = repaired
         self._plant()
         self.run()
-        if mended:
+        if repaired:
             self._damage()
             subprocess.run(["cp", "-a", self.jail, place / "spare"], check=True)
             self.run()
@@ -56,7 +56,7 @@ class Stage:
         os.mkfifo(self.source / "usr/fifo")
 
     def _damage(self) -> None:
-        """Of each kind of thing that a run mends."""
+        """Of each kind of thing that a run repairs."""
         (self.jail / "usr/bin/git").write_bytes(b"changed")
         (self.jail / "usr/bin/cc").unlink()
         (self.jail / "usr/share/dict/words").chmod(0o600)
@@ -72,7 +72,7 @@ class Stage:
 
     def reset(self) -> None:
         subprocess.run(["rm", "-rf", self.jail], check=True)
-        if self._mended:
+        if self._repaired:
             subprocess.run(["cp", "-a", self.jail.with_name("spare"), self.jail], check=True)
 
     def look(self) -> dict[str, object]:
@@ -106,7 +106,7 @@ class Stage:
         assert not self.run()
 
 
-@pytest.fixture(params=[False, True], ids=["built", "mended"])
+@pytest.fixture(params=[False, True], ids=["built", "repaired"])
 def stage(place: Path, request: pytest.FixtureRequest) -> Stage:
     return Stage(place, request.param)
 

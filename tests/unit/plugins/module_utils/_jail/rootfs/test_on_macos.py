@@ -43,7 +43,7 @@ def test_what_a_clone_loses_is_restored(
     make: Make, place: Path, source: Path, lib: LibSystem, monkeypatch: pytest.MonkeyPatch, code: int, many: int
 ) -> None:
     """setuid, hard links, and no flag that may not be set; a second run finds nothing to do."""
-    monkeypatch.setattr(desired_tree, "MANY", many)
+    monkeypatch.setattr(desired_tree, "COMPACT_AFTER", many)
     git, cc = source / "usr/bin/git", source / "usr/bin/cc"
     git.chmod(0o6755)
     os.chown(git, 501, 20)

@@ -44,7 +44,7 @@ def copies(jail: Path, count: int) -> list[Path]:
     for path in made:
         subprocess.run(["cp", "-a", jail, path], check=True)
         with jails.open_jail(str(path)) as copy:
-            copy.mark(state="complete")
+            copy.update_entry(state="complete")
     return made
 
 

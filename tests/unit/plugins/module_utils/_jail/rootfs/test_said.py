@@ -93,7 +93,7 @@ def test_a_clone_counts_what_it_copies_and_a_look_says_what_is_to_come(
         return kept[-1]
 
     monkeypatch.setattr(progresses, "Progress", keep)
-    monkeypatch.setattr(build._Builder, "_space_in_doubt", lambda _self: True)
+    monkeypatch.setattr(build._Builder, "_space_may_be_short", lambda _self: True)
     first = make("/usr/", progress_file=str(place / "progress")).values["stats"]
     spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True}
     second = make(**spec, progress_file=str(place / "progress")).values["stats"]
@@ -109,7 +109,7 @@ def test_check_mode_is_reported_on_after_a_second(
 ) -> None:
     monkeypatch.setattr(progresses, "TICK", 0.1)
     found: list[dict[str, Any]] = []
-    walked = build._Builder._walk
+    walked = build._Builder._sync
 
     def walk(self: build._Builder, *given: Any, **named: Any) -> Any:
         result = walked(self, *given, **named)
@@ -117,17 +117,17 @@ def test_check_mode_is_reported_on_after_a_second(
         found.append(json.loads((place / "progress").read_bytes()))
         return result
 
-    monkeypatch.setattr(build._Builder, "_walk", walk)
+    monkeypatch.setattr(build._Builder, "_sync", walk)
     result = make("/usr/", check=True, progress_file=str(place / "progress"))
     assert found[0]["files"] == result.values["stats"]["files"]
     assert found[0]["directories"] >= 11
     assert not (place / "progress").exists()
 
 
-def test_a_build_that_goes_on_foretells_only_what_is_missing(
+def test_a_build_that_goes_on_predicts_only_what_is_missing(
     make: Make, many: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build._Builder, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
+    monkeypatch.setattr(build._Builder, "_space_may_be_short", lambda _self: False)  # otherwise the run looks by itself
     make("/usr/")
     shutil.rmtree(place / "jail/usr/many/9")
     slow_down(monkeypatch)

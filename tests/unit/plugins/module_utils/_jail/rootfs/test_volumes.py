@@ -107,7 +107,7 @@ def test_full_at_any_point(volume: Path, wide: Path, monkeypatch: pytest.MonkeyP
         assert space(error.value)[0] == pytest.approx(all_of_it + MARGIN, rel=0.02)
         with monkeypatch.context() as unaware:
             unaware.setattr(
-                "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._space_in_doubt",
+                "ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._space_may_be_short",
                 lambda _run: False,
             )
             with pytest.raises(

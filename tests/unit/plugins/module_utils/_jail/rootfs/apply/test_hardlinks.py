@@ -24,16 +24,16 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted im
 from ...conftest import Make, paths
 
 
-def test_a_directory_that_gave_way_to_a_link_is_foretold_and_mended(place: Path, source: Path, make: Make) -> None:
+def test_a_directory_that_gave_way_to_a_link_is_predicted_and_repaired(place: Path, source: Path, make: Make) -> None:
     os.link(source / "usr/bin/git", source / "usr/bin/git-shell")
     jail, outside = place / "jail", place / "outside"
     make("/usr/")
     outside.mkdir()
     shutil.rmtree(jail / "usr/bin")
     (jail / "usr/bin").symlink_to(outside)
-    foretold = make("/usr/", check=True)
+    predicted = make("/usr/", check=True)
     done = make("/usr/")
-    assert foretold.diff == done.diff
+    assert predicted.diff == done.diff
     assert (jail / "usr/bin/git").samefile(jail / "usr/bin/git-shell")
     assert list(outside.iterdir()) == []
     assert not make("/usr/").changed
@@ -51,13 +51,13 @@ def inodes(jail: Path, names: list[str]) -> int:
     return len({(jail / name).stat().st_ino for name in names})
 
 
-def test_a_file_that_was_changed_gets_all_its_names_anew(make: Make, place: Path, names: list[str]) -> None:
+def test_a_file_that_was_changed_gets_all_its_names_again(make: Make, place: Path, names: list[str]) -> None:
     make("/usr/")
     jail = place / "jail"
     (jail / names[0]).write_text("changed under all its names")
-    foretold = make("/usr/", check=True)
-    assert paths(foretold) == {("replace", f"/{names[0]}"), *(("link", f"/{name}") for name in names[1:])}
-    assert paths(make("/usr/")) == paths(foretold)
+    predicted = make("/usr/", check=True)
+    assert paths(predicted) == {("replace", f"/{names[0]}"), *(("link", f"/{name}") for name in names[1:])}
+    assert paths(make("/usr/")) == paths(predicted)
     assert inodes(jail, names) == 1
     assert (jail / names[3]).read_text() == "this is usr/bin/git\n"
     assert not make("/usr/").changed
@@ -69,9 +69,9 @@ def test_an_empty_directory_in_place_of_a_name(make: Make, place: Path, names: l
     name = place / "jail" / names[position]
     name.unlink()
     name.mkdir()
-    foretold = make("/usr/", check=True)
+    predicted = make("/usr/", check=True)
     assert (
-        paths(make("/usr/")) == paths(foretold) == {("remove", f"/{names[position]}"), ("link", f"/{names[position]}")}
+        paths(make("/usr/")) == paths(predicted) == {("remove", f"/{names[position]}"), ("link", f"/{names[position]}")}
     )
     assert inodes(place / "jail", names) == 1
     assert not make("/usr/").changed
@@ -104,7 +104,7 @@ def test_a_mount_in_place_of_a_name(make: Make, place: Path, names: list[str]) -
         subprocess.run(["umount", str(name)], check=True)
 
 
-def test_one_name_of_a_file_with_others_is_mended_in_place(make: Make, place: Path, names: list[str]) -> None:
+def test_one_name_of_a_file_with_others_is_repaired_in_place(make: Make, place: Path, names: list[str]) -> None:
     make("/usr/bin/git")
     git = place / "jail/usr/bin/git"
     inode = git.stat().st_ino
@@ -124,7 +124,7 @@ def test_names_that_come_apart_in_the_source(make: Make, place: Path, source: Pa
 
 
 @pytest.mark.parametrize("parted", [False, True])
-def test_a_file_that_loses_its_other_name_in_this_run_is_made_anew_as_foretold(
+def test_a_file_that_loses_its_other_name_in_this_run_is_made_again_as_predicted(
     make: Make, source: Path, place: Path, monkeypatch: pytest.MonkeyPatch, parted: bool
 ) -> None:
     """Whether the source still has that name too, so that the file is seen to last, or not, so that the walk does."""
@@ -139,21 +139,21 @@ def test_a_file_that_loses_its_other_name_in_this_run_is_made_anew_as_foretold(
     time.sleep(0.02)
     now = time.time_ns  # before Linux 6.13 the clock for files ticks every 10 ms at the slowest
     monkeypatch.setattr(time, "time_ns", lambda: now() - 10_000_000)
-    foretold = make(*spec, check=True)
-    assert ("replace", "/usr/share/git") in paths(foretold)
-    assert paths(make(*spec)) == paths(foretold)
+    predicted = make(*spec, check=True)
+    assert ("replace", "/usr/share/git") in paths(predicted)
+    assert paths(make(*spec)) == paths(predicted)
     assert (place / "jail/usr/share/git").stat().st_mode & 0o777 == 0o700
     assert (place / "jail/usr/bin/git").read_text() == "another git"
 
 
-def test_a_link_where_the_jail_would_have_its_macos_is_mended(make: Make, place: Path) -> None:
+def test_a_link_where_the_jail_would_have_its_macos_is_repaired(make: Make, place: Path) -> None:
     make("/usr/")
     system, outside = place / "jail/System", place / "outside"
     outside.mkdir()
     shutil.rmtree(system)
     system.symlink_to(outside)
-    foretold = make("/usr/", check=True)
-    assert paths(make("/usr/")) == paths(foretold)
+    predicted = make("/usr/", check=True)
+    assert paths(make("/usr/")) == paths(predicted)
     assert system.is_dir()
     assert not system.is_symlink()
     assert list(outside.iterdir()) == []
@@ -199,5 +199,5 @@ def test_the_bytes_that_are_told_are_those_of_the_record(make: Make, place: Path
     (place / "jail" / names[0]).unlink()
     second = make("/usr/")
     with Root(bytes(place / "jail")) as root:
-        recorded = sum(map(total_size.of, Record.load(root).blocks.values()))
+        recorded = sum(map(total_size.of_block, Record.load(root).blocks.values()))
     assert first.values["jail_bytes"] == second.values["jail_bytes"] == recorded > 0

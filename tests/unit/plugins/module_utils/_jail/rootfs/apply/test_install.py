@@ -22,7 +22,7 @@ from ...conftest import Make, snapshot
 OLD, NEW = b"old contents, " * 10_000, b"the new version, " * 10_000
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "written anew": lambda path: path.write_bytes(NEW),
+    "written again": lambda path: path.write_bytes(NEW),
     "replaced": lambda path: (path.with_name("new").write_bytes(NEW), path.with_name("new").rename(path)),
     "shortened": lambda path: os.truncate(path, 5),
     "grown": lambda path: path.write_bytes(path.read_bytes() + b"more"),
@@ -127,6 +127,6 @@ def test_on_one_volume_and_across(make: Make, source: Path, volume: Path) -> Non
 
 
 def contents(root: Path) -> dict[str, tuple[object, ...]]:
-    """All but inodes, and what macOS's layout has besides."""
+    """All but inodes, and what macOS's layout adds."""
     found = {path: (*values[:4], values[5]) for path, values in snapshot(root).items() if not path.startswith("local")}
     return {path: values for path, values in found.items() if path != "."}

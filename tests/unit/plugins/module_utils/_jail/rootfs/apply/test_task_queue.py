@@ -8,7 +8,7 @@ import random
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record import mtree
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task_queue import HEAVY, TaskQueue
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task_queue import LARGE_TASK, TaskQueue
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.walk import Task
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import DesiredDir
 
@@ -37,7 +37,7 @@ def test_half_is_shared_and_the_largest_still_comes_first(seed: int) -> None:
 
 
 def test_all_are_shared_but_one_that_takes_long() -> None:
-    tasks = heap(1, HEAVY + 1, 3, 4)
+    tasks = heap(1, LARGE_TASK + 1, 3, 4)
     assert tasks.is_large
     assert {task.path for task in tasks.split_off()} == {b"0", b"2", b"3"}
     assert tasks.take().path == b"1"

@@ -148,9 +148,9 @@ class TestExtendedAttributes:
         for change in changes:
             change()
             assert not make("/").changed
-            foretold = make("/", verify="full", check=True)
+            predicted = make("/", verify="full", check=True)
             done = make("/", verify="full")
-            assert paths(foretold) == paths(done) == {("metadata", f"/{name}")}
+            assert paths(predicted) == paths(done) == {("metadata", f"/{name}")}
             assert done.values["operations"][0]["why"] == "extended attributes"
             assert os.listxattr(directory) == ["user.tag"]
             assert os.getxattr(directory, "user.tag") == (name.encode() or b"top")

@@ -125,11 +125,11 @@ def test_three_ways(make: Make, place: Path, source: Path, name: str, in_source:
     becomes(source / "private/etc" / name, in_source)
     becomes(jail, in_jail)
     theirs, ours = look(source / "private/etc" / name), look(jail)
-    foretold = make("/etc/", check=True)
+    predicted = make("/etc/", check=True)
     assert look(jail) == ours
     done = make("/etc/")
-    assert paths(foretold) == paths(done)
-    assert foretold.values["kept"] == done.values["kept"]
+    assert paths(predicted) == paths(done)
+    assert predicted.values["kept"] == done.values["kept"]
     follows = in_jail in ("unchanged", "touched")
     follows |= in_jail == "mode" and name == "pam.d"  # the mode stays, what is in it follows
     if in_jail == "gone" and theirs is not None:
@@ -160,8 +160,8 @@ def test_all_of_it_comes_back_when_all_was_removed(make: Make, place: Path) -> N
     """macOS's own layout is always made."""
     make("/etc/")
     shutil.rmtree(place / "jail/private/etc")
-    foretold = make("/etc/", check=True)
-    assert paths(make("/etc/")) == paths(foretold)
+    predicted = make("/etc/", check=True)
+    assert paths(make("/etc/")) == paths(predicted)
     assert (place / "jail/private/etc/pam.d/sudo").exists()
     assert not make("/etc/").changed
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff import operation
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff.operation import Operation, Stats
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.base_layout import Fixed
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import DesiredDir, DesiredFile
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.file_stat import FileStat
 
-FILE = DesiredFile(Fixed(stat.S_IFREG | 0o4755, 0, 80, st_size=5000, st_blocks=16), -1, b"x", b"")
-LINK = DesiredFile(Fixed(stat.S_IFLNK | 0o777), -1, b"x", b"", b"target")
-NODE = DesiredFile(Fixed(stat.S_IFCHR | 0o666), -1, b"x", b"")
-FOLDER = DesiredDir(Fixed(stat.S_IFDIR | 0o1777), ())
-HAVE: Any = Fixed(stat.S_IFSOCK | 0o600)
+FILE = DesiredFile(FileStat(stat.S_IFREG | 0o4755, 0, 80, st_size=5000, st_blocks=16), -1, b"x", b"")
+LINK = DesiredFile(FileStat(stat.S_IFLNK | 0o777), -1, b"x", b"", b"target")
+NODE = DesiredFile(FileStat(stat.S_IFCHR | 0o666), -1, b"x", b"")
+FOLDER = DesiredDir(FileStat(stat.S_IFDIR | 0o1777), ())
+HAVE: Any = FileStat(stat.S_IFSOCK | 0o600)
 
 
 @pytest.mark.parametrize(

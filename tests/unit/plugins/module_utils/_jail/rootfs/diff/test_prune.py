@@ -54,9 +54,9 @@ def test_what_others_put_there_keeps_its_directories(make: Make, place: Path) ->
     jail = place / "jail"
     (jail / "usr/share/dict/mine").write_text("mine")
     (jail / "usr/share/empty").mkdir()
-    foretold = make("/usr/bin/git", check=True)
+    predicted = make("/usr/bin/git", check=True)
     done = make("/usr/bin/git")
-    assert paths(foretold) == paths(done) == {("remove", "/usr/bin/cc"), ("remove", "/usr/share/dict/words")}
+    assert paths(predicted) == paths(done) == {("remove", "/usr/bin/cc"), ("remove", "/usr/share/dict/words")}
     assert sorted(os.listdir(jail / "usr/share")) == ["dict", "empty"]
     assert os.listdir(jail / "usr/share/dict") == ["mine"]
     (jail / "usr/share/dict/words").write_text("mine, too")  # under a name that once was ours
@@ -113,8 +113,8 @@ def test_a_mount_keeps_its_directories(make: Make, place: Path, source_type: str
     mount = ["-t", "tmpfs", "none"] if source_type == "tmpfs" else ["--bind", str(empty)]
     subprocess.run(["mount", *mount, str(point)], check=True)
     try:
-        foretold = make("/etc/", check=True)
-        assert paths(make("/etc/")) == paths(foretold)
+        predicted = make("/etc/", check=True)
+        assert paths(make("/etc/")) == paths(predicted)
         assert point.is_mount() or source_type == "bind"
         assert os.listdir(place / "jail/usr/share") == ["dict"]
         assert not make("/etc/").changed
@@ -174,7 +174,7 @@ def test_two_processes_clear_a_directory(
     make("/usr/")
     (place / "jail/usr/many/4/4/mine").write_text("mine")
     (place / "jail/usr/many/2/2/1").unlink()
-    foretold = make("/usr/bin/", check=True)
+    predicted = make("/usr/bin/", check=True)
     remove, helpers = Installer.remove, place / "helpers"
     helpers.mkdir()
 
@@ -186,8 +186,8 @@ def test_two_processes_clear_a_directory(
 
     monkeypatch.setattr(Installer, "remove", together)
     done = make("/usr/bin/", workers=2)
-    assert done.values["stats"]["removed"] == foretold.values["stats"]["removed"] > 8**3
-    assert paths(done) == paths(foretold)
+    assert done.values["stats"]["removed"] == predicted.values["stats"]["removed"] > 8**3
+    assert paths(done) == paths(predicted)
     assert [path for path in (place / "jail/usr/many").rglob("*") if path.is_file()] == [
         place / "jail/usr/many/4/4/mine"
     ]

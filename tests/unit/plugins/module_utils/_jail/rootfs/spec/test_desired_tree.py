@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.base_layout import DIRECTORIES, LINKS
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.brief import MANY
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.file_stat import COMPACT_AFTER
 
 from ...conftest import Make
 
@@ -244,7 +244,7 @@ class TestLeftOut:
 
 def test_many_files_of_one_directory_are_as_few_ones(make: Make, place: Path, source: Path) -> None:
     """Beyond a number less is kept of each."""
-    for number in range(MANY + 20):
+    for number in range(COMPACT_AFTER + 20):
         (source / f"usr/bin/{number}").write_text(str(number))
     os.link(source / "usr/bin/git", source / "usr/bin/git2")
     os.chown(source / "usr/bin/7", 501, 20)

@@ -9,14 +9,18 @@ import re
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.globs import Excluding, Glob, Inside
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.globs import (
+    DirectoryNames,
+    ExcludeGlobs,
+    Glob,
+)
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.volume_names import Names
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 
 def excluded(glob: str, path: bytes) -> bool:
-    return Excluding([glob]).match(path)
+    return ExcludeGlobs([glob]).match(path)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,7 @@ def test_anything_is_a_glob_or_refused_with_its_name(glob: str) -> None:
     """Warnings are errors in these tests: re has some for sets."""
     assume(not any("\ud800" <= char <= "\udfff" for char in glob))
     try:
-        Excluding([glob])
+        ExcludeGlobs([glob])
     except InputError as exc:
         assert "is no glob: bad character range" in str(exc)  # noqa: PT017
 
@@ -101,8 +105,8 @@ def test_many_globs_exclude_what_each_of_them_does(globs: list[str], path: str, 
     path = "/".join(part for part in path.split("/") if part)
     assume(path)
     names = Names(ignore_case, False)
-    alone = [Excluding([glob], names).match(path.encode()) for glob in globs]
-    assert Excluding(globs, names).match(path.encode()) == any(alone)
+    alone = [ExcludeGlobs([glob], names).match(path.encode()) for glob in globs]
+    assert ExcludeGlobs(globs, names).match(path.encode()) == any(alone)
     assert alone == [_is_found(glob, path, ignore_case) for glob in globs]
 
 
@@ -123,14 +127,14 @@ def _is_found(glob: str, path: str, ignore_case: bool) -> bool:
 @given(st.lists(st.text("aAb.", min_size=1, max_size=4), unique=True), st.text("ab.*?", min_size=1, max_size=4))
 def test_a_directory_finds_what_the_glob_matches(found: list[str], glob: str) -> None:
     for names in (Names(False, False), Names(True, True)):
-        inside = Inside((name.encode() for name in found), names)
+        inside = DirectoryNames((name.encode() for name in found), names)
         expected = sorted(name.encode() for name in found if Glob(glob.encode(), names).match(name.encode()))
         assert inside.matching(glob.encode()) == expected
 
 
 def test_a_letter_in_another_case_or_form() -> None:
     names = Names(True, True)
-    assert Excluding(["caf\u00e9.*"], names).match("usr/CAFE\u0301.txt".encode())
-    assert Excluding(["caf\u00e9"], names).match("usr/CAFE\u0301".encode())
-    assert not Excluding(["caf\u00e9"]).match("usr/CAFE\u0301".encode())
-    assert Inside(["CAFE\u0301.txt".encode()], names).matching("*\u00e9.TXT".encode())
+    assert ExcludeGlobs(["caf\u00e9.*"], names).match("usr/CAFE\u0301.txt".encode())
+    assert ExcludeGlobs(["caf\u00e9"], names).match("usr/CAFE\u0301".encode())
+    assert not ExcludeGlobs(["caf\u00e9"]).match("usr/CAFE\u0301".encode())
+    assert DirectoryNames(["CAFE\u0301.txt".encode()], names).matching("*\u00e9.TXT".encode())

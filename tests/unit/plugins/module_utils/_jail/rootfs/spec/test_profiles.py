@@ -126,20 +126,20 @@ def test_a_smaller_profile_takes_away_what_it_has_not(jail: Jail) -> None:
 
 
 @EVERY_PROFILE
-def test_the_size_that_is_foretold_is_the_size_that_it_has(jail: Jail, profile: str) -> None:
+def test_the_size_that_is_predicted_is_the_size_that_it_has(jail: Jail, profile: str) -> None:
     make(jail.source, ARM)
     os.link(jail.source / "usr/bin/git", jail.source / "usr/bin/git-log")
     with (jail.source / "usr/share/file/sparse").open("wb") as file:
         file.truncate(1 << 20)
-    foretold = jail.build(ARM, profile, check=True).values
+    predicted = jail.build(ARM, profile, check=True).values
     assert not jail.path.exists()
     built = jail.build(ARM, profile).values
     have = gather(str(jail.path), {"sizes"}).values["sizes"]
-    assert foretold["sizes"] == built["sizes"] == have
-    assert foretold["stats"]["bytes"] == have["total"]["bytes"]
-    assert foretold["space"]["needed"] == have["total"]["disk"] > have["shared_cache"]["disk"] > 0
+    assert predicted["sizes"] == built["sizes"] == have
+    assert predicted["stats"]["bytes"] == have["total"]["bytes"]
+    assert predicted["space"]["needed"] == have["total"]["disk"] > have["shared_cache"]["disk"] > 0
     assert re.match(
-        r"[0-9.]+ kB \(.*shared cache [0-9.]+ kB.*\) to copy, [0-9.]+ [MGT]B free$", foretold["space"]["summary"]
+        r"[0-9.]+ kB \(.*shared cache [0-9.]+ kB.*\) to copy, [0-9.]+ [MGT]B free$", predicted["space"]["summary"]
     )
     assert "space" not in built
     again = jail.build(ARM, profile, check=True).values
@@ -234,7 +234,7 @@ def test_nor_is_one_with_another_cache_of_the_same_build(jail: Jail) -> None:
 def test_a_jail_that_nobody_can_use_yet_is_finished(jail: Jail) -> None:
     jail.build(ARM, "minimal")
     with open_jail(str(jail.path)) as killed:
-        killed.mark(state="building")
+        killed.update_entry(state="building")
     shutil.rmtree(jail.source)
     jail.build(NEWER, "minimal")
     assert jail.caches() == files_of(NEWER, "arm64e")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import plistlib
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import RecordError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import sealed_source as seals
@@ -91,7 +94,7 @@ assert not build(spec, False, SealedSnapshot("A", {EXPOSED!r})).changed
         assert not [line for line in calls.splitlines() if f"{source}/usr" in line and f'"{inside}"' in line]
 
 
-def test_what_differs_in_the_jail_is_mended_from_it(run: Run, source: Path, place: Path) -> None:
+def test_what_differs_in_the_jail_is_repaired_from_it(run: Run, source: Path, place: Path) -> None:
     run()
     jail = place / "jail/usr"
     (jail / "bin/git").write_text("changed\n")
@@ -208,10 +211,10 @@ def test_names_of_one_file_that_were_parted_are_joined_again(
     assert not run().changed
     part(jail / several[number])
     assert not is_one_file(jail, several)
-    foretold = run(check=True)
+    predicted = run(check=True)
     done = run()
     assert [action for action, _path in paths(done)] == ["link"] * len(paths(done))
-    assert paths(done) == paths(foretold)
+    assert paths(done) == paths(predicted)
     assert is_one_file(jail, several)
     assert not run().changed
 
@@ -263,6 +266,21 @@ def test_names_in_a_directory_that_is_made_of_two(place: Path, source: Path) -> 
         assert is_one_file(place / "jail/mixed", (name, f"{name} too"))
 
 
+def test_a_forged_record_that_passes_for_what_is_there_is_refused_with_what_to_do(
+    run: Run, place: Path, several: tuple[str, ...]
+) -> None:
+    """The line of a file with several names says its time as no run writes it."""
+    run()
+    jail = place / "jail"
+    os.utime(jail / several[2], ns=(5, 5))
+    text = (jail / os.fsdecode(RECORD)).read_bytes()
+    forged, count = re.subn(rb"^(third type=.* time=)\S+$", rb"\1.5", text, flags=re.MULTILINE)
+    assert count == 1
+    (jail / os.fsdecode(RECORD)).write_bytes(forged)
+    with pytest.raises(RecordError, match=r"is damaged: 'third .* is not a line of the record\. Remove it to go on: "):
+        run()
+
+
 def test_what_is_not_sealed_is_read(run: Run, source: Path) -> None:
     run()
     (source / "Library/Fonts/two").write_text("font\n")
@@ -276,7 +294,7 @@ def test_what_is_not_sealed_is_read(run: Run, source: Path) -> None:
 
 @pytest.mark.parametrize("other", [{"identity": "B"}, {"verify": "full"}, {"exclude": ["x"]}, {"prune": False}])
 def test_when_it_is_read_all_the_same(run: Run, source: Path, other: dict[str, Any]) -> None:
-    """Another snapshot, another wish, or contents to compare."""
+    """Another snapshot, other options, or contents to compare."""
     run()
     (source / "usr/bin/git").write_text("another version\n")
     assert not run().changed
@@ -309,7 +327,7 @@ def test_a_run_that_is_killed_leaves_no_false_fingerprint(
     def die(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._walk", die)
+    monkeypatch.setattr("ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build._Builder._sync", die)
     with pytest.raises(KeyboardInterrupt):
         run(identity="B")
     assert "fingerprint" not in json.loads(marker.read_text())

@@ -58,14 +58,14 @@ def test_real_files(make: Make, place: Path, source: Path, name: str) -> None:
         part = headers[0x0100000C]
         libraries[target.name] = library.read_bytes()[part.offset : part.offset + part.size]
     assert libraries
-    foretold = make("/usr/", check=True, **OPTIONS)
+    predicted = make("/usr/", check=True, **OPTIONS)
     built = make("/usr/", **OPTIONS)
     for library_name, data in libraries.items():
         copied = place / "jail/usr/lib" / library_name
         assert copied.read_bytes() == data
         assert copied.stat().st_mtime_ns == (source / "usr/lib" / library_name).stat().st_mtime_ns
     sizes = gather(str(place / "jail"), {"sizes"}).values["sizes"]
-    assert foretold.values["sizes"] == built.values["sizes"] == sizes
+    assert predicted.values["sizes"] == built.values["sizes"] == sizes
     assert refusals(place / "jail/usr/lib") == refusals(source / "usr/lib")
     for verify in ("quick", "full"):
         assert not make("/usr/", verify=verify, **OPTIONS).changed
@@ -138,7 +138,7 @@ def test_a_jail_that_is_thinned_later_and_whole_again(make: Make, place: Path, s
     assert (place / "jail/usr/bin/tool").read_bytes() == BOTH
 
 
-def test_damage_is_found_and_mended(make: Make, place: Path, source: Path) -> None:
+def test_damage_is_found_and_repaired(make: Make, place: Path, source: Path) -> None:
     put(source / "usr/bin/tool", BOTH)
     make("/usr/", **OPTIONS)
     tool = place / "jail/usr/bin/tool"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say whose run of the selftest it is, so that the next run knows whether this one lives."""
+"""Add the process that runs the selftest, so that the next run knows whether this one still lives."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ActionModule(OnMac):
         self._task.args = {**arguments, "owner": owner(os.getppid()), "over_ssh": pipelined}
         result: dict[str, Any] = super().run(tmp, task_vars)
         former = str(result.get("busy_with", ""))
-        if arguments.get("state") == "begun" and former and is_dead(former):
+        if arguments.get("state") == "started" and former and is_dead(former):
             self._task.args = {**self._task.args, "replaces": former}
             result = super().run(tmp, task_vars)
         if former := str(result.get("busy_with", "")):
-            result |= {"failed": True, "msg": result["said"]}
+            result |= {"failed": True, "msg": result["message"]}
         return result
 
 

@@ -41,7 +41,7 @@ options:
     type: str
     choices: [exported, present]
     default: exported
-  beside:
+  staging_path:
     description:
       - With O(state=present), where the jail is made when there is a jail of something else in O(jail), which stays. A
         jail of another image that is there is removed first, one of which this Mac does not know what it is made of is
@@ -187,7 +187,7 @@ digest:
   type: str
   sample: sha256:2458c20a47282882d06bcc6bc96e093a96c65a64e8793a557f1c4c7b5efb3076
 path:
-  description: Where the jail is, O(jail) or O(beside).
+  description: Where the jail is, O(jail) or O(staging_path).
   returned: with O(state=present)
   type: str
   sample: /private/var/jails/sequoia-dev
@@ -228,7 +228,7 @@ SPEC = {
     "jail": {"type": "path", "required": True},
     "state": {"choices": ["exported", "present"], "default": "exported"},
     "archive": {"type": "path"},
-    "beside": {"type": "path"},
+    "staging_path": {"type": "path"},
     "layout": {"type": "path", "required": True},
     "name": {"default": "latest"},
     "architecture": {"choices": ["arm64", "amd64"]},

@@ -115,9 +115,9 @@ options:
         there; what is mounted in it is not. Files share their blocks until one of them is changed.
       - O(manifests), O(entries) and O(profile) are then applied on top. O(prune) does not apply.
       - Once the jail is complete, the other one is not looked at any more, and may change or go.
-      - The volume must be able to do that, as APFS is, and both jails must be on it, unless O(clone_copies) is set.
+      - The volume must be able to do that, as APFS is, and both jails must be on it, unless O(allow_full_copy) is set.
     type: path
-  clone_copies:
+  allow_full_copy:
     description:
       - With O(clone_of), copy files that cannot share their blocks, such as those of a jail on another volume. The jail
         then takes as much space as the other one.
@@ -144,7 +144,7 @@ options:
       - The playbook C(darwin.jail.update_jail) rebuilds such a jail beside the old one, and swaps them.
     type: bool
     default: false
-  required:
+  required_programs:
     description:
       - Programs, by their paths in the jail, without which nobody can work in it, such as a shell. When one of them
         would not be in the jail, the build is refused before anything is copied.
@@ -329,11 +329,11 @@ SPEC = {
     "architectures": {"type": "list", "elements": "str", "choices": ["arm64", "x86_64"], "default": []},
     "exclude": {"type": "list", "elements": "str", "default": []},
     "clone_of": {"type": "path"},
-    "clone_copies": {"type": "bool", "default": False},
+    "allow_full_copy": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
     "update_in_place": {"type": "bool", "default": False},
-    "required": {"type": "list", "elements": "str", "default": []},
+    "required_programs": {"type": "list", "elements": "str", "default": []},
     "unmount": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},

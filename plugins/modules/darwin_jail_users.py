@@ -122,8 +122,8 @@ users:
     gid: {description: Number of the primary group., type: int, sample: 20}
     home: {description: Home as seen in the jail., type: str, sample: /Users/builder}
     shell: {description: Login shell., type: str, sample: /bin/zsh}
-    own: {description: Whether the jail alone knows the user., type: bool, sample: true}
-  sample: [{name: builder, uid: 600, gid: 20, home: /Users/builder, shell: /bin/zsh, own: true}]
+    jail_only: {description: Whether the jail alone knows the user., type: bool, sample: true}
+  sample: [{name: builder, uid: 600, gid: 20, home: /Users/builder, shell: /bin/zsh, jail_only: true}]
 """
 
 from typing import Any

@@ -38,11 +38,13 @@ options:
         description: How many processors it has. One that exists is restarted when that changes.
         type: int
       memory:
-        description: How much memory, in megabytes.
-        type: int
+        description: Size of the memory, such as V(8g). Units are V(k), V(m), V(g) and V(t), in powers of 1024.
+        type: str
       disk:
-        description: How large its disk is, in gigabytes; it can only grow. Not for V(fusion).
-        type: int
+        description:
+          - Size of the disk, such as V(80g). Units are V(k), V(m), V(g) and V(t), in powers of 1000. It is rounded up
+            to whole gigabytes, and can only grow. Not for V(fusion).
+        type: str
   state:
     description:
       - V(present) has them running and answering.
@@ -63,9 +65,11 @@ options:
     type: str
     required: true
   image_size:
-    description: Gigabytes that an image takes which is not on the Mac yet. That much must be free for each new one.
-    type: int
-    default: 60
+    description:
+      - How much space an image takes that is not on the Mac yet, such as V(60g), in powers of 1000. That much must be
+        free for each new virtual machine of such an image.
+    type: str
+    default: 60g
   timeout:
     description: Seconds to wait until they all answer to ssh, after their images were fetched.
     type: float
@@ -84,7 +88,7 @@ EXAMPLES = r"""
       - name: build-1
         image: ghcr.io/cirruslabs/macos-sequoia-base:latest
         cpu: 4
-        memory: 8192
+        memory: 8g
       - name: build-2
         image: ghcr.io/cirruslabs/macos-sequoia-base:latest
   become: true
@@ -128,8 +132,8 @@ VM = {
     "name": {"required": True},
     "image": {"default": ""},
     "cpu": {"type": "int"},
-    "memory": {"type": "int"},
-    "disk": {"type": "int"},
+    "memory": {},
+    "disk": {},
 }
 SPEC = {
     "vms": {"type": "list", "elements": "dict", "required": True, "options": VM},
@@ -137,7 +141,7 @@ SPEC = {
     "tool": {"choices": list(DRIVERS), "default": "tart"},
     "program": {"type": "path"},
     "user": {"required": True},
-    "image_size": {"type": "int", "default": 60},
+    "image_size": {"default": "60g"},
     "timeout": {"type": "float", "default": 300},
 }
 

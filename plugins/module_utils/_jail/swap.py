@@ -39,17 +39,17 @@ from .system.platform.current import backend
 
 MOST_REPORTED = 1000
 KEEP_ONE_OF_THEM = "see which of the two is to stay, and remove the other"
-NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
+NOTHING: dict[str, Any] = {"swapped": False, "migrated": [], "kept": [], "not_migrated": []}
 
 
-def swap_in(path: str, successor: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
-    """Make `successor` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
+def swap_in(path: str, replacement: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
+    """Make `replacement` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
     with progress.reporting(progress_file):
-        return _swap_in(path, successor, check, migrate)
+        return _swap_in(path, replacement, check, migrate)
 
 
-def _swap_in(path: str, successor: str, check: bool, migrate: bool) -> Result:
-    with jails.open_jail(path) as one, jails.open_jail(successor) as other:
+def _swap_in(path: str, replacement: str, check: bool, migrate: bool) -> Result:
+    with jails.open_jail(path) as one, jails.open_jail(replacement) as other:
         for jail in (one, other):
             _require_movable(jail)
         for jail in (one, other):
@@ -72,15 +72,15 @@ def _swap_in(path: str, successor: str, check: bool, migrate: bool) -> Result:
         return result
 
 
-def rollback(path: str, successor: str, check: bool) -> Result:
-    """Give the jail that `successor` was put in the place of its name back, or leave all as it is when none was."""
+def rollback(path: str, replacement: str, check: bool) -> Result:
+    """Give the jail that `replacement` was put in the place of its name back, or leave all as it is when none was."""
     if jails.is_empty(jails.jail_path(path)):
         return Result(False, {**NOTHING})
     with jails.open_jail(path) as one:
         has_former = one.unknown or "replaces" in one.entry or "replaced_by" in one.entry
-        if not has_former or not os.path.lexists(jails.jail_path(successor)):
+        if not has_former or not os.path.lexists(jails.jail_path(replacement)):
             return Result(False, {**NOTHING})
-        with jails.open_jail(successor) as other:
+        with jails.open_jail(replacement) as other:
             if not _has_replaced(one, other):
                 return _forget_swap(one, other, check) if _was_rolled_back(one, other) else Result(False, {**NOTHING})
             result = _swap_result(True, one, other)
@@ -105,9 +105,9 @@ def _was_rolled_back(one: Jail, other: Jail) -> bool:
     return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
 
 
-def _unmark(former: Jail, successor: Jail) -> None:
-    """Forget that the former was replaced by the successor, which has the other name by now."""
-    successor.mark(replaces=None)
+def _unmark(former: Jail, replacement: Jail) -> None:
+    """Forget that the former was replaced by the replacement, which has the other name by now."""
+    replacement.mark(replaces=None)
     former.mark(replaced_by=None)
 
 
@@ -133,7 +133,7 @@ def commit(path: str, check: bool) -> Result:
 
 def _swap_result(exchanged: bool, one: Jail, other: Jail) -> Result:
     lines = [f"> {show(one.path)} and {show(other.path)} exchange their names"] if exchanged else []
-    return Result(exchanged, {**NOTHING, "exchanged": exchanged}, lines)
+    return Result(exchanged, {**NOTHING, "swapped": exchanged}, lines)
 
 
 def _has_replaced(one: Jail, other: Jail) -> bool:
@@ -207,7 +207,7 @@ class UserDataMigration:
         """Directories of both jails whose contents are carried over one by one, as they were before."""
         self._ready = {b""}
         """Directories that the new jail has by now."""
-        self.left: list[tuple[bytes, str]] = []
+        self.not_migrated: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
 
     def find(self) -> None:
@@ -244,8 +244,8 @@ class UserDataMigration:
     def report_to(self, result: Result) -> None:
         result.changed = result.changed or bool(self._foreign)
         carried = [display_path(path) for path in self._foreign]
-        result.values["carried"] = carried[:MOST_REPORTED]
-        for name, found in (("kept", self._kept), ("left", self.left)):
+        result.values["migrated"] = carried[:MOST_REPORTED]
+        for name, found in (("kept", self._kept), ("not_migrated", self.not_migrated)):
             result.values[name] = [{"path": display_path(path), "why": why} for path, why in found[:MOST_REPORTED]]
         result.diff += [f"> {path}" for path in carried]
         result.warnings += self.warnings
@@ -261,7 +261,7 @@ class UserDataMigration:
             return []
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.left.append((path, f"{display_path(parent)} is no directory in the new macOS"))
+            self.not_migrated.append((path, f"{display_path(parent)} is no directory in the new macOS"))
             return []
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
@@ -279,7 +279,7 @@ class UserDataMigration:
         directory = stat.S_ISDIR(have.st_mode)
         recorded = self._is_recorded(path)
         if there is not None and (directory != stat.S_ISDIR(there.st_mode) or (recorded and not directory)):
-            self.left.append((path, "the new macOS has something of its own there"))
+            self.not_migrated.append((path, "the new macOS has something of its own there"))
             return []
         if there is None or not recorded:
             try:
@@ -333,7 +333,7 @@ class UserDataMigration:
         """Make configuration what it is in the old jail, which keeps its own."""
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.left.append((path, f"{display_path(parent)} is no directory in the new macOS"))
+            self.not_migrated.append((path, f"{display_path(parent)} is no directory in the new macOS"))
             return
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
@@ -345,7 +345,7 @@ class UserDataMigration:
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
                     self._set_metadata(name, target, have)
                 elif have is not None and not self._copy_file(have, name, source, target):
-                    self.left.append((path, why))
+                    self.not_migrated.append((path, why))
         except OSError as exc:
             raise failed("carry over", self._old.root.host_path(path), exc) from exc
 

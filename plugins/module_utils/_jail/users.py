@@ -72,7 +72,7 @@ class User:
 
     def report(self) -> dict[str, Any]:
         name, uid, gid, home, shell, _uuid = self.account
-        return {"name": name, "uid": uid, "gid": gid, "home": home, "shell": shell, "own": self.own}
+        return {"name": name, "uid": uid, "gid": gid, "home": home, "shell": shell, "jail_only": self.own}
 
 
 # -- what is asked for ---------------------------------------------------------

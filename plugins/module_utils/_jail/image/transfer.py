@@ -45,7 +45,7 @@ def _transfer(params: dict[str, Any], check: bool) -> Result:
     elif params["archive"]:
         result = _read_archive(params, check)
     else:
-        result = deploy(*place, check, params["beside"])
+        result = deploy(*place, check, params["staging_path"])
     if registry:
         result.values["reference"] = registry.reference
         result.warnings += registry.warnings
@@ -88,7 +88,7 @@ def _read_archive(params: dict[str, Any], check: bool) -> Result:
     """Nothing but the index is read for a jail that is made of what the archive has."""
     place = params["jail"], params["layout"], params["name"]
     digest = archive.entry(params["archive"], params["name"]).digest
-    target = target_path(params["jail"], params["beside"], digest)
+    target = target_path(params["jail"], params["staging_path"], digest)
     values = {"digest": digest, "path": target}
     if has_image(target, digest):
         return Result(False, values)
@@ -96,7 +96,7 @@ def _read_archive(params: dict[str, Any], check: bool) -> Result:
         return Result(True, values, [f"+ {show(target)} (from {params['archive']}, {digest})"])
     with closing(open_layout(host.real_path(params["layout"]), check=False)) as store:
         archive.read(params["archive"], store, params["name"])
-    return deploy(*place, check, params["beside"])
+    return deploy(*place, check, params["staging_path"])
 
 
 def _push(result: Result, registry: Registry, params: dict[str, Any], check: bool) -> None:
@@ -116,7 +116,7 @@ def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:
     if manifest is None:
         raise InputError(f"there is no image {registry.reference} in the registry: correct reference, or push it first")
     digest = digest_for_this_mac(manifest, registry.reference)
-    target = target_path(params["jail"], params["beside"], digest)
+    target = target_path(params["jail"], params["staging_path"], digest)
     values = {"digest": digest, "path": target}
     if has_image(target, digest):
         if not check:
@@ -125,4 +125,4 @@ def _pull(registry: Registry, params: dict[str, Any], check: bool) -> Result:
     if check:
         return Result(True, values, [f"+ {show(target)} (from {registry.reference}, {digest})"])
     registry.pull(params["layout"], params["name"], digest, architecture())
-    return deploy(*place, check, params["beside"])
+    return deploy(*place, check, params["staging_path"])

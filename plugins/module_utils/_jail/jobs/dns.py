@@ -32,7 +32,7 @@ from ..system.rooted import Root
 from ..system.sockets import connect_error
 
 PURPOSE = "dns"
-MODES = ("auto", "link", "relay", "none")
+MODES = ("auto", "link", "relay")
 SERVER = dns_relay.SERVER
 SOCKET = f"{dns_relay.FOLDER}/{dns_relay.NAME}".encode()
 PROGRAM = "dns_relay.py"
@@ -79,13 +79,13 @@ def job(path: bytes, mode: str, python: str) -> Job:
 
 
 def ensure(
-    jail: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
+    jail: str, state: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
 ) -> Result:
-    """Make names resolve in a jail, or with mode none take that back."""
+    """Make names resolve in a jail, or remove the job that does so."""
     if os.geteuid() != 0:
-        raise InputError(f"cannot arrange names in {jail}: launchd takes jobs from root only: set become: true")
-    if mode == "none":
-        return _end(jail, check)
+        raise InputError(f"cannot set up names in {jail}: only root can load launchd jobs: set become: true")
+    if state == "absent":
+        return _remove(jail, check)
     third_party.require_root_owned(python)
     path = jail_path(jail)
     wanted = job(path, mode, python)
@@ -110,11 +110,11 @@ def _keep(root: Root, wanted: Job, mode: str, timeout: float, check: bool) -> Re
         if socket_state.problem:
             said = launchd.last_log_line(wanted.label)
             raise OperationError("let names resolve in", root.path, socket_state.problem, hint=f"its job says: {said}")
-    values = {"mode": socket_state.mode, "job": wanted.label, "said": launchd.last_log_line(wanted.label)}
+    values = {"mode": socket_state.mode, "job": wanted.label, "message": launchd.last_log_line(wanted.label)}
     return Result(bool(steps), values, [step.describe for step in steps])
 
 
-def _end(jail: str, check: bool) -> Result:
+def _remove(jail: str, check: bool) -> Result:
     """Remove the job and its socket; a socket of another program stays."""
     path = jail_path(jail)
     name = launchd.label(path, PURPOSE)
@@ -126,7 +126,7 @@ def _end(jail: str, check: bool) -> Result:
             steps.append(Step(f"- /{SOCKET.decode()}", lambda: _remove_socket(path)))
     for step in [] if check else steps:
         step.execute()
-    return Result(bool(steps), {"mode": "none", "job": name, "said": ""}, [step.describe for step in steps])
+    return Result(bool(steps), {"mode": "none", "job": name, "message": ""}, [step.describe for step in steps])
 
 
 def _remove_socket(path: bytes) -> None:

@@ -57,11 +57,11 @@ class BuildSpec(NamedTuple):
     exclude: Sequence[str] = ()
     prune: bool = True
     clone_of: str | None = None
-    clone_copies: bool = False
+    allow_full_copy: bool = False
     adopt: bool = False
     update_in_place: bool = False
     verify: str = "quick"
-    required: Sequence[str] = ()
+    required_programs: Sequence[str] = ()
     workers: int | None = None
     progress_file: str | None = None
 
@@ -112,7 +112,7 @@ class _Builder:
         self._names = names_at(self._path)
         self._grafts = merge_entries(matches, source, self._names)
         if not spec.clone_of:  # which has what the other one has
-            refuse_missing(spec.required, matches, source, self._excluded, self._path)
+            refuse_missing(spec.required_programs, matches, source, self._excluded, self._path)
         self._snapshot = snapshot
         self._fingerprint = None if spec.clone_of or not spec.prune else self._sealed(matches)
 
@@ -171,7 +171,7 @@ class _Builder:
         findings, before = BuildReport(), not jails.is_empty(self._path)
         applied = bool(self._spec.manifests or self._spec.entries or self._spec.profile)
         if not is_clone(self._path, self._spec.clone_of):
-            with closing(Base(self._spec.clone_of, self._check, self._spec.clone_copies)) as base:
+            with closing(Base(self._spec.clone_of, self._check, self._spec.allow_full_copy)) as base:
                 if applied:
                     self._refuse_other_macos(base.jail)
                 findings = base.clone(self._path, self._spec.workers, self._check)

@@ -108,7 +108,7 @@ def without_setuid(scene: Scene) -> Verdict:
 )
 def whole(scene: Scene) -> Verdict:
     clone = step(scene, "clone")
-    return found(bool(clone["ok"]), str(clone["said"]) or "it was cloned")
+    return found(bool(clone["ok"]), str(clone["message"]) or "it was cloned")
 
 
 @claim(

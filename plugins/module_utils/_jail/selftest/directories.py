@@ -44,7 +44,7 @@ def named(_scene: Scene) -> Verdict:
 )
 def inside(scene: Scene) -> Verdict:
     enter = step(scene, "temporary")
-    return found(bool(enter["ok"]), str(enter["said"]) or "it has")
+    return found(bool(enter["ok"]), str(enter["message"]) or "it has")
 
 
 @claim(

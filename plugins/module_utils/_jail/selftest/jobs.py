@@ -106,7 +106,7 @@ def twice(_scene: Scene) -> Verdict:
 )
 def of_a_jail(scene: Scene) -> Verdict:
     steps = {name: step(scene, name) for name in ("terminal", "relay")}
-    bad = [f"{name}: {values['said']}" for name, values in steps.items() if not values["ok"]]
+    bad = [f"{name}: {values['message']}" for name, values in steps.items() if not values["ok"]]
     return found(not bad, "; ".join(bad) or "two jobs")
 
 

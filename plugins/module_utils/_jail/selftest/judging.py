@@ -65,18 +65,18 @@ def in_order() -> list[Claim]:
     return sorted(CLAIMS, key=lambda one: order.index(one.judge.__module__))
 
 
-def judged(directory: str, whose: str, when: str, steps: Mapping[str, Any], over_ssh: bool, check: bool) -> Result:
-    """What comes of the claims that can be judged `before` there is a jail, or after."""
+def judged(directory: str, whose: str, phase: str, steps: Mapping[str, Any], over_ssh: bool, check: bool) -> Result:
+    """The verdicts on the claims that can be judged in the phase `before_build` or `after_build`."""
     path = place(directory)
     with Root(path) as root:
         mark = read_mark(root)
     if mark is None or mark["owner"] != whose:
         raise InputError(f"cannot judge claims in {show(path)}: this run of the selftest did not make it (begin first)")
-    scene = look(path, {} if when == "before" else steps, over_ssh)
+    scene = look(path, {} if phase == "before_build" else steps, over_ssh)
     if check:
         return Result(False, {"claims": [], "mac": {}})
     clean = Cleaner(owner.words(), (os.fsdecode(path),))
-    verdicts = [(one, judge(one, scene)) for one in in_order() if one.waits is (when == "after")]
+    verdicts = [(one, judge(one, scene)) for one in in_order() if one.waits is (phase == "after_build")]
     values = [as_values(one, verdict._replace(seen=clean(verdict.seen))) for one, verdict in verdicts]
     return Result(False, {"claims": values, "mac": facts(scene)})
 

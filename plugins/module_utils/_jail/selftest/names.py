@@ -61,7 +61,7 @@ def linked(scene: Scene) -> Verdict:
 def relayed(scene: Scene) -> Verdict:
     relay = step(scene, "relay")
     if not relay["ok"]:
-        return found(False, str(relay["said"]))
+        return found(False, str(relay["message"]))
     with Root(scene.place("jail")) as jail:
         said = sockets.answer(jail, dns.SOCKET, GREETING, len(WELCOME), PATIENCE)
     if said == WELCOME:
@@ -80,4 +80,4 @@ def relayed(scene: Scene) -> Verdict:
 )
 def resolved(scene: Scene) -> Verdict:
     names = step(scene, "resolved")
-    return found(bool(names["ok"]), str(names["said"]) or "it does")
+    return found(bool(names["ok"]), str(names["message"]) or "it does")

@@ -68,7 +68,7 @@ def entered(scene: Scene) -> Verdict:
     step = scene.steps.get("enter")
     if step is None:
         raise NotTriedError("the run did not come to it")
-    return found(bool(step["ok"]), str(step["said"]) or "a program ran")
+    return found(bool(step["ok"]), str(step["message"]) or "a program ran")
 
 
 @claim(

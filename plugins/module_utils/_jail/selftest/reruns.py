@@ -25,7 +25,7 @@ def step(scene: Scene, name: str) -> dict[str, object]:
 def unchanged(scene: Scene, name: str) -> Verdict:
     again = step(scene, name)
     quiet = bool(again["ok"]) and not again["changed"]
-    return found(quiet, "nothing changed" if quiet else str(again["said"]) or "something changed")
+    return found(quiet, "nothing changed" if quiet else str(again["message"]) or "something changed")
 
 
 @claim(
@@ -37,7 +37,7 @@ def unchanged(scene: Scene, name: str) -> Verdict:
 )
 def built(scene: Scene) -> Verdict:
     build = step(scene, "build")
-    return found(bool(build["ok"]), str(build["said"]) or "it was built")
+    return found(bool(build["ok"]), str(build["message"]) or "it was built")
 
 
 @claim(

@@ -56,8 +56,8 @@ class _RunningError(BusyError):
         self.owner = owner
 
 
-def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool) -> Result:
-    """Have a directory of this run's own. `replaces` is a run that is known to be dead, `any` whatever is there."""
+def begin(directory: str, owner: str, replaces: str, required: int, check: bool) -> Result:
+    """Create the directory of this run. `replaces` names a dead run, or `any`. `required` bytes must be free."""
     if os.geteuid() != 0:
         raise InputError("cannot start the selftest: only root can (set become: true)")
     try:
@@ -71,14 +71,14 @@ def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool
     try:
         left = _left(path, owner, replaces) if there else None
     except _RunningError as exc:
-        return Result(False, {"busy_with": exc.owner, "said": str(exc)})
+        return Result(False, {"busy_with": exc.owner, "message": str(exc)})
     free = host.free_bytes(path)
-    if free < megabytes * 10**6:
+    if free < required:
         raise SpaceError(
             f"cannot start the selftest: {free // 10**6} MB are free on the volume of {show(path)}, and it needs "
-            f"{megabytes} MB (free some, or name a directory on another volume with jail_selftest_directory)"
+            f"{required // 10**6} MB (free some, or name a directory on another volume with jail_selftest_directory)"
         )
-    values = {"directory": os.fsdecode(path), "left": left is not None, "free": free}
+    values = {"directory": os.fsdecode(path), "leftovers": left is not None, "free": free}
     if not check:
         _take(path, owner, there, left)
     return Result(not check, values)
@@ -163,13 +163,13 @@ def end(directory: str, owner: str, check: bool) -> Result:
     """Remove all that is left of this run; its jails are gone by then."""
     path = place(directory)
     if not os.path.isdir(path):
-        return Result(False, {"directory": os.fsdecode(path), "left": False})
+        return Result(False, {"directory": os.fsdecode(path), "leftovers": False})
     with Root(path) as root:
         mark = read_mark(root)
         if mark is None or mark["owner"] != owner:
-            return Result(False, {"directory": os.fsdecode(path), "left": False})
+            return Result(False, {"directory": os.fsdecode(path), "leftovers": False})
         if check:
-            return Result(True, {"directory": os.fsdecode(path), "left": True})
+            return Result(True, {"directory": os.fsdecode(path), "leftovers": True})
         _clear(root)
         rest = [name for name in root.names(b"") if name != MARK]
         if rest:
@@ -179,7 +179,7 @@ def end(directory: str, owner: str, check: bool) -> Result:
             )
         root.remove_tree(MARK)
     _remove_empty([path, *BESIDES], mark["before"])
-    return Result(True, {"directory": os.fsdecode(path), "left": False})
+    return Result(True, {"directory": os.fsdecode(path), "leftovers": False})
 
 
 def _clear(root: Root) -> None:

@@ -44,7 +44,7 @@ def second(scene: Scene) -> Verdict:
 )
 def opened(scene: Scene) -> Verdict:
     terminal = step(scene, "opened")
-    return found(bool(terminal["ok"]), str(terminal["said"]) or "it was")
+    return found(bool(terminal["ok"]), str(terminal["message"]) or "it was")
 
 
 @claim(
@@ -58,4 +58,4 @@ def mounted(scene: Scene) -> Verdict:
     if "bindfs" not in scene.steps:
         raise NotTriedError("bindfs is not installed")
     bindfs = step(scene, "bindfs")
-    return found(bool(bindfs["ok"]), str(bindfs["said"]) or "it does")
+    return found(bool(bindfs["ok"]), str(bindfs["message"]) or "it does")

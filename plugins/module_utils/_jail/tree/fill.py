@@ -45,20 +45,20 @@ def ensure(
     src: str,
     owner: str | None,
     group: str | None,
-    holds: str | None,
+    creates: str | None,
     check: bool,
     progress_file: str | None = None,
 ) -> Result:
     """Fill `dest` from `src` unless it is filled. What is wrong with the source is said before anything is changed."""
     with progress.reporting(progress_file):
-        return _ensure(jail, dest, src, owner, group, holds, check)
+        return _ensure(jail, dest, src, owner, group, creates, check)
 
 
 def _ensure(
-    jail: str, dest: str, src: str, owner: str | None, group: str | None, holds: str | None, check: bool
+    jail: str, dest: str, src: str, owner: str | None, group: str | None, creates: str | None, check: bool
 ) -> Result:
     started = time.monotonic()
-    path, required = _dest_path(dest), _required_path(holds)
+    path, required = _dest_path(dest), _required_path(creates)
     with open_predicted(jail, check) as opened:
         new_owner = _owner(opened.root, owner, group)
         opened.lock(check)
@@ -90,10 +90,10 @@ def _dest_path(dest: str) -> bytes:
     return path
 
 
-def _required_path(holds: str | None) -> bytes:
-    if holds and (holds.startswith("/") or ".." in holds.split("/")):
-        raise InputError(f"holds '{holds}' is not a path below dest: give one without '..' and slash at its start")
-    return os.fsencode(holds or "").strip(b"/")
+def _required_path(creates: str | None) -> bytes:
+    if creates and (creates.startswith("/") or ".." in creates.split("/")):
+        raise InputError(f"creates '{creates}' is not a path below dest: give one without '..' and slash at its start")
+    return os.fsencode(creates or "").strip(b"/")
 
 
 def _owner(root: Root, owner: str | None, group: str | None) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from ..errors import InputError, OperationError, show
 from ..macos import property_list
 from ..macos.launchd import Step
 from ..result import Result
-from ..sizes import size
+from ..sizes import parse_size, size
 from ..system import host, run_directories
 from ..system.process import run
 from ..system.rooted import Root
@@ -34,9 +34,7 @@ MACS_OWN = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".Tempora
 """What macOS puts at the top of volumes by itself."""
 BLOCK = 4096
 """Quotas are kept in whole blocks of APFS."""
-UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
-_QUOTA = re.compile(r"(\d{1,6})([kmgt])", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -55,9 +53,9 @@ class Volume(NamedTuple):
 def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bool) -> Result:
     """Have a volume of this name, or none. `jail` is a directory in it that will be gone by the time it is deleted."""
     if os.geteuid() != 0:
-        raise InputError(f"cannot see to the volume {name}: only root can: set become: true")
+        raise InputError(f"cannot manage the volume {name}: only root can: set become: true")
     if not _NAME.fullmatch(name):
-        raise InputError(f"'{name}' is no name for a volume of jails: take letters, digits, '.', '_' and '-'")
+        raise InputError(f"'{name}' is not a valid name for a volume of jails: use letters, digits, '.', '_' and '-'")
     wanted = _bytes(quota)
     if state == "absent":
         return _remove(name, jail, check)
@@ -77,12 +75,7 @@ def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bo
 
 
 def _bytes(quota: str | None) -> int:
-    if quota is None:
-        return 0
-    found = _QUOTA.fullmatch(quota)
-    if not found or not int(found[1]):
-        raise InputError(f"the option quota '{quota}' is no size: give a number and k, m, g or t, such as 60g")
-    return -(-int(found[1]) * UNITS[found[2].lower()] // BLOCK) * BLOCK
+    return 0 if quota is None else -(-parse_size("quota", quota) // BLOCK) * BLOCK
 
 
 def _point(name: str) -> str:

@@ -156,7 +156,7 @@ def test_an_update_puts_no_file_of_people_over_one_of_macos(place: Path, source:
         migration = UserDataMigration(former, jail)
         migration.find()
         migration.apply()
-    assert [path for path, _why in migration.left] == [b"usr/bin/README"]
+    assert [path for path, _why in migration.not_migrated] == [b"usr/bin/README"]
     assert (new / "usr/bin/readme").read_text() == "of macOS"
     assert (old / "usr/bin/README").read_text() == "of somebody"
 
@@ -227,12 +227,12 @@ def test_a_clone_on_a_volume_that_takes_two_of_its_names_for_one(place: Path, ap
     build(BuildSpec(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
     for check in (True, False):
         with pytest.raises(InputError, match="both wanted in /usr/include, are one name"):
-            build(BuildSpec(str(copy), clone_of=str(base), clone_copies=True), check)
+            build(BuildSpec(str(copy), clone_of=str(base), allow_full_copy=True), check)
     assert not copy.exists()
     (apart / "usr/include/CONNMARK.h").unlink()
     build(BuildSpec(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
     for changed in (True, False):
-        assert build(BuildSpec(str(copy), clone_of=str(base), clone_copies=True), check=False).changed is changed
+        assert build(BuildSpec(str(copy), clone_of=str(base), allow_full_copy=True), check=False).changed is changed
     assert spelled(copy / "usr/include") == spelled(apart / "usr/include")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as action
+from ansible_collections.darwin.jail.plugins.action import darwin_jail_check_results as action
 from ansible_collections.darwin.jail.plugins.filter.shown import shown
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import outcome_of, table
 from hypothesis import given

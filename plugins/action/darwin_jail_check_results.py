@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({"dest": {"type": "path"}})  # type: ignore[no-untyped-call]
+        _given, options = self.validate_argument_spec({"dest": {"type": "path"}})
         variables = task_vars or {}
         hostvars = variables["hostvars"]
         checks = [

@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec(SPEC)  # type: ignore[no-untyped-call]
+        _given, options = self.validate_argument_spec(SPEC)
         clean = Cleaner(own_words(task_vars or {}))
         claims = [{**one, "seen": clean(str(one["seen"]))} for one in options["claims"]]
         about = {

@@ -70,7 +70,7 @@ class LookupModule(LookupBase):
         return list(read)
 
     def _find(self, term: str, variables: Any) -> str:
-        found = self.find_file_in_search_path(variables, "files", term, ignore_missing=True)  # type: ignore[no-untyped-call]
+        found = self.find_file_in_search_path(variables, "files", term, ignore_missing=True)
         return os.path.abspath(found or term)
 
 

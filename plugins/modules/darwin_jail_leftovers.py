@@ -13,14 +13,14 @@ description:
   - Looks for what the collection put on the Mac for jails that were removed or moved by other means than this
     collection, and removes launchd jobs with their programs and logs, mounts, entries of the register and notes about
     images.
-  - What may hold files of people is named in a warning, and removed when O(jails) says so. Other things that only a
+  - What may hold files of people is named in a warning, and removed when O(remove_jails) says so. Other things that only a
     person can decide about are named.
   - A jail counts as gone when there is no marker of a jail at its path. One on a volume that is not mounted in
     C(/Volumes) is left alone. Mount other volumes that hold jails first.
 extends_documentation_fragment:
   - darwin.jail.attributes
 options:
-  jails:
+  remove_jails:
     description:
       - Whether what is left of a jail that was removed by other means is removed with all that is in it, and also whole
         jails that a playbook made for one that is gone, C(next.NAME) and C(ephemeral.HOST).
@@ -73,13 +73,13 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {
-    "jails": {"type": "bool", "default": False},
+    "remove_jails": {"type": "bool", "default": False},
     "hosts": {"type": "list", "elements": "str", "default": []},
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return clean_up(params["jails"], params["hosts"], check)
+    return clean_up(params["remove_jails"], params["hosts"], check)
 
 
 def main() -> None:

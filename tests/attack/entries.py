@@ -298,7 +298,7 @@ MODULES = [
     Entry(
         "leftovers",
         "darwin_jail_leftovers",
-        lambda rng: {"jails": _pick(rng, True, False)},
+        lambda rng: {"remove_jails": _pick(rng, True, False)},
         RECORDED,
         (JAIL, *JOBS),
         turns=3,

@@ -20,6 +20,8 @@ description:
 extends_documentation_fragment:
   - darwin.jail.attributes
 attributes:
+  async:
+    support: none
   diff_mode:
     support: none
 options:

@@ -20,6 +20,8 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     support: none
+  idempotent:
+    support: none
 options:
   state:
     description:

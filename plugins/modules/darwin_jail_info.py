@@ -282,7 +282,7 @@ libraries:
       type: list
       elements: dict
       sample: []
-undetermined:
+    undetermined:
       description:
         - The same for libraries that may or may not be found. The search depends on the working directory, or on the
           program that loads a plug-in, and some program of the jail would find them.
@@ -291,7 +291,7 @@ undetermined:
       sample: []
     missing_total: {description: How many are missing., type: int, sample: 1}
     optional_total: {description: How many are missing and not needed to start., type: int, sample: 0}
-undetermined_total: {description: How many may or may not be found., type: int, sample: 0}
+    undetermined_total: {description: How many may or may not be found., type: int, sample: 0}
     damaged:
       description: Files that start like a Mach-O file but are damaged, and why.
       type: list

@@ -58,7 +58,7 @@ leftovers:
     kind:
       description: V(job), V(mount), V(entry), V(note), V(directory) or V(jail).
       type: str
-    name: {description: The path, or the label of a job., type: str}
+    name: {description: "The path, or the label of a job.", type: str}
     jail: {description: The path of the jail that is gone. Empty when it is not known., type: str}
     removed: {description: Whether it was removed., type: bool}
   sample:

@@ -38,18 +38,18 @@ def controller() -> str:
 
 
 def started(process: int) -> str:
-    """When a process began, as ps tells it; nothing of one that has ended."""
+    """A hash of the start time of a process; empty when it has ended."""
     ended = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(process)], capture_output=True, check=False)
     return hashlib.sha256(ended.stdout.strip()).hexdigest()[:8] if ended.stdout.strip() else ""
 
 
 def owner(process: int) -> str:
-    """A process of this machine: ansible-playbook, which lives as long as the run does."""
+    """The identity of a process of this machine: ansible-playbook, which lives as long as the run."""
     return f"{controller()}.{process}.{started(process)}"
 
 
 def is_dead(former: str) -> bool:
-    """Whether a run was one of this machine, and has ended."""
+    """Whether a run was started on this machine and has ended."""
     machine, _dot, rest = former.partition(".")
     process, _dot, began = rest.partition(".")
     return machine == controller() and bool(NUMBER.fullmatch(process)) and started(int(process)) != began

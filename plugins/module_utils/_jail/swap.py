@@ -8,10 +8,9 @@ jail ever sees a file of the new one: above all, not half of another shared
 cache. Then the run migrates user data from the old jail: foreign files by
 rename, configuration that was changed or removed there by a further hard link.
 
-Killed at any moment, it goes on where it was: the entry of the new jail says
-which jail it replaces, and that of the former one by which it was replaced.
-What cannot be carried over, since the new macOS has
-something of its own there, stays in the old jail and is reported.
+The next run continues a killed one: the register says which jail the new one
+replaces, and by which jail the old one was replaced. Files whose paths the new
+macOS uses itself stay in the old jail and are reported.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ NOTHING: dict[str, Any] = {"swapped": False, "migrated": [], "kept": [], "not_mi
 
 
 def swap_in(path: str, replacement: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
-    """Make `replacement` the jail at `path`, and leave the former jail under its name; or finish what was killed."""
+    """Swap the jail at `path` with `replacement`, which then has the old jail; or complete a killed swap."""
     with progress.reporting(progress_file):
         return _swap_in(path, replacement, check, migrate)
 
@@ -73,7 +72,7 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool) -> Result:
 
 
 def rollback(path: str, replacement: str, check: bool) -> Result:
-    """Give the jail that `replacement` was put in the place of its name back, or leave all as it is when none was."""
+    """Undo a swap, or change nothing when there was none."""
     if jails.is_empty(jails.jail_path(path)):
         return Result(False, {**NOTHING})
     with jails.open_jail(path) as one:
@@ -91,7 +90,9 @@ def rollback(path: str, replacement: str, check: bool) -> Result:
                 elif _mounted(jail):
                     raise InputError(_cannot_move(jail))
             if "inherited" in one.entry:
-                raise InputError(f"cannot put {show(other.path)} back: what is people's in it was moved to {path}")
+                raise InputError(
+                    f"cannot roll back to {show(other.path)}: its user data was already migrated to {path}"
+                )
             for jail in (one, other):
                 jail.lock(check)
             if not check:
@@ -101,12 +102,12 @@ def rollback(path: str, replacement: str, check: bool) -> Result:
 
 
 def _was_rolled_back(one: Jail, other: Jail) -> bool:
-    """Whether a run was killed after the jail got its name back, or before it lost its name."""
+    """Whether a rollback was killed after it swapped the names, or a swap before that."""
     return "replaced_by" in one.entry and one.entry["replaced_by"] == other.entry.get("id")
 
 
 def _unmark(former: Jail, replacement: Jail) -> None:
-    """Forget that the former was replaced by the replacement, which has the other name by now."""
+    """Remove the marks of the swap from the old jail and its replacement, whose names are swapped back."""
     replacement.mark(replaces=None)
     former.mark(replaced_by=None)
 
@@ -204,9 +205,9 @@ class UserDataMigration:
         self._foreign: list[bytes] = []
         self._kept: list[tuple[bytes, str]] = []
         self._merging: dict[bytes, os.stat_result] = {}
-        """Directories of both jails whose contents are carried over one by one, as they were before."""
+        """Directories of both jails whose contents are migrated one by one, with their status before."""
         self._ready = {b""}
-        """Directories that the new jail has by now."""
+        """Directories that the new jail has."""
         self.not_migrated: list[tuple[bytes, str]] = []
         self.warnings: list[str] = []
 

@@ -321,7 +321,7 @@ def test_what_was_carried_over_is_not_put_back(pair: Pair) -> None:
     live_in(pair.jail)
     pair.renew()
     pair.swap()
-    with pytest.raises(InputError, match="what is people's in it was moved to"):
+    with pytest.raises(InputError, match="its user data was already migrated to"):
         rollback(str(pair.jail), str(pair.next), check=False)
 
 

@@ -257,7 +257,7 @@ libraries:
   contains:
     complete: {description: Whether no library is missing and the shared caches are whole., type: bool, sample: false}
     files: {description: How many Mach-O files there are., type: int, sample: 5120}
-    images: {description: How many of their slices were checked., type: int, sample: 6902}
+    slices: {description: How many of their slices were checked., type: int, sample: 6902}
     not_loadable:
       description: How many slices were not checked, since no process of the jail can load them, by architecture.
       type: dict
@@ -303,7 +303,7 @@ signing:
   type: dict
   contains:
     files: {description: How many Mach-O files there are., type: int, sample: 5120}
-    images: {description: How many of their slices were checked., type: int, sample: 6902}
+    slices: {description: How many of their slices were checked., type: int, sample: 6902}
     not_loadable:
       description: How many slices were not checked, since no process of the jail can load them, by architecture.
       type: dict
@@ -334,7 +334,7 @@ signing:
     signers:
       description: How many slices each signer signed. Names in certificates are not verified.
       type: dict
-      sample: {apple: 6510, developer id: 1, nobody: 388, none: 3}
+      sample: {apple: 6510, developer id: 1, ad hoc: 388, unsigned: 3}
 """
 
 from typing import Any

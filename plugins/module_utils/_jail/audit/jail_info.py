@@ -151,7 +151,7 @@ def _counts(binaries: Binaries, loadable: Sequence[MachOSlice]) -> dict[str, Any
     others.subtract(image.code.arch for image in everything if id(image) in looked_at)
     return {
         "files": len(binaries.files),
-        "images": len(loadable),
+        "slices": len(loadable),
         "not_loadable": {kind: count for kind, count in sorted(others.items()) if count},
     }
 

@@ -49,7 +49,7 @@ PAGE_SHIFTS = (12, 14)
 LONGEST_NAME = 4096
 LONGEST_CMS = 1 << 16
 
-APPLE, DEVELOPER_ID, ANOTHER, NOBODY = "apple", "developer id", "another", "nobody"
+APPLE, DEVELOPER_ID, ANOTHER, NOBODY = "apple", "developer id", "other", "ad hoc"
 APPLE_TEAM = "59GAB85EFG"
 """Of Xcode and its tools, as codesign prints it for them."""
 AUTHORITIES = (

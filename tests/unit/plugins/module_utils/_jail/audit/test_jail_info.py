@@ -141,8 +141,8 @@ def test_mounts(mounted: Path) -> None:
 def test_a_whole_jail(jail: Path) -> None:
     program(jail / "bin/tool")
     found = told(jail, "libraries", "signing")
-    assert (found["libraries"]["complete"], found["libraries"]["files"], found["libraries"]["images"]) == (True, 2, 2)
-    assert (found["signing"]["refused"], found["signing"]["signers"]) == ([], {"nobody": 2})
+    assert (found["libraries"]["complete"], found["libraries"]["files"], found["libraries"]["slices"]) == (True, 2, 2)
+    assert (found["signing"]["refused"], found["signing"]["signers"]) == ([], {"ad hoc": 2})
 
 
 def test_what_is_missing_with_who_needs_it(jail: Path) -> None:

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Shows a table with a line for each check of each jail of the play, and returns the same as data.
   - A check is a task whose result is registered as C(__ROLE_check_WHAT), as the C(verify) entry points of the roles of
-    this collection do. A skipped task counts as left out. A task that failed, even with errors ignored, or that did
+    this collection do. A skipped task is a skipped check. A task that failed, even with errors ignored, or that did
     not reach its Mac counts as failed.
   - The module runs on the controller and changes nothing. Run it once for all jails, with C(run_once), and in the same
     run as the checks.
@@ -61,7 +61,7 @@ checks:
     mac: {description: The Mac that the jail is on., type: str, sample: mac1}
     jail: {description: The jail., type: str, sample: sequoia-dev}
     check: {description: What was checked., type: str, sample: temporary directories}
-    result: {description: "V(ok), V(failed), or V(left out).", type: str, sample: ok}
+    result: {description: "V(ok), V(failed), or V(skipped).", type: str, sample: ok}
     detail: {description: What the check said., type: str, sample: /var/folders/ab/xyz/T/}
   sample: [{mac: mac1, jail: sequoia-dev, check: compiler, result: ok, detail: by /Library/Developer/CommandLineTools}]
 """

@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the module of this name, or another one with an option `progress_file`, and show how far it is while it runs.
+"""Run a module that has the option `progress_file`, and show its progress while it runs.
 
-The module runs as any other. When it has not come back after a second, a
-thread begins to read the file in which it says how far it is, over the same
-connection as Ansible's own commands (with ssh's multiplexing: without logging
-in again). So a short run costs nothing more, and what cannot be read is not
-shown, but never an error.
+When the module has not returned after a second, a thread begins to read the
+progress file, over the same connection as Ansible's commands (with ssh's
+multiplexing: without a new login). So a short run costs nothing. A file that
+cannot be read is not an error.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import sh
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import OnMac
 
 DIRECTORY = "/private/var/run"
-"""Of root, on every Mac, and emptied when it starts."""
+"""Belongs to root on every Mac, and is emptied at boot."""
 SILENT, EVERY, LATER = 1.0, 5.0, 30.0
-"""Seconds between looks until there is something to show, then between two of them, in the end."""
+"""Seconds between two reads: until the first progress, after it, and at most."""
 SLOWER = 1.2
-"""How much longer each time is than the one before it."""
+"""The factor by which each interval is longer than the one before it."""
 MOST_FAILURES = 10
 
 
@@ -45,10 +44,10 @@ class ActionModule(OnMac):
             with _Watch(self._connection, path, host, self._task.check_mode, self._note):
                 return super().run(tmp, task_vars)
         finally:
-            self._task.args = given  # it may be tried again
+            self._task.args = given  # the task may be retried
 
     def _note(self) -> None:
-        """Something was shown."""
+        """Note that progress was shown."""
         if self.still:
             self.still.shown = time.monotonic()
 
@@ -58,16 +57,16 @@ class ActionModule(OnMac):
 
 
 class _Watch:
-    """Shows, from a thread, what the file says, until the block ends."""
+    """Shows the progress in the file from a thread, until the block ends."""
 
     def __init__(
         self, connection: Any, path: str, host: str, check: bool = False, note: Callable[[], None] = lambda: None
     ) -> None:
-        # A copy, for a plugin keeps in itself what belongs to the command that it runs.
+        # A copy, since a connection plugin stores the state of its current command in itself.
         self._connection, self._path, self._host, self._check = copy.copy(connection), path, host, check
         self._note = note
         self._announced = -1
-        """The last work of the run of which it was said what there is to do."""
+        """The last stage whose total work was shown."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
 
@@ -90,7 +89,7 @@ class _Watch:
             failures = 0 if lines else failures + 1
 
     def _read(self) -> list[str]:
-        """What to show; empty when there is nothing, or it cannot be had."""
+        """The lines to show; none when there is no progress, or it cannot be read."""
         try:
             rc, out, _err = self._connection.exec_command(f"cat {shlex.quote(self._path)}", sudoable=False)
             if rc:
@@ -107,7 +106,7 @@ class _Watch:
 
 
 def announced(report: dict[str, Any]) -> str:
-    """What is to be done in all, and how much room there is."""
+    """The total work and the free space."""
     return f"{_todo(report)} to {_work(report)[0]}{_room(report)}"
 
 
@@ -117,12 +116,12 @@ def _todo(report: dict[str, Any]) -> str:
 
 
 def described(report: dict[str, Any], check: bool = False) -> str:
-    """A report of the module in words: 1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left."""
+    """A progress report as text: 1.2 GB of 4.9 GB, 6000 of 46396 files, 240.0 MB/s, 15 s left."""
     if report.get("waiting"):
         return "waiting for another build on this Mac"
     work, unit = _work(report)
     size, parts, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
-    if work != "copy" and not (size or parts):  # a program has only started
+    if work != "copy" and not (size or parts):  # the progress of a program is not known before it ends
         todo = f"{_todo(report)}, " if report.get("files_total") else ""
         return f"{work.rstrip('e')}ing: {todo}{_time(seconds)} so far"
     if work != "copy":
@@ -135,7 +134,7 @@ def described(report: dict[str, Any], check: bool = False) -> str:
 
 
 def _work(report: dict[str, Any]) -> tuple[str, str]:
-    """What is done, and with what."""
+    """The verb of the work, and its unit."""
     return str(report.get("work", "copy")), str(report.get("unit", "files"))
 
 
@@ -144,7 +143,7 @@ def _room(report: dict[str, Any]) -> str:
 
 
 def _done(report: dict[str, Any], unit: str) -> str:
-    """How much is done, of how much, how fast, and how long it will take."""
+    """Progress, total, speed and time left."""
     size, parts, seconds = int(report["bytes"]), int(report["files"]), float(report["seconds"])
     whole, all_parts = int(report.get("bytes_total", 0)), int(report.get("files_total", 0))
     count = f"{parts} of {all_parts} {unit}" if all_parts else f"{parts} {unit}"
@@ -153,7 +152,7 @@ def _done(report: dict[str, Any], unit: str) -> str:
         return f"{count}, {rate:.0f}/s{_left(all_parts - parts, rate) if all_parts else ''}"
     rate = size / seconds if seconds else 0.0
     volume = f"{_size(size)} of {_size(whole)}" if whole else _size(size)
-    counted = f", {count}" if parts else ""  # a program does not tell them
+    counted = f", {count}" if parts else ""  # a program does not report them
     return f"{volume}{counted}, {_size(rate)}/s{_left(whole - size, rate) if whole else ''}"
 
 

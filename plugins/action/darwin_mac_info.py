@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a module on the Mac. meta/runtime.yml has this for all modules without an action plugin of their own."""
+"""Run a module on the Mac. meta/runtime.yml sets this plugin for all modules without one of their own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say whose run of the selftest it is, so that the next run knows whether this one lives."""
+"""Add the process that runs the selftest, so that the next run knows whether this one still lives."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ActionModule(OnMac):
         self._task.args = {**arguments, "owner": owner(os.getppid()), "over_ssh": pipelined}
         result: dict[str, Any] = super().run(tmp, task_vars)
         former = str(result.get("busy_with", ""))
-        if arguments.get("state") == "begun" and former and is_dead(former):
+        if arguments.get("state") == "started" and former and is_dead(former):
             self._task.args = {**self._task.args, "replaces": former}
             result = super().run(tmp, task_vars)
         if former := str(result.get("busy_with", "")):
-            result |= {"failed": True, "msg": result["said"]}
+            result |= {"failed": True, "msg": result["message"]}
         return result
 
 
@@ -38,18 +38,18 @@ def controller() -> str:
 
 
 def started(process: int) -> str:
-    """When a process began, as ps tells it; nothing of one that has ended."""
+    """A hash of the start time of a process; empty when it has ended."""
     ended = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(process)], capture_output=True, check=False)
     return hashlib.sha256(ended.stdout.strip()).hexdigest()[:8] if ended.stdout.strip() else ""
 
 
 def owner(process: int) -> str:
-    """A process of this machine: ansible-playbook, which lives as long as the run does."""
+    """The identity of a process of this machine: ansible-playbook, which lives as long as the run."""
     return f"{controller()}.{process}.{started(process)}"
 
 
 def is_dead(former: str) -> bool:
-    """Whether a run was one of this machine, and has ended."""
+    """Whether a run was started on this machine and has ended."""
     machine, _dot, rest = former.partition(".")
     process, _dot, began = rest.partition(".")
     return machine == controller() and bool(NUMBER.fullmatch(process)) and started(int(process)) != began

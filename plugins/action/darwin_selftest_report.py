@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what came of a run of the selftest, on the controller: one file of JSON and one page of Markdown."""
+"""Write the results of a selftest on the controller, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec(SPEC)  # type: ignore[no-untyped-call]
+        _given, options = self.validate_argument_spec(SPEC)
         clean = Redactor(own_words(task_vars or {}))
         claims = [{**one, "seen": clean(str(one["seen"]))} for one in options["claims"]]
         about = {
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         }
         found = proof.document(options["mac"], claims, about)
         if wrong := proof.complaints(found):
-            raise AnsibleActionFail(f"cannot write what was found: {'; '.join(wrong)}")
+            raise AnsibleActionFail(f"cannot write the results: {'; '.join(wrong)}")
         files = {"selftest.json": json.dumps(found, indent=1) + "\n", "selftest.md": proof.page(found)}
         if not self._task.check_mode:
             put(Path(options["dest"]), files)
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
 
 
 def version() -> str:
-    """Of this collection: from what was installed, or from the checkout."""
+    """The version of this collection, installed or in a checkout."""
     top = Path(__file__).parents[2]
     manifest = top / "MANIFEST.json"
     if manifest.is_file():
@@ -70,7 +70,7 @@ def disproven(claims: list[dict[str, Any]]) -> list[str]:
 
 
 def own_words(variables: dict[str, Any]) -> list[str]:
-    """What names this machine, its user, and the Mac as this machine calls it."""
+    """Words that identify this machine, its user, and the Mac in the inventory."""
     home = str(Path.home())
     names = [socket.gethostname(), socket.gethostname().split(".")[0], getpass.getuser(), home, os.getcwd()]
     names += [str(variables.get(key) or "") for key in ("inventory_hostname", "ansible_host", "ansible_user")]
@@ -78,7 +78,7 @@ def own_words(variables: dict[str, Any]) -> list[str]:
 
 
 def put(folder: Path, files: dict[str, str]) -> None:
-    """Whole files alone: whoever looks meanwhile finds the former ones."""
+    """Replace the files atomically, so that readers see the old or the new ones."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

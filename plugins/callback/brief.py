@@ -1,20 +1,20 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The output of a run without tasks that changed nothing: changes, messages and failures, a line each."""
+"""Output without tasks that changed nothing: one line for each change, message and failure."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: brief
 type: stdout
-short_description: Changes, messages and failures, a line each
+short_description: One line for each change, message and failure
 version_added: 0.1.0
 description:
   - Prints a line for each change, each message of M(ansible.builtin.debug), and each failure with its reason.
-  - Tasks that changed nothing, that were skipped, or whose failure is ignored or rescued are not shown.
-  - With C(-v) or more, it prints everything that P(ansible.builtin.default#callback) prints.
-  - Control characters are shown as escapes.
+  - Does not show tasks that changed nothing, that were skipped, or whose failure is ignored or rescued.
+  - With C(-v) or more, prints everything that P(ansible.builtin.default#callback) prints.
+  - Prints control characters as escapes.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback

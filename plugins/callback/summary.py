@@ -1,31 +1,28 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A line for each jail at the end of a run; the hosts that the run did not finish, with a file for the next run."""
+"""A table of results at the end of a run, and a file with the unfinished hosts for the next run."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: summary
 type: aggregate
-short_description: What a run changed and kept, and what it did not finish
+short_description: Table of what a run changed, kept and did not finish
 version_added: 0.1.0
 description:
-  - At the end of a run, prints a table with a line for each host on which the run did all that it was to do. It says
-    what changed, which configuration was kept as it was changed in the jail, how much was copied, how long the tasks of
-    the host took, and what to do next. With C(--check) it says what would change, and how much would be copied.
-  - The size of a jail is that of the files that were copied into it, by all runs together. It is left out where it is
-    not known, as of a jail that was made of an image.
+  - At the end of a run, prints a table with a line for each host that the run finished. The line says what changed,
+    which configuration was kept because it was changed in the jail, how much was copied, how long the tasks of the host
+    took, and what to do next. With C(--check) it says what would change, and how much would be copied.
+  - The size of a jail is that of the files that all runs copied into it. It is left out when it is not known, for
+    example for a jail that was created from an image.
   - Macs are in the table when something changed on them.
-  - When something failed, prints another table of the hosts that are not done. Those that failed or could not be
-    reached are there with the step and the reason. Those that the run did not come to, since it ended early, are
-    there too.
-  - Writes the names of the hosts that are not done to a file, and prints the C(--limit) that runs those alone.
-  - With P(darwin.jail.brief#callback), which prints the reason of a failure itself, the reason of a single failure is
-    not repeated.
-  - What was rescued or ignored is left out. The exit code stays as it is.
-  - When several playbooks are given and one fails, Ansible begins none of the others. Nothing is known of their
-    hosts.
+  - When something failed, prints another table of the hosts that the run did not finish. It has the step and the reason
+    for hosts that failed or were unreachable. Hosts that the run did not reach because it ended early are there, too.
+  - Writes the names of the unfinished hosts to a file, and prints the C(--limit) that selects them.
+  - With P(darwin.jail.brief#callback), which prints reasons itself, the reason of a single failure is not repeated.
+  - Rescued and ignored failures are left out. The exit code does not change.
+  - When several playbooks are given and one fails, Ansible does not start the others. Their hosts are not listed.
 author:
   - darwin.jail contributors (@darwin-jail)
 requirements:
@@ -33,8 +30,8 @@ requirements:
 options:
   directory:
     description:
-      - Where the file is written, on the controller, as C(PLAYBOOK.limit). A directory that is not there is made.
-      - A run that finishes all hosts leaves it alone.
+      - The directory on the controller for the file C(PLAYBOOK.limit). It is created when it is missing.
+      - A run that finishes all hosts leaves the file alone.
     type: path
     default: ~/.ansible/retry
     ini:
@@ -43,7 +40,7 @@ options:
     env:
       - name: DARWIN_JAIL_SUMMARY_DIRECTORY
 notes:
-  - A play can say what to do next by M(ansible.builtin.set_stats) with C(per_host) and C(darwin_jail_next) in its data.
+  - A play sets what to do next with C(darwin_jail_next) in the data of M(ansible.builtin.set_stats) with C(per_host).
 """
 
 import time

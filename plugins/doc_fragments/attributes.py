@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules of this collection have in common; a module overrides what differs."""
+"""Attributes of the modules of this collection. A module overrides those that differ."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ attributes:
     support: full
     membership:
       - darwin.jail.jail
+  async:
+    description: Can run in the background with the C(async) keyword.
+    support: full
   check_mode:
-    description: Can run in C(check_mode) and say what would change without changing it.
+    description: Can run in C(check_mode) and predict changes without making them.
     support: full
   diff_mode:
-    description: Returns what was changed, or in C(check_mode) what would be, when run with C(--diff).
+    description: Returns the changes, or in C(check_mode) the predicted ones, when run with C(--diff).
     support: full
   idempotent:
-    description: A second run with the same options reports no change.
+    description: A second run with the same options changes nothing.
     support: full
   platform:
-    description: What the managed host runs. macOS 12 or newer.
+    description: The managed host runs macOS 12 or newer.
     platforms: macos
     support: full
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option that all modules share: which jail."""
+"""The option that names the jail."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class ModuleDocFragment:
 options:
   jail:
     description:
-      - The jail's root directory, an absolute path on the managed Mac. A directory that only root can write to is a
-        good parent.
-      - C(/etc), C(/tmp) and C(/var) at its start are resolved into C(/private). Any other symbolic link in the path is
-        refused, and so are C(..) and directories that belong to the system.
+      - The root directory of the jail, an absolute path on the managed Mac. Its parent should be a directory to which
+        only root can write.
+      - C(/etc), C(/tmp) and C(/var) at the start of the path are resolved into C(/private). Any other symbolic link in
+        the path is refused, and so are C(..) and directories of the system.
     type: path
     required: true
 requirements:

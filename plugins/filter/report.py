@@ -6,30 +6,30 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: report
-short_description: Make a report of what Macs told about their jails
+short_description: Format a report about the jails of many Macs
 version_added: 0.1.0
 description:
-  - Makes rows for people of what M(darwin.jail.darwin_jail_info) returned for many jails, and writes them in a form.
+  - Makes one row for each jail from the results of M(darwin.jail.darwin_jail_info), and formats the rows.
   - The role P(darwin.jail.report#role) uses it.
-  - All that comes from a jail is data. It is no markup in V(page), and no formula in V(csv).
+  - Values from a jail are only data. They are never markup in V(page), and never formulas in V(csv).
 positional: form, now
 options:
   _input:
     description:
-      - One dictionary for each jail with C(jail), C(mac) and C(path), which are names, and C(told), the registered
-        result, also of a task that failed or whose host was unreachable.
+      - One dictionary for each jail. C(jail), C(mac) and C(path) are names, C(told) is the registered result, also of a
+        task that failed or whose host was unreachable.
     type: list
     elements: dict
     required: true
   form:
     description:
-      - V(json) has the rows with whole lists. V(csv) has a line for each jail, with counts in place of lists.
-      - V(page) is the data of the HTML page, for a C(script) element; its lists are cut so that the page stays small.
+      - V(json) has the rows with whole lists. V(csv) has a line for each jail, with counts instead of lists.
+      - V(page) is the data of the HTML page, for a C(script) element. Its lists are shortened to keep the page small.
     type: str
     choices: [json, csv, page]
     required: true
   now:
-    description: When the report is made, in ISO 8601, in UTC.
+    description: The time of the report, in ISO 8601 and UTC.
     type: str
     required: true
 author:
@@ -37,7 +37,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Keep what the Macs told
+- name: Write the report to a file
   ansible.builtin.copy:
     content: "{{ answers | darwin.jail.report('csv', '2026-03-02T06:00:00Z') }}"
     dest: fleet.csv
@@ -58,7 +58,7 @@ from ansible.errors import AnsibleFilterError
 
 
 def report(answers: Sequence[Mapping[str, Any]], form: str, now: str) -> str:
-    # Ansible loads all filters of a collection to find one, in each task anew.
+    # Ansible loads all filters of a collection to find one, in every task.
     from ansible_collections.darwin.jail.plugins.plugin_utils._jail import report as reports  # noqa: PLC0415
 
     forms: dict[str, Callable[[Mapping[str, Any]], str]] = {

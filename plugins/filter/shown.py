@@ -6,11 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: shown
-short_description: Text of a jail's that a terminal only prints
+short_description: Escape control characters in text from a jail
 version_added: 0.1.0
 description:
-  - Shows as escapes all that is not printed, such as control characters and line breaks. With them a program of a jail
-    could clear the screen, change what was printed before, or feign lines of Ansible's.
+  - Replaces characters that are not printable by escapes, such as control characters and line breaks. With them a
+    program of a jail could clear the screen, change earlier output, or fake output of Ansible.
 options:
   _input:
     description: A text, or a list of texts.
@@ -21,14 +21,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Print what a program said
+- name: Print the output of a program
   ansible.builtin.debug:
     msg: "{{ ran.stdout_lines | darwin.jail.shown }}"
 """
 
 RETURN = r"""
 _value:
-  description: The same, with escapes such as C(\\x1b).
+  description: The same text or texts, with escapes such as C(\\x1b).
   type: raw
 """
 

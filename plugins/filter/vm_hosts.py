@@ -6,10 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: vm_hosts
-short_description: Make hosts of the virtual machines of a Mac
+short_description: Turn virtual machines of a Mac into inventory hosts
 version_added: 0.1.0
 description:
-  - Names and variables for C(ansible.builtin.add_host), those that the plugin P(darwin.jail.tart#inventory) gives.
+  - Returns names and variables for M(ansible.builtin.add_host), the same as the plugin P(darwin.jail.tart#inventory).
 author:
   - darwin.jail contributors (@darwin-jail)
 positional: vms, login, password, ssh_args
@@ -19,7 +19,7 @@ options:
     type: dict
     required: true
   vms:
-    description: What M(darwin.jail.darwin_mac_vm) returned as RV(darwin.jail.darwin_mac_vm#module:vms).
+    description: The virtual machines, from RV(darwin.jail.darwin_mac_vm#module:vms).
     type: list
     elements: dict
     required: true
@@ -32,7 +32,7 @@ options:
     type: str
     default: ""
   ssh_args:
-    description: Arguments for ssh besides.
+    description: Additional arguments for ssh.
     type: str
     default: ""
 """

@@ -6,27 +6,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: jails
-short_description: Macs and their jails, from a list of each
+short_description: Inventory of Macs and their jails
 version_added: 0.1.0
 description:
-  - Makes hosts of Macs and of the jails on them, so that a jail that many Macs have is written down once.
+  - Turns a list of Macs and a list of jails into inventory hosts. A jail that many Macs have is listed once.
   - The Macs are in the group C(macs), the jails in C(jails). The jails of one Mac are in C(mac_NAME), those of one name
     in C(jail_NAME), and all hosts of one major version of macOS in C(macos_VERSION).
-  - A jail has the variables C(jail_path), C(jail_mac), C(ansible_host) and C(ansible_connection), besides those that
-    are given for it. The last one is P(darwin.jail.chroot#connection), so that whatever is run on a jail runs in it.
-  - Nothing is asked of a Mac. C(macos_version) is what O(macs[].macos) or O(jails[].macos) says, or else what the fact
-    cache holds of the Mac, C(ansible_distribution_version). A jail for which it is not said has that of its Mac, from
-    which it is copied, unless C(jail_source) among its variables names another macOS. Where nothing is known, there is
-    no C(macos_version), and no group. What facts say of a jail does not count, since groups bring settings.
+  - A jail has its own variables, and C(jail_path), C(jail_mac), C(ansible_host) and C(ansible_connection). The last one
+    is P(darwin.jail.chroot#connection), so tasks for a jail run in it.
+  - The plugin does not connect to Macs. C(macos_version) comes from O(macs[].macos) or O(jails[].macos), or else from
+    the fact C(ansible_distribution_version) of the Mac in the fact cache. A jail without one has that of its Mac, from
+    which it is copied, unless its variable C(jail_source) names another macOS. When it is not known, C(macos_version)
+    and its group are missing. Facts of a jail are ignored, since groups set variables.
 author:
   - darwin.jail contributors (@darwin-jail)
 extends_documentation_fragment:
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 notes:
-  - The options O(compose), O(groups) and O(keyed_groups) are for Macs and jails alike. A jail is told by C(jail_path).
-  - With O(cache) the versions of macOS that facts told are kept, for O(cache_timeout), even when the fact cache forgets
-    them sooner. The lists themselves are read each time, so that what is changed in them is seen at once.
+  - The options O(compose), O(groups) and O(keyed_groups) apply to Macs and jails. Only jails have C(jail_path).
+  - With O(cache) the versions of macOS from facts are kept for O(cache_timeout), even when the fact cache drops them
+    sooner. The lists are read each time, so changes in them take effect at once.
 options:
   plugin:
     description: The name of this plugin.
@@ -40,7 +40,7 @@ options:
     required: true
     suboptions:
       name:
-        description: A name, or several of them by ranges, as in C(mac[01:20].example.com).
+        description: A name, or a range of names, as in C(mac[01:20].example.com).
         type: str
         required: true
       macos:
@@ -56,29 +56,29 @@ options:
     required: true
     suboptions:
       name:
-        description: The name of the jail, or several of them by ranges.
+        description: The name of the jail, or a range of names.
         type: str
         required: true
       mac:
-        description: The one Mac that it is on, by its name. The host is then called as the jail.
+        description: The name of its Mac. The host is then named after the jail.
         type: str
       macs:
         description:
-          - The Macs that have such a jail, by name, range or pattern, as in C(mac*). What is behind V(!) is left out.
-          - The hosts are then called as jail and Mac with V(-) between them, however many there are.
+          - The Macs that have such a jail, as names, ranges or patterns such as C(mac*). V(!) excludes a pattern.
+          - The hosts are then named JAIL-MAC, even when there is only one.
         type: list
         elements: str
       path:
-        description: Where it is on the Mac. Its name in O(directory) when left out.
+        description: Its path on the Mac. By default its name in O(directory).
         type: str
       macos:
-        description: The version of macOS in it, in quotes, if it is not that of its Mac.
+        description: The version of macOS in it, in quotes, if it differs from that of its Mac.
         type: str
       vars:
         description: Its variables.
         type: dict
   directory:
-    description: Where jails are that have no path of their own.
+    description: The directory of jails without O(jails[].path).
     type: str
     default: /private/var/jails
 """
@@ -102,7 +102,7 @@ jails:
     mac: intel.example.com
     path: /Volumes/Jails/legacy
 
-# What else is to be known of each, from what is known already
+# Further variables and groups, from those above
 compose:
   jail_packages: "['tmux'] if inventory_hostname.startswith('build') else []"
 keyed_groups:
@@ -304,7 +304,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             jail.variables.setdefault("ansible_host", self.inventory.get_host(mac).get_vars().get("ansible_host", mac))
             jail.variables.setdefault("ansible_connection", trust_as_template(CHROOT))
             self._add(jail)
-        # Here it is loaded once. Where Ansible would first need it, it is loaded anew for every task.
+        # Load it once here. Otherwise Ansible loads it again for every task.
         connection_loader.get(CHROOT, class_only=True)
 
     def _read(self) -> tuple[list[Host], list[Host]]:

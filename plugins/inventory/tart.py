@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: tart
-short_description: Virtual machines that tart runs on Macs
+short_description: Inventory of virtual machines that tart runs on Macs
 version_added: 0.1.0
 description:
-  - Asks Macs which virtual machines of C(tart) they run, and makes hosts of those that have an address. They are Macs
-    themselves, of the groups C(macs) and C(vms), and of C(vms_on_MAC).
-  - A host is called as the virtual machine and its Mac with V(-) between them, as the role P(darwin.jail.mac_vm#role)
-    calls it. It has the variables C(vm_name), C(vm_mac) and C(vm_disk), and those for ssh through its Mac.
-  - A Mac is asked by one connection of ssh, or by none when its C(ansible_connection) is V(local). One that does not
-    answer is told in a warning.
+  - Asks Macs for the virtual machines that C(tart) runs on them, and adds those with an address as hosts. They are Macs
+    themselves, in the groups C(macs), C(vms) and C(vms_on_MAC).
+  - A host is named VM-MAC, as the role P(darwin.jail.mac_vm#role) names it. It has the variables C(vm_name), C(vm_mac)
+    and C(vm_disk), and those for ssh through its Mac.
+  - The plugin uses one ssh connection for each Mac, or none when C(ansible_connection) of the Mac is V(local). It warns
+    about a Mac that does not answer.
 author:
   - darwin.jail contributors (@darwin-jail)
 extends_documentation_fragment:
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 notes:
-  - The Macs and how they are reached come from sources that are read before this one. In a directory that is the order
-    of names, so call this one C(zz_vms.yml), or name it last.
+  - The Macs and their connection variables come from inventory sources that are read before this one. Sources in a
+    directory are read in the order of their names, so call this one C(zz_vms.yml), or name it last.
 options:
   plugin:
     description: The name of this plugin.
@@ -30,30 +30,31 @@ options:
     required: true
     choices: [darwin.jail.tart]
   macs:
-    description: The Macs to ask. When left out, all of the group C(macs) so far.
+    description: The Macs to ask. By default all hosts in the group C(macs) so far.
     type: list
     elements: str
   user:
-    description: Whose virtual machines they are, when it is not the user of ssh. Sudo must allow it without a password.
+    description: The user who owns the virtual machines, if not the user of ssh. sudo must allow it without a password.
     type: str
   login:
-    description: The user to log in to them as.
+    description: The user to log in as.
     type: str
     default: admin
   password:
-    description: The password of that user. Without one a key is used.
+    description: The password of O(login). Without it ssh uses a key.
     type: str
     default: ""
   ssh_args:
-    description: Arguments for ssh besides. All clones of an image have the same host key, which says nothing.
+    description:
+      - Additional arguments for ssh. All clones of an image have the same host key, so checking it proves nothing.
     type: str
     default: -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR
   timeout:
-    description: Seconds that a Mac may take to answer.
+    description: Seconds to wait for the answer of a Mac.
     type: int
     default: 30
-  at_once:
-    description: How many Macs are asked at the same time.
+  forks:
+    description: How many Macs to ask in parallel.
     type: int
     default: 20
 """
@@ -210,7 +211,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             except NoAnswerError as exc:
                 return exc
 
-        with ThreadPoolExecutor(max(1, self.get_option("at_once"))) as pool:
+        with ThreadPoolExecutor(max(1, self.get_option("forks"))) as pool:
             answers = dict(zip(macs, pool.map(one, macs.values()), strict=True))
         for name, answer in answers.items():
             if isinstance(answer, NoAnswerError):

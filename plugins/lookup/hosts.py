@@ -6,18 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: hosts
-short_description: The hosts of a play, or an error when there are none
+short_description: The hosts pattern of a play, or an error when no host matches
 version_added: 0.1.0
 description:
-  - Returns the first pattern as it is, for the keyword C(hosts) of a play. Ansible skips a play for which there are no
-    hosts, and ends with 0.
-  - Fails when a source of the inventory is not there or could not be read by a plugin of this collection, when no
-    source has a host, and when no host of any of the patterns is left by C(--limit).
-  - Fails, too, when a directory of inventories has none in it, and when Ansible takes nothing of a file that ends as
-    YAML does, in an inventory or with variables of a group or host beside it, as it is no YAML, empty or a list.
+  - Returns the first pattern unchanged, for the keyword C(hosts) of a play. Without this lookup, Ansible skips a play
+    that has no hosts, and ends with exit code 0.
+  - Fails when an inventory source does not exist or could not be read by a plugin of this collection, when no source
+    has a host, and when C(--limit) leaves no host of any of the patterns.
+  - Also fails when a directory of inventories is empty, and when Ansible ignores a file with a YAML suffix because it
+    is not YAML, is empty or contains a list. This applies to inventories, and to variables of groups and hosts beside
+    them.
 options:
   _terms:
-    description: The pattern of the play, and those of plays behind it in the same playbook.
+    description: The pattern of the play, and those of later plays in the same playbook.
     type: list
     elements: raw
     required: true

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: mac
-short_description: The Mac that a jail is on, to delegate to
+short_description: The Mac of a jail, to delegate to
 version_added: 0.1.0
 description:
   - Returns C(jail_mac) of the current host, or the host itself when it has none and is a Mac.
-  - Fails when a variable that the collection reads is among the facts of the host, for what a host answers is no
-    setting. Fails for a jail that has no C(jail_mac), since a task for its Mac would run in it.
+  - Fails when facts of the host contain a variable that the collection reads, since a host must not change settings.
+  - Fails for a jail without C(jail_mac), since a task for its Mac would run in the jail.
 options:
   _terms:
-    description: Names of other hosts, to be asked about instead.
+    description: Names of other hosts to look up instead of the current one.
     type: list
     elements: str
 author:

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: manifests
-short_description: Find manifests of jails and all that they include
+short_description: Find manifests and the files that they include
 version_added: 0.1.0
 description:
-  - Returns the paths of manifests on the controller, followed by those of all that they include, each once. Roles bring
-    them to the Mac, see the option O(darwin.jail.darwin_jail_rootfs#module:manifests).
-  - Reads all of them, so that a mistake in one is said before anything is done.
+  - Returns the paths of manifests on the controller, followed by those of all files that they include, each once. Roles
+    copy them to the Mac, see the option O(darwin.jail.darwin_jail_rootfs#module:manifests).
+  - Reads all of them, so errors are reported before anything is changed.
 options:
   _terms:
     description:
-      - Manifests on the controller. A relative path is looked for where Ansible looks for files, and then below the
-        working directory.
+      - Manifests on the controller. A relative path is searched for where Ansible searches for files, and then below
+        the working directory.
     type: list
     elements: str
     required: true
@@ -29,7 +29,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Show what has to be on the Mac to use a manifest
+- name: Show the files that a manifest needs on the Mac
   ansible.builtin.debug:
     msg: "{{ query('darwin.jail.manifests', inventory_dir ~ '/dev.files') }}"
 """
@@ -70,7 +70,7 @@ class LookupModule(LookupBase):
         return list(read)
 
     def _find(self, term: str, variables: Any) -> str:
-        found = self.find_file_in_search_path(variables, "files", term, ignore_missing=True)  # type: ignore[no-untyped-call]
+        found = self.find_file_in_search_path(variables, "files", term, ignore_missing=True)
         return os.path.abspath(found or term)
 
 

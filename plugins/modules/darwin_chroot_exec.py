@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_chroot_exec
-short_description: Run a program in a jail
+short_description: Run a program in a chroot jail
 version_added: 0.1.0
 description:
-  - Runs one program in a jail, as a user, with a clean environment, and returns what M(ansible.builtin.command) would.
-  - No shell is involved. Give V(/bin/sh) or V(/bin/zsh) as the program when one is wanted.
-  - What keeps the program from being run at all, such as an unknown user or a program, interpreter or O(chdir) that is
-    not in the jail, is told apart from the exit codes of the program. It is found in check mode too.
+  - Runs a program in a jail, as a user, with a clean environment, and returns what M(ansible.builtin.command) would.
+  - It uses no shell. Run V(/bin/sh) or V(/bin/zsh) as the program when you need one.
+  - An error before the program starts, such as an unknown user, or a program, interpreter or O(chdir) that is not in
+    the jail, is distinct from an exit code of the program. Check mode finds such errors, too.
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -22,8 +22,8 @@ attributes:
   check_mode:
     support: partial
     details:
-      - As with M(ansible.builtin.command), the task is skipped unless O(creates) or O(removes) is given. All is done up
-        to where the program would start.
+      - As with M(ansible.builtin.command), the task is skipped unless O(creates) or O(removes) is given. Everything is
+        checked up to the point where the program would start.
   diff_mode:
     support: none
   idempotent:
@@ -113,17 +113,17 @@ options:
       - The memory that the module takes is some times as much.
     type: int
     default: 16777216
-  also:
+  extra_commands:
     description:
-      - Further programs to run in the jail after this one, one after the other. Each is run even when one before it
-        failed. Their results are in RV(also). The task does not fail when one of them fails. None is run in check mode.
-        O(also) is refused together with O(ephemeral). O(output_limit) is the limit of each.
+      - Further programs to run in the jail after this one, one after the other. Each runs even when an earlier one
+        failed. RV(extra_commands) has their results. The task does not fail when one of them fails.
+      - None of them runs in check mode. O(ephemeral) cannot be combined with them. O(output_limit) applies to each.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: What its answer is called in RV(also). No two programs have one name.
+        description: The name of its result in RV(extra_commands). It must be unique.
         type: str
         required: true
       argv:
@@ -154,17 +154,17 @@ options:
         type: float
   ephemeral:
     description:
-      - Run the program in a copy-on-write clone of the jail that is made for this run and thrown away afterwards, with
-        all that the program wrote. The jail stays as it is. The volume must be able to clone, as APFS is.
-      - It is thrown away also when the program fails or runs out of O(timeout). What a run left that was itself killed
-        is removed by the next one of a jail beside it. Several runs can be at work at once.
-      - Mounts of the jail are not in it. Names resolve in it when the jail is on the volume of C(/private/var/run). The
-        playbook C(darwin.jail.ephemeral_run) makes a clone that has all of it.
+      - Run the program in a copy-on-write clone of the jail, and remove the clone afterwards, with everything that the
+        program wrote. The jail does not change. The volume must support clones, as APFS does.
+      - The clone is removed also when the program fails or exceeds O(timeout). The remains of a killed run are removed
+        by the next run for a jail in the same directory. Several runs can work at once.
+      - Mounts of the jail are not in the clone. Names resolve in it when the jail is on the volume of
+        C(/private/var/run). The playbook C(darwin.jail.ephemeral_run) makes a clone that has mounts and names, too.
     type: bool
     default: false
 notes:
   - System Integrity Protection has to be off, or chroot(2) or the first program in the jail fails. The error says so.
-  - What processes write that the program leaves behind in the background is not waited for.
+  - The module does not wait for output of background processes that the program leaves behind.
 seealso:
   - module: ansible.builtin.command
   - module: darwin.jail.darwin_jail_user_tmp
@@ -173,7 +173,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ask a jail for its version of macOS
+- name: Show the version of macOS in a jail
   darwin.jail.darwin_chroot_exec:
     jail: /private/var/jails/sequoia-dev
     argv:
@@ -202,7 +202,7 @@ EXAMPLES = r"""
     creates: /Users/admin/.ssh/id_ed25519
   become: true
 
-- name: Try something that may leave anything behind
+- name: Try a package in an ephemeral clone of the jail
   darwin.jail.darwin_chroot_exec:
     jail: /private/var/jails/sequoia-dev
     user: admin
@@ -210,19 +210,19 @@ EXAMPLES = r"""
     ephemeral: true
   become: true
 
-- name: Ask two programs by one task
+- name: Run two programs in one task
   darwin.jail.darwin_chroot_exec:
     jail: /private/var/jails/sequoia-dev
     argv: [/usr/bin/sw_vers, -productVersion]
-    also:
+    extra_commands:
       - name: kernel
         argv: [/usr/bin/uname, -r]
   become: true
   register: asked
   changed_when: false
-  failed_when: asked is failed or asked.also.kernel.failed
+  failed_when: asked is failed or asked.extra_commands.kernel.failed
 
-- name: Use a shell where one is wanted
+- name: Run a shell pipeline
   darwin.jail.darwin_chroot_exec:
     jail: /private/var/jails/sequoia-dev
     argv: [/bin/sh, -c, 'ls /var/folders | wc -l']
@@ -290,10 +290,11 @@ msg:
   returned: always
   type: str
   sample: ''
-also:
+extra_commands:
   description:
-    - The result of each program of O(also), by its name. It has all return values of one program, and C(failed).
-  returned: when O(also) is given, but for check mode
+    - The results of the programs of O(extra_commands), by name. Each has all return values of one program, and
+      C(failed).
+  returned: when O(extra_commands) is given, except in check mode
   type: dict
   sample: {kernel: {failed: false, rc: 0, stdout: 24.2.0, stderr: '', msg: ''}}
 """
@@ -313,7 +314,7 @@ OF_EACH = {
     "env": {"type": "dict", "default": {}},
     "timeout": {"type": "float"},
 }
-ALSO = {"name": {"required": True}, "argv": {**ARGV, "required": True}, **OF_EACH}
+EXTRA = {"name": {"required": True}, "argv": {**ARGV, "required": True}, **OF_EACH}
 SPEC = {
     "jail": {"type": "path", "required": True},
     "argv": ARGV,
@@ -328,12 +329,12 @@ SPEC = {
     "login": {"type": "bool", "default": False},
     "output_limit": {"type": "int", "default": 16777216},
     "ephemeral": {"type": "bool", "default": False},
-    "also": {"type": "list", "elements": "dict", "default": [], "options": ALSO},
+    "extra_commands": {"type": "list", "elements": "dict", "default": [], "options": EXTRA},
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return execute_all(params, params.pop("also"), check)
+    return execute_all(params, params.pop("extra_commands"), check)
 
 
 def main() -> None:

@@ -7,41 +7,41 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_devfs
-short_description: Let terminals open in a jail
+short_description: Mount devfs in a jail, for terminals
 version_added: 0.1.0
 description:
-  - Mounts devfs on C(/dev) of a jail, once, and keeps it mounted by a launchd job of root's on the Mac, also at boot,
+  - Mounts devfs on C(/dev) of a jail, once. A launchd job that runs as root on the Mac keeps it mounted, also at boot,
     without Ansible.
-  - C(tmux), C(screen), C(script), C(expect) and sshd open terminals through C(/dev/ptmx), which makes none where devfs
-    is not mounted. A node that was copied does not either.
-  - What is there in C(/dev) already is covered, and seen again when devfs is unmounted.
+  - C(tmux), C(screen), C(script), C(expect) and sshd open terminals through C(/dev/ptmx), which only works in a mounted
+    devfs. A copied device node does not work.
+  - The mount hides files that are in C(/dev) already. They are visible again when devfs is unmounted.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
   state:
     description:
-      - V(present) mounts it. One that is mounted is left alone, and one that is mounted on top of another is taken off.
-      - V(absent) unmounts it, and removes the job. While programs have terminals open in the jail, the task fails, and
-        changes nothing.
+      - V(present) mounts devfs if it is not mounted. A devfs on top of another one is unmounted.
+      - V(absent) unmounts devfs and removes the job. The task fails and changes nothing while programs have terminals
+        open in the jail.
     type: str
     choices: [present, absent]
     default: present
   python:
     description:
-      - The Python that runs the job, 3.9 or newer. Since it runs as root, one that others can replace is refused, such
-        as Homebrew's.
+      - The Python that runs the job, 3.9 or newer. It runs as root, so the module refuses one that other users can
+        replace, such as Homebrew's.
     type: path
     default: /Library/Developer/CommandLineTools/usr/bin/python3
   timeout:
-    description: Seconds to wait until it is mounted, after the job was started.
+    description: Seconds to wait until devfs is mounted, after the job was started.
     type: float
     default: 20
 notes:
-  - A devfs shows all devices of the Mac, disks among them, with the modes and owners that they have at boot. They are
-    root's, and root in a jail can leave it anyway.
-  - Each devfs has owners and modes of its own. A terminal that was opened on the Mac belongs to its user there and to
-    root in the jail; the command C(enter) of the role P(darwin.jail.mac#role) gives it to the user in the jail, too.
+  - A devfs has all devices of the Mac, also disks, with their modes and owners at boot. Disks belong to root, who can
+    leave a jail anyway.
+  - Each devfs has owners and modes of its own. A terminal that was opened on the Mac belongs to its user there, and to
+    root in the jail. The command C(enter) of the role P(darwin.jail.mac#role) also gives it to the user in the jail.
 seealso:
   - module: darwin.jail.darwin_jail_mounts
   - module: darwin.jail.darwin_jail_info
@@ -50,12 +50,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let terminals open in a jail
+- name: Mount devfs in a jail
   darwin.jail.darwin_jail_devfs:
     jail: /private/var/jails/sequoia-dev
   become: true
 
-- name: Unmount devfs, before the jail is moved
+- name: Unmount devfs before the jail is moved
   darwin.jail.darwin_jail_devfs:
     jail: /private/var/jails/sequoia-dev
     state: absent
@@ -64,7 +64,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mounted:
-  description: Whether devfs is mounted. In check mode that is before.
+  description: Whether devfs is mounted. In check mode, whether it was mounted before.
   returned: success
   type: bool
   sample: true

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_dns_info
-short_description: Tell what names resolve to in a jail
+short_description: Look up names as programs in a jail do
 version_added: 0.1.0
 description:
-  - Looks up names with getaddrinfo(3) in a process whose root directory is the jail, as programs in it do. No program
-    of the jail is started for that.
-  - Tells which way leads from the jail to the Mac's mDNSResponder.
+  - Looks up names with getaddrinfo(3) in a process whose root directory is the jail, as programs in it do. It starts no
+    program of the jail.
+  - Returns how the jail reaches the Mac's mDNSResponder.
   - Changes nothing.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -23,8 +23,8 @@ attributes:
 options:
   names:
     description:
-      - The names to look up. When there is none, the Mac's own in its local network, such as C(mac1.local), which only
-        mDNSResponder knows and which needs no network beyond this Mac.
+      - The names to look up. An empty list looks up the Mac's own name in its local network, such as C(mac1.local).
+        Only mDNSResponder knows that name, and no other network is needed for it.
     type: list
     elements: str
     default: []
@@ -35,7 +35,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: See that names resolve in a jail
+- name: Check that names resolve in a jail
   darwin.jail.darwin_jail_dns_info:
     jail: /private/var/jails/sequoia-dev
     names: [github.com, registry.example.com]
@@ -46,27 +46,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mode:
-  description: What leads to mDNSResponder, V(link) or V(relay), and V(none) when nothing does.
+  description: How the jail reaches mDNSResponder, V(link) or V(relay), or V(none).
   returned: success
   type: str
   sample: link
 problem:
-  description: Why nothing does. Empty otherwise.
+  description: Why the jail does not reach mDNSResponder. Empty when it does.
   returned: success
   type: str
   sample: ''
 entered:
-  description: Whether macOS let the look-up enter the jail, which System Integrity Protection may refuse.
+  description: Whether the lookup could enter the jail, which System Integrity Protection may prevent.
   returned: success
   type: bool
   sample: true
 addresses:
-  description: The addresses of those names that have any.
+  description: The addresses of names that resolve.
   returned: success
   type: dict
   sample: {mac1.local: ["192.0.2.7", "2001:db8::7"]}
 errors:
-  description: What was said of those that have none.
+  description: The errors of names that do not resolve.
   returned: success
   type: dict
   sample: {nowhere.example.com: "nodename nor servname provided, or not known"}

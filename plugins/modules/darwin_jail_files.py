@@ -7,76 +7,76 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_files
-short_description: Make single files, links and directories in a macOS jail
+short_description: Manage single files, links and directories in a macOS jail
 version_added: 0.1.0
 description:
-  - Makes, corrects or removes single files, links and directories in a jail, such as a user's home or a marker file, or
-    keeps some lines of a file.
-  - Use it rather than M(ansible.builtin.file) and M(ansible.builtin.copy) on the jail's path. Those follow symbolic
-    links that the jail holds, and run as root they would change files of the Mac. This module follows none.
-  - What it makes is I(foreign) to M(darwin.jail.darwin_jail_rootfs), which never touches it.
+  - Creates, corrects or removes single files, links and directories in a jail, such as a user's home or a marker file,
+    or manages a block of lines in a file.
+  - Use it instead of M(ansible.builtin.file) and M(ansible.builtin.copy) with paths of a jail. Those follow symbolic
+    links in the jail, and could change files of the Mac as root. This module follows no links.
+  - Its files are I(foreign) to M(darwin.jail.darwin_jail_rootfs), which never touches them.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
   files:
     description:
-      - What there is to be. All of it is looked at before anything is changed.
-      - Parents that are missing are made, with mode V(0755) and owned by root.
+      - The files. All of them are checked before anything is changed.
+      - Missing parents are created, with mode V(0755) and owned by root.
     type: list
     elements: dict
     required: true
     suboptions:
       path:
         description:
-          - Absolute path as seen in the jail. C(/etc), C(/tmp) and C(/var) at its start lead into C(/private). Any
+          - Absolute path in the jail. C(/etc), C(/tmp) and C(/var) at its start are resolved into C(/private). Any
             other symbolic link in it is refused.
-          - What leads to C(/private/var/db/darwin.jail) cannot be removed, nor given to others than root.
+          - C(/private/var/db/darwin.jail) and its parents cannot be removed, and must belong to root.
         type: str
         required: true
       state:
         description:
-          - V(file) and V(directory) make it, and give one that is there the right mode and owner. One of another type
-            is refused. A directory on which something is mounted is left alone.
-          - V(absent) removes it, a directory with all that is in it.
+          - V(file) and V(directory) create it, or correct its mode and owner. An existing file of another type is
+            refused. A mount point is left alone.
+          - V(absent) removes it, a directory with all its files.
         type: str
         choices: [file, directory, link, absent]
         default: file
       content:
         description:
-          - What a file is to hold. When left out, it keeps what it holds, and a new one is empty.
-          - A file that keeps what it holds, or a part of it, is refused when it has another name (a hard link). What it
-            holds may be somebody else's then.
+          - Contents of a file. Without this option an existing file keeps its contents, and a new one is empty.
+          - A file that keeps all or a part of its contents is refused when it has another name (a hard link), since the
+            contents may belong to another user.
         type: str
       block:
         description:
-          - Lines that a file is to hold between two comments, C(# BEGIN) and C(# END) with O(files[].name) behind. All
-            other lines are left as they are. A new block is put at the end. When it is empty, there is to be no block.
+          - Lines of a file between the two comments C(# BEGIN) and C(# END), each followed by O(files[].name). All
+            other lines stay as they are. A new block is added at the end. An empty text removes the block.
           - For files in which C(#) starts a comment.
         type: str
       name:
-        description: What the comments around O(files[].block) say, in one line of printed characters.
+        description: Text of the comments around O(files[].block), one line of printable characters.
         type: str
         default: darwin.jail
       target:
-        description: Where a link points, which need not exist.
+        description: Target of a link. It need not exist.
         type: str
       mode:
         description:
-          - Octal, in quotes. V(0644) for files and V(0755) for directories when left out. With O(files[].block), a file
-            that is there keeps its mode then. Setuid and setgid bits are never kept.
+          - Octal mode, in quotes. By default V(0644) for files and V(0755) for directories. With O(files[].block) an
+            existing file keeps its mode by default. Setuid and setgid bits are never kept.
         type: str
       owner:
-        description: Name or number of the user who owns it, a user of the Mac or of the jail alone.
+        description: Name or number of the owner, a user of the Mac or of the jail alone.
         type: str
         default: root
       group:
-        description: Name or number of its group. The primary group of O(files[].owner) when left out.
+        description: Name or number of the group. By default the primary group of O(files[].owner).
         type: str
   user_tmp:
     description:
-      - Users, by name or number. Each gets the temporary directories that M(darwin.jail.darwin_jail_user_tmp) makes in
-        a task of its own.
+      - Users, by name or number, for whom to create temporary directories, as M(darwin.jail.darwin_jail_user_tmp) does
+        in a task of its own.
     type: list
     elements: str
     default: []
@@ -88,7 +88,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Make a home and a setting in it
+- name: Create a home and a file in it
   darwin.jail.darwin_jail_files:
     jail: /private/var/jails/sequoia-dev
     files:
@@ -100,7 +100,7 @@ EXAMPLES = r"""
         owner: admin
   become: true
 
-- name: Add lines to a file that is the user's
+- name: Add lines to a file of the user
   darwin.jail.darwin_jail_files:
     jail: /private/var/jails/sequoia-dev
     files:
@@ -124,7 +124,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 operations:
-  description: What was done, or is to be done in check mode.
+  description: The operations, or those predicted in check mode.
   returned: success
   type: list
   elements: dict
@@ -132,7 +132,7 @@ operations:
     - {action: create, path: /Users/admin, type: directory}
     - {action: change, path: /private/etc/hosts, type: file, why: content}
 operations_total:
-  description: How many there were.
+  description: The number of all operations.
   returned: success
   type: int
   sample: 2

@@ -7,27 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_image
-short_description: Make an OCI image of a macOS jail, or a jail of an image
+short_description: Export a macOS jail as an OCI image, or create a jail from one
 version_added: 0.1.0
 description:
   - Writes a jail into an OCI image layout, a directory that C(crane), C(skopeo), C(umoci) and registries understand.
     The image is for C(darwin) and the processor of the Mac.
-  - Files are in layers in the order in which they change least - shared cache, system, Command Line Tools, Homebrew,
-    rest - so that a new package makes one small layer anew.
-  - Equal jails give equal images, whichever Mac they are on and whenever it is done. An unchanged jail is looked at,
-    but not read.
-  - Left out are what the collection keeps about a jail, all below mounts, the contents of C(/private/tmp),
-    C(/private/var/tmp), C(/private/var/folders), C(/private/var/log), C(/private/var/run) and C(/private/var/vm),
-    sockets, FIFOs, C(._) files and what Finder and Spotlight leave behind.
-  - The other way round, an image becomes a jail. The image is not trusted. Each entry is inspected before it is put
-    into the jail. Only root can enter the jail until all of the image was read. When the image is refused, the jail is
-    removed. It is refused when a digest is wrong, when a name in it is absolute, holds C(..), or lies below a link or
-    a file; when a hard link names anything but an earlier file or link of the image; when a symbolic link climbs out
-    of the jail; when it holds devices that a jail has no use for; when a whiteout in it hides no name; when two names
-    in it are one on the volume of the jail, or cannot be names there; when a file in it is sparse, or has an owner, a
-    size or a time that is not possible; and when it unpacks to far more than files do. A run that is killed is
-    finished by the next one.
-  - An image holds what Apple licenses for Macs. Keep it in a registry of your own.
+  - Files are in layers, those that change least first - shared cache, system, Command Line Tools, Homebrew, rest. So a
+    new package changes one small layer only.
+  - Equal jails give equal images, on any Mac and at any time. The files of an unchanged jail are not read again.
+  - An image does not contain the collection's own files about the jail, files below mounts, the contents of
+    C(/private/tmp), C(/private/var/tmp), C(/private/var/folders), C(/private/var/log), C(/private/var/run) and
+    C(/private/var/vm), sockets, FIFOs, C(._) files, and files of Finder and Spotlight.
+  - With O(state=present), creates a jail from an image. The image is not trusted. Each entry is checked before it is
+    written to the jail. Only root can enter the jail until all of the image was read. When the image is refused, the
+    jail is removed. An image is refused when a digest is wrong; when a name in it is absolute, contains C(..), or lies
+    below a link or a file; when a hard link names anything but an earlier file or link of the image; when a symbolic
+    link leads out of the jail; when it contains devices that a jail does not need; when a whiteout in it hides no name;
+    when two names in it are one name on the volume of the jail, or are not valid there; when a file in it is sparse,
+    or has an owner, a size or a time that is not possible; and when it unpacks to far more than files do. The next run
+    completes a killed one.
+  - An image contains software that Apple licenses for Macs. Keep it in a registry of your own.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
@@ -35,58 +34,59 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - With V(exported), the image of the jail is in the layout.
-      - With V(present), the jail is made of the image. One that is there stays when it was made of this image, and the
-        task fails when it was not.
+      - With V(exported), the module writes the image of the jail to the layout.
+      - With V(present), the module creates the jail from the image. An existing jail stays when it was created from
+        this image. Otherwise the task fails, see O(staging_path).
     type: str
     choices: [exported, present]
     default: exported
-  beside:
+  staging_path:
     description:
-      - With O(state=present), where the jail is made when there is a jail of something else in O(jail), which stays. A
-        jail of another image that is there is removed first, one of which this Mac does not know what it is made of is
-        refused. M(darwin.jail.darwin_jail_swap) exchanges the two.
+      - With O(state=present), the path for the new jail when O(jail) is a jail of something else, which stays.
+      - A jail of another image at this path is removed first. A jail whose image this Mac does not know is refused.
+      - M(darwin.jail.darwin_jail_swap) then swaps the two.
     type: path
   layout:
     description:
-      - The directory of the image layout on the Mac, made when it is missing. It may hold other images, which are kept.
-      - What only the former image of this name needed is removed from it.
+      - The directory of the image layout on the Mac. It is created when it is missing, and may contain other images.
+      - Blobs that only the previous image of this name needed are removed from it.
     type: path
     required: true
   archive:
     description:
-      - A file that holds the image and its layers, for a Mac that reaches no registry. What is exported is written to
-        it, as a tar archive of a layout with this image alone; for O(state=present) it is brought into O(layout) first.
-      - Of images for several platforms in it, the one for this Mac is taken.
-      - C(skopeo) calls that C(oci-archive). For O(state=present) give this or O(reference).
+      - A tar archive with the image and its layers, for a Mac that reaches no registry. An export writes it, as a
+        layout with this image alone. O(state=present) reads it into O(layout) first.
+      - When it contains images for several platforms, the one for this Mac is used.
+      - C(skopeo) calls this format C(oci-archive). With O(state=present) set either this or O(reference).
     type: path
   name:
-    description: The name of the image in the layout, what registries call a tag.
+    description: The name of the image in the layout. Registries call it a tag.
     type: str
     default: latest
   architecture:
-    description: The processor that an exported image is for. That of the Mac when left out.
+    description: The processor that an exported image is for. Without this option, that of the Mac.
     type: str
     choices: [arm64, amd64]
   entrypoint:
-    description: The program that a container starts, and its first arguments.
+    description: The program that a container runs, and its first arguments.
     type: list
     elements: str
     default: []
   command:
-    description: Further arguments, or without O(entrypoint) the program, unless others are given at the start.
+    description: Default arguments, or without O(entrypoint) the program. Those given at the start replace them.
     type: list
     elements: str
     default: []
   user:
-    description: The user that it runs as, a name or number, optionally with a group after a colon. Root when left out.
+    description:
+      - The user that a container runs as, a name or number, with an optional group after a colon. By default root.
     type: str
   env:
-    description: Environment variables. C(PATH) is set unless it is given.
+    description: Environment variables. C(PATH) is set unless you set it.
     type: dict
     default: {}
   working_dir:
-    description: The directory that it starts in, C(/) when left out.
+    description: The directory that a container starts in. By default C(/).
     type: str
   labels:
     description: Labels of the image.
@@ -94,59 +94,61 @@ options:
     default: {}
   source_date_epoch:
     description:
-      - Seconds since 1970. The image claims to be made then, and no file in it is newer. Times are whole seconds in any
-        case, and directories and links have none of their own.
-      - Without it the image does not say when it was made.
+      - Seconds since 1970, the creation time of the image. No file in it is newer. Times are whole seconds in any case,
+        and directories and links have no times of their own.
+      - Without this option the image has no creation time.
     type: int
   compression:
     description:
-      - What packs the layers of an exported image. V(zstd) takes a fraction of the time, and needs the program C(zstd)
-        on the Mac (C(brew install zstd)), also where the image is unpacked. It runs as the user nobody. Its result
-        depends on its version.
-      - Who runs the image must be able to read it. containerd does so since 1.5.
+      - The compression of the layers of an exported image. V(zstd) takes a fraction of the time. It needs the program
+        C(zstd) on the Mac (C(brew install zstd)), also on Macs that unpack the image. The program runs as the user
+        nobody. Its output depends on its version.
+      - The container runtime must support it. containerd does since 1.5.
     type: str
     choices: [gzip, zstd]
     default: gzip
   reference:
     description:
-      - The image in a registry, such as C(registry.example.com/jails/dev:1). What is exported is pushed there; for
-        V(present) it is pulled into O(layout) first. Only layers that the other side lacks travel.
-      - For O(state=present) also by its digest, such as C(registry.example.com/jails/dev@sha256:...); it is compared.
-      - C(skopeo) does it, or where there is none C(crane). One of them must be on the Mac (C(brew install skopeo)), in
+      - The image in a registry, such as C(registry.example.com/jails/dev:1). An export is pushed there.
+        O(state=present) pulls it into O(layout) first. Only layers that the other side lacks are transferred.
+      - With O(state=present) a digest is possible, such as C(registry.example.com/jails/dev@sha256:...). It is
+        verified.
+      - C(skopeo) or C(crane) transfers it. One of them must be on the Mac (C(brew install skopeo)), in
         C(/opt/darwin.jail/bin), C(/opt/homebrew/bin), C(/usr/local/bin) or C(/usr/bin). It runs as the user nobody, who
-        must be able to reach it and O(layout), and is given the login of this registry alone, which is that of
-        O(auth_file), of root's own login file, or of O(username).
+        must be able to reach it and O(layout). It gets the credentials of this registry only, from O(auth_file), from
+        root's own login file, or from O(username).
     type: str
   auth_file:
     description:
-      - A login file on the Mac, as C(skopeo login), C(crane auth login) or C(docker login) write it. Logins in a
-        keychain are not found. A file that cannot be read, or is no login file, is refused before anything is done.
+      - A login file on the Mac, written by C(skopeo login), C(crane auth login) or C(docker login). Credentials in a
+        keychain are not found. A file that cannot be read or is not a login file is refused before anything is done.
     type: path
   username:
-    description: The user to log in as, instead of with a login file.
+    description: The user of the registry, instead of a login file.
     type: str
   password:
     description: The password of O(username).
     type: str
   plain_http:
-    description: Speak to a registry without TLS, or with a certificate that nobody vouches for.
+    description: Use the registry without TLS, or with a certificate that cannot be verified.
     type: bool
     default: false
   retries:
-    description: How often a failed transport is tried again, after 2, 4, 8 ... seconds. A refused login is not.
+    description: How often to retry a failed transfer, after 2, 4, 8 ... seconds. A refused login is not retried.
     type: int
     default: 3
 notes:
-  - Extended attributes are kept, but for those that tell where a file came from, such as C(com.apple.quarantine).
-    Access control lists and file flags are not kept, since containers have no form for them.
+  - Extended attributes are kept, except those that say where a file came from, such as C(com.apple.quarantine). Access
+    control lists and file flags are lost, since container images have no format for them.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
+  - module: darwin.jail.darwin_jail_swap
 author:
   - darwin.jail contributors (@darwin-jail)
 """
 
 EXAMPLES = r"""
-- name: Make an image of a jail
+- name: Export a jail as an image
   darwin.jail.darwin_jail_image:
     jail: /private/var/jails/sequoia-dev
     layout: /private/var/images/sequoia-dev
@@ -156,21 +158,21 @@ EXAMPLES = r"""
       org.opencontainers.image.title: sequoia-dev
   become: true
 
-- name: Make a jail of it on another Mac, to which the layout was copied
+- name: Create a jail from it on another Mac, to which the layout was copied
   darwin.jail.darwin_jail_image:
     state: present
     jail: /private/var/jails/sequoia-dev
     layout: /private/var/images/sequoia-dev
   become: true
 
-- name: Make one file of a jail, to be carried to another Mac
+- name: Export a jail as one file for another Mac
   darwin.jail.darwin_jail_image:
     jail: /private/var/jails/sequoia-dev
     layout: /private/var/images/sequoia-dev
     archive: /private/var/images/sequoia-dev.tar
   become: true
 
-- name: Publish a jail
+- name: Push a jail to a registry
   darwin.jail.darwin_jail_image:
     jail: /private/var/jails/sequoia-dev
     layout: /private/var/images/sequoia-dev
@@ -183,11 +185,11 @@ EXAMPLES = r"""
 RETURN = r"""
 digest:
   description: The digest of the image's manifest.
-  returned: unless the jail is only foretold, in check mode
+  returned: unless check mode predicts the jail
   type: str
   sample: sha256:2458c20a47282882d06bcc6bc96e093a96c65a64e8793a557f1c4c7b5efb3076
 path:
-  description: Where the jail is, O(jail) or O(beside).
+  description: The path of the jail, O(jail) or O(staging_path).
   returned: with O(state=present)
   type: str
   sample: /private/var/jails/sequoia-dev
@@ -198,19 +200,19 @@ reference:
   sample: registry.example.com/jails/sequoia-dev:1
 layers:
   description: The layers, the lowest first.
-  returned: unless a jail of the image in the registry is there
+  returned: unless a jail of the image in the registry exists
   type: list
   elements: dict
   contains:
-    name: {description: Which part of the jail it holds., type: str, sample: Homebrew}
-    digest: {description: The digest of the packed layer., type: str}
-    diff_id: {description: The digest of the layer before it was packed., type: str}
-    size: {description: The size of the packed layer., type: int, sample: 3001241}
-    new: {description: Whether an export put it into the layout., type: bool}
+    name: {description: The part of the jail that it contains., type: str, sample: Homebrew}
+    digest: {description: The digest of the compressed layer., type: str}
+    diff_id: {description: The digest of the uncompressed layer., type: str}
+    size: {description: The size of the compressed layer., type: int, sample: 3001241}
+    new: {description: Whether this export added it to the layout., type: bool}
   sample: []
 stats:
-  description: What the image is made of.
-  returned: when an image or a jail was made, or in check mode could be
+  description: The size of the image.
+  returned: when an image or a jail was created, or check mode predicts it
   type: dict
   contains:
     files: {description: Files and links in the jail., type: int, sample: 50362}
@@ -228,7 +230,7 @@ SPEC = {
     "jail": {"type": "path", "required": True},
     "state": {"choices": ["exported", "present"], "default": "exported"},
     "archive": {"type": "path"},
-    "beside": {"type": "path"},
+    "staging_path": {"type": "path"},
     "layout": {"type": "path", "required": True},
     "name": {"default": "latest"},
     "architecture": {"choices": ["arm64", "amd64"]},

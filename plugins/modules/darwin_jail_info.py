@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_info
-short_description: Tell what is in a macOS jail, what became of it, and what it lacks
+short_description: Return facts about a macOS jail, its drift, and missing libraries
 version_added: 0.1.0
 description:
-  - Tells which macOS a jail holds, how large it is, what was changed in it, which libraries its programs will not find,
-    and which files the kernel will not run in it.
-  - Reads the jail itself and changes nothing. No program is started, neither in the jail nor on the Mac.
+  - Returns which macOS a jail holds, how large it is, what was changed in it, which libraries its programs will not
+    find, and which files the kernel will not run in it.
+  - Reads the files of the jail and changes nothing. It starts no program, neither in the jail nor on the Mac.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
@@ -21,31 +21,31 @@ attributes:
   diff_mode:
     support: none
 options:
-  gather:
+  gather_subset:
     description:
-      - What to tell.
-      - V(identity), V(mounts) and V(jobs) take little. Each of the others walks over the whole jail; several share one
-        walk.
-      - V(identity) tells about the jail, and about the Mac what matters for it. See RV(identity) and RV(host).
-      - V(mounts) tells what is mounted below the jail.
-      - V(jobs) tells which launchd jobs the jail has on the Mac, whether they are loaded, and what they said last.
-      - V(sizes) tells how large the jail is, by group. What is mounted in it does not count.
-      - V(places) tells which directories and files take the most.
+      - The subsets to return.
+      - V(identity), V(mounts) and V(jobs) take little time. Each of the others reads the whole jail; several of them
+        share one pass.
+      - V(identity) returns RV(identity) of the jail, and RV(host), facts about the Mac that matter for the jail.
+      - V(mounts) returns the mounts in the jail.
+      - V(jobs) returns the launchd jobs of the jail on the Mac, whether they are loaded, and their last log lines.
+      - V(sizes) returns the size of the jail, by group. Mounts in it do not count.
+      - V(largest) returns the largest directories and files.
       - V(drift) compares the jail with the record of what was installed. The source is not needed.
-      - V(closure) searches for each library that a program or library of the jail needs, as dyld would, in the jail
+      - V(libraries) searches for each library that a program or library of the jail needs, as dyld would, in the jail
         and in its shared cache.
-      - V(signing) finds files that the kernel will not run in the jail, by what their code signature says.
-      - V(all) tells all of these.
+      - V(signing) finds files that the kernel will not run in the jail because of their code signatures.
+      - V(all) returns all subsets.
     type: list
     elements: str
-    choices: [identity, mounts, jobs, sizes, places, drift, closure, signing, all]
+    choices: [identity, mounts, jobs, sizes, largest, drift, libraries, signing, all]
     default: [identity, mounts]
 notes:
   - Run it as root (C(become)).
-  - The jail is not locked. What is changed while it is read may be told as it was or as it is.
-  - V(closure) and V(signing) look at the code that the jail can load, for the architectures whose shared cache it has.
-    They follow the rules of dyld and of the kernel as far as these are published; see the collection's guide for what
-    is certain and what is only reported.
+  - The module does not lock the jail. A file that changes meanwhile may be reported in its old or in its new state.
+  - V(libraries) and V(signing) look at the code that the jail can load, for the architectures whose shared cache it
+    has. They follow the rules of dyld and of the kernel as far as these are published. See the collection's guide for
+    what is certain and what is only reported.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_mac_info
@@ -54,13 +54,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ask whether the jail still has the macOS of its Mac
+- name: Find out whether the jail has the macOS of its Mac
   darwin.jail.darwin_jail_info:
     jail: /private/var/jails/sequoia-dev
   register: jail
   become: true
 
-- name: Say when to rebuild it
+- name: Show why to rebuild it
   ansible.builtin.debug:
     msg: "{{ jail.host.drift }}"
   when: jail.host.drift | length > 0
@@ -68,49 +68,49 @@ EXAMPLES = r"""
 - name: Find out why a program in the jail does not start
   darwin.jail.darwin_jail_info:
     jail: /private/var/jails/sequoia-dev
-    gather:
-      - closure
+    gather_subset:
+      - libraries
       - signing
   register: jail
   become: true
 
-- name: Stop when a library is missing
+- name: Fail when a library is missing
   ansible.builtin.assert:
-    that: jail.closure.complete
-    fail_msg: "{{ jail.closure.cache_faults + jail.closure.missing }}"
+    that: jail.libraries.complete
+    fail_msg: "{{ jail.libraries.cache_faults + jail.libraries.missing }}"
 
-- name: Show the gigabytes, largest first
+- name: Show the sizes, largest first
   ansible.builtin.debug:
     msg: "{{ jail.sizes | dict2items | sort(attribute='value.disk', reverse=true) }}"
 """
 
 RETURN = r"""
 identity:
-  description: What the jail is.
-  returned: when O(gather) has V(identity)
+  description: Which jail it is, and what it was built from.
+  returned: when O(gather_subset) has V(identity)
   type: dict
   contains:
     path: {description: Its real path., type: str, sample: /private/var/jails/sequoia-dev}
-    id: {description: A number of its own., type: str, sample: 0f9d63a1c5b84d0e8a1b7c6d5e4f3a2b}
+    id: {description: Its unique number., type: str, sample: 0f9d63a1c5b84d0e8a1b7c6d5e4f3a2b}
     state:
       description:
         - V(building) until the first build has finished, then V(complete), or V(interrupted) when a later build was
-          killed. Build it again to mend it.
+          killed. Build the jail again to repair it.
         - V(unknown) when this Mac has no entry of the jail as it is now, because it was moved, copied or restored from
-          a backup. A warning says what to do. What is not read from the files of the jail is null then.
+          a backup. A warning says what to do. Values that do not come from files of the jail are null then.
       type: str
       sample: complete
-    adopted: {description: Whether something else built it., type: bool, sample: false}
+    adopted: {description: Whether another tool built it., type: bool, sample: false}
     created: {description: When it became a jail., type: str, sample: "2026-03-01T08:15:02Z"}
     built: {description: When it was last changed by a build., type: str, sample: "2026-03-02T06:00:41Z"}
-    replaces: {description: The C(id) of the jail whose place it took., type: str, sample: null}
+    replaces: {description: The C(id) of the jail that it replaced in a swap., type: str, sample: null}
     clone_of: {description: The jail that it is a clone of., type: str, sample: null}
     image: {description: The digest of the image that it was made of., type: str, sample: null}
     source: {description: What it was built from., type: str, sample: /}
     macos_version: {description: The version of macOS in it., type: str, sample: "15.2"}
     macos_build: {description: The build of macOS in it., type: str, sample: 24C101}
     architectures:
-      description: The architectures of which it has a shared cache, which are those it can run.
+      description: The architectures that it can run, which are those of its shared caches.
       type: list
       elements: str
       sample: [arm64e]
@@ -125,23 +125,26 @@ identity:
           files: 6
           libraries: 3312
           faults: []
-    locked_by: {description: Who works on it just now., type: str, sample: process 4711 since 2026-03-02 06:00:12}
+    locked_by:
+      description: The process that has locked it.
+      type: str
+      sample: process 4711 since 2026-03-02 06:00:12
 host:
   description: The Mac that the jail is on.
-  returned: when O(gather) has V(identity)
+  returned: when O(gather_subset) has V(identity)
   type: dict
   contains:
     macos_version: {description: The version of macOS that it runs., type: str, sample: "15.3"}
     macos_build: {description: The build of macOS that it runs., type: str, sample: 24D60}
     architecture: {description: The architecture of its kernel., type: str, sample: arm64}
     drift:
-      description: In what the jail lags behind the Mac; empty when in nothing.
+      description: How the jail is behind its Mac, in sentences. Empty when it is up to date.
       type: list
       elements: str
       sample: ["the Mac has macOS 15.3 (24D60), the jail 15.2 (24C101): rebuild the jail"]
 mounts:
-  description: What is mounted below the jail.
-  returned: when O(gather) has V(mounts)
+  description: The mounts in the jail.
+  returned: when O(gather_subset) has V(mounts)
   type: list
   elements: dict
   contains:
@@ -150,22 +153,25 @@ mounts:
     source: {description: What is mounted., type: str, sample: devfs}
 jobs:
   description:
-    - The launchd jobs of the jail on the Mac. They keep the way to mDNSResponder open, devfs and the directories of the
-      Mac mounted.
-  returned: when O(gather) has V(jobs)
+    - The launchd jobs of the jail on the Mac. They keep mDNSResponder connected, and devfs and directories of the Mac
+      mounted.
+  returned: when O(gather_subset) has V(jobs)
   type: list
   elements: dict
   contains:
     label: {description: Label of the job., type: str, sample: darwin.jail.dev-6f1c02aa.dns}
-    purpose: {description: What it is for., type: str, sample: dns}
+    purpose: {description: Its purpose., type: str, sample: dns}
     loaded: {description: Whether launchd has it., type: bool, sample: true}
-    said: {description: The last line of its log., type: str, sample: 2026-11-23 06:29:38 mounted devfs on /jail/dev}
+    last_log_line:
+      description: The last line of its log.
+      type: str
+      sample: 2026-11-23 06:29:38 mounted devfs on /jail/dev
 sizes:
   description:
     - How many files there are, how many bytes are in them, and how many they take on the volume, by group and in
       C(total). A file with several names counts once.
     - Files that share their blocks, as clones on APFS do, are counted as if they did not.
-  returned: when O(gather) has V(sizes)
+  returned: when O(gather_subset) has V(sizes)
   type: dict
   sample:
     shared_cache: {files: 6, bytes: 4871000064, disk: 4871000064}
@@ -176,12 +182,12 @@ sizes:
     home: {files: 4, bytes: 2290, disk: 16384}
     other: {files: 1320, bytes: 9102331, disk: 12496896}
     total: {files: 79704, bytes: 8204237990, disk: 8092168192}
-places:
+largest:
   description:
-    - The directories, with all below them, and the files that take the most on the volume, at most 200, the largest
-      first. The first one is the whole jail. What takes less than a 500th of the jail is left out.
+    - The directories, with all below them, and the files that take the most space on the volume, at most 200, the
+      largest first. The first one is the whole jail. Those that take less than a 500th of the jail are left out.
     - Counted as for RV(sizes).
-  returned: when O(gather) has V(places)
+  returned: when O(gather_subset) has V(largest)
   type: list
   elements: dict
   contains:
@@ -190,11 +196,11 @@ places:
     directory: {description: Whether it is a directory., type: bool, sample: true}
 drift:
   description:
-    - What became of the files that were installed. Each list holds at most 1000, and its C(_total) says how many there
-      were.
-    - Compared are type, mode, owner, size, modification time and the target of links; the contents only of
-      configuration.
-  returned: when O(gather) has V(drift)
+    - Differences between the jail and the record of what was installed. Each list has at most 1000 items, and its
+      C(_total) is the full number.
+    - Type, mode, owner, size, modification time and the target of links are compared, and the contents of configuration
+      only.
+  returned: when O(gather_subset) has V(drift)
   type: dict
   contains:
     clean: {description: Whether nothing was changed and nothing is missing., type: bool, sample: false}
@@ -214,7 +220,7 @@ drift:
       elements: dict
       sample: [{path: /private/etc/hosts, why: "changed in the jail (size 260, was 213)"}]
     foreign:
-      description: What this collection's builds did not install. Of a directory with all in it, only the directory.
+      description: Files that no build of this collection installed. Of a foreign directory only the directory.
       type: list
       elements: str
       sample: [/opt/homebrew, /Users/admin]
@@ -224,35 +230,36 @@ drift:
     foreign_total: {description: How many are foreign., type: int, sample: 2}
     base:
       description:
-        - Of a clone, what became of the jail that it is a clone of, its base.
-        - Temporary directories, logs and what is mounted in the base are not looked at.
+        - Of a clone, how the jail that it is a clone of, its base, has changed since.
+        - Temporary directories, logs and mounts of the base do not count.
       type: dict
       contains:
         path: {description: Where the base is., type: str, sample: /private/var/jails/base}
         state:
           description:
-            - V(same), or V(changed) after it was cloned, by whomever. V(replaced) when another jail is there, V(gone)
-              when none is, V(unknown) when nobody knows.
+            - V(same), or V(changed) since it was cloned. V(replaced) when another jail is there, V(gone) when no jail
+              is there, V(unknown) when it cannot be determined.
           type: str
           sample: changed
         changed:
           description:
-            - How many files and directories changed, by the groups of RV(sizes). Of what was removed, the directory.
+            - How many files and directories changed, by the groups of RV(sizes). A removed file counts by
+              its directory.
           type: dict
           sample: {homebrew: 3}
-        paths: {description: Which ones. At most 1000., type: list, elements: str, sample: [/opt/homebrew/bin/tmux]}
-        said: {description: The same in a sentence; empty when it is the same., type: str}
+        paths: {description: Their paths. At most 1000., type: list, elements: str, sample: [/opt/homebrew/bin/tmux]}
+        message: {description: The state in a sentence. Empty when it is the same., type: str}
       sample: null
-closure:
-  description: Which libraries the programs of the jail will not find.
-  returned: when O(gather) has V(closure)
+libraries:
+  description: The libraries that programs of the jail will not find.
+  returned: when O(gather_subset) has V(libraries)
   type: dict
   contains:
     complete: {description: Whether no library is missing and the shared caches are whole., type: bool, sample: false}
     files: {description: How many Mach-O files there are., type: int, sample: 5120}
-    images: {description: How many slices of them were looked at., type: int, sample: 6902}
+    slices: {description: How many of their slices were checked., type: int, sample: 6902}
     not_loadable:
-      description: How many slices were not looked at since no process of the jail can load them, by architecture.
+      description: How many slices were not checked, since no process of the jail can load them, by architecture.
       type: dict
       sample: {x86_64: 3380, no code for macOS: 12}
     cache_faults:
@@ -275,30 +282,30 @@ closure:
       type: list
       elements: dict
       sample: []
-    undecided:
+    undetermined:
       description:
-        - The same for libraries of which it cannot be told. Where they are looked for depends on the working directory,
-          or on the program that loads a plug-in, and some program of the jail would find them.
+        - The same for libraries that may or may not be found. The search depends on the working directory, or on the
+          program that loads a plug-in, and some program of the jail would find them.
       type: list
       elements: dict
       sample: []
     missing_total: {description: How many are missing., type: int, sample: 1}
     optional_total: {description: How many are missing and not needed to start., type: int, sample: 0}
-    undecided_total: {description: How many could not be decided., type: int, sample: 0}
+    undetermined_total: {description: How many may or may not be found., type: int, sample: 0}
     damaged:
-      description: Files that start like a Mach-O file and are none, and why.
+      description: Files that start like a Mach-O file but are damaged, and why.
       type: list
       elements: dict
       sample: [{path: /usr/local/bin/tool, why: it ends before the end of its load commands}]
 signing:
-  description: Which files the kernel will not run in the jail. Apple's own are not among them unless they are damaged.
-  returned: when O(gather) has V(signing)
+  description: Files that the kernel will not run in the jail. Apple's files are not among them unless damaged.
+  returned: when O(gather_subset) has V(signing)
   type: dict
   contains:
     files: {description: How many Mach-O files there are., type: int, sample: 5120}
-    images: {description: How many slices of them were looked at., type: int, sample: 6902}
+    slices: {description: How many of their slices were checked., type: int, sample: 6902}
     not_loadable:
-      description: How many slices were not looked at since no process of the jail can load them, by architecture.
+      description: How many slices were not checked, since no process of the jail can load them, by architecture.
       type: dict
       sample: {x86_64: 3380}
     refused:
@@ -314,9 +321,9 @@ signing:
           identifier: node
           team: HX7739G8FX
           flags: [runtime]
-    refused_total: {description: How many files that are., type: int, sample: 1}
+    refused_total: {description: How many files., type: int, sample: 1}
     causes:
-      description: For each cause that was met, why the kernel refuses, how sure that is, the sources, and what helps.
+      description: For each cause found, why the kernel refuses, how certain that is, the sources, and a remedy.
       type: dict
       sample:
         hardened:
@@ -325,9 +332,9 @@ signing:
           remedy: "codesign --force --sign - FILE, on a Mac: that takes the hardened runtime away, and its entitlements"
           sources: ["nubjs/nub tests/macos-chroot-probe"]
     signers:
-      description: How many slices are signed by whom. Names in certificates are believed, not verified.
+      description: How many slices each signer signed. Names in certificates are not verified.
       type: dict
-      sample: {apple: 6510, developer id: 1, nobody: 388, none: 3}
+      sample: {apple: 6510, developer id: 1, ad hoc: 388, unsigned: 3}
 """
 
 from typing import Any
@@ -339,7 +346,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import ru
 SPEC = {
     "progress_file": {"type": "path"},
     "jail": {"type": "path", "required": True},
-    "gather": {
+    "gather_subset": {
         "type": "list",
         "elements": "str",
         "choices": [*SUBSETS, "all"],
@@ -349,7 +356,7 @@ SPEC = {
 
 
 def work(params: dict[str, Any], _check: bool) -> Result:
-    return gather(params["jail"], params["gather"], params["progress_file"])
+    return gather(params["jail"], params["gather_subset"], params["progress_file"])
 
 
 def main() -> None:

@@ -7,29 +7,28 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_leftovers
-short_description: Remove what is on a Mac for jails that are gone
+short_description: Remove launchd jobs, mounts and notes of jails that no longer exist
 version_added: 0.1.0
 description:
-  - Looks for what the collection put on the Mac for jails that were removed or moved by other means than this
-    collection, and removes launchd jobs with their programs and logs, mounts, entries of the register and notes about
-    images.
-  - What may hold files of people is named in a warning, and removed when O(jails) says so. Other things that only a
-    person can decide about are named.
-  - A jail counts as gone when there is no marker of a jail at its path. One on a volume that is not mounted in
-    C(/Volumes) is left alone. Mount other volumes that hold jails first.
+  - Finds what the collection installed on the Mac for jails that were removed or moved by other means. It removes
+    launchd jobs with their programs and logs, mounts, entries of the register, and notes about images.
+  - Directories that may contain user data are listed in a warning, and removed with O(remove_jails). Other leftovers
+    that need a decision are listed in warnings, too.
+  - A jail counts as gone when there is no marker of a jail at its path. A jail on a volume in C(/Volumes) that is not
+    mounted is left alone. Mount other volumes with jails first.
 extends_documentation_fragment:
   - darwin.jail.attributes
 options:
-  jails:
+  remove_jails:
     description:
-      - Whether what is left of a jail that was removed by other means is removed with all that is in it, and also whole
-        jails that a playbook made for one that is gone, C(next.NAME) and C(ephemeral.HOST).
+      - Whether to remove the remains of jails that were removed by other means, with all files in them, and also jails
+        that a playbook created for a jail that is gone, C(next.NAME) and C(ephemeral.HOST).
     type: bool
     default: false
   hosts:
     description:
-      - The hosts of the inventory. Images and manifests on the Mac that have the name of another host are named in a
-        warning. They are never removed, since another inventory may have that host.
+      - The hosts of the inventory. Images and manifests on the Mac that belong to other hosts are listed in a warning.
+        They are never removed, since another inventory may have those hosts.
     type: list
     elements: str
     default: []
@@ -51,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leftovers:
-  description: What was found, whether it was removed or not.
+  description: All leftovers, removed or not.
   returned: success
   type: list
   elements: dict
@@ -59,8 +58,8 @@ leftovers:
     kind:
       description: V(job), V(mount), V(entry), V(note), V(directory) or V(jail).
       type: str
-    name: {description: The path of it; of a job its label., type: str}
-    jail: {description: The path of the jail that is gone; empty when nothing tells., type: str}
+    name: {description: "The path, or the label of a job.", type: str}
+    jail: {description: The path of the jail that is gone. Empty when it is not known., type: str}
     removed: {description: Whether it was removed., type: bool}
   sample:
     - {kind: job, name: darwin.jail.dev-1a2b3c4d.dns, jail: /private/var/jails/dev, removed: true}
@@ -73,13 +72,13 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 
 SPEC = {
-    "jails": {"type": "bool", "default": False},
+    "remove_jails": {"type": "bool", "default": False},
     "hosts": {"type": "list", "elements": "str", "default": []},
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return clean_up(params["jails"], params["hosts"], check)
+    return clean_up(params["remove_jails"], params["hosts"], check)
 
 
 def main() -> None:

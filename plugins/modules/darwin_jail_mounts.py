@@ -7,20 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_mounts
-short_description: Show directories of the Mac in a jail
+short_description: Mount directories of the Mac in a jail
 version_added: 0.1.0
 description:
-  - Mounts directories of the Mac in a jail, by C(bindfs) with macFUSE or fuse-t. The list is the truth. What is new in
-    it is mounted, what changed is mounted again, and what it names no more is unmounted.
-  - Each mount is kept by a launchd job of root's on the Mac, which mounts again when it is lost, and at boot, without
-    Ansible. It runs a copy of C(bindfs) that only root can replace, made anew when the one that is installed changes.
-  - A mount that programs use is not unmounted. The task fails then, before it changed anything of this mount.
+  - Mounts directories of the Mac in a jail, with C(bindfs) and macFUSE or fuse-t. O(mounts) is the complete list. The
+    module mounts new items, mounts changed items again, and unmounts all others.
+  - A launchd job that runs as root on the Mac keeps each mount. It mounts the directory again when the mount is lost,
+    and at boot, without Ansible. It runs a copy of C(bindfs) that only root can replace. The copy is updated when the
+    installed C(bindfs) changes.
+  - A mount in use is not unmounted. The task fails then, and this mount stays as it is.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
   mounts:
-    description: All directories of the Mac that the jail is to have, and V([]) for none.
+    description: All directories of the Mac that the jail must have, or V([]) for none.
     type: list
     elements: dict
     required: true
@@ -28,36 +29,35 @@ options:
       src:
         description:
           - Directory of the Mac, an absolute path without symbolic links. Single files cannot be mounted.
-          - Whoever can rename it, or a directory above, can put another directory of theirs in its place, which the
-            jail shows from the next boot on. A link is never followed. When it is exchanged in the moment of mounting,
-            the job sees that another directory is mounted, unmounts it at once, and waits an hour.
-          - For that moment the other one can be seen in the jail. Where such people are not trusted, take a directory
-            that they own below one of root's, such as C(/private/var/shared/NAME).
-          - With O(mounts[].user) or O(mounts[].perms), what others put there under another name (a hard link) seems to
-            belong to that user, too.
+          - A user who can rename it, or a directory above it, can replace it by another directory of theirs, which the
+            jail shows from the next boot on. A link is never followed. When the directory is replaced during the mount,
+            the job finds another directory mounted, unmounts it at once, and waits an hour.
+          - For that moment the other directory is visible in the jail. If you do not trust such users, choose a
+            directory that they own below one of root's, such as C(/private/var/shared/NAME).
+          - With O(mounts[].user) or O(mounts[].perms), hard links that others put there also seem to belong to that
+            user.
         type: path
         required: true
       dest:
         description:
-          - Where to mount it, an absolute path as seen in the jail. A directory there must be empty, and may not be a
-            symbolic link or lie behind one. It is made, as root's, when it is missing, and stays when the mount is
-            dropped.
-          - A directory of root's is best. In one that others can write to, they could move it away in the moment of
-            mounting.
+          - The mount point, an absolute path in the jail. It must be an empty directory, and neither a symbolic link
+            nor behind one. A missing one is created, owned by root, and stays when the mount is removed.
+          - Its parent should belong to root. In a directory to which others can write, they could move the mount point
+            away during the mount.
         type: str
         required: true
       read_only:
-        description: Whether nothing can be changed through it.
+        description: Whether the mount is read-only.
         type: bool
         default: false
       user:
-        description: Name of a user of the Mac that all files shall seem to belong to.
+        description: Name of a user of the Mac, who then seems to own all files.
         type: str
       group:
-        description: Name of a group that all files shall seem to belong to.
+        description: Name of a group that all files then seem to have.
         type: str
       perms:
-        description: What is changed of the modes that files seem to have, as C(bindfs) takes it.
+        description: Changes of the modes that files seem to have, in the syntax of C(bindfs).
         type: str
       options:
         description:
@@ -68,27 +68,28 @@ options:
         default: []
   bindfs:
     description:
-      - The program. When left out, it is looked for in C(/opt/darwin.jail/bin), C(/opt/homebrew/bin) and
+      - Path of the program. By default it is searched for in C(/opt/darwin.jail/bin), C(/opt/homebrew/bin) and
         C(/usr/local/bin).
-      - It runs as root, so one that others than root can replace is refused, as Homebrew's on a Mac where a person
-        installed it. An administrator who trusts it as it is copies it to C(/opt/darwin.jail/bin), as the message says.
-      - Of the libraries that it names, a warning tells which ones others could replace.
+      - It runs as root, so the module refuses one that other users can replace, such as Homebrew's on a Mac where a
+        user installed it. If you trust it, copy it to C(/opt/darwin.jail/bin), as the message says.
+      - A warning lists its libraries that other users could replace.
     type: path
   python:
     description:
-      - The Python that runs the jobs, 3.9 or newer. Since it runs as root, one that others can replace is refused, such
-        as Homebrew's.
+      - The Python that runs the jobs, 3.9 or newer. It runs as root, so the module refuses one that other users can
+        replace, such as Homebrew's.
     type: path
     default: /Library/Developer/CommandLineTools/usr/bin/python3
   timeout:
-    description: Seconds to wait until all is mounted, after the jobs were started.
+    description: Seconds to wait until everything is mounted, after the jobs were started.
     type: float
     default: 30
 notes:
-  - What is in a mount belongs to the Mac. Nothing in this collection copies, empties or deletes it with the jail.
-  - macOS never runs programs of such a mount as another user (C(nosuid)).
-  - With fuse-t, a mount has the semantics of NFS. Locks, file flags and extended attributes are not those of the Mac.
-  - macFUSE's FSKit backend cannot mount in a jail, for it takes mount points in C(/Volumes) only.
+  - Files in a mount belong to the Mac. This collection never copies, empties or deletes them with the jail.
+  - macOS ignores setuid bits of programs in such a mount (C(nosuid)).
+  - With fuse-t, a mount has the semantics of NFS. Locks, file flags and extended attributes differ from those of the
+    Mac.
+  - macFUSE's FSKit backend cannot mount in a jail, since it only accepts mount points in C(/Volumes).
 seealso:
   - module: darwin.jail.darwin_jail_info
 author:
@@ -96,7 +97,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Share sources, and show a cache that the jail cannot change
+- name: Mount sources, and a read-only cache
   darwin.jail.darwin_jail_mounts:
     jail: /private/var/jails/sequoia-dev
     mounts:
@@ -118,13 +119,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mounts:
-  description: What is mounted, or in check mode would be, with the labels of its launchd jobs.
+  description: The mounts, or those predicted in check mode, with the labels of their launchd jobs.
   returned: success
   type: list
   elements: dict
   contains:
     src: {description: Directory of the Mac., type: str, sample: /Users/admin/src}
-    dest: {description: Where it is seen in the jail., type: str, sample: /src}
+    dest: {description: The mount point in the jail., type: str, sample: /src}
     job: {description: Label of the launchd job., type: str, sample: darwin.jail.dev-6f1c02aa.mount.src-0a4e1f2c}
   sample: [{src: /Users/admin/src, dest: /src, job: darwin.jail.dev-6f1c02aa.mount.src-0a4e1f2c}]
 """

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_rootfs
-short_description: Build, mend or remove the root file system of a macOS jail
+short_description: Build, update, repair or remove the root file system of a macOS jail
 version_added: 0.1.0
 description:
-  - Makes a directory hold a copy of parts of a macOS system, to be entered with chroot(8).
-  - What to copy is named by manifests in the format of darwin-jail's C(mkjail.files), by a list of entries, or by a
-    built-in profile. The layout of macOS is always made, with its modes, owners, and links at C(/etc), C(/tmp) and
+  - Copies parts of a macOS system into a directory, to be entered with chroot(8).
+  - Manifests in the format of darwin-jail's C(mkjail.files), a list of entries, or a built-in profile name the files to
+    copy. The module always creates the layout of macOS, with its modes, owners, and links at C(/etc), C(/tmp) and
     C(/var).
-  - A second run mends what differs and touches nothing else. I(System) files are restored to the source.
-    I(Configuration), which is all below C(/private/etc), follows the source unless it was changed or removed in the
-    jail; then it is kept and reported. I(Foreign) files, put there by anybody else, and all below a mount, are never
+  - A second run repairs differences and changes nothing else. I(System) files are restored from the source.
+    I(Configuration), all files below C(/private/etc), follows the source unless it was changed or removed in the jail.
+    Then it is kept and reported. I(Foreign) files, which no build installed, and files below a mount are never
     touched.
-  - What was installed is recorded in the jail, below C(/private/var/db/darwin.jail), in the form of mtree(5).
+  - The jail has a record of installed files, below C(/private/var/db/darwin.jail), in the format of mtree(5).
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -27,22 +27,22 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(present) builds or mends the jail.
-      - V(absent) removes it with all that is in it, and what the Mac has for it - launchd jobs with their programs and
-        logs, notes about images - at its path, and at paths that it was moved from. What was a jail by the register
-        is removed whatever is left of it. A directory that is not and never was a jail is refused, and so is one with
-        something mounted below it, see O(unmount). An empty directory that never was a jail stays.
+      - V(present) builds or repairs the jail.
+      - V(absent) removes the jail with all its files, and what the Mac has for it at its path and at paths that it was
+        moved from, such as launchd jobs with their programs and logs, and notes about images. The remains of a jail
+        that the register knows are removed, too. The module refuses a directory that never was a jail, and a jail with
+        mounts, see O(unmount). An empty directory that never was a jail stays.
     type: str
     choices: [present, absent]
     default: present
   source:
     description:
-      - Root of the macOS tree to copy from. This Mac, or a mounted volume.
+      - Root of the macOS tree to copy from, V(/) for this Mac, or a mounted volume.
     type: path
     default: /
   manifests:
     description:
-      - Files on the managed Mac that list what to copy, one C(src [dst]) a line, separated by white space.
+      - Files on the managed Mac that list what to copy, one C(src [dst]) per line, separated by white space.
       - Wildcards match hidden files too. A slash at the end of C(src) means the contents of a directory. A slash at
         the end of C(dst) means into a directory. Lines that start with C(#) are comments. C(@include FILE) reads
         another manifest, relative to the including one.
@@ -53,17 +53,17 @@ options:
     default: []
   entries:
     description:
-      - What to copy, besides O(manifests). Here paths may hold spaces.
+      - What to copy in addition to O(manifests). Paths may contain spaces here.
     type: list
     elements: dict
     default: []
     suboptions:
       src:
-        description: Absolute path in the source, may hold wildcards. C(..) is refused.
+        description: Absolute path in the source, which may contain wildcards. C(..) is refused.
         type: str
         required: true
       dest:
-        description: Absolute path in the jail. The same as O(entries[].src) when left out. C(..) is refused.
+        description: Absolute path in the jail. By default the same as O(entries[].src). C(..) is refused.
         type: str
       optional:
         description: Whether it may match nothing. Otherwise that is an error.
@@ -72,117 +72,119 @@ options:
   profile:
     description:
       - A built-in list for the source's release of macOS and this Mac's processor, added to the other options.
-      - V(minimal) has shells, tools, Perl and what they read. V(standard) has all frameworks, Ruby, manual pages and
-        helpers besides. V(developer) adds the Command Line Tools, resources of private frameworks, and modules of the
+      - V(minimal) has shells, tools, Perl and the files that they read. V(standard) adds all frameworks, Ruby, manual
+        pages and helpers. V(developer) adds the Command Line Tools, resources of private frameworks, and modules of the
         system's Perl and Ruby.
-      - Each has the shared cache that programs use on this processor, and leaves out what would act on the Mac,
+      - Each has the shared cache that programs use on this processor. None has programs that would act on the Mac,
         C(shutdown), C(reboot) and C(halt).
-      - When neither O(profile), O(manifests), O(entries) nor O(clone_of) is given, V(standard) is taken.
+      - The default is V(standard) when O(profile), O(manifests), O(entries) and O(clone_of) are all left out.
     type: str
     choices: [minimal, standard, developer]
   rosetta:
     description:
-      - With a profile on Apple silicon, have what programs for Intel need, too. That is Rosetta, and a shared cache of
-        some gigabytes.
-      - A Mac without Rosetta is refused. An update to macOS 27 removes it, and later ones have it for old games only.
+      - With a profile on Apple silicon, also copy what programs for Intel need. That is Rosetta, and a shared cache of
+        several gigabytes.
+      - The task fails on a Mac without Rosetta. An update to macOS 27 removes Rosetta, and later releases have it for
+        old games only.
       - Nobody has reported yet whether Rosetta works in a jail.
     type: bool
     default: false
   architectures:
     description:
-      - The architectures that the jail is to run. With one, which must be this Mac's, universal programs and libraries
+      - The architectures that the jail must run. With one, which must be this Mac's, universal programs and libraries
         are thinned. Only their slice for it is copied, whole and with its own signature.
-      - Left whole are files that have no such slice, or several of them, such as arm64 and arm64e.
-      - HFS compression does not survive thinning, so that a compressed file may gain nothing.
-      - Nothing is thinned when it is empty or has both.
+      - Files that have no such slice, or several, such as arm64 and arm64e, are copied whole.
+      - A thinned file loses HFS compression, so thinning may not make a compressed file smaller.
+      - Nothing is thinned when the list is empty or has both.
     type: list
     elements: str
     choices: [arm64, x86_64]
     default: []
   exclude:
     description:
-      - Globs over paths of the jail to leave out. One without a slash matches names anywhere, one with a slash matches
-        the whole path. C(*) stops at slashes, C(**) does not.
+      - Globs of paths in the jail that are not copied. A glob without a slash matches names anywhere, one with a slash
+        matches the whole path. C(*) stops at slashes, C(**) does not.
       - A letter matches in any Unicode normalization. Case counts on a source whose volume is case-sensitive, and on no
         other. The same holds for the globs of O(entries) and O(manifests).
-      - What a former run put there is removed, see O(prune).
+      - Matching files of an earlier run are removed, see O(prune).
     type: list
     elements: str
     default: []
   clone_of:
     description:
-      - Make the jail a copy-on-write clone of this jail of the same volume. All that is in it is cloned, whoever put it
-        there; what is mounted in it is not. Files share their blocks until one of them is changed.
-      - O(manifests), O(entries) and O(profile) are then applied on top. O(prune) does not apply.
-      - Once the jail is complete, the other one is not looked at any more, and may change or go.
-      - The volume must be able to do that, as APFS is, and both jails must be on it, unless O(clone_copies) is set.
+      - Create the jail as a copy-on-write clone of this jail, which must be on the same volume. All its files are
+        cloned, foreign ones too, but not files below mounts. Files share their blocks until one of them changes.
+      - O(manifests), O(entries) and O(profile) are then applied to the clone. O(prune) does not apply.
+      - Once the clone is complete, the other jail is not used any more. You can change or remove it.
+      - The volume must support clones, as APFS does, unless O(allow_full_copy) is set.
     type: path
-  clone_copies:
+  allow_full_copy:
     description:
-      - With O(clone_of), copy files that cannot share their blocks, such as those of a jail on another volume. The jail
-        then takes as much space as the other one.
-      - A file of more than 1 GiB that is nearly all holes is refused then, because its copy could fill the volume.
+      - With O(clone_of), copy the contents of files that cannot be cloned, such as those of a jail on another volume.
+        The jail then takes as much space as the other one.
+      - A file of more than 1 GiB that consists mostly of holes is refused then, since its copy could fill the volume.
     type: bool
     default: false
   prune:
     description:
-      - Remove what a former run installed and nothing names any more. What others put there is never removed.
+      - Remove files that an earlier run installed and that no option names any more. Foreign files are never removed.
     type: bool
     default: true
   adopt:
     description:
-      - Take over a directory that another tool or hand built. System files that differ are restored to the source,
-        all others are kept. Directories at C(/etc), C(/tmp) and C(/var) are moved into C(/private), as macOS has it.
-      - A jail that was moved here or restored from a backup is unknown to this Mac, and is from then on known as built.
-        That it was made of an image or a clone is forgotten.
+      - Take over a directory that was built by hand or by another tool. System files that differ are restored from the
+        source, all others are kept. Directories at C(/etc), C(/tmp) and C(/var) are moved into C(/private), as on
+        macOS.
+      - A jail that was moved here or restored from a backup is unknown to this Mac. It counts as built from then on,
+        even when it was created from an image or a clone.
     type: bool
     default: false
   update_in_place:
     description:
-      - Whether a jail that holds another build of macOS than O(source), or another shared cache, may be updated where
-        it is. Programs that start meanwhile may crash, so it is refused unless this is V(true).
-      - The playbook C(darwin.jail.update_jail) rebuilds such a jail beside the old one, and swaps them.
+      - Whether a jail with another build of macOS than O(source), or with another shared cache, may be updated in
+        place. Programs that start meanwhile may crash, so such an update is refused by default.
+      - The playbook C(darwin.jail.update_jail) rebuilds such a jail next to the old one, and swaps them.
     type: bool
     default: false
-  required:
+  required_programs:
     description:
-      - Programs, by their paths in the jail, without which nobody can work in it, such as a shell. When one of them
-        would not be in the jail, the build is refused before anything is copied.
-      - What is there and was put there by nobody of this collection counts. Not looked at with O(clone_of).
+      - Paths of programs that the jail must contain, such as a shell. When one of them would not be in the jail, the
+        build is refused before anything is copied.
+      - Foreign files count. With O(clone_of) this option has no effect.
     type: list
     elements: str
     default: []
   unmount:
     description:
-      - With O(state=absent), unmount what is mounted below the jail first, the deepest mount first. What is in use
-        stays mounted, and then no file is removed.
+      - With O(state=absent), first unmount everything below the jail, the deepest mount first. A mount in use stays,
+        and then no file is removed.
     type: bool
     default: false
   verify:
     description:
-      - How to tell that a file is as it should be. V(quick) compares type, mode, owner, size, modification time, link
-        target and flags; V(full) reads contents, ACLs and extended attributes too, but for those that macOS keeps for
-        itself (C(com.apple.rootless), C(com.apple.provenance), C(com.apple.macl), C(com.apple.root.installed)).
+      - How to compare files. V(quick) compares type, mode, owner, size, modification time, link target and flags.
+        V(full) also compares contents, ACLs and extended attributes, except those that macOS manages itself
+        (C(com.apple.rootless), C(com.apple.provenance), C(com.apple.macl), C(com.apple.root.installed)).
     type: str
     choices: [quick, full]
     default: quick
   workers:
     description:
-      - How many processes copy. The number of processors, but at most 4, when left out.
+      - How many processes copy. By default the number of processors, at most 4.
     type: int
 notes:
-  - In check mode, and before it copies, a run shows what it has found so far and how much is free. A removal counts
-    what is removed, of as much as the record of the jail names.
-  - With C(--diff) the first 50 changes are listed, and the number of the others. Changes of nothing but a time are
-    only counted. With C(-v) all RV(operations) are listed.
+  - In check mode, and before it copies, a run shows what it has found so far and how much space is free. A removal
+    shows how many of the files in the record are removed.
+  - C(--diff) lists the first 50 changes, and the number of the others. Changes of a time only are just counted. C(-v)
+    lists all RV(operations).
   - Run it as root (C(become)).
-  - When O(source) is a sealed system volume, as that of a running Mac is, and the same snapshot as in the last run,
-    with the same wishes and O(verify=quick), what lies on it is not read again. The jail is then compared with its
-    record, which does not tell whether two names still are one file. What is reached through firmlinks and mounts,
-    the Data volume above all, is always read.
-  - On one Mac one jail is built at a time. Other runs wait for their turn, one hour at most for each that is ahead.
-  - A volume that ignores owners is refused, and one that is mounted C(nodev) or C(nosuid) is warned about, before
-    anything is copied. macOS mounts those of external disks so.
+  - When O(source) is a sealed system volume, as on a running Mac, and its snapshot and the options are those of the
+    last run, O(verify=quick) does not read its files again. The jail is then compared with its record, which does not
+    say whether two names still are one file. Files behind firmlinks and mounts, above all on the Data volume, are
+    always read.
+  - A Mac builds one jail at a time. Other runs wait, at most one hour for each run ahead.
+  - Before anything is copied, the module refuses a volume that ignores ownership, and warns about one that is mounted
+    with C(nodev) or C(nosuid). macOS mounts external disks that way.
   - Building works with System Integrity Protection on. Entering a jail does not, see the collection's guide.
 seealso:
   - module: darwin.jail.darwin_chroot_exec
@@ -197,7 +199,7 @@ EXAMPLES = r"""
     jail: /private/var/jails/sequoia-dev
   become: true
 
-- name: Build a jail from the list of darwin-jail, and add one tool whose path holds a space
+- name: Build a jail from the list of darwin-jail, and add a tool whose path contains a space
   darwin.jail.darwin_jail_rootfs:
     jail: /private/var/jails/small
     manifests:
@@ -209,7 +211,7 @@ EXAMPLES = r"""
       - /usr/share/man/**
   become: true
 
-- name: Make a second jail like the first in seconds, and add one tool to it
+- name: Clone a jail in seconds, and add a tool to the clone
   darwin.jail.darwin_jail_rootfs:
     jail: /private/var/jails/second
     clone_of: /private/var/jails/small
@@ -217,7 +219,7 @@ EXAMPLES = r"""
       - src: /usr/bin/leaks
   become: true
 
-- name: See what has drifted, contents included, without changing anything
+- name: Show drift, contents included, without changing anything
   darwin.jail.darwin_jail_rootfs:
     jail: /private/var/jails/small
     manifests:
@@ -227,7 +229,7 @@ EXAMPLES = r"""
   check_mode: true
   diff: true
 
-- name: Remove a jail and unmount what is mounted in it
+- name: Unmount everything in a jail, and remove the jail
   darwin.jail.darwin_jail_rootfs:
     jail: /private/var/jails/small
     state: absent
@@ -242,7 +244,7 @@ existed:
   type: bool
   sample: true
 stats:
-  description: What this run did, or in check mode would do.
+  description: What this run did, or would do in check mode.
   returned: when O(state=present)
   type: dict
   contains:
@@ -251,19 +253,18 @@ stats:
     symlinks: {description: Symbolic links made., type: int, sample: 3923}
     hardlinks: {description: Further names given to files that have several., type: int, sample: 12}
     devices: {description: Devices and FIFOs made., type: int, sample: 4}
-    metadata: {description: Files and directories whose metadata was corrected., type: int, sample: 0}
+    metadata: {description: Files and directories whose metadata was repaired., type: int, sample: 0}
     removed: {description: Files and directories removed., type: int, sample: 0}
-    kept: {description: Configuration left as it was changed in the jail., type: int, sample: 1}
+    kept: {description: Configuration that was changed in the jail and kept., type: int, sample: 1}
     sockets: {description: Sockets of the source that were skipped., type: int, sample: 0}
-    times: {description: How many of all these changes are of nothing but a time., type: int, sample: 0}
+    times: {description: How many of these changes are of a time only., type: int, sample: 0}
     bytes: {description: Size of the files copied., type: int, sample: 555985197}
     bytes_cloned: {description: How much of that shares its blocks with the source., type: int, sample: 0}
     seconds: {description: How long it took., type: float, sample: 0.61}
   sample: {files: 46396, directories: 3258, symlinks: 3923, bytes: 555985197, seconds: 0.61}
 sizes:
   description:
-    - What this run copied, or in check mode would copy, by group. Of a jail that is not there yet, that is how large it
-      will be.
+    - What this run copied, or would copy in check mode, by group. For a new jail this is its size.
     - The groups are those of RV(darwin.jail.darwin_jail_info#module:sizes). A group has C(files), C(bytes) in them, and
       the bytes they take on the C(disk).
   returned: when O(state=present)
@@ -273,13 +274,13 @@ sizes:
     total: {files: 46396, bytes: 5033985197, disk: 4204412928}
 jail_bytes:
   description:
-    - The size in bytes of all files that runs of this module have copied into the jail. Files that others put there do
-      not count. It is missing where it is not known.
-  returned: when O(state=present), for a jail that is there
+    - The size in bytes of all files that runs of this module copied into the jail. Foreign files do not count. It is
+      missing when it is not known.
+  returned: when O(state=present), for a jail that exists
   type: int
   sample: 5033985197
 space:
-  description: Whether it fits. C(needed) and C(free) are bytes on the volume of the jail.
+  description: Whether there is enough space. C(needed) and C(free) are bytes on the volume of the jail.
   returned: when O(state=present), in check mode
   type: dict
   sample:
@@ -288,21 +289,21 @@ space:
     summary: 4.2 GB (shared cache 3.4 GB, frameworks 412.5 MB, system 372.8 MB) to copy, 120.0 GB free
 operations:
   description:
-    - The first 1000 things done, or to be done in check mode. When there are more, what changes something that was
-      there is named rather than what makes something that was missing.
-    - The action C(rename) changes how a name is spelled, on a volume that takes both spellings for one.
+    - The first 1000 operations, or those predicted in check mode. When there are more, changes of existing files are
+      listed before new files.
+    - The action C(rename) changes the spelling of a name, on a volume where both spellings are one name.
   returned: success
   type: list
   elements: dict
   sample:
     - {action: replace, path: /usr/bin/git, type: file, why: "size 0, wanted 119072"}
 operations_total:
-  description: How many there were.
+  description: The number of all operations.
   returned: success
   type: int
   sample: 1
 kept:
-  description: Configuration that was left as it is in the jail, and why. At most 1000.
+  description: Configuration that was kept as it is in the jail, and why. At most 1000.
   returned: when O(state=present)
   type: list
   elements: dict
@@ -329,11 +330,11 @@ SPEC = {
     "architectures": {"type": "list", "elements": "str", "choices": ["arm64", "x86_64"], "default": []},
     "exclude": {"type": "list", "elements": "str", "default": []},
     "clone_of": {"type": "path"},
-    "clone_copies": {"type": "bool", "default": False},
+    "allow_full_copy": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": True},
     "adopt": {"type": "bool", "default": False},
     "update_in_place": {"type": "bool", "default": False},
-    "required": {"type": "list", "elements": "str", "default": []},
+    "required_programs": {"type": "list", "elements": "str", "default": []},
     "unmount": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_swap
-short_description: Put a macOS jail that was rebuilt beside another one in its place
+short_description: Swap a rebuilt macOS jail with the one in use, and migrate user data
 version_added: 0.1.0
 description:
-  - Two jails in one directory exchange their names, in one step. So a jail comes to a new macOS while no program ever
-    sees half of it, above all not half of a shared cache.
-  - Then what people put into the former jail is carried over. I(Foreign) files, which no build installed, are moved;
-    I(configuration) that was changed or removed there is so in the new jail, too. What the record of the former jail
-    names stays in it.
-  - Where the new macOS has something of its own in the place of a foreign file, the file stays in the former jail, and
-    is told in RV(left). Do not remove the former jail then before you have seen to it.
-  - Sockets are not carried over. Who listens on one makes it anew.
-  - When it was interrupted, run it again; it goes on where it was. When all is done it changes nothing.
-  - What the jails are is read from the register of the Mac. A successor that is unknown to it, since it was moved there
-    or restored from a backup, is refused.
-  - A jail can also take the place on trial, see O(carry_over) and O(state=restored).
-  - The playbooks C(darwin.jail.update_jail) and C(darwin.jail.deploy_jail) do all that is needed around it.
+  - Swaps the names of two jails in one directory, in one system call. So no program ever sees half of a new macOS,
+    above all not half of a shared cache.
+  - Then migrates user data from the old jail to the new one. I(Foreign) files, which no build installed, are moved.
+    I(Configuration) that was changed or removed in the old jail becomes the same in the new jail. System files of the
+    old jail, which its record names, stay in it.
+  - A foreign file stays in the old jail when the new macOS has a file of its own at that path. RV(not_migrated) lists
+    such files. Save them before you remove the old jail.
+  - Sockets are not migrated. The program that listens on a socket creates it again.
+  - An interrupted run is continued by the next one. A run after a complete one changes nothing.
+  - The register of the Mac says what the two jails are. A replacement that the register does not know, because it was
+    moved there or restored from a backup, is refused.
+  - A swap can also be a trial, see O(migrate) and O(state=rolled_back).
+  - The playbooks C(darwin.jail.update_jail) and C(darwin.jail.deploy_jail) do everything that a swap needs before and
+    after it.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
@@ -30,94 +31,95 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - With V(swapped), the successor has the place.
-      - With V(restored), the former jail has its place back. Nothing is done when there was no exchange, or when it was
-        settled; what was carried over cannot be put back, and the task fails then.
-      - In check mode, V(restored) warns of what is mounted in the jails, which has to be unmounted before it is done.
-      - With V(settled), what has the place stays, and V(restored) does nothing any more.
+      - With V(swapped), O(replacement) takes the place of O(jail).
+      - With V(rolled_back), the old jail gets its place back. Nothing changes when there was no swap, or when it was
+        committed. The task fails when user data was already migrated.
+      - With V(committed), the jail that is in place stays, and V(rolled_back) does nothing any more.
+      - In check mode, V(rolled_back) warns about mounts in the jails, which must be unmounted before a rollback.
     type: str
-    choices: [swapped, restored, settled]
+    choices: [swapped, rolled_back, committed]
     default: swapped
-  successor:
+  replacement:
     description:
-      - The jail that is to take its place, complete, in the same directory. Afterwards the former jail is there.
-      - Needed unless O(state=settled).
+      - The jail that takes the place of O(jail). It must be complete, and in the same directory. After the swap the old
+        jail is at this path.
+      - Required unless O(state=committed).
     type: path
-  carry_over:
+  migrate:
     description:
-      - Whether what people put into the former jail is carried over. Without it the two only exchange their names,
-        which O(state=restored) undoes.
+      - Whether to migrate user data. Without it the two jails only swap names, which O(state=rolled_back) undoes.
     type: bool
     default: true
 notes:
   - Run it as root (C(become)).
-  - Mounts below one of the jails, and a jail that is a volume of its own, are refused.
-  - Programs that run in the former jail go on in it. Stop them first, for what they write afterwards is not carried
-    over.
+  - The module refuses jails with mounts in them, and a jail that is a volume of its own.
+  - Programs that run in the old jail keep running in it. Stop them first, since what they write after the swap is not
+    migrated.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
+  - module: darwin.jail.darwin_jail_image
   - module: darwin.jail.darwin_jail_info
 author:
   - darwin.jail contributors (@darwin-jail)
 """
 
 EXAMPLES = r"""
-- name: Build the jail anew, from the macOS that the Mac has by now
+- name: Rebuild the jail from the macOS that the Mac runs now
   darwin.jail.darwin_jail_rootfs:
     jail: /private/var/jails/next.sequoia-dev
     profile: standard
   become: true
 
-- name: Put it in the place of the former one
+- name: Swap it with the old one, and migrate user data
   darwin.jail.darwin_jail_swap:
     jail: /private/var/jails/sequoia-dev
-    successor: /private/var/jails/next.sequoia-dev
+    replacement: /private/var/jails/next.sequoia-dev
   register: swapped
   become: true
 
-- name: Put a jail of another image in its place, on trial
+- name: Try a jail of another image in its place
   darwin.jail.darwin_jail_swap:
     jail: /private/var/jails/sequoia-dev
-    successor: /private/var/jails/next.sequoia-dev
-    carry_over: false
+    replacement: /private/var/jails/next.sequoia-dev
+    migrate: false
   become: true
 
-- name: Put the former one back, for the other did not work
+- name: Roll back, because the other one does not work
   darwin.jail.darwin_jail_swap:
-    state: restored
+    state: rolled_back
     jail: /private/var/jails/sequoia-dev
-    successor: /private/var/jails/next.sequoia-dev
+    replacement: /private/var/jails/next.sequoia-dev
   become: true
 
-- name: Remove the former one
+- name: Remove the old jail
   darwin.jail.darwin_jail_rootfs:
     jail: /private/var/jails/next.sequoia-dev
     state: absent
   become: true
-  when: not swapped.left
+  when: not swapped.not_migrated
 """
 
 RETURN = r"""
-exchanged:
-  description: Whether the two exchanged their names in this run.
+swapped:
+  description: Whether this run swapped the names of the two jails.
   returned: success
   type: bool
   sample: true
-carried:
-  description: What was moved to the new jail, as paths of the jail. At most 1000.
+migrated:
+  description: Files that this run moved to the new jail, as paths of the jail. At most 1000.
   returned: success
   type: list
   elements: str
   sample: [/Users/admin, /opt/homebrew, /private/etc/ssh]
 kept:
-  description: Configuration that is as it was in the former jail, and why. At most 1000.
+  description: Configuration that is as it was in the old jail, and why. At most 1000.
   returned: success
   type: list
   elements: dict
   sample:
     - {path: /private/etc/hosts, why: "changed in the jail (size 213, was 201)"}
-left:
-  description: What stays in the former jail, and why. At most 1000.
+not_migrated:
+  description: Files that stay in the old jail, and why. At most 1000.
   returned: success
   type: list
   elements: dict
@@ -133,20 +135,20 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import comm
 
 SPEC = {
     "jail": {"type": "path", "required": True},
-    "state": {"choices": ["swapped", "restored", "settled"], "default": "swapped"},
-    "successor": {"type": "path"},
-    "carry_over": {"type": "bool", "default": True},
+    "state": {"choices": ["swapped", "rolled_back", "committed"], "default": "swapped"},
+    "replacement": {"type": "path"},
+    "migrate": {"type": "bool", "default": True},
     "progress_file": {"type": "path"},
 }
-NEEDED = [("state", state, ["successor"]) for state in ("swapped", "restored")]
+NEEDED = [("state", state, ["replacement"]) for state in ("swapped", "rolled_back")]
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    if params["state"] == "settled":
+    if params["state"] == "committed":
         return commit(params["jail"], check)
-    if params["state"] == "restored":
-        return rollback(params["jail"], params["successor"], check)
-    return swap_in(params["jail"], params["successor"], check, params["carry_over"], params["progress_file"])
+    if params["state"] == "rolled_back":
+        return rollback(params["jail"], params["replacement"], check)
+    return swap_in(params["jail"], params["replacement"], check, params["migrate"], params["progress_file"])
 
 
 def main() -> None:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_time_machine
-short_description: Leave a macOS jail out of Time Machine's backups
+short_description: Exclude a macOS jail from Time Machine backups
 version_added: 0.1.0
 description:
-  - Marks the directory of a jail with tmutil(8), so that Time Machine leaves it out. The mark goes with the directory
-    when it is renamed.
+  - Marks the directory of a jail with tmutil(8), so that Time Machine does not back it up. The mark belongs to the
+    directory, and stays when the directory is renamed.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
-  excluded:
+  state:
     description:
-      - V(true) leaves the jail out of the backups.
-      - V(false) takes the mark away. Where a directory above the jail is excluded, the jail stays so, with a warning.
-    type: bool
-    default: true
+      - V(present) excludes the jail from the backups.
+      - V(absent) removes this exclusion. When a directory above the jail is excluded, the jail stays excluded, and the
+        module warns.
+    type: str
+    choices: [present, absent]
+    default: present
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
 author:
@@ -29,9 +31,15 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Leave a jail out of the backups
+- name: Exclude a jail from the backups
   darwin.jail.darwin_jail_time_machine:
     jail: /private/var/jails/sequoia-dev
+  become: true
+
+- name: Back it up again
+  darwin.jail.darwin_jail_time_machine:
+    jail: /private/var/jails/sequoia-dev
+    state: absent
   become: true
 """
 
@@ -44,11 +52,14 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes.time_machine import ensure
 
-SPEC = {"jail": {"type": "path", "required": True}, "excluded": {"type": "bool", "default": True}}
+SPEC = {
+    "jail": {"type": "path", "required": True},
+    "state": {"choices": ["present", "absent"], "default": "present"},
+}
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return ensure(params["jail"], params["excluded"], check)
+    return ensure(**params, check=check)
 
 
 def main() -> None:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_tree
-short_description: Put a whole directory tree into a macOS jail, once
+short_description: Copy a directory tree or archive into a macOS jail, once
 version_added: 0.1.0
 description:
-  - Fills a directory of a jail from a directory of the Mac or from a tar archive. One that is filled already is left
-    alone, whatever became of it.
-  - It is for what changes in the jail and belongs to who works there, such as the prefix of Homebrew. What is to
-    follow the Mac is for the entries of M(darwin.jail.darwin_jail_rootfs), which never touches what this module made.
-  - The tree is there complete or not at all. A run that is killed leaves nothing that the next one does not sweep.
-  - An archive is untrusted. All of it is read before anything is unpacked, and it is refused when a name in it is
-    absolute, holds C(..), lies below a link or a file, or comes twice; when a hard link names anything but an earlier
-    file; when a symbolic link climbs out of the jail; and when it holds devices. No symbolic link is followed, neither
-    in the jail nor in the source.
-  - Two names of the source that are one on the jail's volume are refused before anything is made.
+  - Fills a directory of a jail from a directory of the Mac or from a tar archive. A directory that is filled already is
+    left alone, even when it was changed.
+  - Use it for trees that change in the jail and belong to its users, such as the prefix of Homebrew. Trees that must
+    follow the Mac are entries of M(darwin.jail.darwin_jail_rootfs), which never touches files of this module.
+  - The tree appears complete or not at all. The next run removes the remains of a killed run.
+  - An archive is untrusted. The module reads all of it before it unpacks anything. It refuses an archive when a name in
+    it is absolute, contains C(..), lies below a link or a file, or comes twice; when a hard link names anything but an
+    earlier file; when a symbolic link leads out of the jail; and when it contains devices. It follows no symbolic link,
+    neither in the jail nor in the source.
+  - Two names of the source that are one name on the jail's volume are refused before anything is created.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
@@ -27,33 +27,32 @@ extends_documentation_fragment:
 options:
   dest:
     description:
-      - The directory to fill, an absolute path as seen in the jail. Parents that are missing are made, owned by root.
-      - One that is there and empty is filled, and keeps its owner and mode.
+      - The directory to fill, an absolute path in the jail. Missing parents are created, owned by root.
+      - An empty directory at this path is filled, and keeps its owner and mode.
     type: str
     required: true
   src:
     description:
-      - A directory or a tar archive on the Mac, plain or packed by gzip, bzip2 or xz. It need not be there any more
-        when O(dest) is filled.
-      - Of a directory, files are cloned where the volume allows it. Sockets, devices and what is mounted below it are
-        left out.
+      - A directory or a tar archive on the Mac, plain or compressed with gzip, bzip2 or xz. It need not exist any more
+        once O(dest) is filled.
+      - Files of a directory are cloned where the volume allows it. Sockets, devices and mounts in it are left out.
       - Names in an archive begin at the root of the Mac, at O(dest), or at any directory between. For C(/opt/homebrew)
-        that is C(opt/homebrew/bin), C(homebrew/bin) or C(bin). Its extended attributes are not taken, and the C(._)
-        files that tar of macOS makes of them are left out.
+        that is C(opt/homebrew/bin), C(homebrew/bin) or C(bin). Extended attributes in an archive are ignored, and so
+        are the C(._) files in which tar of macOS stores them.
     type: path
     required: true
-  holds:
+  creates:
     description:
-      - What tells that O(dest) is filled, a path below it, such as C(bin/brew). The source must hold it, and an O(dest)
-        that holds other things but not this is refused.
-      - When left out, a directory that holds anything is filled.
+      - A path below O(dest), such as C(bin/brew), that exists once O(dest) is filled. The source must contain it. An
+        O(dest) that is not empty but lacks it is refused.
+      - Without this option, an O(dest) that is not empty counts as filled.
     type: str
   owner:
     description:
-      - Name or number of the user, of the Mac or the jail alone, who owns all of the tree. Setuid and setgid bits
-        are taken away then. When left out, owners are those of the source, for an archive the numbers in it.
-      - With it, a file of a directory O(src) that has several names (hard links) is refused, unless O(src) holds all of
-        them and the file belongs to whom its directory belongs. What it holds may be somebody else's.
+      - Name or number of the user, of the Mac or of the jail alone, who owns the tree. Setuid and setgid bits are
+        removed then. Without this option, owners are those of the source, for an archive the numbers in it.
+      - With this option, a file of a directory O(src) that has several names (hard links) is refused, unless O(src)
+        contains all of them and the file has the owner of its directory. Its contents may belong to another user.
     type: str
   group:
     description: Name or number of the group of all of the tree. The primary group of O(owner) when left out.
@@ -69,22 +68,22 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Give the jail a Homebrew of its own, cloned from the Mac's
+- name: Clone the Mac's Homebrew into the jail
   darwin.jail.darwin_jail_tree:
     jail: /private/var/jails/sequoia-dev
     src: /opt/homebrew
     dest: /opt/homebrew
-    holds: bin/brew
+    creates: bin/brew
     owner: admin
     group: admin
   become: true
 
-- name: The same from an archive
+- name: Unpack Homebrew from an archive
   darwin.jail.darwin_jail_tree:
     jail: /private/var/jails/sequoia-dev
     src: /private/var/tmp/brew.tar.gz
     dest: /opt/homebrew
-    holds: bin/brew
+    creates: bin/brew
     owner: admin
     group: admin
   become: true
@@ -92,7 +91,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 stats:
-  description: What the tree is made of.
+  description: What was copied.
   returned: changed
   type: dict
   contains:
@@ -114,7 +113,7 @@ SPEC = {
     "jail": {"type": "path", "required": True},
     "dest": {"required": True},
     "src": {"type": "path", "required": True},
-    "holds": {},
+    "creates": {},
     "owner": {},
     "group": {},
     "progress_file": {"type": "path"},

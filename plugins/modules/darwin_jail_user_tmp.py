@@ -7,42 +7,42 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_user_tmp
-short_description: Give a user the temporary directories of macOS in a jail
+short_description: Manage the temporary directories of a user in a jail
 version_added: 0.1.0
 description:
-  - Makes, corrects or removes the directories below C(/var/folders) that confstr(3) names for a user, known as
+  - Creates, repairs or removes the directories below C(/var/folders) that confstr(3) returns for a user,
     C(DARWIN_USER_DIR), C(DARWIN_USER_TEMP_DIR) and C(DARWIN_USER_CACHE_DIR).
-  - Without them compilers warn and Xcode's tools fail in a jail, since the daemon that makes them works on the host.
+  - Without them compilers warn and Xcode's tools fail in a jail, since the daemon that creates them only knows the Mac.
   - Their names are computed from the user's GeneratedUID and number, as apple-oss-distributions Libc does (tag
-    Libc-997.90.3, C(darwin/_dirhelper.c)), so that nothing has to be run in the jail.
+    Libc-997.90.3, C(darwin/_dirhelper.c)), so the module runs no program in the jail.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
   user:
     description:
-      - Name or number of the user, one of the Mac or of the jail alone.
-      - Only a name for messages when O(uid), O(gid) and O(uuid) are all given. Then Directory Services is not asked.
+      - Name or number of the user, of the Mac or of the jail alone.
+      - When O(uid), O(gid) and O(uuid) are all given, Directory Services is not queried, and messages use this name.
     type: str
     required: true
   uid:
-    description: The user's number. What Directory Services says when left out.
+    description: The user's number. By default from Directory Services.
     type: int
   gid:
-    description: The number of the group that owns the directories. The user's primary group when left out.
+    description: The number of the group that owns the directories. By default the user's primary group.
     type: int
   uuid:
     description:
-      - The user's GeneratedUID. What Directory Services says when left out.
-      - For root, and for system users that have none, it is C(FFFFEEEE-DDDD-CCCC-BBBB-AAAA) followed by O(uid) in eight
+      - The user's GeneratedUID. By default from Directory Services.
+      - For root, and for system users without one, it is C(FFFFEEEE-DDDD-CCCC-BBBB-AAAA) followed by O(uid) in eight
         hexadecimal digits (apple-oss-distributions Libinfo, C(membership.subproj/membership.c)).
     type: str
   state:
     description:
-      - V(present) makes the directories, and gives those that are there the right owners and modes. A symbolic link or
-        a file in the place of one is refused.
-      - V(absent) removes the user's directory with all in it, and the one above when that is empty then. When something
-        is mounted there, that is refused.
+      - V(present) creates the directories, and corrects owners and modes of existing ones. A symbolic link or a file in
+        their place is refused.
+      - V(absent) removes the user's directory with all its files, and its parent when that is empty then. It refuses a
+        directory with mounts.
     type: str
     choices: [present, absent]
     default: present
@@ -54,13 +54,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Give a user of the Mac temporary directories in a jail
+- name: Create the temporary directories of a user of the Mac
   darwin.jail.darwin_jail_user_tmp:
     jail: /private/var/jails/sequoia-dev
     user: admin
   become: true
 
-- name: Give them to a user that only the jail knows
+- name: Create those of a user of the jail alone
   darwin.jail.darwin_jail_user_tmp:
     jail: /private/var/jails/sequoia-dev
     user: builder
@@ -69,7 +69,7 @@ EXAMPLES = r"""
     uuid: 6D3D6F2C-3F0C-4B43-8E5E-4D1F6E0C2B11
   become: true
 
-- name: Remove them with all that is in them
+- name: Remove the directories with all their files
   darwin.jail.darwin_jail_user_tmp:
     jail: /private/var/jails/sequoia-dev
     user: admin
@@ -79,22 +79,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The user's directory, as seen in the jail.
+  description: The user's directory, a path in the jail.
   returned: success
   type: str
   sample: /var/folders/vw/zqs18mzx6w5849bkmxdst7lc0000gp
 user_dir:
-  description: What C(getconf DARWIN_USER_DIR) says in the jail.
+  description: Output of C(getconf DARWIN_USER_DIR) in the jail.
   returned: success
   type: str
   sample: /var/folders/vw/zqs18mzx6w5849bkmxdst7lc0000gp/0/
 temp_dir:
-  description: What C(getconf DARWIN_USER_TEMP_DIR) says in the jail.
+  description: Output of C(getconf DARWIN_USER_TEMP_DIR) in the jail.
   returned: success
   type: str
   sample: /var/folders/vw/zqs18mzx6w5849bkmxdst7lc0000gp/T/
 cache_dir:
-  description: What C(getconf DARWIN_USER_CACHE_DIR) says in the jail.
+  description: Output of C(getconf DARWIN_USER_CACHE_DIR) in the jail.
   returned: success
   type: str
   sample: /var/folders/vw/zqs18mzx6w5849bkmxdst7lc0000gp/C/

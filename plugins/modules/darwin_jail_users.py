@@ -7,81 +7,80 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_users
-short_description: Make users of a jail
+short_description: Manage users of a jail
 version_added: 0.1.0
 description:
-  - Users of the Mac are users in its jails, too, for a chroot does not hide Directory Services. They need a home and
-    temporary directories there, which this module makes.
+  - Users of the Mac are users in its jails, too, since a chroot does not hide Directory Services. This module creates
+    their home and temporary directories in the jail.
   - Users that the Mac does not know become users of the jail alone. They get entries in its C(passwd), C(master.passwd)
-    and C(group), which macOS reads for whom Directory Services do not know. C(dscl) and C(sysadminctl) make no users
-    there.
-  - All of the list is looked at before anything is changed. Users that it does not name are left alone.
+    and C(group), which macOS reads for users that Directory Services does not know. C(dscl) and C(sysadminctl) cannot
+    create such users.
+  - The module checks the whole list before it changes anything. Other users are left alone.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
 options:
   users:
-    description: The users, all about one of them in one item.
+    description: The users, one item for each.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
         description:
-          - Name of the user. One in capital letters, such as C(ALL), is refused. C(sudo) takes it for more than a name.
+          - Name of the user. Names in capital letters, such as C(ALL), are refused, since they are keywords of C(sudo).
         type: str
         required: true
       state:
         description:
-          - V(present) makes the user, the home and the temporary directories.
-          - V(absent) takes a user of the jail alone out of its files, and for all removes the rule for sudo.
+          - V(present) creates the user, the home and the temporary directories.
+          - V(absent) removes a user of the jail alone from its files, and the sudo rule of any user.
         type: str
         choices: [present, absent]
         default: present
       uid:
         description:
           - Number of a user of the jail alone, from 500 on, that no other user of the jail or the Mac has.
-          - When left out, the one that the user has, otherwise a free one from 600 on.
+          - By default the number that the user has, otherwise a free one from 600 on.
         type: int
       group:
         description:
-          - Primary group of a user of the jail alone, by name or number. C(staff) when left out, and no other group of
-            the Mac. A number that no group has keeps the user out of files of the group C(staff).
+          - Primary group of a user of the jail alone, by name or number. By default C(staff). Other groups of the Mac
+            are refused. With a number that no group has, the user has no access to files of the group C(staff).
         type: str
       groups:
         description:
-          - Further groups of a user of the jail alone. The user is in no others. They are groups of the jail's
-            C(/etc/group), never of the Mac. O(users[].sudo) is what C(admin) would be for.
+          - Supplementary groups of a user of the jail alone. The user is in no others. They are groups of the jail's
+            C(/etc/group), never of the Mac. Use O(users[].sudo) instead of C(admin).
         type: list
         elements: str
         default: []
       home:
         description:
-          - Home of a user of the jail alone, an absolute path as seen in the jail. C(/Users/NAME) when left out. A
-            directory of macOS is refused, also when the jail's C(/etc/passwd) names it.
+          - Home of a user of the jail alone. By default C(/Users/NAME). A directory of macOS is refused, also when
+            it is in the jail's C(/etc/passwd).
         type: str
       shell:
-        description:
-          - Login shell of a user of the jail alone, an absolute path as seen in the jail. C(/bin/zsh) when left out.
+        description: Login shell of a user of the jail alone. By default C(/bin/zsh).
         type: str
       comment:
-        description: Full name of a user of the jail alone. The name when left out.
+        description: Full name of a user of the jail alone. By default the name.
         type: str
       sudo:
-        description: Whether the user may become root in the jail by sudo without a password.
+        description: Whether the user can become root in the jail with sudo and without a password.
         type: bool
         default: false
       remove:
         description:
-          - Whether V(absent) removes the home in the jail with all that is in it, and the temporary directories.
+          - Whether V(absent) also removes the home in the jail with all its files, and the temporary directories.
         type: bool
         default: false
 notes:
-  - A user of the jail alone has no password, so nobody can log in as one with a password, and C(sudo) works without one
-    only.
+  - A user of the jail alone has no password. So nobody can log in as this user with a password, and C(sudo) only works
+    without one.
   - C(sudo) in a jail needs the setuid bit, which a volume that is mounted with C(nosuid) ignores, and the jail's
-    C(/etc/pam.d), C(/etc/sudoers) and C(/usr/lib/pam), which every built-in profile holds. Whoever may use it is root
-    in the jail, and root can leave a jail.
+    C(/etc/pam.d), C(/etc/sudoers) and C(/usr/lib/pam), which every built-in profile contains. A user of sudo is
+    root in the jail, and root can leave a jail.
 seealso:
   - module: darwin.jail.darwin_jail_user_tmp
   - module: darwin.jail.darwin_jail_files
@@ -90,7 +89,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Have a user of the Mac and one of its own in a jail
+- name: Create a user of the Mac and a user of the jail alone
   darwin.jail.darwin_jail_users:
     jail: /private/var/jails/sequoia-dev
     users:
@@ -101,7 +100,7 @@ EXAMPLES = r"""
         sudo: true
   become: true
 
-- name: Remove one with all that is theirs
+- name: Remove a user with all files
   darwin.jail.darwin_jail_users:
     jail: /private/var/jails/sequoia-dev
     users:
@@ -113,7 +112,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: Those of the list that are users of the jail now.
+  description: The users in the list that the jail has now.
   returned: success
   type: list
   elements: dict
@@ -121,10 +120,10 @@ users:
     name: {description: Name., type: str, sample: builder}
     uid: {description: Number., type: int, sample: 600}
     gid: {description: Number of the primary group., type: int, sample: 20}
-    home: {description: Home as seen in the jail., type: str, sample: /Users/builder}
+    home: {description: "Home, a path in the jail.", type: str, sample: /Users/builder}
     shell: {description: Login shell., type: str, sample: /bin/zsh}
-    own: {description: Whether the jail alone knows the user., type: bool, sample: true}
-  sample: [{name: builder, uid: 600, gid: 20, home: /Users/builder, shell: /bin/zsh, own: true}]
+    jail_only: {description: Whether the Mac does not know the user., type: bool, sample: true}
+  sample: [{name: builder, uid: 600, gid: 20, home: /Users/builder, shell: /bin/zsh, jail_only: true}]
 """
 
 from typing import Any

@@ -7,37 +7,37 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_jail_volume
-short_description: Keep an APFS volume for jails, with a quota
+short_description: Manage an APFS volume for jails, with a quota
 version_added: 0.1.0
 description:
-  - Adds a volume to the APFS container that the Mac starts from, so that jails in it take no more than its quota, and
-    do not fill the Mac. It shares the free space of the container, and takes none before something is in it.
-  - Files of the Mac are copied to it, since APFS clones none from one volume to another, and a jail in it reaches
-    mDNSResponder by the relay, since there are no hard links either.
-  - Nobody has reported yet how it does on a Mac. It was tried with a substitute for C(diskutil).
+  - Adds a volume to the APFS container from which the Mac starts. Jails in the volume cannot exceed its quota, and so
+    cannot fill the Mac. The volume shares the free space of the container, and takes no space while it is empty.
+  - Files of the Mac are copied to the volume, since APFS cannot clone files between volumes. A jail in it reaches
+    mDNSResponder by the relay, since hard links between volumes are impossible, too.
+  - Nobody has reported yet how it works on a Mac. It was tested with a substitute for C(diskutil).
 extends_documentation_fragment:
   - darwin.jail.attributes
 options:
   name:
-    description: Name of the volume. macOS mounts it on a directory of this name in C(/Volumes), also at boot.
+    description: Name of the volume. macOS mounts it at this name in C(/Volumes), also at boot.
     type: str
     required: true
   quota:
     description:
-      - How much the volume may take at most, a number with V(k), V(m), V(g) or V(t), in powers of 1000. No limit when
-        it is left out.
-      - A volume keeps the quota that it was made with. Another one than it has is an error.
+      - The maximum size of the volume, such as V(60g). Units are V(k), V(m), V(g) and V(t), in powers of 1000. Without
+        this option there is no limit.
+      - The quota of a volume cannot be changed later. A different one is an error.
     type: str
   state:
     description:
-      - V(present) makes it, mounts it, and has its files' owners heeded.
-      - V(mounted) mounts it, if there is one, and makes none.
-      - V(absent) deletes it, if this module made it and nothing is left in it. Otherwise it stays, with a warning.
+      - V(present) creates the volume, mounts it, and enables ownership on it.
+      - V(mounted) mounts the volume if it exists.
+      - V(absent) deletes the volume if this module created it and it is empty. Otherwise it stays, with a warning.
     type: str
     choices: [present, mounted, absent]
     default: present
   jail:
-    description: With O(state=absent) in check mode, a jail in the volume that will have been destroyed by then.
+    description: With O(state=absent) in check mode, a jail in the volume that will be removed before the volume.
     type: path
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
@@ -46,7 +46,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Keep jails from filling the Mac
+- name: Create a volume that limits the space of jails
   darwin.jail.darwin_jail_volume:
     name: jails
     quota: 60g
@@ -61,17 +61,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mount_point:
-  description: Where it is mounted. In check mode, where a new one will be.
+  description: Where the volume is mounted. In check mode, where a new one will be mounted.
   returned: success
   type: str
   sample: /Volumes/jails
 device:
-  description: Its device, or null when there is none.
+  description: The device of the volume, or null when there is no volume.
   returned: success
   type: str
   sample: disk3s7
 quota:
-  description: Its quota in bytes, 0 when it has none.
+  description: The quota in bytes, or 0.
   returned: success
   type: int
   sample: 60000002048

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_mac_info
-short_description: Tell whether a Mac can hold and run jails
+short_description: Return facts about a Mac that matter for jails
 version_added: 0.1.0
 description:
-  - Reads the release of macOS, the architecture, the state of System Integrity Protection, the accounts of users, and
-    what is installed that jails can use.
+  - Returns the release of macOS, the architecture, the state of System Integrity Protection, accounts of users, and
+    installed software that jails can use.
   - Changes nothing.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -21,7 +21,7 @@ attributes:
 options:
   users:
     description:
-      - Users to look up in Directory Services, by name or number. One that does not exist is an error.
+      - Users to look up in Directory Services, by name or number. An unknown user is an error.
     type: list
     elements: str
     default: []
@@ -32,13 +32,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look at the Mac
+- name: Gather facts about the Mac
   darwin.jail.darwin_mac_info:
     users: [admin]
   register: mac
   become: true
 
-- name: Say whether a jail can be entered
+- name: Show whether jails can be entered
   ansible.builtin.debug:
     msg: "{{ 'yes' if mac.can_enter else 'not while System Integrity Protection is ' ~ mac.sip }}"
 """
@@ -64,15 +64,15 @@ root:
   sample: true
 sip:
   description:
-    - What C(csrutil status) says of System Integrity Protection.
-    - V(custom) is a custom configuration, V(unknown) something that the module does not understand.
+    - The state of System Integrity Protection, from C(csrutil status).
+    - V(custom) is a custom configuration. V(unknown) means that the module does not understand the output.
   returned: success
   type: str
   sample: disabled
 can_enter:
   description:
-    - Whether System Integrity Protection lets programs start in a jail, which it does when its file system protections
-      are off. In a custom configuration their own line decides. V(false) when in doubt.
+    - Whether programs can start in a jail, which System Integrity Protection allows when its file system protections
+      are off. In a custom configuration their line in the output decides. V(false) when in doubt.
   returned: success
   type: bool
   sample: true
@@ -93,14 +93,14 @@ homebrew:
   type: dict
   contains:
     prefix: {description: Its prefix., type: str, sample: /opt/homebrew}
-    installed: {description: Whether there is a brew., type: bool, sample: true}
+    installed: {description: Whether brew is installed there., type: bool, sample: true}
     bottles:
-      description: Whether Homebrew makes bottles for such a Mac. Where it makes none, C(brew) compiles.
+      description: Whether Homebrew has bottles for such a Mac. Without them C(brew) compiles.
       type: bool
       sample: true
   sample: {prefix: /opt/homebrew, installed: true, bottles: true}
 fuse:
-  description: The installed ones of V(macfuse) and V(fuse-t). Whether macOS lets them work is not known.
+  description: Which of V(macfuse) and V(fuse-t) are installed. The module does not know whether macOS allows them.
   returned: success
   type: list
   elements: str

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_mac_vm
-short_description: Run macOS in virtual machines of a Mac
+short_description: Manage macOS virtual machines on a Mac
 version_added: 0.1.0
 description:
-  - Makes virtual machines of images, starts them without a window by launchd jobs, so that they are there after a
-    reboot, and waits until they answer to ssh.
-  - All of O(vms) are checked before any is made. A Mac runs two macOS guests at a time and no more.
-  - One that does not come up is reported with the last lines of its log. It is removed again when this run made it.
+  - Creates virtual machines from images, starts them without a window, and waits until they answer to ssh. launchd jobs
+    start them again after a reboot.
+  - All of O(vms) are checked before one is created. A Mac runs at most two macOS guests at a time.
+  - When a virtual machine does not start, the module returns the last lines of its log. It removes the virtual machine
+    if this run created it.
 extends_documentation_fragment:
   - darwin.jail.attributes
 options:
@@ -29,68 +30,72 @@ options:
         required: true
       image:
         description:
-          - What it is a clone of, an OCI reference or a virtual machine for V(tart), a C(.vmx) file of the Mac for
+          - The image to clone, an OCI reference or a virtual machine for V(tart), a C(.vmx) file on the Mac for
             V(fusion).
-          - Only read when the virtual machine is made. One that runs keeps its image.
+          - Only used to create the virtual machine. An existing one keeps its image.
         type: str
         default: ""
       cpu:
-        description: How many processors it has. One that exists is restarted when that changes.
+        description: Number of processors. An existing virtual machine is restarted to change it.
         type: int
       memory:
-        description: How much memory, in megabytes.
-        type: int
+        description: Size of the memory, such as V(8g). Units are V(k), V(m), V(g) and V(t), in powers of 1024.
+        type: str
       disk:
-        description: How large its disk is, in gigabytes; it can only grow. Not for V(fusion).
-        type: int
+        description:
+          - Size of the disk, such as V(80g). Units are V(k), V(m), V(g) and V(t), in powers of 1000. It is rounded up
+            to whole gigabytes, and can only grow. Not for V(fusion).
+        type: str
   state:
     description:
-      - V(present) has them running and answering.
+      - V(present) creates and starts them.
       - V(absent) stops and deletes them, with their disks.
     type: str
     choices: [present, absent]
     default: present
   tool:
-    description: What runs them.
+    description: The tool that runs them.
     type: str
     choices: [tart, fusion]
     default: tart
   program:
-    description: Where C(tart) or C(vmrun) is, when it is not in its usual place.
+    description: Path of C(tart) or C(vmrun), if it is not in its usual place.
     type: path
   user:
-    description: Whose virtual machines they are. The tool is run as this user, whose keychain has to be unlocked.
+    description: The user who owns them. The tool runs as this user, whose keychain must be unlocked.
     type: str
     required: true
   image_size:
-    description: Gigabytes that an image takes which is not on the Mac yet. That much must be free for each new one.
-    type: int
-    default: 60
+    description:
+      - How much space an image takes that is not on the Mac yet, such as V(60g), in powers of 1000. That much must be
+        free for each new virtual machine of such an image.
+    type: str
+    default: 60g
   timeout:
-    description: Seconds to wait until they all answer to ssh, after their images were fetched.
+    description: Seconds to wait until all answer to ssh, after their images were downloaded.
     type: float
     default: 300
 notes:
-  - Run it as root, for launchd's sake. The jobs run as O(user).
+  - Run it as root, since it installs launchd jobs. The jobs run as O(user).
 author:
   - darwin.jail contributors (@darwin-jail)
 """
 
 EXAMPLES = r"""
-- name: Have two virtual machines in which System Integrity Protection is off
+- name: Create two virtual machines in which System Integrity Protection is off
   darwin.jail.darwin_mac_vm:
     user: admin
     vms:
       - name: build-1
         image: ghcr.io/cirruslabs/macos-sequoia-base:latest
         cpu: 4
-        memory: 8192
+        memory: 8g
       - name: build-2
         image: ghcr.io/cirruslabs/macos-sequoia-base:latest
   become: true
   register: machines
 
-- name: Throw one away
+- name: Delete one
   darwin.jail.darwin_mac_vm:
     user: admin
     vms:
@@ -101,7 +106,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vms:
-  description: Those of O(vms) that run. In check mode those that would.
+  description: Those of O(vms) that run, or would run in check mode.
   returned: always
   type: list
   elements: dict
@@ -110,13 +115,13 @@ vms:
       description: Its name.
       type: str
     image:
-      description: What it was wished to be a clone of.
+      description: The image in O(vms).
       type: str
     address:
-      description: Its address, as the Mac sees it.
+      description: Its IP address, as seen from the Mac.
       type: str
     created:
-      description: Whether this run made it.
+      description: Whether this run created it.
       type: bool
   sample: [{name: build-1, image: "ghcr.io/cirruslabs/macos-sequoia-base:latest", address: 192.168.64.6, created: true}]
 """
@@ -128,8 +133,8 @@ VM = {
     "name": {"required": True},
     "image": {"default": ""},
     "cpu": {"type": "int"},
-    "memory": {"type": "int"},
-    "disk": {"type": "int"},
+    "memory": {},
+    "disk": {},
 }
 SPEC = {
     "vms": {"type": "list", "elements": "dict", "required": True, "options": VM},
@@ -137,7 +142,7 @@ SPEC = {
     "tool": {"choices": list(DRIVERS), "default": "tart"},
     "program": {"type": "path"},
     "user": {"required": True},
-    "image_size": {"type": "int", "default": 60},
+    "image_size": {"default": "60g"},
     "timeout": {"type": "float", "default": 300},
 }
 

@@ -7,45 +7,48 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_selftest
-short_description: Judge on a Mac what the collection takes for granted of macOS
+short_description: Test on a Mac what the collection assumes about macOS
 version_added: 0.1.0
 description:
-  - Has a directory of its own, judges claims about macOS in it, and removes it. The role P(darwin.jail.selftest#role)
-    calls it before and after it has the collection build, clone and pack jails there.
+  - Creates a directory, tests claims about macOS in it, and removes it. The role P(darwin.jail.selftest#role) runs it
+    before and after it lets the collection build, clone and pack jails there.
   - Changes no setting of the Mac. A launchd job, a second devfs and a disk image exist for seconds.
-  - Each claim comes out as V(proven), V(disproven) with what was seen, or V(not tried) with the reason. Names of the
-    Mac and of its people, their homes, addresses and serial numbers are taken out of what was seen.
+  - The verdict on each claim is V(proven), V(disproven) with what was seen, or V(not tried) with the reason. What was
+    seen contains no names of the Mac and its users, homes, addresses or serial numbers.
 extends_documentation_fragment:
   - darwin.jail.attributes
 attributes:
   diff_mode:
     support: none
+  idempotent:
+    support: none
 options:
   state:
     description:
-      - V(begun) makes the directory, V(judged) judges claims, V(ended) removes it once its jails are gone.
+      - V(started) creates the directory, V(tested) tests claims, V(finished) removes the directory once its jails are
+        gone.
     type: str
-    choices: [begun, judged, ended]
+    choices: [started, tested, finished]
     required: true
   directory:
-    description: Where it works. It must not exist, be empty, or be what a killed run left.
+    description: The directory. It must not exist, or be empty, or be left by a killed run.
     type: path
     default: /private/var/jails.selftest
   take_over:
-    description: With O(state=begun), take over what a run of another machine left, which cannot be known to be dead.
+    description: With O(state=started), take over the directory of a run from another controller, which may still run.
     type: bool
     default: false
-  megabytes:
-    description: With O(state=begun), how much must be free.
-    type: int
-    default: 8000
-  when:
-    description: With O(state=judged), the claims that can be judged before there is a jail, or those after it.
+  required_space:
+    description: With O(state=started), how much space must be free, such as V(8g), in powers of 1000.
     type: str
-    choices: [before, after]
-    default: before
+    default: 8g
+  phase:
+    description: With O(state=tested), whether to test the claims that need no jail, or those that need one.
+    type: str
+    choices: [before_build, after_build]
+    default: before_build
   steps:
-    description: With O(state=judged), what the roles did, by name. Each has V(ok), V(changed) and V(said).
+    description: With O(state=tested), the results of the roles, by name. Each has C(ok), C(changed) and C(message).
     type: dict
     default: {}
   over_ssh:
@@ -53,11 +56,11 @@ options:
     type: bool
     default: false
   owner:
-    description: Whose run it is. Set by the module itself.
+    description: The process that runs the selftest. Set by the action plugin.
     type: str
     default: ""
   replaces:
-    description: A run that is known to be dead. Set by the module itself.
+    description: A run that is known to have ended. Set by the action plugin.
     type: str
     default: ""
 seealso:
@@ -67,42 +70,42 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Have a directory
+- name: Create the directory
   darwin.jail.darwin_selftest:
-    state: begun
+    state: started
   become: true
 
-- name: Judge what needs no jail
+- name: Test claims that need no jail
   darwin.jail.darwin_selftest:
-    state: judged
+    state: tested
   become: true
-  register: judged
+  register: tested
 
-- name: Leave nothing
+- name: Remove the directory
   darwin.jail.darwin_selftest:
-    state: ended
+    state: finished
   become: true
 """
 
 RETURN = r"""
 directory:
   description: The real path of the directory.
-  returned: with O(state=begun) and O(state=ended)
+  returned: with O(state=started) and O(state=finished)
   type: str
   sample: /private/var/jails.selftest
-left:
-  description: Whether a killed run left something there, whose jails are to be removed first.
-  returned: with O(state=begun) and O(state=ended)
+leftovers:
+  description: Whether a killed run left something in the directory, whose jails must be removed first.
+  returned: with O(state=started) and O(state=finished)
   type: bool
   sample: false
 free:
-  description: How much is free on its volume, in bytes.
-  returned: with O(state=begun)
+  description: How many bytes are free on its volume.
+  returned: with O(state=started)
   type: int
   sample: 96000000000
 claims:
-  description: What came of each claim, in the order of the plan.
-  returned: with O(state=judged)
+  description: The verdict on each claim, in the order of the list of claims.
+  returned: with O(state=tested)
   type: list
   elements: dict
   contains:
@@ -111,8 +114,8 @@ claims:
     seen: {description: "What was seen, or why it was not tried.", type: str, sample: POLLHUP}
   sample: [{id: M-POLL-1, verdict: proven, seen: POLLHUP}]
 mac:
-  description: Release and processor of the Mac, System Integrity Protection, and how much of its volume is in use.
-  returned: with O(state=judged)
+  description: Release and processor of the Mac, System Integrity Protection, and how many bytes of its volume are used.
+  returned: with O(state=tested)
   type: dict
   sample: {macos: "26.1", build: 25B78, processor: arm64, sip: enabled, virtual: false, system: darwin, over_ssh: true}
 """
@@ -123,13 +126,14 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import judging
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import run as runs
+from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import parse_size
 
 SPEC = {
-    "state": {"choices": ["begun", "judged", "ended"], "required": True},
+    "state": {"choices": ["started", "tested", "finished"], "required": True},
     "directory": {"type": "path", "default": "/private/var/jails.selftest"},
     "take_over": {"type": "bool", "default": False},
-    "megabytes": {"type": "int", "default": 8000},
-    "when": {"choices": ["before", "after"], "default": "before"},
+    "required_space": {"default": "8g"},
+    "phase": {"choices": ["before_build", "after_build"], "default": "before_build"},
     "steps": {"type": "dict", "default": {}},
     "over_ssh": {"type": "bool", "default": False},
     "owner": {"default": ""},
@@ -139,11 +143,11 @@ SPEC = {
 
 def work(params: dict[str, Any], check: bool) -> Result:
     where, owner = params["directory"], params["owner"]
-    if params["state"] == "begun":
+    if params["state"] == "started":
         replaces = "any" if params["take_over"] else params["replaces"]
-        return runs.begin(where, owner, replaces, params["megabytes"], check)
-    if params["state"] == "judged":
-        return judging.judge_claims(where, owner, params["when"], params["steps"], params["over_ssh"], check)
+        return runs.begin(where, owner, replaces, parse_size("required_space", params["required_space"]), check)
+    if params["state"] == "tested":
+        return judging.judge_claims(where, owner, params["phase"], params["steps"], params["over_ssh"], check)
     return runs.end(where, owner, check)
 
 

@@ -7,29 +7,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: darwin_selftest_report
-short_description: Write what came of a selftest
+short_description: Write the results of a selftest
 version_added: 0.1.0
 description:
-  - Writes C(selftest.json) and C(selftest.md) on the controller, of what M(darwin.jail.darwin_selftest) judged.
-  - Names of the controller, its user and paths, and of the Mac as the inventory calls it, are taken out of them.
-  - A run on anything but macOS says so in both, and is no proof.
+  - Writes the results of M(darwin.jail.darwin_selftest) to C(selftest.json) and C(selftest.md) on the controller.
+  - The files contain no names of the controller, its user and paths, and of the Mac in the inventory.
+  - Both files say when the selftest did not run on macOS. It proves nothing then.
 extends_documentation_fragment:
   - darwin.jail.attributes
 attributes:
+  async:
+    support: none
   diff_mode:
     support: none
 options:
   dest:
-    description: The directory on the controller. It is made when it is not there. In check mode nothing is written.
+    description: The directory on the controller. It is created when it is missing. In check mode nothing is written.
     type: path
     required: true
   claims:
-    description: What M(darwin.jail.darwin_selftest) returned. What is not there was not tried.
+    description: The claims that M(darwin.jail.darwin_selftest) returned. Missing ones count as not tried.
     type: list
     elements: dict
     required: true
   mac:
-    description: What M(darwin.jail.darwin_selftest) returned of the Mac.
+    description: The facts about the Mac that M(darwin.jail.darwin_selftest) returned.
     type: dict
     required: true
   began:
@@ -37,7 +39,7 @@ options:
     type: float
     required: true
   bytes:
-    description: How much of the Mac's volume the run took at most.
+    description: How many bytes of the Mac's volume the run used at most.
     type: int
     required: true
 seealso:
@@ -47,23 +49,23 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Write what was found
+- name: Write the results
   darwin.jail.darwin_selftest_report:
     dest: selftest
-    claims: "{{ judged.claims }}"
-    mac: "{{ judged.mac }}"
+    claims: "{{ tested.claims }}"
+    mac: "{{ tested.mac }}"
     began: "{{ began }}"
     bytes: 0
 """
 
 RETURN = r"""
 counts:
-  description: How many claims came out how.
+  description: How many claims have which verdict.
   returned: success
   type: str
   sample: 31 proven, 0 disproven, 17 not tried
 disproven:
-  description: The claims that were disproven, each with what was seen.
+  description: The disproven claims, each with what was seen.
   returned: success
   type: list
   elements: str
@@ -74,7 +76,7 @@ proof:
   type: bool
   sample: true
 claims:
-  description: All claims, as they are written.
+  description: All claims with their verdicts, as in the file.
   returned: success
   type: list
   elements: dict

@@ -107,14 +107,14 @@ class Controller:
     def _write_play(self) -> None:
         on_mac = {"delegate_to": MAC, "become": True, "ignore_errors": True, "connection": "ssh"}
         gathered = {
-            "darwin.jail.darwin_jail_info": {"jail": JAIL, "gather": ["all"]},
+            "darwin.jail.darwin_jail_info": {"jail": JAIL, "gather_subset": ["all"]},
             "register": "__attack_check_info",
         }
         looked = {"darwin.jail.darwin_jail_files": {"jail": JAIL, "files": [{"path": "/etc/hosts", "block": "x"}]}}
         tasks = [
             {**gathered, **on_mac},
             {**looked, **on_mac, "register": "__attack_check_files", "check_mode": True, "diff": True},
-            {"darwin.jail.darwin_jail_report": {"dest": str(self.home / "back/report.json")}},
+            {"darwin.jail.darwin_jail_check_results": {"dest": str(self.home / "back/report.json")}},
         ]
         play = {"hosts": f"{HOST}-admin", "gather_facts": False, "tasks": tasks}
         (self.home / "play.json").write_text(json.dumps([play]))

@@ -166,7 +166,7 @@ MODULES = [
             "jail": NEW,
             "clone_of": JAIL,
             "entries": [{"src": "/usr/bin/id"}],
-            "clone_copies": _pick(rng, True, False),
+            "allow_full_copy": _pick(rng, True, False),
         },
         [*PLACES, *RECORDED],
         (NEW, f"{STATE_OF_MAC}/jails/new-*"),
@@ -228,7 +228,11 @@ MODULES = [
     Entry(
         "dns",
         "darwin_jail_dns",
-        lambda rng: {"jail": JAIL, "mode": _pick(rng, "auto", "relay", "link", "none"), "timeout": 2},
+        lambda rng: {
+            "jail": JAIL,
+            "timeout": 2,
+            **_pick(rng, {"mode": "auto"}, {"mode": "relay"}, {"mode": "link"}, {"state": "absent"}),
+        },
         ["private/var/run", "private/var/run/mDNSResponder", "private/var", "var"],
         JOBS,
         turns=2,
@@ -259,20 +263,20 @@ MODULES = [
         "swap",
         "darwin_jail_swap",
         lambda rng: {
-            **_pick(rng, {"jail": JAIL, "successor": NEW}, {"jail": NEW, "successor": JAIL}),
+            **_pick(rng, {"jail": JAIL, "replacement": NEW}, {"jail": NEW, "replacement": JAIL}),
             "state": "swapped",
-            "carry_over": _pick(rng, True, True, False),
+            "migrate": _pick(rng, True, True, False),
         },
         [*PLACES, *HOMES, *RECORDED],
         (NEW, f"{STATE_OF_MAC}/jails/new-*", *JOBS),
-        "successor",
+        "replacement",
         turns=5,
     ),
-    Entry("settled", "darwin_jail_swap", lambda _rng: {"jail": JAIL, "state": "settled"}, RECORDED),
+    Entry("committed", "darwin_jail_swap", lambda _rng: {"jail": JAIL, "state": "committed"}, RECORDED),
     Entry(
         "time_machine",
         "darwin_jail_time_machine",
-        lambda rng: {"jail": JAIL, "excluded": _pick(rng, True, False)},
+        lambda rng: {"jail": JAIL, "state": _pick(rng, "present", "absent")},
         RECORDED,
     ),
     Entry("volume", "darwin_jail_volume", lambda rng: {"name": "attack", "state": "absent", "jail": JAIL}, RECORDED),
@@ -294,7 +298,7 @@ MODULES = [
     Entry(
         "leftovers",
         "darwin_jail_leftovers",
-        lambda rng: {"jails": _pick(rng, True, False)},
+        lambda rng: {"remove_jails": _pick(rng, True, False)},
         RECORDED,
         (JAIL, *JOBS),
         turns=3,
@@ -328,7 +332,7 @@ CONNECTION = Entry(
     "connection", "connection", lambda _rng: {}, [*USERS, *HOMES, "bin/sh", "private/tmp", *RECORDED], turns=5
 )
 OF_ANSIBLE = ("/Users/admin/.ansible", "/private/tmp/*")
-REPORT = Entry("report", "darwin_jail_report", lambda _rng: {}, [], OF_ANSIBLE, turns=2)
+REPORT = Entry("report", "darwin_jail_check_results", lambda _rng: {}, [], OF_ANSIBLE, turns=2)
 ALL = [*MODULES, *PROGRAMS_RUN, CONNECTION, REPORT]
 
 NO_JAIL = {

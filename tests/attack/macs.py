@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.darwin.jail.plugins.lookup.enter_command import script
+
 TOP = Path(__file__).parents[2]
 STANDIN = str(TOP / "tests/standin/standin")
 MAC = "attack"
@@ -34,8 +36,7 @@ class Mac:
         command = [STANDIN, "enter", MAC, "/usr/bin/env", f"PYTHONPATH={CODE}", PYTHON, "-B", f"{CODE}/trials.py"]
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         self.ask(do="set up")
-        script = (TOP / "roles/mac/files/enter.sh").read_bytes()
-        self.on_mac("sh", "-c", "cat >/private/var/jails/attack/programs/enter.sh", stdin=script)
+        self.on_mac("sh", "-c", "cat >/private/var/jails/attack/programs/enter.sh", stdin=script().encode())
 
     def on_mac(self, *argv: str, stdin: bytes = b"") -> bytes:
         return subprocess.run([STANDIN, "enter", MAC, *argv], check=True, stdout=subprocess.PIPE, input=stdin).stdout

@@ -104,7 +104,7 @@ def test_what_is_done_outside_is_noticed(mac: macs.Mac, deed: str) -> None:
     [
         ("links are followed", "rootfs", 0),
         ("texts are shown as they are", "dns", 10),
-        ("damaged JSON is not expected", "settled", 47),
+        ("damaged JSON is not expected", "committed", 47),
     ],
 )
 def test_planted_weaknesses_are_found(mac: macs.Mac, weakness: str, entry: str, first: int) -> None:

@@ -206,7 +206,7 @@ def _remove(path: str) -> None:
 def reset(entry: Entry) -> None:
     """The Mac as it was set up, with the jails that the entry needs."""
     _unmount()
-    wanted = [JAIL, *([NEW] if entry.input == "successor" else [])]
+    wanted = [JAIL, *([NEW] if entry.input == "replacement" else [])]
     stays = (NEIGHBOUR, PROGRAMS, f"{FOLDER}/shown")
     gone = [f"{FOLDER}/{name}" for name in os.listdir(FOLDER) if f"{FOLDER}/{name}" not in stays]
     _command("rm", "-rf", STATE_OF_MAC, *LOCKS, *gone)
@@ -381,7 +381,7 @@ def _load() -> None:
     libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what a trial leaves running comes back to this process
     importlib.import_module("ansible.module_utils.basic")
     for entry in ALL:
-        if entry.module.startswith("darwin_") and entry.module != "darwin_jail_report":
+        if entry.module.startswith("darwin_") and entry.module != "darwin_jail_check_results":
             importlib.import_module(f"{PACKAGE}.modules.{entry.module}")
 
 

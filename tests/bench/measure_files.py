@@ -177,7 +177,7 @@ def audit(bench: Bench, folder: Path) -> None:
     with new(folder):
         apart(os.environ["BENCH_STATE"])
         fill(folder / "jail", 5000, 5000)
-        argv = [*OURS, "audit", str(folder / "jail"), "closure", "signing"]
+        argv = [*OURS, "audit", str(folder / "jail"), "libraries", "signing"]
         bench.measure("audit of closure and signing", Contender("ours", argv), [], "5,000 Mach-O files", "tmpfs")
 
 

@@ -132,9 +132,9 @@ def _lived_in(number: int) -> dict[str, Any]:
     told = found["told"]
     told["drift"]["foreign"] = [f"/Users/admin/src/project/build/object-{n}.o" for n in range(300)]
     told["drift"]["foreign_total"] = 300
-    told["places"] += [
+    told["largest"] += [
         {"path": f"/System/Library/Frameworks/Some{n}.framework", "disk": 14_000_000, "directory": True}
-        for n in range(200 - len(told["places"]))
+        for n in range(200 - len(told["largest"]))
     ]
     return found
 

@@ -69,7 +69,7 @@ def look(jail: str) -> None:
 def audit(jail: str, *subsets: str) -> None:
     from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather  # noqa: PLC0415
 
-    missing = gather(jail, list(subsets)).values.get("closure", {}).get("missing")
+    missing = gather(jail, list(subsets)).values.get("libraries", {}).get("missing")
     if missing:
         sys.exit(f"libraries are missing: {missing[:3]}")
 

@@ -19,14 +19,11 @@ from typing import NamedTuple
 
 import pythons
 import yaml
-from check import no_stand_in
+from check import ON_THE_CONTROLLER, no_stand_in
 
 CHECKOUT = Path(__file__).parents[2]
 NEEDED = ("pytest ~= 9.2", "hypothesis ~= 6.170")
-UNIT = [
-    f"tests/unit/plugins/{name}"
-    for name in ("action", "become", "callback", "connection", "doc_fragments", "inventory", "lookup", "plugin_utils")
-]
+UNIT = [name for name in (f"tests/unit/plugins/{kind}" for kind in ON_THE_CONTROLLER) if (CHECKOUT / name).is_dir()]
 PACKAGE = "ansible-core"
 VERSION = re.compile(r"(\d+)\.(\d+)\.\d+((?:a|b|rc)\d+)?")
 CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")

@@ -29,9 +29,14 @@ Command = tuple[str, ...]
 
 def programs(word: str) -> Command:
     """Files of ours without a suffix whose first line names this interpreter, which tools do not find by themselves."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    return tuple(sorted(name for name in files() if starts_with(CHECKOUT / name, word)))
+
+
+def files(*patterns: str) -> list[str]:
+    """Files of ours, as git knows them."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns]
     names = subprocess.run(listing, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.split("\0")
-    return tuple(sorted(name for name in names if name and starts_with(CHECKOUT / name, word)))
+    return [name for name in names if name]
 
 
 def starts_with(path: Path, word: str) -> bool:
@@ -93,9 +98,9 @@ def tool(name: str, *arguments: str) -> Command:
     return ("python", f"tests/tools/{name}", *arguments)
 
 
-ON_THE_CONTROLLER = (
-    "action", "become", "callback", "connection", "doc_fragments", "filter", "inventory", "lookup", "plugin_utils",
-)  # fmt: skip
+ON_THE_MAC = ("module_utils", "modules")
+ON_THE_CONTROLLER = tuple(sorted({path.parts[1] for path in map(Path, files("plugins/*/*.py"))}.difference(ON_THE_MAC)))
+"""Folders of plugins/, by where their code runs. ruff.toml and pyproject.toml name ON_THE_MAC, too."""
 
 ON_THIS_PYTHON = ("--python-version", "{}.{}".format(*sys.version_info[:2]))
 """For mypy, which cannot read an Ansible that is written for newer ones."""
@@ -114,7 +119,7 @@ PARTS = (
     Part(
         "types",
         (
-            ("mypy", *packages("module_utils", "modules")),
+            ("mypy", *packages(*ON_THE_MAC)),
             ("mypy", *ON_THIS_PYTHON, *packages(*ON_THE_CONTROLLER)),
             ("mypy", *ON_THIS_PYTHON, "tests"),
         ),

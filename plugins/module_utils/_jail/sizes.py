@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from .errors import InputError
 
 OTHER = "other"
 PLACES = {
@@ -80,6 +83,19 @@ class SizeByGroup:
         rows = sorted(((counts[2], group) for group, counts in self._counts.items() if counts[2]), reverse=True)
         groups = ", ".join(f"{group.replace('_', ' ')} {size(disk)}" for disk, group in rows)
         return f"{size(self.total()[2])} ({groups})" if groups else size(0)
+
+
+UNITS = "kmgt"
+"""The units of sizes in options."""
+
+
+def parse_size(option: str, text: str, power: int = 1000) -> int:
+    """Bytes in a size such as 60g; InputError for anything else. Units are powers of 1000, of memory powers of 1024."""
+    found = re.fullmatch(f"([0-9]{{1,6}})([{UNITS}])", text, re.IGNORECASE)
+    if not found or not int(found[1]):
+        raise InputError(f"the option {option} '{text}' is not a size: give a number and k, m, g or t, such as 60g")
+    factor: int = power ** (UNITS.index(found[2].lower()) + 1)
+    return int(found[1]) * factor
 
 
 def size(count: int) -> str:

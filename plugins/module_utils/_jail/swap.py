@@ -36,7 +36,7 @@ from .system.platform.current import backend
 
 MOST_REPORTED = 1000
 KEEP_ONE_OF_THEM = "see which of the two is to stay, and remove the other"
-NOTHING: dict[str, Any] = {"exchanged": False, "carried": [], "kept": [], "left": []}
+NOTHING: dict[str, Any] = {"swapped": False, "migrated": [], "kept": [], "not_migrated": []}
 
 
 def swap_in(path: str, replacement: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
@@ -134,7 +134,7 @@ def commit(path: str, check: bool) -> Result:
 
 def _swap_result(exchanged: bool, current: Jail, other: Jail) -> Result:
     lines = [f"> {show(current.path)} and {show(other.path)} exchange their names"] if exchanged else []
-    return Result(exchanged, {**NOTHING, "exchanged": exchanged}, lines)
+    return Result(exchanged, {**NOTHING, "swapped": exchanged}, lines)
 
 
 def _has_replaced(current: Jail, other: Jail) -> bool:
@@ -245,8 +245,8 @@ class UserDataMigration:
     def report_to(self, result: Result) -> None:
         result.changed = result.changed or bool(self._foreign)
         carried = [display_path(path) for path in self._foreign]
-        result.values["carried"] = carried[:MOST_REPORTED]
-        for name, found in (("kept", self._kept), ("left", self.not_migrated)):
+        result.values["migrated"] = carried[:MOST_REPORTED]
+        for name, found in (("kept", self._kept), ("not_migrated", self.not_migrated)):
             result.values[name] = [{"path": display_path(path), "why": why} for path, why in found[:MOST_REPORTED]]
         result.diff += [f"> {path}" for path in carried]
         result.warnings += self.warnings

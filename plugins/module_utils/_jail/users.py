@@ -81,7 +81,7 @@ class UserSpec:
 
     def report(self) -> dict[str, Any]:
         name, uid, gid, home, shell, _uuid = self.account
-        return {"name": name, "uid": uid, "gid": gid, "home": home, "shell": shell, "own": self.is_jail_only}
+        return {"name": name, "uid": uid, "gid": gid, "home": home, "shell": shell, "jail_only": self.is_jail_only}
 
 
 # -- options -------------------------------------------------------------------

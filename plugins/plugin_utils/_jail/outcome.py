@@ -44,12 +44,12 @@ def outcome_of(found: Mapping[str, Any]) -> tuple[str, str]:
         return "failed", reason(found)
     if found.get("skipped"):
         needed = found.get("false_condition")
-        return "left out", condition(needed) if needed else _last_line(found.get("skipped_reason"))
+        return "skipped", condition(needed) if needed else _last_line(found.get("skipped_reason"))
     return "ok", _last_line(found.get("stdout")) or _last_line(found.get("msg"))
 
 
 def condition(text: Any) -> str:
-    """Why a task was left out, in words of who runs it: a condition of a role is in words of the role."""
+    """Why a task was skipped, with the variables of users instead of those of roles."""
     for name in VARIABLE.findall(str(text)):
         if name in MEANT:
             return MEANT[name]

@@ -39,7 +39,7 @@ def fleet(answers: Iterable[Mapping[str, Any]], now: str) -> dict[str, Any]:
     return {"made": now, "jails": rows}
 
 
-HEALTH = ("unknown", "broken", "attention", "good")
+HEALTH = ("unknown", "critical", "warning", "ok")
 
 
 def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
     if "identity" not in told:
         why = _why(told)
         return {**_nothing(), **known, "health": "unknown", "said": [why]}
-    said = _broken(told) + _attention(told)
+    said = _critical(told) + _warning(told)
     identity, drift = told["identity"], told.get("drift", {})
     return {
         **known,
@@ -59,12 +59,12 @@ def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
         "age_days": _age(identity.get("built"), now),
         "size": told.get("sizes", {}).get("total", {}).get("disk"),
         "drift": drift.get("changed_total", 0) + drift.get("missing_total", 0),
-        "health": "broken" if _broken(told) else "attention" if said else "good",
+        "health": "critical" if _critical(told) else "warning" if said else "ok",
         "said": said,
         "host_drift": "; ".join(told.get("host", {}).get("drift", [])),
         **_lists(told),
         "sizes": {group: one["disk"] for group, one in told.get("sizes", {}).items() if group != "total"},
-        "places": [[one["path"], one["disk"], int(one["directory"])] for one in told.get("places", [])],
+        "places": [[one["path"], one["disk"], int(one["directory"])] for one in told.get("largest", [])],
     }
 
 
@@ -81,25 +81,25 @@ def _why(told: Mapping[str, Any]) -> str:
     return f"the Mac could not be reached: {advised(words)}" if told.get("unreachable") else words
 
 
-def _broken(told: Mapping[str, Any]) -> list[str]:
+def _critical(told: Mapping[str, Any]) -> list[str]:
     """Why the jail cannot be used as it is."""
-    closure, state = told.get("closure", {}), told["identity"].get("state")
+    libraries, state = told.get("libraries", {}), told["identity"].get("state")
     said = [] if state in ("complete", None) else [f"its build is not finished: {state}"]
-    said += closure.get("cache_faults", [])
-    return said + _some(closure.get("missing_total", 0), "library is missing", "libraries are missing")
+    said += libraries.get("cache_faults", [])
+    return said + _some(libraries.get("missing_total", 0), "library is missing", "libraries are missing")
 
 
-def _attention(told: Mapping[str, Any]) -> list[str]:
+def _warning(told: Mapping[str, Any]) -> list[str]:
     """What somebody should look at."""
     drift = told.get("drift", {})
     said = _some(told.get("signing", {}).get("refused_total", 0), "file will be killed", "files will be killed")
-    damaged = len(told.get("closure", {}).get("damaged", []))
+    damaged = len(told.get("libraries", {}).get("damaged", []))
     said += _some(damaged, "damaged program or library", "damaged programs or libraries")
     said += _some(drift.get("changed_total", 0), "system file was changed", "system files were changed")
     said += _some(drift.get("missing_total", 0), "system file is gone", "system files are gone")
     said += told.get("host", {}).get("drift", [])
     said += _some(_not_loaded(told), "launchd job is not loaded", "launchd jobs are not loaded")
-    base = (drift.get("base") or {}).get("said")
+    base = (drift.get("base") or {}).get("message")
     return [*said, *([base] if base else []), *told.get("warnings", [])]
 
 
@@ -120,16 +120,16 @@ def _age(built: str | None, now: str) -> int | None:
 
 def _lists(told: Mapping[str, Any]) -> dict[str, Any]:
     """What is listed of a jail: [what, why], and how many there were."""
-    drift, closure, signing = told.get("drift", {}), told.get("closure", {}), told.get("signing", {})
+    drift, libraries, signing = told.get("drift", {}), told.get("libraries", {}), told.get("signing", {})
     causes = signing.get("causes", {})
     found: dict[str, tuple[Sequence[Any], int | None]] = {
         "changed": ([[one["path"], one["why"]] for one in drift.get("changed", [])], drift.get("changed_total")),
         "missing": ([[path, ""] for path in drift.get("missing", [])], drift.get("missing_total")),
         "kept": ([[one["path"], one["why"]] for one in drift.get("kept", [])], drift.get("kept_total")),
         "foreign": ([[path, ""] for path in drift.get("foreign", [])], drift.get("foreign_total")),
-        "libraries": ([_library(one) for one in closure.get("missing", [])], closure.get("missing_total")),
+        "libraries": ([_library(one) for one in libraries.get("missing", [])], libraries.get("missing_total")),
         "killed": ([_killed(one, causes) for one in signing.get("refused", [])], signing.get("refused_total")),
-        "damaged": ([[one["path"], one["why"]] for one in closure.get("damaged", [])], None),
+        "damaged": ([[one["path"], one["why"]] for one in libraries.get("damaged", [])], None),
         "mounts": ([[one["path"], f"{one['type']} {one['source']}"] for one in told.get("mounts", [])], None),
         "jobs": ([_job(one) for one in told.get("jobs", [])], None),
     }
@@ -150,7 +150,8 @@ def _killed(one: Mapping[str, Any], causes: Mapping[str, Any]) -> list[str]:
 
 
 def _job(one: Mapping[str, Any]) -> list[str]:
-    return [one["label"], "; ".join(word for word in ("" if one["loaded"] else "not loaded", one.get("said")) if word)]
+    words = ("" if one["loaded"] else "not loaded", one.get("last_log_line"))
+    return [one["label"], "; ".join(word for word in words if word)]
 
 
 # -- forms --------------------------------------------------------------------

@@ -63,7 +63,7 @@ OPTION = re.compile(
     r"|([a-z]+(?:_[a-z]+)+)(?![\w/.-])|([a-z_]+)(?=\[\d+\]))"
 )
 """How messages name one: by the word, by a name that no word has, or by one of its items."""
-OTHERWISE = {"quota": "jail_volume_quota"}
+OTHERWISE = {"quota": "jail_volume_quota", "allow_full_copy": "jail_clone_copies"}
 """Options whose variables have other names."""
 
 

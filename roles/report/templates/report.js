@@ -7,7 +7,7 @@ const columns = [
   ["mac", "Mac"], ["jail", "Jail"], ["macos", "macOS"], ["build", "Build"], ["age_days", "Age"], ["size", "Size"],
   ["drift", "Drift"], ["health", "Health"], ["host_drift", "Host drift"],
 ];
-const worst = ["unknown", "broken", "attention", "good"];
+const worst = ["unknown", "critical", "warning", "ok"];
 const lists = [
   ["libraries", "Missing libraries"], ["killed", "Files that will be killed"], ["changed", "Changed system files"],
   ["missing", "Missing system files"], ["kept", "Changed configuration, which is kept"],

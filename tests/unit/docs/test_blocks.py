@@ -26,14 +26,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import module_loader
 from ansible.template import Templar
-from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge
+from ansible_collections.darwin.jail.plugins.lookup.unknown_variables import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 from documented_examples import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
 from templates import trusted
 
 ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections")}
 KNOWN = known_names(CHECKOUT)
-ON_THE_CONTROLLER = ("darwin_jail_report", "darwin_selftest_report")
+ON_THE_CONTROLLER = ("darwin_jail_check_results", "darwin_selftest_report")
 MODULES = sorted(path.stem for path in CHECKOUT.glob("plugins/modules/*.py") if path.stem not in ON_THE_CONTROLLER)
 """Those that have an argument spec: the report is an action alone."""
 ROLES = sorted(path.name for path in CHECKOUT.glob("roles/*/"))

@@ -75,13 +75,14 @@ def question() -> dict[str, Any]:
 
 def asked(**given: Any) -> list[dict[str, Any]]:
     """The programs of other roles that verify of the role base runs with its own."""
-    found: list[dict[str, Any]] = rendered(question()["also"], **given)
+    found: list[dict[str, Any]] = rendered(question()["extra_commands"], **given)
     return found
 
 
 def taken(role: str, **given: Any) -> Any:
     answers = {one["name"]: GOOD for one in asked(**as_a_whole("base"))}
-    return rendered(f"{{{{ {TAKEN[role]} }}}}", __base_tried={"also": answers}, **{**as_a_whole(role), **given})
+    tried = {"extra_commands": answers}
+    return rendered(f"{{{{ {TAKEN[role]} }}}}", __base_tried=tried, **{**as_a_whole(role), **given})
 
 
 @pytest.mark.parametrize("role", BEHIND)

@@ -74,4 +74,10 @@ def _report(path: str, state: str, changes: ChangesSince, why: str = "") -> dict
         "gone": f"the jail {where} that was cloned is gone",
         "unknown": f"whether {where} was changed after it was cloned is unknown: {why}",
     }
-    return {"path": where, "state": state, "changed": dict(changes.counts), "paths": changes.paths, "said": said[state]}
+    return {
+        "path": where,
+        "state": state,
+        "changed": dict(changes.counts),
+        "paths": changes.paths,
+        "message": said[state],
+    }

@@ -33,7 +33,7 @@ from .jail_size import Sizes
 from .library_search import Search
 from .tree_walk import Directory, Observer, display_path, walk
 
-SUBSETS = ("identity", "mounts", "jobs", "sizes", "places", "drift", "closure", "signing")
+SUBSETS = ("identity", "mounts", "jobs", "sizes", "largest", "drift", "libraries", "signing")
 MOST_LISTED = 1000
 MOST_NEEDING = 20
 
@@ -64,9 +64,9 @@ class _Gatherer:
             values["jobs"] = [_job(label) for label in launchd.labels(launchd.label(self._jail.path, ""))]
         sizes, places, drift = (
             _GuardedObserver(name, make, self._warnings) if name in self._wanted else None
-            for name, make in (("sizes", Sizes), ("places", DiskUsage), ("drift", self._drift))
+            for name, make in (("sizes", Sizes), ("largest", DiskUsage), ("drift", self._drift))
         )
-        binaries = Binaries("signing" in self._wanted) if {"closure", "signing"} & set(self._wanted) else None
+        binaries = Binaries("signing" in self._wanted) if {"libraries", "signing"} & set(self._wanted) else None
         observers: list[Observer] = [observer for observer in (sizes, places, drift, binaries) if observer]
         self._warnings += walk(self._jail.root, self._mounts, observers) if observers else []
         if self._jail.unknown and {"identity", "drift"} & set(self._wanted):
@@ -97,10 +97,10 @@ class _Gatherer:
         images = binaries.images()
         loadable = library_closure.loadable(images, families or {PROCESSOR_FAMILIES.get(architecture(), "arm")})
         values = {}
-        if "closure" in self._wanted:
+        if "libraries" in self._wanted:
             search = Search(Resolver(self._jail.root), binaries.files, self._caches, self._mounts)
             report = _closure_report(library_closure.check(loadable, search), self._caches, binaries)
-            values["closure"] = {**_counts(binaries, loadable), **report}
+            values["libraries"] = {**_counts(binaries, loadable), **report}
         if "signing" in self._wanted:
             values["signing"] = {**_counts(binaries, loadable), **_signing_report(signing.check(loadable))}
         return values
@@ -138,7 +138,7 @@ def _job(label: str) -> dict[str, Any]:
         "label": label,
         "purpose": purpose,
         "loaded": launchd.is_loaded(label),
-        "said": launchd.last_log_line(label),
+        "last_log_line": launchd.last_log_line(label),
     }
 
 
@@ -150,7 +150,7 @@ def _counts(binaries: Binaries, loadable: Sequence[MachOSlice]) -> dict[str, Any
     others.subtract(image.code.arch for image in everything if id(image) in looked_at)
     return {
         "files": len(binaries.files),
-        "images": len(loadable),
+        "slices": len(loadable),
         "not_loadable": {kind: count for kind, count in sorted(others.items()) if count},
     }
 
@@ -176,7 +176,11 @@ def _closure_report(
         "cache_faults": faults if present else ["there is no shared cache: no program can start"],
         "damaged": [{"path": display_path(path), "why": why} for path, why in sorted(binaries.damaged)[:MOST_LISTED]],
     }
-    for name, missing in (("missing", found.missing), ("optional", found.optional), ("undecided", found.undetermined)):
+    for name, missing in (
+        ("missing", found.missing),
+        ("optional", found.optional),
+        ("undetermined", found.undetermined),
+    ):
         libraries = _by_library(missing)
         report.update({name: libraries[:MOST_LISTED], f"{name}_total": len(libraries)})
     return report

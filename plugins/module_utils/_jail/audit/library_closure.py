@@ -11,10 +11,10 @@ each with the rpaths of the chain. A name is
 
     missing     no program can load it, or a program of the jail that needs it cannot
     optional    the same, but its image starts without it (weak and lazy ones)
-    undecided   some program could load it, and nothing in the jail says whether that program needs it
+    undetermined  some program could load it, and nothing in the jail says whether that program needs it
 
 Cost: each name once for each image. Programs are gone through only when the
-answer can differ between them, up to a limit; what is then open is undecided.
+answer can differ between them, up to a limit; what is then open is undetermined.
 """
 
 from __future__ import annotations

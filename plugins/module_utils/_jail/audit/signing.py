@@ -41,7 +41,7 @@ CAUSES = {
         SIGN,
         ("Apple, macOS 11 Universal Apps release notes (eclecticlight.co/2020/08/22)", "Homebrew/brew#9082"),
     ),
-    "broken": Cause(
+    "invalid": Cause(
         "the signature does not fit the file: it was changed after signing, or is not whole",
         "source",
         f"restore the file, or {SIGN}",
@@ -81,7 +81,7 @@ class Signing(NamedTuple):
 
     refused: list[Refused]
     signers: Counter[str]
-    """How many images each signer signed: apple, developer id, another, nobody (ad hoc), none."""
+    """How many images are signed by whom: apple, developer id, other, ad hoc, unsigned."""
 
 
 def check(images: Sequence[MachOSlice]) -> Signing:
@@ -91,7 +91,7 @@ def check(images: Sequence[MachOSlice]) -> Signing:
         archs.setdefault(image.path, set()).add(image.code.arch)
     refused, signers = [], Counter[str]()
     for image in images:
-        signers[image.signature.authority if image.signature else "none"] += 1
+        signers[image.signature.authority if image.signature else "unsigned"] += 1
         found = _cause(image, archs[image.path])
         if found:
             refused.append(Refused(image, *found))
@@ -104,7 +104,7 @@ def _cause(image: MachOSlice, archs: set[str]) -> tuple[str, str] | None:
     if signature is None:
         return ("unsigned", "") if silicon else None
     if signature.fault:
-        return ("broken", signature.fault) if silicon or signature.flags & ENFORCED else None
+        return ("invalid", signature.fault) if silicon or signature.flags & ENFORCED else None
     if signature.authority == APPLE or image.code.kind != "execute":
         return None
     if signature.hardened:

@@ -114,24 +114,26 @@ class Identity(NamedTuple):
     """Exactly these besides `gid`; None: those that Directory Services says."""
 
 
-def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: bool) -> Result:
-    """Run the program of the module, then each of `also`, whatever became of those before it."""
-    if also and params["ephemeral"]:
-        raise InputError("also goes on in the jail when the clone is gone: give each program of it an ephemeral task")
-    names = [one["name"] for one in also]
+def execute_all(params: dict[str, Any], extra_commands: Sequence[dict[str, Any]], check: bool) -> Result:
+    """Run the program of the module, then each of `extra_commands`, whatever became of those before it."""
+    if extra_commands and params["ephemeral"]:
+        raise InputError(
+            "extra_commands cannot be used with ephemeral, since the clone is gone by then: use a task for each of them"
+        )
+    names = [one["name"] for one in extra_commands]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"also names {show(twice)} twice, and results are found by name: give each a name of its own")
+        raise InputError(f"extra_commands has two programs named {show(twice)}: give each a name of its own")
     result = _attempt(params, check)
     answers = {}
-    for one in [] if check else also:
+    for one in [] if check else extra_commands:
         given = {name: value for name, value in one.items() if name != "name"}
         answer = _attempt({"jail": params["jail"], "output_limit": params["output_limit"], **given}, check)
         answers[one["name"]] = {**answer.values, "msg": show_message(answer.values["msg"]), "failed": answer.failed}
         result.changed = result.changed or answer.changed
         result.warnings += [said for said in answer.warnings if said not in result.warnings]
     if answers:
-        result.values["also"] = answers
+        result.values["extra_commands"] = answers
     return result
 
 

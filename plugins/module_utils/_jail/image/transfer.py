@@ -49,7 +49,7 @@ def deploy(params: dict[str, Any], check: bool) -> Result:
 
     For a jail that is made of it already, nothing is copied but the manifest.
     """
-    jail, layout, name, staging_path = (params[option] for option in ("jail", "layout", "name", "beside"))
+    jail, layout, name, staging_path = (params[option] for option in ("jail", "layout", "name", "staging_path"))
     registry = _registry(params)
     if not registry and not params["archive"]:
         return unpack(jail, layout, name, check, staging_path)

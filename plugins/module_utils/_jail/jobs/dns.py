@@ -34,7 +34,7 @@ from . import service as services
 from .service import Service
 
 PURPOSE = "dns"
-MODES = ("auto", "link", "relay", "none")
+MODES = ("auto", "link", "relay")
 SERVER = dns_relay.SERVER
 SOCKET = f"{dns_relay.FOLDER}/{dns_relay.NAME}".encode()
 PROGRAM = "dns_relay.py"
@@ -89,19 +89,19 @@ def service_of(root: Root, mode: str, python: str) -> Service:
 
 
 def ensure(
-    jail: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
+    jail: str, state: str, mode: str, python: str, timeout: float, check: bool, names: Sequence[str] | None = None
 ) -> Result:
-    """Make names resolve in a jail; with the mode none, remove what does that."""
+    """Make names resolve in a jail, or remove the job that does so."""
     if os.geteuid() != 0:
         raise InputError(f"cannot set up DNS in {jail}: only root can load launchd jobs: set become: true")
-    if mode == "none":
+    if state == "absent":
         return _remove(jail, check)
     third_party.require_root_owned(python)
     with open_predicted(jail, check) as opened:
         service = service_of(opened.root, mode, python)
         result = services.ensure([service], services.plan(service), timeout, check)
         label, found = service.job.label, probe(opened.root)
-        result.values = {"mode": found.mode, "job": label, "said": launchd.last_log_line(label)}
+        result.values = {"mode": found.mode, "job": label, "message": launchd.last_log_line(label)}
         if names is not None and not check:
             result.values.update(_look_up(opened.root, names), problem="")
     result.warnings += opened.prediction_warnings
@@ -118,7 +118,7 @@ def _remove(jail: str, check: bool) -> Result:
             status = root.lstat(SOCKET)
         if status and stat.S_ISSOCK(status.st_mode):
             changes.append(Change(f"- /{SOCKET.decode()}", lambda: _remove_socket(path)))
-    return apply(changes, check, {"mode": "none", "job": name, "said": ""})
+    return apply(changes, check, {"mode": "none", "job": name, "message": ""})
 
 
 def _remove_socket(path: bytes) -> None:

@@ -49,7 +49,7 @@ PAGE_SHIFTS = (12, 14)
 MAX_NAME = 4096
 MAX_CMS = 1 << 16
 
-APPLE, DEVELOPER_ID, OTHER, NOBODY = "apple", "developer id", "another", "nobody"
+APPLE, DEVELOPER_ID, OTHER, NOBODY = "apple", "developer id", "other", "ad hoc"
 APPLE_TEAM = "59GAB85EFG"
 """Of Xcode and its tools, as codesign prints it for them."""
 AUTHORITIES = (

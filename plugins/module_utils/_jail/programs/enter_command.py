@@ -1,12 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""enter JAIL USER: a person's way into a jail, by one rule of sudo.
+"""enter JAIL USER: start the shell of a user in a jail, by a rule of sudo.
 
-The last part of the program in roles/mac/files/enter.sh, behind the other
-modules that it imports. Whoever may run it chooses nothing but these two
-words, and the rule can say which ones. The shell that it starts belongs to the
-user, and has no terminal but one of its own.
+The lookup enter_command makes a script of this module and those that it
+imports. Its users choose nothing but the two arguments, and the rule can name
+these. The shell runs as the user, and has a terminal of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ PROTECTED = (b"System Integrity Protection status: enabled.", b"Filesystem Prote
 NO_ENTRY = (
     "System Integrity Protection is on, so macOS aborts programs in jails: csrutil disable in recoveryOS turns it off"
 )
-INCOMPLETE = "the jail is not complete: its build did not end; build it again"
+UNFINISHED = "the jail is not complete: its build did not end; build it again"
 
 # What goes before the path, and behind it.
 SENTENCES = {
@@ -68,7 +67,7 @@ def enter(argv: list[str]) -> None:
         join_groups(who, groups)
         terminal = Terminal()
         warnings = [hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""]
-        warnings += [INCOMPLETE if is_building(fd) else "", NO_ENTRY if is_protected() else ""]
+        warnings += [UNFINISHED if is_building(fd) else "", NO_ENTRY if is_protected() else ""]
         for warning in filter(None, warnings):
             os.write(2, f"enter: {warning}\n".encode())
         raise SystemExit(run_apart(terminal, lambda: start_shell(fd, argv[0], who)))

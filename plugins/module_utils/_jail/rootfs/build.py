@@ -91,7 +91,7 @@ class _Builder:
         report, before = BuildReport(), not jails.is_empty(self._path)
         applied = bool(self._spec.manifests or self._spec.entries or self._spec.profile)
         if not is_clone(self._path, self._spec.clone_of):
-            with closing(Base(self._spec.clone_of, self._check, self._spec.clone_copies)) as base:
+            with closing(Base(self._spec.clone_of, self._check, self._spec.allow_full_copy)) as base:
                 if applied:
                     self._refuse_other_macos(base.jail)
                 report = base.clone(self._path, self._spec.workers, self._check)

@@ -161,7 +161,7 @@ class Base:
                 why = "they do not lie on one volume that lets files share blocks (APFS; on Linux XFS or Btrfs)"
                 remedy = "put the jail on the volume of the other, or "
             raise NoCloneError(
-                f"cannot clone {show(self.jail.path)} to {show(jail.path)}: {why}: {remedy}set clone_copies for a "
+                f"cannot clone {show(self.jail.path)} to {show(jail.path)}: {why}: {remedy}set allow_full_copy for a "
                 "plain copy, which takes as much space as the other"
             )
         jail.root.unlink(STATE + b"/" + name)

@@ -31,7 +31,7 @@ class Context(NamedTuple):
     network: bool
     over_ssh: bool
     steps: Mapping[str, Any]
-    """The results of the roles of the collection, by the name of the step: {ok, changed, said, ...}."""
+    """The results of the roles of the collection, by the name of the step: {ok, changed, message, ...}."""
 
     @property
     def major(self) -> int:

@@ -109,7 +109,7 @@ def twice(_context: Context) -> Verdict:
 )
 def of_a_jail(context: Context) -> Verdict:
     steps = {name: step(context, name) for name in ("terminal", "relay")}
-    bad = [f"{name}: {values['said']}" for name, values in steps.items() if not values["ok"]]
+    bad = [f"{name}: {values['message']}" for name, values in steps.items() if not values["ok"]]
     return found(not bad, "; ".join(bad) or "two jobs")
 
 

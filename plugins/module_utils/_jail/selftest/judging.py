@@ -66,19 +66,19 @@ def ordered_claims() -> list[Claim]:
 
 
 def judge_claims(
-    directory: str, whose: str, when: str, steps: Mapping[str, Any], over_ssh: bool, check: bool
+    directory: str, whose: str, phase: str, steps: Mapping[str, Any], over_ssh: bool, check: bool
 ) -> Result:
-    """The verdicts on the claims that are tested `before` there is a jail, or `after`."""
+    """The verdicts on the claims that can be judged in the phase `before_build` or `after_build`."""
     path = run_directory(directory)
     with Root(path) as root:
         mark = read_mark(root)
     if mark is None or mark["owner"] != whose:
         raise InputError(f"cannot judge claims in {show(path)}: this run of the selftest did not make it (begin first)")
-    context = inspect_mac(path, {} if when == "before" else steps, over_ssh)
+    context = inspect_mac(path, {} if phase == "before_build" else steps, over_ssh)
     if check:
         return Result(False, {"claims": [], "mac": {}})
     clean = Redactor(private_words.collect(), (os.fsdecode(path),))
-    verdicts = [(one, judge(one, context)) for one in ordered_claims() if one.waits is (when == "after")]
+    verdicts = [(one, judge(one, context)) for one in ordered_claims() if one.waits is (phase == "after_build")]
     values = [as_values(one, verdict._replace(seen=clean(verdict.seen))) for one, verdict in verdicts]
     return Result(False, {"claims": values, "mac": describe_mac(context)})
 

@@ -61,7 +61,7 @@ def linked(context: Context) -> Verdict:
 def relayed(context: Context) -> Verdict:
     relay = step(context, "relay")
     if not relay["ok"]:
-        return found(False, str(relay["said"]))
+        return found(False, str(relay["message"]))
     with Root(context.place("jail")) as jail:
         said = sockets.answer(jail, dns.SOCKET, GREETING, len(WELCOME), TIMEOUT)
     if said == WELCOME:

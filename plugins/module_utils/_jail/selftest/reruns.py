@@ -25,13 +25,13 @@ def step(context: Context, name: str) -> dict[str, object]:
 def succeeded(context: Context, name: str, seen: str) -> Verdict:
     """Whether a step ran without an error."""
     values = step(context, name)
-    return found(bool(values["ok"]), str(values["said"]) or seen)
+    return found(bool(values["ok"]), str(values["message"]) or seen)
 
 
 def unchanged(context: Context, name: str) -> Verdict:
     again = step(context, name)
     quiet = bool(again["ok"]) and not again["changed"]
-    return found(quiet, "nothing changed" if quiet else str(again["said"]) or "something changed")
+    return found(quiet, "nothing changed" if quiet else str(again["message"]) or "something changed")
 
 
 @claim(

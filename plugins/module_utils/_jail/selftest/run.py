@@ -56,8 +56,11 @@ class _RunningError(BusyError):
         self.owner = owner
 
 
-def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool) -> Result:
-    """Create the directory of this run. `replaces` is a run that is known to be dead; `any` replaces every run."""
+def begin(directory: str, owner: str, replaces: str, required: int, check: bool) -> Result:
+    """Create the directory of this run. `required` bytes must be free.
+
+    `replaces` is a run that is known to be dead; `any` replaces every run.
+    """
     if os.geteuid() != 0:
         raise InputError("cannot start the selftest: only root can (set become: true)")
     try:
@@ -71,14 +74,14 @@ def begin(directory: str, owner: str, replaces: str, megabytes: int, check: bool
     try:
         left = _dead_run(path, owner, replaces) if there else None
     except _RunningError as exc:
-        return Result(False, {"busy_with": exc.owner, "said": str(exc)})
+        return Result(False, {"busy_with": exc.owner, "message": str(exc)})
     free = host.free_bytes(path)
-    if free < megabytes * 10**6:
+    if free < required:
         raise SpaceError(
             f"cannot start the selftest: {free // 10**6} MB are free on the volume of {show(path)}, and it needs "
-            f"{megabytes} MB (free some, or name a directory on another volume with jail_selftest_directory)"
+            f"{required // 10**6} MB (free some, or name a directory on another volume with jail_selftest_directory)"
         )
-    values = {"directory": os.fsdecode(path), "left": left is not None, "free": free}
+    values = {"directory": os.fsdecode(path), "leftovers": left is not None, "free": free}
     if not check:
         _take_over(path, owner, there, left)
     return Result(not check, values)
@@ -163,13 +166,13 @@ def end(directory: str, owner: str, check: bool) -> Result:
     """Remove all that is left of this run; its jails have been removed before."""
     path = run_directory(directory)
     if not os.path.isdir(path):
-        return Result(False, {"directory": os.fsdecode(path), "left": False})
+        return Result(False, {"directory": os.fsdecode(path), "leftovers": False})
     with Root(path) as root:
         mark = read_mark(root)
         if mark is None or mark["owner"] != owner:
-            return Result(False, {"directory": os.fsdecode(path), "left": False})
+            return Result(False, {"directory": os.fsdecode(path), "leftovers": False})
         if check:
-            return Result(True, {"directory": os.fsdecode(path), "left": True})
+            return Result(True, {"directory": os.fsdecode(path), "leftovers": True})
         _clear(root)
         rest = [name for name in root.names(b"") if name != MARK_FILE]
         if rest:
@@ -179,7 +182,7 @@ def end(directory: str, owner: str, check: bool) -> Result:
             )
         root.remove_tree(MARK_FILE)
     _remove_empty([path, *STATE_DIRECTORIES], mark["before"])
-    return Result(True, {"directory": os.fsdecode(path), "left": False})
+    return Result(True, {"directory": os.fsdecode(path), "leftovers": False})
 
 
 def _clear(root: Root) -> None:

@@ -47,7 +47,7 @@ def ensure(params: dict[str, Any], check: bool) -> Result:
 
 def _ensure(params: dict[str, Any], check: bool) -> Result:
     started = time.monotonic()
-    path, required, src = relative("dest", params["dest"]), _required_path(params.get("holds")), params["src"]
+    path, required, src = relative("dest", params["dest"]), _required_path(params.get("creates")), params["src"]
     with open_predicted(params["jail"], check) as opened:
         new_owner = _owner(opened.root, params.get("owner"), params.get("group"))
         opened.lock(check)
@@ -72,7 +72,7 @@ def _ensure(params: dict[str, Any], check: bool) -> Result:
 
 def _required_path(path: str | None) -> bytes:
     if path and (path.startswith("/") or ".." in path.split("/")):
-        raise InputError(f"holds '{path}' is not a path below dest: give one without '..' and slash at its start")
+        raise InputError(f"creates '{path}' is not a path below dest: give one without '..' and slash at its start")
     return os.fsencode(path or "").strip(b"/")
 
 

@@ -22,7 +22,7 @@ from ..macos import launchd
 from ..plan import Change, apply
 from ..result import Result
 from .fusion import Fusion
-from .machine import NAME, Driver, MachineSpec, user_of
+from .machine import NAME, Driver, MachineSpec, gigabytes, user_of
 from .tart import Tart
 
 DRIVERS: dict[str, Callable[..., Driver]] = {"tart": Tart, "fusion": Fusion}
@@ -44,15 +44,15 @@ FATAL_LOG_LINES = {
 def ensure(params: Mapping[str, Any], check: bool) -> Result:
     """The work of the module."""
     driver = DRIVERS[params["tool"]](user_of(params["user"]), params["program"])
-    specs = [MachineSpec(**vm) for vm in params["vms"]]
+    specs = [MachineSpec.of(vm) for vm in params["vms"]]
     for spec in specs:
         if not NAME.fullmatch(spec.name):
-            raise InputError(f"{spec.name!r} is not a valid VM name: use letters, digits, dots and dashes")
+            raise InputError(f"{spec.name!r} is not a valid VM name: use letters, digits, '.', '_' and '-'")
     if len({spec.name for spec in specs}) != len(specs):
         raise InputError("two of the virtual machines have the same name: give one of them another one")
     if params["state"] == "absent":
         return absent(driver, [spec.name for spec in specs], check)
-    return present(driver, specs, params["image_size"], params["timeout"], check)
+    return present(driver, specs, gigabytes("image_size", params["image_size"]), params["timeout"], check)
 
 
 def label(name: str) -> str:

@@ -9,11 +9,12 @@ import os
 import pwd
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import InputError, OperationError
 from ..macos import third_party
 from ..macos.launchd import Job
+from ..sizes import parse_size
 from ..system import host
 from ..system.process import CompletedRun, run
 
@@ -35,11 +36,23 @@ class MachineSpec(NamedTuple):
     disk: int | None = None
     """In gigabytes."""
 
+    @classmethod
+    def of(cls, vm: Mapping[str, Any]) -> MachineSpec:
+        """The spec in an item of the option `vms`, whose sizes are texts such as 8g."""
+        memory, disk = vm["memory"], vm["disk"]
+        megabytes = None if memory is None else -(-parse_size("memory", memory, 1024) // 1024**2)
+        return cls(vm["name"], vm["image"], vm["cpu"], megabytes, None if disk is None else gigabytes("disk", disk))
+
     @property
     def settings(self) -> dict[str, int]:
         """The settings of the spec; others stay as the image has them."""
         given = {"cpu": self.cpu, "memory": self.memory, "disk": self.disk}
         return {name: value for name, value in given.items() if value is not None}
+
+
+def gigabytes(option: str, text: str) -> int:
+    """Gigabytes in a size such as 60g, rounded up."""
+    return -(-parse_size(option, text) // 10**9)
 
 
 class User(NamedTuple):

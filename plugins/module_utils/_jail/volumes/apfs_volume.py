@@ -20,7 +20,7 @@ from ..errors import InputError, OperationError, show
 from ..macos import property_list
 from ..plan import Change
 from ..result import Result
-from ..sizes import size
+from ..sizes import parse_size, size
 from ..system import host, run_directories
 from ..system.process import run
 from ..system.rooted import Root
@@ -34,9 +34,7 @@ MADE_BY_MACOS = frozenset((b".fseventsd", b".Spotlight-V100", b".Trashes", b".Te
 """Directories and files that macOS itself creates at the top of volumes."""
 BLOCK = 4096
 """Bytes; APFS rounds quotas up to whole blocks."""
-UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
-_QUOTA = re.compile(r"(\d{1,6})([kmgt])", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -57,7 +55,7 @@ def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bo
     if os.geteuid() != 0:
         raise InputError(f"cannot manage the volume {name}: only root can: set become: true")
     if not _NAME.fullmatch(name):
-        raise InputError(f"'{name}' is no name for a volume of jails: take letters, digits, '.', '_' and '-'")
+        raise InputError(f"'{name}' is not a valid name for a volume of jails: use letters, digits, '.', '_' and '-'")
     wanted = _parse_quota(quota)
     if state == "absent":
         return _remove(name, jail, check)
@@ -79,12 +77,7 @@ def ensure(name: str, quota: str | None, state: str, jail: str | None, check: bo
 
 
 def _parse_quota(quota: str | None) -> int:
-    if quota is None:
-        return 0
-    found = _QUOTA.fullmatch(quota)
-    if not found or not int(found[1]):
-        raise InputError(f"the option quota '{quota}' is no size: give a number and k, m, g or t, such as 60g")
-    return -(-int(found[1]) * UNITS[found[2].lower()] // BLOCK) * BLOCK
+    return 0 if quota is None else -(-parse_size("quota", quota) // BLOCK) * BLOCK
 
 
 def _mount_point(name: str) -> str:

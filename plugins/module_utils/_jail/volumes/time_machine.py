@@ -20,8 +20,9 @@ from ..system.process import run
 TMUTIL = "/usr/bin/tmutil"
 
 
-def ensure(jail: str, excluded: bool, check: bool) -> Result:
-    """Exclude a jail from the backups, or include it again."""
+def ensure(jail: str, state: str, check: bool) -> Result:
+    """Exclude a jail from the backups, or remove the exclusion."""
+    excluded = state == "present"
     with open_predicted(jail, check) as opened:
         path = opened.path
         if not opened.root.exists:  # a new directory is included

@@ -36,7 +36,7 @@ esac
 PROGRAM = """#!/bin/sh
 id -u >{}
 """
-MODULES = sorted(path.stem for path in TOP.glob("plugins/modules/*.py") if path.stem != "darwin_jail_report")
+MODULES = sorted(path.stem for path in TOP.glob("plugins/modules/*.py") if path.stem != "darwin_jail_check_results")
 """All that run on a Mac: the report is made on the controller."""
 
 
@@ -184,7 +184,7 @@ def test_a_setting_in_the_fact_cache_is_refused_by_all_that_reads_settings(
     tasks: list[dict[str, Any]] = [
         {**destroy, "delegate_to": "{{ jail_mac }}"},
         {**remove, "delegate_to": "{{ lookup('darwin.jail.mac') }}"},
-        {"darwin.jail.darwin_jail_report": {}},
+        {"darwin.jail.darwin_jail_check_results": {}},
         {"ansible.builtin.raw": "true"},
         {"ansible.builtin.debug": {"msg": "{{ lookup('darwin.jail.mac', 'dev') }}"}, "delegate_to": "localhost"},
     ]

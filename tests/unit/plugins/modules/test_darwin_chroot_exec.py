@@ -55,7 +55,7 @@ def test_an_error_is_one_sentence(furnished: Path, capsys: pytest.CaptureFixture
 def test_further_programs_run_whatever_becomes_of_those_before(
     furnished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    also = [
+    extra = [
         {"name": "none", "argv": ["no-such"]},
         {"name": "bad", "argv": ["sh"], "stdin": "printf 'so\\033[2J' >&2; exit 4"},
         {
@@ -67,9 +67,9 @@ def test_further_programs_run_whatever_becomes_of_those_before(
         },
         {"name": "left out", "argv": ["cat", "/bytes"], "removes": "/no-such"},
     ]
-    found = answer(capsys, jail=str(furnished), argv=["sh", "-c", "exit 3"], also=also)
+    found = answer(capsys, jail=str(furnished), argv=["sh", "-c", "exit 3"], extra_commands=extra)
     assert (found["failed"], found["rc"]) == (True, 3)
-    several = found["also"]
+    several = found["extra_commands"]
     assert {name: (one["failed"], one["rc"]) for name, one in several.items()} == {
         "none": (True, None),
         "bad": (True, 4),
@@ -85,27 +85,29 @@ def test_further_programs_run_whatever_becomes_of_those_before(
 def test_further_programs_are_kept_within_the_limit_and_count_as_a_change(
     furnished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    also = [{"name": "long", "argv": ["sh", "-c", "i=0; while [ $i -lt 999 ]; do echo $i; i=$((i+1)); done"]}]
+    extra = [{"name": "long", "argv": ["sh", "-c", "i=0; while [ $i -lt 999 ]; do echo $i; i=$((i+1)); done"]}]
     options = {"jail": str(furnished), "argv": ["true"], "removes": "/no-such", "output_limit": 100}
     assert answer(capsys, **options)["changed"] is False
-    found = answer(capsys, **options, also=also)
+    found = answer(capsys, **options, extra_commands=extra)
     assert found["changed"] is True
-    assert len(found["also"]["long"]["stdout"]) < 300
+    assert len(found["extra_commands"]["long"]["stdout"]) < 300
     assert "output_limit is 100 bytes" in json.dumps(found["warnings"])
 
 
 @pytest.mark.parametrize("check", [False, True])
 def test_two_answers_cannot_have_one_name(furnished: Path, capsys: pytest.CaptureFixture[str], check: bool) -> None:
     """Else one would hide the other. Nothing is run then."""
-    also = [{"name": name, "argv": ["touch", f"/{name}"]} for name in ("one", "two", "one")]
-    options = {"jail": str(furnished), "argv": ["touch", "/first"], "also": also, "_ansible_check_mode": check}
-    assert answer(capsys, **options)["msg"].startswith("also names one twice")
+    extra = [{"name": name, "argv": ["touch", f"/{name}"]} for name in ("one", "two", "one")]
+    options = {"jail": str(furnished), "argv": ["touch", "/first"], "extra_commands": extra}
+    found = answer(capsys, **options, _ansible_check_mode=check)
+    assert found["msg"].startswith("extra_commands has two programs named one")
     assert not [name for name in ("first", "one", "two") if (furnished / name).exists()]
 
 
 def test_further_programs_do_not_run_in_check_mode(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = {"jail": str(furnished), "argv": ["true"], "also": [{"name": "one", "argv": ["touch", "/made"]}]}
-    assert "also" not in answer(capsys, **options, _ansible_check_mode=True)
+    extra = [{"name": "one", "argv": ["touch", "/made"]}]
+    options = {"jail": str(furnished), "argv": ["true"], "extra_commands": extra}
+    assert "extra_commands" not in answer(capsys, **options, _ansible_check_mode=True)
     assert "clone is gone" in answer(capsys, **options, ephemeral=True)["msg"]
     assert not (furnished / "made").exists()
 

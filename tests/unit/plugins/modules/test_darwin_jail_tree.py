@@ -23,7 +23,7 @@ def answer(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]
 def test_four_runs(empty_jail: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "prefix/bin").mkdir(parents=True)
     (tmp_path / "prefix/bin/brew").write_text("brew\n")
-    options = {"jail": str(empty_jail), "src": str(tmp_path / "prefix"), "dest": "/opt/homebrew", "holds": "bin/brew"}
+    options = {"jail": str(empty_jail), "src": str(tmp_path / "prefix"), "dest": "/opt/homebrew", "creates": "bin/brew"}
     runs = [answer(capsys, **options, _ansible_check_mode=check) for check in (True, False, True, False)]
     assert [run["changed"] for run in runs] == [True, True, False, False]
     assert runs[1]["stats"]["files"] == 1

@@ -34,7 +34,7 @@ class BuildSpec(NamedTuple):
     exclude: Sequence[str] = ()
     prune: bool = True
     clone_of: str | None = None
-    clone_copies: bool = False
+    allow_full_copy: bool = False
     adopt: bool = False
     update_in_place: bool = False
     verify: str = "quick"

@@ -35,10 +35,10 @@ def work_of_roles() -> dict[str, Work]:
     return {
         "user_tmp": lambda jail, check: user_tmp.ensure(str(jail), "root", 0, 0, UUID, "present", check),
         "files": lambda jail, check: files.ensure(str(jail), listed, check),
-        "time_machine": lambda jail, check: time_machine.ensure(str(jail), True, check),
+        "time_machine": lambda jail, check: time_machine.ensure(str(jail), "present", check),
         "users": lambda jail, check: users.ensure(str(jail), user, check),
         "tree": lambda jail, check: fill.ensure({"jail": str(jail), "dest": "/opt/brew", "src": "/usr/share"}, check),
-        "dns": lambda jail, check: dns.ensure(str(jail), "auto", python, 1, check),
+        "dns": lambda jail, check: dns.ensure(str(jail), "present", "auto", python, 1, check),
         "devfs": lambda jail, check: devfs.ensure(str(jail), "present", python, 1, check),
         "mounts": lambda jail, check: bind_mounts.ensure(str(jail), mount, None, python, 1, check),
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""How large a jail is, by group."""
+"""How large a jail is, by group; and the sizes in options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_size import Sizes
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
-from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GROUPS, PLACES, group_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GROUPS, PLACES, group_of, parse_size
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 
 
@@ -88,3 +89,18 @@ def test_a_tree_a_thousand_directories_deep(tmp_path: Path) -> None:
     os.close(here)
     assert sizes(tmp_path)["total"]["files"] == 1
     subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1k", 1000), ("60g", 60 * 10**9), ("2T", 2 * 10**12)])
+def test_sizes_of_disks_are_in_powers_of_1000(text: str, expected: int) -> None:
+    assert parse_size("disk", text) == expected
+
+
+def test_sizes_of_memory_are_in_powers_of_1024() -> None:
+    assert parse_size("memory", "8g", 1024) == 8 << 30
+
+
+@pytest.mark.parametrize("text", ["", "60", "g", "0g", "1.5g", "60gb", "-1g", "6\u0660g", "60g "])
+def test_what_is_no_size_is_refused_with_the_name_of_the_option(text: str) -> None:
+    with pytest.raises(InputError, match=r"the option disk '.*' is not a size: give a number and k, m, g or t"):
+        parse_size("disk", text)

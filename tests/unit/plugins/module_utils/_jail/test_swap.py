@@ -110,20 +110,20 @@ def test_all_that_is_peoples_is_carried_over(pair: Pair) -> None:
     done = pair.swap()
     assert done.changed
     assert predicted.values == done.values
-    assert done.values["exchanged"]
-    assert set(done.values["carried"]) == {
+    assert done.values["swapped"]
+    assert set(done.values["migrated"]) == {
         "/Users/admin",
         "/opt/homebrew",
         "/private/etc/sudoers.mine",
         "/usr/bin/mine",
     }
-    assert done.values["left"] == []
+    assert done.values["not_migrated"] == []
     see_that_all_is_there(pair)
     # what was in use was not touched: it is the same file, under another name
     assert (pair.next / "usr/bin/git").stat().st_ino == cache
     assert (pair.next / "usr/bin/git").read_text() == "this is usr/bin/git\n"
     again = pair.swap()
-    assert (again.changed, again.values["exchanged"], again.values["carried"]) == (False, False, [])
+    assert (again.changed, again.values["swapped"], again.values["migrated"]) == (False, False, [])
     see_that_all_is_there(pair)
 
 
@@ -152,7 +152,7 @@ def test_directories_that_both_have_are_merged(pair: Pair) -> None:
     (pair.jail / "Users/admin/.zprofile").write_text("by its owner\n")
     os.utime(pair.jail / "Users/admin", ns=(5, 5))
     (pair.next / "opt/homebrew").mkdir()
-    assert pair.swap().values["left"] == []
+    assert pair.swap().values["not_migrated"] == []
     assert (pair.jail / "Users/admin/.zprofile").read_text() == "by its owner\n"
     assert (pair.jail / "Users/admin/src/made").exists()
     assert not (pair.next / "Users/admin").exists()
@@ -165,12 +165,12 @@ def test_what_the_new_macos_has_itself_stays_in_the_former_jail(pair: Pair) -> N
     (pair.jail / "usr/libexec/tool").write_text("the user's own\n")
     (pair.source / "usr/libexec").symlink_to("bin")
     pair.renew()
-    left = pair.swap().values["left"]
+    left = pair.swap().values["not_migrated"]
     assert [found["path"] for found in left] == ["/usr/bin/fresh", "/usr/libexec"]
     assert (pair.next / "usr/bin/fresh").read_text() == "the user's own\n"
     assert (pair.next / "usr/libexec/tool").read_text() == "the user's own\n"
     assert os.readlink(pair.jail / "usr/libexec") == "bin"
-    assert [found["path"] for found in pair.swap().values["left"]] == ["/usr/bin/fresh", "/usr/libexec"]
+    assert [found["path"] for found in pair.swap().values["not_migrated"]] == ["/usr/bin/fresh", "/usr/libexec"]
 
 
 def test_what_lies_in_a_directory_that_is_no_more(pair: Pair) -> None:
@@ -267,7 +267,7 @@ def test_a_second_update(pair: Pair) -> None:
     os.rename(pair.next, pair.next.with_name("gone"))
     (pair.source / "usr/bin/git").write_text("the next one\n")
     pair.build(pair.next)
-    assert pair.swap().values["exchanged"]
+    assert pair.swap().values["swapped"]
     assert (pair.jail / "usr/bin/git").read_text() == "the next one\n"
     assert (pair.jail / "Users/admin/src/deep/work").exists()
     assert (pair.jail / "private/etc/hosts").read_text() == "127.0.0.1 edited\n"
@@ -287,10 +287,10 @@ def test_a_jail_on_trial_gives_the_place_back(pair: Pair) -> None:
     assert (pair.next / "Users/admin/src/deep/work").exists()
     assert not (pair.jail / "Users/admin").exists()
     assert rollback(*places, check=True).changed
-    assert rollback(*places, check=False).values["exchanged"]
+    assert rollback(*places, check=False).values["swapped"]
     assert not rollback(*places, check=False).changed
     assert [path.stat().st_ino for path in (pair.jail, pair.next)] == before
-    assert swap_in(*places, check=False).values["carried"]
+    assert swap_in(*places, check=False).values["migrated"]
     see_that_all_is_there(pair)
 
 
@@ -334,7 +334,7 @@ def test_a_killed_trial_or_its_end_is_taken_up(pair: Pair, moment: str, monkeypa
     pair.renew()
     places = str(pair.jail), str(pair.next)
     whose, name = (host, "swap_names") if moment == "exchange" else (jails, "write_marker")
-    for state in ("swapped", "restored"):
+    for state in ("swapped", "rolled_back"):
         with monkeypatch.context() as patch:
             patch.setattr(whose, name, _killed)
             with pytest.raises(KeyboardInterrupt):
@@ -345,7 +345,7 @@ def test_a_killed_trial_or_its_end_is_taken_up(pair: Pair, moment: str, monkeypa
 
 
 def _try(state: str, places: tuple[str, str]) -> Result:
-    if state == "restored":
+    if state == "rolled_back":
         return rollback(*places, check=False)
     return swap_in(*places, check=False, migrate=False)
 

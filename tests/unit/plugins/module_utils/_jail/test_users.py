@@ -82,7 +82,7 @@ def test_check_real_check_real_and_out_again(bench: Bench) -> None:
     done = bench.ensure(item)
     assert (predicted.changed, done.changed, done.diff) == (True, True, predicted.diff)
     (user,) = done.values["users"]
-    assert user["own"]
+    assert user["jail_only"]
     line = f"{user['uid']}:{STAFF}"
     assert bench.etc("passwd").read_text() == f"{USERS}builder:*:{line}:builder:/Users/builder:/bin/zsh\n"
     assert bench.etc("master.passwd").read_text() == f"{USERS}builder:*:{line}::0:0:builder:/Users/builder:/bin/zsh\n"
@@ -105,7 +105,7 @@ def test_a_user_of_the_mac_has_no_entry_but_a_home_and_a_rule(bench: Bench, monk
     before = bench.etc("passwd").read_bytes()
     done = bench.ensure({"name": "dana", "sudo": True})
     assert done.values["users"][0] == {
-        "name": "dana", "uid": 501, "gid": STAFF, "home": "/Users/dana", "shell": "/bin/zsh", "own": False,
+        "name": "dana", "uid": 501, "gid": STAFF, "home": "/Users/dana", "shell": "/bin/zsh", "jail_only": False,
     }  # fmt: skip
     assert bench.etc("passwd").read_bytes() == before
     assert (bench.jail / "Users/dana").stat().st_uid == 501

@@ -20,7 +20,7 @@ NOW = "2026-03-02T06:00:00Z"
 
 def test_a_sound_jail() -> None:
     found = row(answers.answer(0), NOW)
-    assert found["health"] == "good"
+    assert found["health"] == "ok"
     assert found["said"] == []
     assert (found["mac"], found["jail"], found["macos"], found["build"]) == ("mac0", "jail0", "15.2", "24C101")
     assert (found["age_days"], found["size"], found["drift"], found["host_drift"]) == (29, 7_000_000_000, 0, "")
@@ -30,10 +30,10 @@ def test_a_sound_jail() -> None:
 
 
 def test_a_job_that_is_not_loaded_and_damaged_files_are_told() -> None:
-    jobs = [{"label": "darwin.jail.a.dns", "purpose": "dns", "loaded": False, "said": "no such socket"}]
-    closure = {**answers.told(0)["closure"], "damaged": [{"path": "/a", "why": "it ends too soon"}]}
-    found = row(answers.answer(0, jobs=jobs, closure=closure), NOW)
-    assert found["health"] == "attention"
+    jobs = [{"label": "darwin.jail.a.dns", "purpose": "dns", "loaded": False, "last_log_line": "no such socket"}]
+    libraries = {**answers.told(0)["libraries"], "damaged": [{"path": "/a", "why": "it ends too soon"}]}
+    found = row(answers.answer(0, jobs=jobs, libraries=libraries), NOW)
+    assert found["health"] == "warning"
     assert found["said"] == ["1 damaged program or library", "1 launchd job is not loaded"]
     assert found["jobs"] == [["darwin.jail.a.dns", "not loaded; no such socket"]]
     assert found["damaged"] == [["/a", "it ends too soon"]]
@@ -49,15 +49,15 @@ def test_a_spreadsheet_has_sizes_and_counts_and_nothing_where_nothing_is_known()
 @pytest.mark.parametrize(
     ("answer", "health", "said"),
     [
-        (answers.drifted(0, ["/a", "/b"]), "attention", "2 system files were changed"),
-        (answers.lacking(0, "libz.dylib"), "broken", "1 library is missing"),
-        (answers.refused(0, "/usr/local/bin/node"), "attention", "1 file will be killed"),
-        (answers.lagging(0), "attention", "the Mac has macOS 15.3"),
+        (answers.drifted(0, ["/a", "/b"]), "warning", "2 system files were changed"),
+        (answers.lacking(0, "libz.dylib"), "critical", "1 library is missing"),
+        (answers.refused(0, "/usr/local/bin/node"), "warning", "1 file will be killed"),
+        (answers.lagging(0), "warning", "the Mac has macOS 15.3"),
         (answers.unreachable(0), "unknown", "the Mac could not be reached: Failed to connect"),
         ({**answers.answer(0), "told": {"failed": True, "msg": "/a is not a jail"}}, "unknown", "/a is not a jail"),
         ({**answers.answer(0), "told": {}}, "unknown", "the Mac said nothing"),
-        (answers.answer(0, identity={"state": "interrupted"}), "broken", "its build is not finished: interrupted"),
-        (answers.answer(0, warnings=["cannot read /jails/a/x"]), "attention", "cannot read /jails/a/x"),
+        (answers.answer(0, identity={"state": "interrupted"}), "critical", "its build is not finished: interrupted"),
+        (answers.answer(0, warnings=["cannot read /jails/a/x"]), "warning", "cannot read /jails/a/x"),
     ],
 )
 def test_health_says_what_is_wrong(answer: dict[str, Any], health: str, said: str) -> None:
@@ -68,7 +68,7 @@ def test_health_says_what_is_wrong(answer: dict[str, Any], health: str, said: st
 
 def test_the_worst_come_first_and_each_jail_is_there() -> None:
     jails = json.loads(report(answers.fleet(), "json", NOW))["jails"]
-    order = ["unknown", "broken", "attention", "good"]
+    order = ["unknown", "critical", "warning", "ok"]
     assert [jail["health"] for jail in jails] == sorted((jail["health"] for jail in jails), key=order.index)
     assert sorted(jail["jail"] for jail in jails) == sorted(answer["jail"] for answer in answers.fleet())
 

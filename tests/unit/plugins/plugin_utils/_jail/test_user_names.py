@@ -7,8 +7,11 @@ from __future__ import annotations
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import (
+    OTHERWISE,
+    PREFIX,
     for_playbooks,
     item_keys,
+    known_names,
     user_variable,
 )
 
@@ -19,7 +22,8 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names impor
         ("dns", "take it over with the option adopt", "take it over with jail_adopt"),
         ("base", "take it over with the option adopt of darwin_jail_rootfs", "take it over with jail_adopt"),
         ("base", "remove it, or leave clone_of out", "remove it, or leave jail_clone_of out"),
-        ("base", "the option quota '3' is no size", "jail_volume_quota '3' is no size"),
+        ("base", "the option quota '3' is not a size", "jail_volume_quota '3' is not a size"),
+        ("clone", "set allow_full_copy for", "set jail_clone_copies for"),
         ("bindfs", "mounts[0]: dest '/x' is taken", "jail_mounts[0]: dest '/x' is taken"),
         ("users", "users[12]: uid 400 is the system's", "jail_users[12]: uid 400 is the system's"),
         ("base", "build it with darwin_jail_rootfs", "build it with the playbook build_jail"),
@@ -52,6 +56,10 @@ def test_a_directory_that_is_no_jail_is_told_for_both() -> None:
         "/jails/a is not a jail of this collection: build it with the playbook build_jail, or take over what another "
         "tool made with jail_adopt"
     )
+
+
+def test_options_with_other_names_lead_to_variables_that_there_are() -> None:
+    assert {name.removeprefix(PREFIX) for name in OTHERWISE.values()} <= known_names()
 
 
 def test_variables_of_roles_lead_to_those_of_users() -> None:

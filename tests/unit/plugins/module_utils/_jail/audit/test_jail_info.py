@@ -136,20 +136,20 @@ def test_mounts(mounted: Path) -> None:
     program(mounted / "src/broken", make.need("/gone.dylib"))
     found = told(mounted, "all")
     assert found["mounts"] == [{"path": "/src", "type": "tmpfs", "source": "memory"}]
-    assert (found["closure"]["missing"], found["drift"]["foreign"]) == ([], [])
+    assert (found["libraries"]["missing"], found["drift"]["foreign"]) == ([], [])
 
 
 def test_a_whole_jail(jail: Path) -> None:
     program(jail / "bin/tool")
-    found = told(jail, "closure", "signing")
-    assert (found["closure"]["complete"], found["closure"]["files"], found["closure"]["images"]) == (True, 2, 2)
-    assert (found["signing"]["refused"], found["signing"]["signers"]) == ([], {"nobody": 2})
+    found = told(jail, "libraries", "signing")
+    assert (found["libraries"]["complete"], found["libraries"]["files"], found["libraries"]["slices"]) == (True, 2, 2)
+    assert (found["signing"]["refused"], found["signing"]["signers"]) == ([], {"ad hoc": 2})
 
 
 def test_what_is_missing_with_who_needs_it(jail: Path) -> None:
     for number in range(MOST_NEEDING + 5):
         program(jail / f"bin/tool{number:02}", make.need("/opt/lib/gone.dylib"), make.need("/weak.dylib", "weak"))
-    found = told(jail, "closure")["closure"]
+    found = told(jail, "libraries")["libraries"]
     assert not found["complete"]
     (missing,) = found["missing"]
     assert (missing["library"], missing["architectures"]) == ("/opt/lib/gone.dylib", ["arm64"])
@@ -160,7 +160,7 @@ def test_what_is_missing_with_who_needs_it(jail: Path) -> None:
 def test_other_architectures_are_counted_not_audited(jail: Path) -> None:
     program(jail / "bin/intel", make.need("/gone.dylib"), arch="x86_64")
     (jail / "bin/object.o").write_bytes(make.thin("arm64", "object"))
-    found = told(jail, "closure")["closure"]
+    found = told(jail, "libraries")["libraries"]
     assert (found["complete"], found["not_loadable"]) == (True, {"no code for macOS": 1, "x86_64": 1})
 
 
@@ -168,7 +168,7 @@ def test_without_a_shared_cache_no_program_starts(jail: Path) -> None:
     program(jail / "bin/tool")
     for path in (jail / "System/Library/dyld").iterdir():
         path.unlink()
-    found = told(jail, "closure")["closure"]
+    found = told(jail, "libraries")["libraries"]
     assert not found["complete"]
     assert found["cache_faults"] == ["there is no shared cache: no program can start"]
 
@@ -177,7 +177,7 @@ def test_damaged_files_are_named(jail: Path) -> None:
     (jail / "bin").mkdir()
     (jail / "bin/tool").write_bytes(make.thin("arm64", "execute", make.dylinker())[:50])
     said = {"path": "/bin/tool", "why": "it ends before the end of its load commands"}
-    assert told(jail, "closure")["closure"]["damaged"] == [said]
+    assert told(jail, "libraries")["libraries"]["damaged"] == [said]
 
 
 def test_refused_files_with_their_signer_and_the_cause(jail: Path) -> None:
@@ -201,7 +201,7 @@ def test_refused_files_with_their_signer_and_the_cause(jail: Path) -> None:
 def test_hard_links_are_read_once_and_reported_each(jail: Path) -> None:
     program(jail / "bin/git", make.need("@loader_path/gone.dylib"))
     os.link(jail / "bin/git", jail / "bin/git-log")
-    (missing,) = told(jail, "closure")["closure"]["missing"]
+    (missing,) = told(jail, "libraries")["libraries"]["missing"]
     assert missing["needed_by"] == ["/bin/git", "/bin/git-log"]
 
 
@@ -215,7 +215,7 @@ def test_jobs_and_what_they_say(jail: Path, tmp_path: Path, monkeypatch: pytest.
         for step in launchd.plan_present(launchd.Job(label, words)):
             step.apply()
     until(lambda: launchd.last_log_line(name))
-    job = {"label": name, "purpose": "dns", "loaded": True, "said": "at work"}
+    job = {"label": name, "purpose": "dns", "loaded": True, "last_log_line": "at work"}
     assert told(jail, "jobs")["jobs"] == [job]
     launchctl("bootout", f"system/{name}")
     assert told(jail, "jobs")["jobs"] == [{**job, "loaded": False}]

@@ -22,7 +22,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from host.dyld_cache import Family
 
-PARTS = ("identity", "sizes", "places", "drift", "closure")
+PARTS = ("identity", "sizes", "largest", "drift", "libraries")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def report(jail: Path) -> Result:
 def test_a_line_of_the_record(jail: Path, new: bytes) -> None:
     change(jail, RECORD, b"words type", new)
     result = report(jail)
-    assert result.values.keys() == {"identity", "host", "sizes", "places", "closure"}
+    assert result.values.keys() == {"identity", "host", "sizes", "largest", "libraries"}
     assert [text.split(":")[0] for text in result.warnings] == ["drift is left out"]
 
 

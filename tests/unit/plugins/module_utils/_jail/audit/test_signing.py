@@ -56,9 +56,9 @@ def program(arch: str, sign: Sign | None = None, kind: str = "execute") -> bytes
         (program("arm64"), {("unsigned", "arm64")}),
         (program("arm64", kind="dylib"), {("unsigned", "arm64")}),
         (program("arm64", kind="object"), set()),
-        (broken(program("arm64", Sign())), {("broken", "arm64")}),
-        (broken(program("arm64e", APPLE)), {("broken", "arm64e")}),
-        (broken(program("x86_64", DEVELOPER)), {("broken", "x86_64")}),
+        (broken(program("arm64", Sign())), {("invalid", "arm64")}),
+        (broken(program("arm64e", APPLE)), {("invalid", "arm64e")}),
+        (broken(program("x86_64", DEVELOPER)), {("invalid", "x86_64")}),
         (program("arm64", DEVELOPER), {("hardened", "arm64")}),
         (program("x86_64", DEVELOPER), {("hardened", "x86_64")}),
         (program("arm64", Sign(0x10002)), {("hardened", "arm64")}),
@@ -81,7 +81,7 @@ def test_signers_are_counted(tmp_path: Path) -> None:
         linker=program("arm64", Sign()),
         none=program("arm64"),
     )
-    assert signing.check(found).signers == {"apple": 1, "developer id": 1, "nobody": 1, "none": 1}
+    assert signing.check(found).signers == {"apple": 1, "developer id": 1, "ad hoc": 1, "unsigned": 1}
 
 
 def test_every_cause_says_why_how_sure_and_what_to_do() -> None:

@@ -30,7 +30,7 @@ LEFT_OUT = ("private/tmp/", "private/var/folders/", "private/var/log/", "private
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "compression": "gzip", "reference": None,
-    "auth_file": None, "username": None, "password": None, "plain_http": False, "retries": 0, "beside": None,
+    "auth_file": None, "username": None, "password": None, "plain_http": False, "retries": 0, "staging_path": None,
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from progress_reports import Reports, slow_down
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "auth_file": None, "username": None,
-    "password": None, "plain_http": True, "retries": 0, "beside": None, "archive": None, "compression": "gzip",
+    "password": None, "plain_http": True, "retries": 0, "staging_path": None, "archive": None, "compression": "gzip",
     "reference": None,
 }  # fmt: skip
 
@@ -91,6 +91,6 @@ def test_a_jail_of_another_image_is_removed_and_said_to_be(image: Path, make_jai
     seen(place, "beside", "present", name="other")
     (place / "jail/opt/homebrew/bin/tmux").write_bytes(b"other tmux")
     seen(place, "jail", "exported")
-    reports = seen(place, "new", "present", beside=str(place / "beside"))
+    reports = seen(place, "new", "present", staging_path=str(place / "beside"))
     assert [said[0]["work"] for said in reports.stages()][-3:] == ["inspect", "remove", "unpack"]
     assert reports.last("remove")["files"] > 5

@@ -29,7 +29,7 @@ STATE = "private/var/db/darwin.jail"
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "auth_file": None, "username": None,
-    "password": None, "plain_http": True, "retries": 0, "beside": None, "archive": None, "compression": "gzip",
+    "password": None, "plain_http": True, "retries": 0, "staging_path": None, "archive": None, "compression": "gzip",
 }  # fmt: skip
 PASSWORD = "words that nobody may see"  # noqa: S105
 HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"
@@ -244,17 +244,17 @@ def test_a_deployment_is_beside_the_jail_in_use(make_jail: Make, place: Path, se
     for version in ("1", "2", "3"):
         (jail / "opt/homebrew/bin/tmux").write_text(version)
         push(place, reference)
-        predicted = pull(place, reference, check=True, beside=beside)
-        made.append(pull(place, reference, beside=beside))
+        predicted = pull(place, reference, check=True, staging_path=beside)
+        made.append(pull(place, reference, staging_path=beside))
         assert (predicted.changed, predicted.values["path"]) == (True, made[-1].values["path"])
-        assert not pull(place, reference, beside=beside).changed
+        assert not pull(place, reference, staging_path=beside).changed
     assert [run.values["path"] for run in made] == [str(place / "new"), beside, beside]
     assert (place / "new/opt/homebrew/bin/tmux").read_text() == "1"
     assert (place / "next.new/opt/homebrew/bin/tmux").read_text() == "3"
     shutil.rmtree(beside)
     make_jail("next.new")
     with pytest.raises(InputError, match="was not made of an image: save what you need of it"):
-        pull(place, reference, beside=beside)
+        pull(place, reference, staging_path=beside)
 
 
 def test_another_image_of_the_layout_does_not_travel(make_jail: Make, place: Path, served: Registry) -> None:

@@ -50,8 +50,12 @@ def adapted(*modules: ModuleType, call: str, server: str = "") -> str:
     return text.replace("/private/var/run/mDNSResponder", server).replace("TICK = 2.0", "TICK = 0.1")
 
 
+def remove(mac: Mac, check: bool = False) -> Result:
+    return dns.ensure(str(mac.jail), "absent", "auto", sys.executable, 10, check)
+
+
 def ensure(mac: Mac, mode: str = "auto", check: bool = False, timeout: float = 10) -> Result:
-    return dns.ensure(str(mac.jail), mode, sys.executable, timeout, check)
+    return dns.ensure(str(mac.jail), "present", mode, sys.executable, timeout, check)
 
 
 def resolves(mac: Mac) -> bool:
@@ -66,7 +70,7 @@ def test_check_real_check_real(mac: Mac, mode: str, chosen: str) -> None:
     made = ensure(mac, mode)
     assert (predicted.changed, made.changed, predicted.diff) == (True, True, made.diff)
     assert made.values["mode"] == chosen
-    assert ("is a hard link to" if chosen == "link" else "is relayed to") in made.values["said"]
+    assert ("is a hard link to" if chosen == "link" else "is relayed to") in made.values["message"]
     assert resolves(mac)
     for check in (True, False):
         again = ensure(mac, mode, check)
@@ -75,13 +79,12 @@ def test_check_real_check_real(mac: Mac, mode: str, chosen: str) -> None:
 
 def test_names_are_looked_up_over_the_way_that_is_kept(mac: Mac) -> None:
     """As darwin_jail_dns_info does; and not where nothing is made."""
-    kept = dns.ensure(str(mac.jail), "auto", sys.executable, 10, False, ["nowhere.invalid"])
+    kept = dns.ensure(str(mac.jail), "present", "auto", sys.executable, 10, False, ["nowhere.invalid"])
     seen = dns.inspect(str(mac.jail), ["nowhere.invalid"])
     assert seen.values["errors"].keys() == {"nowhere.invalid"}
     assert {name: kept.values[name] for name in seen.values} == seen.values
-    assert dns.ensure(str(mac.jail), "auto", sys.executable, 10, True, ["nowhere.invalid"]).values.keys() == {
-        "mode", "job", "said",
-    }  # fmt: skip
+    foreseen = dns.ensure(str(mac.jail), "present", "auto", sys.executable, 10, True, ["nowhere.invalid"])
+    assert foreseen.values.keys() == {"mode", "job", "message"}
 
 
 def test_another_mode(mac: Mac) -> None:
@@ -92,25 +95,25 @@ def test_another_mode(mac: Mac) -> None:
     assert ensure(mac, "link").values["mode"] == "link"
 
 
-def test_none_takes_away_what_was_made_and_nothing_else(mac: Mac) -> None:
+def test_absent_removes_what_was_made_and_nothing_else(mac: Mac) -> None:
     os.link(mac.server, mac.socket)
-    assert not ensure(mac, "none").changed
+    assert not remove(mac).changed
     assert mac.socket.exists(), "a link that was made by hand was removed"
     ensure(mac)
-    predicted = ensure(mac, "none", check=True)
-    gone = ensure(mac, "none")
+    predicted = remove(mac, check=True)
+    gone = remove(mac)
     assert (predicted.changed, gone.changed, predicted.diff) == (True, True, gone.diff)
     assert mac.server.exists()
     assert not mac.socket.exists()
     assert launchd.labels("darwin.jail.") == []
-    assert not ensure(mac, "none").changed
+    assert not remove(mac).changed
 
 
-def test_none_after_the_jail_is_gone(mac: Mac) -> None:
+def test_absent_after_the_jail_is_gone(mac: Mac) -> None:
     ensure(mac, "relay")
     mac.jail.rename(mac.folder / "elsewhere")
-    assert ensure(mac, "none").changed
-    assert not ensure(mac, "none").changed
+    assert remove(mac).changed
+    assert not remove(mac).changed
 
 
 def test_a_job_that_answers_no_more_is_restarted(mac: Mac) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,8 @@ from types import ModuleType
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import program
 
+PLUGINS = Path(__file__).parents[6] / "plugins"
+PROGRAMS = PLUGINS / "module_utils/_jail/programs"
 USER = "{}\n\n\ndef answer() -> int:\n    return first() + second()\n"
 
 
@@ -37,3 +40,30 @@ def test_imports_of_its_own_modules_are_left_out(tmp_path: Path, line: str) -> N
     names: dict[str, object] = {}
     exec(text, names)  # noqa: S102 (that is what a program is for)
     assert names["found"] == 42
+
+
+def put_together() -> list[tuple[str, ...]]:
+    """The names of the modules of each program, in the order of its text."""
+    found = set()
+    for path in PLUGINS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "program" and node.keywords:
+                found.add(tuple(arg.id for arg in node.args if isinstance(arg, ast.Name)))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("names", put_together(), ids="+".join)
+def test_no_module_of_a_program_takes_a_name_of_another(names: tuple[str, ...]) -> None:
+    """All of them are one text, in which the last one would win."""
+    owners: dict[str, str] = {}
+    for name in names:
+        tree = ast.parse((PROGRAMS / f"{name}.py").read_text())
+        for defined in {name for node in tree.body for name in defines(node)}:
+            assert owners.setdefault(defined, name) == name, defined
+
+
+def defines(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)]

@@ -169,7 +169,7 @@ def test_the_plain_devices_come_though_dev_is_mounted(base: Path, place: Path) -
         predicted = paths(clone(base, check=True))
         assert paths(clone(base)) == predicted
         copies = [base.with_name("clone"), place / "copy"]
-        clone(base, jail=copies[1], clone_copies=True)
+        clone(base, jail=copies[1], allow_full_copy=True)
     finally:
         subprocess.run(["umount", base / "dev"], check=True)
     for jail in copies:
@@ -215,7 +215,7 @@ def test_between_volumes_it_is_refused_and_nothing_is_left(base: Path, place: Pa
     jail = place / "clone"
     if there:
         jail.mkdir()
-    with pytest.raises(InputError, match=r"cannot clone .* to .*: they do not lie on one volume .* set clone_copies"):
+    with pytest.raises(InputError, match=r"cannot clone .* to .*: they do not lie on one volume .*allow_full_copy"):
         clone(base, jail=jail)
     assert not os.path.lexists(os.path.join(register.DIRECTORY, register._name(os.fsencode(jail))))
     assert jail.exists() == there
@@ -253,24 +253,24 @@ def test_another_run_that_begins_where_a_refused_clone_was(
 def test_a_plain_copy_of_a_jail(base: Path, place: Path) -> None:
     """As the message says: the same, without shared blocks."""
     copy = place / "copy"
-    result = clone(base, jail=copy, clone_copies=True)
+    result = clone(base, jail=copy, allow_full_copy=True)
     stats = result.values["stats"]
     assert stats["bytes"] > stats["bytes_cloned"] == 0
     assert look(copy) == look(base)
     assert (copy / STATE / "record.mtree").read_bytes() == (base / STATE / "record.mtree").read_bytes()
-    assert not clone(base, jail=copy, clone_copies=True).changed
+    assert not clone(base, jail=copy, allow_full_copy=True).changed
 
 
 def test_a_sparse_file_fills_no_other_volume(base: Path, place: Path) -> None:
     """Whoever can write in the base makes one in no time, and a copy takes all of its size where holes are lost."""
     (base / "private/tmp/hollow").touch()
     os.truncate(base / "private/tmp/hollow", 1 << 40)
-    assert clone(base, clone_copies=True).changed, "on one volume it takes nothing"
+    assert clone(base, allow_full_copy=True).changed, "on one volume it takes nothing"
     said = rf"cannot copy {base}/private/tmp/hollow: it takes 0 bytes, and its copy could take {1 << 40} \(remove it"
     with pytest.raises(InputError, match=said):
-        clone(base, jail=place / "copy", clone_copies=True)
+        clone(base, jail=place / "copy", allow_full_copy=True)
     os.truncate(base / "private/tmp/hollow", 1 << 20)
-    assert clone(base, jail=place / "copy", clone_copies=True).changed
+    assert clone(base, jail=place / "copy", allow_full_copy=True).changed
 
 
 def test_a_clone_of_a_clone(base: Path) -> None:
@@ -295,7 +295,7 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
         with open_jail(str(jail)) as opened:
             return clone_base.report(opened)
 
-    assert told() == {"path": str(base), "state": "same", "changed": {}, "paths": [], "said": ""}
+    assert told() == {"path": str(base), "state": "same", "changed": {}, "paths": [], "message": ""}
     for name in ("private/tmp/new", "private/var/folders/zz/new", f"{STATE}/journal.1"):
         (base / name).parent.mkdir(parents=True, exist_ok=True)
         (base / name).write_text("of no interest\n")
@@ -308,10 +308,10 @@ def test_what_became_of_the_base_is_told(base: Path, make: Make) -> None:
         "state": "changed",
         "changed": {"homebrew": 2, "system": 2, "other": 2},
         "paths": ["/opt", "/opt/homebrew", "/opt/homebrew/bin", "/private/etc/hosts", "/usr/share", "/usr/bin/git"],
-        "said": f"{base} was changed after it was cloned: homebrew (2), other (2), system (2)",
+        "message": f"{base} was changed after it was cloned: homebrew (2), other (2), system (2)",
     }
     subprocess.run(["rm", "-r", base], check=True)
-    assert told()["said"] == f"the jail {base} that was cloned is gone"
+    assert told()["message"] == f"the jail {base} that was cloned is gone"
     make("/usr/", jail=str(base))
     assert told()["state"] == "replaced"
 
@@ -337,8 +337,8 @@ def test_a_base_that_cannot_be_looked_at_is_told_in_one_sentence(empty_jail: Pat
         opened.update_entry(clone_of=path.format(place=place), clone_id="x", clone_time=0.0, cloned=True)
     told = gather(str(empty_jail), ["drift"]).values["drift"]["base"]
     assert told["state"] == ("unknown" if why else "gone")
-    assert (why or "that was cloned is gone") in told["said"]
-    assert told["said"].isprintable()
+    assert (why or "that was cloned is gone") in told["message"]
+    assert told["message"].isprintable()
     assert told["path"].isprintable()
 
 
@@ -353,7 +353,7 @@ def test_a_base_that_is_unknown_is_not_walked(empty_jail: Path, place: Path) -> 
     register.forget(os.fsencode(empty_jail), register.known(os.fsencode(empty_jail)))
     report = gather(str(place / "clone"), ["drift"]).values["drift"]["base"]
     assert (report["state"], report["paths"]) == ("unknown", [])
-    assert report["said"].endswith(" is unknown: this Mac has no entry of the jail as it is now")
+    assert report["message"].endswith(" is unknown: this Mac has no entry of the jail as it is now")
 
 
 def test_what_is_unknown_is_not_cloned_and_no_clone(base: Path) -> None:

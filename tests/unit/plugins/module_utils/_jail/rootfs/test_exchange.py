@@ -20,7 +20,7 @@ from system_calls import CHANGING, before_call, die, in_child
 
 
 def attempt(state: str, places: tuple[str, str]) -> Result:
-    if state == "restored":
+    if state == "rolled_back":
         return rollback(*places, check=False)
     return swap_in(*places, check=False, migrate=False)
 
@@ -55,7 +55,7 @@ def test_what_a_jail_says_of_the_other_decides_nothing(place: Path) -> None:
         forge(Path(old), **{field: value or entered(Path(new))["id"]})
         assert not rollback(old, new, check=False).changed
         assert not commit(old, check=False).changed
-        assert swap_in(old, new, check=False, migrate=False).values["exchanged"]
+        assert swap_in(old, new, check=False, migrate=False).values["swapped"]
         forge(Path(old), replaces=None, inherited=True)
         forge(Path(new), id="x")  # of the former jail, which is unknown then
         with pytest.raises(InputError, match=f"cannot exchange names with {new}: .*see which of the two is to stay"):
@@ -63,13 +63,13 @@ def test_what_a_jail_says_of_the_other_decides_nothing(place: Path) -> None:
     assert entered(Path(old))["source"] == "next.jail"
 
 
-@pytest.mark.parametrize("state", ["swapped", "restored"])
+@pytest.mark.parametrize("state", ["swapped", "rolled_back"])
 def test_killed_at_any_moment_both_stay_known_and_the_next_run_completes(place: Path, state: str) -> None:
     number, status = 0, -9
     while status:
         number += 1
         places = two(place)
-        if state == "restored":
+        if state == "rolled_back":
             swap_in(*places, check=False, migrate=False)
 
         def run(number: int = number, places: tuple[str, str] = places) -> None:
@@ -81,7 +81,7 @@ def test_killed_at_any_moment_both_stay_known_and_the_next_run_completes(place: 
         attempt(state, places)
         assert entered(place / "jail")["source"] == ("next.jail" if state == "swapped" else "jail")
         assert not attempt(state, places).changed
-        if state == "restored":  # nothing tells that there was a deployment
+        if state == "rolled_back":  # nothing tells that there was a deployment
             assert "replaced_by" not in entered(place / "jail")
             assert "replaces" not in entered(place / "next.jail")
     assert number > 20
@@ -93,9 +93,9 @@ def test_an_unknown_jail_is_replaced_and_known_from_then_on(place: Path) -> None
     assert not rollback(old, new, check=False).changed
     with pytest.raises(InputError, match=f"cannot tell whether another jail can be put back in the place of {old}: "):
         commit(old, check=False)
-    assert swap_in(old, new, check=True, migrate=False).values["exchanged"]
+    assert swap_in(old, new, check=True, migrate=False).values["swapped"]
     assert entered(Path(old)) == {}
-    assert swap_in(old, new, check=False, migrate=False).values["exchanged"]
+    assert swap_in(old, new, check=False, migrate=False).values["swapped"]
     assert entered(Path(old))["replaces"] == entered(Path(new))["id"]
     assert "state" not in entered(Path(new))
     assert rollback(old, new, check=False).changed

@@ -227,12 +227,12 @@ def test_a_clone_on_a_volume_that_takes_two_of_its_names_for_one(place: Path, ap
     build(BuildSpec(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
     for check in (True, False):
         with pytest.raises(InputError, match="both wanted in /usr/include, are one name"):
-            build(BuildSpec(str(copy), clone_of=str(base), clone_copies=True), check)
+            build(BuildSpec(str(copy), clone_of=str(base), allow_full_copy=True), check)
     assert not copy.exists()
     (apart / "usr/include/CONNMARK.h").unlink()
     build(BuildSpec(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
     for changed in (True, False):
-        assert build(BuildSpec(str(copy), clone_of=str(base), clone_copies=True), check=False).changed is changed
+        assert build(BuildSpec(str(copy), clone_of=str(base), allow_full_copy=True), check=False).changed is changed
     assert spelled(copy / "usr/include") == spelled(apart / "usr/include")
 
 

@@ -263,7 +263,7 @@ def test_what_leads_to_the_state_is_roots_whatever_the_source_has(make: Make, pl
 def test_a_clone_of_a_jail_that_is_exposed_is_not(make: Make, place: Path) -> None:
     make("/usr/")
     expose(place / "jail")
-    spec = BuildSpec(str(place / "clone"), clone_of=str(place / "jail"), clone_copies=True)
+    spec = BuildSpec(str(place / "clone"), clone_of=str(place / "jail"), allow_full_copy=True)
     build(spec, False)
     assert is_exposed(place / "clone") == []
     assert not build(spec, False).changed

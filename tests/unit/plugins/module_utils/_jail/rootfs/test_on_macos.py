@@ -116,7 +116,7 @@ def test_a_jail_is_cloned_with_its_acls(make: Make, place: Path, source: Path, l
     [
         (errno.EXDEV, "do not lie on one volume"),
         (errno.ENOTSUP, "do not lie on one volume"),
-        (errno.EINVAL, "Invalid argument: set clone_copies"),
+        (errno.EINVAL, "Invalid argument: set allow_full_copy"),
     ],
 )
 def test_only_where_volumes_are_the_reason_they_are_named(

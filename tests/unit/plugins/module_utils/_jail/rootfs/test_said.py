@@ -95,7 +95,7 @@ def test_a_clone_counts_what_it_copies_and_a_look_says_what_is_to_come(
     monkeypatch.setattr(progresses, "Progress", keep)
     monkeypatch.setattr(build._Builder, "_space_may_be_short", lambda _self: True)
     first = make("/usr/", progress_file=str(place / "progress")).values["stats"]
-    spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True}
+    spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "allow_full_copy": True}
     second = make(**spec, progress_file=str(place / "progress")).values["stats"]
     looked, cloned = kept
     assert looked.foreseen
@@ -142,7 +142,7 @@ def test_a_clone_by_copies_knows_how_much_there_is(
 ) -> None:
     whole = make("/usr/").values["stats"]
     slow_down(monkeypatch)
-    spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "clone_copies": True, "workers": 1}
+    spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "allow_full_copy": True, "workers": 1}
     with Reports(place / "progress") as reports:
         make(**spec, progress_file=str(place / "progress"))
     reports.judge()
@@ -183,5 +183,5 @@ def test_a_swap_looks_at_all_and_moves_what_is_peoples(
     looked = reports.last("compare")
     assert looked["files_total"] > 11
     assert looked["files"] > 0.2 * looked["files_total"]
-    assert len(result.values["carried"]) == 20
+    assert len(result.values["migrated"]) == 20
     assert (reports.last("move").get("files_total") == 20) == (not check)

@@ -59,7 +59,7 @@ def test_a_claim_says_all_of_itself(claim: Claim) -> None:
         (("tart",), {}, "no tart"),
         (("network",), {}, "no network"),
         (("ssh",), {"over_ssh": False}, "not over ssh"),
-        (("jail",), {"steps": {"build": {"ok": False, "changed": True, "said": "x"}}}, "no jail was built"),
+        (("jail",), {"steps": {"build": {"ok": False, "changed": True, "message": "x"}}}, "no jail was built"),
         (("clone",), {"steps": {}}, "no clone was made"),
         (("steps",), {"steps": {}}, "the run did not come to it"),
         (("restart",), {}, "it takes a restart of the Mac"),
@@ -96,7 +96,7 @@ def test_a_program_that_hangs_is_the_reason() -> None:
 
 
 def test_a_failed_step_is_what_was_seen(tmp_path: Path) -> None:
-    steps = {"build": {"ok": False, "changed": True, "said": "cannot create x: Operation not permitted"}}
+    steps = {"build": {"ok": False, "changed": True, "message": "cannot create x: Operation not permitted"}}
     verdict = judge(CLAIMS["M-BUILD-1"], context(tmp_path, steps=steps))
     assert verdict == ("disproven", "cannot create x: Operation not permitted")
     assert judge(CLAIMS["M-BUILD-1"], context(tmp_path)).verdict == PROVEN

@@ -70,14 +70,14 @@ def test_a_second_build_that_changes_something_is_told(directory: Path, name: st
     step = {"M-RERUN-1": "again", "M-RERUN-2": "full", "M-RERUN-3": "with_devfs"}[name]
     steps = {"build": OK, "terminal": OK, step: {**OK, "changed": True}}
     assert verdict(name, directory, steps=steps) == (DISPROVEN, "something changed")
-    steps[step]["said"] = "replace /dev/zero owner 0:5, wanted 0:0"
+    steps[step]["message"] = "replace /dev/zero owner 0:5, wanted 0:0"
     assert verdict(name, directory, steps=steps) == (DISPROVEN, "replace /dev/zero owner 0:5, wanted 0:0")
     assert verdict(name, directory, steps={"build": OK})[0] == NOT_TRIED
 
 
 @pytest.mark.parametrize(("name", "step"), [("M-CLONE-5", "clone"), ("M-LAUNCHD-5", "relay"), ("M-CHROOT-3", "enter")])
 def test_a_step_that_failed_is_told(directory: Path, name: str, step: str) -> None:
-    steps = {**context(directory).steps, step: {"ok": False, "changed": True, "said": "cannot clone x: why"}}
+    steps = {**context(directory).steps, step: {"ok": False, "changed": True, "message": "cannot clone x: why"}}
     assert verdict(name, directory)[0] == PROVEN
     found = verdict(name, directory, steps=steps)
     assert found[0] == DISPROVEN
@@ -96,7 +96,7 @@ def test_a_copy_without_its_devices_is_told(directory: Path, name: str, jail: st
     assert verdict(name, directory) == (DISPROVEN, "without urandom")
     os.mknod(dev / "urandom", stat.S_IFCHR | 0o666, os.stat("/dev/urandom").st_rdev)
     assert verdict(name, directory) == (PROVEN, "all four are there")
-    steps = {**context(directory).steps, "terminal": {"ok": False, "changed": True, "said": "x"}}
+    steps = {**context(directory).steps, "terminal": {"ok": False, "changed": True, "message": "x"}}
     assert verdict(name, directory, steps=steps) == (NOT_TRIED, "devfs was not mounted")
 
 
@@ -104,7 +104,7 @@ def test_a_copy_without_its_devices_is_told(directory: Path, name: str, jail: st
 def test_a_relay_that_reaches_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with mac_in_temporary_directory() as mac:
         monkeypatch.setattr(launchd, "last_log_line", lambda _name: mac.log.read_text().splitlines()[-1])
-        steps = {"build": OK, "relay": {"ok": False, "changed": True, "said": "cannot load it"}}
+        steps = {"build": OK, "relay": {"ok": False, "changed": True, "message": "cannot load it"}}
         assert verdict("M-DNS-3", mac.folder, steps=steps) == (DISPROVEN, "cannot load it")
         with mac.responder(mac.listen()):
             mac.relay("--mode", "relay")

@@ -33,8 +33,8 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterato
     fake.close()
 
 
-def begin(directory: Path, owner: str = ME, replaces: str = "", megabytes: int = 0, check: bool = False) -> Result:
-    return run.begin(str(directory), owner, replaces, megabytes, check)
+def begin(directory: Path, owner: str = ME, replaces: str = "", required: int = 0, check: bool = False) -> Result:
+    return run.begin(str(directory), owner, replaces, required, check)
 
 
 def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_was_there_before_stays(mac: Path) -> None:
 
 
 def test_check_mode_makes_nothing(mac: Path) -> None:
-    assert begin(mac, check=True).values["left"] is False
+    assert begin(mac, check=True).values["leftovers"] is False
     assert not mac.exists()
 
 
@@ -111,7 +111,7 @@ def test_a_place_where_others_can_write_is_refused(mac: Path, loose: str) -> Non
 def test_a_run_that_says_nonsense_of_its_beginning_is_no_traceback(mac: Path, began: str) -> None:
     mac.mkdir()
     (mac / "run.json").write_text(f'{{"owner": "{OTHER}", "began": {began}, "before": []}}')
-    assert begin(mac, check=True).values.keys() & {"busy_with", "left"}
+    assert begin(mac, check=True).values.keys() & {"busy_with", "leftovers"}
 
 
 @pytest.mark.parametrize("path", ["/System/x", "/usr/bin", "relative"])
@@ -122,7 +122,7 @@ def test_a_place_that_could_not_hold_jails_is_refused(mac: Path, path: str) -> N
 
 def test_too_little_space_is_refused(mac: Path) -> None:
     with pytest.raises(SpaceError, match=r"MB are free on the volume of .*, and it needs 1000000000 MB \(free some"):
-        begin(mac, megabytes=10**9)
+        begin(mac, required=10**15)
     assert not mac.exists()
 
 
@@ -130,7 +130,7 @@ def test_another_run_is_left_alone(mac: Path) -> None:
     begin(mac, OTHER)
     found = begin(mac)
     assert found.values["busy_with"] == OTHER
-    assert "another one, begun 0 minutes ago" in found.values["said"]
+    assert "another one, begun 0 minutes ago" in found.values["message"]
     assert json.loads((mac / "run.json").read_text())["owner"] == OTHER
     assert not run.end(str(mac), ME, False).changed
     assert (mac / "scratch").exists()
@@ -142,7 +142,7 @@ def test_what_a_dead_run_left_is_taken_over(mac: Path, replaces: str) -> None:
     (mac / "scratch/old").write_text("x")
     (mac / "jail").mkdir()
     found = begin(mac, replaces=replaces)
-    assert found.values["left"] is True
+    assert found.values["leftovers"] is True
     assert os.listdir(mac / "scratch") == []
     assert (mac / "jail").exists(), "jails are removed by the roles"
     with pytest.raises(OperationError, match="there is still jail"):
@@ -155,13 +155,13 @@ def test_what_a_dead_run_left_is_taken_over(mac: Path, replaces: str) -> None:
 def test_a_run_of_long_ago_is_dead(mac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(mac, OTHER)
     monkeypatch.setattr(run, "MAX_RUN_SECONDS", 0)
-    assert begin(mac).values["left"] is True
+    assert begin(mac).values["leftovers"] is True
 
 
 def test_what_a_run_that_was_killed_as_it_began_left_is_taken_over(mac: Path) -> None:
     mac.mkdir()
     mark = {"owner": ME, "began": 0, "before": []}
     (mac / "run.json").write_text(json.dumps(mark))
-    assert begin(mac).values["left"] is True
+    assert begin(mac).values["leftovers"] is True
     run.end(str(mac), ME, False)
     assert not mac.exists()

@@ -23,6 +23,12 @@ def spec(fusion: Fusion, disk: int | None = None) -> MachineSpec:
     return MachineSpec("dev", f"{fusion.user.home}/image/image.vmx", cpu=4, memory=8192, disk=disk)
 
 
+def test_sizes_of_an_item_become_the_numbers_that_tools_take() -> None:
+    item = {"name": "dev", "image": "x", "cpu": 4, "memory": "8g", "disk": "80500m"}
+    assert MachineSpec.of(item) == MachineSpec("dev", "x", cpu=4, memory=8192, disk=81)
+    assert MachineSpec.of({**item, "memory": None, "disk": None}).settings == {"cpu": 4}
+
+
 def test_a_machine_is_cloned_configured_and_deleted(fusion: Fusion) -> None:
     fusion.clone(spec(fusion))
     assert (fusion.running(), fusion.settings("dev")) == ({"dev": False}, {"cpu": 2, "memory": 4096})

@@ -172,10 +172,10 @@ def test_what_diskutil_did_not_make_is_not_noted(mac: Path) -> None:
 
 def test_bad_input_is_told_before_anything_is_asked(mac: Path) -> None:
     for quota in ("60", "g", "0g", "1.5g", "60gb", "-1g"):
-        with pytest.raises(InputError, match="is no size: give a number and k, m, g or t"):
+        with pytest.raises(InputError, match="is not a size: give a number and k, m, g or t"):
             ensure("jails", quota, "present", None, check=False)
     for name in ("", "-x", "a/b", "a b", ".hidden", "x" * 64):
-        with pytest.raises(InputError, match="is no name for a volume of jails"):
+        with pytest.raises(InputError, match="is not a valid name for a volume of jails"):
             ensure(name, None, "present", None, check=False)
     assert not (mac / "calls").exists()
 

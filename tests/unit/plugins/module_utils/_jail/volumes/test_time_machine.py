@@ -23,19 +23,20 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_is_marked_once_and_unmarked_once(empty_jail: Path, state: Path) -> None:
     jail = str(empty_jail)
-    for excluded, sign in ((True, "-"), (False, "+")):
-        predicted = ensure(jail, excluded, check=True)
+    for wanted, sign in (("present", "-"), ("absent", "+")):
+        excluded = wanted == "present"
+        predicted = ensure(jail, wanted, check=True)
         assert (state / "excluded").exists() is not excluded
-        assert vars(ensure(jail, excluded, check=False)) == vars(predicted)
+        assert vars(ensure(jail, wanted, check=False)) == vars(predicted)
         assert predicted.diff == [f"{sign} {jail} in Time Machine's backups"]
         assert (state / "excluded").exists() is excluded
         for check in (True, False):
-            assert not ensure(jail, excluded, check).changed
+            assert not ensure(jail, wanted, check).changed
 
 
 def test_a_directory_above_that_is_excluded_is_not_changed_for_ever(empty_jail: Path, state: Path) -> None:
     (state / "above").touch()
-    result = ensure(str(empty_jail), False, check=False)
+    result = ensure(str(empty_jail), "absent", check=False)
     assert not result.changed
     assert "stays excluded from Time Machine: a directory above it" in result.warnings[0]
 
@@ -43,14 +44,14 @@ def test_a_directory_above_that_is_excluded_is_not_changed_for_ever(empty_jail: 
 def test_failures_are_told(empty_jail: Path, state: Path) -> None:
     (state / "broken").touch()
     with pytest.raises(OperationError, match=r"addexclusion on .*: Error \(-43\)"):
-        ensure(str(empty_jail), True, check=False)
+        ensure(str(empty_jail), "present", check=False)
     (state / "broken").rename(state / "deaf")
     with pytest.raises(OperationError, match="still includes it"):
-        ensure(str(empty_jail), True, check=False)
+        ensure(str(empty_jail), "present", check=False)
 
 
 def test_only_jails_are_marked(tmp_path: Path, state: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(NotAJailError):
-        ensure(str(tmp_path / "other"), True, check=False)
+        ensure(str(tmp_path / "other"), "present", check=False)
     assert not (state / "calls").exists()

@@ -28,9 +28,9 @@ MISSING = "cannot build .*/jail: it would have no /usr/bin/git"
 )
 def test_what_an_entry_brings_is_there(make: Make, place: Path, entries: list[Any]) -> None:
     for check in (True, False):
-        make(*entries, required=NEEDED, check=check)
+        make(*entries, required_programs=NEEDED, check=check)
     assert (place / "jail/usr/bin/git").exists()
-    assert not make(*entries, required=NEEDED).changed
+    assert not make(*entries, required_programs=NEEDED).changed
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_what_none_brings_is_refused_before_anything_is_made(
 ) -> None:
     for check in (True, False):
         with pytest.raises(InputError, match=MISSING):
-            make(*entries, required=NEEDED, check=check, **options)
+            make(*entries, required_programs=NEEDED, check=check, **options)
     assert not (place / "jail").exists()
 
 
 def test_what_people_put_there_counts_and_what_would_be_pruned_does_not(make: Make, place: Path) -> None:
     make("/usr/")
     with pytest.raises(InputError, match=MISSING):
-        make("/usr/share/", required=NEEDED)
+        make("/usr/share/", required_programs=NEEDED)
     assert (place / "jail/usr/bin/git").exists()
     make("/usr/share/")
     (place / "jail/usr/bin").mkdir()
     (place / "jail/usr/bin/git").write_text("mine")
-    make("/usr/share/", required=NEEDED)
+    make("/usr/share/", required_programs=NEEDED)
     assert (place / "jail/usr/bin/git").read_text() == "mine"

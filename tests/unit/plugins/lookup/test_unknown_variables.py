@@ -13,7 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.connection import chroot
-from ansible_collections.darwin.jail.plugins.lookup import misspelt
+from ansible_collections.darwin.jail.plugins.lookup import unknown_variables
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 
 CHECKOUT = Path(__file__).parents[4]
@@ -37,13 +37,13 @@ def test_nothing_but_variables_is_taken_for_one() -> None:
     [("jail_pth", "path"), ("jail_usr", "user"), ("jail_mainfests", "manifests"), ("jail_manifest", "manifests")],
 )
 def test_a_typing_error_is_told_with_what_was_meant(name: str, meant: str) -> None:
-    found = misspelt.judge([name], KNOWN)
+    found = unknown_variables.judge([name], KNOWN)
     assert found == ([f"{name} is not a variable of darwin.jail: did you mean jail_{meant}?"], [])
 
 
 def test_names_of_others_are_only_strange() -> None:
     names = ["jail_path", "jailer", "ansible_host", "jail_colour", "jail_manifests_of_the_team"]
-    wrong, strange = misspelt.judge(names, KNOWN)
+    wrong, strange = unknown_variables.judge(names, KNOWN)
     assert wrong == []
     assert [sentence.split()[0] for sentence in strange] == ["jail_colour", "jail_manifests_of_the_team"]
 
@@ -53,11 +53,11 @@ def test_what_the_connection_reads_is_no_misspelling() -> None:
     read = {one["name"] for option in documentation["options"].values() for one in option.get("vars", [])}
     own = {name for name in read if name.startswith("jail_")}
     assert own >= {"jail_mac", "jail_mac_python"}
-    assert misspelt.judge(own, known_names(CHECKOUT)) == ([], [])
+    assert unknown_variables.judge(own, known_names(CHECKOUT)) == ([], [])
 
 
 def test_variables_of_the_host_are_looked_at() -> None:
-    found = misspelt.LookupModule().run([], {"jail_pth": "/x", "other": 1})
+    found = unknown_variables.LookupModule().run([], {"jail_pth": "/x", "other": 1})
     assert found == ["jail_pth is not a variable of darwin.jail: did you mean jail_path?"]
 
 
@@ -74,17 +74,17 @@ def test_variables_of_the_host_are_looked_at() -> None:
     ],
 )
 def test_a_key_is_looked_at_too(variable: str, item: dict[str, Any], said: str) -> None:
-    assert misspelt.LookupModule().run([], {variable: [{}, item]}) == [said]
+    assert unknown_variables.LookupModule().run([], {variable: [{}, item]}) == [said]
 
 
 @pytest.mark.parametrize("value", ["text", None, ["text"], {"dst": 1}, [{"src": "/a", "dest": "/b"}]])
 def test_what_has_no_wrong_key_is_left_alone(value: Any) -> None:
-    assert misspelt.LookupModule().run([], {"jail_mounts": value}) == []
+    assert unknown_variables.LookupModule().run([], {"jail_mounts": value}) == []
 
 
 def test_keys_are_looked_at_when_the_variable_is_a_template() -> None:
     variables = {"jail_mounts": trust_as_template("{{ mine }}"), "mine": [{"dst": "/b"}]}
-    lookup = misspelt.LookupModule(templar=Templar(DataLoader(), variables))
+    lookup = unknown_variables.LookupModule(templar=Templar(DataLoader(), variables))
     assert lookup.run([], variables) == ["jail_mounts[0] has the unknown key dst: did you mean dest?"]
 
 
@@ -94,7 +94,7 @@ def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) 
     vaulted = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256\n6162\n")
     items = [{"src": vaulted if encrypted else trust_as_template("{{ nowhere }}"), "dst": "/b"}]
     found = [
-        misspelt.LookupModule(templar=Templar(DataLoader(), given)).run([], given)
+        unknown_variables.LookupModule(templar=Templar(DataLoader(), given)).run([], given)
         for given in ({"jail_mounts": items}, {"jail_mounts": trust_as_template("{{ mine }}"), "mine": items})
     ]
     assert found == [["jail_mounts[0] has the unknown key dst: did you mean dest?"], []]

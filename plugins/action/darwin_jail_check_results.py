@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks of a run found, of all jails: a table for people, JSON for machines.
+"""Show the results of all checks of a run as a table, and return them as data.
 
-A check is a task whose result is registered as `__ROLE_check_WHAT`. Nobody keeps
-a list of them: a role's verify entry point has another check when it registers
-another such name.
+A check is a task whose result is registered as `__ROLE_check_WHAT`. There is no
+list of checks: a role adds one to its verify entry point by registering such a
+name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({"dest": {"type": "path"}})  # type: ignore[no-untyped-call]
+        _given, options = self.validate_argument_spec({"dest": {"type": "path"}})
         variables = task_vars or {}
         hostvars = variables["hostvars"]
         checks = [
@@ -51,7 +51,7 @@ def mac_of(jail: str, variables: Mapping[str, Any]) -> str:
 
 
 def rows(mac: str, jail: str, variables: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """What the checks of a jail found, in the order in which they were made."""
+    """The results of the checks of a jail, in the order in which they ran."""
     for name, found in variables.items():
         check = CHECK.fullmatch(name)
         if check:

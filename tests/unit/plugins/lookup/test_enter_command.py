@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""The command that enters jails is made of the modules as they are."""
+"""The command that enters jails, as the role mac installs it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import enter_script
 import pytest
+from ansible_collections.darwin.jail.plugins.lookup.enter_command import LookupModule
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import PYTHONS
-
-
-def test_the_command_is_up_to_date() -> None:
-    assert enter_script.SCRIPT.read_text() == enter_script.script(), "run python tests/tools/enter_script.py"
 
 
 @pytest.mark.parametrize("before", ["", "{ cat <&3 >/dev/null; } 2>/dev/null"], ids=["plain", "read before"])
@@ -24,6 +20,7 @@ def test_the_program_is_there_whatever_was_read_of_its_descriptor(tmp_path: Path
     python.write_text(f'#!/bin/sh\n{before}\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     enter = tmp_path / "enter"
-    enter.write_text(enter_script.script().replace(PYTHONS[0], str(python)))
+    (text,) = LookupModule().run([])
+    enter.write_text(text.replace(PYTHONS[0], str(python)))
     ran = subprocess.run(["/bin/sh", enter], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr.partition(" (")[0]) == (1, "usage: sudo enter JAIL USER")

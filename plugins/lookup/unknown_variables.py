@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: misspelt
+name: unknown_variables
 short_description: Find misspelt variables of this collection
 version_added: 0.1.0
 description:
-  - Users of this collection set variables whose names begin with C(jail_). Ansible ignores variables that nobody
-    reads, so that a typing error would build another jail than was meant.
-  - Returns one sentence for each variable of the current host whose name begins with C(jail_), is none that the roles
-    and playbooks of this collection read, and resembles one. Others that they do not read are only warned of, since
-    they may be the user's own.
-  - Returns one sentence for each key that an item of a variable such as C(jail_mounts) cannot have, too. Which keys
-    there are is in the argument specifications of the roles.
+  - The variables of this collection begin with C(jail_). Ansible ignores variables that nothing reads, so a typing
+    error would build another jail than intended.
+  - Returns a sentence for each variable of the current host that begins with C(jail_), that no role or playbook of
+    this collection reads, and that resembles one that they read. The plugin only warns about other unknown variables,
+    since they may belong to the user.
+  - Also returns a sentence for each unknown key of an item of a variable such as C(jail_mounts). The argument
+    specifications of the roles list the keys.
 options: {}
 author:
   - darwin.jail contributors (@darwin-jail)
@@ -24,10 +24,10 @@ author:
 EXAMPLES = r"""
 - name: Refuse misspelt variables
   ansible.builtin.assert:
-    that: __misspelt == []
-    fail_msg: "{{ __misspelt | join('; ') }}"
+    that: __unknown == []
+    fail_msg: "{{ __unknown | join('; ') }}"
   vars:
-    __misspelt: "{{ query('darwin.jail.misspelt') }}"
+    __unknown: "{{ query('darwin.jail.unknown_variables') }}"
 """
 
 RETURN = r"""
@@ -54,7 +54,7 @@ ALIKE_KEYS = 0.6
 
 
 def judge(names: Iterable[str], known: Collection[str]) -> tuple[list[str], list[str]]:
-    """Sentences about misspelt names, and about names that are nobody's."""
+    """Sentences about misspelt names, and about names that resemble none."""
     misspelt, strange = [], []
     for name in sorted(name for name in names if name.startswith(PREFIX)):
         bare = name[len(PREFIX) :]

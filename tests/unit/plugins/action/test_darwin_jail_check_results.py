@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.action import darwin_jail_report as action
+from ansible_collections.darwin.jail.plugins.action import darwin_jail_check_results as action
 from ansible_collections.darwin.jail.plugins.filter.shown import shown
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import outcome_of, table
 from hypothesis import given
@@ -30,22 +30,22 @@ from hypothesis import strategies as st
             ("failed", "is to be: + a; - b"),
         ),
         ({"unreachable": True, "changed": False, "msg": "Connection refused"}, ("failed", "Connection refused")),
-        ({"skipped": True, "false_condition": "clt_wanted | bool"}, ("left out", "needs jail_clt")),
-        ({"skipped": True, "false_condition": "home_dotfiles | length > 0"}, ("left out", "needs jail_dotfiles")),
-        ({"skipped": True, "false_condition": "not ansible_check_mode"}, ("left out", "is not tried in check mode")),
+        ({"skipped": True, "false_condition": "clt_wanted | bool"}, ("skipped", "needs jail_clt")),
+        ({"skipped": True, "false_condition": "home_dotfiles | length > 0"}, ("skipped", "needs jail_dotfiles")),
+        ({"skipped": True, "false_condition": "not ansible_check_mode"}, ("skipped", "is not tried in check mode")),
         (
             {"skipped": True, "false_condition": "__base_mac.can_enter"},
-            ("left out", "could not be tried, because of what is above"),
+            ("skipped", "could not be tried, because of what is above"),
         ),
         ({"failed": True, "rc": 1, "stdout": "no\n", "stderr": "", "msg": "non-zero return code"}, ("failed", "no")),
         (
             {"failed": True, "argument_errors": ["a is wrong", "b\x1b[2J too"], "msg": "Validation failed:\n"},
             ("failed", "a is wrong; b\\x1b[2J too"),
         ),
-        ({"skipped": True}, ("left out", "")),
+        ({"skipped": True}, ("skipped", "")),
         (
             {"skipped": True, "results": [], "skipped_reason": "No items in the list"},
-            ("left out", "No items in the list"),
+            ("skipped", "No items in the list"),
         ),
         ({"results": [{"stdout": "dana"}, {"stdout": "eve"}]}, ("ok", "dana, eve")),
         ({"failed": True, "results": [{"stdout": "dana"}, {"failed": True, "msg": "no eve"}]}, ("failed", "no eve")),
@@ -71,9 +71,9 @@ def test_checks_are_told_by_the_names_of_their_results() -> None:
 def test_the_table_has_columns() -> None:
     rows = list(action.rows("mac1", "dev", {"__a_check_names": {"msg": "10.0.0.1"}, "__a_check_x": {"skipped": True}}))
     assert table(action.COLUMNS, [list(row.values()) for row in rows]) == [
-        "Mac   Jail  Check  Result    Detail",
-        "mac1  dev   names  ok        10.0.0.1",
-        "mac1  dev   x      left out",
+        "Mac   Jail  Check  Result   Detail",
+        "mac1  dev   names  ok       10.0.0.1",
+        "mac1  dev   x      skipped",
     ]
     assert table(action.COLUMNS, []) == ["Mac  Jail  Check  Result  Detail"]
 

@@ -54,7 +54,7 @@ test: $(VENV)/test.stamp $(COLLECTION)
 $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/check.py $@
 
-# In at most 25 minutes, with what is left out said; FILES holds further words, such as --trees large.
+# In at most 29 minutes, with what is left out said; FILES holds further words, such as --trees large.
 bench: ready
 	@tests/tools/peers || echo "not all programs to compare with could be installed"
 	@$(VENV)/bin/python tests/bench/measure_files.py $(FILES)

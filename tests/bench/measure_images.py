@@ -140,7 +140,7 @@ def measure(bench: Bench, folder: Path, size: str, compression: str) -> None:
 
 
 def main() -> None:
-    parser = arguments(runs=3, minutes=4.5)
+    parser = arguments(runs=3, minutes=6)
     parser.add_argument("--zstd", default="real", choices=SIZES)
     parser.add_argument("--gzip", default="small", choices=SIZES)
     parser.add_argument("--memory", type=Path, default=Path("/dev/shm/darwin.jail.bench"))  # noqa: S108

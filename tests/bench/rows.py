@@ -334,7 +334,7 @@ def summary(row: Row) -> str:
     found = ratio(row, "seconds")
     figure = f"{found.middle:.2f} ({found.least:.2f} to {found.most:.2f})" if found else ""
     place = ", ".join(word for word in (row.tree, row.where) if word)
-    return f"{row.work} [{place}] against {row.peer}: {figure}"
+    return f"{row.work} [{place}] {f'against {row.peer}' if row.peer else 'in seconds'}: {figure}"
 
 
 def machine() -> dict[str, Any]:

@@ -33,7 +33,7 @@ from .scan import LayerPlan, Scan
 from .zstd import Zstd
 from .zstd import recipe as zstd_recipe
 
-FORMAT = 3
+FORMAT = 4
 """Raise it when the same jail gives other layers than before."""
 Packer = Callable[[Callable[[bytes], None]], Union[Gzip, Zstd]]
 

@@ -192,19 +192,12 @@ class PlainReader(LayerReader):
 def entries(stream: LayerReader, where: str) -> Iterator[Entry]:
     """One after the other; the contents of a file are to be read before the next one is asked for."""
     for member in reader.members(stream, where):
-        name, kind = member.name, _kind(member)
-        yield Entry(
-            name,
-            kind,
-            _FORMATS.get(member.type, stat.S_IFREG) | member.mode,
-            member.uid,
-            member.gid,
-            member.mtime_ns // SECOND * SECOND,
-            member.size,
-            member.link,
-            member.xattrs,
-            path_of(name, kind),
-        )
+        name, kind, mode, uid, gid, mtime_ns, size, link, xattrs, _offset = member
+        mode |= _FORMATS.get(kind, stat.S_IFREG)
+        mtime_ns -= mtime_ns % SECOND
+        what = _whiteout(name) if WHITEOUT in name else ""
+        path = path_of(name, what) if what else plain_name(name)
+        yield Entry(name, what or _KINDS.get(kind, "other"), mode, uid, gid, mtime_ns, size, link, xattrs, path)
 
 
 _FORMATS = {writer.DIRECTORY: stat.S_IFDIR, writer.SYMLINK: stat.S_IFLNK, writer.CHAR: stat.S_IFCHR}
@@ -217,9 +210,9 @@ _KINDS = {
 }
 
 
-def _kind(member: reader.Member) -> str:
-    if WHITEOUT in member.name:
-        name = os.path.basename(plain_name(member.name))
-        if name.startswith(WHITEOUT):
-            return "opaque" if name == OPAQUE else "whiteout"
-    return _KINDS.get(member.type, "other")
+def _whiteout(name: bytes) -> str:
+    """Whether a member hides something, and what; empty when it does not."""
+    last = os.path.basename(plain_name(name))
+    if not last.startswith(WHITEOUT):
+        return ""
+    return "opaque" if last == OPAQUE else "whiteout"

@@ -47,6 +47,11 @@ SMALL = 32 << 20
 Write = Callable[[bytes], None]
 
 
+def workers() -> int:
+    """How many threads pack one layer."""
+    return min(os.cpu_count() or 1, MOST)
+
+
 class Gzip:
     """A stream that is packed by gzip on its way to `write`."""
 
@@ -55,11 +60,10 @@ class Gzip:
     """Everything but the stream that the result depends on."""
 
     def __init__(self, write: Write) -> None:
-        workers = min(os.cpu_count() or 1, MOST)
         self._put = write
-        self._deflaters = ThreadPoolExecutor(workers)
+        self._deflaters = ThreadPoolExecutor(workers())
         self._summer = ThreadPoolExecutor(1)
-        self._most = workers + 2
+        self._most = workers() + 2
         self._pending: deque[Future[tuple[bytes, bytes]]] = deque()
         self.former: PreviousBlocks | None = None
         """Where blocks may be that are packed already."""

@@ -23,12 +23,12 @@ from ..macos import third_party
 from ..system.process import run
 from ..system.stream_filter import StreamFilter
 from .layer_reader import LayerReader
+from .packing import workers
 
 PLACES = (third_party.ADMIN_DIRECTORY, *third_party.HOMEBREW_DIRECTORIES, "/usr/bin")
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 LEVEL = 3
 BLOCK = 1 << 20
-THREADS = 2
 WINDOW = 27
 """At most 2**WINDOW bytes of memory for what came before, which is what zstd takes without being asked."""
 
@@ -60,7 +60,7 @@ class Zstd:
         self._held = 0
         self.plain_size = self.packed_size = 0
         self._program = program()
-        self._filter = StreamFilter([self._program, "-q", "-c", f"-{LEVEL}", f"-T{THREADS}"])
+        self._filter = StreamFilter([self._program, "-q", "-c", f"-{LEVEL}", f"-T{workers()}"])
         self._filter.pump_to(self._take)
 
     def begin(self, name: bytes, size: int) -> None:

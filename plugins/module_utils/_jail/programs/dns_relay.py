@@ -32,15 +32,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from .daemon import LogOnce, Sigterm, open_nofollow, working_directory
-from .socket_peer import user_of
+from .socket_peer import connect_with_retry, user_of
 
 SERVER = "/private/var/run/mDNSResponder"
 FOLDER, NAME = "private/var/run", "mDNSResponder"
 TEMPORARY = ".darwin.jail."
 TICK = 2.0
 """How often to see that the socket in the jail is as it should be, in seconds."""
-TRIES, PAUSE = 20, 0.01
-"""How often to try to reach a server whose queue is full, and the seconds in between."""
 HEADER = struct.Struct(">IIIIQI")
 """Version, length of what follows, flags, operation, context, index (dnssd_ipc.h, ipc_msg_hdr)."""
 VERSION = 1
@@ -49,6 +47,8 @@ MAX_BURSTS = 16
 """How many transfers one conversation gets before the next one."""
 CONTROL = socket.CMSG_SPACE(4 * 512)
 """More than one message can bring on macOS, where what does not fit would stay open, unknown to us."""
+LOST = int(socket.MSG_CTRUNC)
+"""That descriptors were lost; a plain number, for the enumeration takes longer to compare than a message to receive."""
 MANY = 10240
 """The most open files that macOS gives a process (sys/syslimits.h, OPEN_MAX)."""
 MOST = 512
@@ -56,8 +56,6 @@ MOST = 512
 NOBODY = pwd.getpwnam("nobody").pw_uid
 # Of a link that will never be made here, as opposed to not just now.
 IMPOSSIBLE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
-# Of a full queue macOS says the first (xnu bsd/kern/uipc_usrreq.c), Linux the second.
-QUEUE_FULL = (errno.ECONNREFUSED, errno.EAGAIN)
 
 
 class Frames:
@@ -92,9 +90,14 @@ class Pipe:
         self._descriptors: list[int] = []
         self.ended = self.finished = self._goes_on = False  # the last: a header came, and what follows goes with it
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that it waits for is more to come in."""
+        return not self.data and not self.ended
+
     def transfer(self) -> None:
         """Transfer without blocking; OSError or ValueError when the conversation is over."""
-        with suppress(BlockingIOError, InterruptedError):
+        try:
             for _turn in range(MAX_BURSTS):
                 if self.data and not self._goes_on:
                     self._send()
@@ -102,6 +105,8 @@ class Pipe:
                         break  # the selector tells of what comes next, for less than a read that fails
                 elif not self.ended:
                     self._receive()
+        except (BlockingIOError, InterruptedError):
+            pass
         if self.ended and not self.data and not self.finished:
             self.finished = True
             with suppress(OSError):  # it is gone altogether
@@ -116,7 +121,7 @@ class Pipe:
                 found = array.array("i")
                 found.frombytes(value[: len(value) - len(value) % found.itemsize])
                 self._descriptors += found
-        if flags & socket.MSG_CTRUNC:
+        if flags & LOST:
             raise OSError(errno.EMSGSIZE, "more descriptors came at once than can be taken")
         self.ended = not data
         if self._frames:
@@ -150,6 +155,7 @@ class Conversation:
         # Each socket, with the way it is read for and the way it is written for.
         self._ends = ((client, self._requests, self._replies), (server, self._replies, self._requests))
         self._watched = {client: 0, server: 0}
+        self._is_idle = False
         for sock in self._watched:
             sock.setblocking(False)
 
@@ -160,9 +166,11 @@ class Conversation:
                 inward.transfer()
                 if outward.data:
                     outward.transfer()
-        for sock, inward, outward in self._ends:
-            reads = not inward.data and not inward.ended
-            self._watch(sock, selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(outward.data))
+        was_idle, self._is_idle = self._is_idle, self._requests.is_idle and self._replies.is_idle
+        if not (was_idle and self._is_idle):  # mostly both wait for more to come in, and are watched for that already
+            for sock, inward, outward in self._ends:
+                events = selectors.EVENT_READ * inward.is_idle | selectors.EVENT_WRITE * bool(outward.data)
+                self._watch(sock, events)
         return not (self._requests.finished and self._replies.finished)
 
     def _watch(self, sock: socket.socket, events: int) -> None:
@@ -249,22 +257,6 @@ class Relay:
         except ValueError as exc:
             self._journal.say(str(exc))
         self._end(conversation)
-
-
-def connect_with_retry(address: str) -> socket.socket:
-    """Connect to a server, whose queue may be full for a moment."""
-    for more in reversed(range(TRIES)):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(TICK)
-        try:
-            sock.connect(address)
-            break
-        except OSError as exc:
-            sock.close()
-            if not more or exc.errno not in QUEUE_FULL:
-                raise
-            time.sleep(PAUSE)
-    return sock
 
 
 def identity(name: str, folder: int | None = None) -> tuple[int, int] | None:

@@ -110,13 +110,19 @@ class _Reader:
         if len(block) < ahead:
             raise self._damaged("it ends in the middle of a file")
         block = block[ahead:]
+        if len(block) == BLOCK and block.startswith(b"%06o\0 " % sum_of(block), 148):
+            return block  # as nearly all are
+        return self._unusual(block, end)
+
+    def _unusual(self, block: bytes, end: int) -> bytes | None:
+        """A header whose sum is written another way; None when it is none but the end of the archive."""
         if not block and not end:
             raise self._damaged("it is empty")
         if not block or (len(block) == BLOCK and not block.strip(b"\0")):
             return None
         if len(block) < BLOCK:
             raise self._damaged("it ends in the middle of a header")
-        told, summed = self._number(block[148:156], b""), sum_of(block) - sum(block[148:156]) + 8 * 32
+        told, summed = self._number(block[148:156], b""), sum_of(block)
         # Old tars took the bytes as signed.
         if told != summed and told != summed - 256 * sum(byte > 127 for byte in block[:148] + block[156:]):
             raise self._damaged("the checksum of a header is wrong")

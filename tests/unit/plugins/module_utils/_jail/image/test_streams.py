@@ -65,6 +65,21 @@ def test_streams_without_end(place: Path, monkeypatch: pytest.MonkeyPatch, packi
 
 
 @pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
+def test_zstd_has_a_thread_for_each_processor_and_packs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, packed = random.Random(1).randbytes(1000) * 30_000, set()  # noqa: S311
+    for processors, threads in ((1, b"-T1"), (2, b"-T2"), (9, b"-T4")):
+        monkeypatch.setattr(os, "cpu_count", lambda count=processors: count)
+        parts: list[bytes] = []
+        with closing(zstd.Zstd(parts.append)) as stream:
+            command = Path(f"/proc/{stream._filter._process.pid}/cmdline").read_bytes()
+            stream.write(data)
+            stream.finish()
+        assert threads in command.split(b"\0")
+        packed.add(b"".join(parts))
+    assert len(packed) == 1
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
 def test_frames_are_found_as_zstd_writes_them(tmp_path: Path) -> None:
     chance = random.Random(1)  # noqa: S311
     (tmp_path / "dictionary").write_bytes(bytes(range(256)) * 8)

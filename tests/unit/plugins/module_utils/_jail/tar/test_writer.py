@@ -44,6 +44,17 @@ def test_any_entry(name: bytes, target: bytes, owned: Owned, xattrs: dict[str, b
     assert {key: value.encode("utf-8", "surrogateescape") for key, value in kept.items()} == xattrs
 
 
+@given(st.lists(st.integers(1, 120), min_size=1, max_size=6), st.booleans())
+def test_a_long_path_is_two_fields_where_they_hold_it(lengths: list[int], is_directory: bool) -> None:
+    name = b"/".join(b"n" * length for length in lengths) + b"/" * is_directory
+    data = writer.entry(name, writer.DIRECTORY if is_directory else writer.FILE, Owned(0o644, 0, 0))
+    with tarfile.open(fileobj=io.BytesIO(data + writer.END)) as archive:
+        assert archive.getnames() == [name.rstrip(b"/").decode()]
+    places = [len(b"/".join(name.split(b"/")[:count])) for count in range(1, len(lengths))]
+    fits = len(name) <= 100 or any(place <= 155 and len(name) - place - 1 <= 100 for place in places)
+    assert (len(data) == writer.BLOCK) == fits
+
+
 def test_a_record_counts_its_own_length() -> None:
     for length in [*range(80, 130), *range(980, 1010)]:
         name = b"n" * length

@@ -7,11 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import PYTHONS
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import lines_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import needed_lines
 
 TOP = Path(__file__).parents[2]
 SCRIPT = TOP / "roles/mac/files/enter.sh"
-MODULES = ("chroot_exec", "passwd_lookup", "jail_session", "terminal", "enter_command")
+MODULES = ("dirfd", "chroot_exec", "passwd_lookup", "jail_session", "terminal", "enter_command")
 
 HEAD = """\
 #!/bin/sh
@@ -50,9 +50,10 @@ def script() -> str:
     """What the file has to be."""
     lines = ["from __future__ import annotations", ""]
     for name in MODULES:
-        text = (TOP / f"plugins/module_utils/_jail/programs/{name}.py").read_text()
+        folder = "" if name == "dirfd" else "programs/"
+        text = (TOP / f"plugins/module_utils/_jail/{folder}{name}.py").read_text()
         body = text[text.index('"""') :]  # without the licence, which is said above
-        lines += lines_of(body)
+        lines += needed_lines(body)
     return HEAD + "\n".join(lines) + TAIL.replace("@PYTHONS@", " ".join(PYTHONS))
 
 

@@ -312,7 +312,7 @@ def is_empty(path: bytes) -> bool:
     """Whether a directory is missing, or empty but for what a run killed at its very start left."""
     if not os.path.lexists(path):
         return True
-    return all(map(_is_temporary, host.names_in(path)))
+    return all(map(_is_temporary, host.list_names(path)))
 
 
 def _is_temporary(name: bytes) -> bool:

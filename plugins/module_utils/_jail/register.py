@@ -84,7 +84,7 @@ def was_jail(path: bytes, inode: int) -> bool:
     Never that of the top of a volume: all tops have one number, and another volume may be mounted there now.
     Nor one that is younger than the entry: outside of APFS, numbers are given again.
     """
-    born = host.born(path) or 0
+    born = host.birth_time(path) or 0
     try:
         known = [entry for entry in _read(path) if born < entry.get("created", born) + 1]
         return any(entry["inode"] == inode for entry in known) and not is_mount(path)
@@ -159,7 +159,7 @@ def forget(path: bytes, was: Sequence[Entry]) -> None:
 @contextmanager
 def _changing() -> Iterator[Root]:
     """The directory of the register, in which no other run changes anything meanwhile."""
-    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, looks=LOOKS):
+    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, attempts=LOOKS):
         yield root
 
 

@@ -37,7 +37,7 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
         result = work(module.params, module.check_mode)
     except JailError as exc:
         module.fail_json(msg=show_message(str(exc)))
-    for warning in result.told():
+    for warning in result.shown_warnings():
         module.warn(show_message(warning))
     values = dict(result.values)
     if isinstance(values.get("msg"), str):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 OTHER = "other"
-PLACES = {
+GROUP_OF_DIRECTORY = {
     b"System/Library/dyld": "shared_cache",
     b"System/Library/Frameworks": "frameworks",
     b"System/Library/PrivateFrameworks": "frameworks",
@@ -28,15 +28,15 @@ PLACES = {
     b"usr": "system",
 }
 """The longest one that fits counts."""
-DEEPEST = max(place.count(b"/") for place in PLACES) + 1
+MAX_DEPTH = max(place.count(b"/") for place in GROUP_OF_DIRECTORY) + 1
 GROUPS = ("shared_cache", "frameworks", "system", "clt", "homebrew", "home", OTHER)
 
 
 def group_of(directory: bytes) -> str:
     """The group of the files in a directory of the jail, given relative to its root."""
-    above = directory.split(b"/", DEEPEST)[:DEEPEST]
+    above = directory.split(b"/", MAX_DEPTH)[:MAX_DEPTH]
     while above:
-        group = PLACES.get(b"/".join(above))
+        group = GROUP_OF_DIRECTORY.get(b"/".join(above))
         if group:
             return group
         above.pop()

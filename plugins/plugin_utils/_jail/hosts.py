@@ -28,7 +28,7 @@ def check_keys(entry: Mapping[str, Any], known: Iterable[str], where: str) -> No
             )
 
 
-def safe(group: str) -> str:
+def safe_group_name(group: str) -> str:
     return str(to_safe_group_name(group, force=True, silent=True))
 
 

@@ -12,6 +12,6 @@ ADVICE = (
 )
 
 
-def advised(words: str, cause: str = "") -> str:
+def with_advice(words: str, cause: str = "") -> str:
     """What is said of a host that could not be reached, with what can be done about it. Said twice, it stays once."""
     return f"{words} {ADVICE}" if NO_ROUTE in f"{words} {cause}".lower() and ADVICE not in words else words

@@ -27,19 +27,19 @@ from ..programs import chroot_exec
 from ..result import Result
 from ..system.rooted import Root
 from . import outcome
-from .launch import enter
+from .launch import launch_in_jail
 
 # Shells that take -l -c and give words as "$@"; and those of macOS, for a user who has none of them.
 LOGIN_SHELLS = ("bash", "dash", "ksh", "sh", "zsh")
 OTHER_SHELLS = ("/bin/zsh", "/bin/sh")
 
 # setgroups(2) takes 16 (xnu bsd/sys/syslimits.h, NGROUPS_MAX), and the first is the group of the process itself.
-MOST_GROUPS = 15
+MAX_GROUPS = 15
 
 
 @dataclass(frozen=True)
 class Command:
-    """The options of darwin_chroot_exec, checked as far as that needs nothing but them."""
+    """The options of darwin_chroot_exec, validated as far as possible without the jail."""
 
     jail: str
     argv: list[str] | None = None
@@ -63,10 +63,10 @@ class Command:
     def __post_init__(self) -> None:
         if not self.chdir.startswith("/"):
             raise InputError(f"chdir {self.chdir!r} is not an absolute path: give the whole path, as seen in the jail")
-        if self.groups is not None and len(self.groups) > MOST_GROUPS:
+        if self.groups is not None and len(self.groups) > MAX_GROUPS:
             raise InputError(
-                f"groups names {len(self.groups)} groups, but macOS takes at most {MOST_GROUPS} besides the group "
-                "itself: leave groups out to get all that Directory Services says"
+                f"groups names {len(self.groups)} groups, but macOS takes at most {MAX_GROUPS} in addition to the "
+                "primary group: leave groups out to get all that Directory Services says"
             )
         if self.timeout is not None and self.timeout <= 0:
             raise InputError(f"timeout {self.timeout:g} is not possible: give a number of seconds above 0")
@@ -105,13 +105,13 @@ class Command:
         return (text + newline).encode("utf-8", "surrogateescape")
 
 
-class Identity(NamedTuple):
+class Credentials(NamedTuple):
     """Who the program runs as."""
 
     account: Account
     gid: int
     groups: list[int] | None
-    """Exactly these besides `gid`; None: those that Directory Services says."""
+    """Exactly these in addition to `gid`; None: the groups that Directory Services has."""
 
 
 def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: bool) -> Result:
@@ -122,11 +122,11 @@ def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: b
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"also names {show(twice)} twice, and results are found by name: give each a name of its own")
-    result = _attempt(params, check)
+    result = _execute_options(params, check)
     answers = {}
     for one in [] if check else also:
         given = {name: value for name, value in one.items() if name != "name"}
-        answer = _attempt({"jail": params["jail"], "output_limit": params["output_limit"], **given}, check)
+        answer = _execute_options({"jail": params["jail"], "output_limit": params["output_limit"], **given}, check)
         answers[one["name"]] = {**answer.values, "msg": show_message(answer.values["msg"]), "failed": answer.failed}
         result.changed = result.changed or answer.changed
         result.warnings += [said for said in answer.warnings if said not in result.warnings]
@@ -135,11 +135,11 @@ def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: b
     return result
 
 
-def _attempt(options: dict[str, Any], check: bool) -> Result:
+def _execute_options(options: dict[str, Any], check: bool) -> Result:
     try:
         return execute(Command(**options), check)
     except JailError as exc:
-        return outcome.not_run(exc)
+        return outcome.failed_before_start(exc)
 
 
 def execute(command: Command, check: bool) -> Result:
@@ -162,10 +162,10 @@ def execute(command: Command, check: bool) -> Result:
     return result
 
 
-def _execute(command: Command, who: Identity, place: str, check: bool) -> Result:
+def _execute(command: Command, who: Credentials, place: str, check: bool) -> Result:
     """Run it in the jail at `place`; errors name the jail that the user named."""
     with open_jail(place) as jail:
-        environment = {**surroundings(command.jail, who.account, jail.root, command.clean_env), **command.variables}
+        environment = {**base_environment(command.jail, who.account, jail.root, command.clean_env), **command.variables}
         search = environment.get("PATH", chroot_exec.PATH)
         plan = {
             "check": check,
@@ -182,13 +182,13 @@ def _execute(command: Command, who: Identity, place: str, check: bool) -> Result
             "groups": who.groups,
         }
         start = datetime.now().astimezone()
-        report, ended = enter(jail.root, plan, command.input, command.timeout, command.output_limit)
-    outcome.refuse(report, command.words[0], search, command.jail, command.user)
+        report, ended = launch_in_jail(jail.root, plan, command.input, command.timeout, command.output_limit)
+    outcome.raise_for(report, command.words[0], search, command.jail, command.user)
     if report.event in ("creates", "removes"):
-        return outcome.not_needed(report.event, command.creates, command.removes, command.words, check)
+        return outcome.skipped(report.event, command.creates, command.removes, command.words, check)
     if check and report.event == "ready":
         return outcome.would_run(command.words, decided=bool(command.creates or command.removes))
-    result = outcome.ran(command.words, ended, command.strip_empty_ends, command.timeout, start)
+    result = outcome.completed(command.words, ended, command.strip_empty_ends, command.timeout, start)
     if command.login and ended.rc == outcome.NOT_FOUND:
         result.values["msg"] += f" (looked for as {command.user} after a login, in {command.jail})"
     if ended.left_out:
@@ -199,13 +199,13 @@ def _execute(command: Command, who: Identity, place: str, check: bool) -> Result
     return result
 
 
-def identify(command: Command, root: Root) -> Identity:
+def identify(command: Command, root: Root) -> Credentials:
     """Whom the options mean; InputError when there is no such user or group."""
     account, groups = find_member(root, command.user)
     gid = account.gid if command.group is None else find_jail_group(root, command.group)
     if command.groups is not None:
         groups = [find_jail_group(root, group) for group in command.groups]
-    return Identity(account, gid, groups)
+    return Credentials(account, gid, groups)
 
 
 def login_shells(shell: str) -> list[str]:
@@ -214,7 +214,7 @@ def login_shells(shell: str) -> list[str]:
     return [*own, *OTHER_SHELLS]
 
 
-def surroundings(jail: str, account: Account, root: Root, clean: bool) -> dict[str, str]:
+def base_environment(jail: str, account: Account, root: Root, clean: bool) -> dict[str, str]:
     """The environment that the program starts from, without what the user adds."""
     if not clean:
         return dict(os.environ)

@@ -37,11 +37,11 @@ def ephemeral_clone(path: str, account: Account) -> Iterator[tuple[str, list[str
         with closing(Base(path, check=False)) as base:
             base.clone(clone, None, check=False, enter=False)
         warnings += base.remarks
-        _furnish(os.fsdecode(clone), account)
+        _set_up(os.fsdecode(clone), account)
         yield os.fsdecode(clone), warnings
 
 
-def _furnish(clone: str, account: Account) -> None:
+def _set_up(clone: str, account: Account) -> None:
     """What no clone has by itself, as far as it can be had without a job: temporary directories, and names."""
     if user_tmp.uuid_of(account):
         user_tmp.ensure(clone, account.name, None, None, None, "present", False)

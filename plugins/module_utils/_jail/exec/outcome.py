@@ -32,12 +32,12 @@ SIP = (
 NOT_FOUND = 127
 
 # Bytes at the end of the output of a program among which the last line is.
-MOST_SAID = 500
+MAX_LAST_LINE = 500
 
 # -- it could not be run -------------------------------------------------------
 
 
-def refuse(report: Report, program: str, search: str, jail: str, user: str) -> None:
+def raise_for(report: Report, program: str, search: str, jail: str, user: str) -> None:
     """JailError when a step before the program failed."""
     reason = os.strerror(report.errno)
     if report.event == "others":
@@ -87,7 +87,7 @@ def _execute(report: Report, _program: str, _search: str, _user: str) -> str:
     }.get(report.errno, os.strerror(report.errno))
 
 
-def not_run(why: JailError) -> Result:
+def failed_before_start(why: JailError) -> Result:
     """It did not come to a program. The values of one are there, so that conditions can ask for them."""
     return Result(False, {"rc": None, "stdout": "", "stderr": "", "msg": str(why)}, failed=True)
 
@@ -95,7 +95,7 @@ def not_run(why: JailError) -> Result:
 # -- it was not to be run --------------------------------------------------------
 
 
-def not_needed(event: str, creates: str | None, removes: str | None, words: list[str], check: bool) -> Result:
+def skipped(event: str, creates: str | None, removes: str | None, words: list[str], check: bool) -> Result:
     """O(creates) or O(removes) decided."""
     state = f"{creates} exists" if event == "creates" else f"{removes} does not exist"
     quoted = f"'{creates}' exists" if event == "creates" else f"'{removes}' does not exist"
@@ -117,7 +117,7 @@ def _nothing(words: list[str], said: str) -> dict[str, Any]:
 # -- it ran --------------------------------------------------------------------------
 
 
-def ran(words: list[str], ended: CompletedRun, strip: bool, timeout: float | None, start: datetime) -> Result:
+def completed(words: list[str], ended: CompletedRun, strip: bool, timeout: float | None, start: datetime) -> Result:
     """It came to its end, or to the end of its time."""
     end = datetime.now().astimezone()
     found: dict[str, Any] = {
@@ -126,7 +126,7 @@ def ran(words: list[str], ended: CompletedRun, strip: bool, timeout: float | Non
         "start": str(start.replace(tzinfo=None)),
         "end": str(end.replace(tzinfo=None)),
         "delta": str(end - start),
-        "msg": _complaint(ended, timeout),
+        "msg": _failure_message(ended, timeout),
     }
     for name, data in (("stdout", ended.stdout), ("stderr", ended.stderr)):
         try:
@@ -138,7 +138,7 @@ def ran(words: list[str], ended: CompletedRun, strip: bool, timeout: float | Non
     return Result(True, found, failed=bool(found["msg"]))
 
 
-def _complaint(ended: CompletedRun, timeout: float | None) -> str:
+def _failure_message(ended: CompletedRun, timeout: float | None) -> str:
     """Why the task fails; empty when the program did well."""
     if ended.timed_out:
         return f"timed out: still running after {timeout:g} seconds, so it was ended with all it had started"
@@ -151,7 +151,7 @@ def _complaint(ended: CompletedRun, timeout: float | None) -> str:
 
 def _last_line(said: bytes) -> str:
     """The last line that says something."""
-    lines = said[-MOST_SAID:].decode("utf-8", "replace").strip().splitlines()
+    lines = said[-MAX_LAST_LINE:].decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip() if lines else ""
 
 

@@ -48,7 +48,7 @@ class Applier:
         self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
-        self._way.leave()
+        self._way.close_all()
         os.umask(self._umask)
         os.close(self._stage)
 
@@ -63,7 +63,7 @@ class Applier:
     def hide(self, entry: Entry) -> None:
         """Remove what a whiteout hides of the layers below its own."""
         _refuse(entry)
-        self._way.leave()
+        self._way.close_all()
         path = entry.path
         if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
             return  # a killed run had put something else there
@@ -128,7 +128,7 @@ class Applier:
                     return
                 except (FileExistsError, FileNotFoundError):
                     pass  # what is there makes way; a directory that went is looked for again
-            self._way.leave()
+            self._way.close_all()
             self._replace(entry, stream)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
@@ -189,7 +189,7 @@ class Applier:
         """Make it in the stage."""
         if entry.kind == "hardlink":
             with self._root.holder(entry.first) as (fd, name):
-                at.make_another_name(name, fd, TEMPORARY, self._stage)
+                at.hardlink_or_copy_symlink(name, fd, TEMPORARY, self._stage)
         elif entry.kind == "symlink":
             at.make_symlink(entry.link, TEMPORARY, self._stage)
             self._backend.apply_symlink_metadata(self._stage, TEMPORARY, entry)

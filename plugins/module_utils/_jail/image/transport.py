@@ -136,7 +136,7 @@ class Registry:
             while entry is None:
                 with _empty(store) as lent:
                     _begin(progress.FETCH, self._told(digest), store)
-                    progress.arrives(os.fsencode(lent))
+                    progress.count_files_below(os.fsencode(lent))
                     self._try(lambda tool, lent=lent: tool.pull(source, lent, platform))  # type: ignore[misc]
                     with closing(Layout(Root(lent))) as made:
                         entry = self._bring(store, made, digest)

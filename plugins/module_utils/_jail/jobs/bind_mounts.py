@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from .. import dirfd
 from ..accounts.directory_services import find_account, find_group
 from ..errors import InputError, OperationError, show
 from ..jail import jail_path, open_jail_or_remains
@@ -37,7 +38,7 @@ from .bindfs import Bindfs, find_bindfs
 PROGRAM, COPY = "bind_mount.py", "bindfs"
 PURPOSE = "mount."
 
-SELF_REPAIR_SECONDS = 1.5 * bind_mount.WAIT
+SELF_REPAIR_SECONDS = 1.5 * bind_mount.MIN_DELAY
 """Seconds after which a job has seen that its mount is gone, and mounted again."""
 PAUSE = 0.1
 
@@ -200,7 +201,7 @@ def _job(path: bytes, spec: MountSpec, tool: Bindfs, python: str) -> Job:
     place = [os.fsdecode(word) for word in (path, spec.point, spec.source)]
     command = [launchd.installed(label, COPY), *spec.options]
     words = (python, "-I", "-S", launchd.installed(label, PROGRAM), *place, *command)
-    text = program(daemon, bind_mount, call="main()").encode()
+    text = program(dirfd, daemon, bind_mount, call="main()").encode()
     return Job(label, words, {PROGRAM: text, COPY: tool.contents})
 
 

@@ -10,7 +10,7 @@ has changed, for it would be looked for in the jail.
 
 from __future__ import annotations
 
-# What is behind signal.py, which imports enum and collections besides: 4 ms of every task.
+# Not signal.py, which imports enum and collections: 4 ms of every task.
 import _signal as signal  # type: ignore[import-not-found]
 import errno
 import os
@@ -25,7 +25,7 @@ TMP = "/tmp"  # noqa: S108
 # Where a process sees its own descriptors, by their numbers (on macOS fdesc_readdir of xnu lists them). The most that a
 # process may have open there is kern.maxfilesperproc, which is below this.
 DESCRIPTORS = "/dev/fd"
-MOST_DESCRIPTORS = 1 << 18
+MAX_DESCRIPTORS = 1 << 18
 
 # The most that the kernel looks at to find an interpreter (xnu bsd/sys/imgact.h, IMG_SHSIZE).
 FIRST_LINE = 512
@@ -73,7 +73,7 @@ def close_inherited(*kept: int) -> None:
     What is opened later closes by itself when a program takes over. The list takes 0.1 ms; where there is none that
     can be believed, which is nowhere on macOS, all numbers are tried, and that takes 0.3 s.
     """
-    numbers: list[int] | range = range(MOST_DESCRIPTORS)
+    numbers: list[int] | range = range(MAX_DESCRIPTORS)
     try:
         own = os.open(DESCRIPTORS, os.O_RDONLY)
         listed = [int(name) for name in os.listdir(own)]

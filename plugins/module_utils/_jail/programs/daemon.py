@@ -17,17 +17,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ..dirfd import DIRECTORY, open_below, working_directory
+
 UMOUNT = "/sbin/umount"
 LOG_LINES, LOG_PERIOD, LOG_LENGTH = 20, 60.0, 500
 """A program in a jail can make each of its requests a line: 54 GB a day. So they are at most 15 MB a day."""
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class MountError(Exception):
     """The reason why a mount is not possible now."""
 
 
-def printed(text: str) -> str:
+def escape_control(text: str) -> str:
     """A text as one line that can be printed: people read logs in terminals."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
@@ -53,7 +54,7 @@ class LogOnce:
             self._since, self._said, self._left_out = now, 0, 0
         if self._said < LOG_LINES:
             self._said += 1
-            self._write(printed(text)[:LOG_LENGTH])
+            self._write(escape_control(text)[:LOG_LENGTH])
         else:
             self._left_out += 1
 
@@ -69,24 +70,11 @@ class LogOnce:
 @contextmanager
 def open_nofollow(path: str) -> Iterator[int]:
     """Open a directory without following symbolic links: anyone who can write in a jail can create one."""
-    fd = os.open("/", DIRECTORY)
+    fd = open_below(os.open("/", DIRECTORY), [name for name in path.split("/") if name])
     try:
-        for part in filter(None, path.split("/")):
-            above, fd = fd, os.open(part, DIRECTORY, dir_fd=fd)
-            os.close(above)  # a signal after it must not find `fd` closed: closing that again would hide SystemExit
         yield fd
     finally:
         os.close(fd)
-
-
-@contextmanager
-def working_directory(folder: int) -> Iterator[None]:
-    """Run the block in an open directory, for calls that take a path but no descriptor."""
-    os.fchdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir("/")
 
 
 def is_mounted(folder: int, name: str) -> bool:

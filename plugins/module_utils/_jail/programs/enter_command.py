@@ -16,22 +16,23 @@ import pwd
 import stat
 import subprocess
 
+from ..dirfd import open_below
 from .chroot_exec import StepError, close_inherited, execute, locate
-from .jail_session import account, chroot_to_jail, environment, is_building, join_groups, open_child, open_jail
-from .terminal import Terminal, run_apart
+from .jail_session import account, chroot_to_jail, environment, is_building, join_groups, open_jail
+from .terminal import Terminal, run_at_new_terminal
 
-WORDS = 2
+ARGUMENTS = 2
 
 CSRUTIL = "/usr/bin/csrutil"
 PROTECTED = (b"System Integrity Protection status: enabled.", b"Filesystem Protections: enabled")
 """What it says where no program can start in a jail (docs/macos.md)."""
-NO_ENTRY = (
+SIP_IS_ON = (
     "System Integrity Protection is on, so macOS aborts programs in jails: csrutil disable in recoveryOS turns it off"
 )
 INCOMPLETE = "the jail is not complete: its build did not end; build it again"
 
 # What goes before the path, and behind it.
-SENTENCES = {
+MESSAGES = {
     "open": ("cannot open ", ""),
     "marker": ("", " is not a jail of darwin.jail"),
     "account": ("there is no user ", ""),
@@ -55,11 +56,11 @@ TERM_PROGRAM = "darwin.jail"
 
 # Where descriptions of terminals are, below a home and the system's, and what most terminals are like.
 TERMINFO = (".terminfo", "/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
-LIKELY = ("xterm-256color", "xterm", "vt100")
+FALLBACK_TERMINALS = ("xterm-256color", "xterm", "vt100")
 
 
 def enter(argv: list[str]) -> None:
-    if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
+    if len(argv) != ARGUMENTS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
         raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
     close_inherited()
     try:
@@ -68,15 +69,15 @@ def enter(argv: list[str]) -> None:
         join_groups(who, groups)
         terminal = Terminal()
         warnings = [hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""]
-        warnings += [INCOMPLETE if is_building(fd) else "", NO_ENTRY if is_protected() else ""]
+        warnings += [INCOMPLETE if is_building(fd) else "", SIP_IS_ON if is_protected() else ""]
         for warning in filter(None, warnings):
             os.write(2, f"enter: {warning}\n".encode())
-        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, argv[0], who)))
+        raise SystemExit(run_at_new_terminal(terminal, lambda: start_shell(fd, argv[0], who)))
     except StepError as exc:
         event, path, number = exc.args
-        before, behind = SENTENCES.get(event, (f"{event} ", ""))
+        before, after = MESSAGES.get(event, (f"{event} ", ""))
         reason = f": {os.strerror(number)}" if number and event != "marker" else ""
-        raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
+        raise SystemExit(f"enter: {before}{path}{reason}{after}") from None
 
 
 def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
@@ -110,9 +111,7 @@ def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
     path = os.ttyname(terminal)
     try:
         *parents, name = path.strip("/").split("/")
-        folder = os.dup(jail)
-        for parent in parents:
-            folder = open_child(folder, parent)
+        folder = open_below(os.dup(jail), parents)
         node = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(terminal).st_rdev:
             os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)
@@ -126,7 +125,7 @@ def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
 
 def known_terminal(name: str, home: str) -> str:
     """The terminal's own name when the jail has a description of it, otherwise that of one that is much the same."""
-    for known in (name, *LIKELY):
+    for known in (name, *FALLBACK_TERMINALS):
         letter = known[:1]
         folders = [
             os.path.join(home, base, below) for base in TERMINFO for below in (letter, f"{ord(letter or 'x'):x}")

@@ -18,18 +18,15 @@ import os
 import pwd
 import stat
 
+from ..dirfd import DIRECTORY, PRIVATE, is_link_to_private, open_child, read_below
 from .chroot_exec import TMP, StepError, change_root, close_inherited, default_env, execute, locate, step, take_groups
 from .passwd_lookup import find_user
 
-# macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
-PRIVATE = ("etc", "tmp", "var")
-
 # What makes a directory a jail: the file belongs to root, in a directory that only root can enter (jail.py).
 MARKER = "private/var/db/darwin.jail/jail.json"
-LARGEST_MARKER = 1 << 16
+MAX_MARKER = 1 << 16
 BUILDING = b'"state": "building"'
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK = 1 << 20
 REFUSED = 125
 """The exit code when a step failed, so that nothing was done."""
@@ -54,30 +51,30 @@ def open_jail(path: str) -> int:
     Whoever can change a directory on that way could put a tree of their own there, and root would run its programs.
     """
     parts = [part for part in path.split("/") if part]
-    if parts[0] in PRIVATE and is_private(parts[0]):
+    if (first := os.fsencode(parts[0])) in PRIVATE and is_link_to_private(first):
         parts.insert(0, "private")
     fd = os.open("/", DIRECTORY)
-    refuse_others(fd, "/")
+    require_root_only(fd, "/")
     walked = ""
     for part in parts:
         walked += "/" + part
         with step("open", walked):
             fd = open_child(fd, part)
-        refuse_others(fd, walked)
+        require_root_only(fd, walked)
     with step("marker", path):
-        refuse_forged(fd, walked)
+        require_jail(fd, walked)
     return fd
 
 
-def refuse_forged(jail: int, path: str) -> None:
+def require_jail(jail: int, path: str) -> None:
     """OSError or StepError unless an open directory is a jail that nobody but root can have made."""
-    refuse_others(jail, path)
+    require_root_only(jail, path)
     *parents, name = MARKER.split("/")
     found = os.dup(jail)
     for part in parents:
         found = open_child(found, part)
         path += "/" + part
-        refuse_others(found, path)
+        require_root_only(found, path)
     marker = os.stat(name, dir_fd=found, follow_symlinks=False)
     os.close(found)
     if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
@@ -86,21 +83,13 @@ def refuse_forged(jail: int, path: str) -> None:
 
 def is_building(jail: int) -> bool:
     """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
-    *parents, name = MARKER.split("/")
     try:
-        folder = os.dup(jail)
-        for parent in parents:
-            folder = open_child(folder, parent)
-        marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        os.close(folder)
-        said = os.read(marker, LARGEST_MARKER)
-        os.close(marker)
-        return BUILDING in said
+        return BUILDING in read_below(jail, MARKER, MAX_MARKER)
     except OSError:
         return False
 
 
-def refuse_others(fd: int, path: str) -> None:
+def require_root_only(fd: int, path: str) -> None:
     """StepError when others than root can change which names an open directory has.
 
     In a sticky one they cannot change those of root. In the group 0, which is wheel on macOS, there is but root.
@@ -110,19 +99,6 @@ def refuse_others(fd: int, path: str) -> None:
     shared = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
     if status.st_uid != 0 or (shared and not mode & stat.S_ISVTX):
         raise StepError("others", path, 0)
-
-
-def is_private(name: str) -> bool:
-    try:
-        return os.readlink("/" + name).strip("/") == "private/" + name
-    except OSError:
-        return False
-
-
-def open_child(fd: int, name: str) -> int:
-    deeper = os.open(name, DIRECTORY, dir_fd=fd)
-    os.close(fd)
-    return deeper
 
 
 def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
@@ -180,7 +156,7 @@ def temporary_directory(uid: int) -> str:
     for first in entries(FOLDERS):
         for second in entries(f"{FOLDERS}/{first}"):
             path = f"{FOLDERS}/{first}/{second}/T"
-            if second.endswith(tail) and is_own_directory(path, uid):
+            if second.endswith(tail) and is_directory_of(path, uid):
                 found.append(path + "/")
     return found[0] if len(found) == 1 else TMP
 
@@ -192,7 +168,7 @@ def entries(path: str) -> list[str]:
         return []
 
 
-def is_own_directory(path: str, uid: int) -> bool:
+def is_directory_of(path: str, uid: int) -> bool:
     try:
         status = os.lstat(path)
     except OSError:
@@ -200,7 +176,7 @@ def is_own_directory(path: str, uid: int) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
 
 
-def run(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
+def run_program(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
     """Become a program. An error of the kernel is written after ENTERED, in the words of a shell."""
     path, env = locate(argv[0], ""), environment(jail, who)
     os.write(2, ENTERED.encode())
@@ -258,14 +234,14 @@ def send_file(path: str) -> None:
 
 def dispatch(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
     if act == "run":
-        run(jail, who, words)
+        run_program(jail, who, words)
     elif act == "put":
         receive_file(*words)
     elif act == "get":
         send_file(*words)
 
 
-def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
+def run_session(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
     """Run one act. A step that fails writes one line to stderr."""
     close_inherited()
     if not stdin:

@@ -30,11 +30,11 @@ def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
         return {"event": "creates"}
     if plan["removes"] is not None and not glob.glob(plan["removes"]):
         return {"event": "removes"}
-    plan["argv"] = by_shell(plan.get("shells", []), plan["argv"])
+    plan["argv"] = in_login_shell(plan.get("shells", []), plan["argv"])
     return {"event": "ready", "path": locate(plan["argv"][0], plan["search"])}
 
 
-def by_shell(shells: list[str], argv: list[str]) -> list[str]:
+def in_login_shell(shells: list[str], argv: list[str]) -> list[str]:
     """The command that has the first of the login shells that is there start the program; without one the program."""
     for shell in shells:
         if os.access(shell, os.X_OK):

@@ -16,7 +16,7 @@ SOL_LOCAL, LOCAL_PEERCRED, XUCRED = 0, 1, 76
 CREDENTIALS = struct.Struct("iI")
 
 
-def user_of(client: socket.socket) -> int:
+def peer_uid(client: socket.socket) -> int:
     """Who connected; -1 when that is not known, as of one that is gone."""
     try:
         if hasattr(socket, "SO_PEERCRED"):

@@ -25,14 +25,14 @@ from contextlib import suppress
 
 STANDARD = (0, 1, 2)
 BLOCK = 1 << 16
-LAST_BLOCKS = 64
+MAX_LAST_BLOCKS = 64
 """The most that is copied once the program ended: others may go on writing."""
 
 # <sys/ttycom.h>: _IO('t', 97).
-CONTROL = getattr(termios, "TIOCSCTTY", 0x20007461)
+SET_CONTROLLING = getattr(termios, "TIOCSCTTY", 0x20007461)
 
-PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-NOTED = (*PASSED_ON, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
+FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+HANDLED = (*FORWARDED, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
 
 
 class Terminal:
@@ -43,39 +43,39 @@ class Terminal:
     """
 
     def __init__(self) -> None:
-        self._mine = [fd for fd in STANDARD if os.isatty(fd)]
+        self._terminal_fds = [fd for fd in STANDARD if os.isatty(fd)]
         self.fd = self._controller = -1
-        if not self._mine:
+        if not self._terminal_fds:
             return
         self._controller, self.fd = os.openpty()
         os.set_blocking(self._controller, False)
-        self._screen = next(fd for fd in (1, 2, 0) if fd in self._mine)
+        self._screen = next(fd for fd in (1, 2, 0) if fd in self._terminal_fds)
         self._before = termios.tcgetattr(self._screen)
         termios.tcsetattr(self.fd, termios.TCSANOW, self._before)
         self._typed = b""
         self.copy_size()
 
-    def take(self) -> None:
+    def attach(self) -> None:
         """In the process that becomes the program: have no terminal but this."""
         os.setsid()
-        if self._mine:
-            fcntl.ioctl(self.fd, CONTROL, 0)
-        for fd in self._mine:
+        if self._terminal_fds:
+            fcntl.ioctl(self.fd, SET_CONTROLLING, 0)
+        for fd in self._terminal_fds:
             os.dup2(self.fd, fd)
 
     # -- the person's terminal -----------------------------------------------------
 
-    def start(self) -> None:
+    def set_raw(self) -> None:
         """Keys are for the new terminal to understand."""
         with suppress(OSError, termios.error):  # it is gone
-            if 0 in self._mine:
+            if 0 in self._terminal_fds:
                 tty.setraw(0, termios.TCSADRAIN)
             self.copy_size()
 
-    def stop(self) -> None:
+    def restore(self) -> None:
         """Leave the person's terminal as it was."""
         with suppress(termios.error):
-            if 0 in self._mine:
+            if 0 in self._terminal_fds:
                 termios.tcsetattr(0, termios.TCSADRAIN, self._before)
 
     def copy_size(self) -> None:
@@ -94,13 +94,13 @@ class Terminal:
                 reads.append(self._controller)
                 if self._typed:
                     writes.append(self._controller)
-                elif 0 in self._mine:
+                elif 0 in self._terminal_fds:
                     reads.append(0)
             readable, writable, _errors = select.select(reads, writes, [])
             if self._controller in readable:
-                self.show()
+                self.copy_output()
             if 0 in readable:
-                typed = received(0)
+                typed = read_available(0)
                 if typed == b"":
                     return False
                 self._typed = typed or b""
@@ -109,9 +109,9 @@ class Terminal:
             if waker in readable:
                 return True
 
-    def show(self) -> bool:
+    def copy_output(self) -> bool:
         """Copy what the program wrote; False when there will be no more of it, or nobody to see it."""
-        data = received(self._controller)
+        data = read_available(self._controller)
         more = data != b""
         while data:
             try:
@@ -132,10 +132,10 @@ class Terminal:
         except OSError:
             self._typed = b""
 
-    def show_rest(self) -> None:
+    def copy_rest(self) -> None:
         """Copy what is there when the program has ended."""
-        for _block in range(LAST_BLOCKS):
-            if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.show():
+        for _block in range(MAX_LAST_BLOCKS):
+            if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.copy_output():
                 break
 
     def hang_up(self) -> None:
@@ -146,7 +146,7 @@ class Terminal:
         self.fd = self._controller = -1
 
 
-def received(fd: int) -> bytes | None:
+def read_available(fd: int) -> bytes | None:
     """What can be read; None when there is nothing yet, no bytes at the end, which Linux tells by an error."""
     try:
         return os.read(fd, BLOCK)
@@ -156,11 +156,11 @@ def received(fd: int) -> bytes | None:
         return b""
 
 
-def note(_number: int, _frame: object) -> None:
+def ignore_signal(_number: int, _frame: object) -> None:
     """The number of the signal comes through the waker."""
 
 
-def run_apart(terminal: Terminal, become: Callable[[], None]) -> int:
+def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
     """Become the program in another process, and stay outside until it ends; its exit status, as a shell says it.
 
     Whatever asks Directory Services comes before: on macOS a forked process may not.
@@ -169,54 +169,54 @@ def run_apart(terminal: Terminal, become: Callable[[], None]) -> int:
     for fd in (waker, wake):
         os.set_blocking(fd, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in NOTED:
-        signal.signal(number, note)
+    for number in HANDLED:
+        signal.signal(number, ignore_signal)
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)
-        terminal.take()
+        terminal.attach()
         become()
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in STANDARD:
         if not os.isatty(fd):
             os.dup2(nothing, fd)  # whoever is at the other end waits for the program alone
-    terminal.start()
+    terminal.set_raw()
     try:
-        return watch(child, terminal, waker)
+        return forward_until_exit(child, terminal, waker)
     finally:
-        terminal.stop()
+        terminal.restore()
 
 
-def watch(child: int, terminal: Terminal, waker: int) -> int:
+def forward_until_exit(child: int, terminal: Terminal, waker: int) -> int:
     """Pass on bytes and signals until the process ends."""
     while True:
-        numbers = received(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
+        numbers = read_available(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
         for number in numbers or b"":
             if number == signal.SIGHUP:
                 terminal.hang_up()
-            if number in PASSED_ON:
-                send(child, number)
+            if number in FORWARDED:
+                signal_child(child, number)
             elif number == signal.SIGCONT:
-                terminal.start()
+                terminal.set_raw()
             elif number == signal.SIGWINCH:
                 terminal.copy_size()
         found, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
         if found and os.WIFSTOPPED(status):
-            pause(child, terminal)
+            stop_like_child(child, terminal)
         elif found:
-            terminal.show_rest()
+            terminal.copy_rest()
             return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def pause(child: int, terminal: Terminal) -> None:
+def stop_like_child(child: int, terminal: Terminal) -> None:
     """Stop as the program did, so that the person's shell goes on, and go on with it."""
-    terminal.stop()
+    terminal.restore()
     os.kill(os.getpid(), signal.SIGTSTP)
-    terminal.start()
-    send(child, signal.SIGCONT)
+    terminal.set_raw()
+    signal_child(child, signal.SIGCONT)
 
 
-def send(child: int, number: int) -> None:
+def signal_child(child: int, number: int) -> None:
     """Send a signal to the program and what runs with it."""
     with suppress(OSError):
         try:

@@ -394,7 +394,7 @@ def _result(findings: BuildReport, seconds: float, warnings: list[str]) -> Resul
     }
     result = Result(findings.total > 0, values, [line for _report, line in reported], warnings + findings.warnings)
     listed = [(report["action"] == CREATE, line) for report, line in reported if report.get("why") != TIME]
-    result.brief = [line for _is_new, line in sorted(listed, key=lambda pair: pair[0])]  # what was there comes first
-    result.unlisted = findings.total - len(reported)
-    result.trifles, result.trifle = findings.stats.counts["times"], "differ in nothing but their time"
+    result.shown_diff = [line for _is_new, line in sorted(listed, key=lambda pair: pair[0])]  # existing files first
+    result.omitted_changes = findings.total - len(reported)
+    result.minor_changes, result.minor_description = findings.stats.counts["times"], "differ in nothing but their time"
     return result

@@ -26,8 +26,9 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from typing import Callable, NamedTuple, Protocol
 
+from ..dirfd import DIRECTORY, READ
 from ..errors import BusyError, OperationError, show
-from .paths import CREATE, DIRECTORY, READ
+from .paths import CREATE
 from .platform.current import backend
 from .removal import remove_directory
 
@@ -113,11 +114,11 @@ def put(new: New, stage: Stage | None, dir_fd: int, name: bytes) -> None:
                 except OSError as exc:
                     if exc.errno != errno.EXDEV:
                         raise
-    remove_dead(dir_fd, name)
-    _make(new, dir_fd, beside(name), dir_fd, name)
+    remove_abandoned(dir_fd, name)
+    _make(new, dir_fd, temporary_name(name), dir_fd, name)
 
 
-def beside(name: bytes) -> bytes:
+def temporary_name(name: bytes) -> bytes:
     """What is on its way to a name is called so, when it is made beside it."""
     return PREFIX + hashlib.sha256(name).hexdigest()[:12].encode()
 
@@ -128,7 +129,7 @@ def _make(new: New, work_fd: int, temporary: bytes, dir_fd: int, name: bytes) ->
     except FileExistsError:
         raise
     except BaseException:
-        _forget(work_fd, temporary)
+        _discard(work_fd, temporary)
         raise
     try:
         if fd >= 0 and work_fd == dir_fd:
@@ -136,7 +137,7 @@ def _make(new: New, work_fd: int, temporary: bytes, dir_fd: int, name: bytes) ->
         new.finish(fd)
         os.rename(temporary, name, src_dir_fd=work_fd, dst_dir_fd=dir_fd)
     except BaseException:
-        _forget(work_fd, temporary)
+        _discard(work_fd, temporary)
         raise
     finally:
         if fd >= 0:
@@ -152,9 +153,9 @@ def _lock(fd: int, temporary: bytes) -> None:
         pass  # a file system without locks
 
 
-def remove_dead(dir_fd: int, name: bytes) -> None:
+def remove_abandoned(dir_fd: int, name: bytes) -> None:
     """Remove what a killed run left beside a name; BusyError when its maker lives."""
-    temporary = beside(name)
+    temporary = temporary_name(name)
     try:
         status = os.stat(temporary, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:
@@ -172,7 +173,7 @@ def remove_dead(dir_fd: int, name: bytes) -> None:
             os.close(fd)
 
 
-def _forget(dir_fd: int, name: bytes) -> None:
+def _discard(dir_fd: int, name: bytes) -> None:
     """What cannot be removed now is the next run's."""
     with suppress(OSError, OperationError):
         _remove(dir_fd, name)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import errno
 import os
 
-from .paths import DIRECTORY
+from ..dirfd import DIRECTORY
 
-OPEN = 64
+MAX_OPEN = 64
 
 
 class Descent:
@@ -41,8 +41,8 @@ class Descent:
         self._names.append(name)
         self._seen.append((status.st_dev, status.st_ino))
         self._fds.append(fd)
-        if len(self._fds) > OPEN:
-            self._close(len(self._fds) - OPEN - 1)
+        if len(self._fds) > MAX_OPEN:
+            self._close(len(self._fds) - MAX_OPEN - 1)
         return status
 
     def leave(self) -> None:
@@ -64,7 +64,7 @@ class Descent:
 
     def _open_again(self) -> None:
         """As many of the last ones as may be open, so that this is not needed at each step."""
-        first = len(self._fds) - OPEN
+        first = len(self._fds) - MAX_OPEN
         above = self._top
         for level, name in enumerate(self._names):
             self._fds[level] = fd = os.open(name, DIRECTORY, dir_fd=above)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 
-from .paths import DIRECTORY, components
+from ..dirfd import DIRECTORY
+from .paths import components
 from .rooted import Root
 
-MOST = 32
+MAX_OPEN = 32
 """Directories that are open at a time; macOS allows a process 256 files, unless it asks for more."""
 
 
@@ -40,11 +41,11 @@ class OpenDirectories:
     def add(self, path: bytes, fd: int) -> int:
         """Go down into a directory that is open, right below the one that was entered; it is closed here."""
         self._open.append((path, fd))
-        if len(self._open) > MOST:
+        if len(self._open) > MAX_OPEN:
             os.close(self._open.pop(0)[1])
         return fd
 
-    def leave(self) -> None:
+    def close_all(self) -> None:
         """Close all."""
         while self._open:
             os.close(self._open.pop()[1])

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a run is, for who waits for it; and an end of the run when nobody does any more.
+"""Report the progress of a run, and end the run when nobody waits for it any more.
 
 A run does one work after the other, such as to inspect an image and to unpack it. Each says what it has to do in
 all, as far as that is known (`begin`), and counts what is done (`done`). What is counted for another work than the one
@@ -31,8 +31,9 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Callable, NoReturn, Optional
 
+from ..dirfd import DIRECTORY
 from ..errors import JailError
-from .paths import DIRECTORY, open_absolute
+from .paths import open_absolute
 
 SLOTS = 4096
 """Each process has the place that its number leads to; those of a run have numbers close to each other."""
@@ -40,7 +41,7 @@ SLOTS = 4096
 QUIET_SECONDS = 1.0
 """Seconds that a run may take before it is reported on."""
 TICK = 0.5
-MOST, MOST_OPEN, MOST_SEEN = 1 << 62, 64, 10_000
+MAX_COUNT, MAX_OPEN, MAX_ENTRIES = 1 << 62, 64, 10_000
 LINE = 512
 """Bytes of a report: always as many, so that it is written and read as a whole."""
 OUTPUT = 1
@@ -74,8 +75,8 @@ WAITING = WIDTH * SLOTS
 """Where it says that the run waits for others; behind it, that it only looks, what it does, how often that has
 changed, since when, what in all, whether the file of the reports was made, and how long the path is where the work of
 a program arrives, which comes last."""
-LOOKING, WORK, STAGE, SINCE, FORESEEN = range(WAITING + 1, WAITING + 6)
-MADE, LENGTH = FORESEEN + 3, FORESEEN + 4
+LOOKING, WORK, STAGE, SINCE, EXPECTED = range(WAITING + 1, WAITING + 6)
+MADE, LENGTH = EXPECTED + 3, EXPECTED + 4
 SIZE = LENGTH + 1
 PATH = 1024
 
@@ -103,22 +104,22 @@ class Progress:
 
     def set_total(self, total: Total) -> None:
         for place, count in enumerate(total):
-            self._counts[FORESEEN + place] = min(max(count, 0), MOST)  # an image may claim anything
+            self._counts[EXPECTED + place] = min(max(count, 0), MAX_COUNT)  # an image may claim anything
 
-    def arrives(self, directory: bytes) -> None:
+    def count_files_below(self, directory: bytes) -> None:
         """What comes into this directory is counted, too, until the next work begins."""
         if len(directory) <= PATH:
             self._memory[SIZE * 8 : SIZE * 8 + len(directory)] = directory
             self._counts[LENGTH] = len(directory)
 
     @property
-    def arriving(self) -> bytes:
+    def counted_directory(self) -> bytes:
         """Where; empty when nothing does."""
         return self._memory[SIZE * 8 : SIZE * 8 + self._counts[LENGTH]]
 
     @property
-    def foreseen(self) -> Total | None:
-        parts, size, free = self._counts[FORESEEN : FORESEEN + 3]
+    def expected(self) -> Total | None:
+        parts, size, free = self._counts[EXPECTED : EXPECTED + 3]
         return (parts, size, free) if parts or size or free else None
 
     def since(self, started: int) -> float:
@@ -195,36 +196,36 @@ Estimate = Callable[[Progress], Optional[Total]]
 """Asked by another process during the run for what `begin` did not say; None: nobody can say."""
 
 
-_shown: list[Progress] = []
+_reported: list[Progress] = []
 """That of this run, when it is reported on."""
 
 
 def begin(work: int, parts: int = 0, size: int = 0, free: int = 0) -> None:
     """From now on the run does this, so much of it as far as that is known, and with so much room if that matters."""
-    for progress in _shown:
+    for progress in _reported:
         progress.begin(work, (parts, size, free))
 
 
 def done(work: int, size: int = 0, parts: int = 1) -> None:
     """Count what was done, when that is the work at hand."""
-    for progress in _shown:
+    for progress in _reported:
         progress.done(work, size, parts)
 
 
 def wait(waits: bool) -> None:
-    """Tell of a wait for others, or of its end."""
-    for progress in _shown:
+    """Report the beginning or the end of a wait for other runs."""
+    for progress in _reported:
         progress.waiting = waits
 
 
-def arrives(directory: bytes) -> None:
+def count_files_below(directory: bytes) -> None:
     """A program does the work, which arrives as files in this directory and those below it."""
-    for progress in _shown:
-        progress.arrives(directory)
+    for progress in _reported:
+        progress.count_files_below(directory)
 
 
 def current() -> Progress | None:
-    return _shown[0] if _shown else None
+    return _reported[0] if _reported else None
 
 
 @contextmanager
@@ -240,31 +241,31 @@ def reporting(path: str | None, estimate: Estimate = lambda _progress: None) -> 
         yield  # no more processes are to be had: the run matters more than the report
         return
     if not reporter:
-        _serve(path, progress, estimate, run)
-    _shown.append(progress)
+        _run_reporter(path, progress, estimate, run)
+    _reported.append(progress)
     try:
         yield
     finally:
-        _shown.clear()
+        _reported.clear()
         os.kill(reporter, signal.SIGKILL)
         os.waitpid(reporter, 0)
         _remove(path, progress)
 
 
-def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoReturn:
+def _run_reporter(path: str, progress: Progress, estimate: Estimate, run: int) -> NoReturn:
     """The life of the process that reports."""
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # when the terminal goes there is still the file to remove
         started = time.monotonic_ns()
         while time.monotonic_ns() - started < QUIET_SECONDS * 1e9:
-            _watch(progress, run)
-        fd, arrived = _create(path, progress), _Arrived()
+            _tick(progress, run)
+        fd, arrived = _create(path, progress), _ArrivedBytes()
         estimated: list[Total | None] = []
         threading.Thread(target=lambda: estimated.append(_estimated(estimate, progress)), daemon=True).start()
         while True:
             _report(fd, progress, estimated[0] if estimated else None, started, arrived)
-            _watch(progress, run)
-            _watch(progress, run)
+            _tick(progress, run)
+            _tick(progress, run)
     except (JailError, OSError):
         pass  # the run has ended, or was ended, or there is no place for the file
     finally:
@@ -279,12 +280,12 @@ def _estimated(estimate: Estimate, progress: Progress) -> Total | None:
         return None  # the jail changes while it is looked at
 
 
-def _watch(progress: Progress, run: int) -> None:
+def _tick(progress: Progress, run: int) -> None:
     """Wait a moment; end with the run, and end the run when nobody reads its output any more."""
     time.sleep(TICK)
     if os.getppid() != run:
         raise OSError
-    if _is_lost(OUTPUT):
+    if _reader_is_gone(OUTPUT):
         for pid in {run, *progress.processes()}:
             with suppress(ProcessLookupError):
                 if os.getpgid(pid) == os.getpgrp():  # one that has ended may have left its number to anybody
@@ -292,7 +293,7 @@ def _watch(progress: Progress, run: int) -> None:
         raise OSError
 
 
-def _is_lost(fd: int) -> bool:
+def _reader_is_gone(fd: int) -> bool:
     """Whether the other end of a pipe or socket was closed, and not only its writing.
 
     It asks for POLLOUT alone. To macOS, POLLHUP is a question about reading, and the answer to that is that
@@ -329,7 +330,7 @@ def _remove(path: str, progress: Progress) -> None:
             os.close(dir_fd)
 
 
-class _Arrived:
+class _ArrivedBytes:
     """How many bytes have arrived where a program puts them, never fewer than before: files get other names."""
 
     def __init__(self) -> None:
@@ -338,7 +339,7 @@ class _Arrived:
     def size(self, progress: Progress, total: Total | None) -> int:
         if progress.stage != self._stage:
             self._stage, self._most = progress.stage, 0
-        where = progress.arriving
+        where = progress.counted_directory
         if where:
             with suppress(JailError, OSError):  # it has ended
                 self._most = max(self._most, _size_below(where))
@@ -349,14 +350,14 @@ def _size_below(path: bytes) -> int:
     """Of the files below a directory, at any moment; links are not followed, and no more than MOST_SEEN looked at."""
     size, seen, waiting = 0, 0, [open_absolute(path)]
     try:
-        while waiting and seen < MOST_SEEN:
+        while waiting and seen < MAX_ENTRIES:
             fd = waiting.pop()
             try:
                 with os.scandir(fd) as entries:
-                    for entry in islice(entries, MOST_SEEN):
+                    for entry in islice(entries, MAX_ENTRIES):
                         seen += 1
                         with suppress(OSError):  # it has another name by now
-                            if entry.is_dir(follow_symlinks=False) and len(waiting) < MOST_OPEN:
+                            if entry.is_dir(follow_symlinks=False) and len(waiting) < MAX_OPEN:
                                 waiting.append(os.open(entry.name, DIRECTORY, dir_fd=fd))
                             elif entry.is_file(follow_symlinks=False):
                                 size += entry.stat(follow_symlinks=False).st_size
@@ -368,10 +369,10 @@ def _size_below(path: bytes) -> int:
     return size
 
 
-def _report(fd: int, progress: Progress, estimated: Total | None, started: int, arrived: _Arrived) -> None:
+def _report(fd: int, progress: Progress, estimated: Total | None, started: int, arrived: _ArrivedBytes) -> None:
     """What is more than was foreseen shows that it was foreseen wrongly: then nothing is said of that."""
     stage, (parts, size), (work, unit) = progress.stage, progress.total(), WORKS[progress.work]
-    total = progress.foreseen or estimated
+    total = progress.expected or estimated
     size += arrived.size(progress, total)
     values = {"work": work, "unit": unit, "stage": stage, "seconds": round(progress.since(started), 1)}
     values.update(files=parts, bytes=size, directories=progress.directories)

@@ -14,7 +14,7 @@ import os
 import stat
 
 from ..errors import InputError, OperationError, failed, show
-from .paths import LINK_IN_THE_WAY
+from .paths import NOT_A_DIRECTORY_ERRORS
 from .rooted import Root
 
 MAX_LINKS = 40
@@ -68,7 +68,7 @@ class Resolver:
             with self._root.holder(rel) as (fd, name):
                 return True, os.readlink(name, dir_fd=fd)
         except OperationError as exc:
-            if exc.errno not in LINK_IN_THE_WAY:
+            if exc.errno not in NOT_A_DIRECTORY_ERRORS:
                 raise
         except OSError as exc:
             if exc.errno not in (errno.EINVAL, errno.ENOENT):

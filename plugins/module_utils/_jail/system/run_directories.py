@@ -25,10 +25,10 @@ from ..errors import BusyError, InputError, JailError, OperationError, failed, s
 from . import host
 from .lock import Lock, holder, this_process
 from .mounts import mounts_below
-from .paths import LINK_IN_THE_WAY
+from .paths import NOT_A_DIRECTORY_ERRORS
 from .rooted import Root
 
-MAC = b"/private/var/db/darwin.jail/runs"
+DEFAULT_PLACE = b"/private/var/db/darwin.jail/runs"
 """For what has no better place on the Mac."""
 FOLDER = b".darwin.jail.runs"
 """What such a directory is called beside something else."""
@@ -79,10 +79,10 @@ def is_dead(place: bytes) -> bool:
     return not (names - dead - {name[: -len(b".lock")] for name in dead} or mounts_below(place))
 
 
-def on_the_mac(path: bytes, top: bytes = b"/") -> Root:
+def staged_root(path: bytes, top: bytes = b"/") -> Root:
     """A directory of the Mac that the collection writes to; `top` is the root of the Mac."""
     root = Root(path)
-    root.stage = lambda: stage(os.path.join(top, MAC[1:]))
+    root.stage = lambda: stage(os.path.join(top, DEFAULT_PLACE[1:]))
     return root
 
 
@@ -96,7 +96,7 @@ def _open(place: bytes, mode: int) -> Root:
     try:
         root = Root(place)
     except OperationError as exc:
-        if exc.errno not in LINK_IN_THE_WAY:
+        if exc.errno not in NOT_A_DIRECTORY_ERRORS:
             raise
         raise InputError(f"{show(place)} is no directory that is root's alone: move it away") from exc
     status = root.status()
@@ -150,7 +150,7 @@ def _remove_dead(root: Root, warnings: list[str]) -> None:
     for entry in root.names(b""):
         match = LOCK.fullmatch(entry)
         if match and _is_lock(root.lstat(entry)):
-            with suppress(BusyError), closing(Lock(root, entry, remover, looks=1)) as lock:
+            with suppress(BusyError), closing(Lock(root, entry, remover, attempts=1)) as lock:
                 if lock.is_at(root, entry):
                     _remove(root, match[1], warnings)
 

@@ -9,45 +9,39 @@ holds it.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .paths import DIRECTORY
+from ..dirfd import working_directory
 from .rooted import Root
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 
 
 @contextmanager
-def reached(root: Root, rel: bytes, patience: float = PATIENCE) -> Iterator[socket.socket]:
+def connected(root: Root, rel: bytes, timeout: float = TIMEOUT) -> Iterator[socket.socket]:
     """A connection to a socket for the time of the block; OSError when nobody answers there in time."""
-    here = os.open(".", DIRECTORY)
-    try:
-        with root.holder(rel) as (fd, name), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(patience)
-            os.fchdir(fd)
+    with root.holder(rel) as (fd, name), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout)
+        with working_directory(fd):
             sock.connect(name)
-            yield sock
-    finally:
-        os.fchdir(here)
-        os.close(here)
+        yield sock
 
 
 def connect_error(root: Root, rel: bytes) -> str:
     """Why nobody answers at a socket; nothing when somebody does."""
     try:
-        with reached(root, rel):
+        with connected(root, rel):
             return ""
     except OSError as exc:
         return exc.strerror or str(exc)
 
 
-def answer(root: Root, rel: bytes, request: bytes, size: int, patience: float) -> bytes:
+def request_reply(root: Root, rel: bytes, request: bytes, size: int, timeout: float) -> bytes:
     """What comes back for a request, at most `size` bytes; nothing when the other side ends the connection first."""
     data = b""
-    with reached(root, rel, patience) as sock:
+    with connected(root, rel, timeout) as sock:
         try:
             sock.sendall(request)
             while len(data) < size and (more := sock.recv(size - len(data))):

@@ -27,7 +27,7 @@ from . import nobody
 from .process import GRACE, TICK, signal_group
 
 CHUNK = 1 << 18
-PIPE = 1 << 20
+PIPE_CAPACITY = 1 << 20
 """At least as many bytes as a pipe holds: 64 KiB on macOS, 1 MiB on Linux at most."""
 
 
@@ -52,8 +52,8 @@ class StreamFilter:
         os.set_blocking(self._stdin.fileno(), False)
         self._thread: Thread | None = None
         self._error: BaseException | None = None
-        self._takes = self._swept = False
-        self._rest = PIPE
+        self._has_taker = self._group_ended = False
+        self._rest = PIPE_CAPACITY
 
     @property
     def _stdin(self) -> IO[bytes]:
@@ -65,7 +65,7 @@ class StreamFilter:
 
     def pump_to(self, taker: Callable[[bytes], None]) -> None:
         """Give all that comes out to `taker`, in a thread."""
-        self._takes = True
+        self._has_taker = True
         self._start(lambda: self._pump_out(taker))
 
     def feed_from(self, pieces: Iterable[bytes]) -> None:
@@ -108,7 +108,7 @@ class StreamFilter:
 
     def wait(self) -> int:
         """The exit code, after all came out; errors of the thread are raised here."""
-        if self._takes:
+        if self._has_taker:
             self._join()
         try:
             self._process.wait(GRACE)
@@ -126,8 +126,8 @@ class StreamFilter:
         """Whether the program has ended; what it left running ends then, too."""
         if self._process.poll() is None:
             return False
-        if not self._swept:
-            self._swept = True
+        if not self._group_ended:
+            self._group_ended = True
             signal_group(self._process.pid, signal.SIGKILL)
         return True
 

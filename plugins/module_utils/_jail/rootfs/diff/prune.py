@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from ...errors import failed, show
 from ...limits import RECORD_DEPTH
 from ...system import at
-from ...system.descent import OPEN, Descent
+from ...system.descent import MAX_OPEN, Descent
 from ..spec.base_layout import Fixed
 from ..spec.desired_tree import DirListing
 from .directory_plan import DirectoryPlan
@@ -32,7 +32,7 @@ from .ownership import FileOwnership
 FILE, LINK, DIR = Fixed(stat.S_IFREG), Fixed(stat.S_IFLNK), Fixed(stat.S_IFDIR)
 """What is known of most things without a look at them, from the list of their directory."""
 
-ATTEMPTS = 3 + RECORD_DEPTH // OPEN
+ATTEMPTS = 3 + RECORD_DEPTH // MAX_OPEN
 """How often the way is gone again that was lost because what lies above was removed: OPEN levels or more, each time."""
 PIECE = 1000
 """How many files of a directory are removed before more are looked for."""

@@ -13,9 +13,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, NamedTuple, Union
 
+from ...dirfd import PRIVATE
 from ...errors import InputError, ManifestError, OperationError, show
 from ...limits import MANIFEST
-from ...system.host import PRIVATE
 
 INCLUDE = b"@include"
 DEEPEST = 64

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_size import Sizes
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
-from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GROUPS, PLACES, group_of
+from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GROUP_OF_DIRECTORY, GROUPS, group_of
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 
 
@@ -47,7 +47,7 @@ def test_groups(directory: str, group: str) -> None:
 
 
 def test_every_place_is_in_a_group_that_is_reported() -> None:
-    assert set(PLACES.values()) | {"other"} == set(GROUPS)
+    assert set(GROUP_OF_DIRECTORY.values()) | {"other"} == set(GROUPS)
 
 
 def test_sizes_are_those_of_du(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import program
+from ansible_collections.darwin.jail.plugins.module_utils._jail import programs
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import needed_lines, program
 
 USER = "{}\n\n\ndef answer() -> int:\n    return first() + second()\n"
 
@@ -37,3 +39,40 @@ def test_imports_of_its_own_modules_are_left_out(tmp_path: Path, line: str) -> N
     names: dict[str, object] = {}
     exec(text, names)  # noqa: S102 (that is what a program is for)
     assert names["found"] == 42
+
+
+def test_docstrings_and_comments_are_left_out(tmp_path: Path) -> None:
+    user = module(
+        tmp_path / "user.py",
+        '"""A text\n\nof several\nlines."""\n\n# Why\nWHERE = 4\n"""Of what."""\n\n\nclass OneError(Exception):  # x\n'
+        '    """\n    Only this.\n    """\n\n\ndef answer() -> str:\n    """Say."""\n    return """x"""\n\n\n'
+        'def nothing() -> None:\n    """Do nothing."""\n',
+    )
+    text = program(user, call="found = answer()")
+    names: dict[str, object] = {}
+    exec(text, names)  # noqa: S102 (that is what a program is for)
+    assert (names["found"], names["WHERE"]) == ("x", 4)
+    assert [word for word in ("several", "Why", "what", "Only", "Say", "Do") if word in text] == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in Path(programs.__path__[0]).glob("[a-z]*.py")))
+def test_a_program_is_its_module_without_docstrings(name: str) -> None:
+    file = Path(programs.__path__[0], f"{name}.py")
+    assert ast.dump(code(ast.parse("\n".join(needed_lines(file.read_text()))))) == ast.dump(
+        code(ast.parse(file.read_text()))
+    )
+
+
+class Code(ast.NodeTransformer):
+    """Removes docstrings, what stands for one, and imports of own modules."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        constant = isinstance(node.value, ast.Constant) and node.value.value
+        return None if constant is ... or isinstance(constant, str) else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        return None if node.level or node.module == "__future__" else node
+
+
+def code(tree: ast.Module) -> ast.Module:
+    return Code().visit(tree)  # type: ignore[no-any-return]

@@ -87,7 +87,7 @@ class TestCopying:
     ) -> None:
         lib.clone_error = errno.EINVAL
         assert copy() is False
-        assert macos.refusal == errno.EINVAL
+        assert macos.clone_errno == errno.EINVAL
         (place / "copy").unlink()
         lib.clone_error = 0
         assert copy() is True
@@ -106,7 +106,7 @@ class TestCopying:
             os.close(fd)
         assert answers == [("system", False), ("data", True)] * 2
         assert lib.calls.count("fclonefileat") == 3
-        assert macos.refusal == errno.EXDEV
+        assert macos.clone_errno == errno.EXDEV
 
     @pytest.mark.parametrize(
         ("flags", "names"),

@@ -49,7 +49,7 @@ FACTS = {
     "(UF_NODUMP | UF_IMMUTABLE | UF_APPEND | UF_OPAQUE | UF_HIDDEN | SF_ARCHIVED | SF_IMMUTABLE | SF_APPEND)": (
         darwin.COPIED_FLAGS
     ),
-    "(UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND)": darwin.LOCKING_FLAGS,
+    "(UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND)": darwin.IMMUTABLE_FLAGS,
     "sizeof(struct statfs)": ctypes.sizeof(darwin.StatFs),
     **{
         f"offsetof(struct statfs, {name})": getattr(darwin.StatFs, name).offset

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.validation import check_type_path
 
-from .errors import JailError, show_message
+from .errors import JailError, show, show_message
 from .result import Result
 
 Work = Callable[[dict[str, Any], bool], Result]
+
+NEVER_IN_PATHS = re.compile("[\\0\\ud800-\\udc7f\\udd00-\\udfff]")
+"""NUL, and what cannot be encoded. The other surrogates stand for bytes that are not UTF-8."""
 
 
 class Module(AnsibleModule):
@@ -31,7 +36,7 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     came from; values that programs read are exact.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it, as its parent may, never learns how a child ended
-    options = {"argument_spec": argument_spec, "supports_check_mode": True, **rules}
+    options = {"argument_spec": _with_paths_checked(argument_spec), "supports_check_mode": True, **rules}
     module = Module(**options)  # type: ignore[no-untyped-call]  # AnsibleModule has no types
     try:
         result = work(module.params, module.check_mode)
@@ -48,3 +53,28 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     if result.failed:
         module.fail_json(changed=result.changed, **values)
     module.exit_json(changed=result.changed, **values)
+
+
+class PathType(str):
+    """Ansible's type path, for paths that can exist: a type may be a function. Its name is what documentation says."""
+
+    __name__ = "path"
+
+    def __call__(self, value: object) -> str:
+        text: str = check_type_path(value)
+        if NEVER_IN_PATHS.search(text):
+            raise ValueError(f"{show(text)} holds a character that no path can have: give a path without it")
+        return text
+
+
+PATH = PathType("path")
+
+
+def _with_paths_checked(spec: dict[str, Any]) -> dict[str, Any]:
+    """An argument_spec whose options of the type path are checked."""
+    return {name: _option(rules) for name, rules in spec.items()}
+
+
+def _option(rules: dict[str, Any]) -> dict[str, Any]:
+    checked = {key: PATH if key in ("type", "elements") and rule == PATH else rule for key, rule in rules.items()}
+    return {**checked, "options": _with_paths_checked(rules["options"])} if "options" in rules else checked

@@ -3,9 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Open directories and files name by name, without following a symbolic link."""
 
-# Root opens paths in jails, where others can create a link anywhere at any time. Programs that bundle.py puts together
-# begin with this file, so it uses the standard library alone, and imports nothing that `os` has not imported already:
-# each import costs milliseconds of every task. All functions raise OSError.
+# bundle.py puts this into programs. It imports only what `os` imports: more costs milliseconds of every task.
 
 from __future__ import annotations
 

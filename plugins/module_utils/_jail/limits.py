@@ -4,8 +4,8 @@
 """The limits on what a jail, an image, an archive or a registry says.
 
 All of these are untrusted input. Each limit is well above what honest input
-needs, and low enough that input that lies costs seconds and megabytes. Whoever
-reads such input takes the limit from here, and says `exceeded` in the error.
+needs, and low enough that malicious input costs seconds and megabytes. Code that
+reads such input uses these limits, and `exceeded` for its errors.
 
 What programs that are installed on the Mac allow has its place in those, for
 each of them is one file: programs/daemon.py (lines of a log), programs/dns_relay.py (connections).
@@ -107,5 +107,5 @@ IMAGE_JSON = Limit(4 * MEBI, "bytes", "it is what registries take for a manifest
 
 
 def is_mostly_holes(status: os.stat_result) -> bool:
-    """Whether a file is so sparse that whoever writes it with its holes fills a volume with nothing."""
+    """Whether a file is so sparse that writing its holes would fill a volume with zeros."""
     return status.st_size > SPARSE_FREE and status.st_size > status.st_blocks * 512 * EXPANSION

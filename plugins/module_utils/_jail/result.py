@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module found or did."""
+"""The result of a module."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Result:
         self.failed = failed
         """Whether the task fails although it has values to show; `msg` among them says why."""
         self.shown_diff: list[str] | None = None
-        """The lines of `diff` that are shown without -v, when some are only counted there."""
+        """The lines of `diff` for a run without -v, when some changes are counted only."""
         self.omitted_changes = 0
-        """Changes that are not in `diff`, since there are too many."""
+        """The number of changes that are not in `diff`, beyond its limit."""
         self.minor_changes, self.minor_description = 0, ""
-        """How many of the changes are only counted, and what they have in common."""
+        """How many changes are counted only, and what they have in common."""
 
     def shown_warnings(self) -> list[str]:
-        """The warnings as they are shown: all of them, or the first ones and the number of the others."""
+        """All warnings, or the first ones and the number of the others."""
         rest = len(self.warnings) - WARNINGS
         return [*self.warnings[:WARNINGS], *([f"... and {rest} warnings more"] if rest > 0 else [])]
 
     def lines(self, everything: bool) -> list[str]:
-        """The diff as it is shown: all of it, or the first changes and the number of the others."""
+        """The whole diff, or the first changes and the number of the others."""
         if everything:
             return self.diff + ([f"... and {self.omitted_changes} changes more"] if self.omitted_changes else [])
         shown = (self.diff if self.shown_diff is None else self.shown_diff)[:MAX_LINES]

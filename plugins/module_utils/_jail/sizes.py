@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How large a jail is, by the groups that its owner can do something about."""
+"""The size of a jail by groups of files, such as frameworks or home directories."""
 
 from __future__ import annotations
 

@@ -17,16 +17,16 @@ PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 GENERIC_MESSAGE = re.compile(
     "(The command exited with a )?non-zero return code|MODULE FAILURE|Module result deserialization failed"
 )
-"""What Ansible says of a command or module that failed, whatever that said."""
+"""Messages of Ansible that are the same for all failed commands and modules."""
 SSH_NOISE = re.compile(r"Shared connection to .* closed[.]")
-"""What ssh says at the end of each session with a terminal."""
+"""The last line of ssh in each session with a terminal."""
 ADVICE = {
     "Missing sudo password": "add -K to the command, and Ansible asks for it",
     "sorry, you must have a tty to run sudo": "set ansible_pipelining to false for this Mac",
 }
-"""What to do about what Ansible or sudo says."""
+"""Advice for messages of Ansible and sudo."""
 MAX_LINES = 6
-"""Of what a failed command said, the last ones."""
+"""The last lines of the output of a failed command."""
 MAX_CELL = 1000
 """Characters of a cell of a table. All lines are as wide as the widest."""
 CONDITIONS = {"ansible_check_mode": "is not tried in check mode"}
@@ -101,7 +101,7 @@ def failure_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def _difference(found: Mapping[str, Any]) -> str:
-    """What is unlike it should be: such a task fails without a reason in words."""
+    """The difference to the wanted state: such a task fails without a message."""
     diff = found.get("diff")  # of some modules a list
     prepared = diff.get("prepared") if isinstance(diff, Mapping) else None
     lines = prepared.splitlines() if isinstance(prepared, str) else []

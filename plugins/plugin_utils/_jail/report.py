@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet at a glance: what the Macs answered about their jails, as rows for people.
+"""The report on a fleet: the results of all Macs about their jails, as rows.
 
-Whoever is root in a jail chooses the names in it, so all that comes from one is
-data: it is never markup of the page, and never a formula of a spreadsheet.
+Root in a jail chooses the names in it, so everything from a jail is data: never
+markup of the page, and never a formula of a spreadsheet.
 """
 
 from __future__ import annotations

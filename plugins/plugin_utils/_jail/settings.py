@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings come from inventories and plays, never from what a host answers.
+"""Take settings from inventories and plays, never from the answers of hosts.
 
 Ansible puts the facts of a module's answer among the variables of the host, where they win over the inventory, and
 keeps them in its cache for later runs. Modules in a jail run on the jail's Python, so any user of the jail can have an
-answer of its own making. This is the one place that says which names are settings, and how their refusal reads.
+answer of its own making. This module alone decides which names are settings, and words their refusal.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program to be run in a jail: as whom, with which environment, and the run itself.
+"""Run a program in a jail as a user, with an environment.
 
-Users and groups are those of the host, looked up before the root changes, as
-chroot(8) does; what runs in the jail sees the same ones (docs/macos.md).
+Users and groups are looked up on the host before chroot(2), as chroot(8) does.
+Programs in the jail see the same ones (docs/macos.md).
 """
 
 from __future__ import annotations
@@ -99,14 +99,14 @@ class Command:
 
     @property
     def input(self) -> bytes:
-        """What the program reads."""
+        """The standard input of the program."""
         text = self.stdin or ""
         newline = "\n" if text and self.stdin_add_newline else ""
         return (text + newline).encode("utf-8", "surrogateescape")
 
 
 class Credentials(NamedTuple):
-    """Who the program runs as."""
+    """The user and groups of the program."""
 
     account: Account
     gid: int
@@ -115,7 +115,7 @@ class Credentials(NamedTuple):
 
 
 def execute_all(params: dict[str, Any], also: Sequence[dict[str, Any]], check: bool) -> Result:
-    """Run the program of the module, then each of `also`, whatever became of those before it."""
+    """Run the program of the module, then each of `also`, even if an earlier one failed."""
     if also and params["ephemeral"]:
         raise InputError("also goes on in the jail when the clone is gone: give each program of it an ephemeral task")
     names = [one["name"] for one in also]
@@ -143,7 +143,7 @@ def _execute_options(options: dict[str, Any], check: bool) -> Result:
 
 
 def execute(command: Command, check: bool) -> Result:
-    """Run the program; in check mode do all but that. JailError when it cannot be run."""
+    """Run the program; in check mode do everything else. JailError when it cannot be run."""
     if os.geteuid() != 0:
         raise InputError(f"cannot enter {command.jail}: only root can: set become: true")
     with open_jail(command.jail) as jail:
@@ -200,7 +200,7 @@ def _execute(command: Command, who: Credentials, place: str, check: bool) -> Res
 
 
 def identify(command: Command, root: Root) -> Credentials:
-    """Whom the options mean; InputError when there is no such user or group."""
+    """Look up the user and groups of the options; InputError when one does not exist."""
     account, groups = find_member(root, command.user)
     gid = account.gid if command.group is None else find_jail_group(root, command.group)
     if command.groups is not None:
@@ -209,20 +209,20 @@ def identify(command: Command, root: Root) -> Credentials:
 
 
 def login_shells(shell: str) -> list[str]:
-    """The user's own, and those that are taken in its place when it is not in the jail, or takes other options."""
+    """The user's shell, then the shells that replace it if it is missing in the jail or takes other options."""
     own = [shell] if os.path.basename(shell) in LOGIN_SHELLS else []
     return [*own, *OTHER_SHELLS]
 
 
 def base_environment(jail: str, account: Account, root: Root, clean: bool) -> dict[str, str]:
-    """The environment that the program starts from, without what the user adds."""
+    """The environment of the program without the option env."""
     if not clean:
         return dict(os.environ)
     return chroot_exec.default_env(jail, account.name, account.home, account.shell, temporary_directory(account, root))
 
 
 def temporary_directory(account: Account, root: Root) -> str:
-    """The user's own, as confstr(3) would name it, when it is in the jail; otherwise /tmp."""
+    """The user's temporary directory, as confstr(3) names it, if it is in the jail; otherwise /tmp."""
     uuid = uuid_of(account)
     if uuid:
         owner = Owner(account.uid, account.gid, uuid)

@@ -57,9 +57,9 @@ def launch_in_jail(
 
 
 def first_untrusted_directory(root: Root) -> str:
-    """The first thing that others than root can change, of the open directory, or on the way to it.
+    """The first directory that others than root can change: the open one, those of its marker, or one of its path.
 
-    Whoever could put it on that way could have taken it away again, so that the way alone proves nothing.
+    All are checked, for who can change a directory of the path can have replaced what is below it.
     """
     path = os.fsdecode(root.path)
     try:

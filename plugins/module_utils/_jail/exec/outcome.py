@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What came of a program in a jail, in the words and values of ansible.builtin.command."""
+"""Results of programs in jails, with the messages and values of ansible.builtin.command."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _execute(report: Report, _program: str, _search: str, _user: str) -> str:
 
 
 def failed_before_start(why: JailError) -> Result:
-    """It did not come to a program. The values of one are there, so that conditions can ask for them."""
+    """The result when no program ran. It has the values of a run, so that conditions can use them."""
     return Result(False, {"rc": None, "stdout": "", "stderr": "", "msg": str(why)}, failed=True)
 
 
@@ -96,7 +96,7 @@ def failed_before_start(why: JailError) -> Result:
 
 
 def skipped(event: str, creates: str | None, removes: str | None, words: list[str], check: bool) -> Result:
-    """O(creates) or O(removes) decided."""
+    """The result when O(creates) or O(removes) prevented the run."""
     state = f"{creates} exists" if event == "creates" else f"{removes} does not exist"
     quoted = f"'{creates}' exists" if event == "creates" else f"'{removes}' does not exist"
     said = f"{'Would' if check else 'Did'} not run command since {quoted}"
@@ -104,7 +104,7 @@ def skipped(event: str, creates: str | None, removes: str | None, words: list[st
 
 
 def would_run(words: list[str], decided: bool) -> Result:
-    """Check mode got as far as the program."""
+    """The result of check mode."""
     values = _nothing(words, "Command would have run if not in check mode")
     return Result(decided, values if decided else {**values, "skipped": True})
 
@@ -118,7 +118,7 @@ def _nothing(words: list[str], said: str) -> dict[str, Any]:
 
 
 def completed(words: list[str], ended: CompletedRun, strip: bool, timeout: float | None, start: datetime) -> Result:
-    """It came to its end, or to the end of its time."""
+    """The result of a program that ended or timed out."""
     end = datetime.now().astimezone()
     found: dict[str, Any] = {
         "cmd": words,
@@ -139,7 +139,7 @@ def completed(words: list[str], ended: CompletedRun, strip: bool, timeout: float
 
 
 def _failure_message(ended: CompletedRun, timeout: float | None) -> str:
-    """Why the task fails; empty when the program did well."""
+    """Why the task fails; empty when the program succeeded."""
     if ended.timed_out:
         return f"timed out: still running after {timeout:g} seconds, so it was ended with all it had started"
     if not ended.rc:
@@ -150,13 +150,13 @@ def _failure_message(ended: CompletedRun, timeout: float | None) -> str:
 
 
 def _last_line(said: bytes) -> str:
-    """The last line that says something."""
+    """The last line that is not empty."""
     lines = said[-MAX_LAST_LINE:].decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip() if lines else ""
 
 
 def explain(rc: int, stderr: bytes) -> str:
-    """What macOS is known to mean by it (docs/macos.md); a shell in between says 128 + signal."""
+    """The known meaning of an exit code on macOS (docs/macos.md); a shell reports 128 + signal."""
     if rc in (-signal.SIGABRT, 128 + signal.SIGABRT):
         if CACHE_REFUSED in stderr:
             return (

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session to a jail: the command that makes it, for whoever can run one as root on the Mac.
+"""The command of a session in a jail, to be run by root on the Mac.
 
-Python on the Mac runs the session, as darwin_chroot_exec would. Where there is
-none chroot(8) does, which takes at most 16 groups, and no directory for
-temporary files but /tmp. Nothing has to be installed on the Mac for either.
+Python on the Mac runs the session, as darwin_chroot_exec does. Without Python
+chroot(8) does: the user is in at most 16 groups, and TMPDIR is /tmp. Neither
+needs anything installed on the Mac.
 
-A connection imports this for every task, so it imports little; session_errors.py
-knows what to say when a session fails.
+The connection imports this for every task, so it imports little. The errors
+are in session_errors.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import shlex
 import zlib
 from dataclasses import dataclass
 
-from .. import dirfd
 from ..errors import InputError
 from ..programs import chroot_exec, jail_session, passwd_lookup
 from ..programs.bundle import program
@@ -78,7 +77,7 @@ SHELLS = {
 
 @dataclass(frozen=True)
 class Session:
-    """Who goes where to do what; InputError when that cannot be."""
+    """A user, a jail and an action; InputError when they are invalid."""
 
     jail: str
     user: str
@@ -86,7 +85,7 @@ class Session:
     """run (words: a program and its arguments), put (a path, its mode, its size) or get (a path)."""
     words: tuple[str, ...]
     stdin: bool = False
-    """Whether anything comes in."""
+    """Whether the action has input."""
     pythons: tuple[str, ...] = PYTHONS
     """Where Python may be on the Mac."""
 
@@ -100,9 +99,9 @@ class Session:
 
     @property
     def command(self) -> str:
-        """For /bin/sh, as root. It ends as the program does, with 128 and its number after a signal."""
+        """The command for /bin/sh as root. Its exit code is that of the program, or 128 + signal."""
         call = f"run_session({self.jail!a}, {self.user!a}, {self.act!a}, {self.words!a}, {self.stdin})"
-        text = program(dirfd, chroot_exec, passwd_lookup, jail_session, call=call).encode()
+        text = program(chroot_exec, passwd_lookup, jail_session, call=call).encode()
         packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
         with_python = WITH_PYTHON.format(pythons=shlex.join(self.pythons), packed=packed)
         return f"{with_python}{self._settings}{WITHOUT_PYTHON}{self._start}"
@@ -130,18 +129,18 @@ class Session:
 
 
 def has_entered(said: bytes) -> bool:
-    """Whether a program of the jail got control, by what the command of a session said."""
+    """Whether a program of the jail got control, by the output of the command."""
     return jail_session.ENTERED.encode() in said.replace(b"\r\n", b"\n")
 
 
 def is_incomplete(said: bytes) -> bool:
-    """Whether the build of the jail did not end, by what jail_session.py said before a program of the jail could."""
+    """Whether the build of the jail did not end, by the output of jail_session.py before a program of the jail ran."""
     said = said.replace(b"\r\n", b"\n").partition(jail_session.ENTERED.encode())[0]
     return jail_session.INCOMPLETE.encode() in said
 
 
 def strip_markers(rc: int, stdout: bytes, stderr: bytes, terminal: bool) -> tuple[int, bytes, bytes]:
-    """The answer of a session as its program gave it, without our first lines. At a terminal all is standard output."""
+    """The result of the program, without the lines of jail_session.py. At a terminal all is standard output."""
     said = stdout if terminal else stderr
     for line in (jail_session.INCOMPLETE, jail_session.ENTERED)[0 if is_incomplete(said) else 1 :]:
         said = said.replace(line.replace("\n", "\r\n" if terminal else "\n").encode(), b"", 1)

@@ -22,7 +22,7 @@ FAILED = re.compile(jail_session.FAILED.encode() + rb" (\w+) (\w+) ([^\r\n]*)")
 
 
 def raise_for(session: Session, rc: int, stderr: bytes) -> None:
-    """JailError when the session did nothing at all. A program of the jail cannot say so: it had no control yet."""
+    """JailError when the session did nothing. A program of the jail cannot cause that: it had no control yet."""
     found = FAILED.search(stderr)
     if found and rc == jail_session.REFUSED and not has_entered(stderr):
         step, code, path = (os.fsdecode(word) for word in found.groups())
@@ -30,13 +30,13 @@ def raise_for(session: Session, rc: int, stderr: bytes) -> None:
 
 
 def explain_end(session: Session, rc: int, stderr: bytes) -> str:
-    """What macOS is known to mean by the end of a program; empty when nothing."""
+    """The known meaning of how a program ended on macOS; empty when there is none."""
     why = outcome.explain(rc, stderr)
     return f"a program in {session.jail} ended with {rc}: {why}" if why else ""
 
 
 def _number(name: str) -> int:
-    """The number that the errno has on this system."""
+    """The number of an errno on this system."""
     return int(getattr(errno, name, {"EBADARCH": outcome.EBADARCH}.get(name, 0)))
 
 

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from .. import dirfd
 from ..accounts.directory_services import find_account, find_group
 from ..errors import InputError, OperationError, show
 from ..jail import jail_path, open_jail_or_remains
@@ -201,7 +200,7 @@ def _job(path: bytes, spec: MountSpec, tool: Bindfs, python: str) -> Job:
     place = [os.fsdecode(word) for word in (path, spec.point, spec.source)]
     command = [launchd.installed(label, COPY), *spec.options]
     words = (python, "-I", "-S", launchd.installed(label, PROGRAM), *place, *command)
-    text = program(dirfd, daemon, bind_mount, call="main()").encode()
+    text = program(daemon, bind_mount, call="main()").encode()
     return Job(label, words, {PROGRAM: text, COPY: tool.contents})
 
 

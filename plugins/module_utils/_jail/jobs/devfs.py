@@ -14,7 +14,6 @@ import os
 import stat
 import time
 
-from .. import dirfd
 from ..errors import InputError, OperationError, show
 from ..jail import jail_path, open_jail_or_remains
 from ..macos import launchd, third_party
@@ -38,7 +37,7 @@ PAUSE = 0.1
 def job(path: bytes, python: str) -> Job:
     name = launchd.label(path, PURPOSE)
     words = (python, "-I", "-S", launchd.installed(name, PROGRAM), os.fsdecode(path))
-    return Job(name, words, {PROGRAM: program(dirfd, daemon, devfs_mount, call="main()").encode()})
+    return Job(name, words, {PROGRAM: program(daemon, devfs_mount, call="main()").encode()})
 
 
 def ensure(jail: str, state: str, python: str, timeout: float, check: bool) -> Result:

@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .. import dirfd
 from ..errors import InputError, OperationError
 from ..jail import jail_path, open_jail
 from ..macos import launchd, third_party
@@ -76,7 +75,7 @@ def probe(root: Root) -> SocketState:
 def job(path: bytes, mode: str, python: str) -> Job:
     name = launchd.label(path, PURPOSE)
     words = (python, "-I", "-S", launchd.installed(name, PROGRAM), "--mode", mode, os.fsdecode(path))
-    return Job(name, words, {PROGRAM: program(dirfd, daemon, socket_peer, dns_relay, call="main()").encode()})
+    return Job(name, words, {PROGRAM: program(daemon, socket_peer, dns_relay, call="main()").encode()})
 
 
 def ensure(

@@ -48,24 +48,24 @@ from .daemon import (
 )
 
 MIN_DELAY, MAX_DELAY = 5.0, 60.0
-"""Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
+"""Seconds before another attempt. They double after each failure: bindfs writes its reason each time."""
 POLL_INTERVAL, TICK = 0.001, 1.0
-"""Seconds between two looks: whether bindfs has mounted, and whether it is still there."""
+"""Seconds between two checks whether bindfs has mounted, and whether it still runs."""
 REPLACED_DELAY = 3600.0
-"""Seconds until it is tried again after somebody exchanged the source."""
+"""Seconds before another attempt after the source was replaced."""
 MOUNT_TIMEOUT, END_TIMEOUT = 20.0, 4.0
-"""Seconds for bindfs to mount, and to end. launchd gives a job 20 for all that is to be done at its end."""
+"""Seconds for bindfs to mount, and to end. launchd gives a job 20 seconds to end."""
 
 # What a directory says whose file system has lost its process: macOS the first two, Linux the third.
 DEAD_MOUNT_ERRORS = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
 
 
 class SourceReplacedError(MountError):
-    """Another directory was mounted than the one that was to be."""
+    """Another directory than the source was mounted."""
 
 
 class Mount:
-    """One directory of the Mac, at one place in a jail."""
+    """A directory of the Mac and its mount point in a jail."""
 
     def __init__(self, jail: str, point: str, source: str, command: Sequence[str], sigterm: Sigterm) -> None:
         self._folder, self._name = os.path.split(f"{jail}/{point}")
@@ -73,7 +73,7 @@ class Mount:
         self._bindfs: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Mount; MountError or OSError when that cannot be."""
+        """Mount; MountError or OSError when it fails."""
         with open_nofollow(self._source) as source, open_nofollow(self._folder) as folder:
             self._clear(folder, force=False)
             point = os.open(self._name, DIRECTORY, dir_fd=folder)
@@ -91,7 +91,7 @@ class Mount:
                 os.close(point)
 
     def _clear(self, folder: int, force: bool) -> None:
-        """Unmount what an earlier process left there; what lost its process can only be forced."""
+        """Unmount the mount of an earlier process; one without its process needs force."""
         try:
             if not is_mounted(folder, self._name):
                 return
@@ -104,7 +104,7 @@ class Mount:
             raise MountError(f"something is mounted there: {said}")
 
     def _wait_until_mounted(self, folder: int, empty: os.stat_result) -> None:
-        """Wait until it is mounted, and nowhere else: the directory must stay what and where it was until then."""
+        """Wait for the mount. Until then the mount point must stay the same directory at the same path."""
         deadline = time.monotonic() + MOUNT_TIMEOUT
         while not self._is_here(folder, empty):
             if self._bindfs and self._bindfs.poll() is not None:
@@ -124,7 +124,7 @@ class Mount:
         return False
 
     def _check_source(self, folder: int, source: int) -> None:
-        """See that what is mounted is the directory that was opened."""
+        """Check that the mount shows the directory that was opened."""
         if is_mount_of(os.stat(self._name, dir_fd=folder, follow_symlinks=False), os.fstat(source)):
             return
         if self._bindfs:
@@ -143,7 +143,7 @@ class Mount:
         return self._bindfs.returncode if self._bindfs else 0
 
     def stop(self) -> None:
-        """Unmount, also what is in use, and end bindfs, also when it mounted elsewhere."""
+        """Unmount by force, and end bindfs, which ends a mount elsewhere, too."""
         if self._bindfs:
             self._force_unmount()
             for end in (self._bindfs.terminate, self._bindfs.kill):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import ModuleType
 
+from .. import dirfd
 from ..errors import OperationError
 
 # What one module of a program imports from another stands above it in the same text. A program needs no comments.
@@ -15,7 +16,7 @@ OMITTED = ("from .", "from __future__ ", "#")
 
 
 def source(module: ModuleType) -> str:
-    """Its text, which may lie in the zip file that Ansible sends."""
+    """The source of a module, which may be in the zip file that Ansible sends."""
     loader = module.__spec__.loader if module.__spec__ else None
     text: str | bytes | None = loader.get_source(module.__name__)  # type: ignore[union-attr]
     if text is None:
@@ -44,6 +45,6 @@ def needed_lines(text: str) -> Iterator[str]:
 
 
 def program(*modules: ModuleType, call: str) -> str:
-    """The text of several modules, which need nothing but the standard library and each other, then a call."""
-    lines = [line for module in modules for line in needed_lines(source(module))]
+    """The text of dirfd.py and of modules that import only the standard library, it and each other, then a call."""
+    lines = [line for module in (dirfd, *modules) for line in needed_lines(source(module))]
     return "\n".join(["from __future__ import annotations", *lines, call, ""])

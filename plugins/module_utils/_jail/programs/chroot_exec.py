@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The step into a jail, and the program that is run behind it.
+"""Call chroot(2), become a user, and run a program.
 
-Part of programs that bundle.py puts together, so it imports little: each
-import costs milliseconds of every task, and none may be made once the root
-has changed, for it would be looked for in the jail.
+Part of programs that bundle.py puts together. It imports little: each import
+costs milliseconds of every task. Nothing may be imported after chroot(2), for
+Python would look for it in the jail.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def chroot_and_setuid(jail: int, uid: int, gid: int, login: str | None, groups: 
 
 
 def change_root(jail: int, uid: int) -> None:
-    """The same for a process that has the user's groups."""
+    """Like `chroot_and_setuid`, for a process that has the user's groups."""
     with step("enter"):
         os.fchdir(jail)
         os.chroot(".")
@@ -145,14 +145,14 @@ def check_interpreter(path: str) -> None:
 
 
 def locate(program: str, search: str) -> str:
-    """Where execvp(3) would find the program, which can be started as far as files tell."""
+    """The path where execvp(3) would find the program, if it can be started."""
     path = find(program, search)
     check_interpreter(path)
     return path
 
 
 def execute(path: str, argv: list[str], env: dict[str, str]) -> None:
-    """Give this process to the program. Only what Python changed for itself has to be put back."""
+    """Replace this process by the program, with the signals that Python ignores set to their defaults."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     with step("execute", path):

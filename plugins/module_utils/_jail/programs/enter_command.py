@@ -1,12 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""enter JAIL USER: a person's way into a jail, by one rule of sudo.
+"""enter JAIL USER: start a shell in a jail, by one rule of sudo.
 
-The last part of the program in roles/mac/files/enter.sh, behind the other
-modules that it imports. Whoever may run it chooses nothing but these two
-words, and the rule can say which ones. The shell that it starts belongs to the
-user, and has no terminal but one of its own.
+The last part of the program in roles/mac/files/enter.sh, after the modules that
+it imports. A user can choose these two arguments only, and the sudo rule can
+restrict them. The shell runs as the jail's user, at a terminal of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ ARGUMENTS = 2
 
 CSRUTIL = "/usr/bin/csrutil"
 PROTECTED = (b"System Integrity Protection status: enabled.", b"Filesystem Protections: enabled")
-"""What it says where no program can start in a jail (docs/macos.md)."""
+"""Its output when no program can start in a jail (docs/macos.md)."""
 SIP_IS_ON = (
     "System Integrity Protection is on, so macOS aborts programs in jails: csrutil disable in recoveryOS turns it off"
 )
@@ -92,7 +91,7 @@ def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
 
 
 def is_protected() -> bool:
-    """Whether csrutil(8) plainly says that programs will not start."""
+    """Whether csrutil(8) says that programs cannot start in jails."""
     try:
         asked = subprocess.run(  # pylint: disable=ansible-bad-function # no module
             [CSRUTIL, "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=False
@@ -124,7 +123,7 @@ def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
 
 
 def known_terminal(name: str, home: str) -> str:
-    """The terminal's own name when the jail has a description of it, otherwise that of one that is much the same."""
+    """The name of the terminal if the jail has its terminfo entry, otherwise the name of a similar one."""
     for known in (name, *FALLBACK_TERMINALS):
         letter = known[:1]
         folders = [

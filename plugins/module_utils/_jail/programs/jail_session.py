@@ -1,14 +1,13 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go into a jail for somebody elsewhere: to run a command, or to take or leave one file.
+"""Enter a jail for the connection: run a command, or write or read one file.
 
-This runs on the Mac as root, behind the text of chroot_exec.py (exec/session.py puts
-the two together): nothing of this collection is installed there. Of the jail
-nothing is believed: its directory is opened component by component without
-following links, root alone must be able to change what lies on that way, and
-files are opened only when this process's root is the jail and its user is the
-jail's. All that is said to the connection is said before ENTERED.
+This runs on the Mac as root. exec/session.py sends it together with the modules
+that it imports: nothing is installed on the Mac. The jail is not trusted: its
+directory is opened name by name without following links, only root may be able
+to change the directories on that path, and files are opened after chroot(2), as
+the jail's user. All messages to the connection come before ENTERED.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ REFUSED = 125
 # program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
 ENTERED = "darwin.jail: entered\n"
 INCOMPLETE = "darwin.jail: incomplete\n"
-"""Stands before it for a jail whose build did not end."""
+"""The line before ENTERED for a jail whose build did not end."""
 FAILED = "darwin.jail: failed"
-"""Begins the line about the step that failed: its name, the name of the errno, and a path."""
+"""The beginning of the line for a failed step: then its name, the name of the errno, and a path."""
 
 # The names of the user's directories for temporary files end in the number of the user (accounts/user_tmp.py).
 FOLDERS = "/var/folders"
@@ -67,7 +66,7 @@ def open_jail(path: str) -> int:
 
 
 def require_jail(jail: int, path: str) -> None:
-    """OSError or StepError unless an open directory is a jail that nobody but root can have made."""
+    """OSError or StepError unless an open directory is a jail that only root can have made."""
     require_root_only(jail, path)
     *parents, name = MARKER.split("/")
     found = os.dup(jail)
@@ -82,7 +81,7 @@ def require_jail(jail: int, path: str) -> None:
 
 
 def is_building(jail: int) -> bool:
-    """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
+    """Whether the marker has the state `building` (jail.py). The jail can change it, so it is for a warning only."""
     try:
         return BUILDING in read_below(jail, MARKER, MAX_MARKER)
     except OSError:
@@ -102,7 +101,7 @@ def require_root_only(fd: int, path: str) -> None:
 
 
 def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
-    """Who that is, on the Mac or in the jail, by name or number, and the groups of a user of the jail's own."""
+    """The account of a user of the Mac or of the jail, by name or number, and the groups if it is the jail's."""
     found = find_user(jail, user)
     if found is None:
         raise StepError("account", user, 0)
@@ -177,7 +176,7 @@ def is_directory_of(path: str, uid: int) -> bool:
 
 
 def run_program(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
-    """Become a program. An error of the kernel is written after ENTERED, in the words of a shell."""
+    """Become a program. An error of execve(2) is written after ENTERED, as a shell writes it."""
     path, env = locate(argv[0], ""), environment(jail, who)
     os.write(2, ENTERED.encode())
     try:
@@ -188,7 +187,7 @@ def run_program(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> Non
 
 
 def open_regular(path: str, flags: int, mode: int = 0) -> int:
-    """Open a file. A FIFO would be waited for, and a device may give without end."""
+    """Open a regular file: opening a FIFO would block, and a device may never end."""
     try:
         fd = os.open(path, flags | os.O_NONBLOCK, mode)
     except OSError as exc:
@@ -242,7 +241,7 @@ def dispatch(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]
 
 
 def run_session(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
-    """Run one act. A step that fails writes one line to stderr."""
+    """Do one action. A failed step writes one line to stderr."""
     close_inherited()
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -1,16 +1,15 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who a user is: the Mac's, or one that only files of the jail know.
+"""Look up a user: one of the Mac, or one of the jail's own files.
 
-macOS asks Directory Services first, which a chroot does not hide, and files
-only for whom they do not know (Libinfo lookup.subproj/search_module.c). So it
-is done here, in one place for all that enters a jail.
+macOS asks Directory Services first, which a chroot does not hide, and then
+files (Libinfo lookup.subproj/search_module.c). This module does the same, for
+everything that enters a jail.
 
-Of the files nothing is believed but a name, a home, and numbers that are not
-the Mac's: a user of the jail's own is nobody of the Mac, and in none of its
-groups but staff. The Mac is asked before the root changes. Part of programs
-that bundle.py puts together, so it imports little.
+The files are not trusted: a user of the jail's own has a uid that no user of
+the Mac has, and is in no group of the Mac but staff. The Mac is asked before
+chroot(2). Part of programs that bundle.py puts together, so it imports little.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from .chroot_exec import StepError
 PASSWD, GROUP = "private/etc/passwd", "private/etc/group"
 FIRST_UID = 500
 STAFF = "staff"
-"""The one group of the Mac that users of a jail's own may be in: on macOS every person is."""
+"""The only group of the Mac that the jail's own users may be in: on macOS all people are in it."""
 MAX_ID = (1 << 32) - 1
 MAX_SIZE = 1 << 20
-"""Bytes of a file of users."""
+"""Bytes of a passwd or group file."""
 MAX_GROUPS = 15
 """Without the primary group: setgroups(2) takes 16."""
 
@@ -50,7 +49,7 @@ def find_user(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None
 
 
 def parse_entry(fields: list[str]) -> pwd.struct_passwd | None:
-    """A line of the jail's passwd(5) as an entry; None when it cannot be, or is of the system."""
+    """A line of the jail's passwd(5) as an entry; None when it is malformed, or a system user's."""
     numbers = fields[2:4]
     if len(fields) != 7 or not fields[0] or not all(map(is_id, numbers)):
         return None
@@ -67,7 +66,7 @@ def require_free_ids(entry: pwd.struct_passwd) -> None:
 
 
 def mac_user(uid: int) -> str:
-    """Whose number it is on the Mac; nothing when it is free."""
+    """The user of the Mac with this uid; empty when the uid is free."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -87,25 +86,25 @@ def mac_group(gid: int) -> str:
 
 
 def parse_id(text: str) -> int | None:
-    """The number of a user or a group; None for what is a name. Nothing is cut off: 2^32 is not root."""
+    """A uid or gid; None for a name. Numbers do not wrap: 2^32 is not root."""
     digits = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID))
     return int(text) if digits and int(text) <= MAX_ID else None
 
 
 def is_id(text: str) -> bool:
-    """Whether it is one that the kernel may take for a user or a group."""
+    """Whether a text is a valid uid or gid."""
     return text.isascii() and text.isdecimal() and len(text) < len(str(1 << 31))
 
 
 def jail_groups(jail: int, name: str) -> list[int]:
-    """The groups that the jail's group(5) has the user in, without the Mac's."""
+    """The groups of a user in the jail's group(5), without those of the Mac."""
     rows = [fields for fields in read_fields(jail, GROUP) if len(fields) == 4 and name in fields[3].split(",")]
     numbers = dict.fromkeys(int(fields[2]) for fields in rows if is_id(fields[2]))
     return [gid for gid in numbers if not mac_group(gid)][:MAX_GROUPS]
 
 
 def read_fields(jail: int, path: str) -> list[list[str]]:
-    """The fields of each line of a file in an open jail, reached through no link; none when it is not there."""
+    """The fields of each line of a file in an open jail, reached without links; none when it is missing."""
     try:
         text = read_below(jail, path, MAX_SIZE).decode("utf-8", "surrogateescape")
     except OSError:

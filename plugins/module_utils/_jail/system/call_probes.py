@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls whose answers differ between systems, made to see what this one answers. What they need is made and removed."""
+"""Call functions whose results differ between systems, to see those of this one."""
 
 from __future__ import annotations
 

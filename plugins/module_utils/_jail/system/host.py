@@ -21,7 +21,7 @@ from .platform.current import backend
 from .volume_names import fold, spelling
 
 MAX_SYMLINKS = 40
-"""On one way; macOS follows 32."""
+"""On one path; macOS follows 32."""
 
 
 def real_path(path: AnyPath) -> bytes:
@@ -54,7 +54,7 @@ def real_path(path: AnyPath) -> bytes:
 
 
 def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
-    """The Mac's own /dev, open, for the caller to close, and of these names those that are character devices there."""
+    """The Mac's /dev, open (the caller closes it), and which of these names are character devices there."""
     fd = open_absolute(b"/dev")
     found = {}
     for name in names:
@@ -65,7 +65,7 @@ def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
 
 
 def make_dirs(path: bytes) -> None:
-    """Make a directory and its missing parents, 0755 and owned by root, following no link."""
+    """Make a directory and its missing parents, 0755 and root's, without following links."""
     fd = open_absolute("/")
     try:
         for part in split(path):
@@ -88,7 +88,7 @@ def _open_or_make(fd: int, name: bytes) -> int:
 
 
 def missing_dirs(path: bytes) -> list[bytes]:
-    """A path and those above it that `make_dirs` would make, the deepest first."""
+    """The directories that `make_dirs` would make, the deepest first."""
     found = []
     while not os.path.lexists(path):
         found.append(path)
@@ -153,7 +153,7 @@ def first_untrusted_part(path: AnyPath) -> bytes | None:
 
 
 def list_names(path: bytes) -> list[bytes]:
-    """The names in a directory of the host, no symbolic link followed on the way."""
+    """The names in a directory of the host, reached without following links."""
     fd = open_absolute(path)
     try:
         return sorted(os.fsencode(name) for name in os.listdir(fd))
@@ -164,7 +164,7 @@ def list_names(path: bytes) -> list[bytes]:
 
 
 def _open_nonblocking(path: str, flags: int) -> int:
-    """Open what may be a FIFO, which nobody may ever write to."""
+    """Open a file without waiting for the writer of a FIFO."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -213,7 +213,7 @@ def is_program(path: AnyPath) -> bool:
 
 
 def remove_empty(path: bytes) -> None:
-    """Remove an empty directory of the host; one that is not there, or is a mount point, is left."""
+    """Remove an empty directory of the host, unless it is missing or a mount point."""
     parent, name = os.path.split(path)
     fd = open_absolute(parent)
     try:
@@ -226,7 +226,7 @@ def remove_empty(path: bytes) -> None:
 
 
 def swap_names(one: bytes, other: bytes) -> None:
-    """Let two things in one directory of the host exchange their names, in one step."""
+    """Swap two names in one directory of the host, in one step."""
     parent, name = os.path.split(one)
     fd = open_absolute(parent)
     try:
@@ -248,7 +248,7 @@ def free_bytes(path: bytes) -> int:
 
 
 def birth_time(path: bytes) -> float | None:
-    """When what has a path now was made; None when nobody can tell."""
+    """The creation time of a file; None when it is unknown."""
     try:
         return backend().birth_time(path)
     except OSError:
@@ -266,7 +266,7 @@ def max_links(path: bytes) -> int:
 
 
 def volume(path: bytes) -> Volume:
-    """What `path` lies on, or its nearest existing parent."""
+    """The volume of `path`, or of its nearest existing parent."""
     while True:
         try:
             fd = os.open(path, DIRECTORY)
@@ -282,13 +282,13 @@ def volume(path: bytes) -> Volume:
 
 
 def used_bytes(path: bytes) -> int:
-    """What is in use on the file system of `path`, in bytes."""
+    """Used bytes on the file system of `path`."""
     found = os.statvfs(path)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
 
 
 def tail(path: AnyPath, limit: int = 4096) -> bytes:
-    """The end of a file of the host; nothing when there is none."""
+    """The end of a file of the host; empty when it cannot be read."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - limit))

@@ -214,7 +214,7 @@ class BuildLock:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _wait(self) -> None:
-        """Wait for all runs ahead; BusyError when a single one takes longer than PATIENCE."""
+        """Wait for all runs ahead; BusyError when a single one takes longer than MAX_WAIT."""
         progress.wait(True)
         started = since = time.monotonic()
         ahead, pause = "", 0.05

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is mounted below a directory: never ours to copy into, empty or delete."""
+"""Mounts below a directory. They are never copied into, emptied or deleted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mounts_below(path: bytes) -> list[Mount]:
 
 
 def _spelled_below(path: bytes, point: bytes) -> bytes:
-    """A mount point strictly below `path`, beginning with it as it is spelled here; nothing when it lies elsewhere."""
+    """A mount point strictly below `path`, with `path` spelled as given; empty when it lies elsewhere."""
     prefix = path.rstrip(b"/") + b"/"
     if point.startswith(prefix):
         return point
@@ -40,7 +40,7 @@ def is_mount(path: bytes) -> bool:
 
 
 def _is_same_mount_point(point: bytes, path: bytes) -> bool:
-    """Whether the two name one mount point: what is mounted there hides what the volume knows of the name."""
+    """Whether two paths are one mount point. The mounted volume hides how the other one spells the name."""
     if point == path or fold(point) != fold(path):
         return point == path
     (above, name), (parent, other) = os.path.split(point), os.path.split(path)

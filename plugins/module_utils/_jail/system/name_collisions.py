@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two names of a tree that a volume takes for one: of the two, only one could be made there."""
+"""Find two names of a tree that a volume considers equal, so that it can hold only one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .volume_names import Names
 
 Tree = dict[bytes, Any]
-"""By key, how a name is spelled, and the tree below it: a list of the two."""
+"""By key: a list of the spelling of a name and the tree below it."""
 
 
 class CollisionFinder:
@@ -29,12 +29,12 @@ class CollisionFinder:
         self._last_parent: tuple[bytes, Tree] = b"", self._layer
         self._whiteouts: list[tuple[bytes, bool]] = []
         self.size = 0
-        """How many names are kept of all layers, those of directories that are only implied included."""
+        """The number of names in memory of all layers, with implied directories."""
         self.collision: tuple[bytes, bytes] | None = None
-        """The first two names that are one."""
+        """The first two names that collide."""
 
     def add(self, path: bytes) -> None:
-        """Note a path of the tree, or of the layer at hand."""
+        """Add a path of the tree, or of the current layer."""
         if self._exact or self.collision or not path:
             return
         parent, name = os.path.split(path)
@@ -60,12 +60,12 @@ class CollisionFinder:
         self.collision = self.collision or (os.path.join(parent, one), os.path.join(parent, other))
 
     def hide(self, path: bytes, contents: bool) -> None:
-        """Note a whiteout of the layer: with `contents`, of all in a directory."""
+        """Add a whiteout of the layer: with `contents`, for everything in a directory."""
         if not self._exact:
             self._whiteouts.append((path, contents))
 
     def end_layer(self) -> None:
-        """Put the layer upon the lower ones."""
+        """Merge the layer into the lower ones."""
         for path, contents in self._whiteouts:
             self._remove(path, contents)
         self._merge()

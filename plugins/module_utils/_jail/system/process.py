@@ -22,7 +22,6 @@ from typing import IO, Any, NamedTuple
 from ..errors import failed
 from ..limits import PROGRAM_OUTPUT
 from . import nobody
-from .output import Output
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -30,6 +29,9 @@ TICK = 0.1
 """Seconds between two checks whether a program ended whose pipes other processes keep open."""
 DRAIN_TIME = 1.0
 """Seconds in which to read from these other processes after the end of the program."""
+OMISSION = b"\n[... %d bytes are left out here ...]\n"
+MAX_LINE = 4096
+"""Lines up to this length stay whole."""
 
 
 class CompletedRun(NamedTuple):
@@ -131,6 +133,41 @@ def _detach(pipe: IO[bytes] | None) -> int:
         raise ValueError("not a pipe")
     with pipe:
         return os.dup(pipe.fileno())
+
+
+class Output:
+    """Keeps the beginning and the end of an output, at most `limit` bytes. Memory: 1.5 times as much."""
+
+    def __init__(self, limit: int) -> None:
+        self._half = limit // 2
+        self._start, self._end = bytearray(), bytearray()
+        self._left_out = 0
+
+    def add(self, data: bytes) -> None:
+        room = self._half - len(self._start)
+        if room > 0:
+            self._start += data[:room]
+            data = data[room:]
+        self._end += data
+        if len(self._end) > 2 * self._half:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        surplus = max(0, len(self._end) - self._half)
+        del self._end[:surplus]
+        self._left_out += surplus
+
+    def finish(self) -> tuple[bytes, int]:
+        """The output, and how many bytes are left out."""
+        self._shorten()
+        if not self._left_out:
+            return bytes(self._start + self._end), 0
+        # Whole lines are easier to read, and no character is cut in two.
+        line = min(MAX_LINE, self._half // 2)
+        head = self._start.rfind(b"\n", max(0, len(self._start) - line)) + 1 or len(self._start)
+        tail = self._end.find(b"\n", 0, line) + 1
+        left_out = self._left_out + len(self._start) - head + tail
+        return bytes(self._start[:head] + OMISSION % left_out + self._end[tail:]), left_out
 
 
 class _Streams:

@@ -36,14 +36,14 @@ from ..errors import JailError
 from .paths import open_absolute
 
 SLOTS = 4096
-"""Each process has the place that its number leads to; those of a run have numbers close to each other."""
+"""The slot of a process follows from its pid; the processes of a run have pids close to each other."""
 
 QUIET_SECONDS = 1.0
-"""Seconds that a run may take before it is reported on."""
+"""Seconds before the first report."""
 TICK = 0.5
 MAX_COUNT, MAX_OPEN, MAX_ENTRIES = 1 << 62, 64, 10_000
 LINE = 512
-"""Bytes of a report: always as many, so that it is written and read as a whole."""
+"""Bytes of a report: a fixed size, so that it is written and read as a whole."""
 OUTPUT = 1
 
 Total = tuple[int, int, int]
@@ -66,10 +66,10 @@ WORKS = (
     ("compare", "directories"),
     ("move", "entries"),
 )
-"""What each of these is called, and its parts. A run begins with the first one."""
+"""The names of these works and of their parts. A run begins with the first one."""
 
 PID, PARTS, BYTES, DIRECTORIES = range(4)
-"""What is counted at the place of a process."""
+"""The counters in the slot of a process."""
 WIDTH = 4
 WAITING = WIDTH * SLOTS
 """Where it says that the run waits for others; behind it, that it only looks, what it does, how often that has
@@ -82,14 +82,14 @@ PATH = 1024
 
 
 class Progress:
-    """What the processes of a run have done."""
+    """Counters that the processes of a run share."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, SIZE * 8 + PATH)
         self._counts = memoryview(self._memory)[: SIZE * 8].cast("Q")
 
     def begin(self, work: int, total: Total | None = None) -> None:
-        """Forget what was counted: it was for something else. Without `total`, what is foreseen stays."""
+        """Reset the counters for a new work. Without `total`, the expected total stays."""
         self._counts[STAGE] += 1
         self._counts[:WAITING] = memoryview(bytes(WAITING * 8)).cast("Q")
         self._counts[LOOKING], self._counts[WORK], self._counts[SINCE] = False, work, time.monotonic_ns()
@@ -99,7 +99,7 @@ class Progress:
         self._counts[STAGE] += 1
 
     def look(self) -> None:
-        """What is counted from now on is not copied yet."""
+        """From now on, counters are of files that would be copied."""
         self._counts[LOOKING] = True
 
     def set_total(self, total: Total) -> None:
@@ -107,14 +107,14 @@ class Progress:
             self._counts[EXPECTED + place] = min(max(count, 0), MAX_COUNT)  # an image may claim anything
 
     def count_files_below(self, directory: bytes) -> None:
-        """What comes into this directory is counted, too, until the next work begins."""
+        """Count the files in this directory, too, until the next work begins."""
         if len(directory) <= PATH:
             self._memory[SIZE * 8 : SIZE * 8 + len(directory)] = directory
             self._counts[LENGTH] = len(directory)
 
     @property
     def counted_directory(self) -> bytes:
-        """Where; empty when nothing does."""
+        """The directory of `count_files_below`; empty when there is none."""
         return self._memory[SIZE * 8 : SIZE * 8 + self._counts[LENGTH]]
 
     @property
@@ -123,7 +123,7 @@ class Progress:
         return (parts, size, free) if parts or size or free else None
 
     def since(self, started: int) -> float:
-        """How many seconds the work takes, or the run that began at this nanosecond."""
+        """Seconds since the work began, or since this time (in nanoseconds) if no work has begun."""
         return (time.monotonic_ns() - (self._counts[SINCE] or started)) / 1e9
 
     @property
@@ -146,7 +146,7 @@ class Progress:
             self._counts[slot + BYTES] += size
 
     def compared(self, would_copy: tuple[int, int] | None) -> None:
-        """Count a directory; where nothing is copied, what this process has found to copy so far, too."""
+        """Count a directory, and in check mode what this process would have copied so far."""
         slot = self._slot()
         self._counts[slot + DIRECTORIES] += 1
         if would_copy:
@@ -193,21 +193,21 @@ class Progress:
 
 
 Estimate = Callable[[Progress], Optional[Total]]
-"""Asked by another process during the run for what `begin` did not say; None: nobody can say."""
+"""Called in another process for the total that `begin` was not given; None: unknown."""
 
 
 _reported: list[Progress] = []
-"""That of this run, when it is reported on."""
+"""The counters of this run, if it is reported."""
 
 
 def begin(work: int, parts: int = 0, size: int = 0, free: int = 0) -> None:
-    """From now on the run does this, so much of it as far as that is known, and with so much room if that matters."""
+    """Begin a work, with its expected parts and bytes, and the free bytes; 0: unknown."""
     for progress in _reported:
         progress.begin(work, (parts, size, free))
 
 
 def done(work: int, size: int = 0, parts: int = 1) -> None:
-    """Count what was done, when that is the work at hand."""
+    """Count finished parts of a work, if it is the current one."""
     for progress in _reported:
         progress.done(work, size, parts)
 
@@ -219,7 +219,7 @@ def wait(waits: bool) -> None:
 
 
 def count_files_below(directory: bytes) -> None:
-    """A program does the work, which arrives as files in this directory and those below it."""
+    """Count the bytes that a program writes below this directory."""
     for progress in _reported:
         progress.count_files_below(directory)
 
@@ -230,7 +230,7 @@ def current() -> Progress | None:
 
 @contextmanager
 def reporting(path: str | None, estimate: Estimate = lambda _progress: None) -> Iterator[None]:
-    """Report on what is done in the block in the file `path`, which goes at the end; without a path, do nothing."""
+    """Report the progress of the block in the file `path`, which is removed at its end; None: do not report."""
     if path is None:
         yield
         return
@@ -253,7 +253,7 @@ def reporting(path: str | None, estimate: Estimate = lambda _progress: None) -> 
 
 
 def _run_reporter(path: str, progress: Progress, estimate: Estimate, run: int) -> NoReturn:
-    """The life of the process that reports."""
+    """Run the process that reports."""
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # when the terminal goes there is still the file to remove
         started = time.monotonic_ns()
@@ -281,7 +281,7 @@ def _estimated(estimate: Estimate, progress: Progress) -> Total | None:
 
 
 def _tick(progress: Progress, run: int) -> None:
-    """Wait a moment; end with the run, and end the run when nobody reads its output any more."""
+    """Wait for TICK; end with the run, and end the run when nobody reads its output any more."""
     time.sleep(TICK)
     if os.getppid() != run:
         raise OSError
@@ -306,7 +306,7 @@ def _reader_is_gone(fd: int) -> bool:
 
 
 def _create(path: str, progress: Progress) -> int:
-    """A new file that everybody may read: whoever runs Ansible's connection, who need not be root."""
+    """Create the file, readable for all: the user of Ansible's connection need not be root."""
     parent, name = os.path.split(path)
     dir_fd = open_absolute(parent)
     try:
@@ -319,7 +319,7 @@ def _create(path: str, progress: Progress) -> int:
 
 
 def _remove(path: str, progress: Progress) -> None:
-    """What was there before stays: whoever named it was wrong, or it is that of another run."""
+    """Remove the file if this run created it: another file may be another run's."""
     if not progress.has_file:
         return
     with suppress(OSError, JailError):
@@ -331,7 +331,7 @@ def _remove(path: str, progress: Progress) -> None:
 
 
 class _ArrivedBytes:
-    """How many bytes have arrived where a program puts them, never fewer than before: files get other names."""
+    """Bytes that a program has written. The number never decreases, although files are renamed."""
 
     def __init__(self) -> None:
         self._stage = self._most = 0
@@ -347,7 +347,7 @@ class _ArrivedBytes:
 
 
 def _size_below(path: bytes) -> int:
-    """Of the files below a directory, at any moment; links are not followed, and no more than MOST_SEEN looked at."""
+    """Bytes of the files below a directory now, of at most MAX_ENTRIES; links are not followed."""
     size, seen, waiting = 0, 0, [open_absolute(path)]
     try:
         while waiting and seen < MAX_ENTRIES:
@@ -370,7 +370,7 @@ def _size_below(path: bytes) -> int:
 
 
 def _report(fd: int, progress: Progress, estimated: Total | None, started: int, arrived: _ArrivedBytes) -> None:
-    """What is more than was foreseen shows that it was foreseen wrongly: then nothing is said of that."""
+    """Write a report. It has no total when more than the total is done: then the estimate was wrong."""
     stage, (parts, size), (work, unit) = progress.stage, progress.total(), WORKS[progress.work]
     total = progress.expected or estimated
     size += arrived.size(progress, total)

@@ -1,17 +1,16 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Empty a directory whatever is in it, never through a mount, at any depth.
+"""Empty a directory at any depth, never through a mount.
 
-At most OPEN directories are open at a time, and none is reached again by "..":
-somebody may move directories meanwhile. What lies deeper is moved up into the
-directory that is emptied, under a temporary name, and comes later.
+At most MAX_OPEN directories are open at a time, and none is reached again by "..", for others may move directories
+meanwhile. A deeper directory is moved up into the one that is emptied, under a temporary name, and emptied later.
 
-A second process may help: it begins at the other end, and what the two come to at once they do from both ends. All
-that it leaves, for whatever reason, is removed by the first one, which alone tells what cannot be removed.
+A helper process may take part. It begins at the other end of each listing. The main process removes all that the
+helper leaves, and alone reports what cannot be removed.
 
 Cost: one scandir, open, fstat, close and rmdir for each directory, and an unlink and 1 microsecond for each file. Of
-a directory, LISTED names are kept at a time.
+a directory, MAX_LISTED names are kept at a time.
 """
 
 from __future__ import annotations

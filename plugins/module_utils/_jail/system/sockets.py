@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sockets below a root, reached without following a link.
 
-A socket's address takes no directory descriptor and 104 bytes at most, so one is reached from the directory that
-holds it.
+A socket's address takes no directory descriptor and at most 104 bytes, so the connection is made in the directory of
+the socket.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TIMEOUT = 2.0
 
 @contextmanager
 def connected(root: Root, rel: bytes, timeout: float = TIMEOUT) -> Iterator[socket.socket]:
-    """A connection to a socket for the time of the block; OSError when nobody answers there in time."""
+    """Connect to a socket for the block; OSError when nobody accepts in time."""
     with root.holder(rel) as (fd, name), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout)
         with working_directory(fd):
@@ -30,7 +30,7 @@ def connected(root: Root, rel: bytes, timeout: float = TIMEOUT) -> Iterator[sock
 
 
 def connect_error(root: Root, rel: bytes) -> str:
-    """Why nobody answers at a socket; nothing when somebody does."""
+    """Why a connection to a socket fails; empty when it succeeds."""
     try:
         with connected(root, rel):
             return ""
@@ -39,7 +39,7 @@ def connect_error(root: Root, rel: bytes) -> str:
 
 
 def request_reply(root: Root, rel: bytes, request: bytes, size: int, timeout: float) -> bytes:
-    """What comes back for a request, at most `size` bytes; nothing when the other side ends the connection first."""
+    """The reply to a request, at most `size` bytes; shorter when the other side closes the connection."""
     data = b""
     with connected(root, rel, timeout) as sock:
         try:

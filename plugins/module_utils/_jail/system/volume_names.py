@@ -30,7 +30,7 @@ from .platform.current import backend
 from .rooted import Root
 
 MAX_READ, MAX_ASKED = 1024, 8
-"""How many names of a directory are read, and how many of them are asked about."""
+"""How many names of a directory are read, and how many of these are tried."""
 
 
 class Names:
@@ -82,7 +82,7 @@ def decomposed(name: bytes) -> bytes:
 
 
 def fold_more(path: bytes) -> bytes:
-    """The same for all paths that any file system takes for one: HFS+, for example, overlooks invisible characters."""
+    """The same for paths that any file system considers equal: HFS+, for example, ignores invisible characters."""
     if path.isascii():
         return path.lower()
     text = _caseless(path.decode("utf-8", "surrogateescape"))
@@ -159,7 +159,7 @@ def _query_volume(fd: int, path: bytes) -> Names:
 
 
 def _query_names(fd: int, path: bytes, change: Callable[[bytes], bytes | None]) -> bool | None:
-    """What the names in a directory say, and else its own name and those of its parents; None when none says it."""
+    """Try the names in a directory, then its own name and its parents'; None when none shows it."""
     with os.scandir(fd) as entries:
         names = [os.fsencode(entry.name) for entry in islice(entries, MAX_READ)]
     answers = set(islice(_compare_spellings(fd, names, change), MAX_ASKED))
@@ -208,7 +208,7 @@ def _parents(fd: int, path: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _swap_case(name: bytes) -> bytes | None:
-    """The same name in other letters; None when it has no such."""
+    """The same name in the other case; None when there is none."""
     try:
         other = name.decode().swapcase().encode()
     except UnicodeDecodeError:
@@ -217,7 +217,7 @@ def _swap_case(name: bytes) -> bytes | None:
 
 
 def _swap_form(name: bytes) -> bytes | None:
-    """The same name in another normalization; None when it has no such."""
+    """The same name in another normalization; None when there is none."""
     other = decomposed(name)
     if other == name and not name.isascii():
         try:

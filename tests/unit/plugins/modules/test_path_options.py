@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""A path that no file can have is refused by every module, in one sentence that names the option."""
+"""A path with a NUL byte is refused by every module, in one sentence that names the option."""
 
 from __future__ import annotations
 
@@ -64,16 +64,15 @@ def test_there_are_such_options() -> None:
     assert len(found) > 30
 
 
-@pytest.mark.parametrize("character", ["\0", "\ud800"], ids=["NUL", "no character"])
 @pytest.mark.parametrize(("name", "option"), options_with_paths())
-def test_a_path_that_no_file_can_have(name: str, option: str, character: str) -> None:
+def test_a_path_with_a_nul_byte(name: str, option: str) -> None:
     spec = dict(with_work())[name]
     options = {other: value(rules) for other, rules in spec.items() if rules.get("required")}
-    options[option] = value(spec[option], f"{PATH}{character}/x")
+    options[option] = value(spec[option], f"{PATH}\0/x")
     said = io.StringIO()
     with patch_module_args({**options, "_ansible_check_mode": True}), redirect_stdout(said), suppress(SystemExit):
         importlib.import_module(f"{modules.__name__}.{name}").main()
     message = json.loads(said.getvalue())["msg"]
     assert f"'{path_in(option, spec[option])}'" in message
-    assert f"{PATH}{character.encode('unicode_escape').decode()}/x holds a character" in message
+    assert rf"{PATH}\x00/x holds a NUL byte" in message
     assert message.isprintable()

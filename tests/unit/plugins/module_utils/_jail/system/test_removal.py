@@ -356,7 +356,7 @@ def test_a_way_back_that_was_moved_is_refused(place: Path) -> None:
         (place / "d").rename(place / "aside")
         chain(place, depth)
         way.leave()
-        with pytest.raises(OSError, match="it was replaced by something else while the run went on"):
+        with pytest.raises(OSError, match="it was replaced during the run"):
             leave(way, depth - 1)
     assert len(os.listdir("/dev/fd")) == here
     os.close(top)

@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
             "megabytes": max(0, options["bytes"] // 10**6),
         }
         found = proof.document(options["mac"], claims, about)
-        if wrong := proof.complaints(found):
+        if wrong := proof.errors_in(found):
             raise AnsibleActionFail(f"cannot write the results: {'; '.join(wrong)}")
         files = {"selftest.json": json.dumps(found, indent=1) + "\n", "selftest.md": proof.page(found)}
         if not self._task.check_mode:

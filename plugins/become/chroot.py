@@ -9,10 +9,10 @@ name: chroot
 short_description: Become another user in a jail
 version_added: 0.1.0
 description:
-  - For the connection P(darwin.jail.chroot#connection), which has a jail entered by root and can as well enter it as
-    another user. Nothing is needed for it in the jail, and no password besides the one of the Mac.
-  - That connection takes it in the place of P(ansible.builtin.sudo#become), which is Ansible's default. So roles that
-    say C(become) work in jails as they are, and it rarely has to be named.
+  - Use it with the connection P(darwin.jail.chroot#connection), which enters the jail as root and can equally enter it
+    as another user. The jail needs nothing for it, and no password is needed but that of the Mac.
+  - That connection uses it in place of P(ansible.builtin.sudo#become), which is Ansible's default. So roles with
+    C(become) work in jails unchanged, and you rarely have to name it.
 author:
   - darwin.jail contributors (@darwin-jail)
 options:
@@ -71,7 +71,7 @@ class BecomeModule(BecomeBase):
         """A new one for each command: other text cannot be taken for it. For other connections it is no command."""
         return f"darwin.jail.chroot:{self._id} "
 
-    def whose(self, cmd: str) -> tuple[str, str]:
+    def split_note(self, cmd: str) -> tuple[str, str]:
         """Who was meant to run a command, and the command; "" when it did not come from here."""
         if not self._id or not cmd.startswith(self._note):
             return "", cmd

@@ -32,7 +32,7 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show_message
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import cause
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import failure_lines
 
 MESSAGES = {"debug", "ansible.builtin.debug", "ansible.legacy.debug"}
 
@@ -72,20 +72,20 @@ class CallbackModule(Default):
         elif not ignore_errors and not _is_rescued(result.task):
             self._handle_warnings(result.result)
             in_items = result.task.loop and "results" in result.result
-            self._fail(result, "failed", [] if in_items else cause(result.result))
+            self._fail(result, "failed", [] if in_items else failure_lines(result.result))
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
         if not self._brief:
             super().v2_runner_item_on_failed(result)
         elif not result.task.ignore_errors and not _is_rescued(result.task):
             self._handle_warnings(result.result)
-            self._fail(result, f"failed with {self._get_item_label(result.result)}", cause(result.result))
+            self._fail(result, f"failed with {self._get_item_label(result.result)}", failure_lines(result.result))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         if not self._brief:
             super().v2_runner_on_unreachable(result)
         elif not result.task.ignore_unreachable:
-            self._fail(result, "unreachable", cause(result.result))
+            self._fail(result, "unreachable", failure_lines(result.result))
 
     def _message(self, found: dict[str, Any]) -> list[str]:
         """What the task says, in lines."""

@@ -51,7 +51,7 @@ from typing import Any
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import reason, table
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import failure_line, table
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.totals import Totals
 
 COLUMNS = ("host", "changed", "kept", "copied", "size", "time", "next")
@@ -101,7 +101,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """The first one of a loop says why. The loop only says that some failed."""
-        self._items.setdefault(_task(result), reason(result.result))
+        self._items.setdefault(_task(result), failure_line(result.result))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         self._count(result)
@@ -120,7 +120,7 @@ class CallbackModule(CallbackBase):
 
     def _remember(self, result: Any, verdict: str) -> None:
         """The last failure of a host is the one with which it left the run; those before it were rescued."""
-        why = self._items.get(_task(result)) or reason(result.result) or "no reason was given"
+        why = self._items.get(_task(result)) or failure_line(result.result) or "no reason was given"
         why = why.removeprefix("Task failed: ")
         self._failed[result.host.get_name()] = (verdict, result.task.get_name(), why)
 

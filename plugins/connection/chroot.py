@@ -16,7 +16,7 @@ description:
   - Files are written and read by the jail's user inside of the jail. A link in the jail cannot lead them out of it.
   - A jail is entered only when root alone can change the directories above it. Others could put a tree of their own
     there.
-  - A warning tells of a jail whose build did not end, as with M(darwin.jail.darwin_chroot_exec).
+  - A jail whose build did not end gives a warning, as with M(darwin.jail.darwin_chroot_exec).
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 author:
   - darwin.jail contributors (@darwin-jail)
@@ -31,7 +31,7 @@ requirements:
 notes:
   - The options of P(ansible.builtin.ssh#connection) are about the way to the Mac, and so are O(remote_user), which is
     the user on the Mac, and the become password, which is for sudo on the Mac.
-  - Files do not go by sftp or scp. What Ansible is told of these has no effect.
+  - Files do not go by sftp or scp. Ansible's settings for these have no effect.
   - Python is looked for in the jail's Command Line Tools, Xcode, C(/opt/homebrew) and C(/usr/local), unless
     C(ansible_python_interpreter) or C(ansible_interpreter_python_fallback) say otherwise.
   - C(become) with sudo, which is Ansible's default, is taken to mean P(darwin.jail.chroot#become). Other methods are
@@ -121,8 +121,8 @@ options:
         key: flags
   use_tty:
     description:
-      - Whether ssh asks for a terminal for commands that read nothing. Other than with
-        P(ansible.builtin.ssh#connection) it does not, so that standard output and error stay apart, byte by byte.
+      - Whether ssh asks for a terminal for commands without input. Unlike P(ansible.builtin.ssh#connection), it does
+        not by default, so that standard output and error stay separate.
     type: bool
     default: false
     vars:
@@ -139,13 +139,13 @@ EXAMPLES = r"""
   hosts: jails
   connection: darwin.jail.chroot
   tasks:
-    - name: Have a configuration file, as the jail's user
+    - name: Write a configuration file, as the jail's user
       ansible.builtin.template:
         src: gitconfig.j2
         dest: ~/.gitconfig
         mode: "0644"
 
-    - name: Have another time zone, as root
+    - name: Set the time zone, as root
       ansible.builtin.file:
         src: /var/db/timezone/zoneinfo/Europe/Berlin
         dest: /etc/localtime
@@ -194,9 +194,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Ja
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import (
     PYTHONS,
     Session,
-    entered,
-    incomplete,
-    without_ours,
+    has_entered,
+    is_incomplete,
+    strip_markers,
 )
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import entry, settings
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import (
@@ -218,7 +218,7 @@ NO_MODULES = {f"{prefix}{name}" for prefix in ("", "ansible.builtin.", "ansible.
 
 
 class Connection(ConnectionBase):
-    """Commands and files for a jail: one visit each."""
+    """Commands and files for a jail: one session each."""
 
     transport = BECOME
     has_pipelining = True
@@ -228,7 +228,7 @@ class Connection(ConnectionBase):
         super().__init__(*args, **kwargs)
         self._mac: Mac | None = None
         self._runs_modules = True
-        self._held: frozenset[str] = frozenset()
+        self._inventory_variables: frozenset[str] = frozenset()
 
     # -- settings ----------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Connection(ConnectionBase):
     def _resolve_option_variables(self, variables: Any, templar: Any) -> dict[str, Any]:
         """The values of variables that are options. How to reach it is the Mac's to say, when the jail names it."""
         settings.refuse_facts(str(variables.get("inventory_hostname", "")), variables, self._variables())
-        self._held = settings.no_facts(variables)
+        self._inventory_variables = settings.set_variables(variables)
         own: dict[str, Any] = super()._resolve_option_variables(variables, templar)
         name = own.get("jail_mac")
         if not name:
@@ -262,7 +262,7 @@ class Connection(ConnectionBase):
         return names
 
     def _variables_of_tasks(self) -> list[str]:
-        """What is read besides for a task: by the shell, which prepares it."""
+        """The variables that are read for a task, also by the shell, which prepares it."""
         return [*self._variables(), *constants.config.get_plugin_vars("shell", self._shell._load_name)]
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
@@ -303,11 +303,11 @@ class Connection(ConnectionBase):
         """Run a command for a shell in the jail, as the jail's user or whom the task becomes."""
         become: Any = self.become
         user, text = become.whose(cmd) if self._becomes else ("", cmd)
-        visit = self._visit("run", self._shell.executable or "/bin/sh", "-c", text, user=user, stdin=bool(in_data))
-        answer = self._go(visit, self._reached.run, in_data)
-        refuse_search(text, answer[1], visit.jail)
+        session = self._session("run", self._shell.executable or "/bin/sh", "-c", text, user=user, stdin=bool(in_data))
+        answer = self._run_session(session, self._connected_mac.run, in_data)
+        refuse_search(text, answer[1], session.jail)
         if self._runs_modules:
-            settings.refuse_answer(answer[1], visit.jail, self._variables_of_tasks(), self._held)
+            settings.refuse_answer(answer[1], session.jail, self._variables_of_tasks(), self._inventory_variables)
             return answer[0], settings.printable(answer[1]), answer[2]
         return answer
 
@@ -318,20 +318,20 @@ class Connection(ConnectionBase):
         except OSError as exc:
             raise AnsibleFileNotFound(f"cannot read {in_path}: {exc.strerror}") from exc
         size, mode = str(status.st_size), f"{stat.S_IMODE(status.st_mode):o}"
-        self._transfer(self._visit("put", out_path, mode, size, stdin=True), self._reached.put, in_path)
+        self._transfer(self._session("put", out_path, mode, size, stdin=True), self._connected_mac.put, in_path)
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Have the jail's user read a file."""
-        self._transfer(self._visit("get", in_path), self._reached.fetch, out_path)
+        self._transfer(self._session("get", in_path), self._connected_mac.fetch, out_path)
 
-    def _transfer(self, visit: Session, how: Callable[[str, str], CommandResult], path: str) -> None:
-        rc, _stdout, stderr = self._go(visit, how, path)
+    def _transfer(self, session: Session, how: Callable[[str, str], CommandResult], path: str) -> None:
+        rc, _stdout, stderr = self._run_session(session, how, path)
         if rc:
-            verb = "write" if visit.act == "put" else "read"
+            verb = "write" if session.act == "put" else "read"
             said = show_message(to_text(stderr).strip()) or f"it ended with {rc}"
-            raise AnsibleError(f"cannot {verb} {visit.words[0]} in {visit.jail} as {visit.user}: {said}")
+            raise AnsibleError(f"cannot {verb} {session.words[0]} in {session.jail} as {session.user}: {said}")
 
-    def _visit(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Session:
+    def _session(self, act: str, *words: str, user: str = "", stdin: bool = False) -> Session:
         options = self._settings
         jail, python = options["jail"], options["mac_python"]
         if not jail:
@@ -341,54 +341,56 @@ class Connection(ConnectionBase):
             )
         pythons = (python, *PYTHONS) if python else PYTHONS
         try:
-            visit = Session(jail, user or options["remote_user"], act, words, stdin, pythons)
+            session = Session(jail, user or options["remote_user"], act, words, stdin, pythons)
         except JailError as exc:
             raise AnsibleError(show_message(str(exc))) from None
-        display.vvv(f"{visit.jail} as {visit.user}: {act} {show_message(' '.join(visit.words))}", host=options["host"])
-        return visit
+        display.vvv(
+            f"{session.jail} as {session.user}: {act} {show_message(' '.join(session.words))}", host=options["host"]
+        )
+        return session
 
     @property
-    def _reached(self) -> Mac:
+    def _connected_mac(self) -> Mac:
         if self._mac is None:
             raise AnsibleError("the options of the connection are not set yet")
         return self._mac
 
-    def _go(self, visit: Session, how: Callable[[str, Any], CommandResult], what: Any) -> CommandResult:
-        """Have root on the Mac make the visit."""
+    def _run_session(self, session: Session, how: Callable[[str, Any], CommandResult], what: Any) -> CommandResult:
+        """Have root on the Mac make the session."""
         name = self._settings["mac"] or self._settings["host"]
         try:
-            answer = how(visit.command, what)
+            answer = how(session.command, what)
         except AnsibleConnectionFailure as exc:
-            raise type(exc)(entry.unreached(name, visit, str(exc))) from exc
+            raise type(exc)(entry.unreachable_message(name, session, str(exc))) from exc
         except AnsibleError as exc:
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise
-            raise AnsibleError(f"sudo on {name} refuses to enter {visit.jail}: {entry.GIVE_IT}") from exc
-        can_have_terminal = visit.act == "run" and not visit.stdin and isinstance(self._reached, SshMac)
+            raise AnsibleError(f"sudo on {name} refuses to enter {session.jail}: {entry.SUDO_ADVICE}") from exc
+        can_have_terminal = session.act == "run" and not session.stdin and isinstance(self._connected_mac, SshMac)
         terminal = can_have_terminal and self._settings["use_tty"]
         said = answer[1] if terminal else answer[2]
-        if incomplete(said):
-            display.warning(entry.unfinished(visit))
-        if answer[0] and not entered(said):
-            entry.judge(visit, answer[0], said, name)
-        answer = without_ours(*answer, terminal)
+        if is_incomplete(said):
+            display.warning(entry.incomplete_warning(session))
+        if answer[0] and not has_entered(said):
+            entry.raise_for(session, answer[0], said, name)
+        answer = strip_markers(*answer, terminal)
         if answer[0]:
-            entry.explain(visit, answer)
+            entry.explain(session, answer)
         return answer
 
     # -- the connection ------------------------------------------------------------
 
     def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:
-        """Not when ssh was told to ask for a terminal."""
+        """Not if ssh asks for a terminal."""
         return bool(
-            super().is_pipelining_enabled(wrap_async) and self._reached.plugin.is_pipelining_enabled(wrap_async)
+            super().is_pipelining_enabled(wrap_async) and self._connected_mac.plugin.is_pipelining_enabled(wrap_async)
         )
 
     def _connect(self) -> Connection:
         return self
 
     def reset(self) -> None:
-        self._reached.plugin.reset()
+        self._connected_mac.plugin.reset()
 
     def close(self) -> None:
         if self._mac is not None:

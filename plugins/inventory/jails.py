@@ -128,9 +128,14 @@ from ansible.plugins.inventory import (
 )
 from ansible.plugins.loader import cache_loader, connection_loader
 from ansible.template import trust_as_template
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.hosts import add_host, check_keys, safe, suggestion
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.hosts import (
+    add_host,
+    check_keys,
+    safe_group_name,
+    suggestion,
+)
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.on_mac import CHROOT
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import remembered
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import record_error
 
 Entry = Mapping[str, Any]
 
@@ -223,7 +228,7 @@ def jails_of(entries: Iterable[Any], known: Iterable[str], macs: list[str], dire
             for mac in places:
                 host = name if "mac" in entry else f"{name}-{mac}"
                 variables = {**(entry.get("vars") or {}), "jail_path": path, "jail_mac": mac}
-                groups = [safe(f"jail_{name}"), safe(f"mac_{mac}")]
+                groups = [safe_group_name(f"jail_{name}"), safe_group_name(f"mac_{mac}")]
                 yield Host(host, entry.get("macos") or "", variables, groups)
 
 
@@ -269,7 +274,7 @@ def check_unique(hosts: list[Host]) -> None:
 def check_groups(prefix: str, names: Iterable[str]) -> None:
     taken: dict[str, str] = {}
     for name in sorted(names):
-        group = safe(f"{prefix}_{name}")
+        group = safe_group_name(f"{prefix}_{name}")
         if group in taken:
             raise AnsibleParserError(f"{taken[group]!r} and {name!r} would share the group {group}: rename one of them")
         taken[group] = name
@@ -288,7 +293,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        with remembered(path):
+        with record_error(path):
             self._parse(path, cache)
 
     def _parse(self, path: str, cache: bool) -> None:
@@ -347,7 +352,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for host in (*macs, *jails):
             if host.macos:
                 host.variables["macos_version"] = host.macos
-                host.groups.append(safe(f"macos_{host.macos.partition('.')[0]}"))
+                host.groups.append(safe_group_name(f"macos_{host.macos.partition('.')[0]}"))
 
     # -- groups and hosts
 

@@ -82,9 +82,9 @@ from typing import Any
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show, show_message
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.hosts import add_host, check_keys, safe
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import advised
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import remembered
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.hosts import add_host, check_keys, safe_group_name
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import with_advice
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import record_error
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.vms import (
     host_name,
     is_local,
@@ -162,7 +162,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        with remembered(path):
+        with record_error(path):
             self._parse(path, cache)
 
     def _parse(self, path: str, cache: bool) -> None:
@@ -216,7 +216,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for name, answer in answers.items():
             if isinstance(answer, NoAnswerError):
                 self.display.warning(
-                    f"the virtual machines of {name} are not known: {show_message(advised(str(answer)))}"
+                    f"the virtual machines of {name} are not known: {show_message(with_advice(str(answer)))}"
                 )
         return {name: answer for name, answer in answers.items() if not isinstance(answer, NoAnswerError)}
 
@@ -237,7 +237,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             )
             return
         settings = {option: self.get_option(option) for option in ("login", "password", "ssh_args")}
-        group = safe(f"vms_on_{name}")
+        group = safe_group_name(f"vms_on_{name}")
         for one in ("macs", "vms", group):
             self.inventory.add_group(one)
         values = {**variables(mac, vm["name"], vm["address"], settings), "vm_disk": vm["disk"]}

@@ -64,8 +64,10 @@ class LookupModule(LookupBase):
         problem = sources.problem({*known["groups"], *everybody})
         if problem:
             raise AnsibleError(problem)
-        if not everybody and sources.given():
-            raise AnsibleError(f"the inventory {', '.join(sources.given())} has no hosts: see the warnings above")
+        if not everybody and sources.configured_sources():
+            raise AnsibleError(
+                f"the inventory {', '.join(sources.configured_sources())} has no hosts: see the warnings above"
+            )
         patterns = [pattern for pattern in terms if pattern]
         # Of a play whose hosts are a template, these are all that --limit leaves.
         left = {*known.get("ansible_play_hosts_all", ())}

@@ -22,7 +22,7 @@ WEAK: dict[str, Callable[[], list[Any]]] = {
         for name in ("DIRECTORY", "READ")
         if hasattr(module, name)
     ],
-    "texts are shown as they are": lambda: [mock.patch.object(errors, "_visible", lambda char: char)],
+    "texts are shown as they are": lambda: [mock.patch.object(errors, "_escape", lambda char: char)],
     "damaged JSON is not expected": lambda: [
         mock.patch.object(jail, "json", SimpleNamespace(loads=_loads, dumps=json.dumps)),
     ],

@@ -23,7 +23,7 @@ DOCUMENTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 SHOWING = frozenset(("show", "shown", "host_path"))
 """What makes a text for people of a path."""
 MAY_BE_SHOWN = re.compile(
-    "show|shown|failed|number_error|Report|append|add|join|parse_json|parse|descriptor_of|not_opened|remove_directory|key"
+    "show|shown|failed|number_error|Report|append|add|join|parse_json|parse|descriptor_of|open_error|remove_directory|key"
     "|mounts_below|warn|warning|fail_json|kind|Service|[A-Za-z]*Error"
 )
 """What takes one: it says it, says where something was, or compares it with the mount table."""

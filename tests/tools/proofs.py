@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as exc:
         raise NoProofError(f"{path}: {exc}") from exc
-    if wrong := proof.complaints(found):
+    if wrong := proof.errors_in(found):
         raise NoProofError(f"{path}: {'; '.join(wrong)}")
     if not proof.is_proof(found):
         raise NoProofError(f"{path}: it ran on a {proof.STAND_IN}, and proves nothing of macOS")

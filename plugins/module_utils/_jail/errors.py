@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong, as users are told it.
+"""Errors, with messages for users.
 
     JailError
     ├── InputError            what was asked for is wrong; nothing was touched
     │   ├── FormatError       a program, library, shared cache or archive is damaged
     │   ├── ManifestError     a line of a manifest, with its file and line number
-    │   └── NotAJailError     the directory is not a jail of ours
+    │   └── NotAJailError     the directory is not a jail of this collection
     ├── BusyError             another run holds the jail
     ├── SpaceError            the volume is too small
     ├── RecordError           the record or marker in the jail cannot be believed
@@ -29,12 +29,12 @@ AnyPath = Union[str, bytes]
 UNWRITABLE = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufffe\\uffff]")
 """What a property list cannot hold, or not as it is, and no path needs: control characters, what is not UTF-8."""
 
-LEFT_OUT = "[... {} characters are left out ...]"
+OMISSION = "[... {} characters are left out ...]"
 """Stands for the middle of what is too long to be shown."""
 
 
 class JailError(Exception):
-    """Base of all errors that a user is told as one sentence."""
+    """Base of all errors; each is one sentence for the user."""
 
 
 class InputError(JailError):
@@ -85,12 +85,12 @@ def show(path: AnyPath, longest: int = SHOWN) -> str:
     """
     text = path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")
     if len(text) <= longest:
-        shown = text if text.isprintable() else "".join(map(_visible, text))
+        shown = text if text.isprintable() else "".join(map(_escape, text))
         if len(shown) <= longest:
             return shown
-    room = (longest - len(LEFT_OUT.format(len(text)))) // 2
-    first, last = _first(text, room), _first(reversed(text), room)
-    left_out = LEFT_OUT.format(len(text) - len(first) - len(last))
+    room = (longest - len(OMISSION.format(len(text)))) // 2
+    first, last = _take_shown(text, room), _take_shown(reversed(text), room)
+    left_out = OMISSION.format(len(text) - len(first) - len(last))
     return "".join([*first, left_out, *reversed(last)])
 
 
@@ -99,10 +99,10 @@ def show_message(text: str) -> str:
     return show(text, MESSAGE)
 
 
-def _first(text: Iterable[str], room: int) -> list[str]:
+def _take_shown(text: Iterable[str], room: int) -> list[str]:
     """The first characters, each as it is shown, that take at most this room."""
     found: list[str] = []
-    for shown in map(_visible, text):
+    for shown in map(_escape, text):
         room -= len(shown)
         if room < 0:
             break
@@ -110,7 +110,7 @@ def _first(text: Iterable[str], room: int) -> list[str]:
     return found
 
 
-def _visible(char: str) -> str:
+def _escape(char: str) -> str:
     if char.isprintable():
         return char
     byte = ord(char) - 0xDC00  # what stands for a byte that is not UTF-8
@@ -118,5 +118,5 @@ def _visible(char: str) -> str:
 
 
 def failed(verb: str, path: AnyPath, exc: OSError, hint: str = "") -> OperationError:
-    """The one translation from errno to an error of ours."""
+    """The only translation from an OSError to a JailError."""
     return OperationError(verb, path, exc.strerror or str(exc), exc.errno or 0, hint)

@@ -301,7 +301,7 @@ def is_empty(path: bytes) -> bool:
     """Whether a directory is missing, or has nothing but temporary files of a run that was killed as it began."""
     if not os.path.lexists(path):
         return True
-    return all(map(_is_temporary, host.names_in(path)))
+    return all(map(_is_temporary, host.list_names(path)))
 
 
 def _is_temporary(name: bytes) -> bool:

@@ -4,8 +4,8 @@
 """The limits on what a jail, an image, an archive or a registry says.
 
 All of these are untrusted input. Each limit is well above what honest input
-needs, and low enough that input that lies costs seconds and megabytes. Whoever
-reads such input takes the limit from here, and says `exceeded` in the error.
+needs, and low enough that malicious input costs seconds and megabytes. Code that
+reads such input uses these limits, and `exceeded` for its errors.
 
 What programs that are installed on the Mac allow has its place in those, for
 each of them is one file: programs/daemon.py (lines of a log), programs/dns_relay.py (connections).
@@ -93,7 +93,7 @@ CACHE_LIBRARIES = Limit(1 << 14, "libraries", "that of macOS 15 has 3,500")
 SHOWN = Limit(1024, "characters", "it is the longest path of macOS")
 """A path or a name that is shown. Of a longer one people see the beginning and the end."""
 MESSAGE = Limit(8192, "characters", "a message names a few paths")
-"""A line that people are told: a message, a warning, a line of a diff, or of what a program said."""
+"""A line for people: a message, a warning, a line of a diff or of the output of a program."""
 WARNINGS = Limit(2000, "warnings", "nobody reads more")
 """The warnings of one run. Those beyond are counted."""
 DIRECTORY_NAMES = Limit(250_000, "names", "each takes 0.8 kB of memory in a report")
@@ -106,6 +106,6 @@ IMAGE_JSON = Limit(4 * MEBI, "bytes", "it is what registries take for a manifest
 """An index, manifest or configuration of an image."""
 
 
-def is_hollow(status: os.stat_result) -> bool:
-    """Whether a file is so sparse that whoever writes it with its holes fills a volume with nothing."""
+def is_mostly_holes(status: os.stat_result) -> bool:
+    """Whether a file is so sparse that writing its holes would fill a volume with zeros."""
     return status.st_size > SPARSE_FREE and status.st_size > status.st_blocks * 512 * EXPANSION

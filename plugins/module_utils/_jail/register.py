@@ -84,7 +84,7 @@ def was_jail(path: bytes, inode: int) -> bool:
     False for the top of a volume: all tops have the same inode number, and another volume may be mounted there now.
     False for a directory that is younger than the entry: outside of APFS, inode numbers are used again.
     """
-    born = host.born(path) or 0
+    born = host.birth_time(path) or 0
     try:
         known = [entry for entry in _read(path) if born < entry.get("created", born) + 1]
         return any(entry["inode"] == inode for entry in known) and not is_mount(path)
@@ -159,7 +159,7 @@ def forget(path: bytes, expected: Sequence[Entry]) -> None:
 @contextmanager
 def _locked_register() -> Iterator[Root]:
     """The directory of the register, locked against other runs."""
-    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, looks=ATTEMPTS):
+    with Root(host.real_path(DIRECTORY)) as root, locked_directory(root, attempts=ATTEMPTS):
         yield root
 
 

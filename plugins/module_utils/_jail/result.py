@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module found or did."""
+"""The result of a module."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from .limits import WARNINGS
 
-MOST_LINES = 50
+MAX_LINES = 50
 """How many changes are listed without -v."""
 
 
@@ -32,25 +32,31 @@ class Result:
         self.warnings = warnings or []
         self.failed = failed
         """Whether the task fails although it has values to show; `msg` among them says why."""
-        self.brief: list[str] | None = None
-        """The lines of `diff` that are shown without -v, when some are only counted there."""
-        self.unlisted = 0
-        """Changes that are not in `diff`, since there are too many."""
-        self.trifles, self.trifle = 0, ""
-        """How many of the changes are only counted, and what they have in common."""
+        self.shown_diff: list[str] | None = None
+        """The lines of `diff` for a run without -v, when some changes are counted only."""
+        self.omitted_changes = 0
+        """The number of changes that are not in `diff`, beyond its limit."""
+        self.minor_changes, self.minor_description = 0, ""
+        """How many changes are counted only, and what they have in common."""
 
-    def told(self) -> list[str]:
-        """The warnings as they are shown: all of them, or the first ones and the number of the others."""
+    def shown_warnings(self) -> list[str]:
+        """All warnings, or the first ones and the number of the others."""
         rest = len(self.warnings) - WARNINGS
         return [*self.warnings[:WARNINGS], *([f"... and {rest} warnings more"] if rest > 0 else [])]
 
     def lines(self, everything: bool) -> list[str]:
-        """The diff as it is shown: all of it, or the first changes and the number of the others."""
+        """The whole diff, or the first changes and the number of the others."""
         if everything:
-            return self.diff + ([f"... and {self.unlisted} changes more"] if self.unlisted else [])
-        shown = (self.diff if self.brief is None else self.brief)[:MOST_LINES]
-        rest = len(self.diff) + self.unlisted - len(shown) - self.trifles
+            return self.diff + ([f"... and {self.omitted_changes} changes more"] if self.omitted_changes else [])
+        shown = (self.diff if self.shown_diff is None else self.shown_diff)[:MAX_LINES]
+        rest = len(self.diff) + self.omitted_changes - len(shown) - self.minor_changes
         counted = [f"... and {rest} changes more (-v lists them)"] if rest > 0 else []
         return (
-            shown + counted + ([f"... and {self.trifles} that {self.trifle} (-v lists them)"] if self.trifles else [])
+            shown
+            + counted
+            + (
+                [f"... and {self.minor_changes} that {self.minor_description} (-v lists them)"]
+                if self.minor_changes
+                else []
+            )
         )

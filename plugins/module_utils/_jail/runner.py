@@ -9,8 +9,9 @@ import signal
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.validation import check_type_path
 
-from .errors import JailError, show_message
+from .errors import JailError, show, show_message
 from .result import Result
 
 Work = Callable[[dict[str, Any], bool], Result]
@@ -31,13 +32,13 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     came from; values that programs read are exact.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it, as its parent may, never learns how a child ended
-    options = {"argument_spec": argument_spec, "supports_check_mode": True, **rules}
+    options = {"argument_spec": _with_paths_checked(argument_spec), "supports_check_mode": True, **rules}
     module = Module(**options)  # type: ignore[no-untyped-call]  # AnsibleModule has no types
     try:
         result = work(module.params, module.check_mode)
     except JailError as exc:
         module.fail_json(msg=show_message(str(exc)))
-    for warning in result.told():
+    for warning in result.shown_warnings():
         module.warn(show_message(warning))
     values = dict(result.values)
     if isinstance(values.get("msg"), str):
@@ -48,3 +49,25 @@ def run(work: Work, argument_spec: dict[str, Any], **rules: Any) -> None:
     if result.failed:
         module.fail_json(changed=result.changed, **values)
     module.exit_json(changed=result.changed, **values)
+
+
+class PathType(str):
+    """Ansible's type path, for paths that can exist. Ansible calls it, and documentation has its name."""
+
+    __name__ = "path"
+
+    def __call__(self, value: object) -> str:
+        text: str = check_type_path(value)
+        if "\0" in text:
+            raise ValueError(f"{show(text)} holds a NUL byte: give a path without it")
+        return text
+
+
+def _with_paths_checked(spec: dict[str, Any]) -> dict[str, Any]:
+    """An argument_spec with PathType for the type path."""
+    found = {}
+    for name, rules in spec.items():
+        types = {key: PathType("path") for key in ("type", "elements") if rules.get(key) == "path"}
+        below = {"options": _with_paths_checked(rules["options"])} if "options" in rules else {}
+        found[name] = {**rules, **types, **below}
+    return found

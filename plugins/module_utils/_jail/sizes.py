@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How large a jail is, by the groups that its owner can do something about."""
+"""The size of a jail by groups of files, such as frameworks or home directories."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .errors import InputError
 
 OTHER = "other"
-PLACES = {
+GROUP_OF_DIRECTORY = {
     b"System/Library/dyld": "shared_cache",
     b"System/Library/Frameworks": "frameworks",
     b"System/Library/PrivateFrameworks": "frameworks",
@@ -31,15 +31,15 @@ PLACES = {
     b"usr": "system",
 }
 """The longest one that fits counts."""
-DEEPEST = max(place.count(b"/") for place in PLACES) + 1
+MAX_DEPTH = max(place.count(b"/") for place in GROUP_OF_DIRECTORY) + 1
 GROUPS = ("shared_cache", "frameworks", "system", "clt", "homebrew", "home", OTHER)
 
 
 def group_of(directory: bytes) -> str:
     """The group of the files in a directory of the jail, given relative to its root."""
-    above = directory.split(b"/", DEEPEST)[:DEEPEST]
+    above = directory.split(b"/", MAX_DEPTH)[:MAX_DEPTH]
     while above:
-        group = PLACES.get(b"/".join(above))
+        group = GROUP_OF_DIRECTORY.get(b"/".join(above))
         if group:
             return group
         above.pop()

@@ -92,8 +92,8 @@ class UserParser:
 
     def __init__(self, root: Root) -> None:
         self._root = root
-        rows = passwd_lookup.lines(root.fd, passwd_lookup.PASSWD) if root.exists else ()
-        self._jail_users = {entry.pw_name: entry for entry in map(passwd_lookup.own_entry, rows) if entry}
+        rows = passwd_lookup.read_fields(root.fd, passwd_lookup.PASSWD) if root.exists else ()
+        self._jail_users = {entry.pw_name: entry for entry in map(passwd_lookup.parse_entry, rows) if entry}
         self._taken = {entry.pw_uid: entry.pw_name for entry in self._jail_users.values()}
 
     def parse(self, number: int, item: dict[str, Any]) -> UserSpec:
@@ -141,13 +141,13 @@ class UserParser:
             uid = next(
                 free
                 for free in range(FIRST_UID, LAST_UID)
-                if free not in self._taken and not passwd_lookup.user_of_the_mac(free)
+                if free not in self._taken and not passwd_lookup.mac_user(free)
             )
-        if not passwd_lookup.FIRST_PERSON <= uid < 1 << 31:
+        if not passwd_lookup.FIRST_UID <= uid < 1 << 31:
             raise InputError(
-                f"{where}: uid {uid} is reserved for the system: choose {passwd_lookup.FIRST_PERSON} or higher"
+                f"{where}: uid {uid} is reserved for the system: choose {passwd_lookup.FIRST_UID} or higher"
             )
-        other = passwd_lookup.user_of_the_mac(uid) or self._taken.get(uid, name)
+        other = passwd_lookup.mac_user(uid) or self._taken.get(uid, name)
         if other != name:
             raise InputError(f"{where}: uid {uid} already belongs to {other}: choose another, or omit uid")
         self._taken[uid] = name
@@ -155,7 +155,7 @@ class UserParser:
 
     def _group(self, where: str, group: str) -> int:
         gid = find_jail_group(self._root, group)
-        if passwd_lookup.group_of_the_mac(gid):
+        if passwd_lookup.mac_group(gid):
             raise InputError(
                 f"{where}: group '{group}' is the Mac's, and a user of the jail alone cannot be in it: leave it out "
                 "(sudo: true lets the user become root)"
@@ -216,7 +216,7 @@ class _UserPlan:
 
     def _files(self) -> list[FileSpec]:
         """passwd, master.passwd and group with the users of the jail alone; those that need no change are left out."""
-        texts = {path: self._root.read(path, passwd_lookup.LARGEST) or b"" for path in MODES}
+        texts = {path: self._root.read(path, passwd_lookup.MAX_SIZE) or b"" for path in MODES}
         before = dict(texts)
         for spec in self._specs:
             name, uid, gid, home, shell, _uuid = spec.account
@@ -237,7 +237,7 @@ class _UserPlan:
         path = rule_path(account.name)
         items = [_file(path, rule, 0o440) if spec.present and spec.sudo else _absent(path)]
         home = canonical(os.fsencode(account.home))
-        if account.uid < passwd_lookup.FIRST_PERSON or is_system_directory(account.home):
+        if account.uid < passwd_lookup.FIRST_UID or is_system_directory(account.home):
             return items
         if spec.present:
             mode = None if self._root.lstat(home) else HOME_MODE
@@ -264,7 +264,7 @@ class _UserPlan:
             if self._root.lstat(canonical(os.fsencode(shell))) is None:
                 warnings.append(f"there is no {shell} in {show(self._root.path)}: {name} cannot log in there")
         if any(spec.present and spec.sudo for spec in self._specs):
-            rules = self._root.read(SUDOERS, passwd_lookup.LARGEST) or b""
+            rules = self._root.read(SUDOERS, passwd_lookup.MAX_SIZE) or b""
             if not re.search(rb"^[#@]includedir\s+\S*/sudoers\.d\s*$", rules, re.MULTILINE):
                 where = show(self._root.host_path(SUDOERS))
                 warnings.append(f"{where} is not there or has no includedir for sudoers.d: sudo takes no rule there")

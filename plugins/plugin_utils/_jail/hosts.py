@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventory plugins share: refusing what is misspelt, and making hosts."""
+"""Common parts of the inventory plugins: refuse misspelt keys, and add hosts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_keys(entry: Mapping[str, Any], known: Iterable[str], where: str) -> No
             )
 
 
-def safe(group: str) -> str:
+def safe_group_name(group: str) -> str:
     return str(to_safe_group_name(group, force=True, silent=True))
 
 

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Mac under a jail: commands of root's on it, over Ansible's own connections ssh and local.
+"""Run commands as root on the Mac of a jail, over Ansible's own connections ssh and local.
 
-What is private to these and used here is written down in ANSIBLE_INTERNALS, which a
-test compares with the ansible-core at hand.
+ANSIBLE_INTERNALS lists the private parts of these that are used here. A test
+compares it with the installed ansible-core.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ANSIBLE_INTERNALS = {
 
 
 class Upload:
-    """A file in the place of the bytes that a command reads, so that it need not be in memory."""
+    """A file as the input of a command, so that it need not be in memory."""
 
     def __init__(self, path: str) -> None:
         self.path = to_bytes(path, errors="surrogate_or_strict")
@@ -48,7 +48,7 @@ class Upload:
 
 
 class Connection(ssh.Connection):
-    """Ansible's, with files in and out of commands. (Options are looked up by the name of the class.)"""
+    """Ansible's ssh connection, with files as input and output. (Ansible finds options by the name of the class.)"""
 
     def _send_initial_data(self, fh: Any, in_data: Any, ssh_process: subprocess.Popen[bytes]) -> None:
         if not isinstance(in_data, Upload):
@@ -97,7 +97,7 @@ class Mac(ABC):
     """The Mac, as seen from the controller."""
 
     def __init__(self, plugin: ConnectionBase, root: BecomeBase | None) -> None:
-        """`root` makes commands root's; without it they are so already."""
+        """`root` makes commands run as root; None if they do already."""
         self.plugin, self._root = plugin, root
         # A sudo that asks for nothing need not be waited for: the command and what it reads go out at once.
         plugin.become = root if root and root.get_option("become_pass") else None
@@ -115,7 +115,7 @@ class Mac(ABC):
         """Run one whose output becomes a file of the controller."""
 
     def _as_root(self, command: str, echo: str = "echo") -> str:
-        """The command behind sudo; `echo` tells that sudo let it through."""
+        """The command with sudo; `echo` signals that sudo accepted it."""
         if not self._root:
             return f"{SHELL} -c {shlex.quote(command)}"
         shell: Any = copy.copy(self.plugin._shell)
@@ -124,7 +124,7 @@ class Mac(ABC):
 
 
 class SshMac(Mac):
-    """Somewhere else."""
+    """A Mac that ssh reaches."""
 
     plugin: Connection
 
@@ -140,7 +140,7 @@ class SshMac(Mac):
 
 
 class LocalMac(Mac):
-    """The controller itself. Files need not come through this process: root's shell opens them."""
+    """The controller itself. Root's shell opens files, so that their data does not pass this process."""
 
     def run(self, command: str, stdin: bytes | None) -> CommandResult:
         answer: CommandResult = self.plugin.exec_command(self._as_root(command), stdin)
@@ -156,7 +156,7 @@ class LocalMac(Mac):
 
 
 def mac_over_ssh(owner: ConnectionBase, options: dict[str, Any], root: BecomeBase | None) -> SshMac:
-    """With all options that the owner has from ssh's documentation."""
+    """A Mac over ssh, with all options of ssh that the owner has."""
     plugin = Connection(owner._play_context, shell=owner._shell)
     for name in ("_load_name", "ansible_name"):
         setattr(plugin, name, getattr(owner, name))

@@ -19,7 +19,7 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.settings import 
 CHROOT = "darwin.jail.chroot"
 COLLECTION = "darwin.jail"
 SUDO = "sudo"
-STILL = 60.0
+STILL_INTERVAL = 60.0
 """Seconds after which a task that has not ended is said to be at work, again and again."""
 
 
@@ -67,11 +67,11 @@ class OnMac(normal.ActionModule):
         Who runs a role of the collection knows no options of modules. (What programs say stays as it is.)
         """
         # Few tasks fail.
-        from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import reason  # noqa: PLC0415
+        from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import failure_line  # noqa: PLC0415
         from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import for_playbooks  # noqa: PLC0415
 
         if "module_stdout" in result:
-            result["msg"] = reason(result)
+            result["msg"] = failure_line(result)
         role = self._task._role
         if role and role._role_collection == COLLECTION:
             result["msg"] = for_playbooks(result["msg"], role.get_name().rpartition(".")[2])
@@ -106,8 +106,8 @@ class StillAtWork:
 
     def _say(self) -> None:
         began = self.shown
-        while not self._ended.wait(max(self.shown + STILL - time.monotonic(), 0)):
+        while not self._ended.wait(max(self.shown + STILL_INTERVAL - time.monotonic(), 0)):
             now = time.monotonic()
-            if now >= self.shown + STILL:
+            if now >= self.shown + STILL_INTERVAL:
                 Display().display(f"{self._text}: still at work after {(now - began) / 60:.0f} min")
                 self.shown = now

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people are told about the results of tasks: a word, a line, a table."""
+"""Results of tasks for people: a word, a line, a table."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show, show_message
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import advised
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import with_advice
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import user_variable
 
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
-SILENT = re.compile(
+GENERIC_MESSAGE = re.compile(
     "(The command exited with a )?non-zero return code|MODULE FAILURE|Module result deserialization failed"
 )
-"""What Ansible says of a command or module that failed, whatever that said."""
-NOISE = re.compile(r"Shared connection to .* closed[.]")
-"""What ssh says at the end of each session with a terminal."""
-HELP = {
+"""Messages of Ansible that are the same for all failed commands and modules."""
+SSH_NOISE = re.compile(r"Shared connection to .* closed[.]")
+"""The last line of ssh in each session with a terminal."""
+ADVICE = {
     "Missing sudo password": "add -K to the command, and Ansible asks for it",
     "sorry, you must have a tty to run sudo": "set ansible_pipelining to false for this Mac",
 }
-"""What to do about what Ansible or sudo says."""
-MOST_LINES = 6
-"""Of what a failed command said, the last ones."""
-LONGEST = 1000
+"""Advice for messages of Ansible and sudo."""
+MAX_LINES = 6
+"""The last lines of the output of a failed command."""
+MAX_CELL = 1000
 """Characters of a cell of a table. All lines are as wide as the widest."""
-MEANT = {"ansible_check_mode": "is not tried in check mode"}
+CONDITIONS = {"ansible_check_mode": "is not tried in check mode"}
 VARIABLE = re.compile(r"\b[a-z][a-z0-9]*_[a-z0-9_]+\b")
 
 
@@ -41,7 +41,7 @@ def outcome_of(found: Mapping[str, Any]) -> tuple[str, str]:
             (verdict for verdict in each if verdict[0] != "ok"), ("ok", ", ".join(detail for _ok, detail in each))
         )
     if found.get("unreachable") or found.get("failed"):
-        return "failed", reason(found)
+        return "failed", failure_line(found)
     if found.get("skipped"):
         needed = found.get("false_condition")
         return "skipped", condition(needed) if needed else _last_line(found.get("skipped_reason"))
@@ -51,34 +51,34 @@ def outcome_of(found: Mapping[str, Any]) -> tuple[str, str]:
 def condition(text: Any) -> str:
     """Why a task was skipped, with the variables of users instead of those of roles."""
     for name in VARIABLE.findall(str(text)):
-        if name in MEANT:
-            return MEANT[name]
+        if name in CONDITIONS:
+            return CONDITIONS[name]
         variable = user_variable(name)
         if variable:
             return f"needs {variable}"
     return "could not be tried, because of what is above"
 
 
-def reason(found: Mapping[str, Any]) -> str:
+def failure_line(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
     wrong = _listed(found, "argument_errors")
     if wrong:
         return "; ".join(show_message(VARIABLE.sub(_for_users, str(error))) for error in wrong)
-    said = _said(found)
-    if said and (found.get("stderr") or SILENT.match(str(found.get("msg", "")))):
-        return _helped(_last_line(said[-1]))
+    said = _error_lines(found)
+    if said and (found.get("stderr") or GENERIC_MESSAGE.match(str(found.get("msg", "")))):
+        return _with_advice(_last_line(said[-1]))
     why = _difference(found) or _last_line(found.get("msg"))
-    return advised(why) if found.get("unreachable") else _helped(why)
+    return with_advice(why) if found.get("unreachable") else _with_advice(why)
 
 
-def _helped(line: str) -> str:
-    return next((f"{line} ({what})" for end, what in HELP.items() if line.endswith(end)), line)
+def _with_advice(line: str) -> str:
+    return next((f"{line} ({what})" for end, what in ADVICE.items() if line.endswith(end)), line)
 
 
-def _said(found: Mapping[str, Any]) -> list[str]:
+def _error_lines(found: Mapping[str, Any]) -> list[str]:
     """The lines that a command or a module wrote, to standard error if there were any."""
     for name in ("stderr", "module_stderr", "stdout", "module_stdout"):
-        lines = [line for line in str(found.get(name) or "").splitlines() if line.strip() and not NOISE.match(line)]
+        lines = [line for line in str(found.get(name) or "").splitlines() if line.strip() and not SSH_NOISE.match(line)]
         if lines:
             return lines
     return []
@@ -88,20 +88,20 @@ def _for_users(found: re.Match[str]) -> str:
     return user_variable(found[0]) or found[0]
 
 
-def cause(found: Mapping[str, Any]) -> list[str]:
+def failure_lines(found: Mapping[str, Any]) -> list[str]:
     """Why a task failed, in as many lines as it takes."""
     msg = found.get("msg")
     if _listed(found, "argument_errors") or _difference(found) or not isinstance(msg, str) or not msg.strip():
-        return [reason(found)]
+        return [failure_line(found)]
     lines = msg.strip().removeprefix("Task failed: ").splitlines()
-    if SILENT.match(lines[0]):
-        lines = _said(found)[-MOST_LINES:] or lines
-    shown = [show_message(_helped(PASSWORD.sub("***@", line))) for line in lines]
-    return [advised(line) for line in shown] if found.get("unreachable") else shown
+    if GENERIC_MESSAGE.match(lines[0]):
+        lines = _error_lines(found)[-MAX_LINES:] or lines
+    shown = [show_message(_with_advice(PASSWORD.sub("***@", line))) for line in lines]
+    return [with_advice(line) for line in shown] if found.get("unreachable") else shown
 
 
 def _difference(found: Mapping[str, Any]) -> str:
-    """What is unlike it should be: such a task fails without a reason in words."""
+    """The difference to the wanted state: such a task fails without a message."""
     diff = found.get("diff")  # of some modules a list
     prepared = diff.get("prepared") if isinstance(diff, Mapping) else None
     lines = prepared.splitlines() if isinstance(prepared, str) else []
@@ -122,6 +122,6 @@ def _last_line(text: Any) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines with columns, the first one with their names. What a jail said cannot move a terminal's cursor."""
-    lines = [[name.capitalize() for name in columns], *([show(word[:LONGEST]) for word in row] for row in rows)]
+    lines = [[name.capitalize() for name in columns], *([show(word[:MAX_CELL]) for word in row] for row in rows)]
     widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
     return ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]

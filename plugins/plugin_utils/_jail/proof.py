@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.judging
 SCHEMA = 1
 MAC, STAND_IN = "mac", "stand-in"
 VERDICTS = (PROVEN, DISPROVEN, NOT_TRIED)
-LARGEST = 256
+MAX_TEXT = 256
 
 _TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 _KEYS: dict[str, type | tuple[type, ...] | re.Pattern[str]] = {
@@ -60,7 +60,7 @@ def document(mac: Mapping[str, Any], claims: Sequence[Mapping[str, Any]], about:
     }
 
 
-def complaints(found: Any) -> list[str]:
+def errors_in(found: Any) -> list[str]:
     """What is wrong with a document; nothing of one that was written here."""
     if not isinstance(found, dict):
         return ["it is no object"]
@@ -94,13 +94,13 @@ def _wrong_in_claim(one: Any) -> list[str]:
     if one["verdict"] not in VERDICTS:
         return [f"{one['id']}: its verdict is not right"]
     text = one["seen"]
-    if not isinstance(text, str) or len(text) > LARGEST or not _TEXT.fullmatch(text):
+    if not isinstance(text, str) or len(text) > MAX_TEXT or not _TEXT.fullmatch(text):
         return [f"{one['id']}: what was seen is not right"]
     return []
 
 
 def is_proof(found: Mapping[str, Any]) -> bool:
-    """Whether a sound document tells of a Mac."""
+    """Whether a valid document is about a Mac."""
     return bool(found["machine"] == MAC and found["system"] == "darwin")
 
 

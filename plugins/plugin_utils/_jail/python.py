@@ -13,7 +13,7 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import PYTHONS
 
-# None of these is where Ansible looks by itself, so what it remembers of the Mac is told from what it found in a jail.
+# Ansible looks in none of these by default, so a Python that it found on the Mac differs from one of a jail.
 # /usr/bin/python3 only ever starts one of the first two.
 JAIL_PYTHONS = (*PYTHONS, "/opt/homebrew/bin/python3", "/usr/local/bin/python3")
 

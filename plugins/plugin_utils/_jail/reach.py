@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may keep a host from being reached that its answer does not tell."""
+"""Advice for hosts that cannot be reached."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ ADVICE = (
 )
 
 
-def advised(words: str, cause: str = "") -> str:
-    """What is said of a host that could not be reached, with what can be done about it. Said twice, it stays once."""
+def with_advice(words: str, cause: str = "") -> str:
+    """A message about a host that could not be reached, with advice if there is any, once."""
     return f"{words} {ADVICE}" if NO_ROUTE in f"{words} {cause}".lower() and ADVICE not in words else words

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet at a glance: what the Macs answered about their jails, as rows for people.
+"""The report on a fleet: the results of all Macs about their jails, as rows.
 
-Whoever is root in a jail chooses the names in it, so all that comes from one is
-data: it is never markup of the page, and never a formula of a spreadsheet.
+Root in a jail chooses the names in it, so everything from a jail is data: never
+markup of the page, and never a formula of a spreadsheet.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GROUPS
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import advised
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import with_advice
 
 COLUMNS = (
     "mac", "jail", "path", "macos", "build", "built", "age_days", "size", "drift", "health", "said", "host_drift",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-LONGEST = (200, 100, 50, 25, 10, 5, 2)
+LIST_LIMITS = (200, 100, 50, 25, 10, 5, 2)
 """How many of a list the page shows: the most with which it stays in its bounds."""
 PAGE = 4_500_000
 """How many bytes of data a page may have."""
@@ -44,27 +44,27 @@ HEALTH = ("unknown", "critical", "warning", "ok")
 
 def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
     """What one Mac answered about one jail: jail, mac and path, and the result of darwin_jail_info."""
-    told = answer.get("told") or {}
+    info = answer.get("told") or {}
     known = {"mac": str(answer["mac"]), "jail": str(answer["jail"]), "path": str(answer["path"])}
-    if "identity" not in told:
-        why = _why(told)
+    if "identity" not in info:
+        why = _unreachable_reason(info)
         return {**_nothing(), **known, "health": "unknown", "said": [why]}
-    said = _critical(told) + _warning(told)
-    identity, drift = told["identity"], told.get("drift", {})
+    said = _critical_problems(info) + _problems(info)
+    identity, drift = info["identity"], info.get("drift", {})
     return {
         **known,
         "macos": identity.get("macos_version") or "",
         "build": identity.get("macos_build") or "",
         "built": identity.get("built") or "",
         "age_days": _age(identity.get("built"), now),
-        "size": told.get("sizes", {}).get("total", {}).get("disk"),
+        "size": info.get("sizes", {}).get("total", {}).get("disk"),
         "drift": drift.get("changed_total", 0) + drift.get("missing_total", 0),
-        "health": "critical" if _critical(told) else "warning" if said else "ok",
+        "health": "critical" if _critical_problems(info) else "warning" if said else "ok",
         "said": said,
-        "host_drift": "; ".join(told.get("host", {}).get("drift", [])),
-        **_lists(told),
-        "sizes": {group: one["disk"] for group, one in told.get("sizes", {}).items() if group != "total"},
-        "places": [[one["path"], one["disk"], int(one["directory"])] for one in told.get("largest", [])],
+        "host_drift": "; ".join(info.get("host", {}).get("drift", [])),
+        **_lists(info),
+        "sizes": {group: one["disk"] for group, one in info.get("sizes", {}).items() if group != "total"},
+        "places": [[one["path"], one["disk"], int(one["directory"])] for one in info.get("largest", [])],
     }
 
 
@@ -76,35 +76,35 @@ def _nothing() -> dict[str, Any]:
     return {**empty, **lists, **totals, "age_days": None, "size": None, "drift": None, "sizes": {}, "places": []}
 
 
-def _why(told: Mapping[str, Any]) -> str:
-    words = str(told.get("msg") or "").strip() or "the Mac said nothing"
-    return f"the Mac could not be reached: {advised(words)}" if told.get("unreachable") else words
+def _unreachable_reason(info: Mapping[str, Any]) -> str:
+    words = str(info.get("msg") or "").strip() or "the Mac said nothing"
+    return f"the Mac could not be reached: {with_advice(words)}" if info.get("unreachable") else words
 
 
-def _critical(told: Mapping[str, Any]) -> list[str]:
+def _critical_problems(info: Mapping[str, Any]) -> list[str]:
     """Why the jail cannot be used as it is."""
-    libraries, state = told.get("libraries", {}), told["identity"].get("state")
+    libraries, state = info.get("libraries", {}), info["identity"].get("state")
     said = [] if state in ("complete", None) else [f"its build is not finished: {state}"]
     said += libraries.get("cache_faults", [])
     return said + _some(libraries.get("missing_total", 0), "library is missing", "libraries are missing")
 
 
-def _warning(told: Mapping[str, Any]) -> list[str]:
+def _problems(info: Mapping[str, Any]) -> list[str]:
     """What somebody should look at."""
-    drift = told.get("drift", {})
-    said = _some(told.get("signing", {}).get("refused_total", 0), "file will be killed", "files will be killed")
-    damaged = len(told.get("libraries", {}).get("damaged", []))
+    drift = info.get("drift", {})
+    said = _some(info.get("signing", {}).get("refused_total", 0), "file will be killed", "files will be killed")
+    damaged = len(info.get("libraries", {}).get("damaged", []))
     said += _some(damaged, "damaged program or library", "damaged programs or libraries")
     said += _some(drift.get("changed_total", 0), "system file was changed", "system files were changed")
     said += _some(drift.get("missing_total", 0), "system file is gone", "system files are gone")
-    said += told.get("host", {}).get("drift", [])
-    said += _some(_not_loaded(told), "launchd job is not loaded", "launchd jobs are not loaded")
+    said += info.get("host", {}).get("drift", [])
+    said += _some(_not_loaded(info), "launchd job is not loaded", "launchd jobs are not loaded")
     base = (drift.get("base") or {}).get("message")
-    return [*said, *([base] if base else []), *told.get("warnings", [])]
+    return [*said, *([base] if base else []), *info.get("warnings", [])]
 
 
-def _not_loaded(told: Mapping[str, Any]) -> int:
-    return sum(not one["loaded"] for one in told.get("jobs", []))
+def _not_loaded(info: Mapping[str, Any]) -> int:
+    return sum(not one["loaded"] for one in info.get("jobs", []))
 
 
 def _some(count: int, one: str, many: str) -> list[str]:
@@ -118,9 +118,9 @@ def _age(built: str | None, now: str) -> int | None:
         return None
 
 
-def _lists(told: Mapping[str, Any]) -> dict[str, Any]:
+def _lists(info: Mapping[str, Any]) -> dict[str, Any]:
     """What is listed of a jail: [what, why], and how many there were."""
-    drift, libraries, signing = told.get("drift", {}), told.get("libraries", {}), told.get("signing", {})
+    drift, libraries, signing = info.get("drift", {}), info.get("libraries", {}), info.get("signing", {})
     causes = signing.get("causes", {})
     found: dict[str, tuple[Sequence[Any], int | None]] = {
         "changed": ([[one["path"], one["why"]] for one in drift.get("changed", [])], drift.get("changed_total")),
@@ -130,8 +130,8 @@ def _lists(told: Mapping[str, Any]) -> dict[str, Any]:
         "libraries": ([_library(one) for one in libraries.get("missing", [])], libraries.get("missing_total")),
         "killed": ([_killed(one, causes) for one in signing.get("refused", [])], signing.get("refused_total")),
         "damaged": ([[one["path"], one["why"]] for one in libraries.get("damaged", [])], None),
-        "mounts": ([[one["path"], f"{one['type']} {one['source']}"] for one in told.get("mounts", [])], None),
-        "jobs": ([_job(one) for one in told.get("jobs", [])], None),
+        "mounts": ([[one["path"], f"{one['type']} {one['source']}"] for one in info.get("mounts", [])], None),
+        "jobs": ([_job(one) for one in info.get("jobs", [])], None),
     }
     lists = {name: listed for name, (listed, _total) in found.items()}
     return {**lists, **{f"{name}_total": len(one) if count is None else count for name, (one, count) in found.items()}}
@@ -181,7 +181,7 @@ def _cell(value: Any) -> str:
 def as_page(report: Mapping[str, Any]) -> str:
     """The data of the page, for a <script>; lists are cut until it is small enough."""
     data = ""
-    for most in LONGEST:
+    for most in LIST_LIMITS:
         jails = [{**one, **{name: one[name][:most] for name in (*LISTS, "places")}} for one in report["jails"]]
         data = json.dumps({**report, "jails": jails}, separators=(",", ":"), ensure_ascii=True)
         if len(data) <= PAGE:

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings come from inventories and plays, never from what a host answers.
+"""Take settings from inventories and plays, never from the answers of hosts.
 
 Ansible puts the facts of a module's answer among the variables of the host, where they win over the inventory, and
 keeps them in its cache for later runs. Modules in a jail run on the jail's Python, so any user of the jail can have an
-answer of its own making. This is the one place that says which names are settings, and how their refusal reads.
+answer of its own making. This module alone decides which names are settings, and words their refusal.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ansible.module_utils.json_utils import _filter_non_json_lines
 
 COLLECTION = Path(__file__).parents[3]
 
-OURS = re.compile(r"jail_\w+|__[a-z0-9]+_check_\w+", re.ASCII)
+COLLECTION_SETTINGS = re.compile(r"jail_\w+|__[a-z0-9]+_check_\w+", re.ASCII)
 """Variables of jails, and what checks have found, which nobody keeps a list of."""
 
-ANSIBLES = re.compile(
+ANSIBLE_SETTINGS = re.compile(
     r"ansible_(become\w*|connection\w*|delegated_vars|failed_\w+|interpreter_python_fallback|\w+_interpreter|remote_tmp"
     r"|shell_\w+|ssh_(?!host_key_)\w+|(sudo|su|doas|dzdo|ksu|machinectl|pbrun|pfexec|pmrun|runas|sesu|sudosu)_\w+"
     r"|(libssh|paramiko|psrp|winrm)_\w+)",
@@ -35,17 +35,17 @@ ANSIBLES = re.compile(
 )
 """Variables by which Ansible decides how to reach a host and what to run there. Keys of a host are facts."""
 
-OF_EVERY_PLAY = frozenset({*constants.INTERNAL_STATIC_VARS, "omit", "vars", "lookup", "query", "q", "now", "undef"})
+MAGIC_VARIABLES = frozenset({*constants.INTERNAL_STATIC_VARS, "omit", "vars", "lookup", "query", "q", "now", "undef"})
 """What Ansible gives to every play, and every template can read. Facts win over most of these, too: `omit`, for
 example, would then be a value for each option that is to be left out, and files would be looked for elsewhere."""
 
 DEFAULT = re.compile(r"^\w+(?=:)", re.ASCII | re.MULTILINE)
-NOTED = re.compile(r"\b__[a-z0-9_]+")
+REGISTERED = re.compile(r"\b__[a-z0-9_]+")
 
-ACTED_ON = ("add_host", "add_group", "ansible_stats")
-"""What ansible-core acts on in any answer besides facts: the inventory, and what AWX gives to the next run."""
+ACTING_KEYS = ("add_host", "add_group", "ansible_stats")
+"""Keys of answers, other than facts, that ansible-core acts on: the inventory, and what AWX gives to the next run."""
 
-HINT = re.compile(rb"ansible_facts|\\u|" + "|".join(ACTED_ON).encode())
+HINT = re.compile(rb"ansible_facts|\\u|" + "|".join(ACTING_KEYS).encode())
 """In what holds none of these there is nothing to refuse. Names in JSON can be escaped in this one way."""
 
 
@@ -53,32 +53,36 @@ HINT = re.compile(rb"ansible_facts|\\u|" + "|".join(ACTED_ON).encode())
 
 
 def is_setting(name: str, read: Iterable[str] = ()) -> bool:
-    """Whether a variable of this name decides what is done. `read`: what the plugin at hand reads besides.
+    """Whether a variable of this name decides what is done. `read`: what the plugin reads, too.
 
-    Facts lose the prefix ansible_ in `ansible_facts`, so that of ours they may have it or not.
+    Facts lose the prefix ansible_ in `ansible_facts`, so names of the collection match with and without it.
     """
     bare = name.removeprefix("ansible_")
-    known = name in read or name in constants.COMMON_CONNECTION_VARS or name in OF_EVERY_PLAY
-    return known or bool(OURS.fullmatch(bare) or ANSIBLES.fullmatch(name)) or _is_of_roles(bare)
+    known = name in read or name in constants.COMMON_CONNECTION_VARS or name in MAGIC_VARIABLES
+    return (
+        known
+        or bool(COLLECTION_SETTINGS.fullmatch(bare) or ANSIBLE_SETTINGS.fullmatch(name))
+        or _is_role_variable(bare)
+    )
 
 
-def _is_of_roles(name: str) -> bool:
+def _is_role_variable(name: str) -> bool:
     """Facts win over the defaults of roles, and are there before a task has noted anything."""
-    return name.startswith(_beginnings()) and name in _of_roles()
+    return name.startswith(_role_prefixes()) and name in _role_variables()
 
 
 @cache
-def _beginnings() -> tuple[str, ...]:
+def _role_prefixes() -> tuple[str, ...]:
     return ("__", *(f"{role.name}_" for role in (COLLECTION / "roles").glob("*")))
 
 
 @cache
-def _of_roles() -> frozenset[str]:
+def _role_variables() -> frozenset[str]:
     """Only looked for when a fact is called so: these are many files."""
     defaults = COLLECTION.glob("roles/*/defaults/main.yml")
     notes = (*COLLECTION.glob("roles/*/*/*.yml"), *COLLECTION.glob("playbooks/*.yml"))
     found = [name for path in defaults for name in DEFAULT.findall(path.read_text())]
-    return frozenset([*found, *(name for path in notes for name in NOTED.findall(path.read_text()))])
+    return frozenset([*found, *(name for path in notes for name in REGISTERED.findall(path.read_text()))])
 
 
 # -- facts of a host ----------------------------------------------------------------
@@ -109,7 +113,7 @@ def _refuse_fact(name: str, host: str) -> None:
 # -- an answer of a jail --------------------------------------------------------------
 
 
-def no_facts(variables: Mapping[str, Any]) -> frozenset[str]:
+def set_variables(variables: Mapping[str, Any]) -> frozenset[str]:
     """Names of variables that are no facts, where a fact of such a name could win over them; else none."""
     if not constants.config.get_config_value("INJECT_FACTS_AS_VARS"):
         return frozenset()
@@ -126,9 +130,9 @@ def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = (), held: froz
     """
     if not HINT.search(stdout):
         return
-    for text in _as_read(to_text(stdout, errors="surrogate_then_replace")):
+    for text in _readings(to_text(stdout, errors="surrogate_then_replace")):
         answer = _parsed(text, jail)
-        for key in ACTED_ON:
+        for key in ACTING_KEYS:
             if key in answer:
                 _refuse(jail, f"it holds {key}, and no module in a jail changes the inventory or the run")
         facts = answer.get("ansible_facts") or {}
@@ -145,7 +149,7 @@ def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = (), held: froz
                 )
 
 
-def _as_read(text: str) -> Iterator[str]:
+def _readings(text: str) -> Iterator[str]:
     """The text as Ansible reads it: with the line of a become method, and without."""
     yield text
     if text.strip().startswith("BECOME-SUCCESS-"):

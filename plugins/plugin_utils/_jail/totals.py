@@ -13,8 +13,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import siz
 FILES = ("files", "symlinks", "hardlinks")
 BASE, COMMAND = "darwin.jail.base", "command"
 """The role that runs a command in a jail, and what that is called."""
-GONE = ("remove", "/")
-MOST_NAMES = 2
+JAIL_REMOVED = ("remove", "/")
+MAX_NAMES = 2
 """Paths that are named; of others only the number is."""
 
 
@@ -38,7 +38,7 @@ class Totals:
             what = COMMAND if name == BASE and "cmd" in found else name.removeprefix("darwin.jail.")
             figures = self._changed.setdefault(what, [])
             figures += _figures(found.get("stats"))
-            if any((one.get("action"), one.get("path")) == GONE for one in _dicts(found.get("operations"))):
+            if any((one.get("action"), one.get("path")) == JAIL_REMOVED for one in _dicts(found.get("operations"))):
                 figures.append("jail removed")
         for kept in _dicts(found.get("kept")):
             self._kept[str(kept.get("path"))] = None
@@ -54,9 +54,9 @@ class Totals:
         changed = ", ".join(
             f"{name} ({', '.join(figures)})" if figures else name for name, figures in self._changed.items()
         )
-        kept = ", ".join([*self._kept][:MOST_NAMES])
-        if len(self._kept) > MOST_NAMES:
-            kept += f" and {len(self._kept) - MOST_NAMES} more"
+        kept = ", ".join([*self._kept][:MAX_NAMES])
+        if len(self._kept) > MAX_NAMES:
+            kept += f" and {len(self._kept) - MAX_NAMES} more"
         if check:
             then = "run it without --check" if changed else ""
         copied, whole = (size(count) if count else "" for count in (self._copied, self._size))

@@ -63,7 +63,7 @@ OPTION = re.compile(
     r"|([a-z]+(?:_[a-z]+)+)(?![\w/.-])|([a-z_]+)(?=\[\d+\]))"
 )
 """How messages name one: by the word, by a name that no word has, or by one of its items."""
-OTHERWISE = {"quota": "jail_volume_quota", "allow_full_copy": "jail_clone_copies"}
+DIFFERENT_NAMES = {"quota": "jail_volume_quota", "allow_full_copy": "jail_clone_copies"}
 """Options whose variables have other names."""
 
 
@@ -72,7 +72,7 @@ def for_playbooks(text: str, role: str) -> str:
 
     def variable(found: re.Match[str]) -> str:
         option = next(filter(None, found.groups()))
-        same = f"{PREFIX}{option}" if option in known_names() else OTHERWISE.get(option, "")
+        same = f"{PREFIX}{option}" if option in known_names() else DIFFERENT_NAMES.get(option, "")
         return user_variable(f"{role}_{option}") or same or found[0]
 
     text = OPTION.sub(variable, text)

@@ -64,7 +64,7 @@ def nothing_for_this_machine() -> Iterator[None]:
 def own_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What runs in tests need on the Mac for a while, or note there, lies beside what is the tests' own."""
     place = tmp_path_factory.getbasetemp().resolve() / "mac/runs"
-    monkeypatch.setattr(run_directories, "MAC", os.fsencode(place))
+    monkeypatch.setattr(run_directories, "DEFAULT_PLACE", os.fsencode(place))
     monkeypatch.setattr(host_state, "NOTES", os.fsencode(place.with_name("images")))
     return place
 

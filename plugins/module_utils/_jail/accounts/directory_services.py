@@ -15,7 +15,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import InputError, OperationError
-from ..programs.passwd_lookup import as_number
+from ..programs.passwd_lookup import parse_id
 from ..system.process import run
 
 DSCL = "/usr/bin/dscl"
@@ -79,7 +79,7 @@ def no_such_user(user: str) -> InputError:
 
 def find_group(group: str) -> int:
     """The number of a group, given by name or number; InputError when there is no such name."""
-    gid = as_number(group)
+    gid = parse_id(group)
     if gid is not None:
         return gid
     try:
@@ -104,7 +104,7 @@ def generated_uid(name: str) -> str | None:
 
 
 def _entry(user: str) -> pwd.struct_passwd | None:
-    uid = as_number(user)
+    uid = parse_id(user)
     try:
         return pwd.getpwnam(user) if uid is None else pwd.getpwuid(uid)
     except (KeyError, ValueError):  # ValueError: a name with a NUL in it

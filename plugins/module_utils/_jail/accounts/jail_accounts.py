@@ -54,14 +54,14 @@ def find_jail_group(root: Root, group: str) -> int:
         return find_group(group)
     except InputError:
         own = (
-            [fields for fields in passwd_lookup.lines(root.fd, passwd_lookup.GROUP) if fields[0] == group]
+            [fields for fields in passwd_lookup.read_fields(root.fd, passwd_lookup.GROUP) if fields[0] == group]
             if root.exists
             else []
         )
-        if not own or len(own[0]) != 4 or not passwd_lookup.is_number(own[0][2]):
+        if not own or len(own[0]) != 4 or not passwd_lookup.is_id(own[0][2]):
             raise
     gid = int(own[0][2])
-    of_the_mac = passwd_lookup.group_of_the_mac(gid)
+    of_the_mac = passwd_lookup.mac_group(gid)
     if of_the_mac:
         raise InputError(
             f"cannot take the group {group} of {show(root.path)}: its /etc/group gives it the number {gid}, which is "

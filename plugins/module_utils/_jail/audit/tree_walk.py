@@ -23,7 +23,7 @@ from ..limits import DIRECTORY_NAMES
 from ..protected import is_state, leads_to_state
 from ..system import progress
 from ..system.descent import Descent
-from ..system.paths import not_opened
+from ..system.paths import open_error
 from ..system.rooted import Root
 
 
@@ -85,7 +85,7 @@ class _Walk:
         try:
             status = descent.enter(name) if name else os.fstat(descent.fd)
         except OSError as exc:
-            self._warn(not_opened(self._root.host_path(path), exc))
+            self._warn(open_error(self._root.host_path(path), exc))
             return
         self._path = path
         self._pending.append([])

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program to be run in a jail: as whom, with which environment, and the run itself.
+"""Run a program in a jail as a user, with an environment.
 
-Users and groups are those of the host, looked up before the root changes, as
-chroot(8) does; what runs in the jail sees the same ones (docs/macos.md).
+Users and groups are looked up on the host before chroot(2), as chroot(8) does.
+Programs in the jail see the same ones (docs/macos.md).
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from ..programs import chroot_exec
 from ..result import Result
 from ..system.rooted import Root
 from . import outcome
-from .launch import enter
+from .launch import launch_in_jail
 
 # Shells that take -l -c and give words as "$@"; and those of macOS, for a user who has none of them.
 LOGIN_SHELLS = ("bash", "dash", "ksh", "sh", "zsh")
 OTHER_SHELLS = ("/bin/zsh", "/bin/sh")
 
 # setgroups(2) takes 16 (xnu bsd/sys/syslimits.h, NGROUPS_MAX), and the first is the group of the process itself.
-MOST_GROUPS = 15
+MAX_GROUPS = 15
 
 
 @dataclass(frozen=True)
 class Command:
-    """The options of darwin_chroot_exec, checked as far as that needs nothing but them."""
+    """The options of darwin_chroot_exec, validated as far as possible without the jail."""
 
     jail: str
     argv: list[str] | None = None
@@ -63,10 +63,10 @@ class Command:
     def __post_init__(self) -> None:
         if not self.chdir.startswith("/"):
             raise InputError(f"chdir {self.chdir!r} is not an absolute path: give the whole path, as seen in the jail")
-        if self.groups is not None and len(self.groups) > MOST_GROUPS:
+        if self.groups is not None and len(self.groups) > MAX_GROUPS:
             raise InputError(
-                f"groups names {len(self.groups)} groups, but macOS takes at most {MOST_GROUPS} besides the group "
-                "itself: leave groups out to get all that Directory Services says"
+                f"groups names {len(self.groups)} groups, but macOS takes at most {MAX_GROUPS} in addition to the "
+                "primary group: leave groups out to get all that Directory Services says"
             )
         if self.timeout is not None and self.timeout <= 0:
             raise InputError(f"timeout {self.timeout:g} is not possible: give a number of seconds above 0")
@@ -99,23 +99,23 @@ class Command:
 
     @property
     def input(self) -> bytes:
-        """What the program reads."""
+        """The standard input of the program."""
         text = self.stdin or ""
         newline = "\n" if text and self.stdin_add_newline else ""
         return (text + newline).encode("utf-8", "surrogateescape")
 
 
-class Identity(NamedTuple):
-    """Who the program runs as."""
+class Credentials(NamedTuple):
+    """The user and groups of the program."""
 
     account: Account
     gid: int
     groups: list[int] | None
-    """Exactly these besides `gid`; None: those that Directory Services says."""
+    """Exactly these in addition to `gid`; None: the groups that Directory Services has."""
 
 
 def execute_all(params: dict[str, Any], extra_commands: Sequence[dict[str, Any]], check: bool) -> Result:
-    """Run the program of the module, then each of `extra_commands`, whatever became of those before it."""
+    """Run the program of the module, then each of `extra_commands`, even if an earlier one failed."""
     if extra_commands and params["ephemeral"]:
         raise InputError(
             "extra_commands cannot be used with ephemeral, since the clone is gone by then: use a task for each of them"
@@ -124,11 +124,11 @@ def execute_all(params: dict[str, Any], extra_commands: Sequence[dict[str, Any]]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"extra_commands has two programs named {show(twice)}: give each a name of its own")
-    result = _attempt(params, check)
+    result = _execute_options(params, check)
     answers = {}
     for one in [] if check else extra_commands:
         given = {name: value for name, value in one.items() if name != "name"}
-        answer = _attempt({"jail": params["jail"], "output_limit": params["output_limit"], **given}, check)
+        answer = _execute_options({"jail": params["jail"], "output_limit": params["output_limit"], **given}, check)
         answers[one["name"]] = {**answer.values, "msg": show_message(answer.values["msg"]), "failed": answer.failed}
         result.changed = result.changed or answer.changed
         result.warnings += [said for said in answer.warnings if said not in result.warnings]
@@ -137,15 +137,15 @@ def execute_all(params: dict[str, Any], extra_commands: Sequence[dict[str, Any]]
     return result
 
 
-def _attempt(options: dict[str, Any], check: bool) -> Result:
+def _execute_options(options: dict[str, Any], check: bool) -> Result:
     try:
         return execute(Command(**options), check)
     except JailError as exc:
-        return outcome.not_run(exc)
+        return outcome.failed_before_start(exc)
 
 
 def execute(command: Command, check: bool) -> Result:
-    """Run the program; in check mode do all but that. JailError when it cannot be run."""
+    """Run the program; in check mode do everything else. JailError when it cannot be run."""
     if os.geteuid() != 0:
         raise InputError(f"cannot enter {command.jail}: only root can: set become: true")
     with open_jail(command.jail) as jail:
@@ -164,10 +164,10 @@ def execute(command: Command, check: bool) -> Result:
     return result
 
 
-def _execute(command: Command, who: Identity, place: str, check: bool) -> Result:
+def _execute(command: Command, who: Credentials, place: str, check: bool) -> Result:
     """Run it in the jail at `place`; errors name the jail that the user named."""
     with open_jail(place) as jail:
-        environment = {**surroundings(command.jail, who.account, jail.root, command.clean_env), **command.variables}
+        environment = {**base_environment(command.jail, who.account, jail.root, command.clean_env), **command.variables}
         search = environment.get("PATH", chroot_exec.PATH)
         plan = {
             "check": check,
@@ -184,13 +184,13 @@ def _execute(command: Command, who: Identity, place: str, check: bool) -> Result
             "groups": who.groups,
         }
         start = datetime.now().astimezone()
-        report, ended = enter(jail.root, plan, command.input, command.timeout, command.output_limit)
-    outcome.refuse(report, command.words[0], search, command.jail, command.user)
+        report, ended = launch_in_jail(jail.root, plan, command.input, command.timeout, command.output_limit)
+    outcome.raise_for(report, command.words[0], search, command.jail, command.user)
     if report.event in ("creates", "removes"):
-        return outcome.not_needed(report.event, command.creates, command.removes, command.words, check)
+        return outcome.skipped(report.event, command.creates, command.removes, command.words, check)
     if check and report.event == "ready":
         return outcome.would_run(command.words, decided=bool(command.creates or command.removes))
-    result = outcome.ran(command.words, ended, command.strip_empty_ends, command.timeout, start)
+    result = outcome.completed(command.words, ended, command.strip_empty_ends, command.timeout, start)
     if command.login and ended.rc == outcome.NOT_FOUND:
         result.values["msg"] += f" (looked for as {command.user} after a login, in {command.jail})"
     if ended.left_out:
@@ -201,30 +201,30 @@ def _execute(command: Command, who: Identity, place: str, check: bool) -> Result
     return result
 
 
-def identify(command: Command, root: Root) -> Identity:
-    """Whom the options mean; InputError when there is no such user or group."""
+def identify(command: Command, root: Root) -> Credentials:
+    """Look up the user and groups of the options; InputError when one does not exist."""
     account, groups = find_member(root, command.user)
     gid = account.gid if command.group is None else find_jail_group(root, command.group)
     if command.groups is not None:
         groups = [find_jail_group(root, group) for group in command.groups]
-    return Identity(account, gid, groups)
+    return Credentials(account, gid, groups)
 
 
 def login_shells(shell: str) -> list[str]:
-    """The user's own, and those that are taken in its place when it is not in the jail, or takes other options."""
+    """The user's shell, then the shells that replace it if it is missing in the jail or takes other options."""
     own = [shell] if os.path.basename(shell) in LOGIN_SHELLS else []
     return [*own, *OTHER_SHELLS]
 
 
-def surroundings(jail: str, account: Account, root: Root, clean: bool) -> dict[str, str]:
-    """The environment that the program starts from, without what the user adds."""
+def base_environment(jail: str, account: Account, root: Root, clean: bool) -> dict[str, str]:
+    """The environment of the program without the option env."""
     if not clean:
         return dict(os.environ)
     return chroot_exec.default_env(jail, account.name, account.home, account.shell, temporary_directory(account, root))
 
 
 def temporary_directory(account: Account, root: Root) -> str:
-    """The user's own, as confstr(3) would name it, when it is in the jail; otherwise /tmp."""
+    """The user's temporary directory, as confstr(3) names it, if it is in the jail; otherwise /tmp."""
     uuid = uuid_of(account)
     if uuid:
         owner = Owner(account.uid, account.gid, uuid)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A clone of a jail for one run, thrown away when that ends.
+"""A clone of a jail for one run, removed at its end.
 
 It is made in a directory of the run's own (system/run_directories.py), beside the jail, since
 only files of one volume can share blocks:
@@ -29,7 +29,7 @@ SOCKET = f"{FOLDER}/{NAME}".encode()
 
 @contextmanager
 def ephemeral_clone(path: str, account: Account) -> Iterator[tuple[str, list[str]]]:
-    """The path of a clone, which is there within the block, and warnings, which may grow until its end."""
+    """Yield the path of a clone, which exists within the block, and warnings, which may grow until its end."""
     place = os.path.join(os.path.dirname(jails.jail_path(path)), run_directories.FOLDER)
     warnings: list[str] = []
     with run_directories.own_directory(place, warnings) as folder:
@@ -37,12 +37,12 @@ def ephemeral_clone(path: str, account: Account) -> Iterator[tuple[str, list[str
         with closing(Base(path, check=False)) as base:
             base.clone(clone, None, check=False, registered=False)
         warnings += base.warnings
-        _furnish(os.fsdecode(clone), account)
+        _set_up(os.fsdecode(clone), account)
         yield os.fsdecode(clone), warnings
 
 
-def _furnish(clone: str, account: Account) -> None:
-    """What no clone has by itself, as far as it can be had without a job: temporary directories, and names."""
+def _set_up(clone: str, account: Account) -> None:
+    """Add what a clone lacks and needs no job: temporary directories and DNS."""
     if user_tmp.uuid_of(account):
         user_tmp.ensure(clone, account.name, None, None, None, "present", False)
     folder, name = os.path.split(os.fsencode(SERVER))

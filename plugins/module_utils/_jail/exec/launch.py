@@ -31,7 +31,7 @@ class Report(NamedTuple):
     errno: int = 0
 
 
-def enter(
+def launch_in_jail(
     root: Root, plan: dict[str, Any], stdin: bytes, timeout: float | None, limit: int = PROGRAM_OUTPUT
 ) -> tuple[Report, CompletedRun]:
     """Do what `plan` says in the directory `root`, with its open descriptor: no path is looked up again.
@@ -40,13 +40,13 @@ def enter(
     after a login), env, search (a PATH), chdir, creates, removes, uid, gid, and
     login (whose groups to take, or none for exactly `groups`).
     """
-    folder = changed_by_others(root)
+    folder = first_untrusted_directory(root)
     if folder:
         return Report("others", folder), CompletedRun(0, b"", b"")
-    channel = HelperPipes(json.dumps(plan).encode())
-    text = program(chroot_exec, launcher, call=f"launch{(*channel.theirs, root.fd)}")
+    helper = HelperPipes(json.dumps(plan).encode())
+    text = program(chroot_exec, launcher, call=f"launch{(*helper.theirs, root.fd)}")
     argv = [sys.executable, "-I", "-S", "-c", text]
-    ended = run(argv, stdin=stdin, timeout=timeout, channel=channel, inherited=[root.fd], limit=limit)
+    ended = run(argv, stdin=stdin, timeout=timeout, helper=helper, inherited=[root.fd], limit=limit)
     lines = ended.report.splitlines()
     if lines:
         return Report(**json.loads(lines[-1])), ended
@@ -56,15 +56,15 @@ def enter(
     raise OperationError("enter", root.path, f"the launcher ended with {ended.rc}: {said or 'it said nothing'}")
 
 
-def changed_by_others(root: Root) -> str:
-    """The first thing that others than root can change, of the open directory, or on the way to it.
+def first_untrusted_directory(root: Root) -> str:
+    """The first directory that others than root can change: the open one, those of its marker, or one of its path.
 
-    Whoever could put it on that way could have taken it away again, so that the way alone proves nothing.
+    All are checked, for who can change a directory of the path can have replaced what is below it.
     """
     path = os.fsdecode(root.path)
     try:
         with chroot_exec.step("others", path):
-            jail_session.refuse_forged(root.fd, path)
+            jail_session.require_jail(root.fd, path)
         os.close(jail_session.open_jail(path))
     except chroot_exec.StepError as exc:
         step, path, _errno = exc.args

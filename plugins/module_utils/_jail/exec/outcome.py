@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What came of a program in a jail, in the words and values of ansible.builtin.command."""
+"""Results of programs in jails, with the messages and values of ansible.builtin.command."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SIP = (
 NOT_FOUND = 127
 
 # Bytes at the end of the output of a program among which the last line is.
-MOST_SAID = 500
+MAX_LAST_LINE = 500
 
 # -- it could not be run -------------------------------------------------------
 
 
-def refuse(report: Report, program: str, search: str, jail: str, user: str) -> None:
+def raise_for(report: Report, program: str, search: str, jail: str, user: str) -> None:
     """JailError when a step before the program failed."""
     reason = os.strerror(report.errno)
     if report.event == "others":
@@ -87,16 +87,16 @@ def _execute(report: Report, _program: str, _search: str, _user: str) -> str:
     }.get(report.errno, os.strerror(report.errno))
 
 
-def not_run(why: JailError) -> Result:
-    """It did not come to a program. The values of one are there, so that conditions can ask for them."""
+def failed_before_start(why: JailError) -> Result:
+    """The result when no program ran. It has the values of a run, so that conditions can use them."""
     return Result(False, {"rc": None, "stdout": "", "stderr": "", "msg": str(why)}, failed=True)
 
 
 # -- it was not to be run --------------------------------------------------------
 
 
-def not_needed(event: str, creates: str | None, removes: str | None, words: list[str], check: bool) -> Result:
-    """O(creates) or O(removes) decided."""
+def skipped(event: str, creates: str | None, removes: str | None, words: list[str], check: bool) -> Result:
+    """The result when O(creates) or O(removes) prevented the run."""
     state = f"{creates} exists" if event == "creates" else f"{removes} does not exist"
     quoted = f"'{creates}' exists" if event == "creates" else f"'{removes}' does not exist"
     said = f"{'Would' if check else 'Did'} not run command since {quoted}"
@@ -104,7 +104,7 @@ def not_needed(event: str, creates: str | None, removes: str | None, words: list
 
 
 def would_run(words: list[str], decided: bool) -> Result:
-    """Check mode got as far as the program."""
+    """The result of check mode."""
     values = _nothing(words, "Command would have run if not in check mode")
     return Result(decided, values if decided else {**values, "skipped": True})
 
@@ -117,8 +117,8 @@ def _nothing(words: list[str], said: str) -> dict[str, Any]:
 # -- it ran --------------------------------------------------------------------------
 
 
-def ran(words: list[str], ended: CompletedRun, strip: bool, timeout: float | None, start: datetime) -> Result:
-    """It came to its end, or to the end of its time."""
+def completed(words: list[str], ended: CompletedRun, strip: bool, timeout: float | None, start: datetime) -> Result:
+    """The result of a program that ended or timed out."""
     end = datetime.now().astimezone()
     found: dict[str, Any] = {
         "cmd": words,
@@ -126,7 +126,7 @@ def ran(words: list[str], ended: CompletedRun, strip: bool, timeout: float | Non
         "start": str(start.replace(tzinfo=None)),
         "end": str(end.replace(tzinfo=None)),
         "delta": str(end - start),
-        "msg": _complaint(ended, timeout),
+        "msg": _failure_message(ended, timeout),
     }
     for name, data in (("stdout", ended.stdout), ("stderr", ended.stderr)):
         try:
@@ -138,8 +138,8 @@ def ran(words: list[str], ended: CompletedRun, strip: bool, timeout: float | Non
     return Result(True, found, failed=bool(found["msg"]))
 
 
-def _complaint(ended: CompletedRun, timeout: float | None) -> str:
-    """Why the task fails; empty when the program did well."""
+def _failure_message(ended: CompletedRun, timeout: float | None) -> str:
+    """Why the task fails; empty when the program succeeded."""
     if ended.timed_out:
         return f"timed out: still running after {timeout:g} seconds, so it was ended with all it had started"
     if not ended.rc:
@@ -150,13 +150,13 @@ def _complaint(ended: CompletedRun, timeout: float | None) -> str:
 
 
 def _last_line(said: bytes) -> str:
-    """The last line that says something."""
-    lines = said[-MOST_SAID:].decode("utf-8", "replace").strip().splitlines()
+    """The last line that is not empty."""
+    lines = said[-MAX_LAST_LINE:].decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip() if lines else ""
 
 
 def explain(rc: int, stderr: bytes) -> str:
-    """What macOS is known to mean by it (docs/macos.md); a shell in between says 128 + signal."""
+    """The known meaning of an exit code on macOS (docs/macos.md); a shell reports 128 + signal."""
     if rc in (-signal.SIGABRT, 128 + signal.SIGABRT):
         if CACHE_REFUSED in stderr:
             return (

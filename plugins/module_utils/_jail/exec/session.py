@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A visit to a jail: the command that makes it, for whoever can run one as root on the Mac.
+"""The command of a session in a jail, to be run by root on the Mac.
 
-Python on the Mac makes the visit, as darwin_chroot_exec would. Where there is
-none chroot(8) does, which takes at most 16 groups, and no directory for
-temporary files but /tmp. Nothing has to be installed on the Mac for either.
+Python on the Mac runs the session, as darwin_chroot_exec does. Without Python
+chroot(8) does: the user is in at most 16 groups, and TMPDIR is /tmp. Neither
+needs anything installed on the Mac.
 
-A connection imports this for every task, so it imports little; session_errors.py
-knows what to say when a visit fails.
+The connection imports this for every task, so it imports little. The errors
+are in session_errors.py.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ case $(/usr/sbin/chroot "$jail" '' 2>&1 </dev/null) in *'Operation not permitted
 set -- JAIL_NAME="${jail##*/}" HOME="$home" LOGNAME="$name" PATH="$path" SHELL=/bin/sh TMPDIR="$tmp" USER="$name" "$@"
 """
 
-# find(1): root alone can change the directory, as jail_session.refuse_others says it.
+# find(1): root alone can change the directory, as jail_session.require_root_only says it.
 ROOTS = "-user 0 ( -perm -1000 -o ! -perm -0002 ( ! -perm -0020 -o -group 0 ) )"
 
 # What /bin/sh does in the jail then, for each act; the words come behind it.
@@ -77,7 +77,7 @@ SHELLS = {
 
 @dataclass(frozen=True)
 class Session:
-    """Who goes where to do what; InputError when that cannot be."""
+    """A user, a jail and an action; InputError when they are invalid."""
 
     jail: str
     user: str
@@ -85,7 +85,7 @@ class Session:
     """run (words: a program and its arguments), put (a path, its mode, its size) or get (a path)."""
     words: tuple[str, ...]
     stdin: bool = False
-    """Whether anything comes in."""
+    """Whether the action has input."""
     pythons: tuple[str, ...] = PYTHONS
     """Where Python may be on the Mac."""
 
@@ -99,8 +99,8 @@ class Session:
 
     @property
     def command(self) -> str:
-        """For /bin/sh, as root. It ends as the program does, with 128 and its number after a signal."""
-        call = f"visit({self.jail!a}, {self.user!a}, {self.act!a}, {self.words!a}, {self.stdin})"
+        """The command for /bin/sh as root. Its exit code is that of the program, or 128 + signal."""
+        call = f"run_session({self.jail!a}, {self.user!a}, {self.act!a}, {self.words!a}, {self.stdin})"
         text = program(chroot_exec, passwd_lookup, jail_session, call=call).encode()
         packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
         with_python = WITH_PYTHON.format(pythons=shlex.join(self.pythons), packed=packed)
@@ -128,20 +128,20 @@ class Session:
         return f"{start}; exit" if self.stdin else f"{start} </dev/null; exit"
 
 
-def entered(said: bytes) -> bool:
-    """Whether a program of the jail got control, by what the command of a visit said."""
+def has_entered(said: bytes) -> bool:
+    """Whether a program of the jail got control, by the output of the command."""
     return jail_session.ENTERED.encode() in said.replace(b"\r\n", b"\n")
 
 
-def incomplete(said: bytes) -> bool:
-    """Whether the build of the jail did not end, by what jail_session.py said before a program of the jail could."""
+def is_incomplete(said: bytes) -> bool:
+    """Whether the build of the jail did not end, by the output of jail_session.py before a program of the jail ran."""
     said = said.replace(b"\r\n", b"\n").partition(jail_session.ENTERED.encode())[0]
     return jail_session.INCOMPLETE.encode() in said
 
 
-def without_ours(rc: int, stdout: bytes, stderr: bytes, terminal: bool) -> tuple[int, bytes, bytes]:
-    """The answer of a visit as its program gave it, without our lines before. At a terminal all is standard output."""
+def strip_markers(rc: int, stdout: bytes, stderr: bytes, terminal: bool) -> tuple[int, bytes, bytes]:
+    """The result of the program, without the lines of jail_session.py. At a terminal all is standard output."""
     said = stdout if terminal else stderr
-    for line in (jail_session.INCOMPLETE, jail_session.ENTERED)[0 if incomplete(said) else 1 :]:
+    for line in (jail_session.INCOMPLETE, jail_session.ENTERED)[0 if is_incomplete(said) else 1 :]:
         said = said.replace(line.replace("\n", "\r\n" if terminal else "\n").encode(), b"", 1)
     return (rc, said, stderr) if terminal else (rc, stdout, said)

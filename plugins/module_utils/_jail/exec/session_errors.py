@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a visit to a jail came to nothing, in the words of the modules that run on the Mac."""
+"""Errors of sessions, in the words of the modules that run on the Mac."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from ..errors import InputError, OperationError, show
 from ..programs import jail_session
 from . import outcome
 from .launch import Report
-from .session import Session, entered
+from .session import Session, has_entered
 
 # The step, the errno's name, and a path. What sudo asked for may stand before it, in the same line.
 FAILED = re.compile(jail_session.FAILED.encode() + rb" (\w+) (\w+) ([^\r\n]*)")
 
 
-def refuse(visit: Session, rc: int, stderr: bytes) -> None:
-    """JailError when the visit did nothing at all. A program of the jail cannot say so: it had no control yet."""
+def raise_for(session: Session, rc: int, stderr: bytes) -> None:
+    """JailError when the session did nothing. A program of the jail cannot cause that: it had no control yet."""
     found = FAILED.search(stderr)
-    if found and rc == jail_session.REFUSED and not entered(stderr):
+    if found and rc == jail_session.REFUSED and not has_entered(stderr):
         step, code, path = (os.fsdecode(word) for word in found.groups())
-        _refuse(visit, Report(step, show(path), _number(code)))
+        _raise_for(session, Report(step, show(path), _number(code)))
 
 
-def killed(visit: Session, rc: int, stderr: bytes) -> str:
-    """What macOS is known to mean by the end of a program; empty when nothing."""
+def explain_end(session: Session, rc: int, stderr: bytes) -> str:
+    """The known meaning of how a program ended on macOS; empty when there is none."""
     why = outcome.explain(rc, stderr)
-    return f"a program in {visit.jail} ended with {rc}: {why}" if why else ""
+    return f"a program in {session.jail} ended with {rc}: {why}" if why else ""
 
 
 def _number(name: str) -> int:
-    """The number that the errno has on this system."""
+    """The number of an errno on this system."""
     return int(getattr(errno, name, {"EBADARCH": outcome.EBADARCH}.get(name, 0)))
 
 
-def _refuse(visit: Session, report: Report) -> None:
+def _raise_for(session: Session, report: Report) -> None:
     if report.event == "open":
-        _cannot_open(visit, report)
+        _cannot_open(session, report)
     if report.event == "marker":
-        raise jail.not_a_jail(visit.jail)
+        raise jail.not_a_jail(session.jail)
     if report.event == "account":
-        raise directory_services.no_such_user(visit.user)
+        raise directory_services.no_such_user(session.user)
     if report.event == "number":
-        raise jail_accounts.number_error(visit.jail, visit.user, report.path)
+        raise jail_accounts.number_error(session.jail, session.user, report.path)
     if report.event in ("put", "get"):
         verb = "write" if report.event == "put" else "read"
-        hint = f"as {visit.user}" if report.errno == errno.EACCES else ""
-        raise OperationError(verb, f"{report.path} in {visit.jail}", os.strerror(report.errno), report.errno, hint)
+        hint = f"as {session.user}" if report.errno == errno.EACCES else ""
+        raise OperationError(verb, f"{report.path} in {session.jail}", os.strerror(report.errno), report.errno, hint)
     if report.event == "irregular":
-        raise OperationError("transfer", f"{report.path} in {visit.jail}", "it is not a regular file")
+        raise OperationError("transfer", f"{report.path} in {session.jail}", "it is not a regular file")
     if report.event == "short":
-        raise OperationError("write", f"{report.path} in {visit.jail}", "the connection broke before its end")
-    outcome.refuse(report, visit.words[0], "", visit.jail, visit.user)
+        raise OperationError("write", f"{report.path} in {session.jail}", "the connection broke before its end")
+    outcome.raise_for(report, session.words[0], "", session.jail, session.user)
 
 
-def _cannot_open(visit: Session, report: Report) -> None:
+def _cannot_open(session: Session, report: Report) -> None:
     if report.errno == errno.ENOENT:
-        raise jail.no_such_jail(visit.jail)
+        raise jail.no_such_jail(session.jail)
     if report.errno in (errno.ELOOP, errno.ENOTDIR):
         raise InputError(
-            f"{visit.jail}: {report.path} is a symbolic link or no directory: give the path that the jail really has"
+            f"{session.jail}: {report.path} is a symbolic link or no directory: give the path that the jail really has"
         )
     raise OperationError("open", report.path, os.strerror(report.errno), report.errno)

@@ -48,7 +48,7 @@ class Applier:
         self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
-        self._directories.leave()
+        self._directories.close_all()
         os.umask(self._umask)
         os.close(self._staging)
 
@@ -63,7 +63,7 @@ class Applier:
     def hide(self, entry: Entry) -> None:
         """Remove the files of lower layers that a whiteout hides."""
         _refuse(entry)
-        self._directories.leave()
+        self._directories.close_all()
         path = entry.path
         if not self._is_directory(os.path.dirname(path) if entry.kind == "whiteout" else path):
             return  # a killed run put something else there
@@ -128,7 +128,7 @@ class Applier:
                     return
                 except (FileExistsError, FileNotFoundError):
                     pass  # the slow way replaces what is there, and finds a directory that was moved
-            self._directories.leave()
+            self._directories.close_all()
             self._replace(entry, stream)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
@@ -189,7 +189,7 @@ class Applier:
         """Make it in the stage."""
         if entry.kind == "hardlink":
             with self._root.holder(entry.first) as (fd, name):
-                at.make_another_name(name, fd, TEMPORARY, self._staging)
+                at.hardlink_or_copy_symlink(name, fd, TEMPORARY, self._staging)
         elif entry.kind == "symlink":
             at.make_symlink(entry.link, TEMPORARY, self._staging)
             self._backend.apply_symlink_metadata(self._staging, TEMPORARY, entry)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import stat
 
 from ..sizes import group_of
-from ..system.platform.base import is_of_the_mac
+from ..system.platform.base import is_local_xattr
 from .layer_reader import WHITEOUT
 
 LAYERS = ("shared cache", "system", "Command Line Tools", "Homebrew", "rest")
@@ -53,4 +53,4 @@ def is_kept(name: bytes, mode: int) -> bool:
 
 def is_portable(attribute: str) -> bool:
     """Whether an extended attribute goes into an image; one whose name holds `=` or `/` cannot."""
-    return not (is_of_the_mac(attribute) or attribute.startswith(LOCAL_XATTRS) or "=" in attribute or "/" in attribute)
+    return not (is_local_xattr(attribute) or attribute.startswith(LOCAL_XATTRS) or "=" in attribute or "/" in attribute)

@@ -30,7 +30,7 @@ from ..limits import IMAGE_ENTRIES
 from ..protected import STATE
 from ..sizes import size
 from ..system import host, progress
-from ..system.name_collisions import Spellings
+from ..system.name_collisions import CollisionFinder
 from ..system.volume_names import names_at
 from ..tar.names import MAX_PATH, climbs, error_in_name, plain_name
 from .config import Layer
@@ -85,10 +85,10 @@ class Inspection:
         self.top: Entry | None = None
         """The last entry for the directory that becomes the jail."""
         self._names = names_at(target)
-        self._spellings, self._target = Spellings(self._names), target
+        self._spellings, self._target = CollisionFinder(self._names), target
         self._spellings.add(STATE)
         self._spellings.end_layer()
-        self._merged = MergedTree(self._names.key, host.most_links(target))
+        self._merged = MergedTree(self._names.key, host.max_links(target))
         self._whiteouts: list[Entry] = []
         self._entries_of_layer: list[tuple[bytes, str, bytes]] = []
         """The rest of a layer: paths, kinds, and what hard links lead to."""
@@ -141,8 +141,8 @@ class Inspection:
             raise InputError(f"refusing {self._where}: '{show(name[:MAX_PATH])}' in it {wrong}")
 
     def _refuse_clash(self) -> None:
-        if self._spellings.clash:
-            one, other = map(show, self._spellings.clash)
+        if self._spellings.collision:
+            one, other = map(show, self._spellings.collision)
             raise InputError(
                 f"refusing {self._where}: '{one}' and '{other}' of the image are one name on the volume of "
                 f"{show(self._target)}, and one of the two would be lost: unpack it on a volume that tells them apart"
@@ -185,7 +185,7 @@ class Inspection:
         path = entry.path
         if len(path) > MAX_PATH or len(entry.link) > MAX_PATH:
             return "is longer than a path can be"
-        wrong = self._names.fault_of(path)
+        wrong = self._names.name_error(path)
         if wrong:
             return f"{wrong}, which the volume of {show(self._target)} cannot hold"
         if entry.xattrs and any(map(_is_invalid_xattr, entry.xattrs)):

@@ -64,7 +64,7 @@ class LayerCache:
             key: [layer.name, layer.diff_id, *layer.blob, *layer.left_out] for key, layer in layers.items()
         }
         data.update((BLOCKS + name, blocks) for name, blocks in self.blocks.items())
-        with run_directories.on_the_mac(host_state.NOTES) as root:
+        with run_directories.staged_root(host_state.NOTES) as root:
             root.write(self._name, json.dumps(data, indent=1, sort_keys=True).encode() + b"\n", mode=0o600)
 
 

@@ -20,10 +20,10 @@ import stat
 from typing import Protocol
 
 from ..errors import failed, show
-from ..limits import is_hollow
+from ..limits import is_mostly_holes
 from ..rootfs.spec.base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, VOLATILE
 from ..system import at, host, progress
-from ..system.paths import LINK_IN_THE_WAY
+from ..system.paths import NOT_A_DIRECTORY_ERRORS
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..tar import writer
@@ -33,7 +33,7 @@ from .left_out import LeftOut, error_in_device, error_in_symlink
 from .scan import LayerPlan, Scan
 
 CHUNK = 1 << 20
-NOT_OPENED = (*LINK_IN_THE_WAY, errno.ENXIO, errno.EOPNOTSUPP)
+NOT_OPENED = (*NOT_A_DIRECTORY_ERRORS, errno.ENXIO, errno.EOPNOTSUPP)
 """What open(2) says of a link, and of a socket: ENXIO on Linux, EOPNOTSUPP on macOS."""
 
 
@@ -185,7 +185,7 @@ class LayerWriter:
         self.warnings.append(f"/{show(path)} of the jail became something else while it was read: left out")
 
     def _regular(self, fd: int, status: os.stat_result, path: bytes) -> None:
-        if is_hollow(status):
+        if is_mostly_holes(status):
             taken = status.st_blocks * 512
             self.left_out.add(path, f"takes {taken} bytes on the volume and would take {status.st_size} in the image")
         elif status.st_nlink == 1 or not self._is_another_name(status, path):

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 from ..errors import InputError, OperationError, failed, show
 from ..limits import DIGITS, IMAGE_JSON
 from ..system import at, host, progress
-from ..system.paths import LINK_IN_THE_WAY
+from ..system.paths import NOT_A_DIRECTORY_ERRORS
 from ..system.rooted import Root
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -185,7 +185,7 @@ class Layout:
         try:
             data = self.root.read(UNREFERENCED, IMAGE_JSON)
         except OperationError as exc:
-            if exc.errno not in (0, *LINK_IN_THE_WAY):  # the disk fails, and the list may be read another time
+            if exc.errno not in (0, *NOT_A_DIRECTORY_ERRORS):  # the disk fails, and the list may be read another time
                 raise
             data = b""  # not a list that a run wrote
         if data is None:

@@ -143,7 +143,7 @@ class Registry:
                     layers = _layers(self._known_manifest(digest))
                     lacking = [layer for layer in layers if not store.has(layer.digest, layer.size)]
                     _begin(progress.FETCH, lacking, host.free_bytes(store.root.path))
-                    progress.arrives(os.fsencode(folder))
+                    progress.count_files_below(os.fsencode(folder))
                     self._run_until_done(lambda tool, path=folder: tool.pull(source, path, platform))  # type: ignore[misc]
                     with closing(Layout(Root(folder))) as filled:
                         entry = self._copy_image(store, filled, digest)

@@ -37,7 +37,7 @@ from .service import Service
 PROGRAM, COPY = "bind_mount.py", "bindfs"
 PURPOSE = "mount."
 
-SELF_REPAIR_SECONDS = 1.5 * bind_mount.WAIT
+SELF_REPAIR_SECONDS = 1.5 * bind_mount.MIN_DELAY
 """Seconds within which a job mounts again what was unmounted."""
 
 

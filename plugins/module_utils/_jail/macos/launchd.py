@@ -225,7 +225,7 @@ def _writer(rel: bytes, data: bytes) -> Callable[[], None]:
     def write() -> None:
         for folder in (os.path.dirname(rel), LOGS):
             host.make_dirs(os.path.join(TOP, folder))
-        with run_directories.on_the_mac(TOP, TOP) as root:
+        with run_directories.staged_root(TOP, TOP) as root:
             root.write(rel, data, mode=_mode(rel))
 
     return write
@@ -245,7 +245,7 @@ def _remover(rel: bytes) -> Callable[[], None]:
 def _start(job: Job) -> None:
     if any(job.owner):
         host.make_dirs(os.path.join(TOP, LOGS))
-        with run_directories.on_the_mac(TOP, TOP) as root:
+        with run_directories.staged_root(TOP, TOP) as root:
             root.write(_log(job.label), b"", 0o644, *job.owner)
     _load(job.label)
 

@@ -25,7 +25,7 @@ def require_root_owned(program: str, remedy: str = NAME_ANOTHER) -> None:
     """InputError when someone other than root could replace a program that is to run as root."""
     if not os.path.exists(program):
         raise InputError(f"there is no program {show(program)}: install it, or name another one")
-    loose = host.replaceable(program)
+    loose = host.first_untrusted_part(program)
     if loose is not None:
         raise InputError(
             f"{show(program)} may not be run as root: others than root can write to {show(loose)}; {remedy}"

@@ -36,8 +36,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from ..dirfd import DIRECTORY, working_directory
 from .daemon import (
-    DIRECTORY,
     LogOnce,
     MountError,
     Sigterm,
@@ -45,28 +45,27 @@ from .daemon import (
     is_mounted,
     open_nofollow,
     unmount,
-    working_directory,
 )
 
-WAIT, LONGEST = 5.0, 60.0
-"""Seconds until it is tried again, which double as long as it fails: bindfs says each time why."""
-LOOK, TICK = 0.001, 1.0
-"""Seconds between two looks: whether bindfs has mounted, and whether it is still there."""
-CAUTION = 3600.0
-"""Seconds until it is tried again after somebody exchanged the source."""
-PATIENCE, ENDING = 20.0, 4.0
-"""Seconds for bindfs to mount, and to end. launchd gives a job 20 for all that is to be done at its end."""
+MIN_DELAY, MAX_DELAY = 5.0, 60.0
+"""Seconds before another attempt. They double after each failure: bindfs writes its reason each time."""
+POLL_INTERVAL, TICK = 0.001, 1.0
+"""Seconds between two checks whether bindfs has mounted, and whether it still runs."""
+REPLACED_DELAY = 3600.0
+"""Seconds before another attempt after the source was replaced."""
+MOUNT_TIMEOUT, END_TIMEOUT = 20.0, 4.0
+"""Seconds for bindfs to mount, and to end. launchd gives a job 20 seconds to end."""
 
 # What a directory says whose file system has lost its process: macOS the first two, Linux the third.
-DEAD = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
+DEAD_MOUNT_ERRORS = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
 
 
-class ExchangedError(MountError):
-    """Another directory was mounted than the one that was to be."""
+class SourceReplacedError(MountError):
+    """Another directory than the source was mounted."""
 
 
 class Mount:
-    """One directory of the Mac, at one place in a jail."""
+    """A directory of the Mac and its mount point in a jail."""
 
     def __init__(self, jail: str, point: str, source: str, command: Sequence[str], sigterm: Sigterm) -> None:
         self._folder, self._name = os.path.split(f"{jail}/{point}")
@@ -74,7 +73,7 @@ class Mount:
         self._bindfs: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Mount; MountError or OSError when that cannot be."""
+        """Mount; MountError or OSError when it fails."""
         with open_nofollow(self._source) as source, open_nofollow(self._folder) as folder:
             self._clear(folder, force=False)
             point = os.open(self._name, DIRECTORY, dir_fd=folder)
@@ -86,33 +85,33 @@ class Mount:
                     self._bindfs = subprocess.Popen(  # pylint: disable=ansible-bad-function
                         [*self._command, "-f", self._source, "."], stdin=subprocess.DEVNULL
                     )
-                self._see_mounted(folder, os.fstat(point))
-                self._see_source(folder, source)
+                self._wait_until_mounted(folder, os.fstat(point))
+                self._check_source(folder, source)
             finally:
                 os.close(point)
 
     def _clear(self, folder: int, force: bool) -> None:
-        """Unmount what an earlier process left there; what lost its process can only be forced."""
+        """Unmount the mount of an earlier process; one without its process needs force."""
         try:
             if not is_mounted(folder, self._name):
                 return
         except OSError as exc:
-            if exc.errno not in DEAD:
+            if exc.errno not in DEAD_MOUNT_ERRORS:
                 raise
             force = True
         said = unmount(folder, self._name, *(("-f",) if force else ()))
         if is_mounted(folder, self._name):
             raise MountError(f"something is mounted there: {said}")
 
-    def _see_mounted(self, folder: int, empty: os.stat_result) -> None:
-        """Wait until it is mounted, and nowhere else: the directory must stay what and where it was until then."""
-        deadline = time.monotonic() + PATIENCE
+    def _wait_until_mounted(self, folder: int, empty: os.stat_result) -> None:
+        """Wait for the mount. Until then the mount point must stay the same directory at the same path."""
+        deadline = time.monotonic() + MOUNT_TIMEOUT
         while not self._is_here(folder, empty):
             if self._bindfs and self._bindfs.poll() is not None:
                 raise MountError(f"bindfs ended with {self._bindfs.returncode}")
             if time.monotonic() > deadline:
-                raise MountError(f"bindfs has not mounted anything after {PATIENCE:.0f} seconds")
-            time.sleep(LOOK)
+                raise MountError(f"bindfs has not mounted anything after {MOUNT_TIMEOUT:.0f} seconds")
+            time.sleep(POLL_INTERVAL)
 
     def _is_here(self, folder: int, empty: os.stat_result) -> bool:
         with open_nofollow(self._folder) as again:
@@ -124,13 +123,15 @@ class Mount:
             raise MountError("it was replaced while something was mounted on it")
         return False
 
-    def _see_source(self, folder: int, source: int) -> None:
-        """See that what is mounted is the directory that was opened."""
-        if shows(os.stat(self._name, dir_fd=folder, follow_symlinks=False), os.fstat(source)):
+    def _check_source(self, folder: int, source: int) -> None:
+        """Check that the mount shows the directory that was opened."""
+        if is_mount_of(os.stat(self._name, dir_fd=folder, follow_symlinks=False), os.fstat(source)):
             return
         if self._bindfs:
             self._bindfs.kill()  # at once: each moment more, the jail sees it
-        raise ExchangedError(f"somebody exchanged the directory: nothing is mounted for {CAUTION:.0f} seconds")
+        raise SourceReplacedError(
+            f"somebody exchanged the directory: nothing is mounted for {REPLACED_DELAY:.0f} seconds"
+        )
 
     def wait(self) -> int:
         """How bindfs ended.
@@ -142,22 +143,22 @@ class Mount:
         return self._bindfs.returncode if self._bindfs else 0
 
     def stop(self) -> None:
-        """Unmount, also what is in use, and end bindfs, also when it mounted elsewhere."""
+        """Unmount by force, and end bindfs, which ends a mount elsewhere, too."""
         if self._bindfs:
-            self._force_off()
+            self._force_unmount()
             for end in (self._bindfs.terminate, self._bindfs.kill):
                 end()
                 with suppress(subprocess.TimeoutExpired):
-                    self._bindfs.wait(ENDING)
-            self._force_off()
+                    self._bindfs.wait(END_TIMEOUT)
+            self._force_unmount()
             self._bindfs = None
 
-    def _force_off(self) -> None:
+    def _force_unmount(self) -> None:
         with suppress(OSError, MountError), open_nofollow(self._folder) as folder:
             self._clear(folder, force=True)
 
 
-def shows(mounted: os.stat_result, source: os.stat_result) -> bool:
+def is_mount_of(mounted: os.stat_result, source: os.stat_result) -> bool:
     """Whether a mount shows a directory. Nobody can choose a number on a volume, or the time of a change.
 
     One is enough: nothing says that each FUSE for macOS passes both on as they are.
@@ -168,22 +169,22 @@ def shows(mounted: os.stat_result, source: os.stat_result) -> bool:
 
 def main(words: Sequence[str] | None = None) -> None:
     jail, point, source, *command = words or sys.argv[1:]
-    journal, mount = LogOnce(), Mount(jail, point, source, command, Sigterm())
-    where, wait = f"{source} on {jail}/{point}", WAIT
+    log, mount = LogOnce(), Mount(jail, point, source, command, Sigterm())
+    where, wait = f"{source} on {jail}/{point}", MIN_DELAY
     try:
         while True:
             try:
                 mount.start()
-                journal.say(f"mounted {where}")
-                wait = WAIT
-                journal.say(f"lost {where}: bindfs ended with {mount.wait()}")
+                log.say(f"mounted {where}")
+                wait = MIN_DELAY
+                log.say(f"lost {where}: bindfs ended with {mount.wait()}")
             except (MountError, OSError) as exc:
-                journal.say(f"cannot mount {where}: {error_text(exc)}")
-                if isinstance(exc, ExchangedError):
-                    wait = CAUTION
+                log.say(f"cannot mount {where}: {error_text(exc)}")
+                if isinstance(exc, SourceReplacedError):
+                    wait = REPLACED_DELAY
             mount.stop()
             time.sleep(wait)
-            wait = min(2 * wait, LONGEST)
+            wait = min(2 * wait, MAX_DELAY)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         mount.stop()

@@ -1,16 +1,16 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The step into a jail, and the program that is run behind it.
+"""Call chroot(2), become a user, and run a program.
 
-Part of programs that bundle.py puts together, so it imports little: each
-import costs milliseconds of every task, and none may be made once the root
-has changed, for it would be looked for in the jail.
+Part of programs that bundle.py puts together. It imports little: each import
+costs milliseconds of every task. Nothing may be imported after chroot(2), for
+Python would look for it in the jail.
 """
 
 from __future__ import annotations
 
-# What is behind signal.py, which imports enum and collections besides: 4 ms of every task.
+# Not signal.py, which imports enum and collections: 4 ms of every task.
 import _signal as signal  # type: ignore[import-not-found]
 import errno
 import os
@@ -25,7 +25,7 @@ TMP = "/tmp"  # noqa: S108
 # Where a process sees its own descriptors, by their numbers (on macOS fdesc_readdir of xnu lists them). The most that a
 # process may have open there is kern.maxfilesperproc, which is below this.
 DESCRIPTORS = "/dev/fd"
-MOST_DESCRIPTORS = 1 << 18
+MAX_DESCRIPTORS = 1 << 18
 
 # The most that the kernel looks at to find an interpreter (xnu bsd/sys/imgact.h, IMG_SHSIZE).
 FIRST_LINE = 512
@@ -73,7 +73,7 @@ def close_inherited(*kept: int) -> None:
     What is opened later closes by itself when a program takes over. The list takes 0.1 ms; where there is none that
     can be believed, which is nowhere on macOS, all numbers are tried, and that takes 0.3 s.
     """
-    numbers: list[int] | range = range(MOST_DESCRIPTORS)
+    numbers: list[int] | range = range(MAX_DESCRIPTORS)
     try:
         own = os.open(DESCRIPTORS, os.O_RDONLY)
         listed = [int(name) for name in os.listdir(own)]
@@ -96,7 +96,7 @@ def chroot_and_setuid(jail: int, uid: int, gid: int, login: str | None, groups: 
 
 
 def change_root(jail: int, uid: int) -> None:
-    """The same for a process that has the user's groups."""
+    """Like `chroot_and_setuid`, for a process that has the user's groups."""
     with step("enter"):
         os.fchdir(jail)
         os.chroot(".")
@@ -145,14 +145,14 @@ def check_interpreter(path: str) -> None:
 
 
 def locate(program: str, search: str) -> str:
-    """Where execvp(3) would find the program, which can be started as far as files tell."""
+    """The path where execvp(3) would find the program, if it can be started."""
     path = find(program, search)
     check_interpreter(path)
     return path
 
 
 def execute(path: str, argv: list[str], env: dict[str, str]) -> None:
-    """Give this process to the program. Only what Python changed for itself has to be put back."""
+    """Replace this process by the program, with the signals that Python ignores set to their defaults."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     with step("execute", path):

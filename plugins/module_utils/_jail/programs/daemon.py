@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the programs share that are installed on the Mac and run by launchd for a jail.
+"""Common parts of the programs that launchd runs for a jail.
 
-It is put into one file with each of them (bundle.py), and needs nothing but Python's standard library.
+bundle.py puts it into one file with each of them.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ..dirfd import DIRECTORY, open_below, working_directory
+
 UMOUNT = "/sbin/umount"
 LOG_LINES, LOG_PERIOD, LOG_LENGTH = 20, 60.0, 500
 """A program in a jail can make each of its requests a line: 54 GB a day. So they are at most 15 MB a day."""
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class MountError(Exception):
-    """The reason why a mount is not possible now."""
+    """The reason why mounting fails."""
 
 
-def printed(text: str) -> str:
-    """A text as one line that can be printed: people read logs in terminals."""
+def escape_control(text: str) -> str:
+    """Escape control characters: people read logs in terminals."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class LogOnce:
-    """Says what happens, to the log that launchd keeps and nobody shortens.
+    """Writes to the log of a job, which launchd never truncates.
 
-    What was just said is not said again, and no program in a jail can fill the log: lines are limited to LOG_LINES in
-    LOG_PERIOD, and their length to LOG_LENGTH.
+    The last line is not repeated, and no program in a jail can fill the log: at most LOG_LINES lines are written in
+    LOG_PERIOD, each of at most LOG_LENGTH characters.
     """
 
     _last = ""
@@ -53,7 +54,7 @@ class LogOnce:
             self._since, self._said, self._left_out = now, 0, 0
         if self._said < LOG_LINES:
             self._said += 1
-            self._write(printed(text)[:LOG_LENGTH])
+            self._write(escape_control(text)[:LOG_LENGTH])
         else:
             self._left_out += 1
 
@@ -62,40 +63,27 @@ class LogOnce:
         sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def forget(self) -> None:
-        """Let the same be said again: it is news."""
+        """Allow the last line to be written again."""
         self._last = ""
 
 
 @contextmanager
 def open_nofollow(path: str) -> Iterator[int]:
     """Open a directory without following symbolic links: anyone who can write in a jail can create one."""
-    fd = os.open("/", DIRECTORY)
+    fd = open_below(os.open("/", DIRECTORY), [name for name in path.split("/") if name])
     try:
-        for part in filter(None, path.split("/")):
-            above, fd = fd, os.open(part, DIRECTORY, dir_fd=fd)
-            os.close(above)  # a signal after it must not find `fd` closed: closing that again would hide SystemExit
         yield fd
     finally:
         os.close(fd)
 
 
-@contextmanager
-def working_directory(folder: int) -> Iterator[None]:
-    """Run the block in an open directory, for calls that take a path but no descriptor."""
-    os.fchdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir("/")
-
-
 def is_mounted(folder: int, name: str) -> bool:
-    """Whether another file system begins there."""
+    """Whether a name is a mount point."""
     return os.stat(name, dir_fd=folder, follow_symlinks=False).st_dev != os.fstat(folder).st_dev
 
 
 def run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """A program that ends soon, and what it says."""
+    """Run a short program and capture its output."""
     # A job of launchd has no AnsibleModule.
     return subprocess.run(  # pylint: disable=ansible-bad-function
         argv, capture_output=True, check=False, text=True
@@ -103,7 +91,7 @@ def run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def unmount(folder: int, name: str, *options: str) -> str:
-    """What umount(8) says; it resolves the name that it is given, so it is started where that is."""
+    """Run umount(8) and return its error. It resolves paths, so it is started in the parent directory."""
     with working_directory(folder):
         done = run([UMOUNT, *options, f"./{name}"])
     return " ".join(done.stderr.split())
@@ -115,7 +103,7 @@ def error_text(exc: Exception) -> str:
 
 
 class Sigterm:
-    """launchd ends a job so: SystemExit is raised wherever it is, and what is to be tidied up is in `finally`."""
+    """Raise SystemExit on SIGTERM, by which launchd ends a job; `finally` blocks clean up."""
 
     def __init__(self) -> None:
         self._deferred = self._came = False
@@ -128,7 +116,7 @@ class Sigterm:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Defer SIGTERM to the end of the block: it must not come between starting a process and noting it."""
+        """Defer SIGTERM to the end of the block, for example until a new process is recorded."""
         self._deferred = True
         try:
             yield

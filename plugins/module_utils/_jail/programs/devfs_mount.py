@@ -22,8 +22,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from ..dirfd import DIRECTORY, working_directory
 from .daemon import (
-    DIRECTORY,
     LogOnce,
     MountError,
     Sigterm,
@@ -31,7 +31,6 @@ from .daemon import (
     is_mounted,
     open_nofollow,
     run,
-    working_directory,
 )
 
 MOUNT = "/sbin/mount_devfs"
@@ -40,7 +39,7 @@ TICK = 2.0
 """Seconds between two looks."""
 
 
-def keep(jail: str) -> bool:
+def ensure_mounted(jail: str) -> bool:
     """Mount when nothing is mounted; whether that was needed. MountError or OSError when it cannot be."""
     with open_nofollow(jail) as folder:
         if is_mounted(folder, MOUNT_POINT):
@@ -58,13 +57,13 @@ def keep(jail: str) -> bool:
 
 def main(words: Sequence[str] | None = None) -> None:
     (jail,) = words or sys.argv[1:]
-    journal = LogOnce()
+    log = LogOnce()
     Sigterm()
     while True:
         try:
-            if keep(jail):
-                journal.say(f"mounted devfs on {jail}/{MOUNT_POINT}")
-                journal.forget()
+            if ensure_mounted(jail):
+                log.say(f"mounted devfs on {jail}/{MOUNT_POINT}")
+                log.forget()
         except (MountError, OSError) as exc:
-            journal.say(f"cannot mount devfs on {jail}/{MOUNT_POINT}: {error_text(exc)}")
+            log.say(f"cannot mount devfs on {jail}/{MOUNT_POINT}: {error_text(exc)}")
         time.sleep(TICK)

@@ -31,12 +31,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from .daemon import LogOnce, Sigterm, open_nofollow, working_directory
-from .socket_peer import connect_with_retry, user_of
+from ..dirfd import working_directory
+from .daemon import LogOnce, Sigterm, open_nofollow
+from .socket_peer import connect_with_retry, peer_uid
 
 SERVER = "/private/var/run/mDNSResponder"
-FOLDER, NAME = "private/var/run", "mDNSResponder"
-TEMPORARY = ".darwin.jail."
+FOLDER, NAME, TEMPORARY = "private/var/run", "mDNSResponder", ".darwin.jail."
 TICK = 2.0
 """How often to see that the socket in the jail is as it should be, in seconds."""
 HEADER = struct.Struct(">IIIIQI")
@@ -149,7 +149,7 @@ class Conversation:
     """A program in the jail and the Mac's mDNSResponder."""
 
     def __init__(self, client: socket.socket, server: socket.socket, selector: selectors.BaseSelector) -> None:
-        self.uid = user_of(client)
+        self.uid = peer_uid(client)
         self._selector = selector
         self._requests, self._replies = Pipe(client, server, Frames()), Pipe(server, client)
         # Each socket, with the way it is read for and the way it is written for.

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""enter JAIL USER: start the shell of a user in a jail, by a rule of sudo.
+"""enter JAIL USER: start a shell in a jail, by one rule of sudo.
 
 The lookup enter_command makes a script of this module and those that it
-imports. Its users choose nothing but the two arguments, and the rule can name
-these. The shell runs as the user, and has a terminal of its own.
+imports. A user can choose these two arguments only, and the sudo rule can
+restrict them. The shell runs as the jail's user, at a terminal of its own.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ import pwd
 import stat
 import subprocess
 
+from ..dirfd import open_below
 from .chroot_exec import StepError, close_inherited, execute, locate
-from .jail_session import account, chroot_to_jail, environment, is_building, join_groups, open_child, open_jail
-from .terminal import Terminal, run_apart
+from .jail_session import account, chroot_to_jail, environment, is_building, join_groups, open_jail
+from .terminal import Terminal, run_at_new_terminal
 
-WORDS = 2
+ARGUMENTS = 2
 
 CSRUTIL = "/usr/bin/csrutil"
 PROTECTED = (b"System Integrity Protection status: enabled.", b"Filesystem Protections: enabled")
-"""What it says where no program can start in a jail (docs/macos.md)."""
-NO_ENTRY = (
+"""Its output when no program can start in a jail (docs/macos.md)."""
+SIP_IS_ON = (
     "System Integrity Protection is on, so macOS aborts programs in jails: csrutil disable in recoveryOS turns it off"
 )
 UNFINISHED = "the jail is not complete: its build did not end; build it again"
 
 # What goes before the path, and behind it.
-SENTENCES = {
+MESSAGES = {
     "open": ("cannot open ", ""),
     "marker": ("", " is not a jail of darwin.jail"),
     "account": ("there is no user ", ""),
@@ -54,11 +55,11 @@ TERM_PROGRAM = "darwin.jail"
 
 # Where descriptions of terminals are, below a home and the system's, and what most terminals are like.
 TERMINFO = (".terminfo", "/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
-LIKELY = ("xterm-256color", "xterm", "vt100")
+FALLBACK_TERMINALS = ("xterm-256color", "xterm", "vt100")
 
 
 def enter(argv: list[str]) -> None:
-    if len(argv) != WORDS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
+    if len(argv) != ARGUMENTS or os.geteuid() != 0 or not argv[0].startswith("/") or ".." in argv[0].split("/"):
         raise SystemExit("usage: sudo enter JAIL USER (JAIL is an absolute path without ..)")
     close_inherited()
     try:
@@ -67,15 +68,15 @@ def enter(argv: list[str]) -> None:
         join_groups(who, groups)
         terminal = Terminal()
         warnings = [hand_over_terminal(fd, terminal.fd, who.pw_uid) if terminal.fd >= 0 else ""]
-        warnings += [UNFINISHED if is_building(fd) else "", NO_ENTRY if is_protected() else ""]
+        warnings += [UNFINISHED if is_building(fd) else "", SIP_IS_ON if is_protected() else ""]
         for warning in filter(None, warnings):
             os.write(2, f"enter: {warning}\n".encode())
-        raise SystemExit(run_apart(terminal, lambda: start_shell(fd, argv[0], who)))
+        raise SystemExit(run_at_new_terminal(terminal, lambda: start_shell(fd, argv[0], who)))
     except StepError as exc:
         event, path, number = exc.args
-        before, behind = SENTENCES.get(event, (f"{event} ", ""))
+        before, after = MESSAGES.get(event, (f"{event} ", ""))
         reason = f": {os.strerror(number)}" if number and event != "marker" else ""
-        raise SystemExit(f"enter: {before}{path}{reason}{behind}") from None
+        raise SystemExit(f"enter: {before}{path}{reason}{after}") from None
 
 
 def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
@@ -90,7 +91,7 @@ def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
 
 
 def is_protected() -> bool:
-    """Whether csrutil(8) plainly says that programs will not start."""
+    """Whether csrutil(8) says that programs cannot start in jails."""
     try:
         asked = subprocess.run(  # pylint: disable=ansible-bad-function # no module
             [CSRUTIL, "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=False
@@ -109,9 +110,7 @@ def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
     path = os.ttyname(terminal)
     try:
         *parents, name = path.strip("/").split("/")
-        folder = os.dup(jail)
-        for parent in parents:
-            folder = open_child(folder, parent)
+        folder = open_below(os.dup(jail), parents)
         node = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISCHR(node.st_mode) and node.st_rdev == os.fstat(terminal).st_rdev:
             os.chown(name, uid, -1, dir_fd=folder, follow_symlinks=False)
@@ -124,8 +123,8 @@ def hand_over_terminal(jail: int, terminal: int, uid: int) -> str:
 
 
 def known_terminal(name: str, home: str) -> str:
-    """The terminal's own name when the jail has a description of it, otherwise that of one that is much the same."""
-    for known in (name, *LIKELY):
+    """The name of the terminal if the jail has its terminfo entry, otherwise the name of a similar one."""
+    for known in (name, *FALLBACK_TERMINALS):
         letter = known[:1]
         folders = [
             os.path.join(home, base, below) for base in TERMINFO for below in (letter, f"{ord(letter or 'x'):x}")

@@ -1,14 +1,13 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go into a jail for somebody elsewhere: to run a command, or to take or leave one file.
+"""Enter a jail for the connection: run a command, or write or read one file.
 
-This runs on the Mac as root, behind the text of chroot_exec.py (exec/session.py puts
-the two together): nothing of this collection is installed there. Of the jail
-nothing is believed: its directory is opened component by component without
-following links, root alone must be able to change what lies on that way, and
-files are opened only when this process's root is the jail and its user is the
-jail's. All that is said to the connection is said before ENTERED.
+This runs on the Mac as root. exec/session.py sends it together with the modules
+that it imports: nothing is installed on the Mac. The jail is not trusted: its
+directory is opened name by name without following links, only root may be able
+to change the directories on that path, and files are opened after chroot(2), as
+the jail's user. All messages to the connection come before ENTERED.
 """
 
 from __future__ import annotations
@@ -18,18 +17,15 @@ import os
 import pwd
 import stat
 
+from ..dirfd import DIRECTORY, PRIVATE, is_link_to_private, open_child, read_below
 from .chroot_exec import TMP, StepError, change_root, close_inherited, default_env, execute, locate, step, take_groups
 from .passwd_lookup import find_user
 
-# macOS keeps these in /private and has links in their place (apple-oss-distributions/files Makefile).
-PRIVATE = ("etc", "tmp", "var")
-
 # What makes a directory a jail: the file belongs to root, in a directory that only root can enter (jail.py).
 MARKER = "private/var/db/darwin.jail/jail.json"
-LARGEST_MARKER = 1 << 16
+MAX_MARKER = 1 << 16
 BUILDING = b'"state": "building"'
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK = 1 << 20
 REFUSED = 125
 """The exit code when a step failed, so that nothing was done."""
@@ -38,9 +34,9 @@ REFUSED = 125
 # program's, whatever it says. No secret is needed, for nobody of the jail can write before it.
 ENTERED = "darwin.jail: entered\n"
 INCOMPLETE = "darwin.jail: incomplete\n"
-"""Stands before it for a jail whose build did not end."""
+"""The line before ENTERED for a jail whose build did not end."""
 FAILED = "darwin.jail: failed"
-"""Begins the line about the step that failed: its name, the name of the errno, and a path."""
+"""The beginning of the line for a failed step: then its name, the name of the errno, and a path."""
 
 # The names of the user's directories for temporary files end in the number of the user (accounts/user_tmp.py).
 FOLDERS = "/var/folders"
@@ -54,30 +50,30 @@ def open_jail(path: str) -> int:
     Whoever can change a directory on that way could put a tree of their own there, and root would run its programs.
     """
     parts = [part for part in path.split("/") if part]
-    if parts[0] in PRIVATE and is_private(parts[0]):
+    if (first := os.fsencode(parts[0])) in PRIVATE and is_link_to_private(first):
         parts.insert(0, "private")
     fd = os.open("/", DIRECTORY)
-    refuse_others(fd, "/")
+    require_root_only(fd, "/")
     walked = ""
     for part in parts:
         walked += "/" + part
         with step("open", walked):
             fd = open_child(fd, part)
-        refuse_others(fd, walked)
+        require_root_only(fd, walked)
     with step("marker", path):
-        refuse_forged(fd, walked)
+        require_jail(fd, walked)
     return fd
 
 
-def refuse_forged(jail: int, path: str) -> None:
-    """OSError or StepError unless an open directory is a jail that nobody but root can have made."""
-    refuse_others(jail, path)
+def require_jail(jail: int, path: str) -> None:
+    """OSError or StepError unless an open directory is a jail that only root can have made."""
+    require_root_only(jail, path)
     *parents, name = MARKER.split("/")
     found = os.dup(jail)
     for part in parents:
         found = open_child(found, part)
         path += "/" + part
-        refuse_others(found, path)
+        require_root_only(found, path)
     marker = os.stat(name, dir_fd=found, follow_symlinks=False)
     os.close(found)
     if not stat.S_ISREG(marker.st_mode) or marker.st_uid != 0:
@@ -85,22 +81,14 @@ def refuse_forged(jail: int, path: str) -> None:
 
 
 def is_building(jail: int) -> bool:
-    """Whether the marker says so, in the words of jail.py. It is the jail's, and only good for a warning."""
-    *parents, name = MARKER.split("/")
+    """Whether the marker has the state `building` (jail.py). The jail can change it, so it is for a warning only."""
     try:
-        folder = os.dup(jail)
-        for parent in parents:
-            folder = open_child(folder, parent)
-        marker = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        os.close(folder)
-        said = os.read(marker, LARGEST_MARKER)
-        os.close(marker)
-        return BUILDING in said
+        return BUILDING in read_below(jail, MARKER, MAX_MARKER)
     except OSError:
         return False
 
 
-def refuse_others(fd: int, path: str) -> None:
+def require_root_only(fd: int, path: str) -> None:
     """StepError when others than root can change which names an open directory has.
 
     In a sticky one they cannot change those of root. In the group 0, which is wheel on macOS, there is but root.
@@ -112,21 +100,8 @@ def refuse_others(fd: int, path: str) -> None:
         raise StepError("others", path, 0)
 
 
-def is_private(name: str) -> bool:
-    try:
-        return os.readlink("/" + name).strip("/") == "private/" + name
-    except OSError:
-        return False
-
-
-def open_child(fd: int, name: str) -> int:
-    deeper = os.open(name, DIRECTORY, dir_fd=fd)
-    os.close(fd)
-    return deeper
-
-
 def account(jail: int, user: str) -> tuple[pwd.struct_passwd, list[int] | None]:
-    """Who that is, on the Mac or in the jail, by name or number, and the groups of a user of the jail's own."""
+    """The account of a user of the Mac or of the jail, by name or number, and the groups if it is the jail's."""
     found = find_user(jail, user)
     if found is None:
         raise StepError("account", user, 0)
@@ -180,7 +155,7 @@ def temporary_directory(uid: int) -> str:
     for first in entries(FOLDERS):
         for second in entries(f"{FOLDERS}/{first}"):
             path = f"{FOLDERS}/{first}/{second}/T"
-            if second.endswith(tail) and is_own_directory(path, uid):
+            if second.endswith(tail) and is_directory_of(path, uid):
                 found.append(path + "/")
     return found[0] if len(found) == 1 else TMP
 
@@ -192,7 +167,7 @@ def entries(path: str) -> list[str]:
         return []
 
 
-def is_own_directory(path: str, uid: int) -> bool:
+def is_directory_of(path: str, uid: int) -> bool:
     try:
         status = os.lstat(path)
     except OSError:
@@ -200,8 +175,8 @@ def is_own_directory(path: str, uid: int) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
 
 
-def run(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
-    """Become a program. An error of the kernel is written after ENTERED, in the words of a shell."""
+def run_program(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
+    """Become a program. An error of execve(2) is written after ENTERED, as a shell writes it."""
     path, env = locate(argv[0], ""), environment(jail, who)
     os.write(2, ENTERED.encode())
     try:
@@ -212,7 +187,7 @@ def run(jail: str, who: pwd.struct_passwd, argv: tuple[str, ...]) -> None:
 
 
 def open_regular(path: str, flags: int, mode: int = 0) -> int:
-    """Open a file. A FIFO would be waited for, and a device may give without end."""
+    """Open a regular file: opening a FIFO would block, and a device may never end."""
     try:
         fd = os.open(path, flags | os.O_NONBLOCK, mode)
     except OSError as exc:
@@ -258,15 +233,15 @@ def send_file(path: str) -> None:
 
 def dispatch(act: str, jail: str, who: pwd.struct_passwd, words: tuple[str, ...]) -> None:
     if act == "run":
-        run(jail, who, words)
+        run_program(jail, who, words)
     elif act == "put":
         receive_file(*words)
     elif act == "get":
         send_file(*words)
 
 
-def visit(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
-    """Run one act. A step that fails writes one line to stderr."""
+def run_session(jail: str, user: str, act: str, words: tuple[str, ...], stdin: bool) -> None:
+    """Do one action. A failed step writes one line to stderr."""
     close_inherited()
     if not stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Become a program in a jail.
 
-Run by exec/launch.py as a program of its own, for a fresh process may ask Directory
-Services who is in which group, which a forked one on macOS may not.
+exec/launch.py runs it as a new program: on macOS a forked process may not ask
+Directory Services for the groups of a user.
 
-It is given three descriptors: the message says what to do (JSON), the report
-says in one line how far it came, and the third is the jail's directory. The
-report closes by itself when the program takes over.
+It gets three descriptors: of the message with the plan (JSON), of the report,
+one line with the step that it reached, and of the jail's directory. The report
+is closed on exec.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .chroot_exec import StepError, chroot_and_setuid, close_inherited, execute,
 
 
 def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
-    """Enter the jail and become the user; says whether the program is to be run, and where it is."""
+    """Enter the jail and become the user; return whether to run the program, and its path."""
     chroot_and_setuid(jail, plan["uid"], plan["gid"], plan["login"], plan["groups"])
     with step("chdir", plan["chdir"]):
         os.chdir(plan["chdir"])
@@ -30,12 +30,12 @@ def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
         return {"event": "creates"}
     if plan["removes"] is not None and not glob.glob(plan["removes"]):
         return {"event": "removes"}
-    plan["argv"] = by_shell(plan.get("shells", []), plan["argv"])
+    plan["argv"] = in_login_shell(plan.get("shells", []), plan["argv"])
     return {"event": "ready", "path": locate(plan["argv"][0], plan["search"])}
 
 
-def by_shell(shells: list[str], argv: list[str]) -> list[str]:
-    """The command that has the first of the login shells that is there start the program; without one the program."""
+def in_login_shell(shells: list[str], argv: list[str]) -> list[str]:
+    """The command for the first existing login shell to run the program; without a shell the program itself."""
     for shell in shells:
         if os.access(shell, os.X_OK):
             return [shell, "-l", "-c", 'exec "$@"', os.path.basename(shell), *argv]

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The other end of a Unix socket: how it is reached, and who is there.
+"""The other end of a Unix socket: connect to it, and find its user.
 
-It is put into one file with the DNS relay (bundle.py), and needs nothing but Python's standard library.
+bundle.py puts it into one file with the DNS relay.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TIMEOUT = 2.0
 QUEUE_FULL = (errno.ECONNREFUSED, errno.EAGAIN)
 
 
-def user_of(client: socket.socket) -> int:
-    """Who connected; -1 when that is not known, as of one that is gone."""
+def peer_uid(client: socket.socket) -> int:
+    """The uid of the client; -1 when it is unknown, for example after it is gone."""
     try:
         if hasattr(socket, "SO_PEERCRED"):
             return int(CREDENTIALS.unpack_from(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])

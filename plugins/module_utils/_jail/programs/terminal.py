@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session of its own for what runs in a jail, at a terminal of its own.
+"""Run a program of a jail in a new session at a new terminal.
 
-The terminal of the person who enters stays outside. A program that has it open,
-or whose session it controls, can put a command into it, which the person's
-shell runs later (TIOCSTI: xnu asks for no more, bsd/kern/tty.c). One process
-stays with the person and copies bytes both ways; the other becomes the program.
+The jail gets no access to the user's terminal: a program that has it open, or
+whose session it controls, can insert a command that the user's shell runs later
+(TIOCSTI: xnu has no other condition, bsd/kern/tty.c). One process stays on the
+Mac and copies bytes in both directions; the other becomes the program.
 
 Part of programs that bundle.py puts together. It uses select(2), for poll(2)
 of macOS does not work on terminals.
@@ -25,57 +25,57 @@ from contextlib import suppress
 
 STANDARD = (0, 1, 2)
 BLOCK = 1 << 16
-LAST_BLOCKS = 64
-"""The most that is copied once the program ended: others may go on writing."""
+MAX_LAST_BLOCKS = 64
+"""The most that is copied after the end of the program: other processes may go on writing."""
 
 # <sys/ttycom.h>: _IO('t', 97).
-CONTROL = getattr(termios, "TIOCSCTTY", 0x20007461)
+SET_CONTROLLING = getattr(termios, "TIOCSCTTY", 0x20007461)
 
-PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-NOTED = (*PASSED_ON, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
+FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+HANDLED = (*FORWARDED, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
 
 
 class Terminal:
-    """A new terminal, and the person's. Where there is none, there is none either.
+    """A new terminal, and the user's. Without a terminal of the user there is no new one.
 
-    This process keeps the new one open, so that its controller does not come to an end before the program does:
-    reading it would fail then on Linux, and give nothing on macOS.
+    This process keeps the new one open, so that its controller reaches its end after the program: reading it would
+    fail then on Linux, and return nothing on macOS.
     """
 
     def __init__(self) -> None:
-        self._mine = [fd for fd in STANDARD if os.isatty(fd)]
+        self._terminal_fds = [fd for fd in STANDARD if os.isatty(fd)]
         self.fd = self._controller = -1
-        if not self._mine:
+        if not self._terminal_fds:
             return
         self._controller, self.fd = os.openpty()
         os.set_blocking(self._controller, False)
-        self._screen = next(fd for fd in (1, 2, 0) if fd in self._mine)
+        self._screen = next(fd for fd in (1, 2, 0) if fd in self._terminal_fds)
         self._before = termios.tcgetattr(self._screen)
         termios.tcsetattr(self.fd, termios.TCSANOW, self._before)
         self._typed = b""
         self.copy_size()
 
-    def take(self) -> None:
-        """In the process that becomes the program: have no terminal but this."""
+    def attach(self) -> None:
+        """In the process that becomes the program: use the new terminal only."""
         os.setsid()
-        if self._mine:
-            fcntl.ioctl(self.fd, CONTROL, 0)
-        for fd in self._mine:
+        if self._terminal_fds:
+            fcntl.ioctl(self.fd, SET_CONTROLLING, 0)
+        for fd in self._terminal_fds:
             os.dup2(self.fd, fd)
 
-    # -- the person's terminal -----------------------------------------------------
+    # -- the user's terminal -------------------------------------------------------
 
-    def start(self) -> None:
-        """Keys are for the new terminal to understand."""
+    def set_raw(self) -> None:
+        """Set the user's terminal to raw mode: the new one interprets keys."""
         with suppress(OSError, termios.error):  # it is gone
-            if 0 in self._mine:
+            if 0 in self._terminal_fds:
                 tty.setraw(0, termios.TCSADRAIN)
             self.copy_size()
 
-    def stop(self) -> None:
-        """Leave the person's terminal as it was."""
+    def restore(self) -> None:
+        """Restore the settings of the user's terminal."""
         with suppress(termios.error):
-            if 0 in self._mine:
+            if 0 in self._terminal_fds:
                 termios.tcsetattr(0, termios.TCSADRAIN, self._before)
 
     def copy_size(self) -> None:
@@ -87,20 +87,20 @@ class Terminal:
     # -- the bytes -------------------------------------------------------------------
 
     def wait(self, waker: int) -> bool:
-        """Copy what can be until the waker has something to read; False when the person's terminal is gone."""
+        """Copy in both directions until the waker is readable; False when the user's terminal is gone."""
         while True:
             reads, writes = [waker], []
             if self._controller >= 0:
                 reads.append(self._controller)
                 if self._typed:
                     writes.append(self._controller)
-                elif 0 in self._mine:
+                elif 0 in self._terminal_fds:
                     reads.append(0)
             readable, writable, _errors = select.select(reads, writes, [])
             if self._controller in readable:
-                self.show()
+                self.copy_output()
             if 0 in readable:
-                typed = received(0)
+                typed = read_available(0)
                 if typed == b"":
                     return False
                 self._typed = typed or b""
@@ -109,9 +109,9 @@ class Terminal:
             if waker in readable:
                 return True
 
-    def show(self) -> bool:
-        """Copy what the program wrote; False when there will be no more of it, or nobody to see it."""
-        data = received(self._controller)
+    def copy_output(self) -> bool:
+        """Copy the program's output; False at its end, or when the user's terminal is gone."""
+        data = read_available(self._controller)
         more = data != b""
         while data:
             try:
@@ -132,22 +132,22 @@ class Terminal:
         except OSError:
             self._typed = b""
 
-    def show_rest(self) -> None:
-        """Copy what is there when the program has ended."""
-        for _block in range(LAST_BLOCKS):
-            if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.show():
+    def copy_rest(self) -> None:
+        """Copy the output that is left after the end of the program."""
+        for _block in range(MAX_LAST_BLOCKS):
+            if self._controller < 0 or not select.select([self._controller], [], [], 0)[0] or not self.copy_output():
                 break
 
     def hang_up(self) -> None:
-        """Close both ends: the kernel sends SIGHUP to who has this terminal."""
+        """Close both ends: the kernel sends SIGHUP to the programs at this terminal."""
         if self._controller >= 0:
             os.close(self._controller)
             os.close(self.fd)
         self.fd = self._controller = -1
 
 
-def received(fd: int) -> bytes | None:
-    """What can be read; None when there is nothing yet, no bytes at the end, which Linux tells by an error."""
+def read_available(fd: int) -> bytes | None:
+    """Read what is available; None when there is nothing yet, empty at the end (an error on Linux)."""
     try:
         return os.read(fd, BLOCK)
     except BlockingIOError:
@@ -156,68 +156,68 @@ def received(fd: int) -> bytes | None:
         return b""
 
 
-def note(_number: int, _frame: object) -> None:
-    """The number of the signal comes through the waker."""
+def ignore_signal(_number: int, _frame: object) -> None:
+    """Do nothing: the waker receives the signal's number."""
 
 
-def run_apart(terminal: Terminal, become: Callable[[], None]) -> int:
-    """Become the program in another process, and stay outside until it ends; its exit status, as a shell says it.
+def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
+    """Become the program in a child process, and wait for it; return its exit status, as a shell has it.
 
-    Whatever asks Directory Services comes before: on macOS a forked process may not.
+    Directory Services are asked before: on macOS a forked process may not ask them.
     """
     waker, wake = os.pipe()
     for fd in (waker, wake):
         os.set_blocking(fd, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in NOTED:
-        signal.signal(number, note)
+    for number in HANDLED:
+        signal.signal(number, ignore_signal)
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)
-        terminal.take()
+        terminal.attach()
         become()
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in STANDARD:
         if not os.isatty(fd):
             os.dup2(nothing, fd)  # whoever is at the other end waits for the program alone
-    terminal.start()
+    terminal.set_raw()
     try:
-        return watch(child, terminal, waker)
+        return forward_until_exit(child, terminal, waker)
     finally:
-        terminal.stop()
+        terminal.restore()
 
 
-def watch(child: int, terminal: Terminal, waker: int) -> int:
-    """Pass on bytes and signals until the process ends."""
+def forward_until_exit(child: int, terminal: Terminal, waker: int) -> int:
+    """Forward bytes and signals until the process ends; return its exit status."""
     while True:
-        numbers = received(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
+        numbers = read_available(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
         for number in numbers or b"":
             if number == signal.SIGHUP:
                 terminal.hang_up()
-            if number in PASSED_ON:
-                send(child, number)
+            if number in FORWARDED:
+                signal_child(child, number)
             elif number == signal.SIGCONT:
-                terminal.start()
+                terminal.set_raw()
             elif number == signal.SIGWINCH:
                 terminal.copy_size()
         found, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
         if found and os.WIFSTOPPED(status):
-            pause(child, terminal)
+            stop_like_child(child, terminal)
         elif found:
-            terminal.show_rest()
+            terminal.copy_rest()
             return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def pause(child: int, terminal: Terminal) -> None:
-    """Stop as the program did, so that the person's shell goes on, and go on with it."""
-    terminal.stop()
+def stop_like_child(child: int, terminal: Terminal) -> None:
+    """Stop like the program, so that the user's shell continues; continue with it."""
+    terminal.restore()
     os.kill(os.getpid(), signal.SIGTSTP)
-    terminal.start()
-    send(child, signal.SIGCONT)
+    terminal.set_raw()
+    signal_child(child, signal.SIGCONT)
 
 
-def send(child: int, number: int) -> None:
-    """Send a signal to the program and what runs with it."""
+def signal_child(child: int, number: int) -> None:
+    """Send a signal to the program's process group."""
     with suppress(OSError):
         try:
             os.killpg(child, number)

@@ -155,7 +155,7 @@ class Base:
         name = TEMPORARY + b"try"
         shared = self._copy_state_file(installer, jail, os.path.basename(MARKER), name)
         if not shared and not self._copies:
-            code = backend().refusal
+            code = backend().clone_errno
             why, remedy = os.strerror(code), ""
             if code in NOT_ONE_VOLUME:
                 why = "they do not lie on one volume that lets files share blocks (APFS; on Linux XFS or Btrfs)"

@@ -147,7 +147,7 @@ def _forget_gone(real: bytes) -> None:
 def _has_remains(real: bytes) -> bool:
     if not os.path.lexists(real):
         return False
-    if host.names_in(real):
+    if host.list_names(real):
         return True
     with Root(real) as root:
         return register.was_jail(real, root.status().st_ino)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..system import call_probes
-from ..system.platform.base import OF_THE_MAC
+from ..system.platform.base import LOCAL_XATTRS
 from .claims import Verdict, claim, found
 from .context import Context, NotTriedError, output_of, run_program
 
@@ -87,5 +87,5 @@ def stays(context: Context) -> Verdict:
 )
 def left(context: Context) -> Verdict:
     places = ("bin", "bin/sh", "usr", "usr/lib", "System")
-    having = [place for place in places if set(names(context.path("jail", place))) & {*OF_THE_MAC} - {PROVENANCE}]
+    having = [place for place in places if set(names(context.path("jail", place))) & {*LOCAL_XATTRS} - {PROVENANCE}]
     return found(not having, f"with one of the Mac's: {', '.join(having)}" if having else "none of five has one")

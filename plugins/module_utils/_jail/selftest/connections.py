@@ -25,7 +25,7 @@ def words(answer: int) -> str:
     judged="poll(2)",
 )
 def asked_for(_context: Context) -> Verdict:
-    answer = call_probes.polled(select.POLLHUP, closed=False)
+    answer = call_probes.poll_answer(select.POLLHUP, closed=False)
     return found(bool(answer & select.POLLHUP), words(answer))
 
 
@@ -36,7 +36,7 @@ def asked_for(_context: Context) -> Verdict:
     judged="poll(2)",
 )
 def half_closed(_context: Context) -> Verdict:
-    answer = call_probes.polled(select.POLLOUT, closed=False)
+    answer = call_probes.poll_answer(select.POLLOUT, closed=False)
     return found(bool(answer & select.POLLOUT) and not answer & select.POLLHUP, words(answer))
 
 
@@ -47,7 +47,7 @@ def half_closed(_context: Context) -> Verdict:
     judged="poll(2)",
 )
 def closed(_context: Context) -> Verdict:
-    answer = call_probes.polled(select.POLLOUT, closed=True)
+    answer = call_probes.poll_answer(select.POLLOUT, closed=True)
     return found(bool(answer & select.POLLHUP), words(answer))
 
 

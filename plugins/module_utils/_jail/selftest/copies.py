@@ -118,7 +118,7 @@ def whole(context: Context) -> Verdict:
 )
 def of_a_link(context: Context) -> Verdict:
     wanted = call_probes.Metadata(stat.S_IFLNK | 0o755, 1, 2, 10**18, 0)
-    status = call_probes.link_with(context.place("scratch", "link"), wanted)
+    status = call_probes.symlink_status(context.place("scratch", "link"), wanted)
     got = {"owner": (status.st_uid, status.st_gid) == (1, 2), "time": status.st_mtime_ns == 10**18}
     lost = [name for name, right in got.items() if not right]
     return found(not lost, f"not set: {', '.join(lost)}" if lost else "owner and time were set")
@@ -134,7 +134,7 @@ def exchanged(context: Context) -> Verdict:
     parent = context.place("scratch", "swap")
     call_probes.make_dir(parent)
     try:
-        opened, by_path = call_probes.stays_open_when_exchanged(parent)
+        opened, by_path = call_probes.read_after_swap(parent)
     except OSError as exc:
         return found(False, words(exc.errno or 0))
     return found((opened, by_path) == (b"one", b"other"), "they did" if by_path == b"other" else "they did not")

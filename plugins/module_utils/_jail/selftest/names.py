@@ -43,7 +43,7 @@ def for_all(_context: Context) -> Verdict:
 def linked(context: Context) -> Verdict:
     server = os.path.realpath(os.fsencode(dns.SERVER))
     try:
-        call_probes.reached_by_another_name(server, context.place("scratch", "socket"))
+        call_probes.connect_through_hardlink(server, context.place("scratch", "socket"))
     except OSError as exc:
         if exc.errno == errno.EXDEV:
             raise NotTriedError("the run's directory is on another volume than the socket") from exc
@@ -63,7 +63,7 @@ def relayed(context: Context) -> Verdict:
     if not relay["ok"]:
         return found(False, str(relay["message"]))
     with Root(context.place("jail")) as jail:
-        said = sockets.answer(jail, dns.SOCKET, GREETING, len(WELCOME), TIMEOUT)
+        said = sockets.request_reply(jail, dns.SOCKET, GREETING, len(WELCOME), TIMEOUT)
     if said == WELCOME:
         return found(True, "it answers")
     return found(

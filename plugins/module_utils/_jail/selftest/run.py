@@ -21,7 +21,7 @@ from ..jail import jail_path
 from ..macos import release
 from ..result import Result
 from ..system import host
-from ..system.jail_lock import folder_of_locks, forget_locks
+from ..system.jail_lock import locks_directory, remove_unheld_locks
 from ..system.lock import build_lock_path, locked_directory, remove_build_lock
 from ..system.mounts import mounts_below, unmount_below
 from ..system.process import run
@@ -159,7 +159,7 @@ def _take_over(path: bytes, owner: str, there: bool, left: dict[str, Any] | None
 
 
 def _paths_to_remove() -> list[bytes]:
-    return [*STATE_DIRECTORIES, build_lock_path(), folder_of_locks()]
+    return [*STATE_DIRECTORIES, build_lock_path(), locks_directory()]
 
 
 def end(directory: str, owner: str, check: bool) -> Result:
@@ -205,5 +205,5 @@ def _remove_empty(places: list[bytes], before: list[str]) -> None:
             host.remove_empty(path)
     if os.fsdecode(build_lock_path()) not in before:
         remove_build_lock()
-    if os.fsdecode(folder_of_locks()) not in before:
-        forget_locks()
+    if os.fsdecode(locks_directory()) not in before:
+        remove_unheld_locks()

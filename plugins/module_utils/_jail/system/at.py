@@ -14,15 +14,16 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, Callable
 
-from .paths import CREATE, DIRECTORY, READ
+from ..dirfd import DIRECTORY, READ
+from .paths import CREATE
 from .platform.base import Status
 from .platform.current import backend
 
 CHUNK = 1 << 20
-COMPARED = 1 << 17
+COMPARE_CHUNK = 1 << 17
 """Bytes of two files that are compared at a time: both are still in the cache of the processor."""
 NO_HARDLINK = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL)
-"""What is said of a hard link to a symbolic one where there are none: ENOTSUP by HFS+."""
+"""Errors of a hard link to a symbolic link where a volume has no such; HFS+: ENOTSUP."""
 
 
 def lstat(name: bytes, dir_fd: int) -> os.stat_result | None:
@@ -93,8 +94,8 @@ def make_hardlink(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None
     os.link(first, name, src_dir_fd=first_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
 
 
-def make_another_name(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None:
-    """The same, also of a symbolic link: an equal one is made where a volume has no second names for such (HFS+)."""
+def hardlink_or_copy_symlink(first: bytes, first_fd: int, name: bytes, dir_fd: int) -> None:
+    """Make a hard link. A symbolic link is copied where a volume has no hard links to such (HFS+)."""
     try:
         make_hardlink(first, first_fd, name, dir_fd)
     except OSError as exc:
@@ -110,16 +111,16 @@ def set_time(fd: int, mtime_ns: int) -> None:
 
 
 def rename(old: bytes, old_fd: int, new: bytes, new_fd: int) -> None:
-    """Rename, though macOS has the one or the other locked (chflags uchg), which binds root too."""
+    """Rename, also if a file is immutable (chflags uchg), which macOS enforces for root, too."""
     try:
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
     except PermissionError:
-        locked = backend().clear_immutable(old_fd, old)
-        if not backend().clear_immutable(new_fd, new) and not locked:
+        flags = backend().clear_immutable(old_fd, old)
+        if not backend().clear_immutable(new_fd, new) and not flags:
             raise
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
-        if locked:
-            backend().restore_flags(new_fd, new, locked)
+        if flags:
+            backend().restore_flags(new_fd, new, flags)
 
 
 def remove(name: bytes, dir_fd: int, directory: bool = False) -> bool:
@@ -131,12 +132,12 @@ def remove(name: bytes, dir_fd: int, directory: bool = False) -> bool:
         return False
     except PermissionError:
         backend().clear_immutable(dir_fd, name)
-        return _removed(name, dir_fd, call)
+        return _remove_again(name, dir_fd, call)
     return True
 
 
-def _removed(name: bytes, dir_fd: int, call: Callable[..., None]) -> bool:
-    """Remove what was locked. Another process may have unlocked or removed it just now."""
+def _remove_again(name: bytes, dir_fd: int, call: Callable[..., None]) -> bool:
+    """Remove what was immutable. Another process may have cleared the flag or removed the name just now."""
     try:
         call(name, dir_fd=dir_fd)
     except FileNotFoundError:
@@ -192,7 +193,7 @@ def _same_contents(one: int, two: int, part: tuple[int, int] | None) -> bool:
     if offset:
         os.lseek(one, offset, os.SEEK_SET)
     while size > 0:
-        data = os.read(one, min(size, COMPARED))
+        data = os.read(one, min(size, COMPARE_CHUNK))
         if not data or data != os.read(two, len(data)):
             return False
         size -= len(data)
@@ -202,7 +203,7 @@ def _same_contents(one: int, two: int, part: tuple[int, int] | None) -> bool:
 def _size(fd: int) -> int:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(0, "it is no regular file any more")
+        raise OSError(0, "it is not a regular file any more")
     return status.st_size
 
 
@@ -214,7 +215,7 @@ def same_xattrs(fd: int, other: int) -> bool:
 def _chunks(name: bytes, dir_fd: int, part: tuple[int, int] | None = None) -> Iterator[bytes]:
     with os.fdopen(open_file(name, dir_fd), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(0, "it is no regular file any more")
+            raise OSError(0, "it is not a regular file any more")
         if part is None:
             yield from iter(lambda: file.read(CHUNK), b"")
             return

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""New files and directories are finished where nobody looks, and then get their names by a rename.
+"""Finish new files and directories under temporary names, then rename them.
 
 Where that is:
 
@@ -26,21 +26,22 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from typing import Callable, NamedTuple, Protocol
 
+from ..dirfd import DIRECTORY, READ
 from ..errors import BusyError, OperationError, show
-from .paths import CREATE, DIRECTORY, READ
+from .paths import CREATE
 from .platform.current import backend
 from .removal import remove_directory
 
 Stage = Callable[[], AbstractContextManager[int]]
-"""Opens the stage of a tree for the time of a block; -1 when there is none yet."""
+"""Opens the stage of a tree for a block; -1 when it does not exist yet."""
 
 PREFIX = b".darwin.jail."
-"""Of all names that are ours beside others."""
+"""The prefix of temporary names next to final ones."""
 NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class Owner(NamedTuple):
-    """Owner and mode of something that is made."""
+    """Owner and mode of a new file or directory."""
 
     mode: int
     uid: int
@@ -53,13 +54,13 @@ class Owner(NamedTuple):
 
 
 class New(Protocol):
-    """Something that is to be made."""
+    """A file, directory or link to create."""
 
     def make(self, name: bytes, dir_fd: int) -> int:
-        """Make it, for root only; returns its descriptor, or -1 when it cannot be open."""
+        """Create it, accessible by root only; returns its descriptor, or -1 for a link."""
 
     def finish(self, fd: int) -> None:
-        """Make it what it is to be."""
+        """Write its contents and metadata."""
 
 
 class NewDirectory:
@@ -99,11 +100,11 @@ class NewLink:
         return -1
 
     def finish(self, fd: int) -> None:
-        """It is, since its maker gave it its owner."""
+        """Nothing: `make` has set the owner."""
 
 
 def put(new: New, stage: Stage | None, dir_fd: int, name: bytes) -> None:
-    """Make something and give it its name in an open directory."""
+    """Create something and rename it to its name in an open directory."""
     if stage:
         with stage() as staged:
             if staged >= 0 and os.fstat(staged).st_dev == os.fstat(dir_fd).st_dev:
@@ -113,12 +114,12 @@ def put(new: New, stage: Stage | None, dir_fd: int, name: bytes) -> None:
                 except OSError as exc:
                     if exc.errno != errno.EXDEV:
                         raise
-    remove_dead(dir_fd, name)
-    _make(new, dir_fd, beside(name), dir_fd, name)
+    remove_abandoned(dir_fd, name)
+    _make(new, dir_fd, temporary_name(name), dir_fd, name)
 
 
-def beside(name: bytes) -> bytes:
-    """What is on its way to a name is called so, when it is made beside it."""
+def temporary_name(name: bytes) -> bytes:
+    """The temporary name next to a final name."""
     return PREFIX + hashlib.sha256(name).hexdigest()[:12].encode()
 
 
@@ -128,7 +129,7 @@ def _make(new: New, work_fd: int, temporary: bytes, dir_fd: int, name: bytes) ->
     except FileExistsError:
         raise
     except BaseException:
-        _forget(work_fd, temporary)
+        _discard(work_fd, temporary)
         raise
     try:
         if fd >= 0 and work_fd == dir_fd:
@@ -136,7 +137,7 @@ def _make(new: New, work_fd: int, temporary: bytes, dir_fd: int, name: bytes) ->
         new.finish(fd)
         os.rename(temporary, name, src_dir_fd=work_fd, dst_dir_fd=dir_fd)
     except BaseException:
-        _forget(work_fd, temporary)
+        _discard(work_fd, temporary)
         raise
     finally:
         if fd >= 0:
@@ -152,9 +153,9 @@ def _lock(fd: int, temporary: bytes) -> None:
         pass  # a file system without locks
 
 
-def remove_dead(dir_fd: int, name: bytes) -> None:
-    """Remove what a killed run left beside a name; BusyError when its maker lives."""
-    temporary = beside(name)
+def remove_abandoned(dir_fd: int, name: bytes) -> None:
+    """Remove the temporary file of a killed run; BusyError when its run is alive."""
+    temporary = temporary_name(name)
     try:
         status = os.stat(temporary, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:
@@ -172,8 +173,8 @@ def remove_dead(dir_fd: int, name: bytes) -> None:
             os.close(fd)
 
 
-def _forget(dir_fd: int, name: bytes) -> None:
-    """What cannot be removed now is the next run's."""
+def _discard(dir_fd: int, name: bytes) -> None:
+    """Remove a temporary file. If this fails, the next run removes it."""
     with suppress(OSError, OperationError):
         _remove(dir_fd, name)
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls whose answers differ between systems, made to see what this one answers. What they need is made and removed."""
+"""Call functions whose results differ between systems, to see those of this one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import stat
 import time
 from typing import NamedTuple
 
-from .paths import DIRECTORY
+from ..dirfd import DIRECTORY
 from .platform.current import backend
 
-LATE = 3.0
+MAX_DELAY = 3.0
 """Seconds in which a system that puts something off has done it."""
 
 
-def polled(asked: int, closed: bool) -> int:
+def poll_answer(asked: int, closed: bool) -> int:
     """What poll(2) answers about a socket whose other end has shut down its writing, or is closed."""
     ours, theirs = socket.socketpair()
     try:
@@ -66,13 +66,13 @@ class Metadata(NamedTuple):
     st_flags: int = 0
 
 
-def link_with(path: bytes, wanted: Metadata) -> os.stat_result:
+def symlink_status(path: bytes, metadata: Metadata) -> os.stat_result:
     """What a new symbolic link has after the collection gave it these."""
     parent, name = os.path.split(path)
     fd = os.open(parent, DIRECTORY)
     try:
         os.symlink("nowhere", name, dir_fd=fd)
-        backend().apply_symlink_metadata(fd, name, wanted)
+        backend().apply_symlink_metadata(fd, name, metadata)
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
     finally:
         os.close(fd)
@@ -91,7 +91,7 @@ def changes_when_written(device: bytes) -> bool:
         os.write(fd, b"x")
     finally:
         os.close(fd)
-    deadline = time.monotonic() + LATE
+    deadline = time.monotonic() + MAX_DELAY
     while os.stat(device).st_mtime_ns == before:
         if time.monotonic() > deadline:
             return False
@@ -99,7 +99,7 @@ def changes_when_written(device: bytes) -> bool:
     return True
 
 
-def reached_by_another_name(server: bytes, name: bytes) -> None:
+def connect_through_hardlink(server: bytes, name: bytes) -> None:
     """Make another name of a socket, and connect to it by that; OSError tells which of the two failed."""
     os.link(server, name)
     with socket.socket(socket.AF_UNIX) as client:
@@ -122,7 +122,7 @@ def make_dir(path: bytes) -> None:
     os.mkdir(path, 0o700)
 
 
-def stays_open_when_exchanged(parent: bytes) -> tuple[bytes, bytes]:
+def read_after_swap(parent: bytes) -> tuple[bytes, bytes]:
     """Exchange two directories while a file of one is open: what the open file says, and what its path says then."""
     fd = os.open(parent, DIRECTORY)
     inside = -1

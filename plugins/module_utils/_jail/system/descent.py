@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A way down into directories and back up, at any depth, with a bounded number of them open.
+"""Go down into directories and back up, at any depth, with a bounded number of open descriptors.
 
-Those above are opened again when they are come back to: from the top, name by
-name, never by "..", and only when they are the ones that were there.
+Directories above are opened again on the way back: from the top, name by name,
+never by "..". It is an error when one of them has been replaced.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from __future__ import annotations
 import errno
 import os
 
-from .paths import DIRECTORY
+from ..dirfd import DIRECTORY
 
-OPEN = 64
+MAX_OPEN = 64
 
 
 class Descent:
-    """Close it, wherever it got to. All raise OSError: callers know the path and translate."""
+    """The caller closes it at any depth. All methods raise OSError: callers know the path and translate."""
 
     def __init__(self, dir_fd: int) -> None:
-        """Begins in an open directory, which stays the caller's."""
+        """Begin in an open directory, which stays the caller's."""
         self._top = dir_fd
         self._names: list[bytes] = []
         self._seen: list[tuple[int, int]] = []
@@ -31,7 +31,7 @@ class Descent:
 
     @property
     def fd(self) -> int:
-        """Of the directory that it is in."""
+        """The descriptor of the current directory."""
         return self._fds[-1] if self._fds else self._top
 
     def enter(self, name: bytes) -> os.stat_result:
@@ -41,8 +41,8 @@ class Descent:
         self._names.append(name)
         self._seen.append((status.st_dev, status.st_ino))
         self._fds.append(fd)
-        if len(self._fds) > OPEN:
-            self._close(len(self._fds) - OPEN - 1)
+        if len(self._fds) > MAX_OPEN:
+            self._close(len(self._fds) - MAX_OPEN - 1)
         return status
 
     def leave(self) -> None:
@@ -63,8 +63,8 @@ class Descent:
             self._fds[level] = -1
 
     def _open_again(self) -> None:
-        """As many of the last ones as may be open, so that this is not needed at each step."""
-        first = len(self._fds) - OPEN
+        """Open again as many of the last directories as may be open, so that few steps need it."""
+        first = len(self._fds) - MAX_OPEN
         above = self._top
         for level, name in enumerate(self._names):
             self._fds[level] = fd = os.open(name, DIRECTORY, dir_fd=above)
@@ -72,5 +72,5 @@ class Descent:
                 self._close(level - 1)
             status = os.fstat(fd)
             if (status.st_dev, status.st_ino) != self._seen[level]:
-                raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
+                raise OSError(errno.EAGAIN, "it was replaced during the run")
             above = fd

@@ -11,20 +11,17 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from ..dirfd import DIRECTORY, PRIVATE, is_link_to_private, open_child
 from ..errors import AnyPath, InputError, OperationError, failed, show
 from ..limits import MANIFEST_LINE, Limit
 from . import at
-from .paths import DIRECTORY, open_absolute, split
+from .paths import open_absolute, split
 from .platform.base import Volume
 from .platform.current import backend
 from .volume_names import fold, spelling
 
-# macOS keeps these in /private and has links in their place
-# (apple-oss-distributions/files Makefile).
-PRIVATE = (b"etc", b"tmp", b"var")
-
-MOST_LINKS = 40
-"""On one way; macOS follows 32."""
+MAX_SYMLINKS = 40
+"""On one path; macOS follows 32."""
 
 
 def real_path(path: AnyPath) -> bytes:
@@ -39,7 +36,7 @@ def real_path(path: AnyPath) -> bytes:
     if b"\0" in raw:
         raise InputError(f"{raw!r} holds a NUL byte: give another path")
     parts = split(raw)
-    if parts and fold(parts[0]) in PRIVATE and _links_to_private(parts[0]):
+    if parts and fold(parts[0]) in PRIVATE and is_link_to_private(parts[0]):
         parts[:1] = [b"private", fold(parts[0])]
     walked = b""
     for number, part in enumerate(parts):
@@ -64,15 +61,8 @@ def canonical(path: bytes) -> bytes:
     return b"/".join(parts)
 
 
-def _links_to_private(name: bytes) -> bool:
-    try:
-        return os.readlink(b"/" + name).strip(b"/") == b"private/" + fold(name)
-    except OSError:
-        return False
-
-
 def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
-    """The Mac's own /dev, open, for the caller to close, and of these names those that are character devices there."""
+    """The Mac's /dev, open (the caller closes it), and which of these names are character devices there."""
     fd = open_absolute(b"/dev")
     found = {}
     for name in names:
@@ -83,25 +73,30 @@ def devices(names: Sequence[bytes]) -> tuple[int, dict[bytes, os.stat_result]]:
 
 
 def make_dirs(path: bytes) -> None:
-    """Make a directory and its missing parents, 0755 and owned by root, following no link."""
+    """Make a directory and its missing parents, 0755 and root's, without following links."""
     fd = open_absolute("/")
     try:
         for part in split(path):
-            try:
-                os.mkdir(part, 0o755, dir_fd=fd)
-            except FileExistsError:
-                pass
-            deeper = os.open(part, DIRECTORY, dir_fd=fd)
-            os.close(fd)
-            fd = deeper
+            fd = _open_or_make(fd, part)
     except OSError as exc:
         raise failed("make directory", path, exc) from exc
-    finally:
+    os.close(fd)
+
+
+def _open_or_make(fd: int, name: bytes) -> int:
+    """Open a directory in an open one, which is closed, also after an error."""
+    try:
+        os.mkdir(name, 0o755, dir_fd=fd)
+    except FileExistsError:
+        pass
+    except OSError:
         os.close(fd)
+        raise
+    return open_child(fd, name)
 
 
 def missing_dirs(path: bytes) -> list[bytes]:
-    """A path and those above it that `make_dirs` would make, the deepest first."""
+    """The directories that `make_dirs` would make, the deepest first."""
     found = []
     while not os.path.lexists(path):
         found.append(path)
@@ -128,7 +123,7 @@ def writable_ancestors(path: bytes) -> list[bytes]:
     return found
 
 
-def replaceable(path: AnyPath) -> bytes | None:
+def first_untrusted_part(path: AnyPath) -> bytes | None:
     """The first thing on the way to a file of which someone other than root decides what it is; None: only root does.
 
     All directories that lead there are looked at, also those that symbolic links lead through, and the file itself.
@@ -136,7 +131,7 @@ def replaceable(path: AnyPath) -> bytes | None:
     OperationError when there is no such file.
     """
     waiting, here = list(reversed(os.fsencode(path).split(b"/"))), b""
-    links = MOST_LINKS
+    links = MAX_SYMLINKS
     try:
         while True:
             status = os.lstat(here or b"/")
@@ -165,8 +160,8 @@ def replaceable(path: AnyPath) -> bytes | None:
         raise failed("look at", path, exc) from exc
 
 
-def names_in(path: bytes) -> list[bytes]:
-    """The names in a directory of the host, no symbolic link followed on the way."""
+def list_names(path: bytes) -> list[bytes]:
+    """The names in a directory of the host, reached without following links."""
     fd = open_absolute(path)
     try:
         return sorted(os.fsencode(name) for name in os.listdir(fd))
@@ -176,8 +171,8 @@ def names_in(path: bytes) -> list[bytes]:
         os.close(fd)
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open what may be a FIFO, which nobody may ever write to."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a FIFO."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -211,7 +206,7 @@ def open_file(path: AnyPath) -> BinaryIO:
     OperationError for anything but a regular file: of a FIFO nobody may ever write into, or a device, there is no end.
     """
     try:
-        file = open(path, "rb", opener=_without_waiting)
+        file = open(path, "rb", opener=_open_nonblocking)
     except OSError as exc:
         raise failed("read", path, exc) from exc
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -226,7 +221,7 @@ def is_program(path: AnyPath) -> bool:
 
 
 def remove_empty(path: bytes) -> None:
-    """Remove an empty directory of the host; one that is not there, or is a mount point, is left."""
+    """Remove an empty directory of the host, unless it is missing or a mount point."""
     parent, name = os.path.split(path)
     fd = open_absolute(parent)
     try:
@@ -239,7 +234,7 @@ def remove_empty(path: bytes) -> None:
 
 
 def swap_names(one: bytes, other: bytes) -> None:
-    """Let two things in one directory of the host exchange their names, in one step."""
+    """Swap two names in one directory of the host, in one step."""
     parent, name = os.path.split(one)
     fd = open_absolute(parent)
     try:
@@ -260,26 +255,26 @@ def free_bytes(path: bytes) -> int:
             path = os.path.dirname(path)
 
 
-def born(path: bytes) -> float | None:
-    """When what has a path now was made; None when nobody can tell."""
+def birth_time(path: bytes) -> float | None:
+    """The creation time of a file; None when it is unknown."""
     try:
-        return backend().born(path)
+        return backend().birth_time(path)
     except OSError:
         return None
 
 
-def most_links(path: bytes) -> int:
+def max_links(path: bytes) -> int:
     """How many names a file can have on the volume of `path`, or of its nearest existing parent; 0: any number."""
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     try:
-        return backend().most_links(path)
+        return backend().max_links(path)
     except OSError as exc:
         raise failed("look at", path, exc) from exc
 
 
 def volume(path: bytes) -> Volume:
-    """What `path` lies on, or its nearest existing parent."""
+    """The volume of `path`, or of its nearest existing parent."""
     while True:
         try:
             fd = os.open(path, DIRECTORY)
@@ -295,13 +290,13 @@ def volume(path: bytes) -> Volume:
 
 
 def used_bytes(path: bytes) -> int:
-    """What is in use on the file system of `path`, in bytes."""
+    """Used bytes on the file system of `path`."""
     found = os.statvfs(path)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
 
 
 def tail(path: AnyPath, limit: int = 4096) -> bytes:
-    """The end of a file of the host; nothing when there is none."""
+    """The end of a file of the host; empty when it cannot be read."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - limit))

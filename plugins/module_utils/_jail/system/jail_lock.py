@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lock of a jail: one run that writes, or several that only read.
 
-What is locked is a file of the Mac, in the home directory of root. Root in a
-jail could hold a lock in the jail for ever, and write into it who does. The
-file has the device and the inode of the jail's directory for a name, so that
-the lock stays with a jail that is renamed. It stays until the next run that
-takes such a lock removes those that nobody holds.
+The lock is a file in root's home directory on the Mac. Root in a jail could
+hold a lock file in the jail for ever, and forge its holder. The file is named
+after the device and the inode of the jail's directory, so that a renamed jail
+keeps its lock. The file stays until the next run that takes such a lock
+removes the files that nobody holds.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class JailLock:
     """Held from creation until `close`, or until the last process that inherits it ends."""
 
     def __init__(self, jail: Root, holder: str, shared: bool = False) -> None:
-        """Take the lock without waiting; BusyError names who has it. `holder` is what others will be told."""
+        """Take the lock without waiting; BusyError names its holder. Other processes read `holder`."""
         with Root(lock._home()) as home:
             if home.lstat(FOLDER) is None:
                 home.make_dir(FOLDER, 0o700, os.geteuid(), os.getegid())
             own = _name(jail)
-            for _look in range(lock.ATTEMPTS):
-                self._fd, name = _opened(home, own)
+            for _attempt in range(lock.ATTEMPTS):
+                self._fd, name = _open_lock_file(home, own)
                 try:
-                    lock.take(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+                    lock.acquire(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
                     if lock.is_at(self._fd, home, name):
                         lock.write_holder(self._fd, holder)
-                        _sweep(home, own)
+                        _remove_unheld(home, own)
                         return
                 except BaseException:
                     os.close(self._fd)
@@ -50,8 +50,8 @@ class JailLock:
         os.close(self._fd)
 
 
-def _opened(home: Root, name: bytes) -> tuple[int, bytes]:
-    """The file; on a full volume the directory of all such files, for who wants to remove a jail must be able to."""
+def _open_lock_file(home: Root, name: bytes) -> tuple[int, bytes]:
+    """Open the file; on a full volume the directory of all such files, so that a jail can still be removed."""
     try:
         return lock.open_lock(home, name, create=True), name
     except OperationError as exc:
@@ -60,8 +60,8 @@ def _opened(home: Root, name: bytes) -> tuple[int, bytes]:
         return home.open_dir(FOLDER), FOLDER
 
 
-def _sweep(home: Root, kept: bytes) -> None:
-    """Remove the files that nobody holds any more. Whoever opened one meanwhile sees that, and makes another."""
+def _remove_unheld(home: Root, kept: bytes) -> None:
+    """Remove the files that nobody holds. A process that opened one meanwhile notices, and creates another."""
     for name in home.names(FOLDER):
         path = FOLDER + b"/" + name
         if path == kept:
@@ -73,27 +73,27 @@ def _sweep(home: Root, kept: bytes) -> None:
                 raise
             continue
         try:
-            if lock.locks(fd) and lock.is_at(fd, home, path):
+            if lock.try_lock(fd) and lock.is_at(fd, home, path):
                 home.unlink(path)
         finally:
             os.close(fd)
 
 
-def folder_of_locks() -> bytes:
+def locks_directory() -> bytes:
     return os.path.join(lock._home(), FOLDER)
 
 
-def forget_locks() -> None:
-    """Remove the locks that nobody holds, and their directory when it is empty then."""
+def remove_unheld_locks() -> None:
+    """Remove the locks that nobody holds, and their directory if it is empty then."""
     with Root(lock._home()) as home:
         if home.lstat(FOLDER) is not None:
-            _sweep(home, b"")
+            _remove_unheld(home, b"")
             if not home.names(FOLDER):
                 home.remove_tree(FOLDER)
 
 
 def jail_lock_holder(jail: Root) -> str | None:
-    """Who has the lock of a jail, as they put it; None when nobody has."""
+    """The holder of the lock of a jail, as it wrote; None when nobody holds it."""
     with Root(lock._home()) as home:
         return lock.holder(home, _name(jail))
 
@@ -102,7 +102,7 @@ def refuse_if_locked(jail: Root) -> None:
     """For check mode, which writes nothing: BusyError when another run has the lock."""
     who = jail_lock_holder(jail)
     if who:
-        raise lock.busy(jail, who)
+        raise lock.busy_error(jail, who)
 
 
 def _name(jail: Root) -> bytes:
@@ -111,5 +111,5 @@ def _name(jail: Root) -> bytes:
     return FOLDER + b"/%d-%d" % (status.st_dev, status.st_ino)
 
 
-def path_of_lock(jail: Root) -> bytes:
+def jail_lock_path(jail: Root) -> bytes:
     return os.path.join(lock._home(), _name(jail))

@@ -26,8 +26,8 @@ from .rooted import Root
 
 FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 BUILD_LOCK = b".darwin.jail.lock"
-PATIENCE = 3600
-"""How long to wait for one other build on the Mac, in seconds: a whole system is copied in minutes."""
+MAX_WAIT = 3600
+"""Seconds to wait for one other build on the Mac: a whole system is copied in minutes."""
 REPORT_AFTER = 10
 """A result mentions a wait for the build lock that took longer, in seconds."""
 ATTEMPTS = 3
@@ -37,14 +37,14 @@ ATTEMPTS = 3
 class Lock:
     """Held from creation until `close`."""
 
-    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False, looks: int | None = None) -> None:
+    def __init__(self, root: Root, rel: bytes, holder: str, shared: bool = False, attempts: int | None = None) -> None:
         """Take the lock without waiting; BusyError names its holder. Other processes read `holder`.
 
         Readers share the lock.
         """
         self._fd = open_lock(root, rel, create=True)
         try:
-            take(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, looks)
+            acquire(self._fd, root, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, attempts)
         except BaseException:
             os.close(self._fd)
             raise
@@ -54,7 +54,7 @@ class Lock:
         os.close(self._fd)
 
     def is_at(self, root: Root, rel: bytes) -> bool:
-        """Whether it is the file that has this name, and was not removed before it was taken."""
+        """Whether the lock file still has this name: it may have been removed before it was taken."""
         return is_at(self._fd, root, rel)
 
 
@@ -68,7 +68,7 @@ def is_at(fd: int, root: Root, rel: bytes) -> bool:
 
 
 def holder(root: Root, rel: bytes) -> str | None:
-    """Who holds the lock, as they put it; None when nobody does."""
+    """The holder of the lock, as it wrote; None when nobody holds it."""
     try:
         fd = open_lock(root, rel, create=False)
     except OperationError as exc:
@@ -79,7 +79,7 @@ def holder(root: Root, rel: bytes) -> str | None:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except BlockingIOError:
-        return _holder(fd)
+        return _read_holder(fd)
     finally:
         os.close(fd)
 
@@ -98,16 +98,16 @@ def open_lock(root: Root, rel: bytes, create: bool) -> int:
     return fd
 
 
-def take(fd: int, root: Root, how: int = fcntl.LOCK_EX, looks: int | None = None) -> None:
-    for left in reversed(range(looks or ATTEMPTS)):
-        if locks(fd, how):
+def acquire(fd: int, root: Root, how: int = fcntl.LOCK_EX, attempts: int | None = None) -> None:
+    for left in reversed(range(attempts or ATTEMPTS)):
+        if try_lock(fd, how):
             return
         if left:
             time.sleep(0.05)
-    raise busy(root, _holder(fd))
+    raise busy_error(root, _read_holder(fd))
 
 
-def locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
+def try_lock(fd: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
         fcntl.flock(fd, how | fcntl.LOCK_NB)
         return True
@@ -123,13 +123,13 @@ def this_process() -> str:
 def write_holder(fd: int, holder: str) -> None:
     line = holder.encode("utf-8", "replace") + b"\n"
     try:
-        os.pwrite(fd, line, 0)  # first, so that those who look never find nothing
+        os.pwrite(fd, line, 0)  # before truncating, so that readers never find an empty file
         os.ftruncate(fd, len(line))
     except OSError:
-        pass  # a full volume: it is locked all the same, and this run may make room
+        pass  # a full volume: the lock is held all the same, and this run may free space
 
 
-def _holder(fd: int) -> str:
+def _read_holder(fd: int) -> str:
     try:
         text = os.pread(fd, 200, 0).decode("utf-8", "replace").partition("\n")[0]
     except IsADirectoryError:
@@ -137,14 +137,14 @@ def _holder(fd: int) -> str:
     return "".join(char for char in text if char.isprintable()) or "unknown process"
 
 
-def busy(root: Root, who: str) -> BusyError:
+def busy_error(root: Root, who: str) -> BusyError:
     return BusyError(f"{show(root.path)} is in use by another run ({who}): wait for it to end, or stop it")
 
 
 @contextmanager
-def locked_directory(root: Root, looks: int | None = None) -> Iterator[None]:
-    """For a directory that has no lock file yet, it is locked itself; BusyError when another run has done that."""
-    take(root.fd, root, looks=looks)
+def locked_directory(root: Root, attempts: int | None = None) -> Iterator[None]:
+    """Lock a directory that has no lock file yet; BusyError when another run holds it."""
+    acquire(root.fd, root, attempts=attempts)
     try:
         yield
     finally:
@@ -167,7 +167,7 @@ def remove_build_lock() -> None:
         if home.lstat(BUILD_LOCK) is not None:
             fd = open_lock(home, BUILD_LOCK, create=False)
             try:
-                if locks(fd):
+                if try_lock(fd):
                     home.unlink(BUILD_LOCK)
             finally:
                 os.close(fd)
@@ -187,7 +187,7 @@ class BuildLock:
         """Waiting processes read `work`."""
         self._work = work
         self._depth = 0
-        self._told = mmap.mmap(-1, mmap.PAGESIZE)
+        self._message = mmap.mmap(-1, mmap.PAGESIZE)
         with Root(_home()) as root:
             self._fd = open_lock(root, BUILD_LOCK, create=True)
 
@@ -197,12 +197,12 @@ class BuildLock:
     @property
     def remarks(self) -> list[str]:
         """The holder that the run waited for, if the wait was long."""
-        told = self._told[:].rstrip(b"\0").decode()
-        return [told] if told else []
+        message = self._message[:].rstrip(b"\0").decode()
+        return [message] if message else []
 
     def __enter__(self) -> BuildLock:
         if not self._depth:
-            if not locks(self._fd):
+            if not try_lock(self._fd):
                 self._wait()
             write_holder(self._fd, f"{this_process()}: {self._work}")
         self._depth += 1
@@ -214,17 +214,17 @@ class BuildLock:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _wait(self) -> None:
-        """Wait for all runs ahead; BusyError when a single one takes longer than PATIENCE."""
+        """Wait for all runs ahead; BusyError when a single one takes longer than MAX_WAIT."""
         progress.wait(True)
         started = since = time.monotonic()
         ahead, pause = "", 0.05
-        while not locks(self._fd):
-            now, who = time.monotonic(), _holder(self._fd)
+        while not try_lock(self._fd):
+            now, who = time.monotonic(), _read_holder(self._fd)
             if who != ahead:
                 ahead, since = who, now
-            if now - since > PATIENCE:
+            if now - since > MAX_WAIT:
                 raise BusyError(
-                    f"another run has kept this Mac for more than {PATIENCE // 60} minutes ({ahead}), and only one "
+                    f"another run has kept this Mac for more than {MAX_WAIT // 60} minutes ({ahead}), and only one "
                     "builds at a time: wait for it to end and run again, or end that process with kill if it hangs"
                 )
             time.sleep(pause)
@@ -232,5 +232,5 @@ class BuildLock:
         progress.wait(False)
         waited = time.monotonic() - started
         if waited > REPORT_AFTER and not self.remarks:
-            told = f"waited {waited:.0f} s for another run on this Mac ({ahead})".encode()
-            self._told[: len(told)] = told
+            message = f"waited {waited:.0f} s for another run on this Mac ({ahead})".encode()
+            self._message[: len(message)] = message

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is mounted below a directory: never ours to copy into, empty or delete."""
+"""Mounts below a directory. They are never copied into, emptied or deleted."""
 
 from __future__ import annotations
 
 import os
 
+from ..dirfd import working_directory
 from ..errors import OperationError
-from .paths import DIRECTORY
 from .platform.base import Mount
 from .platform.current import backend
 from .rooted import Root
@@ -19,34 +19,36 @@ UMOUNT = "/sbin/umount"
 
 def mounts_below(path: bytes) -> list[Mount]:
     """Mounts strictly below `path` (absolute, without symbolic links), deepest first."""
-    found = [mount._replace(point=point) for mount in backend().mounts() if (point := _seen_from(path, mount.point))]
+    found = [
+        mount._replace(point=point) for mount in backend().mounts() if (point := _spelled_below(path, mount.point))
+    ]
     return sorted(found, key=lambda mount: (-mount.point.count(b"/"), mount.point))
 
 
-def _seen_from(path: bytes, point: bytes) -> bytes:
-    """A mount point strictly below `path`, beginning with it as it is spelled here; nothing when it lies elsewhere."""
+def _spelled_below(path: bytes, point: bytes) -> bytes:
+    """A mount point strictly below `path`, with `path` spelled as given; empty when it lies elsewhere."""
     prefix = path.rstrip(b"/") + b"/"
     if point.startswith(prefix):
         return point
     above = b"/".join(point.split(b"/")[: prefix.count(b"/")])
-    return prefix + point[len(above) + 1 :] if above != point and _is_one(above, path) else b""
+    return prefix + point[len(above) + 1 :] if above != point and _is_same_directory(above, path) else b""
 
 
 def is_mount(path: bytes) -> bool:
     """Whether something is mounted on `path` itself."""
-    return any(_names_one(mount.point, path) for mount in backend().mounts())
+    return any(_is_same_mount_point(mount.point, path) for mount in backend().mounts())
 
 
-def _names_one(point: bytes, path: bytes) -> bool:
-    """Whether the two name one mount point: what is mounted there hides what the volume knows of the name."""
+def _is_same_mount_point(point: bytes, path: bytes) -> bool:
+    """Whether two paths are one mount point. The mounted volume hides how the other one spells the name."""
     if point == path or fold(point) != fold(path):
         return point == path
     (above, name), (parent, other) = os.path.split(point), os.path.split(path)
     key = names_at(parent).key
-    return key(name) == key(other) and _is_one(above, parent)
+    return key(name) == key(other) and _is_same_directory(above, parent)
 
 
-def _is_one(one: bytes, other: bytes) -> bool:
+def _is_same_directory(one: bytes, other: bytes) -> bool:
     """Whether two paths are spellings of one directory."""
     if one == other or fold(one) != fold(other):
         return one == other
@@ -81,15 +83,10 @@ def unmount(root: Root, point: bytes) -> None:
     """
     from .process import run  # noqa: PLC0415 (takes 4 ms, and few runs get here)
 
-    here = os.open(".", DIRECTORY)
-    try:
-        with root.holder(point) as (fd, name):
-            root.drop_cached()  # what is kept open may lie in what is mounted there
-            os.fchdir(fd)
+    with root.holder(point) as (fd, name):
+        root.drop_cached()  # what is kept open may lie in what is mounted there
+        with working_directory(fd):
             ended = run([UMOUNT, os.fsdecode(b"./" + name)])
-    finally:
-        os.fchdir(here)
-        os.close(here)
     if ended.rc:
         said = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"umount ended with {ended.rc}"
         raise OperationError("unmount", root.host_path(point), said, hint="end the programs that use it")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two names of a tree that a volume takes for one: of the two, only one could be made there."""
+"""Find two names of a tree that a volume considers equal, so that it can hold only one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from .volume_names import Names
 
 Tree = dict[bytes, Any]
-"""By key, how a name is spelled, and the tree below it: a list of the two."""
+"""By key: a list of the spelling of a name and the tree below it."""
 
 
-class Spellings:
+class CollisionFinder:
     """How the names of a tree are spelled, to find two that are one on a volume.
 
     Layers of an image come the lowest first; a whiteout makes room for another spelling in its own layer.
@@ -26,24 +26,24 @@ class Spellings:
         self._exact, self._key = names.exact, names.key
         self._lower: Tree = {}
         self._layer: Tree = {}
-        self._near: tuple[bytes, Tree] = b"", self._layer
-        self._hidden: list[tuple[bytes, bool]] = []
+        self._last_parent: tuple[bytes, Tree] = b"", self._layer
+        self._whiteouts: list[tuple[bytes, bool]] = []
         self.size = 0
-        """How many names are kept of all layers, those of directories that are only implied included."""
-        self.clash: tuple[bytes, bytes] | None = None
-        """The first two names that are one."""
+        """The number of names in memory of all layers, with implied directories."""
+        self.collision: tuple[bytes, bytes] | None = None
+        """The first two names that collide."""
 
     def add(self, path: bytes) -> None:
-        """Note a path of the tree, or of the layer at hand."""
-        if self._exact or self.clash or not path:
+        """Add a path of the tree, or of the current layer."""
+        if self._exact or self.collision or not path:
             return
         parent, name = os.path.split(path)
-        if parent != self._near[0]:
+        if parent != self._last_parent[0]:
             tree = self._layer
             for depth, part in enumerate(parent.split(b"/") if parent else (), 1):
                 tree = self._below(tree, part, b"/".join(parent.split(b"/")[: depth - 1]))
-            self._near = parent, tree
-        self._below(self._near[1], name, parent)
+            self._last_parent = parent, tree
+        self._below(self._last_parent[1], name, parent)
 
     def _below(self, tree: Tree, name: bytes, parent: bytes) -> Tree:
         key = self._key(name)
@@ -57,20 +57,20 @@ class Spellings:
         return below
 
     def _note(self, parent: bytes, one: bytes, other: bytes) -> None:
-        self.clash = self.clash or (os.path.join(parent, one), os.path.join(parent, other))
+        self.collision = self.collision or (os.path.join(parent, one), os.path.join(parent, other))
 
     def hide(self, path: bytes, contents: bool) -> None:
-        """Note a whiteout of the layer: with `contents`, of all in a directory."""
+        """Add a whiteout of the layer: with `contents`, for everything in a directory."""
         if not self._exact:
-            self._hidden.append((path, contents))
+            self._whiteouts.append((path, contents))
 
     def end_layer(self) -> None:
-        """Put the layer upon the lower ones."""
-        for path, contents in self._hidden:
+        """Merge the layer into the lower ones."""
+        for path, contents in self._whiteouts:
             self._remove(path, contents)
         self._merge()
-        self._layer, self._hidden = {}, []
-        self._near = b"", self._layer
+        self._layer, self._whiteouts = {}, []
+        self._last_parent = b"", self._layer
 
     def _remove(self, path: bytes, contents: bool) -> None:
         tree, parts = self._lower, list(map(self._key, path.split(b"/"))) if path else []

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a program as the user nobody: one that others than root can replace, or that reads what strangers sent.
+"""Run a program as the user nobody: one that others than root can replace, or that reads untrusted data.
 
-It gets no group, no file and no environment of root's. What it is to have, and may change, is lent to it.
+It gets no group, no file and no environment of root's. The files that it needs are given to it (nobody_files.py).
 """
 
 from __future__ import annotations
@@ -15,13 +15,22 @@ from typing import Any
 
 USER = "nobody"
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
-KEPT = ("LANG", "LC_ALL", "SSL_CERT_DIR", "SSL_CERT_FILE", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-"""What a program may need of this process's environment; those for proxies in small letters, too."""
+KEPT_VARIABLES = (
+    "LANG",
+    "LC_ALL",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "ALL_PROXY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+"""Variables that a program gets from this process's environment, also in lower case, as proxies have them."""
 HINT = "it runs as the user nobody, who must be able to reach and to run it"
 
 
 def ids() -> tuple[int, int]:
-    """User and group to run it as; those of this process when it is not root's."""
+    """The user and group of such programs; those of this process when it is not root."""
     if os.geteuid():
         return os.geteuid(), os.getegid()
     entry = pwd.getpwnam(USER)
@@ -29,8 +38,8 @@ def ids() -> tuple[int, int]:
 
 
 def options(settings: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What subprocess.Popen is to be given; `settings` are environment variables besides."""
-    kept = {name: os.environ[name] for key in KEPT for name in (key, key.lower()) if name in os.environ}
+    """Arguments for subprocess.Popen; `settings` are additional environment variables."""
+    kept = {name: os.environ[name] for key in KEPT_VARIABLES for name in (key, key.lower()) if name in os.environ}
     found: dict[str, Any] = {"env": {**kept, "PATH": PATH, "HOME": "/var/empty", **(settings or {})}, "cwd": "/"}
     if not os.geteuid():
         uid, gid = ids()

@@ -8,17 +8,15 @@ from __future__ import annotations
 import errno
 import os
 
+from ..dirfd import DIRECTORY, open_child
 from ..errors import AnyPath, InputError, OperationError, failed, show
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# O_NONBLOCK: opening a FIFO that was swapped in must not hang.
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # ELOOP: the last component is a link. ENOTDIR: so it is with O_DIRECTORY on Linux.
-LINK_IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
+NOT_A_DIRECTORY_ERRORS = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
-NO_NAME = (b"", b".", b"..")
+INVALID_NAMES = (b"", b".", b"..")
 """What is between slashes and names nothing below a directory."""
 
 
@@ -34,8 +32,8 @@ def components(rel: bytes) -> list[bytes]:
     """The names of a path below a root, none for b"", which is the root; InputError when one is none."""
     parts = rel.split(b"/") if rel else []
     for part in parts:
-        if part in NO_NAME or b"\0" in part:
-            raise no_name(rel)
+        if part in INVALID_NAMES or b"\0" in part:
+            raise invalid_path(rel)
     return parts
 
 
@@ -44,18 +42,18 @@ def parents(rel: bytes) -> list[bytes]:
     return [rel[:end] for end, char in enumerate(rel) if char == ord("/")]
 
 
-def parted(rel: bytes) -> tuple[bytes, bytes]:
+def split_last(rel: bytes) -> tuple[bytes, bytes]:
     """The parent and the last name of a path below a root; InputError when that is no name.
 
     The parent's own names are looked at when it is opened.
     """
     parent, slash, name = rel.rpartition(b"/")
-    if name in NO_NAME or b"\0" in rel or (slash and not parent):
-        raise no_name(rel)
+    if name in INVALID_NAMES or b"\0" in rel or (slash and not parent):
+        raise invalid_path(rel)
     return parent, name
 
 
-def no_name(rel: bytes) -> InputError:
+def invalid_path(rel: bytes) -> InputError:
     return InputError(
         f"'{show(rel)}' names nothing below a directory, since a part of it is empty, '.', '..' or holds a NUL: "
         "give it without"
@@ -64,35 +62,17 @@ def no_name(rel: bytes) -> InputError:
 
 def open_absolute(path: AnyPath) -> int:
     """Open a directory of the host, refusing a symbolic link in any component."""
-    fd = _open_top()
-    walked = b""
+    parts, walked = split(path), b""
     try:
-        for part in split(path):
+        fd = os.open("/", DIRECTORY)
+        for part in parts:
             walked += b"/" + part
-            fd = step(fd, part, walked)
-    except BaseException:
-        os.close(fd)
-        raise
+            fd = open_child(fd, part)
+    except OSError as exc:
+        raise open_error(walked or b"/", exc) from exc
     return fd
 
 
-def _open_top() -> int:
-    try:
-        return os.open("/", DIRECTORY)
-    except OSError as exc:
-        raise failed("open directory", "/", exc) from exc
-
-
-def step(fd: int, part: bytes, walked: bytes) -> int:
-    """Open `part` below `fd` and close `fd`, which stays open when this fails."""
-    try:
-        deeper = os.open(part, DIRECTORY, dir_fd=fd)
-    except OSError as exc:
-        raise not_opened(walked, exc) from exc
-    os.close(fd)
-    return deeper
-
-
-def not_opened(where: bytes, exc: OSError) -> OperationError:
-    hint = "a symbolic link or a file is in the way" if exc.errno in LINK_IN_THE_WAY else ""
+def open_error(where: bytes, exc: OSError) -> OperationError:
+    hint = "a symbolic link or a file is in the way" if exc.errno in NOT_A_DIRECTORY_ERRORS else ""
     return failed("open directory", where, exc, hint)

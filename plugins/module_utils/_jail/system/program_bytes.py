@@ -12,8 +12,9 @@ import os
 from contextlib import suppress
 from itertools import islice
 
+from ..dirfd import DIRECTORY
 from ..errors import JailError
-from .paths import DIRECTORY, open_absolute
+from .paths import open_absolute
 from .platform.current import backend
 
 MAX_OPEN, MAX_ENTRIES = 64, 10_000
@@ -51,7 +52,7 @@ class ProgramBytes:
 
 
 def _size_below(path: bytes) -> int:
-    """Of the files below a directory, at any moment; links are not followed, and no more than MAX_ENTRIES looked at."""
+    """Bytes of the files below a directory now, of at most MAX_ENTRIES; links are not followed."""
     size, seen, waiting = 0, 0, [open_absolute(path)]
     try:
         while waiting and seen < MAX_ENTRIES:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a run is, for who waits for it; and an end of the run when nobody does any more.
+"""Report the progress of a run, and end the run when nobody waits for it any more.
 
 A run does one work after the other, such as to inspect an image and to unpack it. Each says what it has to do in
 all, as far as that is known (`begin`), and counts what is done (`done`). What is counted for another work than the one
@@ -35,14 +35,14 @@ from .paths import open_absolute
 from .program_bytes import ProgramBytes
 
 SLOTS = 4096
-"""Each process has the place that its number leads to; those of a run have numbers close to each other."""
+"""The slot of a process follows from its pid; the processes of a run have pids close to each other."""
 
 QUIET_SECONDS = 1.0
-"""Seconds that a run may take before it is reported on."""
+"""Seconds before the first report."""
 TICK = 0.5
-MOST = 1 << 62
+MAX_COUNT = 1 << 62
 LINE = 512
-"""Bytes of a report: always as many, so that it is written and read as a whole."""
+"""Bytes of a report: a fixed size, so that it is written and read as a whole."""
 OUTPUT = 1
 
 Total = tuple[int, int, int]
@@ -65,31 +65,31 @@ WORKS = (
     ("compare", "directories"),
     ("move", "entries"),
 )
-"""What each of these is called, and its parts. A run begins with the first one."""
+"""The names of these works and of their parts. A run begins with the first one."""
 
 PID, PARTS, BYTES, DIRECTORIES = range(4)
-"""What is counted at the place of a process."""
+"""The counters in the slot of a process."""
 WIDTH = 4
 WAITING = WIDTH * SLOTS
 """Where it says that the run waits for others; behind it, that it only looks, what it does, how often that has
 changed, since when, what in all, whether the file of the reports was made, how long the path of the directory is whose
 files a program writes or reads, and which process reads them. The path comes last."""
-LOOKING, WORK, STAGE, SINCE, FORESEEN = range(WAITING + 1, WAITING + 6)
-MADE, LENGTH = FORESEEN + 3, FORESEEN + 4
+LOOKING, WORK, STAGE, SINCE, EXPECTED = range(WAITING + 1, WAITING + 6)
+MADE, LENGTH = EXPECTED + 3, EXPECTED + 4
 READER = LENGTH + 1
 SIZE = READER + 1
 PATH = 1024
 
 
 class Progress:
-    """What the processes of a run have done."""
+    """Counters that the processes of a run share."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, SIZE * 8 + PATH)
         self._counts = memoryview(self._memory)[: SIZE * 8].cast("Q")
 
     def begin(self, work: int, total: Total | None = None) -> None:
-        """Forget what was counted: it was for something else. Without `total`, what is foreseen stays."""
+        """Reset the counters for a new work. Without `total`, the expected total stays."""
         self._counts[STAGE] += 1
         self._counts[:WAITING] = memoryview(bytes(WAITING * 8)).cast("Q")
         self._counts[LOOKING], self._counts[WORK], self._counts[SINCE] = False, work, time.monotonic_ns()
@@ -99,22 +99,22 @@ class Progress:
         self._counts[STAGE] += 1
 
     def look(self) -> None:
-        """What is counted from now on is not copied yet."""
+        """From now on, counters are of files that would be copied."""
         self._counts[LOOKING] = True
 
     def set_total(self, total: Total) -> None:
         for place, count in enumerate(total):
-            self._counts[FORESEEN + place] = min(max(count, 0), MOST)  # an image may claim anything
+            self._counts[EXPECTED + place] = min(max(count, 0), MAX_COUNT)  # an image may claim anything
 
-    def arrives(self, directory: bytes) -> None:
-        """What comes into this directory is counted, too, until the next work begins."""
+    def count_files_below(self, directory: bytes) -> None:
+        """Count the files in this directory, too, until the next work begins."""
         if len(directory) <= PATH:
             self._memory[SIZE * 8 : SIZE * 8 + len(directory)] = directory
             self._counts[LENGTH] = len(directory)
 
     def count_reads(self, directory: bytes) -> None:
         """Count what programs read of the files in a directory, too, until the next work begins."""
-        self.arrives(directory)
+        self.count_files_below(directory)
         self._counts[READER] = os.getpid()
 
     def program_started(self, pid: int) -> None:
@@ -127,17 +127,17 @@ class Progress:
         return self._counts[READER]
 
     @property
-    def arriving(self) -> bytes:
-        """Where; empty when nothing does."""
+    def counted_directory(self) -> bytes:
+        """The directory of `count_files_below`; empty when there is none."""
         return self._memory[SIZE * 8 : SIZE * 8 + self._counts[LENGTH]]
 
     @property
-    def foreseen(self) -> Total | None:
-        parts, size, free = self._counts[FORESEEN : FORESEEN + 3]
+    def expected(self) -> Total | None:
+        parts, size, free = self._counts[EXPECTED : EXPECTED + 3]
         return (parts, size, free) if parts or size or free else None
 
     def since(self, started: int) -> float:
-        """How many seconds the work takes, or the run that began at this nanosecond."""
+        """Seconds since the work began, or since this time (in nanoseconds) if no work has begun."""
         return (time.monotonic_ns() - (self._counts[SINCE] or started)) / 1e9
 
     @property
@@ -160,7 +160,7 @@ class Progress:
             self._counts[slot + BYTES] += size
 
     def compared(self, would_copy: tuple[int, int] | None) -> None:
-        """Count a directory; where nothing is copied, what this process has found to copy so far, too."""
+        """Count a directory, and in check mode what this process would have copied so far."""
         slot = self._slot()
         self._counts[slot + DIRECTORIES] += 1
         if would_copy:
@@ -207,55 +207,55 @@ class Progress:
 
 
 Estimate = Callable[[Progress], Optional[Total]]
-"""Asked by another process during the run for what `begin` did not say; None: nobody can say."""
+"""Called in another process for the total that `begin` was not given; None: unknown."""
 
 
-_shown: list[Progress] = []
-"""That of this run, when it is reported on."""
+_reported: list[Progress] = []
+"""The counters of this run, if it is reported."""
 
 
 def begin(work: int, parts: int = 0, size: int = 0, free: int = 0) -> None:
-    """From now on the run does this, so much of it as far as that is known, and with so much room if that matters."""
-    for progress in _shown:
+    """Begin a work, with its expected parts and bytes, and the free bytes; 0: unknown."""
+    for progress in _reported:
         progress.begin(work, (parts, size, free))
 
 
 def done(work: int, size: int = 0, parts: int = 1) -> None:
-    """Count what was done, when that is the work at hand."""
-    for progress in _shown:
+    """Count finished parts of a work, if it is the current one."""
+    for progress in _reported:
         progress.done(work, size, parts)
 
 
 def wait(waits: bool) -> None:
-    """Tell of a wait for others, or of its end."""
-    for progress in _shown:
+    """Report the beginning or the end of a wait for other runs."""
+    for progress in _reported:
         progress.waiting = waits
 
 
-def arrives(directory: bytes) -> None:
-    """A program does the work, which arrives as files in this directory and those below it."""
-    for progress in _shown:
-        progress.arrives(directory)
+def count_files_below(directory: bytes) -> None:
+    """Count the bytes that a program writes below this directory."""
+    for progress in _reported:
+        progress.count_files_below(directory)
 
 
 def count_reads(directory: bytes) -> None:
     """A program does the work, and reads the files in this directory for it."""
-    for progress in _shown:
+    for progress in _reported:
         progress.count_reads(directory)
 
 
 def program_started(pid: int) -> None:
-    for progress in _shown:
+    for progress in _reported:
         progress.program_started(pid)
 
 
 def current() -> Progress | None:
-    return _shown[0] if _shown else None
+    return _reported[0] if _reported else None
 
 
 @contextmanager
 def reporting(path: str | None, estimate: Estimate = lambda _progress: None) -> Iterator[None]:
-    """Report on what is done in the block in the file `path`, which goes at the end; without a path, do nothing."""
+    """Report the progress of the block in the file `path`, which is removed at its end; None: do not report."""
     if path is None:
         yield
         return
@@ -266,31 +266,31 @@ def reporting(path: str | None, estimate: Estimate = lambda _progress: None) -> 
         yield  # no more processes are to be had: the run matters more than the report
         return
     if not reporter:
-        _serve(path, progress, estimate, run)
-    _shown.append(progress)
+        _run_reporter(path, progress, estimate, run)
+    _reported.append(progress)
     try:
         yield
     finally:
-        _shown.clear()
+        _reported.clear()
         os.kill(reporter, signal.SIGKILL)
         os.waitpid(reporter, 0)
         _remove(path, progress)
 
 
-def _serve(path: str, progress: Progress, estimate: Estimate, run: int) -> NoReturn:
-    """The life of the process that reports."""
+def _run_reporter(path: str, progress: Progress, estimate: Estimate, run: int) -> NoReturn:
+    """Run the process that reports."""
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # when the terminal goes there is still the file to remove
         started = time.monotonic_ns()
         while time.monotonic_ns() - started < QUIET_SECONDS * 1e9:
-            _watch(progress, run)
+            _tick(progress, run)
         fd, program = _create(path, progress), ProgramBytes()
         estimated: list[Total | None] = []
         threading.Thread(target=lambda: estimated.append(_estimated(estimate, progress)), daemon=True).start()
         while True:
             _report(fd, progress, estimated[0] if estimated else None, started, program)
-            _watch(progress, run)
-            _watch(progress, run)
+            _tick(progress, run)
+            _tick(progress, run)
     except (JailError, OSError):
         pass  # the run has ended, or was ended, or there is no place for the file
     finally:
@@ -305,12 +305,12 @@ def _estimated(estimate: Estimate, progress: Progress) -> Total | None:
         return None  # the jail changes while it is looked at
 
 
-def _watch(progress: Progress, run: int) -> None:
-    """Wait a moment; end with the run, and end the run when nobody reads its output any more."""
+def _tick(progress: Progress, run: int) -> None:
+    """Wait for TICK; end with the run, and end the run when nobody reads its output any more."""
     time.sleep(TICK)
     if os.getppid() != run:
         raise OSError
-    if _is_lost(OUTPUT):
+    if _reader_is_gone(OUTPUT):
         for pid in {run, *progress.processes()}:
             with suppress(ProcessLookupError):
                 if os.getpgid(pid) == os.getpgrp():  # one that has ended may have left its number to anybody
@@ -318,7 +318,7 @@ def _watch(progress: Progress, run: int) -> None:
         raise OSError
 
 
-def _is_lost(fd: int) -> bool:
+def _reader_is_gone(fd: int) -> bool:
     """Whether the other end of a pipe or socket was closed, and not only its writing.
 
     It asks for POLLOUT alone. To macOS, POLLHUP is a question about reading, and the answer to that is that
@@ -331,7 +331,7 @@ def _is_lost(fd: int) -> bool:
 
 
 def _create(path: str, progress: Progress) -> int:
-    """A new file that everybody may read: whoever runs Ansible's connection, who need not be root."""
+    """Create the file, readable for all: the user of Ansible's connection need not be root."""
     parent, name = os.path.split(path)
     dir_fd = open_absolute(parent)
     try:
@@ -344,7 +344,7 @@ def _create(path: str, progress: Progress) -> int:
 
 
 def _remove(path: str, progress: Progress) -> None:
-    """What was there before stays: whoever named it was wrong, or it is that of another run."""
+    """Remove the file if this run created it: another file may be another run's."""
     if not progress.has_file:
         return
     with suppress(OSError, JailError):
@@ -356,11 +356,11 @@ def _remove(path: str, progress: Progress) -> None:
 
 
 def _report(fd: int, progress: Progress, estimated: Total | None, started: int, program: ProgramBytes) -> None:
-    """What is more than was foreseen shows that it was foreseen wrongly: then nothing is said of that."""
+    """Write a report. It has no total when more than the total is done: then the estimate was wrong."""
     stage, (parts, size), (work, unit) = progress.stage, progress.total(), WORKS[progress.work]
-    total = progress.foreseen or estimated
-    if progress.arriving:
-        program_size = program.count(stage, progress.arriving, progress.reader)
+    total = progress.expected or estimated
+    if progress.counted_directory:
+        program_size = program.count(stage, progress.counted_directory, progress.reader)
         size += min(program_size, total[1]) if total and total[1] else program_size
     values = {"work": work, "unit": unit, "stage": stage, "seconds": round(progress.since(started), 1)}
     values.update(files=parts, bytes=size, directories=progress.directories)

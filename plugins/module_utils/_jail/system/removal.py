@@ -1,17 +1,16 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Empty a directory whatever is in it, never through a mount, at any depth.
+"""Empty a directory at any depth, never through a mount.
 
-At most OPEN directories are open at a time, and none is reached again by "..":
-somebody may move directories meanwhile. What lies deeper is moved up into the
-directory that is emptied, under a name of ours, and comes later.
+At most MAX_OPEN directories are open at a time, and none is reached again by "..", for others may move directories
+meanwhile. A deeper directory is moved up into the one that is emptied, under a temporary name, and emptied later.
 
-A second process may help: it begins at the other end, and what the two come to at once they do from both ends. All
-that it leaves, for whatever reason, is removed by the first one, which alone tells what cannot be removed.
+A helper process may take part. It begins at the other end of each listing. The main process removes all that the
+helper leaves, and alone reports what cannot be removed.
 
 Cost: one scandir, open, fstat, close and rmdir for each directory, and an unlink and 1 microsecond for each file. Of
-a directory, LISTED names are kept at a time.
+a directory, MAX_LISTED names are kept at a time.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from contextlib import suppress
 from itertools import islice
 from typing import Callable, NoReturn
 
+from ..dirfd import DIRECTORY
 from ..errors import OperationError
 from . import progress
-from .paths import DIRECTORY
 from .platform.current import backend
 
-OPEN = 64
-LISTED = 10_000
+MAX_OPEN = 64
+MAX_LISTED = 10_000
 """How many names of a directory are read before they are removed. Then it is read from its beginning: HFS+ forgets
 names when it is read on."""
-ALONE = 500
+HELPER_THRESHOLD = 500
 """How many things are removed before a helper is worth its start."""
-ROUNDS = 3
+MAX_ROUNDS = 3
 """How often a directory is listed again that is not empty afterwards: some file systems (FUSE, NFS) leave a name
 out of a listing that changes meanwhile, or give a file that is open another name instead of removing it."""
 
@@ -44,12 +43,12 @@ class _Level:
 
     def __init__(self, dir_fd: int, name: bytes, dev: int, where: bytes) -> None:
         self.name, self.where = name, where
-        self.again: int | None = None
-        """How often more of it may be found, so that there is an end though names come back or are made anew."""
-        self.whole = True
-        """Whether all that is in it was found."""
-        self.met = False
-        """Whether somebody else has removed something in it."""
+        self.rounds_left: int | None = None
+        """How often it may be listed again: this ends although other processes create names."""
+        self.complete = True
+        """Whether all names were listed."""
+        self.was_changed = False
+        """Whether another process has removed something in it."""
         self.files: list[str] = []
         self.directories: list[str] = []
         self.fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
@@ -62,17 +61,17 @@ class _Level:
             raise
 
     def list(self) -> None:
-        """Find what is in it, or the first LISTED of that."""
-        self.met = False
+        """List its names, or the first MAX_LISTED of them."""
+        self.was_changed = False
         files: list[str] = []
         directories: list[str] = []
         with suppress(FileNotFoundError), os.scandir(self.fd) as entries:  # a helper has removed it: macOS says so
-            for entry in islice(entries, LISTED):
+            for entry in islice(entries, MAX_LISTED):
                 (directories if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
-            if self.again is None:
-                self.again = ROUNDS + sum(1 for _entry in entries) // LISTED
+            if self.rounds_left is None:
+                self.rounds_left = MAX_ROUNDS + sum(1 for _entry in entries) // MAX_LISTED
         self.files, self.directories = files, directories
-        self.whole = len(files) + len(directories) < LISTED
+        self.complete = len(files) + len(directories) < MAX_LISTED
 
     def below(self, name: bytes) -> bytes:
         return self.where + b"/" + name
@@ -85,7 +84,7 @@ class _Emptying:
 
     def __init__(self, dir_fd: int, name: bytes, dev: int, where: bytes) -> None:
         self._dev = dev
-        self.removed = self._moved = self._told = 0
+        self.removed = self._moved = self._counted = 0
         self._prefix = b".darwin.jail." + os.urandom(6).hex().encode()
         self._levels = [self.level_type(dir_fd, name, dev, where)]
         self._dir_fd = dir_fd
@@ -97,14 +96,14 @@ class _Emptying:
         try:
             while self._levels:
                 level = self._levels[-1]
-                if self.helped and not self._helper and self.removed + len(level.files) >= ALONE:
+                if self.helped and not self._helper and self.removed + len(level.files) >= HELPER_THRESHOLD:
                     self._begin_help()
                 if level.files:
                     self._unlink_all(level)
                 elif level.directories:
-                    self._take(level, os.fsencode(level.directories.pop()))
+                    self._enter_or_move(level, os.fsencode(level.directories.pop()))
                 else:
-                    self._leave(level)
+                    self._finish_level(level)
         finally:
             if self._helper > 0:
                 os.kill(self._helper, signal.SIGKILL)
@@ -131,21 +130,21 @@ class _Emptying:
                 try:
                     unlink(name, dir_fd=fd)
                 except PermissionError:
-                    _insist(unlink, os.fsencode(name), fd)
+                    _clear_and_remove(unlink, os.fsencode(name), fd)
         except FileNotFoundError:
             count -= 1
-            self._meet(level)
+            self._list_after_change(level)
         finally:
             self.removed += count - len(files)
 
-    def _meet(self, level: _Level) -> None:
-        """Something is gone that was there: what a helper has removed besides need not be tried."""
-        if not level.met:
+    def _list_after_change(self, level: _Level) -> None:
+        """A name is gone: list again, for a helper may have removed more."""
+        if not level.was_changed:
             level.list()
-            level.met = True
+            level.was_changed = True
 
-    def _take(self, level: _Level, name: bytes) -> None:
-        if len(self._levels) < OPEN:
+    def _enter_or_move(self, level: _Level, name: bytes) -> None:
+        if len(self._levels) < MAX_OPEN:
             self._enter(level, name)
         else:
             self._move_up(level, name)
@@ -154,7 +153,7 @@ class _Emptying:
         try:
             self._levels.append(self.level_type(level.fd, name, self._dev, level.below(name)))
         except FileNotFoundError:
-            self._meet(level)
+            self._list_after_change(level)
 
     def _move_up(self, level: _Level, name: bytes) -> None:
         """A mount point cannot be moved (EBUSY), and what lies below it is not looked at."""
@@ -171,10 +170,10 @@ class _Emptying:
             os.rename(name, new, src_dir_fd=level.fd, dst_dir_fd=top.fd)
         top.directories.append(os.fsdecode(new))
 
-    def _leave(self, level: _Level) -> None:
+    def _finish_level(self, level: _Level) -> None:
         """Remove a directory that was emptied; the first one is the caller's."""
-        if not level.whole:
-            self._look_again(level, OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY)))
+        if not level.complete:
+            self._list_again(level, OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY)))
             return
         if len(self._levels) > 1:
             try:
@@ -182,20 +181,20 @@ class _Emptying:
                 self.removed += 1
             except OSError as exc:
                 if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise _told(level, exc) from exc
-                self._look_again(level, exc)
+                    raise _removal_error(level, exc) from exc
+                self._list_again(level, exc)
                 return
         self._levels.pop()
         os.close(level.fd)
-        progress.done(progress.REMOVE, 0, self.removed - self._told)
-        self._told = self.removed
+        progress.done(progress.REMOVE, 0, self.removed - self._counted)
+        self._counted = self.removed
 
     @staticmethod
-    def _look_again(level: _Level, exc: OSError) -> None:
+    def _list_again(level: _Level, exc: OSError) -> None:
         """Find what is left in a directory, unless that was done too often."""
-        if not level.again:
-            raise _told(level, exc) from exc
-        level.again -= 1
+        if not level.rounds_left:
+            raise _removal_error(level, exc) from exc
+        level.rounds_left -= 1
         level.list()
 
 
@@ -208,8 +207,8 @@ class _HelperLevel(_Level):
         self.directories.reverse()
 
 
-class _Helping(_Emptying):
-    """What a helper does."""
+class _HelperEmptying(_Emptying):
+    """The emptying that a helper does."""
 
     level_type = _HelperLevel
 
@@ -223,29 +222,29 @@ class _Helping(_Emptying):
         super()._enter(level, name)
 
     def _move_up(self, level: _Level, name: bytes) -> None:
-        """That is left to the other one."""
+        """The main process does that."""
 
 
 def _help(dir_fd: int, name: bytes, dev: int, where: bytes, parent: int) -> NoReturn:
-    """The life of a helper. It makes plain system calls and nothing else, as all that is forked."""
+    """Run the helper process. Like all forked processes, it makes plain system calls only."""
     try:
-        _Helping(dir_fd, name, dev, where, parent).run()
+        _HelperEmptying(dir_fd, name, dev, where, parent).run()
     finally:
         os._exit(0)
 
 
-def _told(level: _Level, exc: OSError) -> OperationError:
+def _removal_error(level: _Level, exc: OSError) -> OperationError:
     hint = "end the programs that use what is in it" if exc.errno in (errno.ENOTEMPTY, errno.EEXIST) else ""
     return OperationError("remove", level.where, exc.strerror or str(exc), exc.errno or 0, hint)
 
 
 def _rmdir(name: bytes, dir_fd: int) -> None:
     with suppress(FileNotFoundError):
-        _insist(os.rmdir, name, dir_fd)
+        _clear_and_remove(os.rmdir, name, dir_fd)
 
 
-def _insist(remove: Callable[..., None], name: bytes, dir_fd: int) -> None:
-    """Remove a name that may be locked. A helper may have unlocked or removed it just now."""
+def _clear_and_remove(remove: Callable[..., None], name: bytes, dir_fd: int) -> None:
+    """Remove a name that may be immutable. A helper may have cleared the flag or removed the name just now."""
     try:
         remove(name, dir_fd=dir_fd)
     except PermissionError:
@@ -259,7 +258,7 @@ def remove_directory(dir_fd: int, name: bytes, dev: int, where: bytes, helped: b
     OperationError at a directory of another file system than `dev`, OSError otherwise.
     """
     removed = 0
-    for attempt in range(ROUNDS):
+    for attempt in range(MAX_ROUNDS):
         emptying = _Emptying(dir_fd, name, dev, where)
         emptying.helped = helped
         emptying.run()
@@ -268,6 +267,6 @@ def remove_directory(dir_fd: int, name: bytes, dev: int, where: bytes, helped: b
             _rmdir(name, dir_fd)
             break
         except OSError as exc:
-            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == ROUNDS - 1:
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == MAX_ROUNDS - 1:
                 raise
     return removed + 1

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Symbolic links as a process sees them whose root directory is the tree: an absolute one starts at its top.
+"""Resolve symbolic links as a process does whose root directory is the tree.
 
-For reading only. What was resolved can be another thing a moment later, and is
-opened by Root, which follows no link.
+For reading only. A resolved path may change a moment later. Root opens it,
+which follows no link.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import os
 import stat
 
 from ..errors import InputError, OperationError, failed, show
-from .paths import LINK_IN_THE_WAY
+from .paths import NOT_A_DIRECTORY_ERRORS
 from .rooted import Root
 
 MAX_LINKS = 40
 
 
 class Resolver:
-    """Remembers what it looked at, so that many paths below the same directories cost little."""
+    """Caches what it read, so that many paths below the same directories cost little."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -55,7 +55,7 @@ class Resolver:
         return b"/".join(done), there
 
     def _look(self, rel: bytes) -> tuple[bool, bytes]:
-        """Whether it is there, and where it points when it is a link."""
+        """Whether a path exists, and the target if it is a link."""
         if rel not in self._seen:
             self._seen[rel] = self._lstat(rel)
         return self._seen[rel]
@@ -68,7 +68,7 @@ class Resolver:
             with self._root.holder(rel) as (fd, name):
                 return True, os.readlink(name, dir_fd=fd)
         except OperationError as exc:
-            if exc.errno not in LINK_IN_THE_WAY:
+            if exc.errno not in NOT_A_DIRECTORY_ERRORS:
                 raise
         except OSError as exc:
             if exc.errno not in (errno.EINVAL, errno.ENOENT):

@@ -20,14 +20,54 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Callable
 
+from ..dirfd import DIRECTORY, READ
 from ..errors import AnyPath, OperationError, failed
-from .atomic_write import New, NewDirectory, NewFile, NewLink, Owner, Stage, put, remove_dead
-from .paths import DIRECTORY, READ, components, no_name, not_opened, open_absolute, parted
+from .atomic_write import New, NewDirectory, NewFile, NewLink, Owner, Stage, put, remove_abandoned
+from .paths import components, invalid_path, open_absolute, open_error, split_last
 from .removal import remove_directory
 
 MAX_CACHED = 16
-"""How many directories of a tree stay open, at most: macOS gives a process 256 descriptors."""
+"""Directories of a tree that stay open: macOS gives a process 256 descriptors."""
+
+
+class _ParentCache:
+    """Open directories of a tree: a walk returns to the same parents, so that most opens are one system call.
+
+    A descriptor follows its directory when that is moved. So `drop` is called before each move below the root.
+    """
+
+    def __init__(self, fd: int, open_in: Callable[[int, bytes, bytes], int]) -> None:
+        """`open_in` opens a directory by the descriptor of its parent, its name and its path."""
+        self._top, self._open_in = fd, open_in
+        self._fds: dict[bytes, int] = {}
+        """By path, the most recently used last."""
+
+    def fd_of(self, rel: bytes) -> int:
+        """The descriptor of a directory, which stays the cache's."""
+        walked = rel
+        while walked and walked not in self._fds:
+            walked = walked.rpartition(b"/")[0]
+        fd = self._top
+        if walked:
+            fd = self._fds[walked] = self._fds.pop(walked)
+        if walked == rel:
+            return fd
+        rest = rel[len(walked) + 1 :] if walked else rel
+        if not rest:
+            raise invalid_path(rel)
+        for name in components(rest):
+            walked = walked + b"/" + name if walked else name
+            fd = self._fds[walked] = self._open_in(fd, name, walked)
+            if len(self._fds) > MAX_CACHED:
+                os.close(self._fds.pop(next(iter(self._fds))))
+        return fd
+
+    def drop(self, rel: bytes) -> None:
+        """Close a directory and all below it."""
+        for path in [path for path in self._fds if not rel or (path + b"/").startswith(rel + b"/")]:
+            os.close(self._fds.pop(path))
 
 
 class Root:
@@ -38,8 +78,7 @@ class Root:
         self.path = os.fsencode(path)
         self.fd = open_absolute(path)
         self.dev = self.status().st_dev
-        self._cached: dict[bytes, int] = {}
-        """Open directories by path, the most recently used last."""
+        self._parents = _ParentCache(self.fd, self._open_in)
         self.stage: Stage | None = None
         """Where what is new is finished, see atomic_write.py."""
         self.check_mode_moves: dict[bytes, bytes] = {}
@@ -50,7 +89,7 @@ class Root:
         """A root for a directory that does not exist: it is empty."""
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
-        root._cached = {}
+        root._parents = _ParentCache(-1, root._open_in)
         root.stage, root.check_mode_moves = None, {}
         return root
 
@@ -77,44 +116,20 @@ class Root:
     # -- reading ---------------------------------------------------------
 
     def open_dir(self, rel: bytes) -> int:
-        """Open a directory below the root; the caller closes the descriptor.
-
-        Those that the last ones were in are kept open, since a walk comes back to them:
-        mostly it is one call, whatever the depth.
-        """
+        """Open a directory below the root; the caller closes the descriptor."""
         if self.check_mode_moves:
             rel = self._moved_path(rel)
         if not rel:
             return os.dup(self.fd)
-        parent, name = parted(rel)
-        return self._open_in(self._cached_dir(parent), name, rel)
-
-    def _cached_dir(self, rel: bytes) -> int:
-        """A directory that stays open for a while, as those on the way to it do."""
-        walked = rel
-        while walked and walked not in self._cached:
-            walked = walked.rpartition(b"/")[0]
-        fd = self.fd
-        if walked:
-            fd = self._cached[walked] = self._cached.pop(walked)
-        if walked == rel:
-            return fd
-        rest = rel[len(walked) + 1 :] if walked else rel
-        if not rest:
-            raise no_name(rel)
-        for name in components(rest):
-            walked = walked + b"/" + name if walked else name
-            fd = self._cached[walked] = self._open_in(fd, name, walked)
-            if len(self._cached) > MAX_CACHED:
-                os.close(self._cached.pop(next(iter(self._cached))))
-        return fd
+        parent, name = split_last(rel)
+        return self._open_in(self._parents.fd_of(parent), name, rel)
 
     def _open_in(self, fd: int, name: bytes, rel: bytes) -> int:
         """Open the directory `rel` by its name in the one that it is in."""
         try:
             return os.open(name, DIRECTORY, dir_fd=fd)
         except OSError as exc:
-            raise not_opened(self.host_path(rel), exc) from exc
+            raise open_error(self.host_path(rel), exc) from exc
 
     def _moved_path(self, rel: bytes) -> bytes:
         for new, old in self.check_mode_moves.items():
@@ -123,9 +138,8 @@ class Root:
         return rel
 
     def drop_cached(self, rel: bytes = b"") -> None:
-        """Close the cached descriptors of a directory and below it, which is about to be moved."""
-        for path in [path for path in self._cached if not rel or (path + b"/").startswith(rel + b"/")]:
-            os.close(self._cached.pop(path))
+        """Forget open directories: one and all below it, by default all. To be called before they are moved."""
+        self._parents.drop(rel)
 
     @contextmanager
     def directory(self, rel: bytes) -> Iterator[int]:
@@ -139,7 +153,7 @@ class Root:
     @contextmanager
     def holder(self, rel: bytes) -> Iterator[tuple[int, bytes]]:
         """The directory that something is in, open for the time of the block, and its name there."""
-        parent, name = parted(rel)
+        parent, name = split_last(rel)
         fd = self.open_dir(parent)
         try:
             yield fd, name
@@ -222,11 +236,13 @@ class Root:
         owner = Owner(mode, uid, gid)
         try:
             with self.holder(rel) as (dir_fd, name):
-                if not _give(dir_fd, name, owner):
+                if not _set_owner_if_directory(dir_fd, name, owner):
                     try:
                         put(NewDirectory(owner), self.stage, dir_fd, name)
                     except OSError as exc:  # somebody else made it meanwhile
-                        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _give(dir_fd, name, owner):
+                        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _set_owner_if_directory(
+                            dir_fd, name, owner
+                        ):
                             raise
         except OSError as exc:
             raise failed("make directory", self.host_path(rel), exc) from exc
@@ -254,7 +270,7 @@ class Root:
         """Remove what a killed run left that was to get this name."""
         try:
             with self.holder(rel) as (dir_fd, name):
-                remove_dead(dir_fd, name)
+                remove_abandoned(dir_fd, name)
         except OSError as exc:
             raise failed("remove what was to become", self.host_path(rel), exc) from exc
 
@@ -297,7 +313,7 @@ class Root:
             raise failed("remove", self.host_path(rel), exc) from exc
 
 
-def _give(dir_fd: int, name: bytes, owner: Owner) -> bool:
+def _set_owner_if_directory(dir_fd: int, name: bytes, owner: Owner) -> bool:
     """Give a directory that is there owner and mode; False when there is none."""
     try:
         fd = os.open(name, DIRECTORY, dir_fd=dir_fd)

@@ -25,13 +25,13 @@ from ..errors import BusyError, InputError, JailError, OperationError, failed, s
 from . import host
 from .lock import Lock, holder, this_process
 from .mounts import mounts_below
-from .paths import LINK_IN_THE_WAY
+from .paths import NOT_A_DIRECTORY_ERRORS
 from .rooted import Root
 
-MAC = b"/private/var/db/darwin.jail/runs"
-"""For what has no better place on the Mac."""
+DEFAULT_PLACE = b"/private/var/db/darwin.jail/runs"
+"""The default `place` on the Mac."""
 FOLDER = b".darwin.jail.runs"
-"""What such a directory is called beside something else."""
+"""The name of such a directory next to something else."""
 LOCK = re.compile(rb"([0-9a-f]{12})\.lock")
 ATTEMPTS = 100
 
@@ -62,13 +62,13 @@ def own_directory(place: bytes, warnings: list[str] | None = None, passable: boo
 
 @contextmanager
 def stage(place: bytes) -> Iterator[int]:
-    """Such a directory, open: the stage of a tree that no lock is held of."""
+    """The descriptor of such a directory: a stage for a tree without a lock."""
     with own_directory(place) as path, Root(path) as root:
         yield root.fd
 
 
 def is_dead(place: bytes) -> bool:
-    """Whether such a directory holds nothing but what killed runs left, so that the next one would remove all of it."""
+    """Whether a directory holds only leftovers of killed runs, which the next run removes."""
     try:
         with Root(place) as root:
             names = set(root.names(b""))
@@ -79,15 +79,15 @@ def is_dead(place: bytes) -> bool:
     return not (names - dead - {name[: -len(b".lock")] for name in dead} or mounts_below(place))
 
 
-def on_the_mac(path: bytes, top: bytes = b"/") -> Root:
+def staged_root(path: bytes, top: bytes = b"/") -> Root:
     """A directory of the Mac that the collection writes to; `top` is the root of the Mac."""
     root = Root(path)
-    root.stage = lambda: stage(os.path.join(top, MAC[1:]))
+    root.stage = lambda: stage(os.path.join(top, DEFAULT_PLACE[1:]))
     return root
 
 
 def _open(place: bytes, mode: int) -> Root:
-    """Make it if it is not there; InputError when others than root can do more there than is meant."""
+    """Make or open `place`; InputError when others than root have more access than `mode`."""
     folder, name = os.path.split(place)
     host.make_dirs(folder)
     with Root(folder) as parent:
@@ -96,7 +96,7 @@ def _open(place: bytes, mode: int) -> Root:
     try:
         root = Root(place)
     except OperationError as exc:
-        if exc.errno not in LINK_IN_THE_WAY:
+        if exc.errno not in NOT_A_DIRECTORY_ERRORS:
             raise
         raise InputError(f"{show(place)} is no directory that is root's alone: move it away") from exc
     status = root.status()
@@ -117,7 +117,7 @@ def _mkdir(root: Root, name: bytes) -> None:
 
 
 def _set_mode(root: Root, mode: int) -> None:
-    """Of the directory itself, which a killed run may have left as it was made."""
+    """Set the mode of a directory, which a killed run may not have done."""
     try:
         if stat.S_IMODE(root.status().st_mode) != mode:
             os.fchmod(root.fd, mode)
@@ -126,7 +126,7 @@ def _set_mode(root: Root, mode: int) -> None:
 
 
 def _begin(place: bytes, mode: int) -> tuple[Root, Lock, bytes]:
-    """A new lock, and the name that it is for. Others may remove the place, or the lock, before it is taken."""
+    """Create a lock and a name. Others may remove the place, or the lock file, before the lock is taken."""
     for _attempt in range(ATTEMPTS):
         root, name = None, os.urandom(6).hex().encode()
         try:
@@ -150,7 +150,7 @@ def _remove_dead(root: Root, warnings: list[str]) -> None:
     for entry in root.names(b""):
         match = LOCK.fullmatch(entry)
         if match and _is_lock(root.lstat(entry)):
-            with suppress(BusyError), closing(Lock(root, entry, remover, looks=1)) as lock:
+            with suppress(BusyError), closing(Lock(root, entry, remover, attempts=1)) as lock:
                 if lock.is_at(root, entry):
                     _remove(root, match[1], warnings)
 
@@ -160,7 +160,7 @@ def _is_lock(status: os.stat_result | None) -> bool:
 
 
 def _remove(root: Root, name: bytes, warnings: list[str]) -> None:
-    """Remove a directory, and its lock, which goes last; what is mounted in it keeps both."""
+    """Remove a directory and then its lock; a mount in it prevents both."""
     where = root.host_path(name)
     try:
         mounted = ", ".join(show(mount.point) for mount in mounts_below(where))

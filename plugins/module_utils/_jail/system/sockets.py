@@ -3,51 +3,45 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sockets below a root, reached without following a link.
 
-A socket's address takes no directory descriptor and 104 bytes at most, so one is reached from the directory that
-holds it.
+A socket's address takes no directory descriptor and at most 104 bytes, so the connection is made in the directory of
+the socket.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .paths import DIRECTORY
+from ..dirfd import working_directory
 from .rooted import Root
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 
 
 @contextmanager
-def reached(root: Root, rel: bytes, patience: float = PATIENCE) -> Iterator[socket.socket]:
-    """A connection to a socket for the time of the block; OSError when nobody answers there in time."""
-    here = os.open(".", DIRECTORY)
-    try:
-        with root.holder(rel) as (fd, name), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(patience)
-            os.fchdir(fd)
+def connected(root: Root, rel: bytes, timeout: float = TIMEOUT) -> Iterator[socket.socket]:
+    """Connect to a socket for the block; OSError when nobody accepts in time."""
+    with root.holder(rel) as (fd, name), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout)
+        with working_directory(fd):
             sock.connect(name)
-            yield sock
-    finally:
-        os.fchdir(here)
-        os.close(here)
+        yield sock
 
 
 def connect_error(root: Root, rel: bytes) -> str:
-    """Why nobody answers at a socket; nothing when somebody does."""
+    """Why a connection to a socket fails; empty when it succeeds."""
     try:
-        with reached(root, rel):
+        with connected(root, rel):
             return ""
     except OSError as exc:
         return exc.strerror or str(exc)
 
 
-def answer(root: Root, rel: bytes, request: bytes, size: int, patience: float) -> bytes:
-    """What comes back for a request, at most `size` bytes; nothing when the other side ends the connection first."""
+def request_reply(root: Root, rel: bytes, request: bytes, size: int, timeout: float) -> bytes:
+    """The reply to a request, at most `size` bytes; shorter when the other side closes the connection."""
     data = b""
-    with reached(root, rel, patience) as sock:
+    with connected(root, rel, timeout) as sock:
         try:
             sock.sendall(request)
             while len(data) < size and (more := sock.recv(size - len(data))):

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program that turns a stream into another one, such as a compressor. It runs as the user nobody.
+"""A program that converts a stream, such as a compressor. It runs as the user nobody.
 
-A thread moves the one end while the caller has the other, so that neither
-waits for the other for ever. Nor is anything waited for that the program left
-running, which may have its pipes: it ends with the program, and where it went
-to another process group, the pipes are let go.
+A thread serves one end while the caller serves the other, so that neither
+blocks the other for ever. Processes that the program left running may have its
+pipes: they are killed with the program, and if they have left its process group
+the pipes are closed.
 
 Cost: a waitpid and a poll for each piece.
 """
@@ -27,12 +27,12 @@ from . import nobody
 from .process import GRACE, TICK, signal_group
 
 CHUNK = 1 << 18
-PIPE = 1 << 20
-"""At least as many bytes as a pipe holds: 64 KiB on macOS, 1 MiB on Linux at most."""
+PIPE_CAPACITY = 1 << 20
+"""At least the capacity of a pipe: 64 KiB on macOS, 1 MiB on Linux at most."""
 
 
 class StreamFilter:
-    """The program, running."""
+    """A running program."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         pipe = subprocess.PIPE
@@ -52,8 +52,8 @@ class StreamFilter:
         os.set_blocking(self._stdin.fileno(), False)
         self._thread: Thread | None = None
         self._error: BaseException | None = None
-        self._takes = self._swept = False
-        self._rest = PIPE
+        self._has_taker = self._group_ended = False
+        self._rest = PIPE_CAPACITY
 
     @property
     def _stdin(self) -> IO[bytes]:
@@ -64,8 +64,8 @@ class StreamFilter:
         return cast("IO[bytes]", self._process.stdout)
 
     def pump_to(self, taker: Callable[[bytes], None]) -> None:
-        """Give all that comes out to `taker`, in a thread."""
-        self._takes = True
+        """Pass all output to `taker`, in a thread."""
+        self._has_taker = True
         self._start(lambda: self._pump_out(taker))
 
     def feed_from(self, pieces: Iterable[bytes]) -> None:
@@ -73,7 +73,7 @@ class StreamFilter:
         self._start(lambda: self._pump_in(pieces))
 
     def write(self, data: bytes) -> None:
-        """BrokenPipeError when the program takes no more."""
+        """Write input; BrokenPipeError when the program reads no more."""
         try:
             self._write(data)
         except BrokenPipeError:
@@ -89,7 +89,7 @@ class StreamFilter:
                 raise BrokenPipeError
 
     def read(self) -> bytes:
-        """The next piece that comes out; nothing at the end, or once all has come that an ended program wrote."""
+        """The next piece of output; empty at its end, also when other processes keep the pipe open."""
         fd, ended = self._stdout.fileno(), self._has_ended()
         while not _is_ready(fd, select.POLLIN, 0 if ended else TICK):
             if ended:
@@ -102,13 +102,13 @@ class StreamFilter:
         return piece
 
     def finish_input(self) -> int:
-        """End what goes in, and wait until all has come out; the exit code."""
+        """Close the input, wait for the end of the output, and return the exit code."""
         self._stdin.close()
         return self.wait()
 
     def wait(self) -> int:
-        """The exit code, after all came out; errors of the thread are raised here."""
-        if self._takes:
+        """Wait for the end of the output; return the exit code, or raise the error of the thread."""
+        if self._has_taker:
             self._join()
         try:
             self._process.wait(GRACE)
@@ -118,21 +118,21 @@ class StreamFilter:
         return self._process.wait()
 
     def kill(self) -> None:
-        """Let it and what it started end at once: whoever reads from it comes to the end."""
+        """Kill the program and its children, so that its output ends."""
         if not self._has_ended():
             signal_group(self._process.pid, signal.SIGKILL)
 
     def _has_ended(self) -> bool:
-        """Whether the program has ended; what it left running ends then, too."""
+        """Whether the program has ended; its children are killed then."""
         if self._process.poll() is None:
             return False
-        if not self._swept:
-            self._swept = True
+        if not self._group_ended:
+            self._group_ended = True
             signal_group(self._process.pid, signal.SIGKILL)
         return True
 
     def close(self) -> None:
-        """Let go of it, whatever happened; nobody may read from it any more."""
+        """Kill the program and close its pipes; nothing may be read afterwards."""
         self.kill()
         if self._thread:
             self._thread.join()
@@ -176,7 +176,7 @@ class StreamFilter:
 
 
 def _is_ready(fd: int, event: int, seconds: float) -> bool:
-    """Whether a pipe gives or takes something, or is at its end, within this time."""
+    """Whether a pipe is ready, or at its end, within this time."""
     poll = select.poll()
     poll.register(fd, event)
     return bool(poll.poll(seconds * 1000))

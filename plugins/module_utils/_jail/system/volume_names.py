@@ -22,14 +22,15 @@ from itertools import islice
 from typing import Callable
 from weakref import WeakKeyDictionary
 
+from ..dirfd import DIRECTORY
 from ..errors import failed
 from ..limits import NAME
-from .paths import DIRECTORY, open_absolute
+from .paths import open_absolute
 from .platform.current import backend
 from .rooted import Root
 
-MOST_READ, MOST_ASKED = 1024, 8
-"""How many names of a directory are read, and how many of them are asked about."""
+MAX_READ, MAX_ASKED = 1024, 8
+"""How many names of a directory are read, and how many of these are tried."""
 
 
 class Names:
@@ -42,14 +43,14 @@ class Names:
         """Whether names that differ only in case, and only in their Unicode normalization, are one."""
         self.exact = not (ignore_case or ignore_form)
         """Whether names are compared byte by byte."""
-        self.key: Callable[[bytes], bytes] = fold if ignore_case else decomposed if ignore_form else _itself
+        self.key: Callable[[bytes], bytes] = fold if ignore_case else decomposed if ignore_form else _identity
         """What all spellings of a name, or of a path, have in common."""
 
     def tells_apart(self, other: Names) -> bool:
         """Whether names that are two on the other volume are two on this one."""
         return self.ignore_case <= other.ignore_case and self.ignore_form <= other.ignore_form
 
-    def fault_of(self, path: bytes) -> str:
+    def name_error(self, path: bytes) -> str:
         """Why the volume cannot hold a path; empty when it can.
 
         One that compares bytes counts them. All others are Apple's, where names are UTF-8 and UTF-16 units count.
@@ -81,7 +82,7 @@ def decomposed(name: bytes) -> bytes:
 
 
 def fold_more(path: bytes) -> bytes:
-    """The same for all paths that any file system takes for one: HFS+, for example, overlooks invisible characters."""
+    """The same for paths that any file system considers equal: HFS+, for example, ignores invisible characters."""
     if path.isascii():
         return path.lower()
     text = _caseless(path.decode("utf-8", "surrogateescape"))
@@ -107,7 +108,7 @@ def _is_overlooked(char: str) -> bool:
     return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f" or char == "\u034f"
 
 
-def _itself(name: bytes) -> bytes:
+def _identity(name: bytes) -> bytes:
     return name
 
 
@@ -121,7 +122,7 @@ def names_of(root: Root) -> Names:
     """How the volume of a tree compares names; of one that is not there, that of its nearest parent."""
     found = _KNOWN.get(root)
     if found is None:
-        found = _KNOWN[root] = _ask(root.fd, root.path) if root.exists else names_at(root.path)
+        found = _KNOWN[root] = _names_of_volume(root.fd, root.path) if root.exists else names_at(root.path)
     return found
 
 
@@ -134,45 +135,45 @@ def names_at(path: bytes) -> Names:
         path = os.path.dirname(path)
     fd = open_absolute(path)
     try:
-        return _ask(fd, path)
+        return _names_of_volume(fd, path)
     finally:
         os.close(fd)
 
 
-def _ask(fd: int, path: bytes) -> Names:
+def _names_of_volume(fd: int, path: bytes) -> Names:
     try:
-        return _asked(fd, path)
+        return _query_volume(fd, path)
     except OSError as exc:
         raise failed("ask how names are compared in", path, exc) from exc
 
 
-def _asked(fd: int, path: bytes) -> Names:
-    ignore_case, ignore_form = backend().compares_names(fd)
+def _query_volume(fd: int, path: bytes) -> Names:
+    ignore_case, ignore_form = backend().name_comparison(fd)
     if ignore_case is None:
-        ignore_case = _answer(fd, path, _in_other_case)
+        ignore_case = _query_names(fd, path, _swap_case)
     if ignore_form is None:
-        ignore_form = _answer(fd, path, _in_other_form)
+        ignore_form = _query_names(fd, path, _swap_form)
     if ignore_form is None:
         ignore_form = ignore_case
     return Names(bool(ignore_case), bool(ignore_form))
 
 
-def _answer(fd: int, path: bytes, change: Callable[[bytes], bytes | None]) -> bool | None:
-    """What the names in a directory say, and else its own name and those of its parents; None when none says it."""
+def _query_names(fd: int, path: bytes, change: Callable[[bytes], bytes | None]) -> bool | None:
+    """Try the names in a directory, then its own name and its parents'; None when none shows it."""
     with os.scandir(fd) as entries:
-        names = [os.fsencode(entry.name) for entry in islice(entries, MOST_READ)]
-    answers = set(islice(_answers(fd, names, change), MOST_ASKED))
+        names = [os.fsencode(entry.name) for entry in islice(entries, MAX_READ)]
+    answers = set(islice(_compare_spellings(fd, names, change), MAX_ASKED))
     for parent, name in _parents(fd, path):
         if True in answers:
             break
-        said = set(_answers(parent, [name], change))
+        said = set(_compare_spellings(parent, [name], change))
         answers |= said
         if said:
             break
     return max(answers) if answers else None
 
 
-def _answers(fd: int, names: Iterable[bytes], change: Callable[[bytes], bytes | None]) -> Iterator[bool]:
+def _compare_spellings(fd: int, names: Iterable[bytes], change: Callable[[bytes], bytes | None]) -> Iterator[bool]:
     """Whether names lead to the same file in another spelling. One of several links to a file does not tell."""
     for name in names:
         other = change(name)
@@ -206,8 +207,8 @@ def _parents(fd: int, path: bytes) -> Iterator[tuple[int, bytes]]:
         os.close(here)
 
 
-def _in_other_case(name: bytes) -> bytes | None:
-    """The same name in other letters; None when it has no such."""
+def _swap_case(name: bytes) -> bytes | None:
+    """The same name in the other case; None when there is none."""
     try:
         other = name.decode().swapcase().encode()
     except UnicodeDecodeError:
@@ -215,8 +216,8 @@ def _in_other_case(name: bytes) -> bytes | None:
     return other if other != name and fold(other) == fold(name) else None
 
 
-def _in_other_form(name: bytes) -> bytes | None:
-    """The same name in another normalization; None when it has no such."""
+def _swap_form(name: bytes) -> bytes | None:
+    """The same name in another normalization; None when there is none."""
     other = decomposed(name)
     if other == name and not name.isascii():
         try:
@@ -228,7 +229,7 @@ def _in_other_form(name: bytes) -> bytes | None:
 
 def spelling(directory: bytes, name: bytes, status: os.stat_result) -> bytes:
     """How a directory of the host spells a name that is there and has this status."""
-    for change in (_in_other_case, _in_other_form):
+    for change in (_swap_case, _swap_form):
         other = change(name)
         try:
             if other is None or not os.path.samestat(status, os.lstat(os.path.join(directory, other))):

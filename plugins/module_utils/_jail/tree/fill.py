@@ -27,7 +27,7 @@ from ..staging import STAGING
 from ..staging import ensure_empty as make_stage
 from ..system import at, host, progress
 from ..system.lock import BuildLock
-from ..system.name_collisions import Spellings
+from ..system.name_collisions import CollisionFinder
 from ..system.paths import parents
 from ..system.platform.current import backend
 from ..system.rooted import Root
@@ -142,7 +142,7 @@ class _TreeWriter:
 
         InputError when two names of it are one on the jail's volume.
         """
-        spellings = Spellings(names_of(self._root))
+        spellings = CollisionFinder(names_of(self._root))
         progress.begin(progress.COMPARE)
         for node in self._source.nodes():
             if node.kind == "directories":
@@ -150,8 +150,8 @@ class _TreeWriter:
             spellings.add(node.path)
             self.counts[node.kind] += 1
             self.bytes += node.st_size if node.kind == "files" else 0
-        if spellings.clash:
-            one, other = map(show, spellings.clash)
+        if spellings.collision:
+            one, other = map(show, spellings.collision)
             raise InputError(
                 f"cannot fill {show(self._root.path)} from {src}: '{one}' and '{other}' in it are one name on its "
                 "volume, and one of the two would be lost: rename one"

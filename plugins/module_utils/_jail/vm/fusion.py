@@ -44,7 +44,7 @@ class Fusion:
         """
         printed = output_of(self.user, self._vmrun("list"), "list virtual machines of", self.user.name)
         active = [line for line in printed.decode("utf-8", "replace").splitlines() if line.startswith("/")]
-        names = host.names_in(os.fsencode(self.folder)) if os.path.isdir(self.folder) else []
+        names = host.list_names(os.fsencode(self.folder)) if os.path.isdir(self.folder) else []
         bundles = [os.fsdecode(name)[: -len(BUNDLE)] for name in names if os.fsdecode(name).endswith(BUNDLE)]
         paths = {self._vmx(name): name for name in bundles if os.path.isfile(self._vmx(name))}
         return {**dict.fromkeys(paths.values(), False), **{paths.get(path, path): True for path in active}}

@@ -173,7 +173,7 @@ def _require_mount_point(name: str, volume: Volume) -> None:
 
 def _add(name: str, quota: str | None) -> None:
     host.make_dirs(os.path.join(TOP, NOTES))
-    with run_directories.on_the_mac(TOP, TOP) as root:
+    with run_directories.staged_root(TOP, TOP) as root:
         root.write(_note(name), b"", mode=0o600)
         try:
             _diskutil("apfs", "addVolume", _container(), "APFS", name, *(("-quota", quota) if quota else ()))

@@ -19,15 +19,15 @@ def become(monkeypatch: pytest.MonkeyPatch) -> BecomeModule:
 def test_the_command_comes_back(become: BecomeModule, text: str) -> None:
     built = become.build_become_command(text, get_shell_plugin(shell_type="sh"))
     assert built != text
-    assert become.whose(built) == ("dana", text)
+    assert become.split_note(built) == ("dana", text)
 
 
 def test_nobody_is_meant_without_a_note(become: BecomeModule) -> None:
     shell = get_shell_plugin(shell_type="sh")
     before = become.build_become_command("id", shell)
-    assert become.whose("id") == ("", "id")
+    assert become.split_note("id") == ("", "id")
     become.build_become_command("id", shell)
-    assert become.whose(before) == ("", before), "a note of an earlier command still works"
+    assert become.split_note(before) == ("", before), "a note of an earlier command still works"
     assert become.build_become_command("", shell) == ""
 
 

@@ -107,9 +107,8 @@ class BuildReport:
         }
         result = Result(self.total > 0, values, [line for _operation, line in reported], warnings + self.warnings)
         listed = [(operation["action"] == CREATE, line) for operation, line in reported if operation.get("why") != TIME]
-        result.brief = [
-            line for _is_new, line in sorted(listed, key=lambda pair: pair[0])
-        ]  # what was there comes first
-        result.unlisted = self.total - len(reported)
-        result.trifles, result.trifle = self.stats.counts["times"], "differ in nothing but their time"
+        existing_first = sorted(listed, key=lambda pair: pair[0])
+        result.shown_diff = [line for _is_new, line in existing_first]
+        result.omitted_changes = self.total - len(reported)
+        result.minor_changes, result.minor_description = self.stats.counts["times"], "differ in nothing but their time"
         return result

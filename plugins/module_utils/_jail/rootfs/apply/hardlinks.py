@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable
 
 from ...errors import OperationError, failed, show
-from ...system.paths import LINK_IN_THE_WAY
+from ...system.paths import NOT_A_DIRECTORY_ERRORS
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..diff.directory_plan import HardLinkName
@@ -66,7 +66,7 @@ class Linker:
         try:
             have = self._root.lstat(path)
         except OperationError as exc:
-            if self._installer or exc.errno not in LINK_IN_THE_WAY:
+            if self._installer or exc.errno not in NOT_A_DIRECTORY_ERRORS:
                 raise
             return None
         return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ...errors import InputError, failed, show
-from ...limits import is_hollow
+from ...limits import is_mostly_holes
 from ...staging import STAGING
 from ...system import at, progress
 from ...system.pipe_mutex import PipeMutex
@@ -157,7 +157,7 @@ class Installer:
         return self._retry(fd, name, want, path, attempt)
 
     def _copy(self, source: int, want: DesiredFile, status: os.stat_result, fd: int, name: bytes) -> None:
-        if self.refuses_sparse and is_hollow(status):
+        if self.refuses_sparse and is_mostly_holes(status):
             raise InputError(
                 f"cannot copy {show(self._in_source(want))}: it takes {status.st_blocks * 512} bytes, and its copy "
                 f"could take {status.st_size} (remove it, or put the copy on the same volume, where files share blocks)"
@@ -165,7 +165,7 @@ class Installer:
         if self._backend.copy(source, status, fd, name):
             self.cloned += status.st_size
         elif self._only_clones and status.st_size:
-            code = self._backend.refusal
+            code = self._backend.clone_errno
             raise OSError(code, f"its blocks cannot be shared: {os.strerror(code)}")
 
     def _retry(self, fd: int, name: bytes, want: DesiredFile, path: bytes, attempt: int) -> bool:

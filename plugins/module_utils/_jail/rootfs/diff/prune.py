@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from ...errors import failed, show
 from ...limits import RECORD_DEPTH
 from ...system import at
-from ...system.descent import OPEN, Descent
+from ...system.descent import MAX_OPEN, Descent
 from ..spec.desired_tree import DirListing
 from ..spec.file_stat import FileStat
 from .directory_plan import DirectoryPair, DirectoryPlan
@@ -32,8 +32,8 @@ from .ownership import FileOwnership
 FILE, LINK, DIR = FileStat(stat.S_IFREG), FileStat(stat.S_IFLNK), FileStat(stat.S_IFDIR)
 """What the list of a directory says of most files without a system call for each."""
 
-ATTEMPTS = 3 + RECORD_DEPTH // OPEN
-"""How often to begin again after a directory above was removed: each time OPEN levels or more are done."""
+ATTEMPTS = 3 + RECORD_DEPTH // MAX_OPEN
+"""How often to begin again after a directory above was removed: each time MAX_OPEN levels or more are done."""
 BATCH_SIZE = 1000
 """How many files of a directory are removed before the search goes on."""
 LARGE = 50_000

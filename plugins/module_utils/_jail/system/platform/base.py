@@ -14,17 +14,17 @@ import os
 import stat
 from typing import NamedTuple, Protocol
 
-OF_THE_MAC = ("com.apple.macl", "com.apple.provenance", "com.apple.root.installed", "com.apple.rootless")
+LOCAL_XATTRS = ("com.apple.macl", "com.apple.provenance", "com.apple.root.installed", "com.apple.rootless")
 
 
-def is_of_the_mac(attribute: str) -> bool:
+def is_local_xattr(attribute: str) -> bool:
     """Whether an extended attribute belongs to the Mac and not to the file.
 
     System Integrity Protection and macOS's records of who made a file: root may not set or remove them while it is on,
     macOS adds some by itself, and what they protect is no copy (docs/macos.md, Copying). They are neither copied nor
     compared, and no image holds them.
     """
-    return attribute in OF_THE_MAC
+    return attribute in LOCAL_XATTRS
 
 
 class Mount(NamedTuple):
@@ -39,15 +39,15 @@ class Mount(NamedTuple):
 
 
 class Volume(NamedTuple):
-    """A mounted volume; by its number, and not by st_dev, two of them can be told apart."""
+    """A mounted volume; by its number, and not by st_dev, two volumes are distinguished."""
 
     number: int
     nodev: bool
     """Devices on it cannot be opened."""
     nosuid: bool
-    """Programs on it run with the rights of who starts them."""
+    """setuid has no effect on it."""
     noowners: bool
-    """All on it seems to belong to whoever looks."""
+    """Ownership is ignored: all files seem to belong to the user who looks."""
 
 
 class Status(Protocol):
@@ -63,7 +63,7 @@ class Status(Protocol):
     def st_mtime_ns(self) -> int: ...
 
 
-REFUSED = (
+XATTR_REFUSED = (
     errno.EPERM,
     errno.EACCES,
     errno.ENOTSUP,
@@ -73,18 +73,18 @@ REFUSED = (
     errno.EINVAL,
     errno.ENAMETOOLONG,
 )
-"""How a system refuses an extended attribute for its name, its size or its value."""
+"""How a system refuses an extended attribute because of its name, size or value."""
 
 
 class Backend:
     """The interface, with what POSIX has for all; each system overrides what it does better."""
 
     umask_cleared = False
-    """Set by who sees to it: then new files have their modes at once."""
+    """Whether the umask is 0, so that open() sets the final mode of a new file; set by the caller."""
     has_flags = False
-    """Whether files have BSD flags here."""
-    refusal = 0
-    """Why the last file that was to be a clone became a copy: an errno."""
+    """Whether files have BSD flags."""
+    clone_errno = 0
+    """The errno of the last clone that failed, so that the file was copied."""
 
     def copy(self, source: int, status: os.stat_result, dir_fd: int, name: bytes) -> bool:
         """Make the file `name` a copy of the open file `source`, with all its metadata.
@@ -118,7 +118,7 @@ class Backend:
         try:
             self._set_xattr(fd, name, value)
         except OSError as exc:
-            if exc.errno not in REFUSED and not self._is_too_big(fd, value, exc):
+            if exc.errno not in XATTR_REFUSED and not self._is_too_big(fd, value, exc):
                 raise
             return exc.strerror or str(exc)
         return ""
@@ -131,12 +131,12 @@ class Backend:
         """Whether what an error calls a lack of space is one of this file alone."""
         return False
 
-    def born(self, path: bytes) -> float | None:
+    def birth_time(self, path: bytes) -> float | None:
         """When what has a path now was made; None when the volume does not know. No link is followed."""
         raise NotImplementedError
 
-    def most_links(self, path: bytes) -> int:
-        """How many names a file can have on the volume of a path; 0 when there is no limit, or none is told."""
+    def max_links(self, path: bytes) -> int:
+        """How many names a file can have on the volume of a path; 0 when the system reports no limit."""
         try:
             return max(0, os.pathconf(path, "PC_LINK_MAX"))
         except OSError as exc:
@@ -145,7 +145,7 @@ class Backend:
             return 0
 
     def remove_xattr(self, fd: int, name: str) -> None:
-        """Take an extended attribute that it has from an open file."""
+        """Remove an extended attribute from an open file that has it."""
         raise NotImplementedError
 
     def flags(self, status: object) -> int:
@@ -191,16 +191,16 @@ class Backend:
         raise NotImplementedError
 
     def clear_immutable(self, dir_fd: int, name: bytes) -> int:
-        """Take away flags that keep a name from being renamed or removed.
+        """Clear the flags that prevent renaming or removing.
 
-        Returns all the flags it had; 0 when none of them does that, or nothing is there.
+        Returns all flags that the file had; 0 when it had no such flag, or does not exist.
         """
         return 0
 
     def restore_flags(self, dir_fd: int, name: bytes, flags: int) -> None:
-        """Give back the flags that `unlock` returned."""
+        """Set the flags that `clear_immutable` returned."""
 
-    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+    def name_comparison(self, fd: int) -> tuple[bool | None, bool | None]:
         """Whether the volume of an open directory ignores the case of names, and their Unicode normalization.
 
         None: the system does not tell.
@@ -216,8 +216,8 @@ class Backend:
         raise NotImplementedError
 
 
-def refuse_other_than_symlink(fd: int) -> None:
-    """OSError when an open name is no symbolic link that nobody else has another name of."""
+def require_symlink(fd: int) -> None:
+    """OSError unless an open file is a symbolic link with a single name."""
     status = os.fstat(fd)
     if not stat.S_ISLNK(status.st_mode) or status.st_nlink != 1:
-        raise OSError(errno.ELOOP, "somebody put something else in its place")
+        raise OSError(errno.ELOOP, "it was replaced")

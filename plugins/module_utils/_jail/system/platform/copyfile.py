@@ -16,7 +16,7 @@ import ctypes
 import errno
 import os
 
-from .base import is_of_the_mac
+from .base import is_local_xattr
 
 # copyfile.h
 COPYFILE_STATE_STATUS_CB, COPYFILE_STATE_XATTRNAME = 6, 9
@@ -73,7 +73,7 @@ class CopyFile:
                 return COPYFILE_CONTINUE
             self._error = code
             return COPYFILE_QUIT
-        if what == COPYFILE_COPY_XATTR and stage == COPYFILE_START and is_of_the_mac(os.fsdecode(self._name(state))):
+        if what == COPYFILE_COPY_XATTR and stage == COPYFILE_START and is_local_xattr(os.fsdecode(self._name(state))):
             return COPYFILE_SKIP
         return COPYFILE_CONTINUE
 

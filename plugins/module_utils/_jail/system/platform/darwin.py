@@ -22,15 +22,15 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
+from ...dirfd import working_directory
 from ..paths import CREATE
-from .base import Backend, Mount, Status, Volume, is_of_the_mac, refuse_other_than_symlink
+from .base import Backend, Mount, Status, Volume, is_local_xattr, require_symlink
 from .copyfile import CopyFile
 
 O_SYMLINK = 0x200000
-NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC
+OPEN_NAME = os.O_RDONLY | O_SYMLINK | os.O_NONBLOCK | os.O_CLOEXEC
 """Opens what a name stands for, a symbolic link itself."""
 
 # copyfile.h
@@ -51,9 +51,9 @@ ACL_TYPE_EXTENDED = 0x100
 # (restricted, nounlink, tracked, datavault, compressed, dataless, firmlink) either may not be
 # set or describe how the source is stored (copyfile copyfile_private.h).
 COPIED_FLAGS = 0x1 | 0x2 | 0x4 | 0x8 | 0x8000 | 0x10000 | 0x20000 | 0x40000
-LOCKING_FLAGS = 0x2 | 0x4 | 0x20000 | 0x40000
+IMMUTABLE_FLAGS = 0x2 | 0x4 | 0x20000 | 0x40000
 
-CANNOT = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+UNSUPPORTED = (errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class StatFs(ctypes.Structure):
@@ -126,7 +126,7 @@ class Darwin(Backend):
             self._call("fclonefileat", source, dir_fd, name, ctypes.c_uint32(how))
             return True
         except OSError as exc:
-            if exc.errno not in CANNOT:
+            if exc.errno not in UNSUPPORTED:
                 raise
             if exc.errno == errno.EINVAL and self._acl_is_cloned:
                 self._acl_is_cloned = False
@@ -135,7 +135,7 @@ class Darwin(Backend):
                 return cloned
             if exc.errno == errno.EXDEV:
                 self._refusing.setdefault(status.st_dev, set()).add(self.volume(source).number)
-            self.refusal = exc.errno
+            self.clone_errno = exc.errno
             return False
 
     def volume(self, fd: int) -> Volume:
@@ -151,7 +151,7 @@ class Darwin(Backend):
 
     def _drop_xattrs(self, fd: int, of_the_mac: bool) -> None:
         """Remove those of the Mac or the others, as far as they may be."""
-        keys = [key for key in self._xattr_names(fd) if is_of_the_mac(os.fsdecode(key)) is of_the_mac]
+        keys = [key for key in self._xattr_names(fd) if is_local_xattr(os.fsdecode(key)) is of_the_mac]
         if keys:
             self._clear_immutable(fd)
         for key in keys:
@@ -159,7 +159,7 @@ class Darwin(Backend):
                 self._call("fremovexattr", fd, key, 0)
 
     def xattrs(self, fd: int) -> dict[str, bytes]:
-        names = [key for key in self._xattr_names(fd) if not is_of_the_mac(os.fsdecode(key))]
+        names = [key for key in self._xattr_names(fd) if not is_local_xattr(os.fsdecode(key))]
         found = {os.fsdecode(key): self._xattr(fd, key) for key in names}
         acl = self._acl(fd)
         return {**found, "acl": acl} if acl else found
@@ -171,7 +171,7 @@ class Darwin(Backend):
         with suppress(PermissionError):
             self._call("fremovexattr", fd, os.fsencode(name), 0)
 
-    def born(self, path: bytes) -> float | None:
+    def birth_time(self, path: bytes) -> float | None:
         return float(os.lstat(path).st_birthtime)  # type: ignore[attr-defined,unused-ignore]  # macOS has it
 
     def _xattr_names(self, fd: int) -> list[bytes]:
@@ -210,7 +210,7 @@ class Darwin(Backend):
         return int(getattr(status, "st_flags", 0)) & COPIED_FLAGS
 
     def apply_metadata(self, fd: int, status: Status, times: bool = True) -> None:
-        # A locked file refuses every change, so flags go first when they lock and last when they are set.
+        # An immutable file refuses every change, so immutable flags are cleared first and set last.
         self._clear_immutable(fd)
         super().apply_metadata(fd, status, times)
         wanted = self.flags(status)
@@ -219,22 +219,22 @@ class Darwin(Backend):
             self._call("fchflags", fd, ctypes.c_uint32((now & ~COPIED_FLAGS) | wanted))
 
     def set_symlink_metadata(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
-        fd = os.open(name, NAME, dir_fd=dir_fd)
+        fd = os.open(name, OPEN_NAME, dir_fd=dir_fd)
         try:
-            refuse_other_than_symlink(fd)
+            require_symlink(fd)
             os.fchown(fd, uid, gid)
         finally:
             os.close(fd)
 
     def apply_symlink_metadata(self, dir_fd: int, name: bytes, status: Status) -> None:
-        fd = os.open(name, NAME, dir_fd=dir_fd)
+        fd = os.open(name, OPEN_NAME, dir_fd=dir_fd)
         try:
             self.apply_metadata(fd, status)
         finally:
             os.close(fd)
 
     def make_node(self, dir_fd: int, name: bytes, mode: int, device: int) -> None:
-        with _standing_in(dir_fd):
+        with working_directory(dir_fd):
             if stat.S_ISFIFO(mode):
                 os.mkfifo(name, mode & 0o7777)
             else:
@@ -243,12 +243,12 @@ class Darwin(Backend):
     def copy_node_acl(self, source_fd: int, source: bytes, dir_fd: int, name: bytes) -> None:
         lib = self._libc
         lib.acl_get_link_np.restype = ctypes.c_void_p
-        with _standing_in(source_fd):
+        with working_directory(source_fd):
             acl = lib.acl_get_link_np(source, ACL_TYPE_EXTENDED)
         if not acl:
             return
         try:
-            with _standing_in(dir_fd):
+            with working_directory(dir_fd):
                 self._call("acl_set_link_np", name, ACL_TYPE_EXTENDED, ctypes.c_void_p(acl))
         finally:
             lib.acl_free(ctypes.c_void_p(acl))
@@ -258,7 +258,7 @@ class Darwin(Backend):
 
     def clear_immutable(self, dir_fd: int, name: bytes) -> int:
         try:
-            fd = os.open(name, NAME, dir_fd=dir_fd)
+            fd = os.open(name, OPEN_NAME, dir_fd=dir_fd)
         except FileNotFoundError:
             return 0
         try:
@@ -267,23 +267,23 @@ class Darwin(Backend):
             os.close(fd)
 
     def restore_flags(self, dir_fd: int, name: bytes, flags: int) -> None:
-        fd = os.open(name, NAME, dir_fd=dir_fd)
+        fd = os.open(name, OPEN_NAME, dir_fd=dir_fd)
         try:
             self._call("fchflags", fd, ctypes.c_uint32(flags))
         finally:
             os.close(fd)
 
     def _clear_immutable(self, fd: int) -> int:
-        """Take away the flags that lock, and no other: a file that loses `compressed` is unpacked."""
+        """Clear the immutable flags only: a file that loses `compressed` is decompressed."""
         flags = int(getattr(os.fstat(fd), "st_flags", 0))
-        if not flags & LOCKING_FLAGS:
+        if not flags & IMMUTABLE_FLAGS:
             return 0
-        self._call("fchflags", fd, ctypes.c_uint32(flags & ~LOCKING_FLAGS))
+        self._call("fchflags", fd, ctypes.c_uint32(flags & ~IMMUTABLE_FLAGS))
         return flags
 
     # -- mounts ----------------------------------------------------------
 
-    def compares_names(self, fd: int) -> tuple[bool | None, bool | None]:
+    def name_comparison(self, fd: int) -> tuple[bool | None, bool | None]:
         """APFS and HFS+ ignore the normalization of names always, and their case as they were formatted."""
         try:
             return os.fpathconf(fd, PC_CASE_SENSITIVE) == 0, True
@@ -306,18 +306,6 @@ class Darwin(Backend):
         """The name of a function that fills a StatFs: x86_64 keeps the old structure under the plain one."""
         full = name + "$INODE64"
         return full if hasattr(self._libc, full) else name
-
-
-@contextmanager
-def _standing_in(dir_fd: int) -> Iterator[None]:
-    """Names without a directory are meant in this one: for calls that take no descriptor of it."""
-    here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fchdir(dir_fd)
-        yield
-    finally:
-        os.fchdir(here)
-        os.close(here)
 
 
 def _mount(entry: StatFs) -> Mount:

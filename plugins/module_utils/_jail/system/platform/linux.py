@@ -13,23 +13,23 @@ import struct
 from contextlib import suppress
 
 from ..paths import CREATE
-from .base import Backend, Mount, Volume, is_of_the_mac, refuse_other_than_symlink
+from .base import Backend, Mount, Volume, is_local_xattr, require_symlink
 
 FICLONE = 0x40049409
 RENAME_EXCHANGE = 2
 BTRFS_IOC_FS_INFO = 0x8400941F
-INHERITED = "system.posix_acl_default"
-LINKS = 65000
+DEFAULT_ACL = "system.posix_acl_default"
+MAX_LINKS = 65000
 """How many names a file can have on ext4, fewer than on Btrfs and XFS."""
 AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_BTIME = -100, 0x100, 0x800
-ENOUGH = 1 << 20
+SPARE_BYTES = 1 << 20
 """Free bytes of a volume that is not full."""
 CHUNK = 1 << 20
-SMALL = 1 << 16
+MAX_DENSE = 1 << 16
 """Up to here holes are not looked for: it takes longer than to write them."""
 
 # What a file system says that cannot do a thing at all, as opposed to failing at it.
-CANNOT = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
+UNSUPPORTED = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
 
 
 class Linux(Backend):
@@ -48,7 +48,7 @@ class Linux(Backend):
         try:
             cloned = size > 0 and status.st_dev not in self._no_clone and self._clone(source, status.st_dev, target)
             if not cloned:
-                dense = size <= SMALL or status.st_blocks << 9 >= size
+                dense = size <= MAX_DENSE or status.st_blocks << 9 >= size
                 (_send if dense else _send_sparse)(source, target, size)
             for key in self._keys(source):
                 os.setxattr(target, key, os.getxattr(source, key))
@@ -68,10 +68,10 @@ class Linux(Backend):
             fcntl.ioctl(target, FICLONE, source)
             return True
         except OSError as exc:
-            if exc.errno not in CANNOT:
+            if exc.errno not in UNSUPPORTED:
                 raise
             self._no_clone.add(source_dev)
-            self.refusal = exc.errno
+            self.clone_errno = exc.errno
             return False
 
     def volume(self, fd: int) -> Volume:
@@ -79,8 +79,8 @@ class Linux(Backend):
         return Volume(found.f_fsid, bool(found.f_flag & os.ST_NODEV), bool(found.f_flag & os.ST_NOSUID), False)
 
     def drop_default_acl(self, fd: int) -> None:
-        if INHERITED in self._keys(fd):
-            os.removexattr(fd, INHERITED)
+        if DEFAULT_ACL in self._keys(fd):
+            os.removexattr(fd, DEFAULT_ACL)
 
     def parallel_clones_fragment(self, fd: int) -> bool:
         """Btrfs: new inodes that two processes fill in turn split the blocks of its tree in the middle: 2.8 % more."""
@@ -107,9 +107,9 @@ class Linux(Backend):
     def _is_too_big(fd: int, value: bytes, exc: OSError) -> bool:
         """Ext4 says ENOSPC when the attributes of one file do not fit into its block for them."""
         free = os.fstatvfs(fd)
-        return exc.errno == errno.ENOSPC and free.f_bavail * free.f_frsize > ENOUGH + len(value)
+        return exc.errno == errno.ENOSPC and free.f_bavail * free.f_frsize > SPARE_BYTES + len(value)
 
-    def born(self, path: bytes) -> float | None:
+    def birth_time(self, path: bytes) -> float | None:
         import ctypes  # noqa: PLC0415 (rarely needed)
 
         found = ctypes.create_string_buffer(256)
@@ -120,9 +120,9 @@ class Linux(Backend):
         mask, seconds, nanoseconds = struct.unpack_from("=I76xqI", found)
         return seconds + nanoseconds / 1e9 if mask & STATX_BTIME else None
 
-    def most_links(self, path: bytes) -> int:
+    def max_links(self, path: bytes) -> int:
         """Of volumes that it does not know glibc says 127."""
-        return max(LINKS, super().most_links(path))
+        return max(MAX_LINKS, super().max_links(path))
 
     def remove_xattr(self, fd: int, name: str) -> None:
         os.removexattr(fd, name)
@@ -130,16 +130,16 @@ class Linux(Backend):
     @staticmethod
     def _keys(fd: int) -> list[str]:
         try:
-            return [key for key in os.listxattr(fd) if not is_of_the_mac(key)]
+            return [key for key in os.listxattr(fd) if not is_local_xattr(key)]
         except OSError as exc:
-            if exc.errno in CANNOT:
+            if exc.errno in UNSUPPORTED:
                 return []
             raise
 
     def set_symlink_metadata(self, dir_fd: int, name: bytes, uid: int, gid: int) -> None:
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
         try:
-            refuse_other_than_symlink(fd)
+            require_symlink(fd)
             os.chown(b"/proc/self/fd/%d" % fd, uid, gid)
         finally:
             os.close(fd)
@@ -181,7 +181,7 @@ def _send(source: int, target: int, count: int) -> None:
         try:
             done = os.sendfile(target, source, None, count)
         except OSError as exc:
-            if exc.errno not in CANNOT:
+            if exc.errno not in UNSUPPORTED:
                 raise
             data = os.read(source, min(count, CHUNK))
             done = len(data)

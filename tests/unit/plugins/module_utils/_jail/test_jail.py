@@ -29,7 +29,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MA
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import path_of_lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import jail_lock_path
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -209,7 +209,7 @@ class TestLocking:
         with jails.create(path) as first:
             first.lock(check=True)
             assert not first.locked
-            assert not os.path.lexists(path_of_lock(first.root))
+            assert not os.path.lexists(jail_lock_path(first.root))
 
     def test_a_process_that_was_forked_holds_it_on(self, path: bytes) -> None:
         """Workers of a killed run may still write."""
@@ -244,7 +244,7 @@ class TestLocking:
     def test_files_that_nobody_holds_are_removed_by_the_next_run(self, path: bytes) -> None:
         with jails.create(path) as first:
             with jails.create(path + b".other") as other:
-                files = [path_of_lock(one.root) for one in (first, other)]
+                files = [jail_lock_path(one.root) for one in (first, other)]
                 first.lock_for_reading()
                 with jails.open_jail(os.fsdecode(path)) as again:
                     again.lock_for_reading()
@@ -307,7 +307,7 @@ class TestLocking:
     @pytest.mark.parametrize("kind", ["link", "fifo", "hard link"])
     def test_a_lock_that_is_something_else(self, place: Path, path: bytes, kind: str) -> None:
         with jails.create(path) as made:
-            lock = Path(os.fsdecode(path_of_lock(made.root)))
+            lock = Path(os.fsdecode(jail_lock_path(made.root)))
             lock.parent.mkdir(exist_ok=True)
             victim = lock.parent.parent / "victim"
             victim.write_text("not ours")

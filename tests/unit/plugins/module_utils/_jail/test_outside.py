@@ -209,7 +209,7 @@ def test_links_that_are_there(scene: Scene) -> None:
                 tried += 1
                 outcome = scene.run(0, level, up)
                 scene.assert_same_outside()
-                told = f"{outcome.error} {outcome.told}"
+                told = f"{outcome.error} {outcome.shown_warnings}"
                 assert f"/{level}" in told or scene.is_done(level), f"{level}: {told}"
                 scene.mac.restore(level)
                 scene.assert_completes(level)

@@ -12,7 +12,12 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_size import Sizes
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk import walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GROUPS, PLACES, group_of, parse_size
+from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import (
+    GROUP_OF_DIRECTORY,
+    GROUPS,
+    group_of,
+    parse_size,
+)
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 
 
@@ -48,7 +53,7 @@ def test_groups(directory: str, group: str) -> None:
 
 
 def test_every_place_is_in_a_group_that_is_reported() -> None:
-    assert set(PLACES.values()) | {"other"} == set(GROUPS)
+    assert set(GROUP_OF_DIRECTORY.values()) | {"other"} == set(GROUPS)
 
 
 def test_sizes_are_those_of_du(tmp_path: Path) -> None:

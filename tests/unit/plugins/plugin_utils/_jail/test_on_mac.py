@@ -81,7 +81,7 @@ def test_a_module_leaves_no_file_on_the_mac_unless_it_is_asked_to(
 @pytest.mark.parametrize(("text", "least"), [("first: Install them", 2), ("", 0)])
 def test_a_long_task_is_at_work_until_it_ends(monkeypatch: pytest.MonkeyPatch, text: str, least: int) -> None:
     lines: list[str] = []
-    monkeypatch.setattr(on_mac, "STILL", 0.05)
+    monkeypatch.setattr(on_mac, "STILL_INTERVAL", 0.05)
     monkeypatch.setattr(Display, "display", lambda _self, line: lines.append(line))
     with on_mac.StillAtWork(text):
         time.sleep(0.3)
@@ -95,7 +95,7 @@ def test_a_long_task_is_at_work_until_it_ends(monkeypatch: pytest.MonkeyPatch, t
 
 def test_a_task_that_shows_something_is_not_said_to_be_at_work_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
-    monkeypatch.setattr(on_mac, "STILL", 0.2)
+    monkeypatch.setattr(on_mac, "STILL_INTERVAL", 0.2)
     monkeypatch.setattr(Display, "display", lambda _self, line: lines.append(line))
     with on_mac.StillAtWork("first: Build it") as still:
         for _number in range(20):
@@ -107,4 +107,4 @@ def test_a_task_that_shows_something_is_not_said_to_be_at_work_as_well(monkeypat
 
 
 def test_it_is_said_each_minute() -> None:
-    assert on_mac.STILL == 60
+    assert on_mac.STILL_INTERVAL == 60

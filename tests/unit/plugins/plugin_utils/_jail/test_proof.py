@@ -25,7 +25,7 @@ def document(**changes: Any) -> dict[str, Any]:
 
 def test_all_claims_are_in_it_and_those_that_were_not_judged_say_so() -> None:
     found = document()
-    assert proof.complaints(found) == []
+    assert proof.errors_in(found) == []
     assert proof.is_proof(found)
     verdicts = {one["id"]: (one["verdict"], one["seen"]) for one in found["claims"]}
     assert verdicts["M-POLL-1"] == ("proven", "POLLHUP")
@@ -45,7 +45,7 @@ def test_what_ran_on_anything_else_says_so(system: str) -> None:
 def test_one_that_claims_to_be_a_mac_is_refused() -> None:
     found = document(system="linux")
     found["machine"] = "mac"
-    assert proof.complaints(found) == ["a Mac whose system is not darwin is none"]
+    assert proof.errors_in(found) == ["a Mac whose system is not darwin is none"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_one_that_claims_to_be_a_mac_is_refused() -> None:
     ],
 )
 def test_what_is_not_right_is_named(key: str, value: Any) -> None:
-    assert proof.complaints({**document(), key: value})
+    assert proof.errors_in({**document(), key: value})
 
 
 def test_what_is_missing_or_unknown_is_named() -> None:
@@ -80,11 +80,11 @@ def test_what_is_missing_or_unknown_is_named() -> None:
     for key in list(found):
         lacking = copy.deepcopy(found)
         del lacking[key]
-        assert proof.complaints(lacking)
-    assert proof.complaints({**found, "host": "dana"}) == ["host is unknown"]
+        assert proof.errors_in(lacking)
+    assert proof.errors_in({**found, "host": "dana"}) == ["host is unknown"]
     others: tuple[object, ...] = (None, [], "x", 3)
     for other in others:
-        assert proof.complaints(other)
+        assert proof.errors_in(other)
 
 
 def test_what_was_seen_is_no_markup_and_calls_nobody() -> None:

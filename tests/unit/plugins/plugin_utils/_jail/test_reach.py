@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import reason
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import ADVICE, advised
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.outcome import failure_line
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import ADVICE, with_advice
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.report import row
 from connections import QUIET, TOP
 from fleet_reports import unreachable
@@ -86,9 +86,9 @@ def test_what_a_report_says() -> None:
     ids=["unreachable", "told before", "refused", "not the way to the Mac"],
 )
 def test_it_is_told_of_that_alone(found: dict[str, object], why: str) -> None:
-    assert reason(found) == why
+    assert failure_line(found) == why
 
 
 def test_the_page_that_it_names_has_it() -> None:
-    assert "docs/messages.md, No route to host" in advised(NO_ROUTE)
+    assert "docs/messages.md, No route to host" in with_advice(NO_ROUTE)
     assert "\n## `No route to host`\n" in (TOP / "docs/messages.md").read_text()

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import why_unread
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.sources import read_error
 
 VAULT = "$ANSIBLE_VAULT;1.1;AES256\n6162\n"
 
@@ -28,13 +28,13 @@ VAULT = "$ANSIBLE_VAULT;1.1;AES256\n6162\n"
 )
 def test_an_inventory_of_which_nothing_is_taken(tmp_path: Path, name: str, content: str, said: str) -> None:
     (tmp_path / name).write_text(content, errors="surrogateescape")
-    assert re.match(said, why_unread(str(tmp_path / name), True))
+    assert re.match(said, read_error(str(tmp_path / name), True))
 
 
 @pytest.mark.parametrize(("name", "content"), [("all.yml", "a: [\n"), ("all", "a: [\n"), ("all.yml", "- a\n")])
 def test_variables_of_which_nothing_is_taken(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    assert why_unread(str(tmp_path / name), False)
+    assert read_error(str(tmp_path / name), False)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_variables_of_which_nothing_is_taken(tmp_path: Path, name: str, content:
 )
 def test_other_files_are_fine(tmp_path: Path, name: str, content: str, is_inventory: bool) -> None:
     (tmp_path / name).write_text(content)
-    assert why_unread(str(tmp_path / name), is_inventory) == ""
+    assert read_error(str(tmp_path / name), is_inventory) == ""

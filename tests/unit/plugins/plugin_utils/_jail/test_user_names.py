@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import (
-    OTHERWISE,
+    DIFFERENT_NAMES,
     PREFIX,
     for_playbooks,
     item_keys,
@@ -59,7 +59,7 @@ def test_a_directory_that_is_no_jail_is_told_for_both() -> None:
 
 
 def test_options_with_other_names_lead_to_variables_that_there_are() -> None:
-    assert {name.removeprefix(PREFIX) for name in OTHERWISE.values()} <= known_names()
+    assert {name.removeprefix(PREFIX) for name in DIFFERENT_NAMES.values()} <= known_names()
 
 
 def test_variables_of_roles_lead_to_those_of_users() -> None:

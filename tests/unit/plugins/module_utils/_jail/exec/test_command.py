@@ -20,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts import 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.user_tmp import ensure
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.command import Command, execute
-from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import enter
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import launch_in_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.chroot_exec import PATH, TMP
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
@@ -83,7 +83,7 @@ def test_a_jail_that_is_swapped_after_it_was_opened_is_not_entered(furnished: Pa
             os.rename(here, furnished)
             (here / "bin").mkdir(parents=True)
             plan = {"check": False, "argv": ["ls", "/"], "env": {}, "search": PATH, "chdir": "/", "creates": None}
-            report, ended = enter(
+            report, ended = launch_in_jail(
                 jail.root, {**plan, "removes": None, "uid": 0, "gid": 0, "login": None, "groups": []}, b"", None
             )
     finally:

@@ -8,7 +8,7 @@ import os
 import pwd
 from pathlib import Path
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import enter
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import launch_in_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 
@@ -26,5 +26,5 @@ def test_a_tree_of_somebody_that_was_taken_away_after_it_was_opened_is_not_enter
         os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
     with open_jail(str(tree)) as jail:
         os.rename(tree, tmp_path / "away")
-        report, _ended = enter(jail.root, {**PLAN, **WHO}, b"", None)
+        report, _ended = launch_in_jail(jail.root, {**PLAN, **WHO}, b"", None)
     assert (report.event, report.path) == ("others", str(tree))

@@ -11,7 +11,11 @@ from datetime import datetime
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.launch import Report
-from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.outcome import not_run, ran, refuse
+from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.outcome import (
+    completed,
+    failed_before_start,
+    raise_for,
+)
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import CompletedRun
 
 # darwin-jail issue 2 (macOS 11), and the form of macOS 13 (apache/doris issue 15637).
@@ -30,7 +34,7 @@ KILLED = ": killed: if nobody sent it SIGKILL, macOS refused to run this copy (l
 
 
 def message(rc: int, stderr: bytes = b"", stdout: bytes = b"") -> str:
-    result = ran(["x"], CompletedRun(rc, stdout, stderr), True, None, datetime.now().astimezone())
+    result = completed(["x"], CompletedRun(rc, stdout, stderr), True, None, datetime.now().astimezone())
     assert result.failed
     return str(result.values["msg"])
 
@@ -64,14 +68,14 @@ def test_what_a_program_said_has_bounds() -> None:
 
 
 def test_what_could_not_be_run_has_the_values_of_a_program() -> None:
-    result = not_run(OperationError("run", "make", "there is none"))
+    result = failed_before_start(OperationError("run", "make", "there is none"))
     assert (result.failed, result.changed) == (True, False)
     assert result.values == {"rc": None, "stdout": "", "stderr": "", "msg": "cannot run make: there is none"}
 
 
 def refusal(event: str, number: int, path: str = "") -> str:
     with pytest.raises(OperationError) as caught:
-        refuse(Report(event, path, number), "make", "/usr/bin:/bin", "/jails/a", "admin")
+        raise_for(Report(event, path, number), "make", "/usr/bin:/bin", "/jails/a", "admin")
     return str(caught.value)
 
 

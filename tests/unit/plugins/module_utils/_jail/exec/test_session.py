@@ -24,9 +24,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.exec import sess
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.command import Command, execute
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import (
     Session,
-    entered,
-    incomplete,
-    without_ours,
+    has_entered,
+    is_incomplete,
+    strip_markers,
 )
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import chroot_exec, jail_session
 
@@ -63,9 +63,9 @@ def go(request: pytest.FixtureRequest, furnished: Path) -> Go:
         visit = Session(str(jail), SOMEBODY.pw_name, act, words, bool(given), pythons)
         command = visit.command.replace("/usr/sbin/chroot", programs)
         ran = subprocess.run(["/bin/sh", "-c", command], input=given, capture_output=True, check=False, **options)  # type: ignore[call-overload]
-        if not entered(ran.stderr):
-            session_errors.refuse(visit, ran.returncode, ran.stderr)
-        return Ran(ran.args, *without_ours(ran.returncode, ran.stdout, ran.stderr, terminal=False))
+        if not has_entered(ran.stderr):
+            session_errors.raise_for(visit, ran.returncode, ran.stderr)
+        return Ran(ran.args, *strip_markers(ran.returncode, ran.stdout, ran.stderr, terminal=False))
 
     return make
 
@@ -104,23 +104,23 @@ def test_what_stands_before_is_heeded() -> None:
     lecture = b"We trust you have received the usual lecture\nPassword:"
     failed = lecture + f"{jail_session.FAILED} marker ENOENT /jail\n".encode()
     with pytest.raises(NotAJailError):
-        session_errors.refuse(visit, jail_session.REFUSED, failed)
-    assert without_ours(0, OURS, lecture + OURS + b"x", terminal=False) == (0, OURS, lecture + b"x")
+        session_errors.raise_for(visit, jail_session.REFUSED, failed)
+    assert strip_markers(0, OURS, lecture + OURS + b"x", terminal=False) == (0, OURS, lecture + b"x")
     at_a_terminal = OURS.replace(b"\n", b"\r\n")
-    assert without_ours(0, lecture + at_a_terminal * 2, OURS, terminal=True) == (0, lecture + at_a_terminal, OURS)
-    assert entered(at_a_terminal)
+    assert strip_markers(0, lecture + at_a_terminal * 2, OURS, terminal=True) == (0, lecture + at_a_terminal, OURS)
+    assert has_entered(at_a_terminal)
     building = jail_session.INCOMPLETE.encode()
-    assert without_ours(0, b"", lecture + building + OURS + building, terminal=False) == (0, b"", lecture + building)
+    assert strip_markers(0, b"", lecture + building + OURS + building, terminal=False) == (0, b"", lecture + building)
     for_one = (building + OURS).replace(b"\n", b"\r\n")
-    assert without_ours(0, for_one * 2, b"", terminal=True) == (0, for_one, b"")
-    assert [incomplete(said) for said in (building + OURS, for_one, building, OURS + building)] == [
+    assert strip_markers(0, for_one * 2, b"", terminal=True) == (0, for_one, b"")
+    assert [is_incomplete(said) for said in (building + OURS, for_one, building, OURS + building)] == [
         True,
         True,
         True,
         False,
     ]
-    session_errors.refuse(visit, jail_session.REFUSED, OURS + failed)
-    session_errors.refuse(visit, 1, failed)
+    session_errors.raise_for(visit, jail_session.REFUSED, OURS + failed)
+    session_errors.raise_for(visit, 1, failed)
 
 
 def test_that_chroot_is_refused_is_known_before_a_program_runs(furnished: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_that_chroot_is_refused_is_known_before_a_program_runs(furnished: Path, 
     command = visit.command.replace("/usr/sbin/chroot", str(refused))
     ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
     with pytest.raises(OperationError, match="System Integrity Protection"):
-        session_errors.refuse(visit, ran.returncode, ran.stderr)
+        session_errors.raise_for(visit, ran.returncode, ran.stderr)
 
 
 def test_a_path_of_the_jail_s_is_shown_without_its_control_characters(furnished: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_path_of_the_jail_s_is_shown_without_its_control_characters(furnished:
     visit = Session(str(furnished), "nobody", "run", ("/scratch/odd",), pythons=WITH)
     ran = subprocess.run(["/bin/sh", "-c", visit.command], capture_output=True, check=False)
     with pytest.raises(JailError) as refused:
-        session_errors.refuse(visit, ran.returncode, ran.stderr)
+        session_errors.raise_for(visit, ran.returncode, ran.stderr)
     assert str(refused.value).isprintable()
 
 
@@ -189,7 +189,7 @@ def test_descriptors_are_closed_with_a_list_and_without(listing: str) -> None:
     environment = {**os.environ, "PYTHONPATH": path}
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
     assert ran.stdout == b"[0, 1, 2, 6]\n"
-    assert chroot_exec.MOST_DESCRIPTORS > 245760, "kern.maxfilesperproc of Macs with much memory"
+    assert chroot_exec.MAX_DESCRIPTORS > 245760, "kern.maxfilesperproc of Macs with much memory"
 
 
 # -- the way there -------------------------------------------------------------------------

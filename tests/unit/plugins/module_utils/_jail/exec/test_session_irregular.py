@@ -33,7 +33,7 @@ def test_only_regular_files_are_transferred(furnished: Path, act: str, kind: str
     visit = Session(str(furnished), "root", act, words, stdin=act == "put", pythons=(sys.executable,))
     ended = done(visit)
     with pytest.raises(OperationError, match=r"cannot transfer /odd in .*: it is not a regular file"):
-        session_errors.refuse(visit, ended.returncode, ended.stderr)
+        session_errors.raise_for(visit, ended.returncode, ended.stderr)
     assert ended.stdout == b""
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.content import is_portable
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.base import OF_THE_MAC
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.base import LOCAL_XATTRS
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        *OF_THE_MAC,
+        *LOCAL_XATTRS,
         "acl",
         "com.apple.quarantine",
         "com.apple.lastuseddate#PS",

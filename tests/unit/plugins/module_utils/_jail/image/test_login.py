@@ -50,7 +50,7 @@ def test_the_next_run_removes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -
     until(lambda: (place / "calls").exists() and (place / "calls").read_text())
     os.killpg(running, signal.SIGKILL)
     os.waitpid(running, 0)
-    (left,) = given.glob("*/lent/config.json")
+    (left,) = given.glob("*/files/config.json")
     (login,) = json.loads(left.read_bytes())["auths"].values()
     assert base64.b64decode(login["auth"]).decode() == f"ci:{PASSWORD}"
     for path in (left.parent, left):

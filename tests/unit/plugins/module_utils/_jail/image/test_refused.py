@@ -59,13 +59,13 @@ def test_a_volume_that_is_full_refuses_no_attribute(tmp_path: Path, monkeypatch:
     with (tmp_path / "file").open("w") as file:
         if not linux.Linux().set_xattr(file.fileno(), "user.block", bytes(10_000)):
             pytest.skip("the volume is no ext4")
-        monkeypatch.setattr(linux, "ENOUGH", 1 << 60)
+        monkeypatch.setattr(linux, "SPARE_BYTES", 1 << 60)
         with pytest.raises(OSError, match="No space left on device"):
             linux.Linux().set_xattr(file.fileno(), "user.block", bytes(10_000))
 
 
 def test_how_many_names_a_file_can_have_is_known(tmp_path: Path) -> None:
-    most = host.most_links(os.fsencode(tmp_path / "not/there/yet"))
+    most = host.max_links(os.fsencode(tmp_path / "not/there/yet"))
     if os.pathconf(tmp_path, "PC_LINK_MAX") != most or most > 65_000:
         pytest.skip("the volume does not tell, or allows more than anybody makes")
     first, folder = tmp_path / "first", os.open(tmp_path, os.O_RDONLY)
@@ -80,7 +80,7 @@ def test_how_many_names_a_file_can_have_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize("refused", [True, False])
 def test_names_that_are_gone_do_not_count(place: Path, monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
     """With four names a file has as many as are let through: two of the lower layer's go, and two come."""
-    monkeypatch.setattr(host, "most_links", lambda _path: 5)
+    monkeypatch.setattr(host, "max_links", lambda _path: 5)
     gone = member(".wh.a"), member("b", data=b"another one")
     lower = archive(member("first", data=b"x"), hard_links("a", "b", "c", of="first"))
     put(place, lower, archive(*(() if refused else gone), hard_links("e", "f", "e", of="c")))

@@ -61,19 +61,19 @@ def test_a_link_of_a_users_in_a_directory_for_all(program: Path) -> None:
 
 def test_odd_ways(program: Path) -> None:
     top = program.parents[1]
-    assert host.replaceable(f"{top}/bin/./../bin//tool") is None
-    assert host.replaceable("/../../usr/bin/env") is None
-    assert host.replaceable("/") is None
+    assert host.first_untrusted_part(f"{top}/bin/./../bin//tool") is None
+    assert host.first_untrusted_part("/../../usr/bin/env") is None
+    assert host.first_untrusted_part("/") is None
     (top / "round").symlink_to("round")
     for path in (top / "round", top / "nothing", top / "bin/tool/below"):
         with pytest.raises(InputError, match="there is no program"):
             third_party.require_root_owned(str(path))
     (top / "chain0").symlink_to(top / "bin/tool")
-    for number in range(host.MOST_LINKS):
+    for number in range(host.MAX_SYMLINKS):
         (top / f"chain{number + 1}").symlink_to(f"chain{number}")
-    assert host.replaceable(str(top / f"chain{host.MOST_LINKS - 3}")) is None
+    assert host.first_untrusted_part(str(top / f"chain{host.MAX_SYMLINKS - 3}")) is None
     others_may_write(top)
-    assert host.replaceable(str(top / f"chain{host.MOST_LINKS - 3}")) == os.fsencode(top)
+    assert host.first_untrusted_part(str(top / f"chain{host.MAX_SYMLINKS - 3}")) == os.fsencode(top)
 
 
 def test_the_remedy_is_a_copy(program: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import program
+from ansible_collections.darwin.jail.plugins.module_utils._jail import programs
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import needed_lines, program
 
 PLUGINS = Path(__file__).parents[6] / "plugins"
 PROGRAMS = PLUGINS / "module_utils/_jail/programs"
@@ -56,10 +57,10 @@ def put_together() -> list[tuple[str, ...]]:
 def test_no_module_of_a_program_takes_a_name_of_another(names: tuple[str, ...]) -> None:
     """All of them are one text, in which the last one would win."""
     owners: dict[str, str] = {}
-    for name in names:
-        tree = ast.parse((PROGRAMS / f"{name}.py").read_text())
+    for path in (PROGRAMS.parent / "dirfd.py", *(PROGRAMS / f"{name}.py" for name in names)):
+        tree = ast.parse(path.read_text())
         for defined in {name for node in tree.body for name in defines(node)}:
-            assert owners.setdefault(defined, name) == name, defined
+            assert owners.setdefault(defined, path.name) == path.name, defined
 
 
 def defines(node: ast.stmt) -> list[str]:
@@ -67,3 +68,40 @@ def defines(node: ast.stmt) -> list[str]:
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else []
     return [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)]
+
+
+def test_docstrings_and_comments_are_left_out(tmp_path: Path) -> None:
+    user = module(
+        tmp_path / "user.py",
+        '"""A text\n\nof several\nlines."""\n\n# Why\nWHERE = 4\n"""Of what."""\n\n\nclass OneError(Exception):  # x\n'
+        '    """\n    Only this.\n    """\n\n\ndef answer() -> str:\n    """Say."""\n    return """x"""\n\n\n'
+        'def nothing() -> None:\n    """Do nothing."""\n',
+    )
+    text = program(user, call="found = answer()")
+    names: dict[str, object] = {}
+    exec(text, names)  # noqa: S102 (that is what a program is for)
+    assert (names["found"], names["WHERE"]) == ("x", 4)
+    assert [word for word in ("several", "Why", "what", "Only", "Say", "Do") if word in text] == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in Path(programs.__path__[0]).glob("[a-z]*.py")))
+def test_a_program_is_its_module_without_docstrings(name: str) -> None:
+    file = Path(programs.__path__[0], f"{name}.py")
+    assert ast.dump(code(ast.parse("\n".join(needed_lines(file.read_text()))))) == ast.dump(
+        code(ast.parse(file.read_text()))
+    )
+
+
+class Code(ast.NodeTransformer):
+    """Removes docstrings, what stands for one, and imports of own modules."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        constant = isinstance(node.value, ast.Constant) and node.value.value
+        return None if constant is ... or isinstance(constant, str) else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        return None if node.level or node.module == "__future__" else node
+
+
+def code(tree: ast.Module) -> ast.Module:
+    return Code().visit(tree)  # type: ignore[no-any-return]

@@ -294,7 +294,7 @@ def test_who_connected_as_macos_says_it(monkeypatch: pytest.MonkeyPatch) -> None
             assert len(answer) == size
             return answer
 
-    assert socket_peer.user_of(Client()) == 501  # type: ignore[arg-type]
+    assert socket_peer.peer_uid(Client()) == 501  # type: ignore[arg-type]
 
 
 def busy(process: Any) -> int:

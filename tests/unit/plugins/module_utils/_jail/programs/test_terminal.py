@@ -26,7 +26,7 @@ RUN = """\
 import os, sys, termios
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import terminal
 before = termios.tcgetattr(0) if os.isatty(0) else None
-rc = terminal.run_apart(terminal.Terminal(), lambda: {become})
+rc = terminal.run_at_new_terminal(terminal.Terminal(), lambda: {become})
 if before:
     print("as before" if termios.tcgetattr(0) == before else "not as before")
 print("ended", rc)
@@ -227,7 +227,7 @@ def test_what_is_left_at_the_end_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_p
     one = terminal.Terminal()
     with (tmp_path / "screen").open("wb") as screen:
         one._controller, one.fd, one._screen, one._typed = near, far, screen.fileno(), b""
-        assert terminal.watch(child.pid, one, waker) == 3
+        assert terminal.forward_until_exit(child.pid, one, waker) == 3
     child.returncode = 3  # waited for
     for fd in (waker, wake):
         os.close(fd)
@@ -242,7 +242,7 @@ def test_nothing_to_read_yet_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "STANDARD", ())
     one = terminal.Terminal()
     one._controller, one.fd, one._screen = controller, far, 1
-    assert one.show()
+    assert one.copy_output()
     assert os.isatty(controller)
     one.hang_up()
 
@@ -266,7 +266,7 @@ def test_the_end_is_seen(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "STANDARD", ())
     one = terminal.Terminal()
     one._controller, one.fd, one._screen = controller, os.open(os.devnull, os.O_RDWR), 1
-    assert not one.show()
+    assert not one.copy_output()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(controller)
     one.hang_up()

@@ -30,7 +30,7 @@ ENDLESS = 1 << 42
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.3)
+    monkeypatch.setattr(lock, "MAX_WAIT", 0.3)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def test_nobody_waits_for_a_jail_that_is_read(
     make: Make, place: Path, source: Path, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The build has copied something by then, and one of its processes reads without end."""
-    monkeypatch.setattr(lock, "PATIENCE", 30)
+    monkeypatch.setattr(lock, "MAX_WAIT", 30)
     for number in range(150):
         (source / f"usr/lib/{number}").mkdir(parents=True)
     make("/usr/")
@@ -164,7 +164,7 @@ def test_a_first_build_has_its_turn_until_its_end(make: Make, source: Path, monk
 
 
 def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 60)
+    monkeypatch.setattr(lock, "MAX_WAIT", 60)
     monkeypatch.setattr(lock, "REPORT_AFTER", 0.2)
     for number in range(150):
         (source / f"usr/lib/{number}").mkdir(parents=True)

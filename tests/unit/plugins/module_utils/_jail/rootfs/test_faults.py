@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import worker_pool
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.build_report import BuildReport
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, _Builder, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import path_of_lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import jail_lock_path
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
 from system_calls import before_call, die, fail, in_child
@@ -51,7 +51,7 @@ def test_a_second_run_says_who_holds_the_jail(make: Make, place: Path) -> None:
     make("/usr/")
     with open_jail(str(place / "jail")) as held:
         held.lock()
-        Path(os.fsdecode(path_of_lock(held.root))).write_text("process 4711 since yesterday\n\x1b[31m")
+        Path(os.fsdecode(jail_lock_path(held.root))).write_text("process 4711 since yesterday\n\x1b[31m")
         before = snapshot(place / "jail")
         for check in (True, False):
             with pytest.raises(

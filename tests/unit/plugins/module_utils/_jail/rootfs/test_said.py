@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.result import MOST_LINES
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import MAX_LINES
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
@@ -22,7 +22,7 @@ from progress_reports import Reports, slow_down
 
 from ..conftest import Make
 
-FILES = 3 * MOST_LINES
+FILES = 3 * MAX_LINES
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_what_was_there_is_listed_before_what_is_new(make: Make, place: Path, ma
     (place / "jail/usr/many/9/9").write_bytes(b"other")
     lines = make("/usr/", check=True).lines(everything=False)
     assert lines[0].startswith("~ /usr/many/9/9 ")
-    assert lines[MOST_LINES].startswith("... and ")
+    assert lines[MAX_LINES].startswith("... and ")
     assert not any("/usr/many/9/9 " in line for line in lines[1:])
 
 
@@ -98,8 +98,8 @@ def test_a_clone_counts_what_it_copies_and_a_look_says_what_is_to_come(
     spec = {"jail": str(place / "clone"), "clone_of": str(place / "jail"), "allow_full_copy": True}
     second = make(**spec, progress_file=str(place / "progress")).values["stats"]
     looked, cloned = kept
-    assert looked.foreseen
-    assert looked.foreseen[:2] == looked.total() == (first["files"], first["bytes"])
+    assert looked.expected
+    assert looked.expected[:2] == looked.total() == (first["files"], first["bytes"])
     assert not looked.looking
     assert cloned.total() == (second["files"], second["bytes"])
 

@@ -168,7 +168,7 @@ def lacks_rights(directory: Path) -> bool:
 
 def test_what_is_tried_stays_in_the_directory(directory: Path) -> None:
     before = sorted(os.listdir(directory))
-    call_probes.link_with(
+    call_probes.symlink_status(
         os.fsencode(directory / "scratch/one"), call_probes.Metadata(stat.S_IFLNK | 0o755, 1, 2, 10**18)
     )
     assert sorted(os.listdir(directory)) == before

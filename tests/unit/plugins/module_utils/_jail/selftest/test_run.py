@@ -50,7 +50,7 @@ def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
     assert run.end(str(mac), ME, False).changed
     assert os.listdir(mac.parent) == []
     assert not os.path.lexists(lock.build_lock_path())
-    assert not os.path.lexists(jail_lock.folder_of_locks())
+    assert not os.path.lexists(jail_lock.locks_directory())
 
 
 def test_what_was_there_before_stays(mac: Path) -> None:

@@ -138,7 +138,7 @@ def test_where_the_stage_cannot_be_renamed_from_it_is_made_beside(tree: Path, ki
 
 @pytest.mark.parametrize("kind", NEW)
 def test_what_a_living_run_makes_is_not_swept(tree: Path, kind: str) -> None:
-    beside = tree / "top" / os.fsdecode(atomic_write.beside(b"new"))
+    beside = tree / "top" / os.fsdecode(atomic_write.temporary_name(b"new"))
     beside.write_text("half")
     with beside.open() as held, opened(tree, False) as root:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -189,7 +189,7 @@ def test_a_directory_takes_the_place_of_an_empty_one_only(tree: Path) -> None:
 
 def test_what_takes_the_place_of_a_link_gets_no_other_owner(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever owns the directory puts a further name of a file of root's there."""
-    secret, beside = tree / "secret", tree / "top" / os.fsdecode(atomic_write.beside(b"new"))
+    secret, beside = tree / "secret", tree / "top" / os.fsdecode(atomic_write.temporary_name(b"new"))
     secret.write_text("root's")
     honest = os.symlink
 
@@ -201,7 +201,7 @@ def test_what_takes_the_place_of_a_link_gets_no_other_owner(tree: Path, monkeypa
     monkeypatch.setattr(os, "symlink", symlink)
     with opened(tree, False) as root:
         error = refusal(lambda: NEW["link"](root))
-    assert "somebody put something else in its place" in str(error)
+    assert "it was replaced" in str(error)
     assert (secret.stat().st_uid, secret.stat().st_gid) == (0, 0)
 
 

@@ -25,7 +25,7 @@ class TestRealPath:
 
     def test_the_links_of_macos_are_resolved(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Here /etc is a directory: only the answer to whether it is macOS's link is made up."""
-        monkeypatch.setattr(host, "_links_to_private", lambda name: name == b"var")
+        monkeypatch.setattr(host, "is_link_to_private", lambda name: name == b"var")
         assert host.real_path("/var/jails/a") == b"/private/var/jails/a"
         assert host.real_path("/etc/x-none") == b"/etc/x-none"
         assert host.real_path("/opt/var/a") == b"/opt/var/a"
@@ -107,10 +107,10 @@ def test_who_can_put_something_else_in_its_place(place: Path) -> None:
 def test_names(place: Path) -> None:
     for name in ("b", "a", "\udcff"):
         (place / name).touch()
-    assert host.names_in(os.fsencode(place)) == [b"a", b"b", b"\xff"]
+    assert host.list_names(os.fsencode(place)) == [b"a", b"b", b"\xff"]
     (place / "link").symlink_to(place)
     with pytest.raises(OperationError, match="a symbolic link or a file is in the way"):
-        host.names_in(os.fsencode(place / "link"))
+        host.list_names(os.fsencode(place / "link"))
 
 
 def test_files_of_the_user(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_space_is_that_of_the_nearest_parent(place: Path) -> None:
 def test_when_a_directory_was_made(tmp_path: Path) -> None:
     os.utime(tmp_path, (1, 1))
     told = int(subprocess.check_output(["stat", "--format=%W", tmp_path]))
-    assert int(host.born(os.fsencode(tmp_path)) or 0) == told
-    assert host.born(os.fsencode(tmp_path / "nothing")) is None
+    assert int(host.birth_time(os.fsencode(tmp_path)) or 0) == told
+    assert host.birth_time(os.fsencode(tmp_path / "nothing")) is None
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_others_wait_and_a_killed_one_holds_nobody_up() -> None:
 
 
 def test_a_build_that_hangs_is_named_and_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "MAX_WAIT", 0.2)
     with builds("build /jails/a") as (first, has_first):
         has_first.recv()
         with pytest.raises(BusyError, match=rf"process {first.pid} since .*: build /jails/a.* end that process"):
@@ -80,10 +80,10 @@ def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeyp
         has_first.recv()
 
         def others_follow(_seconds: float) -> None:
-            clock[0] += lock.PATIENCE * 0.9
+            clock[0] += lock.MAX_WAIT * 0.9
             with (home / ".darwin.jail.lock").open("r+") as note:
                 note.write(f"number {clock[0]}\n")
-            if clock[0] > 3 * lock.PATIENCE:
+            if clock[0] > 3 * lock.MAX_WAIT:
                 first.kill()
                 first.join()
 
@@ -104,7 +104,7 @@ def test_nothing_but_a_file_of_its_own_is_locked(home: Path) -> None:
 
 def test_the_progress_tells_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     progress, seen = Progress(), []
-    monkeypatch.setattr(progresses, "_shown", [progress])
+    monkeypatch.setattr(progresses, "_reported", [progress])
     with builds("build a") as (first, has_first):
         has_first.recv()
 

@@ -20,7 +20,7 @@ def way(place: Path) -> Iterator[OpenDirectories]:
     with Root(os.fsencode(place)) as root:
         found = OpenDirectories(root)
         yield found
-        found.leave()
+        found.close_all()
 
 
 def open_files() -> int:
@@ -40,16 +40,16 @@ def test_few_are_open_at_a_time(place: Path, way: OpenDirectories) -> None:
     deep = b"/".join([b"d"] * 100)
     os.makedirs(os.fsencode(place) + b"/" + deep)
     assert os.path.samestat(os.fstat(way.enter(deep)), os.stat(os.fsencode(place) + b"/" + deep))
-    assert open_files() == before + ways.MOST
+    assert open_files() == before + ways.MAX_OPEN
     for _level in range(100):
         name = b"more"
         os.mkdir(name, dir_fd=way.enter(deep))
         deep += b"/" + name
         way.add(deep, os.open(name, os.O_RDONLY, dir_fd=way.enter(os.path.dirname(deep))))
-    assert open_files() == before + ways.MOST
+    assert open_files() == before + ways.MAX_OPEN
     way.enter(b"d/d")
     assert open_files() == before + 2
-    way.leave()
+    way.close_all()
     assert open_files() == before
 
 
@@ -69,6 +69,6 @@ def test_no_link_is_followed(place: Path, way: OpenDirectories) -> None:
         before = open_files()
         with pytest.raises(OSError, match=r"directory|symbolic"):
             way.enter(path)
-        way.leave()
+        way.close_all()
         assert open_files() <= before
     way.enter(b"a/b")

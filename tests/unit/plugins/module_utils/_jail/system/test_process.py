@@ -181,9 +181,9 @@ def test_one_that_left_the_group_with_our_pipes_does_not_hold_us(monkeypatch: py
 
 
 def test_a_helper_is_told_and_reports() -> None:
-    channel = HelperPipes(b"m" * (1 << 20))
+    helper = HelperPipes(b"m" * (1 << 20))
     text = "import os, sys; r, w = map(int, sys.argv[1:]); os.write(w, b'%d' % len(open(r, 'rb').read()))"
-    ended = run(python(text, *map(str, channel.theirs)), channel=channel)
+    ended = run(python(text, *map(str, helper.theirs)), helper=helper)
     assert (ended.rc, ended.report, ended.stdout) == (0, b"1048576", b"")
 
 
@@ -194,8 +194,8 @@ def test_no_descriptor_is_left_open() -> None:
     before = count()
     run(["/bin/cat"], stdin=b"x")
     run(shell("sleep 60"), timeout=0.1)
-    channel = HelperPipes(b"")
-    run(["/bin/true"], channel=channel)
+    helper = HelperPipes(b"")
+    run(["/bin/true"], helper=helper)
     with pytest.raises(OperationError):
-        run(["/no/such/program"], channel=HelperPipes(b"x"))
+        run(["/no/such/program"], helper=HelperPipes(b"x"))
     assert count() == before

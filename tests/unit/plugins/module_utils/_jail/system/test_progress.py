@@ -153,7 +153,7 @@ def test_what_is_done_counts_for_the_work_at_hand(file: Path) -> None:
     progress.done(UNPACK, 1000, 1)
     assert progress.total() == (1, 10)
     progress.begin(UNPACK, (0, 0, 0))
-    assert (progress.total(), progress.foreseen) == ((0, 0), None)
+    assert (progress.total(), progress.expected) == ((0, 0), None)
 
 
 def test_no_fraction_goes_back_or_beyond_all_of_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_what_a_program_brings_is_seen_arriving(file: Path, tmp_path: Path) -> N
 
     with Reports(file) as reports, reporting(str(file)):
         progresses.begin(progresses.FETCH, 2, 3000, 9000)
-        progresses.arrives(os.fsencode(arrived))
+        progresses.count_files_below(os.fsencode(arrived))
         for number in (1, 2):
             (arrived / "part").write_bytes(bytes(1000 * number))
             until(partial(arrives, 1000 if number == 1 else 3000))
@@ -341,12 +341,12 @@ def test_only_a_connection_that_is_gone_is_lost(poll: Any, monkeypatch: pytest.M
     monkeypatch.setattr(select, "poll", poll)
     ours, theirs = socket.socketpair()
     with theirs:
-        assert not progresses._is_lost(theirs.fileno())
+        assert not progresses._reader_is_gone(theirs.fileno())
         ours.shutdown(socket.SHUT_WR)
         assert theirs.recv(1) == b""
-        assert not progresses._is_lost(theirs.fileno())
+        assert not progresses._reader_is_gone(theirs.fileno())
         ours.close()
-        assert progresses._is_lost(theirs.fileno())
+        assert progresses._reader_is_gone(theirs.fileno())
 
 
 def test_no_poll_asks_for_the_end_of_the_other_side() -> None:

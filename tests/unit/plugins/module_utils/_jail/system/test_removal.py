@@ -61,7 +61,7 @@ def test_it_may_be_as_deep_as_it_likes(place: Path) -> None:
     assert os.listdir(place) == []
 
 
-@pytest.mark.parametrize("depth", [removal.OPEN - 1, removal.OPEN, removal.OPEN + 1, 3 * removal.OPEN])
+@pytest.mark.parametrize("depth", [removal.MAX_OPEN - 1, removal.MAX_OPEN, removal.MAX_OPEN + 1, 3 * removal.MAX_OPEN])
 def test_what_is_beside_the_way_goes_too(place: Path, depth: int) -> None:
     for side in ("c", "e"):
         chain(place, depth, side)
@@ -73,8 +73,8 @@ def test_what_is_beside_the_way_goes_too(place: Path, depth: int) -> None:
 
 
 def test_a_mount_far_below_is_not_entered(place: Path) -> None:
-    chain(place, removal.OPEN + 10)
-    point = place.joinpath(*["d"] * (removal.OPEN + 5))
+    chain(place, removal.MAX_OPEN + 10)
+    point = place.joinpath(*["d"] * (removal.MAX_OPEN + 5))
     (place / "kept").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
     try:
@@ -168,7 +168,7 @@ def test_many_files_on_fuse(fuse: Path) -> None:
 @pytest.mark.parametrize("folder", ["d", "d/e"])
 def test_many_names_that_come_back_are_told(fuse: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     """They are more than are listed at a time."""
-    monkeypatch.setattr(removal, "LISTED", 5)
+    monkeypatch.setattr(removal, "MAX_LISTED", 5)
     (fuse / folder).mkdir(parents=True)
     with ExitStack() as opened, Root(str(fuse)) as root:
         for number in range(12):
@@ -217,10 +217,10 @@ def bushy(place: Path, width: int) -> int:
 
 def test_a_helper_takes_its_part(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The two end where they meet, wherever that is; what the one does not remove the other one does."""
-    monkeypatch.setattr(removal, "ALONE", 5)
+    monkeypatch.setattr(removal, "HELPER_THRESHOLD", 5)
     for width in (2, 5, 12, 12, 12):
         bushy(place / "d", width)
-        chain(place / "d/0", removal.OPEN + 10)
+        chain(place / "d/0", removal.MAX_OPEN + 10)
         with Root(str(place)) as root:
             root.remove_tree(b"d", helped=True)
         assert os.listdir(place) == []
@@ -228,7 +228,7 @@ def test_a_helper_takes_its_part(place: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_a_helper_removes_is_not_tried_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes to its end before the first one goes on."""
-    monkeypatch.setattr(removal, "ALONE", 5)
+    monkeypatch.setattr(removal, "HELPER_THRESHOLD", 5)
     begin = removal._Emptying._begin_help
 
     def wait(emptying: removal._Emptying) -> None:
@@ -269,7 +269,7 @@ def test_a_helper_may_remove_a_directory_that_the_first_one_has_open(
         (place / f"d/{number}/file").touch()
     gone: list[str] = []
     scan, remove = os.scandir, os.unlink
-    monkeypatch.setattr(removal, "ALONE", 0)
+    monkeypatch.setattr(removal, "HELPER_THRESHOLD", 0)
     monkeypatch.setattr(removal._Emptying, "_begin_help", begin)
     with pytest.MonkeyPatch.context() as patch, Root(str(place)) as root:
         patch.setattr(os, "unlink", unlink)
@@ -284,7 +284,7 @@ def no_process() -> int:
 
 
 def test_a_helper_that_dies_is_not_missed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal, "ALONE", 5)
+    monkeypatch.setattr(removal, "HELPER_THRESHOLD", 5)
     for fails in ("_help", "fork"):
         count = bushy(place / "d", 5)
         with pytest.MonkeyPatch.context() as patch, Root(str(place)) as root:
@@ -299,7 +299,7 @@ def test_a_helper_that_dies_is_not_missed(place: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("number", [0, 17, 35])
 def test_a_helper_enters_no_mount(place: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Whichever of the two finds it, the first one tells, and no child is left."""
-    monkeypatch.setattr(removal, "ALONE", 5)
+    monkeypatch.setattr(removal, "HELPER_THRESHOLD", 5)
     helpers, fork = [], os.fork
 
     def forked() -> int:
@@ -327,7 +327,7 @@ def test_a_helper_enters_no_mount(place: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_way_back_is_found_again(place: Path) -> None:
-    depth = 3 * descent.OPEN
+    depth = 3 * descent.MAX_OPEN
     chain(place, depth)
     top = os.open(place, os.O_RDONLY)
     with few_files(), closing(Descent(top)) as way:
@@ -346,7 +346,7 @@ def leave(way: Descent, levels: int) -> None:
 
 
 def test_a_way_back_that_was_moved_is_refused(place: Path) -> None:
-    depth = descent.OPEN + 2
+    depth = descent.MAX_OPEN + 2
     chain(place / ".", depth)
     top = os.open(place, os.O_RDONLY)
     here = len(os.listdir("/dev/fd"))
@@ -356,7 +356,7 @@ def test_a_way_back_that_was_moved_is_refused(place: Path) -> None:
         (place / "d").rename(place / "aside")
         chain(place, depth)
         way.leave()
-        with pytest.raises(OSError, match="it was replaced by something else while the run went on"):
+        with pytest.raises(OSError, match="it was replaced during the run"):
             leave(way, depth - 1)
     assert len(os.listdir("/dev/fd")) == here
     os.close(top)

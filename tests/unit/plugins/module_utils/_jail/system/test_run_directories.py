@@ -25,7 +25,7 @@ SECRET = b"words that nobody may see"
 
 @pytest.fixture(autouse=True)
 def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(run_directories, "MAC", os.fsencode(place / "mac/runs"))
+    monkeypatch.setattr(run_directories, "DEFAULT_PLACE", os.fsencode(place / "mac/runs"))
     return place / "mac/runs"
 
 
@@ -33,7 +33,7 @@ def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def lent(files: dict[str, bytes], links: dict[str, str] | None = None, place: bytes = b"") -> Iterator[str]:
     with (
         run_directories.own_directory(
-            os.path.join(place, run_directories.FOLDER) if place else run_directories.MAC
+            os.path.join(place, run_directories.FOLDER) if place else run_directories.DEFAULT_PLACE
         ) as path,
         Root(path) as root,
     ):
@@ -222,7 +222,7 @@ def test_files_of_the_mac_are_finished_there(mac: Path, place: Path) -> None:
     (place / "daemons").mkdir()
 
     def write() -> None:
-        with run_directories.on_the_mac(os.fsencode(place)) as root:
+        with run_directories.staged_root(os.fsencode(place)) as root:
             root.write(b"daemons/new.plist", b"whole", mode=0o644)
 
     number, ended = 0, -9

@@ -62,7 +62,7 @@ def test_macos_tells_it(
         return said
 
     monkeypatch.setattr(os, "fpathconf", fpathconf)
-    assert darwin.Darwin(libc=object()).compares_names(7) == expected
+    assert darwin.Darwin(libc=object()).name_comparison(7) == expected
 
 
 def test_two_names_of_one_file_are_no_answer(exact: Path, place: Path) -> None:

@@ -199,7 +199,7 @@ def test_the_other_process_may_remove_what_this_one_is_in(
     make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     """Also so far up that what is open there was closed, and is opened again by name."""
-    levels = descent.OPEN + 12
+    levels = descent.MAX_OPEN + 12
     bottom = source.joinpath("usr", *"d" * levels)
     bottom.mkdir(parents=True)
     for path in (bottom, *list(bottom.parents)[: levels - 1]):
@@ -244,7 +244,7 @@ def test_the_other_process_may_always_be_ahead(
     make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each time this one has come to the end of a long way, what it came by is gone."""
-    away = descent.OPEN + 2
+    away = descent.MAX_OPEN + 2
     bottom = source.joinpath("usr", *"d" * (4 * away))
     bottom.mkdir(parents=True)
     for path in (bottom, *list(bottom.parents)[: 4 * away - 1]):

@@ -28,9 +28,9 @@ def test_how_many_names_a_file_can_have(
         return told
 
     monkeypatch.setattr(os, "pathconf", pathconf)
-    assert macos.most_links(b"/") == most
+    assert macos.max_links(b"/") == most
 
 
 def test_when_something_was_made(macos: darwin.Darwin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "lstat", lambda _path: SimpleNamespace(st_birthtime=5.25, st_ctime=9.0, st_mtime=1.0))
-    assert macos.born(b"/") == 5.25
+    assert macos.birth_time(b"/") == 5.25

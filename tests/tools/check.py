@@ -124,9 +124,10 @@ PARTS = (
         "unit",
         (
             ("tests/tools/peers",),
-            ("pytest", "--quiet"),
+            ("pytest", "--quiet", "tests/unit", "tests/docs", "tests/browser"),
         ),
     ),
+    Part("faults", (("tests/tools/peers",), ("pytest", "--quiet", "tests/faults", "tests/fuzz"))),
     Part("target-python", (tool("target_python.py"),), no_target_python),
     Part("ansible-lint", (("ansible-lint", "--strict"),)),
     Part("sanity", (tool("sanity.py"),)),

@@ -17,8 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, host
-
-from .conftest import snapshot
+from tree_snapshots import snapshot
 
 ENTRIES: list[dict[str, Any]] = [{"src": "/usr/"}, {"src": "/etc/"}, {"src": "/Users/", "optional": True}]
 

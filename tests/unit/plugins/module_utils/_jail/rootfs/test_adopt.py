@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import walk
-
-from ..conftest import Make, paths, snapshot
+from built_jails import Make, paths
+from tree_snapshots import snapshot
 
 LINKS = ("etc", "tmp", "var")
 FULL = ("etc", "tmp", "var/db")

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, ManifestError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import size
-
-from ..conftest import Make, paths, snapshot
+from built_jails import Make, paths
+from tree_snapshots import snapshot
 
 
 def test_the_layout_of_macos_is_made(make: Make, place: Path) -> None:

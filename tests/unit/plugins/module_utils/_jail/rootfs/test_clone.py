@@ -28,10 +28,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.clone import Base
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
+from built_jails import Make, paths
 from system_calls import CHANGING, before_call, die, in_child
+from tree_snapshots import snapshot
 from volumes import lacks, volume
-
-from ..conftest import Make, paths, snapshot
 
 STATE = "private/var/db/darwin.jail"
 KILLS = 12 if "DARWIN_JAIL_KILLS" not in os.environ else 200

@@ -21,8 +21,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
+from built_jails import Make, paths
+from tree_snapshots import snapshot
 
-from ..conftest import Make, paths, snapshot
 from . import test_build
 from .diff import test_conffiles, test_prune
 

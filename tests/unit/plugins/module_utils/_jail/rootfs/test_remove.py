@@ -23,10 +23,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system import ho
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import locked_directory
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from bindfs_mounts import needs_bindfs
+from built_jails import Make
 from system_calls import before_call, die, fail, refusal
+from tree_snapshots import snapshot
 from waiting import until
-
-from ..conftest import Make, snapshot
 
 SOME = ("open", "rename", "rmdir", "scandir", "unlink")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at
-
-from ..conftest import Make, snapshot
+from built_jails import Make
+from tree_snapshots import snapshot
 
 ENTRY = "/usr/share"
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux
+from built_jails import Make
 from system_calls import CALLS, before_call
-
-from ...conftest import Make, snapshot
+from tree_snapshots import snapshot
 
 OLD, NEW = b"old contents, " * 10_000, b"the new version, " * 10_000
 

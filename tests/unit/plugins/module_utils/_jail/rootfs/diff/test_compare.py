@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
-from ...conftest import Make, paths, snapshot
+from built_jails import Make, paths
+from tree_snapshots import snapshot
 
 
 def test_system_files_are_restored(make: Make, place: Path) -> None:

@@ -17,10 +17,10 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff import prune
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, descent
+from built_jails import Make, paths
 from system_calls import in_child
+from tree_snapshots import snapshot
 from waiting import until
-
-from ...conftest import Make, paths, snapshot
 
 
 def test_dropped_entries_go_and_come_back(make: Make, place: Path) -> None:

@@ -22,7 +22,7 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[2]
 PICTURES = CHECKOUT / "docs/pictures"
 PLAY = """
 - hosts: localhost

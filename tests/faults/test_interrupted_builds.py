@@ -21,9 +21,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import path_of_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
+from built_jails import Make
 from system_calls import before_call, die, fail, in_child
-
-from ..conftest import Make, snapshot
+from tree_snapshots import snapshot
 
 
 @pytest.fixture

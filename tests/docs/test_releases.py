@@ -22,7 +22,7 @@ from host import releases
 HOMES = {
     "plugins/module_utils/_jail/macos/release.py": "which has the list",
     "docs/profiles.md": "which shows it",
-    "tests/unit/docs/test_releases.py": "which has the patterns",
+    "tests/docs/test_releases.py": "which has the patterns",
 }
 YEARS = r"(?:2[6-9]|[3-9][0-9])"
 PATTERNS = {

@@ -17,9 +17,9 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
+from built_jails import Make
 from system_calls import before_call
-
-from ..conftest import Make, snapshot
+from tree_snapshots import snapshot
 
 
 @pytest.fixture

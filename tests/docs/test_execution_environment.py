@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[2]
 EXAMPLE = CHECKOUT / "docs/examples/execution-environment.yml"
 
 

@@ -31,7 +31,8 @@ ROWS = rows()
 @cache
 def functions(name: str) -> frozenset[str]:
     """The tests of a file, as pytest calls them but for parameters."""
-    (path,) = (path for path in (CHECKOUT / "tests/unit").rglob(name) if path.parent.name != "standin")
+    folders = [CHECKOUT / "tests" / folder for folder in ("unit", "faults", "fuzz", "browser")]
+    (path,) = (path for folder in folders for path in folder.rglob(name) if path.parent.name != "standin")
     found = set()
     for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.FunctionDef):

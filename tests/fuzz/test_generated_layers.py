@@ -39,7 +39,7 @@ from layer_layouts import OPAQUE, MadeImage, MadeLayer, Row, archive, image
 
 COUNT = 2000 if "DARWIN_JAIL_KILLS" in os.environ else 200
 BATCH = 100
-PAGE = Path(__file__).parents[6] / "docs/images.md"
+PAGE = Path(__file__).parents[2] / "docs/images.md"
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 TYPES = {
     "gzip": (GZIP, "application/vnd.docker.image.rootfs.diff.tar.gzip"),

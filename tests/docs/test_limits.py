@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""The page about limits has all of them; write it anew with: python tests/unit/docs/test_limits.py."""
+"""The page about limits has all of them; write it again with: python tests/docs/test_limits.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail import limits
 
-PAGE = Path(__file__).parents[3] / "docs/limits.md"
+PAGE = Path(__file__).parents[2] / "docs/limits.md"
 HEAD = "| name | limit | of | reason |\n|---|---|---|---|\n"
 
 

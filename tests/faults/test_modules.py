@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Killed, out of space or failed at any call that writes: the next run of a module does all of it, and leaves no more.
 
-`make soak` tries all calls, `make unit` some of each run, chosen by a seed.
+`make soak` tries all calls, `make faults` some of each run, chosen by a seed.
 """
 
 from __future__ import annotations
@@ -44,9 +44,11 @@ from writing_modules import JAIL, RUNS, TRIED_ELSEWHERE, Run
 
 ALL = "DARWIN_JAIL_KILLS" in os.environ
 SOME, SEED = 100, 20261130
-PLUGINS = Path(__file__).parents[4] / "plugins/modules"
+PLUGINS = Path(__file__).parents[2] / "plugins/modules"
 READING = ("_info", "_report")
 """How modules are called that write nothing."""
+
+pytestmark = pytest.mark.usefixtures("not_the_controller")
 
 
 @pytest.fixture

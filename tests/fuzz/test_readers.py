@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-READERS = Path(__file__).parents[2] / "fuzz/readers.py"
+READERS = Path(__file__).with_name("readers.py")
 LONG = "DARWIN_JAIL_KILLS" in os.environ
 
 

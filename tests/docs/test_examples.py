@@ -20,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 from templates import trusted
 
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[2]
 NO_INVENTORY = "execution-environment.yml"
 EXAMPLES = sorted(path for path in CHECKOUT.glob("docs/examples/*.yml") if path.name != NO_INVENTORY)
 INVENTORIES = [InventoryManager(DataLoader(), [str(path)]) for path in EXAMPLES]

@@ -10,7 +10,7 @@ from pathlib import Path
 from ansible_collections.darwin.jail.plugins.lookup.misspelt import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs/engines.md").read_text()
 
 

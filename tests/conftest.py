@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""A place for jails, an empty one, and one in which programs run."""
+"""Directories, jails and a source tree for tests; whatever the collection keeps on a Mac is kept apart."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible.module_utils import _internal
 from ansible_collections.darwin.jail.plugins.module_utils._jail import host_state, register
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock, run_directories
+from built_jails import Make
 from volumes import folding_volume, lacks
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
@@ -143,3 +148,34 @@ def libraries(program: str) -> Iterator[str]:
     said = subprocess.run(["ldd", program], check=False, capture_output=True, text=True).stdout
     for line in said.splitlines():
         yield from (word for word in line.split() if word.startswith("/"))
+
+
+@pytest.fixture
+def source(place: Path) -> Path:
+    """A source with system files, configuration and the links of macOS."""
+    root = place / "source"
+    for name in ("usr/bin/git", "usr/bin/cc", "usr/share/dict/words", "private/etc/hosts", "private/etc/pam.d/sudo"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"this is {name}\n")
+    (root / "etc").symlink_to("private/etc")
+    (root / "usr/bin/git").chmod(0o755)
+    return root
+
+
+@pytest.fixture
+def make(place: Path, source: Path) -> Make:
+    """Build the jail `place/jail` from entries, given as paths of the source or as dicts."""
+
+    def run(*entries: str | dict[str, Any], check: bool = False, **options: Any) -> Result:
+        listed = [{"src": entry} if isinstance(entry, str) else entry for entry in entries]
+        options = {"jail": str(place / "jail"), "source": str(source), **options}
+        return build(BuildSpec(entries=listed, **options), check)
+
+    return run
+
+
+@pytest.fixture
+def not_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module runs as on a Mac: on the controller warnings are displayed at once, a module returns them."""
+    monkeypatch.setattr(_internal, "is_controller", False, raising=False)

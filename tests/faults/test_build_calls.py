@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Each system call is a moment at which a run can be killed, can fail, or meets a hostile hand.
 
-What the next run makes of it is tried for all modules in tests/unit/plugins/modules/test_faults.py.
+What the next run makes of it is tried for all modules in tests/faults/test_modules.py.
 
-`make soak` tries all of them, `make unit` some.
+`make soak` tries all of them, `make faults` some.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from system_calls import CALLS, CHANGING, LOOKING, before_call, die, fail, in_child, refusal
-
-from ..conftest import snapshot
+from tree_snapshots import snapshot
 
 ALL = "DARWIN_JAIL_KILLS" in os.environ
 SOME = 12

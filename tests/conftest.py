@@ -27,7 +27,7 @@ PROGRAMS = ("cat", "chmod", "env", "id", "ls", "mkdir", "rm", "sh", "sleep", "tr
 
 
 @pytest.fixture(autouse=True)
-def own_turn(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_build_lock(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds in tests wait for each other, and for nothing else on this machine."""
     home = tmp_path_factory.getbasetemp().resolve()
     monkeypatch.setattr(lock, "_home", lambda: os.fsencode(home))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from entries import Entry
-from outside import SECRET
+from host_changes import SECRET
 
 SECONDS = 45
 """For one trial, which takes 6 at most on a machine that does nothing else: jobs are waited for."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fleet_reports as answers
+import fleet_reports
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -50,7 +50,7 @@ def write(folder: Path, fleet: list[dict[str, Any]]) -> Path:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("report"), answers.fleet())
+    return write(tmp_path_factory.mktemp("report"), fleet_reports.fleet())
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +118,12 @@ def seen(chromium: Any, written: Path) -> Iterator[Seen]:
 
 
 def test_all_jails_are_shown_with_names_as_text(seen: Seen) -> None:
-    assert sorted(seen.jails()) == sorted(answer["jail"] for answer in answers.fleet())
+    assert sorted(seen.jails()) == sorted(answer["jail"] for answer in fleet_reports.fleet())
     assert seen.page.locator("img").count() == 0
     assert seen.page.locator("body script").count() == 2
     seen.open("jail6")
     seen.page.get_by_text("Changed system files").click()
-    assert seen.page.locator(".detail code").all_text_contents()[:5] == ["/usr/bin/git", *answers.EVIL]
+    assert seen.page.locator(".detail code").all_text_contents()[:5] == ["/usr/bin/git", *fleet_reports.EVIL]
 
 
 def test_a_mac_that_was_not_reached_is_shown_with_why(seen: Seen) -> None:
@@ -147,7 +147,7 @@ def test_columns_sort_both_ways(seen: Seen) -> None:
 def test_jails_are_filtered_by_words_and_health(seen: Seen) -> None:
     seen.page.fill("#words", "15.2 MAC0")
     assert seen.jails() == ["jail0", "jail3"]
-    assert seen.page.text_content("#count") == f"2 of {len(answers.fleet())} jails"
+    assert seen.page.text_content("#count") == f"2 of {len(fleet_reports.fleet())} jails"
     seen.page.fill("#words", "")
     seen.page.select_option("#health", "broken")
     assert seen.jails() == ["jail7"]
@@ -197,7 +197,7 @@ def axe_source() -> str:
 @pytest.mark.skipif(not os.environ.get("DARWIN_JAIL_PICTURES"), reason="DARWIN_JAIL_PICTURES=1 makes the pictures")
 def test_pictures(chromium: Any, tmp_path: Path) -> None:
     """What docs/report.md and README.md show."""
-    path = write(tmp_path, answers.pictured())
+    path = write(tmp_path, fleet_reports.pictured())
     PICTURES.mkdir(exist_ok=True)
     for device, scheme, width in (("desk", "light", 1200), ("desk", "dark", 1200), ("phone", "dark", 375)):
         seen = Seen(chromium, path, color_scheme=scheme, viewport={"width": width, "height": 700})
@@ -220,7 +220,9 @@ def test_pictures(chromium: Any, tmp_path: Path) -> None:
 
 def test_500_jails_are_small_and_open_soon(chromium: Any, tmp_path: Path) -> None:
     paths = [f"/opt/homebrew/Cellar/a/path/of/some/file/{number}" for number in range(12)]
-    fleet = [answers.drifted(number, paths) if number % 5 else answers.answer(number) for number in range(500)]
+    fleet = [
+        fleet_reports.drifted(number, paths) if number % 5 else fleet_reports.answer(number) for number in range(500)
+    ]
     path = write(tmp_path, fleet)
     assert path.stat().st_size <= MOST_BYTES
     seen = Seen(chromium, path)

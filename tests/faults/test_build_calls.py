@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Each system call is a moment at which a run can be killed, can fail, or meets a hostile hand.
+"""A build is killed or fails at each of its system calls.
 
-What the next run makes of it is tried for all modules in tests/faults/test_modules.py.
-
-`make soak` tries all of them, `make faults` some.
+test_modules.py does the same to all modules, test_swapped_links.py exchanges directories with links.
+`make soak` tries all calls, `make faults` some.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,28 +21,29 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from system_calls import CALLS, CHANGING, LOOKING, before_call, die, fail, in_child, refusal
-from tree_snapshots import snapshot
+from tree_snapshots import FileState, tree_snapshot
 
 ALL = "DARWIN_JAIL_KILLS" in os.environ
 SOME = 12
 STATE = "private/var/db/darwin.jail"
 
 
-class Stage:
-    """A source, a jail that is built or mended from it, and how both look in the end."""
+class BuildTrial:
+    """A source, a jail that is built or repaired from it, and how the jail looks in the end."""
 
-    def __init__(self, place: Path, mended: bool) -> None:
-        self.jail, self.source, self.outside = (place / name for name in ("jail", "source", "outside"))
-        self._mended = mended
+    def __init__(self, place: Path, repaired: bool) -> None:
+        self.jail, self.source = place / "jail", place / "source"
+        self._repaired = repaired
+        self._whole: set[object] = set()
         self._plant()
         self.run()
-        if mended:
+        if repaired:
             self._damage()
             subprocess.run(["cp", "-a", self.jail, place / "spare"], check=True)
+            self._whole |= {state.contents for state in self.look().values()}
             self.run()
         self.end = self.look()
-        subprocess.run(["cp", "-a", self.jail, self.outside], check=True)
-        self.before = snapshot(self.outside)
+        self._whole |= {state.contents for state in self.end.values()}
 
     def _plant(self) -> None:
         for name in ("usr/bin/git", "usr/share/dict/words", "usr/share/man/git.1", "private/etc/hosts"):
@@ -55,7 +56,7 @@ class Stage:
         os.mkfifo(self.source / "usr/fifo")
 
     def _damage(self) -> None:
-        """Of each kind of thing that a run mends."""
+        """One of each kind of damage that a run repairs."""
         (self.jail / "usr/bin/git").write_bytes(b"changed")
         (self.jail / "usr/bin/cc").unlink()
         (self.jail / "usr/share/dict/words").chmod(0o600)
@@ -71,19 +72,13 @@ class Stage:
 
     def reset(self) -> None:
         subprocess.run(["rm", "-rf", self.jail], check=True)
-        if self._mended:
+        if self._repaired:
             subprocess.run(["cp", "-a", self.jail.with_name("spare"), self.jail], check=True)
 
-    def look(self) -> dict[str, object]:
+    def look(self) -> dict[bytes, FileState]:
         """The jail without what differs from run to run."""
-        found: dict[str, object] = {}
-        for path, (mode, uid, gid, time, _inode, contents) in snapshot(self.jail).items():
-            if path == f"{STATE}/jail.json":
-                continue
-            is_dir = (mode & 0o170000) == 0o040000
-            at_rest = path.startswith("usr") and not is_dir
-            found[path] = (mode, uid, gid, time if at_rest else 0, contents)
-        return found
+        found = tree_snapshot(self.jail, os.fsencode(f"{STATE}/jail.json"))
+        return {path: _without_times(path, state)._replace(inode=0) for path, state in found.items()}
 
     def is_jail(self) -> bool:
         return (self.jail / STATE).exists()
@@ -92,10 +87,9 @@ class Stage:
         """Whatever is there under its name is a whole file of the source, or what was there before."""
         if not self.jail.exists():
             return
-        whole = {value[4] for value in self.end.values() if isinstance(value, tuple)} | {b"changed"}
-        for path, (_mode, _uid, _gid, _time, _inode, contents) in snapshot(self.jail).items():
-            if not path.startswith(("private/var/db", ".darwin.jail.")):
-                assert contents in whole, f"{path} was seen half written"
+        for path, state in tree_snapshot(self.jail).items():
+            if not path.startswith((b"private/var/db", b".darwin.jail.")):
+                assert state.contents in self._whole, f"{os.fsdecode(path)} was seen half written"
 
     def assert_completes(self) -> None:
         self.run()
@@ -105,80 +99,64 @@ class Stage:
         assert not self.run()
 
 
-@pytest.fixture(params=[False, True], ids=["built", "mended"])
-def stage(place: Path, request: pytest.FixtureRequest) -> Stage:
-    return Stage(place, request.param)
+def _without_times(path: bytes, state: FileState) -> FileState:
+    """Files of the source keep their times; those of directories and of the collection's own files are of the run."""
+    return state if path.startswith(b"usr") and not stat.S_ISDIR(state.mode) else state._replace(time=0)
 
 
-def moments(stage: Stage, names: tuple[str, ...], run: Callable[[], object] | None = None) -> Iterator[int]:
+@pytest.fixture(params=[False, True], ids=["built", "repaired"])
+def trial(place: Path, request: pytest.FixtureRequest) -> BuildTrial:
+    return BuildTrial(place, request.param)
+
+
+def call_numbers(trial: BuildTrial, names: tuple[str, ...], run: Callable[[], object] | None = None) -> Iterator[int]:
     """The numbers of the calls to try, of a jail that is as it was each time."""
-    stage.reset()
+    trial.reset()
     with before_call(0, die, names) as calls:
-        (run or stage.run)()
+        (run or trial.run)()
     assert calls.count > SOME
     for number in range(1, calls.count + 1) if ALL else range(2, calls.count + 1, calls.count // SOME):
-        stage.reset()
+        trial.reset()
         yield number
 
 
-def test_what_a_killed_run_installed_is_ours(stage: Stage) -> None:
+def test_what_a_killed_run_installed_is_ours(trial: BuildTrial) -> None:
     """It goes when nothing wants it any more."""
-    for number in moments(stage, tuple(CHANGING)):
+    for number in call_numbers(trial, tuple(CHANGING)):
 
         def run(number: int = number) -> None:
             with before_call(number, die, tuple(CHANGING)):
-                stage.run()
+                trial.run()
 
         assert in_child(run) == -9
-        stage.run(entries=[{"src": "/etc/hosts"}])
-        assert sorted(os.listdir(stage.jail / "usr")) == ["local"], number
-        assert not stage.run(entries=[{"src": "/etc/hosts"}])
+        trial.run(entries=[{"src": "/etc/hosts"}])
+        assert sorted(os.listdir(trial.jail / "usr")) == ["local"], number
+        assert not trial.run(entries=[{"src": "/etc/hosts"}])
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
-def test_a_call_that_fails(stage: Stage, code: int) -> None:
+def test_a_call_that_fails(trial: BuildTrial, code: int) -> None:
     names = tuple(LOOKING if code == errno.EIO else CHANGING)
-    for number in moments(stage, names):
+    for number in call_numbers(trial, names):
         with before_call(number, fail(code), names):
-            error = refusal(stage.run)
+            error = refusal(trial.run)
         if error and not isinstance(
             error, InputError
         ):  # that is where only the answer is asked for: is it a directory?
             assert re.match(rf"cannot [a-z ]+ /.*: {os.strerror(code)}", str(error))
-            assert isinstance(error, SpaceError if code == errno.ENOSPC and stage.is_jail() else OperationError)
-        stage.assert_nothing_partial()
-        stage.assert_completes()
+            assert isinstance(error, SpaceError if code == errno.ENOSPC and trial.is_jail() else OperationError)
+        trial.assert_nothing_partial()
+        trial.assert_completes()
 
 
-@pytest.mark.parametrize("level", ["usr", "usr/bin", "usr/share/dict", "private", f"{STATE}", f"{STATE}/stage"])
-def test_a_link_swapped_in(stage: Stage, level: str) -> None:
-    """The directory becomes a link to its like outside, and stays one until the run has ended."""
-    for number in moments(stage, CALLS):
-        place, aside = stage.jail / level, stage.jail.with_name("aside")
-
-        def swap(place: Path = place, aside: Path = aside) -> None:
-            if place.is_dir():
-                place.rename(aside)
-                place.symlink_to(stage.outside / level)
-
-        with before_call(number, swap, CALLS):
-            refusal(stage.run)
-        assert snapshot(stage.outside) == stage.before, f"at call {number}"
-        if place.is_symlink():  # the run stopped there
-            place.unlink()
-            aside.rename(place)
-        subprocess.run(["rm", "-rf", aside], check=True)
-        stage.assert_completes()
-
-
-def test_check_mode_writes_nothing_whatever_fails(stage: Stage) -> None:
-    stage.reset()
-    before = snapshot(stage.jail) if stage.jail.exists() else None
+def test_check_mode_writes_nothing_whatever_fails(trial: BuildTrial) -> None:
+    trial.reset()
+    before = tree_snapshot(trial.jail) if trial.jail.exists() else None
     with before_call(0, die, tuple(CHANGING)) as calls:
-        assert stage.run(check=True)
+        assert trial.run(check=True)
     assert calls.names == []
-    for number in moments(stage, CALLS, lambda: stage.run(check=True)):
-        before = snapshot(stage.jail) if stage.jail.exists() else None
+    for number in call_numbers(trial, CALLS, lambda: trial.run(check=True)):
+        before = tree_snapshot(trial.jail) if trial.jail.exists() else None
         with before_call(number, fail(errno.EIO), CALLS):
-            refusal(lambda: stage.run(check=True))
-        assert (snapshot(stage.jail) if stage.jail.exists() else None) == before
+            refusal(lambda: trial.run(check=True))
+        assert (tree_snapshot(trial.jail) if trial.jail.exists() else None) == before

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import MARGIN, BuildSpec, build
-from tree_snapshots import picture, unlike
+from tree_snapshots import tree_differences, tree_snapshot
 from volumes import volume as mounted
 
 MB = 1_000_000
@@ -130,11 +130,9 @@ def test_full_at_any_point(volume: Path, wide: Path, monkeypatch: pytest.MonkeyP
 
 def assert_no_part(jail: Path, source: Path) -> None:
     """What is there is there whole."""
-    ours, theirs = (
-        picture(os.fsencode(root / "usr/lib")) if (root / "usr/lib").exists() else {} for root in (jail, source)
-    )
+    ours, theirs = (tree_snapshot(root / "usr/lib") if (root / "usr/lib").exists() else {} for root in (jail, source))
     shared = {path: seen for path, seen in theirs.items() if path in ours}
-    assert [each for each in unlike(ours, shared) if "contents" in each[1] or "only" in each[1]] == []
+    assert [each for each in tree_differences(ours, shared) if "contents" in each[1] or "only" in each[1]] == []
 
 
 def test_a_disk_that_cannot_be_read_in_the_middle_of_a_file(volume: Path, place: Path) -> None:

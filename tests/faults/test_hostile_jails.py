@@ -9,7 +9,6 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from built_jails import Make
 from system_calls import before_call
-from tree_snapshots import snapshot
+from tree_snapshots import tree_snapshot
 
 
 @pytest.fixture
@@ -30,9 +29,9 @@ def outside(place: Path) -> Iterator[Path]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("of the Mac")
         (root / name).chmod(0o600)
-    before = snapshot(root)
+    before = tree_snapshot(root)
     yield root
-    assert snapshot(root) == before
+    assert tree_snapshot(root) == before
 
 
 LEVELS = ["usr", "usr/bin", "usr/share", "usr/share/dict", "private/etc", "private/etc/pam.d", "private/var/run"]
@@ -64,10 +63,10 @@ def test_links_in_the_place_of_the_collections_own_directory(
     (jail / level).symlink_to(place / "moved")
     with pytest.raises(JailError):
         make("/usr/")
-    before = snapshot(place / "moved")
+    before = tree_snapshot(place / "moved")
     remove(str(jail), False, False)
     assert not jail.exists()
-    assert snapshot(place / "moved") == before
+    assert tree_snapshot(place / "moved") == before
     assert (outside / "hosts").exists()
 
 
@@ -105,71 +104,6 @@ def test_something_else_in_the_place_of_a_file(make: Make, place: Path, outside:
     assert (outside / "hosts").exists()
 
 
-FLIP = """
-import os, sys
-path, aside, outside = sys.argv[1:]
-print("ready", flush=True)
-while True:
-    try:
-        os.rename(path, aside)
-        os.symlink(outside, path)
-        os.unlink(path)
-        os.rename(aside, path)
-    except OSError:
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
-        try:
-            os.rename(aside, path)
-        except OSError:
-            pass
-"""
-
-
-@pytest.mark.parametrize("level", ["usr/bin", "usr/share"])
-def test_links_swapped_in_while_the_run_goes_on(make: Make, place: Path, source: Path, level: str) -> None:
-    target = place / "target"
-    target.mkdir()
-    for number in range(30):
-        (source / f"usr/bin/tool{number}").write_text("x")
-        (source / f"usr/share/part{number}").mkdir()
-        (source / f"usr/share/part{number}/file").write_text("x")
-        (target / f"part{number}").mkdir()
-        (target / f"tool{number}").write_text("of the Mac")
-    before = snapshot(target)
-    make("/usr/")
-    jail = place / "jail"
-    command = [sys.executable, "-c", FLIP, str(jail / level), str(jail / "aside"), str(target)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as swapper:
-        assert swapper.stdout
-        swapper.stdout.readline()
-        try:
-            for number in range(25):
-                for name in ("usr/bin/tool3", "usr/share/part7/file"):
-                    _spoil(jail, name, 0o600 + number % 8)
-                with contextlib.suppress(JailError):
-                    make("/usr/", workers=1 + number % 2)
-        finally:
-            swapper.kill()
-    assert snapshot(target) == before
-
-
-def _spoil(jail: Path, name: str, mode: int) -> None:
-    """Give the run something to mend, without following the links that are being swapped in."""
-    folder = os.open(jail, os.O_RDONLY)
-    try:
-        for part in name.split("/")[:-1]:
-            deeper = os.open(part, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
-            os.close(folder)
-            folder = deeper
-        os.chmod(name.rpartition("/")[2], mode, dir_fd=folder)
-    except OSError:
-        pass
-    finally:
-        os.close(folder)
-
-
 class TestRemoving:
     def test_links_in_the_tree_lead_nowhere(self, make: Make, place: Path, outside: Path) -> None:
         make("/usr/")
@@ -183,11 +117,11 @@ class TestRemoving:
         make("/usr/")
         subprocess.run(["mount", "--bind", str(outside), str(place / "jail/opt")], check=True)
         try:
-            before = snapshot(place / "jail/usr")
+            before = tree_snapshot(place / "jail/usr")
             for check in (True, False):
                 with pytest.raises(InputError, match=r"mounted below it: .*/jail/opt: unmount"):
                     remove(str(place / "jail"), False, check)
-            assert snapshot(place / "jail/usr") == before
+            assert tree_snapshot(place / "jail/usr") == before
         finally:
             subprocess.run(["umount", str(place / "jail/opt")], check=True)
         remove(str(place / "jail"), False, False)

@@ -23,7 +23,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
 from built_jails import Make
 from system_calls import before_call, die, fail, in_child
-from tree_snapshots import snapshot
+from tree_snapshots import tree_snapshot
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def test_a_second_run_says_who_holds_the_jail(make: Make, place: Path) -> None:
     with open_jail(str(place / "jail")) as held:
         held.lock()
         Path(os.fsdecode(path_of_lock(held.root))).write_text("process 4711 since yesterday\n\x1b[31m")
-        before = snapshot(place / "jail")
+        before = tree_snapshot(place / "jail")
         for check in (True, False):
             with pytest.raises(
                 BusyError, match=r"in use by another run \(process 4711 since yesterday.*\): wait"
             ) as error:
                 make("/usr/", check=check)
             assert "\x1b" not in str(error.value)
-        assert snapshot(place / "jail") == before
+        assert tree_snapshot(place / "jail") == before
     assert not make("/usr/").changed
 
 

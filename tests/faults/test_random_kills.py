@@ -21,7 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Bu
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
 from system_calls import start
-from tree_snapshots import Seen, picture, unlike
+from tree_snapshots import FileState, tree_differences, tree_snapshot
 
 KILLS = int(os.environ.get("DARWIN_JAIL_KILLS", "12"))
 """How often a build is killed; `make soak` does it 200 times."""
@@ -109,9 +109,9 @@ def large(source: Path) -> Path:
     return source
 
 
-def look(jail: Path) -> dict[bytes, Seen]:
+def look(jail: Path) -> dict[bytes, FileState]:
     """A jail without what the collection keeps there, and without times that no source gives."""
-    found = picture(os.fsencode(jail), os.fsencode(STATE))
+    found = tree_snapshot(jail, os.fsencode(STATE))
     return {path: seen if path.startswith(b"usr/lib/") else seen._replace(time=0) for path, seen in found.items()}
 
 
@@ -185,12 +185,12 @@ def test_every_next_run_completes(place: Path, large: Path) -> None:
             said = run.end()
             assert not said or "died before its work was done" in said, said
             when_free(spec(jail, large, WISHES[which]))
-            assert unlike(look(jail), ends[which]) == [], f"after kill {number} of {part}"
+            assert tree_differences(look(jail), ends[which]) == [], f"after kill {number} of {part}"
             assert sorted(os.listdir(jail / STATE)) == ["jail.json", "record.mtree", "stage"]
             assert os.listdir(jail / STATE / "stage") == []
     build(spec(jail, large, []), False)
     build(spec(place / "empty", large, []), False)
-    assert unlike(look(jail), look(place / "empty")) == [], "something of ours was taken for foreign"
+    assert tree_differences(look(jail), look(place / "empty")) == [], "something of ours was taken for foreign"
 
 
 def damage(jail: Path) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Nothing that writes in a jail changes the Mac: not through links to `/` or up, there before or swapped in under way.
+"""No link out of a jail, there before or swapped in during a run, lets a module change the Mac.
 
-Each deed is run in a process whose root is a small Mac. A level that it writes through
+Each action runs in a process whose root is a small Mac. A level that it writes through
 becomes a link out of the jail; what is outside must be the same in the end, and what was
 asked for is done, or the user is told why not.
 """
@@ -29,7 +29,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.tree import fill
 from small_mac import JAIL, Outcome, SmallMac, swap
 from system_calls import CALLS, before_call, start
-from tree_snapshots import Seen, picture, unlike
+from tree_snapshots import FileState, tree_differences, tree_snapshot
 
 ALL = "DARWIN_JAIL_KILLS" in os.environ
 SOME = 12
@@ -43,10 +43,10 @@ Act = Callable[[str], Result]
 """Its argument is what comes before paths of the Mac: nothing for a process that has the Mac as its root."""
 
 
-def rootfs(*entries: str, **options: Any) -> Act:
+def rootfs(*entries: str, workers: int = 1, **options: Any) -> Act:
     listed = [{"src": entry} for entry in entries]
     return lambda mac: build(
-        BuildSpec(f"{mac}{JAIL}", f"{mac}/source", entries=listed, workers=1, **options),
+        BuildSpec(f"{mac}{JAIL}", f"{mac}/source", entries=listed, workers=workers, **options),
         check=False,
     )
 
@@ -99,43 +99,45 @@ def by_another_tool(mac: str) -> Result:
     return Result(True)
 
 
-class Deed(NamedTuple):
+class Action(NamedTuple):
     """Something that modules do to a jail."""
 
     before: Sequence[Act]
-    """What made the jail that it meets."""
+    """What made the jail that it meets; empty when it makes the jail."""
     act: Act
     levels: Sequence[str]
     """What it writes through."""
 
 
 BUILT = rootfs("/usr/", "/etc/")
-SYSTEM = ("usr", "usr/bin", "usr/share/dict", "private", "private/etc", STATE, f"{STATE}/stage")
-DEEDS = {
-    "mended": Deed([BUILT, damage], BUILT, SYSTEM),
-    "compared in full": Deed([BUILT, damage], rootfs("/usr/", "/etc/", verify="full"), SYSTEM),
-    "pruned": Deed([BUILT], rootfs("/etc/"), SYSTEM),
-    "adopted": Deed(
+SYSTEM = ("usr", "usr/bin", "usr/share", "usr/share/dict", "private", "private/etc", STATE, f"{STATE}/stage")
+ACTIONS = {
+    "built": Action([], BUILT, SYSTEM),
+    "repaired": Action([BUILT, damage], BUILT, SYSTEM),
+    "compared in full": Action([BUILT, damage], rootfs("/usr/", "/etc/", verify="full"), SYSTEM),
+    "pruned": Action([BUILT], rootfs("/etc/"), SYSTEM),
+    "pruned by two workers": Action([BUILT], rootfs("/etc/", workers=2), SYSTEM),
+    "adopted": Action(
         [by_another_tool], rootfs("/usr/", adopt=True), ("usr", "usr/bin", "private", "private/var", STATE)
     ),
-    "removed": Deed([BUILT], lambda mac: remove(f"{mac}{JAIL}", unmount=True, check=False), SYSTEM),
-    "given directories of a user": Deed([BUILT], users_directories("present"), FOLDERS[:3]),
-    "rid of them": Deed([BUILT, users_directories("present")], users_directories("absent"), (*FOLDERS, f"{OWN}/T")),
-    "given files": Deed([BUILT, old_files], home_files, ("Users", "Users/admin", "Users/admin/old/deep")),
-    "filled": Deed(
+    "removed": Action([BUILT], lambda mac: remove(f"{mac}{JAIL}", unmount=True, check=False), SYSTEM),
+    "given directories of a user": Action([BUILT], users_directories("present"), FOLDERS[:3]),
+    "rid of them": Action([BUILT, users_directories("present")], users_directories("absent"), (*FOLDERS, f"{OWN}/T")),
+    "given files": Action([BUILT, old_files], home_files, ("Users", "Users/admin", "Users/admin/old/deep")),
+    "filled": Action(
         [BUILT],
         lambda mac: fill.ensure(f"{mac}{JAIL}", "/usr/share/tree", f"{mac}/source/usr", "0", None, None, check=False),
         ("usr", "usr/share", STATE, f"{STATE}/stage"),
     ),
-    "given a mount point": Deed([BUILT, old_files], mount_point, ("Users", "Users/admin")),
+    "given a mount point": Action([BUILT, old_files], mount_point, ("Users", "Users/admin")),
 }
 
 
-class Scene:
-    """A small Mac, a deed, and how the jail looks when all went well."""
+class Trial:
+    """A small Mac, an action, and how the jail looks when all went well."""
 
-    def __init__(self, place: Path, deed: Deed) -> None:
-        self.deed, self.mac = deed, SmallMac(place / "mac")
+    def __init__(self, place: Path, action: Action) -> None:
+        self.action, self.mac = action, SmallMac(place / "mac")
         for name in (
             "usr/bin/git",
             "usr/bin/cc",
@@ -146,29 +148,32 @@ class Scene:
             path = self.mac.root / "source" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"this is {name}\n")
-        for act in deed.before:
+        for act in action.before:
             act(str(self.mac.root))
-        self.mac.settle(list(deed.levels))
+        if not action.before:
+            action.act(str(self.mac.root))
+        self.mac.copy_outside(action.levels)
+        self.mac.save(is_there=bool(action.before))
         with before_call(0, int, CALLS) as calls:
-            deed.act(str(self.mac.root))
+            action.act(str(self.mac.root))
         self.calls, self.end = calls.count, self.look()
         self.before = self.mac.outside()
 
-    def look(self) -> dict[bytes, Seen]:
+    def look(self) -> dict[bytes, FileState]:
         """What was asked for, which is all but times and the collection's own files."""
         if not self.mac.jail.exists():
             return {}
-        found = picture(os.fsencode(self.mac.jail), os.fsencode(STATE))
-        return {path: seen._replace(time=0) for path, seen in found.items()}
+        found = tree_snapshot(self.mac.jail, os.fsencode(STATE))
+        return {path: seen._replace(time=0, inode=0) for path, seen in found.items()}
 
     def run(self, number: int, level: str, up: bool) -> Outcome:
-        """The deed, with a link at a level from a system call on; 0: from the start, -1: never."""
+        """The action, with a link at a level from a system call on; 0: from the start, -1: never."""
 
         def work() -> str:
             if not number:
                 swap(level, up)
             with before_call(number, lambda: swap(level, up), CALLS):
-                result = self.deed.act("")
+                result = self.action.act("")
             return " ".join([*result.warnings, *(str(kept) for kept in result.values.get("kept", ()))])
 
         outcome = self.mac.run(work)
@@ -176,7 +181,7 @@ class Scene:
         return outcome
 
     def assert_same_outside(self) -> None:
-        assert unlike(self.mac.outside(), self.before) == []
+        assert tree_differences(self.mac.outside(), self.before) == []
 
     def is_done(self, level: str) -> bool:
         """Whether all is as wanted, but for what somebody else put at a level that nothing is wanted at."""
@@ -188,69 +193,69 @@ class Scene:
 
     def assert_completes(self, level: str) -> None:
         if self.mac.jail.exists():
-            self.deed.act(str(self.mac.root))
+            self.action.act(str(self.mac.root))
         assert self.is_done(level)
 
 
-@pytest.fixture(params=DEEDS)
-def scene(place: Path, request: pytest.FixtureRequest) -> Scene:
-    return Scene(place, DEEDS[request.param])
+@pytest.fixture(params=ACTIONS)
+def trial(place: Path, request: pytest.FixtureRequest) -> Trial:
+    return Trial(place, ACTIONS[request.param])
 
 
-def test_links_that_are_there(scene: Scene) -> None:
+def test_links_that_are_there(trial: Trial) -> None:
     """The jail is as wanted afterwards, or the user was told of the level, or of what is below it."""
     tried = 0
-    for level in scene.deed.levels:
+    for level in trial.action.levels:
         for up in (False, True):
-            scene.mac.reset()
-            if (scene.mac.jail / level).is_dir():
+            trial.mac.reset()
+            if (trial.mac.jail / level).is_dir():
                 tried += 1
-                outcome = scene.run(0, level, up)
-                scene.assert_same_outside()
+                outcome = trial.run(0, level, up)
+                trial.assert_same_outside()
                 told = f"{outcome.error} {outcome.told}"
-                assert f"/{level}" in told or scene.is_done(level), f"{level}: {told}"
-                scene.mac.restore(level)
-                scene.assert_completes(level)
-    assert tried > 2
+                assert f"/{level}" in told or trial.is_done(level), f"{level}: {told}"
+                trial.mac.restore(level)
+                trial.assert_completes(level)
+    assert tried > 2 or not trial.action.before
 
 
-def test_links_that_come_under_way(scene: Scene) -> None:
+def test_links_that_come_under_way(trial: Trial) -> None:
     """At any system call, and they stay until the run has ended."""
-    levels = scene.deed.levels
-    numbers = range(1, scene.calls + 1) if ALL else range(2, scene.calls + 1, max(1, scene.calls // SOME))
-    for build_lock, number in enumerate(numbers):
-        for level in levels if ALL else [levels[build_lock % len(levels)]]:
-            scene.mac.reset()
-            scene.run(number, level, up=bool(build_lock % 2))
-            scene.assert_same_outside()
-            scene.mac.restore(level)
-            scene.assert_completes(level)
+    levels = trial.action.levels
+    numbers = range(1, trial.calls + 1) if ALL else range(2, trial.calls + 1, max(1, trial.calls // SOME))
+    for turn, number in enumerate(numbers):
+        for level in levels if ALL else [levels[turn % len(levels)]]:
+            trial.mac.reset()
+            trial.run(number, level, up=bool(turn % 2))
+            trial.assert_same_outside()
+            trial.mac.restore(level)
+            trial.assert_completes(level)
 
 
-def test_links_that_come_and_go(scene: Scene) -> None:
+def test_links_that_come_and_go(trial: Trial) -> None:
     """A second process swaps them in and out all the time."""
     stop, flips = mmap.mmap(-1, 1), mmap.mmap(-1, 1)
-    aside = scene.mac.root / "others/flipped"
+    aside = trial.mac.root / "others/flipped"
 
     def flip() -> None:
         while not stop[0]:
-            for number, level in enumerate(scene.deed.levels):
-                if swap(level, up=bool(number % 2), jail=scene.mac.jail, aside=aside):
+            for number, level in enumerate(trial.action.levels):
+                if swap(level, up=bool(number % 2), jail=trial.mac.jail, aside=aside):
                     flips[0] = 1
                     with suppress(OSError):
-                        (scene.mac.jail / level).unlink()
-                        aside.rename(scene.mac.jail / level)
+                        (trial.mac.jail / level).unlink()
+                        aside.rename(trial.mac.jail / level)
                 if aside.exists():  # something else is there by now
                     subprocess.run(["rm", "-rf", aside], check=True)
 
     for _turn in range(40 if ALL else 4):
-        scene.mac.reset()
+        trial.mac.reset()
         stop[0] = 0
         pid = start(flip)
         try:
-            scene.run(-1, "", up=False)
+            trial.run(-1, "", up=False)
         finally:
             stop[0] = 1
             assert os.waitpid(pid, 0)[1] == 0
-        scene.assert_same_outside()
+        trial.assert_same_outside()
     assert flips[0]

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from random_trees import ITEMS, Item, differences, grow, same_files
-from tree_snapshots import picture, unlike
+from random_trees import ITEMS, Item, differences, grow
+from tree_snapshots import tree_differences, tree_snapshot
 
 SOAK = "DARWIN_JAIL_KILLS" in os.environ
 MANY = 100_000
@@ -54,7 +54,7 @@ def test_generated_trees(place: Path, items: list[Item], workers: int) -> None:
     assert (foretold.values["operations"], foretold.diff) == (done.values["operations"], done.diff)
     for source, copy in (("tree/top", "jail/opt/x"), ("tree/top/two", "jail/new/y")):
         assert differences(place / source, place / copy) == []
-        assert unlike(picture(os.fsencode(place / source)), picture(os.fsencode(place / copy))) == []
+        assert tree_differences(tree_snapshot(place / source), tree_snapshot(place / copy)) == []
     assert_one_file_stays_one(os.fsencode(place))
     again = build(spec, check=False)
     assert again.values["operations"] == []
@@ -63,7 +63,7 @@ def test_generated_trees(place: Path, items: list[Item], workers: int) -> None:
 
 def assert_one_file_stays_one(place: bytes) -> None:
     """Whichever entries its names come from."""
-    for names in same_files(place + b"/tree/top"):
+    for names in {state.names for state in tree_snapshot(place + b"/tree/top").values()}:
         copies = [place + b"/jail/opt/x/" + name for name in names]
         copies += [place + b"/jail/new/y/" + name[len(b"two/") :] for name in names if name.startswith(b"two/")]
         if len(names) > 1:

@@ -34,8 +34,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout imp
 )
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
 from ansible_collections.darwin.jail.plugins.module_utils._jail.protected import LEADING, STATE, safe_mode
-from containers import program
+from containers import contents, program
 from layer_layouts import OPAQUE, MadeImage, MadeLayer, Row, archive, image
+from tree_snapshots import FileState
 
 COUNT = 2000 if "DARWIN_JAIL_KILLS" in os.environ else 200
 BATCH = 100
@@ -172,12 +173,12 @@ def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> laye
         assert (said, jail.exists()) == (foretold, not foretold), made.text()
         if said:
             return said, {}
-        found = layer_oracle.tree(jail, (os.fsdecode(STATE),))
+        found = contents(jail, (os.fsdecode(STATE),))
         assert os.listdir(jail / os.fsdecode(STATE) / "stage") == []
         shutil.rmtree(jail)
         _be_killed(unpack, made.seed % sum(len(layer.rows) for layer in made.layers), monkeypatch)
         unpack(check=False)
-        assert layer_oracle.tree(jail, (os.fsdecode(STATE),)) == found, made.text()
+        assert contents(jail, (os.fsdecode(STATE),)) == found, made.text()
         return "", found
     finally:
         shutil.rmtree(jail, ignore_errors=True)
@@ -210,18 +211,19 @@ def _be_killed(unpack: Callable[[bool], None], moment: int, monkeypatch: pytest.
             pass
 
 
-def comparable(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def comparable(
+    ours: dict[str, FileState], theirs: dict[str, FileState]
+) -> tuple[dict[str, FileState], dict[str, FileState]]:
     """With what every jail has: directories that lead to the collection's own, which are root's."""
     ours, theirs = dict(ours), dict(theirs)
     for path in (os.fsdecode(path) or "." for path in LEADING):
         if path not in theirs:
             ours.pop(path)
         else:
-            mode, _uid, *rest = theirs[path]
-            theirs[path] = (oct(safe_mode(int(mode, 8))), 0, *rest)
-    for path, found in theirs.items():
-        if path != "names of one" and found[0].startswith("0o100"):  # a file: what is before 1970 becomes 1970
-            theirs[path] = (*found[:3], max(0, found[3]), *found[4:])
+            state = theirs[path]
+            theirs[path] = state._replace(mode=safe_mode(state.mode), owner=(0, state.owner[1]))
+    for path, state in theirs.items():
+        theirs[path] = state._replace(time=max(0, state.time))  # what is before 1970 becomes 1970
     return ours, theirs
 
 

@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build imp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_trees import ITEMS, Item, differences, grow
-from tree_edits import DONE, do, foreign
+from tree_edits import EDIT_LISTS, apply_edits, foreign
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
 
@@ -27,7 +27,11 @@ pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is 
     suppress_health_check=list(HealthCheck),
 )
 @given(
-    st.lists(ITEMS, min_size=3, max_size=15), DONE, DONE, st.sampled_from(["quick", "full"]), st.sampled_from([1, 2])
+    st.lists(ITEMS, min_size=3, max_size=15),
+    EDIT_LISTS,
+    EDIT_LISTS,
+    st.sampled_from(["quick", "full"]),
+    st.sampled_from([1, 2]),
 )
 def test_a_run_after_anything(
     place: Path,
@@ -45,8 +49,8 @@ def test_a_run_after_anything(
     entries = [{"src": "/top/", "dest": "/opt/x/"}]
     spec = BuildSpec(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
     build(spec, check=False)
-    do(os.fsencode(source), to_source)
-    do(os.fsencode(jail), to_jail)
+    apply_edits(os.fsencode(source), to_source)
+    apply_edits(os.fsencode(jail), to_jail)
     for path in source.rglob("*"):  # those are not copied
         if path.is_socket():
             path.unlink()

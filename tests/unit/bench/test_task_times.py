@@ -24,11 +24,11 @@ def test_modules_are_counted_and_not_tasks(tmp_path: Path) -> None:
     (tmp_path / "play.yml").write_text(
         json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": local, "tasks": tasks}])
     )
-    noted = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACK), "NOTED": str(tmp_path / "noted")}
+    task_times = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACK), "TASK_TIMES": str(tmp_path / "task_times")}
     playbook = Path(sys.executable).with_name("ansible-playbook")
     words = [str(playbook), "-i", "localhost,", str(tmp_path / "play.yml")]
-    subprocess.run(words, check=True, capture_output=True, env={**os.environ, **noted})
-    lines = [json.loads(line) for line in (tmp_path / "noted").read_text().splitlines()]
+    subprocess.run(words, check=True, capture_output=True, env={**os.environ, **task_times})
+    lines = [json.loads(line) for line in (tmp_path / "task_times").read_text().splitlines()]
     modules = [line["module"].rpartition(".")[2] for line in lines if "module" in line]
     assert modules == ["ping", "stat", "copy"]
     seconds = {line["action"]: line["seconds"] for line in lines if "seconds" in line}

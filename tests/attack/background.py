@@ -15,7 +15,7 @@ from states import RECORDS, STATE, Step, is_inside
 
 
 @contextmanager
-def meanwhile(rng: random.Random, jail: str, outside: str, favourites: Sequence[str]) -> Iterator[str]:
+def background_process(rng: random.Random, jail: str, outside: str, favourites: Sequence[str]) -> Iterator[str]:
     """At times, a process of the jail that holds locks, or exchanges a directory with a link, all the time."""
     rel = rng.choice([rel for rel in favourites if rel] or ["usr"])
     work = rng.choice((_hold_locks, _exchange, *[None] * 8))

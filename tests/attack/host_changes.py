@@ -44,7 +44,7 @@ class Seen(NamedTuple):
     content: str
 
 
-class Outside:
+class HostSnapshot:
     """The Mac as it is before a trial."""
 
     def __init__(self, jail: bytes, top: bytes, volume: bytes, may_change: Iterable[str] = ()) -> None:

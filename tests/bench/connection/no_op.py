@@ -9,7 +9,7 @@ import json
 from ansible.plugins.connection import ConnectionBase
 
 DOCUMENTATION = """
-name: answers
+name: no_op
 short_description: Answers, and runs nothing
 description: For a benchmark.
 author: darwin.jail contributors
@@ -20,7 +20,7 @@ ANSWER = json.dumps({"changed": False}).encode()
 
 
 class Connection(ConnectionBase):
-    transport = "answers"
+    transport = "no_op"
     has_pipelining = True
 
     def _connect(self) -> Connection:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""The way to the Mac is ssh's: jump hosts, keys, retries and timeouts are set as for any host."""
+"""The route to the Mac is ssh's: jump hosts, keys, retries and timeouts are set as for any host."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ ONCE = {"ansible_ssh_args": "-o ControlMaster=no -o ControlPath=none"}
 """Each command connects anew."""
 
 
-def way(place: Place, **variables: object) -> Link:
+def route(place: Place, **variables: object) -> Link:
     known = {**place.hosts["macs"]["vars"], **place.hosts["macs"]["hosts"][MAC]}
-    return place.link("way", {**OURS, **known, **variables})
+    return place.link("route", {**OURS, **known, **variables})
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def test_a_jump_host(place: Place, gate: str, tmp_path: Path) -> None:
     key = place.hosts["macs"]["vars"]["ansible_ssh_private_key_file"]
     config.write_text(SSH_CONFIG.format(key=key, folder=tmp_path, gate=gate))
     words = f"-F {config} -o ProxyJump=gate"
-    with way(place, ansible_host=BEHIND, ansible_ssh_common_args=words) as link:
+    with route(place, ansible_host=BEHIND, ansible_ssh_common_args=words) as link:
         assert link.run("cat", stdin=b"data") == (0, b"data", b"")
         link.put(source, "/tmp/jumped")
         link.fetch("/tmp/jumped", back)
         assert back.read_bytes() == source.read_bytes()
         assert link.text("id -un; rm /tmp/jumped") == "admin"
-    with way(place, ansible_host=BEHIND, ansible_ssh_common_args=f"-F {config}", **ONCE) as link:
+    with route(place, ansible_host=BEHIND, ansible_ssh_common_args=f"-F {config}", **ONCE) as link:
         with pytest.raises(FailedError, match=f"cannot reach {BEHIND}, the Mac of the jail"):
             link.run("id")
 
@@ -108,7 +108,7 @@ def test_retries(place: Place, tmp_path: Path, retries: int) -> None:
         proxy.start()
         settings = {"ansible_port": server.getsockname()[1], "ansible_host": "127.0.0.2", **ONCE}
         trust = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR"
-        with way(place, ansible_ssh_retries=retries, ansible_ssh_common_args=trust, **settings) as link:
+        with route(place, ansible_ssh_retries=retries, ansible_ssh_common_args=trust, **settings) as link:
             if retries:
                 link.put(source, "/tmp/again")
             else:
@@ -123,7 +123,7 @@ def test_retries(place: Place, tmp_path: Path, retries: int) -> None:
 def test_a_mac_that_does_not_answer_is_given_up(place: Place) -> None:
     with listener() as server:
         port = server.getsockname()[1]
-        with way(place, ansible_host="127.0.0.2", ansible_port=port, ansible_ssh_timeout=1, **ONCE) as link:
+        with route(place, ansible_host="127.0.0.2", ansible_port=port, ansible_ssh_timeout=1, **ONCE) as link:
             with pytest.raises(FailedError, match=r"cannot reach 127.0.0.2, the Mac of the jail .*(?s:timed out)"):
                 link.run("id")
 
@@ -131,8 +131,8 @@ def test_a_mac_that_does_not_answer_is_given_up(place: Place) -> None:
 def test_keys(place: Place, tmp_path: Path) -> None:
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
-    with way(place, ansible_ssh_private_key_file=str(other), **ONCE) as link:
+    with route(place, ansible_ssh_private_key_file=str(other), **ONCE) as link:
         with pytest.raises(FailedError, match=r"cannot reach .*, the Mac of the jail (?s:.*)Permission denied"):
             link.run("id")
-    with way(place, **ONCE) as link:
+    with route(place, **ONCE) as link:
         assert link.text("id -un") == "admin"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Weaknesses that are planted in the collection to see that the trials find them."""
+"""Vulnerabilities that are planted in the collection to see that the trials find them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unittest import mock
 from ansible_collections.darwin.jail.plugins.module_utils._jail import errors, jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, paths, rooted
 
-WEAK: dict[str, Callable[[], list[Any]]] = {
+VULNERABILITIES: dict[str, Callable[[], list[Any]]] = {
     "links are followed": lambda: [
         mock.patch.object(module, name, getattr(module, name) & ~os.O_NOFOLLOW)
         for module in (paths, rooted, at)
@@ -40,7 +40,7 @@ def _loads(data: bytes) -> Any:
 @contextmanager
 def planted(name: str) -> Iterator[None]:
     """Plant one; the process that is forked meanwhile has it."""
-    patches = WEAK[name]() if name else []
+    patches = VULNERABILITIES[name]() if name else []
     for patch in patches:
         patch.start()
     try:

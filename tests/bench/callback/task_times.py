@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Notes tasks and their times, and each module that runs for one, in the file $NOTED, each in a line of JSON.
+"""Notes tasks and their times, and each module that runs for one, in the file $TASK_TIMES, each in a line of JSON.
 
 An action may run no module or several, which only the method tells that all actions run them by. Workers are forked
 from the process that this is loaded in.
@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
-name: noted
+name: task_times
 type: aggregate
 short_description: Notes tasks and modules
 description: For a benchmark.
@@ -27,7 +27,7 @@ RUN = ActionBase._execute_module
 
 
 def note(**what: Any) -> None:
-    with open(os.environ["NOTED"], "a") as file:
+    with open(os.environ["TASK_TIMES"], "a") as file:
         file.write(json.dumps(what) + "\n")
 
 
@@ -39,7 +39,7 @@ def run(self: ActionBase, *args: Any, **options: Any) -> Any:
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "noted"
+    CALLBACK_NAME = "task_times"
 
     def __init__(self) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ def wrong_answer(ended: Ended, entry: Entry) -> Iterator[str]:
             return
         yield from _texts(found)
         if ended.err:
-            yield f"it said besides: {ended.err[:500]!r}"
+            yield f"it also said: {ended.err[:500]!r}"
     elif entry.module != "enter":
         yield from _lines(ended.err.decode(errors="replace"))
 

@@ -354,8 +354,8 @@ def disturb(trial: Trial, action: str) -> dict[str, Any]:
     _command("sh", "-c", action)
     problems = trial.host_changed()
     _unmount()
-    mend = f"rm -rf {NEIGHBOUR} /private/etc/evil /private/var/jails/evil /copy; mv {TEMPLATES}/kept {NEIGHBOUR}"
-    _command("sh", "-c", f"{mend}; [ ! -d /private/tmp2 ] || {{ rm -r /private/tmp; mv /private/tmp2 /private/tmp; }}")
+    undo = f"rm -rf {NEIGHBOUR} /private/etc/evil /private/var/jails/evil /copy; mv {TEMPLATES}/kept {NEIGHBOUR}"
+    _command("sh", "-c", f"{undo}; [ ! -d /private/tmp2 ] || {{ rm -r /private/tmp; mv /private/tmp2 /private/tmp; }}")
     return {"problems": problems}
 
 

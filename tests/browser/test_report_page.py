@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """The page of the report in a real browser: written by Ansible, opened by Chromium.
 
-With DARWIN_JAIL_PICTURES=1 the pictures of docs/report.md are made anew.
+With DARWIN_JAIL_PICTURES=1 the pictures of docs/report.md are made again.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ Host gate
     HostName {gate}
 """
 ONCE = {"ansible_ssh_args": "-o ControlMaster=no -o ControlPath=none"}
-"""Each command connects anew."""
+"""Each command makes a new connection."""
 
 
 def route(place: Place, **variables: object) -> Link:

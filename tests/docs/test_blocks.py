@@ -253,7 +253,7 @@ def test_json_is_such(block: Block) -> None:
     json.loads(block.text)
 
 
-def test_the_configuration_of_ansible_is_heeded(tmp_path: Path) -> None:
+def test_every_setting_of_ansible_cfg_takes_effect(tmp_path: Path) -> None:
     """Ansible says nothing about a setting that nobody reads."""
     path = tmp_path / "ansible.cfg"
     path.write_text((CHECKOUT / "docs/examples/ansible.cfg").read_text())
@@ -262,10 +262,10 @@ def test_the_configuration_of_ansible_is_heeded(tmp_path: Path) -> None:
         for which in ((), ("--type", "connection", "ssh"))
     ]
     # Since 2.22 the first one has what the second one has, too.
-    heeded = {
+    effective = {
         name for dump in dumps for name in re.findall(rf"^(\w+)\({re.escape(str(path))}\) = ", dump, re.MULTILINE)
     }
-    assert len(heeded) == len(re.findall(r"^\w+ = ", path.read_text(), re.MULTILINE))
+    assert len(effective) == len(re.findall(r"^\w+ = ", path.read_text(), re.MULTILINE))
 
 
 def test_commands_are_found_in_both_forms() -> None:

@@ -36,11 +36,11 @@ def without(template: str, kind: str) -> str:
 
 
 def adapted(address: str) -> str:
-    """The example with a Mac that runs, and what Linux programs need in a jail besides."""
+    """The example with a Mac that runs, and what Linux programs also need in a jail."""
     template = without(without(EXAMPLE.read_text(), "packer"), "source")
     for old, new in (
         ("source.tart-cli.mac", "source.null.mac"),
-        ("extra_arguments = [", 'extra_arguments = ["--extra-vars", "@${path.root}/besides.json",'),
+        ("extra_arguments = [", 'extra_arguments = ["--extra-vars", "@${path.root}/linux.json",'),
     ):
         assert old in template
         template = template.replace(old, new)
@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mac: str) -> Path:
 
 
 def build(folder: Path, environment: dict[str, str], entries: list[dict[str, str]]) -> tuple[int, str]:
-    (folder / "besides.json").write_text(json.dumps({"jail_profile": "standard", "jail_entries": entries}))
+    (folder / "linux.json").write_text(json.dumps({"jail_profile": "standard", "jail_entries": entries}))
     playbook = f"{environment['ANSIBLE_COLLECTIONS_PATH']}/ansible_collections/darwin/jail/playbooks/build_jail.yml"
     done = subprocess.run(
         ["packer", "build", "-color=false", "-var", f"jail={JAIL}", "-var", f"playbook={playbook}", "image.pkr.hcl"],

@@ -70,7 +70,7 @@ def test_links_in_the_place_of_the_collections_own_directory(
     assert (outside / "hosts").exists()
 
 
-def test_hard_links_to_files_of_the_mac_are_replaced_not_mended(make: Make, place: Path) -> None:
+def test_hard_links_to_files_of_the_mac_are_replaced_not_repaired(make: Make, place: Path) -> None:
     make("/usr/")
     theirs, same = place / "theirs", place / "same"
     theirs.write_text("of the Mac")
@@ -140,7 +140,7 @@ class TestRemoving:
         assert not remove(str(place / "jail"), False, False).changed
 
 
-def test_a_hard_link_that_is_made_while_a_file_is_mended(make: Make, place: Path) -> None:
+def test_a_hard_link_that_is_made_while_a_file_is_repaired(make: Make, place: Path) -> None:
     """What has another name by then may be somebody else's: its mode is left alone."""
     make("/usr/")
     words, theirs = place / "jail/usr/share/dict/words", place / "theirs"
@@ -161,7 +161,7 @@ def test_a_hard_link_that_is_made_while_a_file_is_mended(make: Make, place: Path
         assert theirs.stat().st_mode == found[-1], f"call {number}"
         make("/usr/")
         assert words.stat().st_mode & 0o777 == 0o644
-    assert len({stat.S_IMODE(mode) for mode in found}) == 2, "before and after it was mended"
+    assert len({stat.S_IMODE(mode) for mode in found}) == 2, "before and after it was repaired"
 
 
 CHAIN = ("", "private", "private/var", "private/var/db")
@@ -185,12 +185,12 @@ def test_what_leads_to_the_state_is_roots_whatever_the_source_has(make: Make, pl
     expose(source)
     (source / "private/var/db/theirs").mkdir()
     os.chown(source / "private/var/db/theirs", 501, 20)
-    for wished in (["/"], ["/private/"], ["/private/var/db/", "/usr/"]):
-        make(*wished)
+    for entries in (["/"], ["/private/"], ["/private/var/db/", "/usr/"]):
+        make(*entries)
         assert is_exposed(place / "jail") == []
         assert (place / "jail/private/var/db/theirs").stat().st_uid == 501
         for check in (True, False):
-            assert not make(*wished, check=check).changed
+            assert not make(*entries, check=check).changed
         shutil.rmtree(place / "jail")
 
 

@@ -144,11 +144,11 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     assert not make("/usr/share/dict/words").changed
 
 
-def test_an_interrupted_build_foretells_only_what_is_missing(
+def test_the_estimate_after_an_interrupted_build_has_only_what_is_missing(
     make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is shown of the progress: files and bytes in all."""
-    foretold: list[tuple[int, int, int] | None] = []
+    estimates: list[tuple[int, int, int] | None] = []
     for number in range(200):
         path = source / f"usr/lib/{number % 50}/{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,18 +157,18 @@ def test_an_interrupted_build_foretells_only_what_is_missing(
     act = _Builder._act
 
     def ask(self: _Builder, *given: Any, **named: Any) -> BuildReport:
-        foretold.append(self.estimate(Progress()))
+        estimates.append(self.estimate(Progress()))
         return act(self, *given, **named)
 
     monkeypatch.setattr(_Builder, "_act", ask)
     monkeypatch.setattr(_Builder, "_space_in_doubt", lambda _self: False)  # otherwise the run looks by itself
     make("/usr/", check=False)
-    whole = foretold[-1]
+    whole = estimates[-1]
     shutil.rmtree(place / "jail")
     with pytest.raises(JailError), before_call(30, fail(errno.EIO), ("rename",)):
         make("/usr/", workers=1)
     result = make("/usr/")
-    missing = foretold[-1]
+    missing = estimates[-1]
     assert missing
     assert missing[0] == result.values["stats"]["files"]
     assert whole

@@ -60,7 +60,7 @@ def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallMac]:
     made.rest()
 
 
-# -- what some modules need of a Mac besides ---------------------------------------
+# -- what some modules also need of a Mac ---------------------------------------
 
 
 @pytest.fixture

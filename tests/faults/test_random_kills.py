@@ -44,7 +44,7 @@ try:
 except JailError as exc:
     sys.exit(str(exc))
 """
-WISHES = (["/usr/"], ["/usr/lib/group1/", "/usr/lib/group2/", "/etc/"], ["/usr/", "/etc/"], ["/etc/"])
+ENTRY_LISTS = (["/usr/"], ["/usr/lib/group1/", "/usr/lib/group2/", "/etc/"], ["/usr/", "/etc/"], ["/etc/"])
 
 
 def spec(jail: Path, source: Path, entries: Sequence[str]) -> BuildSpec:
@@ -166,25 +166,25 @@ def test_every_next_run_completes(place: Path, large: Path) -> None:
     chance = random.Random(20260101)  # noqa: S311 (no secret)
     jail = place / "jail"
     ends, longest = [], 0.0
-    for number, entries in enumerate(WISHES):
+    for number, entries in enumerate(ENTRY_LISTS):
         began = time.monotonic()
         build(spec(place / f"end{number}", large, entries), False)
         longest = max(longest, time.monotonic() - began)
         ends.append(look(place / f"end{number}"))
     with watched(jail, large):
         for number in range(KILLS):
-            which = number % len(WISHES)
+            which = number % len(ENTRY_LISTS)
             if number % 5 == 0:
                 subprocess.run(["rm", "-rf", str(jail)], check=True)
             damage(jail)
             part = ("all of it", "its parent", "a worker")[number % 3]
-            run = Run(spec(jail, large, WISHES[which]), count=1 + number % 3)
+            run = Run(spec(jail, large, ENTRY_LISTS[which]), count=1 + number % 3)
             run.go()
             time.sleep(chance.uniform(0, longest))
             run.kill(part)
             said = run.end()
             assert not said or "died before its work was done" in said, said
-            when_free(spec(jail, large, WISHES[which]))
+            when_free(spec(jail, large, ENTRY_LISTS[which]))
             assert tree_differences(look(jail), ends[which]) == [], f"after kill {number} of {part}"
             assert sorted(os.listdir(jail / STATE)) == ["jail.json", "record.mtree", "stage"]
             assert os.listdir(jail / STATE / "stage") == []

@@ -50,8 +50,8 @@ def test_generated_trees(place: Path, items: list[Item], workers: int) -> None:
     grow(os.fsencode(place / "tree/top"), items)
     entries = [{"src": "/top/", "dest": "/opt/x"}, {"src": "/top/two/", "dest": "/new/y"}]
     spec = BuildSpec(str(place / "jail"), str(place / "tree"), entries=entries, workers=workers)
-    foretold, done = build(spec, check=True), build(spec, check=False)
-    assert (foretold.values["operations"], foretold.diff) == (done.values["operations"], done.diff)
+    predicted, done = build(spec, check=True), build(spec, check=False)
+    assert (predicted.values["operations"], predicted.diff) == (done.values["operations"], done.diff)
     for source, copy in (("tree/top", "jail/opt/x"), ("tree/top/two", "jail/new/y")):
         assert differences(place / source, place / copy) == []
         assert tree_differences(tree_snapshot(place / source), tree_snapshot(place / copy)) == []

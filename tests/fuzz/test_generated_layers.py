@@ -168,9 +168,9 @@ def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> laye
         deploy.deploy(str(jail), str(layout), "latest", check)
 
     try:
-        foretold = _told(lambda: unpack(check=True))
+        predicted = _told(lambda: unpack(check=True))
         said = _told(lambda: unpack(check=False))
-        assert (said, jail.exists()) == (foretold, not foretold), made.text()
+        assert (said, jail.exists()) == (predicted, not predicted), made.text()
         if said:
             return said, {}
         found = contents(jail, (os.fsdecode(STATE),))

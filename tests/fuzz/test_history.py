@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""However a jail came to be, it is in the end what a first build of the last wish makes.
+"""However a jail came to be, in the end it is what a first build with the last options makes.
 
 Entries come, go and come back, overlap each other in every order, are excluded and wanted
 again, and the source changes in between: files become directories, directories links.
@@ -32,7 +32,7 @@ ENTRIES = [
 ]
 NOTHING = {"src": "/nothing", "optional": True}
 EXCLUDED = ["a", "/opt/x/b", "/opt/x/**/c", "/usr/local/[ab]*", "x*"]
-WISHES = st.tuples(
+STEPS = st.tuples(
     st.lists(st.sampled_from(ENTRIES), unique_by=str, max_size=len(ENTRIES)),
     st.lists(st.sampled_from(EXCLUDED), unique=True, max_size=2),
     st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 1000)), max_size=3),
@@ -43,7 +43,7 @@ Step = tuple[list[dict[str, object]], list[str], list[tuple[Callable[[bytes], No
 FILE, FOLDER = (Item([b"x", name], kind, 0o755, 0, 10**18, "none") for name, kind in ((b"a", "file"), (b"b", "dir")))
 ONE: list[dict[str, object]] = [{"src": "/one/", "dest": "/opt/x"}]
 EXCLUDING: list[Step] = [(ONE, [], []), (ONE, ["a"], []), (ONE, [], []), (ONE, ["b"], []), (ONE, ["x*"], [])]
-"""Nothing but the wish changes, so that no time tells."""
+"""Only the options change, so that no time tells."""
 CHANGING: list[Step] = [(ONE, [], []), (ONE, [], [(make_file, 1)]), (ONE, [], [(make_directory, 1)])]
 """The directory becomes a file and then a directory again."""
 
@@ -55,8 +55,8 @@ CHANGING: list[Step] = [(ONE, [], []), (ONE, [], [(make_file, 1)]), (ONE, [], [(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(st.lists(ITEMS, min_size=3, max_size=12), st.lists(WISHES, min_size=2, max_size=4), st.sampled_from([1, 2]))
-def test_the_last_wish_counts(place: Path, items: list[Item], history: list[Step], workers: int) -> None:
+@given(st.lists(ITEMS, min_size=3, max_size=12), st.lists(STEPS, min_size=2, max_size=4), st.sampled_from([1, 2]))
+def test_the_last_options_count(place: Path, items: list[Item], history: list[Step], workers: int) -> None:
     for name in ("tree", "jail", "first"):
         subprocess.run(["rm", "-rf", place / name], check=True)
     for name in ("one", "two"):
@@ -71,8 +71,8 @@ def test_the_last_wish_counts(place: Path, items: list[Item], history: list[Step
             build(spec._replace(jail=str(place / "first")), check=False)
         except InputError:  # entries that contradict each other
             continue
-        foretold, done = build(spec, check=True), build(spec, check=False)
-        assert foretold.values["operations"] == done.values["operations"]
+        predicted, done = build(spec, check=True), build(spec, check=False)
+        assert predicted.values["operations"] == done.values["operations"]
         assert done.warnings == []
         ours, first = jail(place / "jail"), jail(place / "first")
         assert tree_differences(apart(ours), apart(first)) == []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Whatever was done to source and jail, a run mends the jail, as check mode said, and spares what is not ours."""
+"""Whatever was done to source and jail, a run repairs the jail, as check mode predicted, and keeps foreign files."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def test_a_run_after_anything(
             path.unlink()
     theirs = foreign(os.fsencode(jail))
     spec = spec._replace(verify=verify)
-    foretold = build(spec, check=True)
+    predicted = build(spec, check=True)
     done = build(spec, check=False)
-    assert whats(foretold) == whats(done)
-    assert foretold.warnings == done.warnings
+    assert whats(predicted) == whats(done)
+    assert predicted.warnings == done.warnings
     assert foreign(os.fsencode(jail)) >= theirs
     if verify == "full" and not done.warnings:
         assert [line for line in differences(source, jail, delete=False) if not only_time(line)] == []
@@ -68,7 +68,7 @@ def test_a_run_after_anything(
 
 
 def whats(result: Result) -> list[str]:
-    """What was found to differ. A file that was to be replaced may be mended when the run takes its other name away."""
+    """What was found to differ. The run may repair a file that was to be replaced, once its other name is gone."""
     return [operation["path"] for operation in result.values["operations"]]
 
 

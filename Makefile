@@ -6,6 +6,7 @@
 #   make quick    what a change needs before it is committed, with the unit tests of the files that it changes
 #   make test     from a fresh clone to the verdict of every check
 #   make bench    measures, and compares with the programs that people use
+#   make coverage   how much of plugins/ the unit tests reach, which must not become less
 #   make soak     all cases of the tests of faults and generated input, and the long scenarios
 #   make engines  what is released, under ansible-runner and Packer, against a stand-in Mac
 #   make release-check   what is released, as Galaxy judges it, and its release notes
@@ -19,7 +20,7 @@
 
 PARTS := lint types layers unit faults connection attack sanity target-python ansible-lint docs-lint changelog-lint collection molecule
 
-.PHONY: help ready jail shell quick test bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
+.PHONY: help ready jail shell quick test coverage bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -49,6 +50,10 @@ test: $(VENV)/test.stamp $(COLLECTION)
 
 $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/check.py $@
+
+coverage: $(VENV)/test.stamp $(COLLECTION)
+	@tests/tools/peers
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" pytest --quiet --cov --cov-report=term tests/unit/plugins
 
 # In at most 25 minutes, with what is left out said; FILES holds further words, such as --trees large.
 bench: ready

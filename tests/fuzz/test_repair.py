@@ -58,7 +58,7 @@ def test_a_run_after_anything(
     spec = spec._replace(verify=verify)
     predicted = build(spec, check=True)
     done = build(spec, check=False)
-    assert whats(predicted) == whats(done)
+    assert changed_paths(predicted) == changed_paths(done)
     assert predicted.warnings == done.warnings
     assert foreign(os.fsencode(jail)) >= theirs
     if verify == "full" and not done.warnings:
@@ -67,7 +67,7 @@ def test_a_run_after_anything(
     assert (again.values["operations"], again.warnings) == ([], done.warnings)
 
 
-def whats(result: Result) -> list[str]:
+def changed_paths(result: Result) -> list[str]:
     """What was found to differ. The run may repair a file that was to be replaced, once its other name is gone."""
     return [operation["path"] for operation in result.values["operations"]]
 

@@ -100,6 +100,7 @@ def tool(name: str, *arguments: str) -> Command:
     return ("python", f"tests/tools/{name}", *arguments)
 
 
+WORDS = ".codespell-words"
 OUR_WORDS = ("codespell", "--dictionary", WORDS, "--regex", "[A-Z]?[a-z]+|[A-Z]+")
 """Words of the project's own dictionary, also as parts of names."""
 

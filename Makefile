@@ -6,7 +6,8 @@
 #   make quick    what a change needs before it is committed, with the unit tests of the files that it changes
 #   make test     from a fresh clone to the verdict of every check
 #   make bench    measures, and compares with the programs that people use
-#   make soak     the heavy form of the tests of faults, hostility, exactness and readers
+#   make coverage   how much of plugins/ the unit tests reach, which must not become less
+#   make soak     all cases of the tests of faults and generated input, and the long scenarios
 #   make engines  what is released, under ansible-runner and Packer, against a stand-in Mac
 #   make release-check   what is released, as Galaxy judges it, and its release notes
 #   make ansible-versions   the plugins of the controller with the newest ansible-core
@@ -17,13 +18,9 @@
 #
 # and each part of `make test` by its name (the quick ones, then those that take long, so that the machine is never idle):
 
-PARTS := lint types layers unit connection attack sanity target-python ansible-lint docs-lint changelog-lint collection molecule
+PARTS := lint types layers unit faults connection attack sanity target-python ansible-lint docs-lint changelog-lint collection molecule
 
-SOAKED := tests/unit/fuzz tests/unit/plugins/module_utils/_jail/test_outside.py tests/unit/plugins/modules/test_faults.py \
-	tests/unit/plugins/module_utils/_jail/image/test_generated_layers.py $(addprefix \
-	tests/unit/plugins/module_utils/_jail/rootfs/test_,exactness.py faults.py history.py kills.py repair.py moments.py volumes.py)
-
-.PHONY: help ready jail shell quick test bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
+.PHONY: help ready jail shell quick test coverage bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -54,6 +51,10 @@ test: $(VENV)/test.stamp $(COLLECTION)
 $(PARTS): $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/check.py $@
 
+coverage: $(VENV)/test.stamp $(COLLECTION)
+	@tests/tools/peers
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" pytest --quiet --cov --cov-report=term tests/unit/plugins
+
 # In at most 29 minutes, with what is left out said; FILES holds further words, such as --trees large.
 bench: ready
 	@tests/tools/peers || echo "not all programs to compare with could be installed"
@@ -65,7 +66,7 @@ bench: ready
 # Fuzzing with coverage is left out where atheris cannot be installed.
 soak: $(VENV)/test.stamp $(COLLECTION)
 	@$(MAKE) --no-print-directory $(VENV)/fuzz.stamp || echo "atheris does not install here: its tests are skipped"
-	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 $(SOAKED)
+	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 tests/faults tests/fuzz
 	@DARWIN_JAIL_ATTACKS=$${DARWIN_JAIL_ATTACKS:-5000} $(VENV)/bin/pytest --quiet tests/attack
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet folding many selftest_kills vm \
 		walk walk_ci walk_first walk_many walk_update

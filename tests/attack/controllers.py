@@ -14,10 +14,10 @@ from typing import Any
 
 from connections import FailedError, Link
 from entries import CONNECTION, JAIL, REPORT
+from host_changes import SECRET
 from macs import MAC, TOP, Mac
-from outside import SECRET
 from stand_in_inventory import ask
-from tree_snapshots import picture, unlike
+from tree_snapshots import tree_differences, tree_snapshot
 
 HOST = "hostile"
 SECONDS = 60
@@ -63,7 +63,7 @@ class Controller:
         self.rng = random.Random(seed)  # noqa: S311 (the same each time)
         before = self._files()
         problems = self._connect() if name == CONNECTION.name else self._play()
-        problems += [f"the controller's {path!r}: {what}" for path, what in unlike(before, self._files())]
+        problems += [f"the controller's {path!r}: {what}" for path, what in tree_differences(before, self._files())]
         for path in (self.home / "back").iterdir():
             if SECRET in path.read_bytes():
                 problems.append("it fetched a secret of the Mac")
@@ -71,7 +71,7 @@ class Controller:
         return {**found, "problems": problems + self.mac.ask(do="judge", seed=seed)["problems"]}
 
     def _files(self) -> dict[bytes, Any]:
-        return picture(os.fsencode(self.home), b".ansible", b"back", b".ssh")
+        return tree_snapshot(self.home, b".ansible", b"back", b".ssh")
 
     # -- the connection ---------------------------------------------------------------------
 

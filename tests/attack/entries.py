@@ -61,9 +61,9 @@ class Entry(NamedTuple):
     through: Sequence[str]
     """Paths of the jail (or the image) that it goes through."""
     may_change: Sequence[str] = ()
-    """Paths of the Mac, with wildcards, that it may change besides locks and the entry of the jail."""
+    """Paths of the Mac, with wildcards, that it may change, other than locks and the entry of the jail."""
     input: str = ""
-    """What is hostile besides the jail: an archive or a layout of an image."""
+    """A hostile input other than the jail: an archive or a layout of an image."""
     turns: int = 1
     """How often it is tried, of so many turns as all have together."""
 
@@ -255,7 +255,7 @@ MODULES = [
     Entry(
         "info",
         "darwin_jail_info",
-        lambda rng: {"jail": JAIL, "gather": _pick(rng, ["all"], ["all"], ["identity", "mounts"])},
+        lambda rng: {"jail": JAIL, "gather_subset": _pick(rng, ["all"], ["all"], ["identity", "mounts"])},
         [*PLACES, *SYSTEM, CACHES, *RECORDED, *USERS],
         turns=6,
     ),

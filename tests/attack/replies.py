@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from entries import Entry
-from outside import SECRET
+from host_changes import SECRET
 
 SECONDS = 45
 """For one trial, which takes 6 at most on a machine that does nothing else: jobs are waited for."""
@@ -54,7 +54,7 @@ def wrong_answer(ended: Ended, entry: Entry) -> Iterator[str]:
             return
         yield from _texts(found)
         if ended.err:
-            yield f"it said besides: {ended.err[:500]!r}"
+            yield f"it also said: {ended.err[:500]!r}"
     elif entry.module != "enter":
         yield from _lines(ended.err.decode(errors="replace"))
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, darwin.jail contributors
 """Hostile states of a jail: what root in it could have made of its files, chosen by a seed.
 
-Each function below is one deed of that root, at one path of the jail. A state is a few of them after each other.
+Each function below is one action of that root, at one path of the jail. A state is a few of them after each other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from contents import damaged, odd_json, odd_plist, odd_record
-from outside import SECRET
+from host_changes import SECRET
 
 STATE = "private/var/db/darwin.jail"
 RECORDS = [f"{STATE}/{name}" for name in ("jail.json", "record.mtree", "journal.1", "journal.x", "stage/x")]
@@ -42,12 +42,12 @@ AT_ROOT = [
 ]  # fmt: skip
 """What can be done to the directory of the jail itself."""
 
-Deed = Callable[["Place"], None]
-DEEDS: dict[str, Deed] = {}
+Action = Callable[["Place"], None]
+ACTIONS: dict[str, Action] = {}
 
 
 class Place(NamedTuple):
-    """One path of a jail, and what a deed needs besides."""
+    """One path of a jail, and what an action on it needs."""
 
     rng: random.Random
     jail: str
@@ -78,7 +78,7 @@ class Place(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One deed of a state."""
+    """One action of a state."""
 
     name: str
     rel: str
@@ -104,20 +104,20 @@ def make(rng: random.Random, jail: str, outside: str, favourites: Sequence[str])
         step = Step(rng.choice(_possible(rel)), rel)
         if is_inside(jail, rel):
             steps.append(step)
-            with suppress(OSError):  # what an earlier deed left does not allow it
-                DEEDS[step.name](Place(rng, jail, rel, outside))
+            with suppress(OSError):  # what an earlier action left does not allow it
+                ACTIONS[step.name](Place(rng, jail, rel, outside))
     return steps
 
 
 def _possible(rel: str) -> list[str]:
-    """The deeds that make sense at a path."""
+    """The actions that make sense at a path."""
     if not rel:
         return AT_ROOT
-    return list(DEEDS) if rel.startswith(STATE) else [name for name in DEEDS if name not in OF_RECORDS]
+    return list(ACTIONS) if rel.startswith(STATE) else [name for name in ACTIONS if name not in OF_RECORDS]
 
 
 def _remove(path: str) -> None:
-    """Remove something at any depth that a deed makes."""
+    """Remove something at any depth that an action makes."""
     if os.path.isdir(path) and not os.path.islink(path):
         with os.scandir(path) as entries:
             for entry in entries:
@@ -127,8 +127,8 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def deed(function: Deed) -> Deed:
-    DEEDS[function.__name__.strip("_").replace("_", " ")] = function
+def action(function: Action) -> Action:
+    ACTIONS[function.__name__.strip("_").replace("_", " ")] = function
     return function
 
 
@@ -140,52 +140,52 @@ def _link(place: Place, target: str) -> None:
 # -- links ------------------------------------------------------------------------------
 
 
-@deed
+@action
 def link_to_root(place: Place) -> None:
     _link(place, "/")
 
 
-@deed
+@action
 def link_to_the_same_path_of_the_mac(place: Place) -> None:
     _link(place, f"/{place.rel}")
 
 
-@deed
+@action
 def link_up_to_the_mac(place: Place) -> None:
     _link(place, "../" * 20 + place.rel)
 
 
-@deed
+@action
 def link_to_a_neighbour(place: Place) -> None:
     _link(place, f"{place.outside}/{place.rel}")
 
 
-@deed
+@action
 def link_up_to_a_neighbour(place: Place) -> None:
     _link(place, "../" * place.rel.count("/") + f"../{os.path.basename(place.outside)}/{place.rel}")
 
 
-@deed
+@action
 def link_to_nothing_outside(place: Place) -> None:
     _link(place, f"{place.outside}/new")
 
 
-@deed
+@action
 def link_to_a_secret(place: Place) -> None:
     _link(place, f"{place.outside}/secret")
 
 
-@deed
+@action
 def link_to_itself(place: Place) -> None:
     _link(place, os.path.basename(place.rel) or ".")
 
 
-@deed
+@action
 def link_within(place: Place) -> None:
     _link(place, place.rng.choice(("/usr", "/private/etc", "/bin/sh", ".", "..", "../usr", "/", "x" * 1000, "a\nb")))
 
 
-@deed
+@action
 def hard_link_to_a_file_of_a_neighbour(place: Place) -> None:
     place.clear()
     there = f"{place.outside}/{place.rel}"
@@ -197,18 +197,18 @@ def hard_link_to_a_file_of_a_neighbour(place: Place) -> None:
 # -- other types ------------------------------------------------------------------------
 
 
-@deed
+@action
 def nothing(place: Place) -> None:
     _remove(place.path)
 
 
-@deed
+@action
 def fifo(place: Place) -> None:
     place.clear()
     os.mkfifo(place.path)
 
 
-@deed
+@action
 def listening_socket(place: Place) -> None:
     place.clear()
     here = os.open(".", os.O_RDONLY)
@@ -221,7 +221,7 @@ def listening_socket(place: Place) -> None:
             os.close(here)
 
 
-@deed
+@action
 def device(place: Place) -> None:
     place.clear()
     kind, numbers = place.rng.choice(
@@ -230,18 +230,18 @@ def device(place: Place) -> None:
     os.mknod(place.path, kind | 0o666, os.makedev(*numbers))
 
 
-@deed
+@action
 def file(place: Place) -> None:
     _write(place, place.rng.choice((b"", b"\0", b"x", b"\xff" * 70000, b"#!/bin/sh\nexec sleep 3\n")))
 
 
-@deed
+@action
 def empty_directory(place: Place) -> None:
     place.clear()
     os.mkdir(place.path)
 
 
-@deed
+@action
 def directory_with_the_same_name(place: Place) -> None:
     os.makedirs(os.path.join(place.below(), os.path.basename(place.rel) or "private", STATE), exist_ok=True)
 
@@ -249,7 +249,7 @@ def directory_with_the_same_name(place: Place) -> None:
 # -- names, depth, number, size -----------------------------------------------------------
 
 
-@deed
+@action
 def odd_names(place: Place) -> None:
     folder = os.fsencode(place.below())
     for name in place.rng.sample(NAMES, 8):
@@ -258,7 +258,7 @@ def odd_names(place: Place) -> None:
             place.rng.choice((os.mkdir, os.mkfifo, lambda p: os.symlink("/", p), _touch))(path)
 
 
-@deed
+@action
 def deep_tree(place: Place) -> None:
     fd = os.open(place.below(), os.O_RDONLY)
     name = place.rng.choice(("d", "d" * 200))
@@ -271,21 +271,21 @@ def deep_tree(place: Place) -> None:
     os.close(fd)
 
 
-@deed
+@action
 def wide_directory(place: Place) -> None:
     folder = place.below()
     for number in range(WIDE):
         _touch(os.fsencode(f"{folder}/{number}"))
 
 
-@deed
+@action
 def endless_file(place: Place) -> None:
     place.clear()
     _touch(os.fsencode(place.path))
     os.truncate(place.path, TERA)
 
 
-@deed
+@action
 def grown_file(place: Place) -> None:
     """What it holds stays, and a hole follows."""
     if os.path.isfile(place.path) and not os.path.islink(place.path):
@@ -295,24 +295,24 @@ def grown_file(place: Place) -> None:
 # -- owners, modes, attributes -------------------------------------------------------------
 
 
-@deed
+@action
 def odd_mode(place: Place) -> None:
     if not os.path.islink(place.path):
         os.chmod(place.path, place.rng.choice((0, 0o777, 0o1777, 0o2777, 0o4755, 0o6777, 0o7777, 0o200)))
 
 
-@deed
+@action
 def odd_owner(place: Place) -> None:
     os.lchown(place.path, place.rng.choice((0, 501, 65534, (1 << 32) - 2)), place.rng.choice((0, 20, (1 << 32) - 2)))
 
 
-@deed
+@action
 def odd_time(place: Place) -> None:
     seconds = place.rng.choice((-(1 << 31), 0, 1 << 31, (1 << 34) - 1))
     os.utime(place.path, (seconds, seconds), follow_symlinks=False)
 
 
-@deed
+@action
 def extended_attributes(place: Place) -> None:
     if not os.path.islink(place.path):
         for number in range(place.rng.choice((1, 40))):
@@ -322,40 +322,40 @@ def extended_attributes(place: Place) -> None:
 # -- contents ------------------------------------------------------------------------------
 
 
-@deed
+@action
 def damaged_file(place: Place) -> None:
     _write(place, damaged(place.rng, _read(place.path)))
 
 
-@deed
+@action
 def odd_marker(place: Place) -> None:
     was = _read(f"{place.jail}/{STATE}/jail.json")
     _write(place._replace(rel=f"{STATE}/jail.json"), odd_json(place.rng, was))
 
 
-@deed
+@action
 def odd_json_file(place: Place) -> None:
     _write(place, odd_json(place.rng, b'{"format": 1}'))
 
 
-@deed
+@action
 def odd_property_list(place: Place) -> None:
     _write(place, odd_plist(place.rng))
 
 
-@deed
+@action
 def forged_record(place: Place) -> None:
     was = _read(f"{place.jail}/{STATE}/record.mtree")
     _write(place._replace(rel=f"{STATE}/record.mtree"), odd_record(place.rng, was))
 
 
-@deed
+@action
 def forged_journal(place: Place) -> None:
     name = place.rng.choice(("journal.0", "journal.1", "journal.\x1b[1m", "journal." + "9" * 200))
     _write(place._replace(rel=f"{STATE}/{name}"), odd_record(place.rng, b""))
 
 
-@deed
+@action
 def many_journals(place: Place) -> None:
     for number in range(100):
         _write(place._replace(rel=f"{STATE}/journal.{number}"), odd_record(place.rng, b""))

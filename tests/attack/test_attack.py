@@ -77,7 +77,7 @@ def test_all_do_well_in_an_honest_jail(mac: macs.Mac) -> None:
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "action",
     [
         f"echo x >{NEIGHBOUR}/new",
         f"echo x >>{NEIGHBOUR}/private/etc/passwd",
@@ -95,22 +95,22 @@ def test_all_do_well_in_an_honest_jail(mac: macs.Mac) -> None:
         f"/usr/lib/standin/bin/mount --bind /bin {NEIGHBOUR}/Users",
     ],
 )
-def test_what_is_done_outside_is_noticed(mac: macs.Mac, deed: str) -> None:
-    assert mac.ask(do="disturb", seed=0, deed=deed)["problems"]
+def test_changes_of_the_host_are_noticed(mac: macs.Mac, action: str) -> None:
+    assert mac.ask(do="disturb", seed=0, action=action)["problems"]
 
 
 @pytest.mark.parametrize(
-    ("weakness", "entry", "first"),
+    ("vulnerability", "entry", "first"),
     [
         ("links are followed", "rootfs", 0),
         ("texts are shown as they are", "dns", 10),
         ("damaged JSON is not expected", "committed", 47),
     ],
 )
-def test_planted_weaknesses_are_found(mac: macs.Mac, weakness: str, entry: str, first: int) -> None:
+def test_planted_vulnerabilities_are_found(mac: macs.Mac, vulnerability: str, entry: str, first: int) -> None:
     """Soon, for the first seed was chosen by trying."""
     seeds = range(first, first + 40)
-    found = (mac.ask(do="trial", seed=seed, entry=entry, weakness=weakness) for seed in seeds)
+    found = (mac.ask(do="trial", seed=seed, entry=entry, vulnerability=vulnerability) for seed in seeds)
     assert any(trial["problems"] for trial in found)
 
 

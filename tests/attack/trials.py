@@ -28,7 +28,8 @@ from typing import Any
 
 import images
 import states
-import weaknesses
+import vulnerabilities
+from background import background_process
 from entries import (
     ALL,
     ARCHIVE,
@@ -47,8 +48,7 @@ from entries import (
     Entry,
     entry_of,
 )
-from meanwhile import meanwhile
-from outside import LOGS, SECRET, Outside, leaks
+from host_changes import LOGS, SECRET, HostSnapshot, leaks
 from replies import MEMORY, OUTPUT, SECONDS, Ended, beyond_limits, wrong_answer
 
 VOLUME = b"/private/var/jails"
@@ -274,7 +274,7 @@ class Trial:
             self.steps += map(str, states.make(self.rng, JAIL, NEIGHBOUR, self.entry.through))
         may = [*LOCKS, *RUNS, f"{REGISTERED}.json", *self.entry.may_change]
         self.since = time.time_ns()
-        self.outside = Outside(os.fsencode(JAIL), b"/", VOLUME, may)
+        self.outside = HostSnapshot(os.fsencode(JAIL), b"/", VOLUME, may)
 
     def _make_honest_input(self) -> None:
         if self.entry.input == "layout":
@@ -283,7 +283,7 @@ class Trial:
             _command("tar", "-czf", ARCHIVE, "-C", JAIL, "private/etc")
 
     def act(self) -> Ended:
-        with meanwhile(self.rng, JAIL, NEIGHBOUR, self.entry.through if self.hostile else ()) as going_on:
+        with background_process(self.rng, JAIL, NEIGHBOUR, self.entry.through if self.hostile else ()) as going_on:
             self.steps += [going_on] if going_on else []
             return self._act()
 
@@ -294,9 +294,9 @@ class Trial:
 
     def judge(self, ended: Ended) -> list[str]:
         """What is wrong; nothing when all is well."""
-        return [*self.outside_changed(), *beyond_limits(ended), *wrong_answer(ended, self.entry)]
+        return [*self.host_changed(), *beyond_limits(ended), *wrong_answer(ended, self.entry)]
 
-    def outside_changed(self) -> list[str]:
+    def host_changed(self) -> list[str]:
         places = [JAIL, NEW, LAYOUT, f"{FOLDER}/written"]
         found = [
             *self.outside.changes(),
@@ -330,32 +330,32 @@ def answer(words: dict[str, Any], kept: dict[int, Trial]) -> dict[str, Any]:
     seed, name = words["seed"], words.get("entry")
     entry = next(entry for entry in ALL if entry.name == name) if name else entry_of(seed)
     if words["do"] == "judge":
-        return {"problems": kept.pop(seed).outside_changed()}
+        return {"problems": kept.pop(seed).host_changed()}
     trial = Trial(seed, entry, words.get("hostile", True))
     if words["do"] == "disturb":
-        return disturb(trial, words["deed"])
+        return disturb(trial, words["action"])
     trial.prepare()
     found = {"seed": seed, "entry": entry.name, "state": trial.steps, "options": trial.options, "check": trial.check}
     if words["do"] == "prepare":
         kept[seed] = trial
         return found
-    with weaknesses.planted(words.get("weakness", "")):
+    with vulnerabilities.planted(words.get("vulnerability", "")):
         ended = trial.act()
     problems = trial.judge(ended)
     told = ended.out[:3000].decode(errors="replace") or ended.err[:1000].decode(errors="replace")
     return {**found, "problems": problems, "seconds": ended.seconds, "peak": ended.peak, "told": told}
 
 
-def disturb(trial: Trial, deed: str) -> dict[str, Any]:
-    """Whether the judge notices a deed; it is undone as far as trials need it."""
+def disturb(trial: Trial, action: str) -> dict[str, Any]:
+    """Whether the judge notices an action; it is undone as far as trials need it."""
     _command("sh", "-c", f"cp -a {NEIGHBOUR} {TEMPLATES}/kept")
     trial.prepare()
     os.environ["JAIL"] = JAIL
-    _command("sh", "-c", deed)
-    problems = trial.outside_changed()
+    _command("sh", "-c", action)
+    problems = trial.host_changed()
     _unmount()
-    mend = f"rm -rf {NEIGHBOUR} /private/etc/evil /private/var/jails/evil /copy; mv {TEMPLATES}/kept {NEIGHBOUR}"
-    _command("sh", "-c", f"{mend}; [ ! -d /private/tmp2 ] || {{ rm -r /private/tmp; mv /private/tmp2 /private/tmp; }}")
+    undo = f"rm -rf {NEIGHBOUR} /private/etc/evil /private/var/jails/evil /copy; mv {TEMPLATES}/kept {NEIGHBOUR}"
+    _command("sh", "-c", f"{undo}; [ ! -d /private/tmp2 ] || {{ rm -r /private/tmp; mv /private/tmp2 /private/tmp; }}")
     return {"problems": problems}
 
 

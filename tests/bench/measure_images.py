@@ -86,7 +86,7 @@ class Images:
         return sum(path.stat().st_size for path in Path(self.at("image")).rglob("*") if path.is_file())
 
     def again(self) -> None:
-        """Nothing has changed; then one file is new in a large layer, and all is exported besides as if new."""
+        """Nothing has changed; then one file is new in a large layer, and all is also exported as if new."""
         look = Contender("a look at all files", [*OURS, "look", str(self.jail)])
         subprocess.run(self.ours("image"), check=True)
         self.measure(f"export, {self._kind}, unchanged", Contender("ours", self.ours("image")), look)

@@ -31,7 +31,7 @@ TESTS = Path(__file__).resolve().parents[1]
 for folder in ("fixtures", "tools", "standin/root/usr/lib/python3.11", "../.cache/collections"):
     sys.path.insert(0, str(TESTS / folder))
 
-import fleet_reports as answers  # noqa: E402
+import fleet_reports  # noqa: E402
 import lookups  # noqa: E402
 from connection_place import ENVIRONMENT, MAC, STANDIN, TOP, Place, linked  # noqa: E402
 from connections import Link  # noqa: E402
@@ -56,7 +56,7 @@ def ansible(name: str, *words: str, **environment: str) -> Contender:
     return Contender(name, [PLAYBOOK, *words], environment={**ENVIRONMENT, **environment})
 
 
-def noted(path: Path) -> list[dict[str, Any]]:
+def task_times(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -92,11 +92,11 @@ def _module(bench: Bench, folder: Path) -> None:
     ours, theirs = "darwin.jail.darwin_jail_rootfs", "ansible.builtin.stat"
     tasks: list[dict[str, Any]] = [{ours: spec}, {theirs: {"path": str(folder / "jail/usr/file0")}}]
     path, load = play(folder, "module.yml", "localhost", tasks * 11, vars=HERE), os.getloadavg()[0]
-    environment = {"ANSIBLE_CALLBACK_PLUGINS": CALLBACK, "NOTED": str(folder / "noted")}
+    environment = {"ANSIBLE_CALLBACK_PLUGINS": CALLBACK, "TASK_TIMES": str(folder / "task_times")}
     subprocess.run(
         [PLAYBOOK, "-i", "localhost,", path], check=True, capture_output=True, env={**ENVIRONMENT, **environment}
     )
-    seen = [one for one in noted(folder / "noted") if "seconds" in one][2:]
+    seen = [one for one in task_times(folder / "task_times") if "seconds" in one][2:]
     if any(one["changed"] for one in seen):
         raise FailedError("a run over a complete jail changed something: these figures are of something else")
     mine, others = ({"seconds": [one["seconds"] for one in seen if one["action"] == it]} for it in (ours, theirs))
@@ -107,7 +107,7 @@ def _hosts(bench: Bench, folder: Path) -> None:
     """What a host costs the controller: all is rendered, packed and sent, and a connection only answers."""
     path = play(folder, "hosts.yml", "all", [{"darwin.jail.darwin_mac_info": {}}] * 4)
     for count in (1, 100):
-        hosts = {f"mac{number}": {"ansible_connection": "answers"} for number in range(count)}
+        hosts = {f"mac{number}": {"ansible_connection": "no_op"} for number in range(count)}
         (folder / f"{count}.json").write_text(json.dumps({"all": {"hosts": hosts}}))
         settings = {"ANSIBLE_CONNECTION_PLUGINS": CONNECTION, "ANSIBLE_FORKS": "25", "ANSIBLE_PIPELINING": "1"}
         one = ansible("ours", "-i", str(folder / f"{count}.json"), path, **settings)
@@ -133,7 +133,7 @@ def _report(bench: Bench, folder: Path) -> None:
 
 def _lived_in(number: int) -> dict[str, Any]:
     """200 places, 300 foreign files, 12 changed ones."""
-    found = answers.drifted(number, [f"/opt/homebrew/Cellar/a/path/of/some/file/{n}" for n in range(12)])
+    found = fleet_reports.drifted(number, [f"/opt/homebrew/Cellar/a/path/of/some/file/{n}" for n in range(12)])
     told = found["told"]
     told["drift"]["foreign"] = [f"/Users/admin/src/project/build/object-{n}.o" for n in range(300)]
     told["drift"]["foreign_total"] = 300
@@ -188,9 +188,9 @@ def _ping() -> dict[str, Any]:
 
 def _calls(folder: Path, words: Sequence[str]) -> int:
     """How many modules run in a run."""
-    more = {"ANSIBLE_CALLBACK_PLUGINS": CALLBACK, "NOTED": str(folder / "noted")}
+    more = {"ANSIBLE_CALLBACK_PLUGINS": CALLBACK, "TASK_TIMES": str(folder / "task_times")}
     subprocess.run([PLAYBOOK, *words], check=True, capture_output=True, env={**ENVIRONMENT, **more})
-    return sum("module" in one for one in noted(folder / "noted"))
+    return sum("module" in one for one in task_times(folder / "task_times"))
 
 
 def connection(bench: Bench) -> None:

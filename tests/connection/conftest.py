@@ -39,12 +39,12 @@ def controller(place: Place) -> Controller:
 
 
 @pytest.fixture(scope="session")
-def at_home(controller: Controller) -> Iterator[Link]:
+def jail_from_the_mac(controller: Controller) -> Iterator[Link]:
     with LinkOnMac(controller) as link:
         yield link
 
 
-@pytest.fixture(params=["plain", "jail", "at_home"])
+@pytest.fixture(params=["plain", "jail", "jail_from_the_mac"])
 def link(request: pytest.FixtureRequest) -> Link:
     """By ssh to the Mac, by ours to the jail, and by ours from the Mac itself: all give the same answers."""
     found: Link = request.getfixturevalue(request.param)

@@ -30,7 +30,7 @@ find / /private/var/jails -xdev \( -path "$0" -o -path '*/private/var/log' -o -p
     -o -path /private/var/db/sudo -o -path /proc -o -path /sys -o -path /dev \) -prune \
     -o -printf '%p %y %#m %U %G %s %C@ %l\n' | LC_ALL=C sort
 """
-LURE = r"""
+BAIT = r"""
 set -e
 mkdir -m 777 "$0" "$0/home"
 echo "$1" >"$0/secret"
@@ -66,9 +66,9 @@ def outside(place: Place) -> list[str]:
 
 
 @pytest.fixture
-def lure(place: Place) -> Iterator[None]:
+def bait(place: Place) -> Iterator[None]:
     """What there is on the Mac, and whether it is as it was."""
-    place.on_mac("sh", "-c", LURE, OUT, CONTENT)
+    place.on_mac("sh", "-c", BAIT, OUT, CONTENT)
     before = outside(place)
     assert len(before) > 5_000, "the Mac was not looked at"
     yield
@@ -81,7 +81,7 @@ def lure(place: Place) -> Iterator[None]:
 
 @pytest.mark.parametrize("deed", ['cat "$0" >"$1/new"', 'chmod 600 "$0"', 'echo x >"$0"', 'rm "$0"'])
 def test_what_a_link_would_have_done_is_noticed(place: Place, deed: str) -> None:
-    place.on_mac("sh", "-c", LURE, OUT, CONTENT)
+    place.on_mac("sh", "-c", BAIT, OUT, CONTENT)
     before = outside(place)
     place.on_mac("sh", "-c", deed, f"{OUT}/secret", OUT)
     after = outside(place)
@@ -114,7 +114,7 @@ def put_in_the_way(place: Place, links: dict[str, str]) -> Iterator[None]:
     ids=["files", "home", "remote_tmp", "tmp", "interpreter", "shell"],
 )
 def test_tasks_stay_inside(
-    place: Place, lure: None, tmp_path: Path, links: dict[str, str], tasks: list[dict[str, Any]]
+    place: Place, bait: None, tmp_path: Path, links: dict[str, str], tasks: list[dict[str, Any]]
 ) -> None:
     play = {"hosts": HOST, "connection": "darwin.jail.chroot", "gather_facts": False, "tasks": tasks}
     may_fail = {"ignore_errors": True, "ignore_unreachable": True}
@@ -128,7 +128,7 @@ def test_tasks_stay_inside(
 
 
 @pytest.mark.parametrize("links", [FILES, HOME, REMOTE_TMP, TMP], ids=["files", "home", "remote_tmp", "tmp"])
-def test_files_and_commands_stay_inside(place: Place, lure: None, tmp_path: Path, links: dict[str, str]) -> None:
+def test_files_and_commands_stay_inside(place: Place, bait: None, tmp_path: Path, links: dict[str, str]) -> None:
     source, back = tmp_path / "source", tmp_path / "back"
     source.write_text("of the controller")
     tries: list[Callable[[Link, str], Ran | None]] = [
@@ -147,7 +147,7 @@ def test_files_and_commands_stay_inside(place: Place, lure: None, tmp_path: Path
     assert not back.exists() or CONTENT not in back.read_text()
 
 
-def test_a_marker_elsewhere_makes_no_jail(place: Place, lure: None) -> None:
+def test_a_marker_elsewhere_makes_no_jail(place: Place, bait: None) -> None:
     kept = f"{place.jail}/private/var/db/darwin.jail.kept"
     with put_in_the_way(place, {"/private/var/db/darwin.jail": kept}), place.link("hostile", OURS) as link:
         with pytest.raises(FailedError, match="is not a jail of this collection"):

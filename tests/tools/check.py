@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
@@ -27,20 +28,21 @@ OUTPUT = CHECKOUT / "tests/output"
 Command = tuple[str, ...]
 
 
-def programs(word: str) -> Command:
-    """Files of ours without a suffix whose first line names this interpreter, which tools do not find by themselves."""
-    return tuple(sorted(name for name in files() if starts_with(CHECKOUT / name, word)))
-
-
-def files(*patterns: str) -> list[str]:
-    """Files of ours, as git knows them."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns]
+@cache
+def files() -> Command:
+    """The files of the project, by their paths in it."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.split("\0")
-    return [name for name in names if name]
+    return tuple(sorted(name for name in names if name and (CHECKOUT / name).is_file()))
+
+
+def programs(word: str) -> Command:
+    """Files without a suffix whose first line names this interpreter, which tools do not find by themselves."""
+    return tuple(name for name in files() if starts_with(CHECKOUT / name, word))
 
 
 def starts_with(path: Path, word: str) -> bool:
-    if path.suffix or not path.is_file():
+    if path.suffix:
         return False
     with path.open("rb") as file:
         return bool(re.match(rf"#!.*\b{word}\b", file.readline(200).decode(errors="replace")))
@@ -98,9 +100,22 @@ def tool(name: str, *arguments: str) -> Command:
     return ("python", f"tests/tools/{name}", *arguments)
 
 
+WORDS = ".codespell-words"
+OUR_WORDS = ("codespell", "--dictionary", WORDS, "--regex", "[A-Z]?[a-z]+|[A-Z]+")
+"""Words of the project's own dictionary, also as parts of names."""
+
+
+def texts() -> Command:
+    """What is spelled by this project."""
+    return tuple(name for name in files() if name not in ("LICENSE", WORDS))
+
+
 ON_THE_MAC = ("module_utils", "modules")
-ON_THE_CONTROLLER = tuple(sorted({path.parts[1] for path in map(Path, files("plugins/*/*.py"))}.difference(ON_THE_MAC)))
+PLUGIN_FOLDERS = {path.parts[1] for path in map(Path, files()) if path.match("plugins/*/*.py")}
+ON_THE_CONTROLLER = tuple(sorted(PLUGIN_FOLDERS.difference(ON_THE_MAC)))
 """Folders of plugins/, by where their code runs. ruff.toml and pyproject.toml name ON_THE_MAC, too."""
+
+MANY_WORDS = 40
 
 ON_THIS_PYTHON = ("--python-version", "{}.{}".format(*sys.version_info[:2]))
 """For mypy, which cannot read an Ansible that is written for newer ones."""
@@ -114,6 +129,8 @@ PARTS = (
             ("yamllint", "--strict", "."),
             ("shellcheck", *programs("sh"), *programs("bash")),
             ("actionlint",),
+            ("codespell", *texts()),
+            (*OUR_WORDS, *texts()),
         ),
     ),
     Part(
@@ -129,9 +146,10 @@ PARTS = (
         "unit",
         (
             ("tests/tools/peers",),
-            ("pytest", "--quiet"),
+            ("pytest", "--quiet", "tests/unit", "tests/docs", "tests/browser"),
         ),
     ),
+    Part("faults", (("tests/tools/peers",), ("pytest", "--quiet", "tests/faults", "tests/fuzz"))),
     Part("target-python", (tool("target_python.py"),), no_target_python),
     Part("ansible-lint", (("ansible-lint", "--strict"),)),
     Part("sanity", (tool("sanity.py"),)),
@@ -156,10 +174,15 @@ def run(part: Part, log: Path | None) -> Outcome:
     with open(log or os.devnull, "w") as stream:
         target = stream if log else None
         for command in part.commands:
-            print("$", *command, file=target, flush=True)
+            print("$", shortened(command), file=target, flush=True)
             if not succeeds(command, target):
                 failed.append(" ".join(command)[:60])
     return Outcome(part.name, "failed" if failed else "passed", time.monotonic() - start, "; ".join(failed))
+
+
+def shortened(command: Command) -> str:
+    """A command without most of its files."""
+    return " ".join(command if len(command) < MANY_WORDS else [*command[:MANY_WORDS], "..."])
 
 
 def succeeds(command: Command, target: TextIO | None) -> bool:

@@ -107,7 +107,7 @@ def modules_are_thin(file: Source) -> Iterator[Violation]:
     code = [n for n in lines if (text := file.text.splitlines()[n - 1].strip()) and not text.startswith("#")]
     if len(code) > MODULE_LINES:
         yield file.found(
-            1, f"a module has at most {MODULE_LINES} lines of code besides its documentation ({len(code)})"
+            1, f"a module has at most {MODULE_LINES} lines of code without its documentation ({len(code)})"
         )
 
 

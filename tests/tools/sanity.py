@@ -73,7 +73,7 @@ def pinned_pips() -> set[str]:
     folder = Path(next(iter(spec.submodule_search_locations or ()))) if spec else CHECKOUT
     found = re.findall(r"\bpip='([0-9.]+)'", (folder / "_internal/python_requirements.py").read_text())
     if not found:
-        sys.exit("cannot tell which pip ansible-test wants: its python_requirements.py has changed, mend sanity.py")
+        sys.exit("cannot tell which pip ansible-test wants: its python_requirements.py has changed, correct sanity.py")
     return set(found)
 
 

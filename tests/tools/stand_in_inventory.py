@@ -30,7 +30,7 @@ def inventory(macs: dict[str, Any], entries: list[dict[str, Any]], name: str) ->
         "jail_path": f"/private/var/jails/{name}",
         "jail_user": "admin",
         "jail_profile": "standard",
-        # What Linux programs need in a jail besides what those of macOS need.
+        # What Linux programs need in a jail, in addition to what those of macOS need.
         "jail_entries": entries,
     }
     return {

@@ -22,20 +22,6 @@ PYTHON = str(ENVIRONMENT / "bin/python")
 REQUIREMENTS = CHECKOUT / "tests/requirements/target.txt"
 TESTS = [f"tests/unit/plugins/{name}" for name in ("module_utils", "modules")]
 
-# Long trials of what happens in which order, which does not hang on the version of Python.
-TRIALS = (
-    "exactness",
-    "faults",
-    "generated_layers",
-    "history",
-    "hostility",
-    "kills",
-    "moments",
-    "outside",
-    "repair",
-    "volumes",
-)
-
 
 def make_environment() -> None:
     stamp = ENVIRONMENT / "stamp"
@@ -71,5 +57,4 @@ if __name__ == "__main__":
     if not (tests := [path for path in TESTS if (CHECKOUT / path).is_dir()]):
         sys.exit(f"there are no tests in {' and '.join(TESTS)}")
     command = [PYTHON, "-m", "pytest", "--quiet", "-o", "cache_dir=.cache/pytest3.9", *tests, *sys.argv[1:]]
-    command += [f"--ignore-glob=*/test_{name}.py" for name in TRIALS]
     sys.exit(subprocess.call(command, cwd=CHECKOUT, env=environment))

@@ -4,7 +4,7 @@
 
 tests/unit is in the order of the checkout: plugins/callback/brief.py is tried by
 tests/unit/plugins/callback/test_brief*.py, tests/tools/links.py by tests/unit/tools/test_links*.py, and a page by all
-of tests/unit/docs.
+of tests/docs. A test that is changed is tried itself, unless it needs a stand-in Mac.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 CHECKOUT = Path(__file__).parents[2]
-UNIT = PurePath("tests/unit")
+TESTS = PurePath("tests")
+HERE = ("unit", "docs", "faults", "fuzz", "browser")
+"""Folders whose tests need no stand-in Mac."""
 
 
 def changed(top: Path) -> list[str]:
@@ -29,13 +31,13 @@ def tests_of(names: Iterable[str], top: Path) -> list[str]:
     found: set[Path] = set()
     for name in names:
         path = PurePath(name)
-        if path.is_relative_to(UNIT):
+        if any(path.is_relative_to(TESTS / folder) for folder in HERE):
             found |= {top / path} if path.match("test_*.py") else set()
         elif path.match("docs/*.md"):
-            found.add(top / UNIT / "docs")
+            found.add(top / TESTS / "docs")
         else:
-            folder = path.parent.relative_to("tests") if path.parts[0] == "tests" else path.parent
-            found |= set((top / UNIT / folder).glob(f"test_{path.stem}*.py"))
+            folder = path.parent.relative_to(TESTS) if path.is_relative_to(TESTS) else path.parent
+            found |= set((top / TESTS / "unit" / folder).glob(f"test_{path.stem}*.py"))
     return sorted(str(path.relative_to(top)) for path in found if path.exists())
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Walk the way of a page as its reader does, on a stand-in Mac: walk.py PAGE STAND-IN
+"""Type the commands of a page as its reader does, on a stand-in Mac: walk.py PAGE STAND-IN
 
 Files are those that the page shows. Commands are typed on a terminal as they are printed, in their order: each with
---check before, unless the page does so itself, which must foretell whether it changes something, and a second time
+--check before, unless the page does so itself, which must predict whether it changes something, and a second time
 after, which must change nothing. What is seen is kept in tests/output/walk-PAGE.log.
 """
 
@@ -47,7 +47,7 @@ LOOKING = ("--check", "--diff")
 
 
 @dataclass(frozen=True)
-class Way:
+class Walkthrough:
     mac: str
     """What the page calls the Mac."""
     user: str = "admin"
@@ -91,8 +91,8 @@ def accounts(*names: str) -> str:
     )
 
 
-WAYS = {
-    "docs/guide-first-jail.md": Way(
+WALKTHROUGHS = {
+    "docs/guide-first-jail.md": Walkthrough(
         mac="this-mac",
         user="operator",  # whose sudo asks for a password
         left_out=("$ csrutil status", "System Integrity Protection status: disabled.", "pipx install ansible-core"),
@@ -102,10 +102,10 @@ WAYS = {
             ]
         },
     ),
-    "docs/guide-many-jails.md": Way(
+    "docs/guide-many-jails.md": Walkthrough(
         mac="studio", prepared=f"{accounts('dana', 'robin')}{BINDFS}mkdir -p /Users/Shared/cache"
     ),
-    "docs/guide-ci.md": Way(
+    "docs/guide-ci.md": Walkthrough(
         mac="this-mac",
         prepared=f"""{accounts('ci')}{BINDFS}
         for runner in runner-1 runner-2; do
@@ -114,7 +114,7 @@ WAYS = {
         done
         chown -R ci /Users/ci""",
     ),
-    "docs/guide-update.md": Way(
+    "docs/guide-update.md": Walkthrough(
         mac="mac1",
         inventory_from="README.md",
         first=("ansible-playbook -i inventory.yml darwin.jail.build_jail",),
@@ -149,7 +149,7 @@ def on_page(page: str) -> list[Block]:
 def files(page: str) -> Iterator[tuple[str, str]]:
     """Where its reader saves what the page shows."""
     yield "ansible.cfg", (CHECKOUT / "docs/examples/ansible.cfg").read_text()
-    for source in (page, WAYS[page].inventory_from):
+    for source in (page, WALKTHROUGHS[page].inventory_from):
         for block in on_page(source) if source else ():
             if block.language == "yaml" and block.kind in ("inventory", "source", "variables"):
                 yield block.file.removeprefix("~/") or "inventory.yml", block.text
@@ -157,8 +157,8 @@ def files(page: str) -> Iterator[tuple[str, str]]:
 
 class Walk:
     def __init__(self, page: str, stand_in: str, home: Path) -> None:
-        self.way, self.stand_in, self.home = WAYS[page], stand_in, home
-        self.foretold: dict[tuple[str, ...], int] = {}
+        self.way, self.stand_in, self.home = WALKTHROUGHS[page], stand_in, home
+        self.predicted: dict[tuple[str, ...], int] = {}
         """By a command without what makes it look first: how many changes check mode told."""
         output = CHECKOUT / "tests/output"
         output.mkdir(parents=True, exist_ok=True)
@@ -208,14 +208,14 @@ class Walk:
         elif program != "ansible-playbook" or "preflight" in words:
             self.type(line)
         elif "--check" in words:
-            self.foretold[wanted] = self.type(line)
+            self.predicted[wanted] = self.type(line)
         else:
-            foretold = self.foretold.get(wanted, -1)
-            if foretold < 0:
-                foretold = self.type(f"{line} --check")
+            predicted = self.predicted.get(wanted, -1)
+            if predicted < 0:
+                predicted = self.type(f"{line} --check")
             done, again = self.type(line), self.type(line)
             if not {*words} & {*NO_REPEAT}:
-                assert (foretold > 0) == (done > 0), f"{line}: {foretold} changes were foretold, {done} were made"
+                assert (predicted > 0) == (done > 0), f"{line}: {predicted} changes were predicted, {done} were made"
                 assert again == 0, f"{line}: the second run changed {again}"
 
     def inside(self, line: str) -> None:

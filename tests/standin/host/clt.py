@@ -84,7 +84,7 @@ def _compiler(root: Path, tools: Path, triplet: str) -> None:
 
 
 def select(root: Path, major: int) -> None:
-    """What an installation of the tools leaves besides the tools: the receipt and the selection."""
+    """What an installation of the tools leaves in addition to the tools: the receipt and the selection."""
     receipts = root / (RECEIPTS if major >= 13 else RECEIPTS_OF_12)
     receipts.mkdir(parents=True, exist_ok=True)
     receipt = {

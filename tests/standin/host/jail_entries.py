@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
 
-"""What programs of Linux need in a jail besides what those of macOS need.
+"""What programs of Linux need in a jail, in addition to what those of macOS need.
 
 A jail made from a stand-in with darwin-jail's own mkjail.files and these entries can be entered.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
 
-"""Create, reboot and destroy hosts. Every verb mends what an interrupted one left."""
+"""Create, reboot and destroy hosts. Every verb repairs what an interrupted one left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from host.state import Host, StandinError, checkout_directory, hosts, load, lock
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 SIP = ("on", "off", "custom", "custom-fs")
 TRAITS = ("bare", "vms", "xnu", "folding")
-"""What a host has besides, when it is made with it."""
+"""What a host can be made with."""
 PAIR = (("mac-arm64", "arm64"), ("mac-x86", "x86_64"))
 
 

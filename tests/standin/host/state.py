@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 class StandinError(Exception):
-    """Something the caller can mend; the text says what."""
+    """Something the caller can correct; the text says what."""
 
 
 def state_directory() -> Path:

@@ -221,7 +221,7 @@ static int ask(const char *name, uint16_t type, struct found *found)
     return more == FAILED ? FAILED : write_all(shared, &cancel, sizeof cancel);
 }
 
-/* All addresses of a name. A connection that broke is made anew, once: the daemon may have been restarted. */
+/* All addresses of a name. A broken connection is made again, once: the daemon may have been restarted. */
 static int resolve(const char *name, int family, struct found *found)
 {
     int status = FAILED, attempt;

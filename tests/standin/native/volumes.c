@@ -8,7 +8,7 @@
  * setgid are lost. (apple-oss xnu bsd/vfs/vfs_syscalls.c, bsd/sys/clonefile.h, 8020.140.41 and 8792.41.9)
  *
  * f_fsid of the Data volume is another one than that of the System volume, with which it has its st_dev in
- * common. (sys/mount.h) What lies there is seen below /System/Volumes/Data, and by firmlinks besides.
+ * common. (sys/mount.h) What lies there is seen below /System/Volumes/Data, and also by firmlinks.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -24,9 +24,9 @@ ROLES = sorted(path.name for path in (CHECKOUT / "roles").glob("*/"))
 CHANGING = [role for role in ROLES if role not in ("report", "selftest")]
 """Those that change something on a Mac.
 
-The role report asks, and writes on the controller: there is nothing to foretell of a Mac, nothing that a second run
+The role report asks, and writes on the controller: there is nothing to predict of a Mac, nothing that a second run
 should find unchanged, and no jail to verify after it. The scenario default (reported.yml) sees that it tells what is
-in jails, test_report_page.py sees what it writes. The role selftest leaves nothing on a Mac: its scenario sees to
+in jails, tests/browser sees what it writes. The role selftest leaves nothing on a Mac: its scenario sees to
 that.
 """
 

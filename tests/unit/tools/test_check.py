@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import check
 import pytest
 
+CHECKOUT = Path(__file__).parents[3]
 SOUND = check.Part("sound", (("true",), ("true",)))
 BROKEN = check.Part("broken", (("sh", "-c", "echo what it said; exit 3"), ("touch", "reached")))
 LACKING = check.Part("lacking", (("false",),), lambda: "there is no such thing here")
@@ -55,3 +58,12 @@ def test_a_tool_that_is_not_there_fails_its_part_alone(
     said = capfd.readouterr().out
     assert "cannot start no-such-tool: No such file or directory" in said
     assert f"\n{len(together) - 1} passed, 1 failed, 0 skipped\n" in said
+
+
+@pytest.mark.skipif(shutil.which("codespell") is None, reason="codespell is not installed")
+@pytest.mark.parametrize("name", ["{} it", "is_{}", "{}List"])
+def test_a_word_that_this_project_does_not_use_is_found_in_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.py").write_text(name.format("Wi" + "sh"))
+    found = subprocess.run([*check.OUR_WORDS, tmp_path], cwd=CHECKOUT, check=False, capture_output=True, text=True)
+    assert found.returncode
+    assert "want" in found.stdout.lower()

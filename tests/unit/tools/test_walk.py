@@ -12,7 +12,7 @@ import walk
 import yaml
 
 SCENARIOS = Path(__file__).parents[3] / "extensions/molecule"
-PAGES = sorted(walk.WAYS)
+PAGES = sorted(walk.WALKTHROUGHS)
 
 
 def test_each_way_has_a_scenario() -> None:
@@ -23,15 +23,15 @@ def test_each_way_has_a_scenario() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_each_command_of_the_page_is_typed_or_known_to_be_left_out(page: str) -> None:
     lines = walk.printed(page)
-    assert set(walk.WAYS[page].left_out) <= set(lines)
-    strange = [line for line in lines if line not in walk.WAYS[page].left_out and not walk.typed(line)]
+    assert set(walk.WALKTHROUGHS[page].left_out) <= set(lines)
+    strange = [line for line in lines if line not in walk.WALKTHROUGHS[page].left_out and not walk.typed(line)]
     assert strange == []
     assert len([line for line in lines if "ansible-playbook" in line]) > 2
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_happens_meanwhile_has_its_command(page: str) -> None:
-    way = walk.WAYS[page]
+    way = walk.WALKTHROUGHS[page]
     for beginning in way.before:
         assert [line for line in walk.printed(page) if line.startswith(beginning)], beginning
     if way.inventory_from:

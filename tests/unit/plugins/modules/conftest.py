@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible.module_utils import _internal
 
 
 @pytest.fixture(autouse=True)
-def not_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the controller warnings are displayed at once; a module returns them."""
-    monkeypatch.setattr(_internal, "is_controller", False, raising=False)
+def as_on_a_mac(not_the_controller: None) -> None:
+    pass

@@ -17,8 +17,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, host
-
-from .conftest import snapshot
+from tree_snapshots import tree_snapshot
 
 ENTRIES: list[dict[str, Any]] = [{"src": "/usr/"}, {"src": "/etc/"}, {"src": "/Users/", "optional": True}]
 
@@ -104,9 +103,9 @@ def test_all_that_is_peoples_is_carried_over(pair: Pair) -> None:
     live_in(pair.jail)
     pair.renew()
     cache = (pair.jail / "usr/bin/git").stat().st_ino
-    before = snapshot(pair.jail), snapshot(pair.next)
+    before = tree_snapshot(pair.jail), tree_snapshot(pair.next)
     predicted = pair.swap(check=True)
-    assert (snapshot(pair.jail), snapshot(pair.next)) == before
+    assert (tree_snapshot(pair.jail), tree_snapshot(pair.next)) == before
     done = pair.swap()
     assert done.changed
     assert predicted.values == done.values
@@ -240,7 +239,7 @@ def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(NotAJailError, match="does not exist"):
         pair.swap()
     pair.renew()
-    before = snapshot(pair.jail)
+    before = tree_snapshot(pair.jail)
     with jails.open_jail(str(pair.next)) as building:
         building.update_entry(state="building")
         with pytest.raises(InputError, match="is not complete: build it again"):
@@ -257,7 +256,7 @@ def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
     with pytest.raises(InputError, match=f"mounted below it: {pair.jail}/dev: unmount first"):
         pair.swap()
-    assert snapshot(pair.jail) == before
+    assert tree_snapshot(pair.jail) == before
 
 
 def test_a_second_update(pair: Pair) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import terminal
-from terminal_user import Typist
+from terminal_user import TerminalUser
 from waiting import until
 
 HERE = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -56,7 +56,7 @@ def driver(tmp_path: Path, become: str) -> list[str]:
     return [sys.executable, str(script)]
 
 
-class Person(Typist):
+class Person(TerminalUser):
     """With what a terminal program could do besides typing."""
 
     @property

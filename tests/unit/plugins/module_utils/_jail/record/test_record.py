@@ -17,11 +17,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Ja
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import STATE
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record import block, record
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
+from built_jails import Make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from system_calls import in_child
-
-from ..conftest import Make
 
 
 def nested(*names: bytes) -> bytes:

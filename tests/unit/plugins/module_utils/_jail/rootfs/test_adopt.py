@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import build_report
-
-from ..conftest import Make, paths, snapshot
+from built_jails import Make, paths
+from tree_snapshots import tree_snapshot
 
 LINKS = ("etc", "tmp", "var")
 FULL = ("etc", "tmp", "var/db")
@@ -50,9 +50,9 @@ def test_real_directories_of_another_tool_move_to_where_macos_has_them(
     for name in names:
         (jail / name).mkdir(parents=True)
         (jail / name / "mine").write_text(name)
-    before = snapshot(jail)
+    before = tree_snapshot(jail)
     predicted = make("/usr/", "/etc/", adopt=True, check=True)
-    assert snapshot(jail) == before
+    assert tree_snapshot(jail) == before
     done = make("/usr/", "/etc/", adopt=True)
     assert paths(predicted) == paths(done)
     assert {path for action, path in paths(done) if action == "move"} == {
@@ -68,10 +68,10 @@ def test_real_directories_of_another_tool_move_to_where_macos_has_them(
 def test_what_cannot_be_adopted_is_not_touched(make: Make, place: Path, name: str) -> None:
     (place / "jail" / name).mkdir(parents=True)
     (place / "jail/private" / name).mkdir(parents=True)
-    before = snapshot(place)
+    before = tree_snapshot(place)
     with pytest.raises(JailError, match="both exist"):
         make("/usr/", adopt=True)
-    assert snapshot(place) == before
+    assert tree_snapshot(place) == before
 
 
 def test_adopting_refuses_two_places_for_one_directory(make: Make, place: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, ManifestError, SpaceError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import size
-
-from ..conftest import Make, paths, snapshot
+from built_jails import Make, paths
+from tree_snapshots import tree_snapshot
 
 
 def test_the_layout_of_macos_is_made(make: Make, place: Path) -> None:
@@ -42,11 +42,11 @@ def test_the_layout_of_macos_is_made(make: Make, place: Path) -> None:
 
 def test_a_second_run_changes_nothing_at_all(make: Make, place: Path) -> None:
     assert make("/usr/", "/etc/").changed
-    before = snapshot(place / "jail")
+    before = tree_snapshot(place / "jail")
     again = make("/usr/", "/etc/")
     assert not again.changed
     assert again.values["operations"] == []
-    assert snapshot(place / "jail") == before
+    assert tree_snapshot(place / "jail") == before
 
 
 def bytes_of(jail: Path) -> int:
@@ -91,9 +91,9 @@ def test_check_mode_tells_what_the_run_then_does_and_writes_nothing(make: Make, 
     assert predicted.values["operations_total"] == done.values["operations_total"]
     (place / "jail/usr/bin/git").unlink()
     (place / "jail/usr/bin/cc").chmod(0o600)
-    before = snapshot(place / "jail")
+    before = tree_snapshot(place / "jail")
     predicted = make("/usr/", check=True)
-    assert snapshot(place / "jail") == before
+    assert tree_snapshot(place / "jail") == before
     assert paths(predicted) == paths(make("/usr/"))
 
 

@@ -19,9 +19,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Bu
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import BuildLock
+from built_jails import Make
 from waiting import until
-
-from ..conftest import Make
 
 FORK = multiprocessing.get_context("fork")
 ENDLESS = 1 << 42

@@ -28,10 +28,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.clone import Base
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
+from built_jails import Make, paths
 from system_calls import CHANGING, before_call, die, in_child
+from tree_snapshots import FileState, tree_snapshot
 from volumes import lacks, volume
-
-from ..conftest import Make, paths, snapshot
 
 STATE = "private/var/db/darwin.jail"
 KILLS = 12 if "DARWIN_JAIL_KILLS" not in os.environ else 200
@@ -82,10 +82,10 @@ def test_a_fault_of_the_disk_is_told_for_what_is_no_file_of_the_jail(
         clone(base)
 
 
-def look(jail: Path) -> dict[str, Any]:
+def look(jail: Path) -> dict[bytes, FileState]:
     """All of a jail that a clone has, too: without inodes, and what says which jail it is."""
-    found = {path: (*values[:4], values[5]) for path, values in snapshot(jail).items()}
-    return {path: found[path] for path in found if path not in (STATE, f"{STATE}/jail.json", f"{STATE}/stage")}
+    found = tree_snapshot(jail, os.fsencode(f"{STATE}/jail.json"), os.fsencode(f"{STATE}/stage"))
+    return {path: state._replace(inode=0) for path, state in found.items() if path != os.fsencode(STATE)}
 
 
 def test_it_is_the_same_with_shared_blocks_and_a_second_run_does_not_look(base: Path) -> None:
@@ -103,10 +103,10 @@ def test_it_is_the_same_with_shared_blocks_and_a_second_run_does_not_look(base: 
     assert ours["clone_id"] == theirs["id"] != ours["id"]
     assert ours["state"] == "complete"
     subprocess.run(["rm", "-r", base], check=True)
-    before = snapshot(jail)
+    before = tree_snapshot(jail)
     again = clone(base)
     assert (again.changed, again.values["existed"]) == (False, True)
-    assert snapshot(jail) == before
+    assert tree_snapshot(jail) == before
 
 
 def test_whose_a_file_is_stays(base: Path, source: Path) -> None:

@@ -13,8 +13,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
-
-from ..conftest import Make, paths
+from built_jails import Make, paths
 
 NULL, ZERO = os.makedev(1, 3), os.makedev(1, 5)
 LATER = 2_000_000_000_000_000_000

@@ -21,8 +21,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
+from built_jails import Make, paths
+from tree_snapshots import tree_snapshot
 
-from ..conftest import Make, paths, snapshot
 from . import test_build
 from .diff import test_conffiles, test_prune
 
@@ -78,10 +79,10 @@ def test_a_rename_in_the_spelling_alone(make: Make, place: Path, source: Path, o
     (source / "usr/share/dict/deep/er").mkdir(parents=True)
     (source / "usr/share/dict/deep/er/file").write_text("f")
     make("/usr/", "/etc/")
-    before = snapshot(place / "jail")
+    before = tree_snapshot(place / "jail")
     os.rename(source / old, source / new)
     predicted = make("/usr/", "/etc/", check=True)
-    assert snapshot(place / "jail") == before
+    assert tree_snapshot(place / "jail") == before
     done = make("/usr/", "/etc/")
     assert paths(predicted) == paths(done)
     assert ("rename", f"/{new}") in paths(done)
@@ -183,10 +184,10 @@ def test_two_files_of_the_source(make: Make, place: Path, apart: Path, monkeypat
     assert not (place / "jail").exists()
     make("/usr/", source=str(apart), exclude=["CONNMARK.h"])
     assert (place / "jail/usr/include/connmark.h").read_text() == "two"
-    before = snapshot(place / "jail")
+    before = tree_snapshot(place / "jail")
     with pytest.raises(InputError, match="both wanted in /usr/include"):
         make("/usr/", source=str(apart))
-    assert snapshot(place / "jail") == before
+    assert tree_snapshot(place / "jail") == before
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import desired_tree
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import current, darwin
+from built_jails import Make
 from libsystem import RESTRICTED, LibSystem
 from libsystem_attributes import COMPRESSED
-
-from ..conftest import Make
 
 HIDDEN, DATAVAULT = 0x8000, 0x80
 

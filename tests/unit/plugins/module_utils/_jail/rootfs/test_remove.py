@@ -23,10 +23,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system import ho
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import locked_directory
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from bindfs_mounts import needs_bindfs
+from built_jails import Make
 from system_calls import before_call, die, fail, refusal
+from tree_snapshots import tree_snapshot
 from waiting import until
-
-from ..conftest import Make, snapshot
 
 SOME = ("open", "rename", "rmdir", "scandir", "unlink")
 
@@ -71,7 +71,7 @@ def test_an_error_at_any_moment_is_told_with_the_path_and_the_next_run_completes
 def test_a_link_swapped_in_at_any_moment_leads_nowhere(jail: Path, place: Path, level: str) -> None:
     outside = place / "outside"
     subprocess.run(["cp", "-a", jail, outside], check=True)
-    before = snapshot(outside)
+    before = tree_snapshot(outside)
     total = calls_of(jail, SOME)
     for number, path in enumerate(copies(jail, total // 4)):
 
@@ -84,7 +84,7 @@ def test_a_link_swapped_in_at_any_moment_leads_nowhere(jail: Path, place: Path, 
 
         with before_call(4 * number + 3, swap, SOME):
             refusal(partial(remove, str(path), False, False))
-        assert snapshot(outside) == before
+        assert tree_snapshot(outside) == before
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -147,7 +147,7 @@ def test_on_fuse_one_run_is_enough(place: Path, make: Make) -> None:
 def test_where_jails_lie_is_no_jail_although_a_run_is_at_work_there(place: Path) -> None:
     with run_directories.own_directory(os.fsencode(place / "jails") + b"/" + run_directories.FOLDER) as path:
         Path(os.fsdecode(path), "jail").mkdir()
-        before = snapshot(place)
+        before = tree_snapshot(place)
         for call in (
             partial(remove, str(place / "jails"), False, False),
             partial(jails.open_jail, str(place / "jails")),
@@ -155,7 +155,7 @@ def test_where_jails_lie_is_no_jail_although_a_run_is_at_work_there(place: Path)
             with pytest.raises(NotAJailError):
                 call()
         assert not jails.is_empty(os.fsencode(place / "jails"))
-        assert snapshot(place) == before
+        assert tree_snapshot(place) == before
 
 
 def _removed(jail: Path) -> None:

@@ -18,9 +18,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import progress as progresses
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
+from built_jails import Make
 from progress_reports import Reports, slow_down
-
-from ..conftest import Make
 
 FILES = 3 * MAX_LINES
 

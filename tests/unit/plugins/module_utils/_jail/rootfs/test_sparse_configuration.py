@@ -12,9 +12,8 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record import record
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff import ownership
+from built_jails import Make
 from system_calls import in_child
-
-from ..conftest import Make
 
 SIZE = 1 << 40
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at
-
-from ..conftest import Make, snapshot
+from built_jails import Make
+from tree_snapshots import tree_snapshot
 
 ENTRY = "/usr/share"
 
@@ -61,11 +61,11 @@ def test_in_a_directory_that_is_there(make: Make, place: Path, protected: Path, 
     protected.rename(place / "kept")
     make(ENTRY)
     (place / "kept").rename(protected)
-    before = snapshot(place / "jail/usr")
+    before = tree_snapshot(place / "jail/usr")
     with pytest.raises(OperationError, match=refusal(protected)):
         make(ENTRY, check=check)
     if check:
-        assert snapshot(place / "jail/usr") == before
+        assert tree_snapshot(place / "jail/usr") == before
     assert not (place / "jail/usr/share/dict/TCC.db").exists()
 
 

@@ -60,7 +60,7 @@ def _translate(line: str) -> Mount | None:
 
 
 def _apfs(path: str, device: str) -> Mount:
-    """Every volume of the machine below plays one of APFS: the system, its data, or one besides."""
+    """Every volume of the machine below plays one of APFS: the system, its data, or another one."""
     if path == "/":
         return Mount("/dev/disk3s1s1", "/", ("apfs", "sealed", "local", "read-only", "journaled"), "apfs")
     if path == DATA or path.startswith(DATA + "/"):

@@ -20,8 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.har
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
-
-from ...conftest import Make, paths
+from built_jails import Make, paths
 
 
 def test_a_directory_that_gave_way_to_a_link_is_predicted_and_repaired(place: Path, source: Path, make: Make) -> None:

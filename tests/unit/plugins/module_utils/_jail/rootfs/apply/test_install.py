@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux
+from built_jails import Make
 from system_calls import CALLS, before_call
-
-from ...conftest import Make, snapshot
+from tree_snapshots import FileState, tree_snapshot
 
 OLD, NEW = b"old contents, " * 10_000, b"the new version, " * 10_000
 
@@ -126,7 +126,7 @@ def test_on_one_volume_and_across(make: Make, source: Path, volume: Path) -> Non
         assert not make("/usr/", jail=str(jail), source=str(origin), verify="full").changed
 
 
-def contents(root: Path) -> dict[str, tuple[object, ...]]:
-    """All but inodes, and what macOS's layout adds."""
-    found = {path: (*values[:4], values[5]) for path, values in snapshot(root).items() if not path.startswith("local")}
-    return {path: values for path, values in found.items() if path != "."}
+def contents(root: Path) -> dict[bytes, FileState]:
+    """All but inodes, and what macOS's layout has of its own."""
+    found = tree_snapshot(root, b"local")
+    return {path: state._replace(inode=0) for path, state in found.items() if path}

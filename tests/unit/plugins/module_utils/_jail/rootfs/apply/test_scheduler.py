@@ -15,8 +15,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import Ja
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import walk, worker_pool
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import DirListing
-
-from ...conftest import Make
+from built_jails import Make
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
-from ...conftest import Make, paths, snapshot
+from built_jails import Make, paths
+from tree_snapshots import tree_snapshot
 
 
 def test_system_files_are_restored(make: Make, place: Path) -> None:
@@ -86,10 +86,10 @@ def test_below_a_mount_of_the_same_file_system_nothing_is_touched(make: Make, pl
     point = place / "jail/usr/share"
     subprocess.run(["mount", "--bind", str(outside), str(point)], check=True)
     try:
-        before = snapshot(outside)
+        before = tree_snapshot(outside)
         assert not make("/usr/", "/etc/").changed
         make("/etc/")
-        assert snapshot(outside) == before
+        assert tree_snapshot(outside) == before
     finally:
         subprocess.run(["umount", str(point)], check=True)
 

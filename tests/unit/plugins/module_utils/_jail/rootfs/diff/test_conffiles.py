@@ -9,8 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from ...conftest import Make, paths
+from built_jails import Make, paths
 
 
 def test_edited_in_the_jail_is_kept_and_reported(make: Make, place: Path) -> None:

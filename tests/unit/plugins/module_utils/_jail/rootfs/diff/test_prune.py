@@ -17,10 +17,10 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff import prune
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, descent
+from built_jails import Make, paths
 from system_calls import in_child
+from tree_snapshots import tree_snapshot
 from waiting import until
-
-from ...conftest import Make, paths, snapshot
 
 
 def test_dropped_entries_go_and_come_back(make: Make, place: Path) -> None:
@@ -97,11 +97,11 @@ def test_something_else_in_place_of_a_directory(make: Make, place: Path, kind: s
         share.symlink_to(outside)
     else:
         share.write_text("mine")
-    before = snapshot(outside)
+    before = tree_snapshot(outside)
     make("/usr/bin/")
     assert share.is_symlink() == (kind == "link")
     assert share.exists()
-    assert snapshot(outside) == before
+    assert tree_snapshot(outside) == before
 
 
 @pytest.mark.parametrize("source_type", ["tmpfs", "bind"])

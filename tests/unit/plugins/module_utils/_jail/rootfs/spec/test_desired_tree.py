@@ -13,8 +13,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.base_layout import DIRECTORIES, LINKS
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.file_stat import COMPACT_AFTER
-
-from ...conftest import Make
+from built_jails import Make
 
 Entry = "str | dict[str, Any]"
 

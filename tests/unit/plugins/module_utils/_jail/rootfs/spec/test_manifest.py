@@ -16,10 +16,9 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.mani
     read_manifests,
 )
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.host import read_file, read_lines
+from built_jails import Make, paths
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ...conftest import Make, paths
 
 PUBLISHED = Path(__file__).resolve().parents[8] / "shared/data/mkjail.files"
 

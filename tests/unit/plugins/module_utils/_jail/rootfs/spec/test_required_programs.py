@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-
-from ...conftest import Make
+from built_jails import Make
 
 NEEDED = ["/usr/bin/git"]
 MISSING = "cannot build .*/jail: it would have no /usr/bin/git"

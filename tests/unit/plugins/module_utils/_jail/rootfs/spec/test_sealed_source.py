@@ -30,8 +30,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.seal
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.source_tree import Source
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import process
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.process import CompletedRun
-
-from ...conftest import paths
+from built_jails import paths
 
 Run = Callable[..., Result]
 ENTRIES = ("/usr/bin/", "/usr/lib/", "/usr/share/", "/Library/", "/etc/")

@@ -17,11 +17,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.tree_walk 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import thinning
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at
+from built_jails import Make, paths
 from macho_files import Sign, build_version, universal
 from macho_files import thin as slice_of
 from published_binaries import WHEELS, files
-
-from ...conftest import Make, paths
 
 UNIVERSAL = [name for name, platform in WHEELS.items() if "universal2" in platform]
 OPTIONS: dict[str, Any] = {"architectures": ["arm64"]}

@@ -186,7 +186,7 @@ def test_what_cannot_be_read_is_refused_without_a_traceback() -> None:
 
 
 def test_what_ansible_drops_from_answers_is_refused() -> None:
-    """Facts and stats are what it acts on besides. Since 2.21 it has no such list, and acts on these alone."""
+    """It acts on facts and stats, too. Since 2.21 it has no such list, and acts on these alone."""
     assert set(getattr(constants, "INTERNAL_RESULT_KEYS", ())) <= set(settings.ACTING_KEYS)
 
 

@@ -32,7 +32,7 @@ def place(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     if reason := lacks("xfs"):
         pytest.skip(reason)
     backend.cache_clear()  # it remembers volumes that refused, by numbers that are used again
-    with volume("xfs", tmp_path_factory.mktemp("throwaway") / "volume") as point:
+    with volume("xfs", tmp_path_factory.mktemp("ephemeral") / "volume") as point:
         subprocess.run(["cp", "-a", furnished, point / "jail"], check=True)
         with jails.open_jail(str(point / "jail")) as jail:
             jail.update_entry(state="complete")

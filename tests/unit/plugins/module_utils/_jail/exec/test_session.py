@@ -99,7 +99,7 @@ def test_nothing_that_others_can_read_is_a_secret(furnished: Path) -> None:
     assert one.command == other.command
 
 
-def test_what_stands_before_is_heeded() -> None:
+def test_what_stands_before_is_read() -> None:
     visit = Session("/jail", "nobody", "run", ("true",))
     lecture = b"We trust you have received the usual lecture\nPassword:"
     failed = lecture + f"{jail_session.FAILED} marker ENOENT /jail\n".encode()

@@ -204,7 +204,7 @@ def test_a_mount_point_that_is_swapped_under_way_ends_it(
 ) -> None:
     """By a link to a directory of the Mac: nothing stays mounted there, and nothing that answers anywhere.
 
-    bindfs can be ended in the instant in which it has mounted and heeds no signal yet: then it leaves a dead mount.
+    bindfs can be ended in the instant in which it has mounted and handles no signal yet: then it leaves a dead mount.
     """
     victim = tmp_path / "victim/point" if component == "mnt" else tmp_path / "victim"
     victim.mkdir(parents=True)
@@ -264,22 +264,22 @@ def test_a_source_that_changes_all_the_time_is_mounted(bench: Bench) -> None:
         busy.wait()
 
 
-UNHEEDED = """
+UNHANDLED = """
 
 # The signal comes in a thread of its own: the first one, which waits for bindfs, is not woken by it.
 import threading
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-def heed():
+def handle():
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     time.sleep(3600)
-threading.Thread(target=heed, daemon=True).start()
+threading.Thread(target=handle, daemon=True).start()
 main()
 """
 
 
 def test_a_signal_that_wakes_nobody_ends_it_all_the_same(bench: Bench) -> None:
     """So is one that comes in the instant before the program begins to wait, which no test can hit."""
-    bench.file.write_text(PROGRAM.removesuffix("main()\n") + UNHEEDED)
+    bench.file.write_text(PROGRAM.removesuffix("main()\n") + UNHANDLED)
     process = bench.start()
     until(lambda: bench.says("mounted"))
     time.sleep(0.3)

@@ -86,7 +86,7 @@ def answers(mac: Mac) -> bool:
 @pytest.mark.parametrize(
     "replace", [replace_by_nothing, replace_by_a_file, replace_by_a_dead_socket, replace_by_a_symlink]
 )
-def test_a_socket_that_was_replaced_is_mended(
+def test_a_socket_that_was_replaced_is_repaired(
     mac: Mac, responder: Responder, mode: str, replace: Callable[[Mac], None]
 ) -> None:
     mac.relay("--mode", mode)
@@ -173,7 +173,7 @@ def test_auto_makes_a_hard_link_where_it_can(mac: Mac, responder: Responder) -> 
     assert (mac.socket.exists(), mac.server.exists()) == (False, True)
 
 
-def test_a_link_that_a_reboot_made_stale_is_made_anew(mac: Mac) -> None:
+def test_a_link_that_a_reboot_made_stale_is_made_again(mac: Mac) -> None:
     with mac.responder(mac.listen()):
         mac.relay("--mode", "link")
         until(mac.socket.exists)

@@ -57,7 +57,7 @@ def driver(tmp_path: Path, become: str) -> list[str]:
 
 
 class Person(TerminalUser):
-    """With what a terminal program could do besides typing."""
+    """With what a terminal program could do in addition to typing."""
 
     @property
     def fd(self) -> int:

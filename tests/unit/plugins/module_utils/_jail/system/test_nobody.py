@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Programs that run as the user nobody: what they get, and what they are lent."""
+"""Programs that run as the user nobody: what they get, and which files are given to them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ ENTRY = pwd.getpwnam("nobody")
 
 
 @pytest.fixture
-def lending(tmp_path: Path) -> Path:
+def folders(tmp_path: Path) -> Path:
     """A place that everybody can reach."""
     if os.geteuid():
         pytest.skip("only root gives things away")
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)
-    return tmp_path / "lending"
+    return tmp_path / "folders"
 
 
 def said(*argv: str) -> str:
     return run(argv, as_nobody=True, settings={"OURS": "1"}).stdout.decode()
 
 
-def test_it_has_nothing_of_roots(lending: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_has_nothing_of_roots(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "root only")
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     assert said("/bin/sh", "-c", "id -u; id -g; id -G").split() == [str(ENTRY.pw_uid)] + [str(ENTRY.pw_gid)] * 2
@@ -59,9 +59,9 @@ def test_one_that_it_cannot_reach_is_told(tmp_path: Path) -> None:
             start()
 
 
-def test_what_is_lent_is_for_nobody_else(lending: Path) -> None:
+def test_what_is_given_to_it_is_for_nobody_else(folders: Path) -> None:
     with nobody_files.directory(
-        os.fsencode(lending), {"config.json": b"password"}, {"d/l": "/x"}, ("d", "d/e")
+        os.fsencode(folders), {"config.json": b"password"}, {"d/l": "/x"}, ("d", "d/e")
     ) as folder:
         assert said("/bin/cat", f"{folder}/config.json") == "password"
         act = f"cd {folder} && echo new >config.json && readlink d/l && touch d/e/f && ls -R"
@@ -70,38 +70,38 @@ def test_what_is_lent_is_for_nobody_else(lending: Path) -> None:
             other = subprocess.run(["cat" if path.endswith("json") else "ls", path], user=1000, group=1000,
                                    extra_groups=[], capture_output=True, check=False)  # fmt: skip
             assert b"Permission denied" in other.stderr
-    assert not lending.exists()
+    assert not folders.exists()
 
 
-def test_what_a_killed_run_left_goes_and_what_is_lent_stays(lending: Path) -> None:
+def test_what_a_killed_run_left_goes_and_what_is_in_use_stays(folders: Path) -> None:
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
-        with nobody_files.directory(os.fsencode(lending), {"config.json": b"password"}):
+        with nobody_files.directory(os.fsencode(folders), {"config.json": b"password"}):
             os.write(write, b"x")
             signal.pause()
     os.read(read, 1)
-    (left,) = [path for path in lending.iterdir() if path.is_dir()]
-    with nobody_files.directory(os.fsencode(lending), {}):
-        assert left.exists(), "it is still lent"
+    (left,) = [path for path in folders.iterdir() if path.is_dir()]
+    with nobody_files.directory(os.fsencode(folders), {}):
+        assert left.exists(), "it is still in use"
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    with nobody_files.directory(os.fsencode(lending), {}):
+    with nobody_files.directory(os.fsencode(folders), {}):
         assert not left.exists()
     for end in (read, write):
         os.close(end)
 
 
-def test_it_leads_nobody_away(lending: Path) -> None:
+def test_it_leads_nobody_away(folders: Path) -> None:
     """What it puts there is removed, and no link in it followed."""
-    victim = lending.parent / "victim"
+    victim = folders.parent / "victim"
     victim.mkdir(0o777)
     (victim / "file").touch()
-    with nobody_files.directory(os.fsencode(lending), {}, {}, ("blobs",)) as folder:
+    with nobody_files.directory(os.fsencode(folders), {}, {}, ("blobs",)) as folder:
         said(
             "/bin/sh",
             "-c",
             f"rmdir {folder}/blobs; ln -s {victim} {folder}/blobs; mkdir -p {folder}/a/b; chmod 0 {folder}/a/b",
         )
     assert (victim / "file").exists()
-    assert not lending.exists()
+    assert not folders.exists()

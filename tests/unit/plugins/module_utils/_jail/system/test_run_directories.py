@@ -30,7 +30,7 @@ def mac(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def lent(files: dict[str, bytes], links: dict[str, str] | None = None, place: bytes = b"") -> Iterator[str]:
+def given(files: dict[str, bytes], links: dict[str, str] | None = None, place: bytes = b"") -> Iterator[str]:
     with (
         run_directories.own_directory(
             os.path.join(place, run_directories.FOLDER) if place else run_directories.DEFAULT_PLACE
@@ -45,7 +45,7 @@ def lent(files: dict[str, bytes], links: dict[str, str] | None = None, place: by
 
 
 def keep(*_words: object) -> None:
-    with lent({"config.json": SECRET}, {"blobs": "/"}) as folder:
+    with given({"config.json": SECRET}, {"blobs": "/"}) as folder:
         status = os.lstat(f"{folder}/config.json")
         assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, 0)
         assert Path(folder, "config.json").read_bytes() == SECRET
@@ -57,7 +57,7 @@ def test_it_goes_with_the_run(mac: Path) -> None:
     keep()
     assert not mac.exists()
     assert mac.parent.is_dir()
-    with pytest.raises(ValueError, match="of the run"), lent({"config.json": SECRET}):
+    with pytest.raises(ValueError, match="of the run"), given({"config.json": SECRET}):
         raise ValueError("of the run")
     assert not mac.exists()
 
@@ -102,7 +102,7 @@ def test_an_error_at_any_moment_is_told(mac: Path) -> None:
 
 def test_what_a_living_run_needs_stays(mac: Path) -> None:
     def live() -> None:
-        with lent({"config.json": SECRET}):
+        with given({"config.json": SECRET}):
             time.sleep(60)
 
     pid = start(live)
@@ -181,22 +181,22 @@ def test_a_place_of_others_is_refused(mac: Path, mode: int, uid: int) -> None:
 
 def test_others_may_be_let_through(place: Path) -> None:
     """To a file of theirs whose name they know; the lock stays root's, and neither directory can be listed."""
-    where = os.fsencode(place / "lent")
+    where = os.fsencode(place / "given")
     place.chmod(0o711)
     before = os.umask(0o077)
     with run_directories.own_directory(where, passable=True) as path:
         os.umask(before)
         file = Path(os.fsdecode(path), "theirs")
-        file.write_text("lent")
+        file.write_text("given")
         os.chown(file, 501, 20)
         file.chmod(0o400)
-        (lock,) = (place / "lent").glob("*.lock")
+        (lock,) = (place / "given").glob("*.lock")
         as_other = ["setpriv", "--reuid", "501", "--regid", "20", "--clear-groups"]
-        assert subprocess.check_output([*as_other, "cat", file]) == b"lent"
-        for command in (f"ls {file.parent}", f"ls {place}/lent", f"cat {lock}", f"touch {file.parent}/new"):
+        assert subprocess.check_output([*as_other, "cat", file]) == b"given"
+        for command in (f"ls {file.parent}", f"ls {place}/given", f"cat {lock}", f"touch {file.parent}/new"):
             assert subprocess.run([*as_other, *command.split()], check=False, capture_output=True).returncode
-    assert not (place / "lent").exists()
-    (place / "lent").mkdir(mode=0o755)
+    assert not (place / "given").exists()
+    (place / "given").mkdir(mode=0o755)
     with pytest.raises(InputError, match="that is root's alone"), run_directories.own_directory(where, passable=True):
         pytest.fail("others can list it")
 

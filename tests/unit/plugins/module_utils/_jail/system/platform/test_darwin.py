@@ -159,7 +159,7 @@ class TestFlags:
         assert macos.flags(SimpleNamespace()) == 0
 
     def test_they_are_taken_away_again(self, macos: darwin.Darwin, lib: LibSystem, original: Path) -> None:
-        """The source lost its lock: mended in place, the compression is not touched."""
+        """The source lost its lock: repaired in place, the compression is not touched."""
         lib.set_flags(original, UCHG | COMPRESSED)
         fd = os.open(original, os.O_RDONLY)
         wanted = SimpleNamespace(st_mode=0o100600, st_uid=0, st_gid=0, st_mtime_ns=TIME, st_flags=0)

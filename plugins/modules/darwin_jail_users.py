@@ -57,11 +57,11 @@ options:
         default: []
       home:
         description:
-          - Home of a user of the jail alone. By default C(/Users/NAME). A directory of macOS is refused, also when
-            it is in the jail's C(/etc/passwd).
+          - Home of a user of the jail alone, an absolute path in the jail. By default C(/Users/NAME). A directory of
+            macOS is refused, also when it is in the jail's C(/etc/passwd).
         type: str
       shell:
-        description: Login shell of a user of the jail alone. By default C(/bin/zsh).
+        description: Login shell of a user of the jail alone, an absolute path in the jail. By default C(/bin/zsh).
         type: str
       comment:
         description: Full name of a user of the jail alone. By default the name.

@@ -29,7 +29,7 @@ def test_by_default_what_costs_nothing(empty_jail: Path, capsys: pytest.CaptureF
 
 
 def test_all_that_is_returned_is_documented(empty_jail: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = answer(capsys, jail=str(empty_jail), gather=["all"])
+    found = answer(capsys, jail=str(empty_jail), gather_subset=["all"])
     documented = pytest.importorskip("yaml").safe_load(darwin_jail_info.RETURN)
     assert found.keys() - {"changed", "invocation", "warnings", "deprecations"} == documented.keys()
     for name, part in documented.items():
@@ -45,6 +45,6 @@ def test_an_error_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_an_unknown_subset_is_refused(empty_jail: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = answer(capsys, jail=str(empty_jail), gather=["everything"])
+    found = answer(capsys, jail=str(empty_jail), gather_subset=["everything"])
     assert found["failed"]
     assert "gather" in found["msg"]

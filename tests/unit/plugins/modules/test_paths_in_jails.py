@@ -48,7 +48,7 @@ def is_path_of_a_jail(name: str, option: Option) -> bool:
     found: dict[str, Any] = {"suboptions": documented(name)}
     for part in option:
         found = found.get("suboptions", {}).get(part, {})  # a fragment documents some
-    return "as seen in the jail" in " ".join(str(found.get("description")).split())
+    return "absolute path in the jail" in " ".join(str(found.get("description")).split()).lower()
 
 
 TEXTS = [(name, option) for name in NAMES if "jail" in spec_of(name) for option in texts(spec_of(name))]

@@ -45,7 +45,7 @@ def pack(tmp_path: Path) -> Callable[..., Path]:
 
 
 def put(jail: Path, archive: Path, dest: str = "/opt/homebrew", check: bool = False) -> Path:
-    fill.ensure({"jail": str(jail), "dest": dest, "src": str(archive), "holds": "bin/brew"}, check)
+    fill.ensure({"jail": str(jail), "dest": dest, "src": str(archive), "creates": "bin/brew"}, check)
     return jail / dest[1:]
 
 

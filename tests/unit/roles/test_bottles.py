@@ -29,7 +29,7 @@ def preflight(tmp_path: Path, bottles: bool, *options: str, **variables: object)
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
-        "vars": {"__base_mac_seen": seen, "jail_path": str(tmp_path / "jail"), "jail_user": "admin", **variables},
+        "vars": {"__jail_mac_info": seen, "jail_path": str(tmp_path / "jail"), "jail_user": "admin", **variables},
         "tasks": [{"ansible.builtin.import_role": role}],
     }
     (tmp_path / "play.json").write_text(json.dumps([play]))

@@ -9,7 +9,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import jail
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import (
     for_playbooks,
     item_keys,
-    user_variable,
+    variables_of_options,
 )
 
 
@@ -54,10 +54,10 @@ def test_a_directory_that_is_no_jail_is_told_for_both() -> None:
     )
 
 
-def test_variables_of_roles_lead_to_those_of_users() -> None:
-    assert user_variable("bindfs_mounts") == "jail_mounts"
-    assert user_variable("homebrew_wanted") == "jail_homebrew"
-    assert user_variable("__base_mac") == ""
+def test_options_of_modules_lead_to_the_variables_that_roles_give_them() -> None:
+    assert variables_of_options("bindfs")["mounts"] == "jail_mounts"
+    assert variables_of_options("base")["quota"] == "jail_volume_quota"
+    assert "jail" not in variables_of_options("base")
 
 
 def test_items_have_the_keys_of_the_specifications() -> None:

@@ -133,8 +133,16 @@ def test_a_mac_that_was_not_asked_is_prepared() -> None:
             {},
             "mac1 is looked at as the user with the number 501, and root is needed; set become to true",
         ),
-        (ROOT, {"jail_bootstrap_sudo_users": ["a b"]}, "jail_bootstrap_sudo_users is ['a b']; write names, or groups behind %"),
-        (ROOT, {"jail_bootstrap_homebrew_user": "root"}, "jail_bootstrap_homebrew_user is root, and Homebrew refuses to be root's; "),
+        (
+            ROOT,
+            {"jail_bootstrap_sudo_users": ["a b"]},
+            "jail_bootstrap_sudo_users is ['a b']; write names, or groups behind %",
+        ),
+        (
+            ROOT,
+            {"jail_bootstrap_homebrew_user": "root"},
+            "jail_bootstrap_homebrew_user is root, and Homebrew refuses to be root's; ",
+        ),
         (ROOT, {"jail_bootstrap_enter": [{"user": "a", "as": "b", "jail": "/x y"}]}, "jail_bootstrap_enter is [{"),
         (ROOT, {"jail_bootstrap_enter": [{"user": "a b", "as": "b", "jail": "/x"}]}, "jail_bootstrap_enter is [{"),
     ],

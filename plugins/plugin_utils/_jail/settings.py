@@ -39,7 +39,6 @@ OF_EVERY_PLAY = frozenset({*constants.INTERNAL_STATIC_VARS, "omit", "vars", "loo
 """What Ansible gives to every play, and every template can read. Facts win over most of these, too: `omit`, for
 example, would then be a value for each option that is to be left out, and files would be looked for elsewhere."""
 
-DEFAULT = re.compile(r"^\w+(?=:)", re.ASCII | re.MULTILINE)
 NOTED = re.compile(r"\b__[a-z0-9_]+")
 
 ACTED_ON = ("add_host", "add_group", "ansible_stats")
@@ -63,22 +62,15 @@ def is_setting(name: str, read: Iterable[str] = ()) -> bool:
 
 
 def _is_of_roles(name: str) -> bool:
-    """Facts win over the defaults of roles, and are there before a task has noted anything."""
-    return name.startswith(_beginnings()) and name in _of_roles()
-
-
-@cache
-def _beginnings() -> tuple[str, ...]:
-    return ("__", *(f"{role.name}_" for role in (COLLECTION / "roles").glob("*")))
+    """Facts are there before a task has noted anything."""
+    return name.startswith("__") and name in _of_roles()
 
 
 @cache
 def _of_roles() -> frozenset[str]:
     """Only looked for when a fact is called so: these are many files."""
-    defaults = COLLECTION.glob("roles/*/defaults/main.yml")
-    notes = (*COLLECTION.glob("roles/*/*/*.yml"), *COLLECTION.glob("playbooks/*.yml"))
-    found = [name for path in defaults for name in DEFAULT.findall(path.read_text())]
-    return frozenset([*found, *(name for path in notes for name in NOTED.findall(path.read_text()))])
+    files = (file for place in ("roles/*/*/**/*.yml", "playbooks/**/*.yml") for file in COLLECTION.glob(place))
+    return frozenset(name for file in files for name in NOTED.findall(file.read_text()))
 
 
 # -- facts of a host ----------------------------------------------------------------

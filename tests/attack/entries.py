@@ -255,7 +255,7 @@ MODULES = [
     Entry(
         "info",
         "darwin_jail_info",
-        lambda rng: {"jail": JAIL, "gather": _pick(rng, ["all"], ["all"], ["identity", "mounts"])},
+        lambda rng: {"jail": JAIL, "gather_subset": _pick(rng, ["all"], ["all"], ["identity", "mounts"])},
         [*PLACES, *SYSTEM, CACHES, *RECORDED, *USERS],
         turns=6,
     ),

@@ -149,7 +149,7 @@ def test_jails_are_filtered_by_words_and_health(seen: Seen) -> None:
     assert seen.jails() == ["jail0", "jail3"]
     assert seen.page.text_content("#count") == f"2 of {len(fleet_reports.fleet())} jails"
     seen.page.fill("#words", "")
-    seen.page.select_option("#health", "broken")
+    seen.page.select_option("#health", "critical")
     assert seen.jails() == ["jail7"]
 
 

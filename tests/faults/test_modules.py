@@ -45,7 +45,7 @@ from writing_modules import JAIL, RUNS, TRIED_ELSEWHERE, Run
 ALL = "DARWIN_JAIL_KILLS" in os.environ
 SOME, SEED = 100, 20261130
 PLUGINS = Path(__file__).parents[2] / "plugins/modules"
-READING = ("_info", "_report")
+READING = ("_info", "_report", "_results")
 """How modules are called that write nothing."""
 
 pytestmark = pytest.mark.usefixtures("not_the_controller")
@@ -288,6 +288,6 @@ def test_all_modules_that_write_are_tried() -> None:
 def test_a_module_that_looks_writes_nothing(mac: SmallMac) -> None:
     for step in RUNS["files"].first:
         step.do(mac.words) if isinstance(step, Module) else step(mac.top)
-    found, calls = mac.run(Module("darwin_jail_info", {"jail": JAIL, "gather": ["all"]}))
+    found, calls = mac.run(Module("darwin_jail_info", {"jail": JAIL, "gather_subset": ["all"]}))
     went_well(found)
     assert set(calls) <= {"start", "write"}, "programs are asked, over pipes"

@@ -38,7 +38,7 @@ class BuildSpec(NamedTuple):
     adopt: bool = False
     update_in_place: bool = False
     verify: str = "quick"
-    required: Sequence[str] = ()
+    required_programs: Sequence[str] = ()
     workers: int | None = None
     progress_file: str | None = None
 
@@ -60,7 +60,7 @@ class BuildInput:
         """How the jail's volume compares names."""
         self._merged = merge_entries(matches, source, self.names)
         if not spec.clone_of:  # which has what the other one has
-            refuse_missing(spec.required, matches, source, self._excluded, jail)
+            refuse_missing(spec.required_programs, matches, source, self._excluded, jail)
         self.snapshot = snapshot
         self.fingerprint = None if spec.clone_of or not spec.prune else self._take_fingerprint(matches)
         """It stays the same as long as the source and the options do; None when the source is not sealed."""

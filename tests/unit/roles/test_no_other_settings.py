@@ -91,7 +91,7 @@ def internal_names() -> set[str]:
 
 
 def plays(folder: Path, roles: str) -> Iterator[list[str]]:
-    """A play for each file of tasks of roles, with what earlier tasks have registered; for all roles also the playbooks."""
+    """A play for each file of tasks, with what earlier tasks have registered; for all roles also the playbooks."""
     for file in sorted(TOP.glob(f"roles/{roles}/tasks/**/*.yml")):
         role = file.relative_to(TOP / "roles").parts[0]
         entry = str(file.relative_to(TOP / "roles" / role / "tasks"))

@@ -49,7 +49,7 @@ def test_what_a_prediction_copies_is_removed() -> None:
     assert removal["check_mode"] is False
 
 
-@pytest.mark.parametrize("copies", [{}, {"path": "/tmp/copies"}])
+@pytest.mark.parametrize("copies", [{}, {"path": "/private/copies"}])
 def test_a_build_without_manifests_is_predicted_too(copies: dict[str, str]) -> None:
     variables = yaml.safe_load((ROLES / "base/vars/main.yml").read_text())
     variables |= {"__base_temporary": copies, "ansible_check_mode": True}

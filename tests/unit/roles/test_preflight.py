@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from templates import trusted
 
 ROLES = Path(__file__).parents[3] / "roles"
 READING = {
@@ -44,3 +47,11 @@ def test_what_a_prediction_copies_is_removed() -> None:
     (removal,) = block["always"]
     assert removal["ansible.builtin.file"]["state"] == "absent"
     assert removal["check_mode"] is False
+
+
+@pytest.mark.parametrize("copies", [{}, {"path": "/private/copies"}])
+def test_a_build_without_manifests_is_predicted_too(copies: dict[str, str]) -> None:
+    variables = yaml.safe_load((ROLES / "base/vars/main.yml").read_text())
+    variables |= {"__base_temporary": copies, "ansible_check_mode": True}
+    place = Templar(DataLoader(), variables=trusted(variables)).template(trusted("{{ __base_manifest_place }}"))
+    assert place == copies.get("path", "")

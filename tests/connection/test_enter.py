@@ -22,8 +22,8 @@ def user1(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Li
     path: Path = tmp_path_factory.mktemp("role") / "play.yml"
     path.write_text(PLAY)
     ways = [{"user": "user1", "jail": place.jail, "as": "operator"}]
-    place.play(path, "--limit", MAC, "-e", json.dumps({"jail_mac_enter": ways}))
-    assert "changed=0" in place.play(path, "--limit", MAC, "-e", json.dumps({"jail_mac_enter": ways}))
+    place.play(path, "--limit", MAC, "-e", json.dumps({"jail_bootstrap_enter": ways}))
+    assert "changed=0" in place.play(path, "--limit", MAC, "-e", json.dumps({"jail_bootstrap_enter": ways}))
     with place.link("link-user1") as link:
         yield link
         place.play(path, "--limit", MAC)

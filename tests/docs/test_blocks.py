@@ -26,6 +26,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import module_loader
 from ansible.template import Templar
+from ansible_collections.darwin.jail.plugins.lookup.command import as_given
 from ansible_collections.darwin.jail.plugins.lookup.unknown_variables import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 from documented_examples import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
@@ -63,25 +64,21 @@ def ansible(*arguments: str, folder: Path) -> str:
 
 
 @cache
-def role_variables(role: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Defaults, and what they are to be."""
-    folder = CHECKOUT / "roles" / role
-    defaults = yaml.safe_load((folder / "defaults/main.yml").read_text())
-    specs = yaml.safe_load((folder / "meta/argument_specs.yml").read_text())["argument_specs"]
-    return defaults, {name: option for spec in specs.values() for name, option in spec.get("options", {}).items()}
+def role_options(role: str) -> dict[str, Any]:
+    specs = yaml.safe_load((CHECKOUT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    return {name: option for spec in specs.values() for name, option in spec.get("options", {}).items()}
 
 
 def role_complaints(role: str, variables: dict[str, Any]) -> list[str]:
     """What a role has against the values of variables that it reads."""
-    defaults, options = role_variables(role)
-    templar = Templar(DataLoader(), variables=trusted({**defaults, **variables}))
+    options = {name: option for name, option in role_options(role).items() if name in variables}
+    templar = Templar(DataLoader(), variables=trusted(variables))
     given = {}
     for name in options:
-        if set(re.findall(r"\bjail_\w+", str(defaults[name]))) & set(variables):
-            try:
-                given[name] = templar.template(trusted(defaults[name]))
-            except AnsibleUndefinedVariable:
-                continue
+        try:
+            given[name] = templar.template(trusted(variables[name]))
+        except AnsibleUndefinedVariable:
+            continue
     return list(ArgumentSpecValidator({name: options[name] for name in given}).validate(given).error_messages)
 
 
@@ -185,6 +182,8 @@ def parsed(kind: Any, command: Command) -> Namespace:
 
 def variables(said: str) -> dict[str, Any]:
     """Those of an option -e."""
+    if command := as_given((said,)):
+        return {"jail_command": command}
     data = json.loads(said) if said.startswith("{") else dict(pair.split("=", 1) for pair in shlex.split(said))
     assert isinstance(data, dict)
     return data

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ NO_INVENTORY = "execution-environment.yml"
 EXAMPLES = sorted(path for path in CHECKOUT.glob("docs/examples/*.yml") if path.name != NO_INVENTORY)
 INVENTORIES = [InventoryManager(DataLoader(), [str(path)]) for path in EXAMPLES]
 NAMES = [path.stem for path in EXAMPLES]
-OF_OTHER_ENTRY_POINTS = ("base_command", "base_destroy_confirm")
 PLAYBOOK = CHECKOUT / "playbooks/build_jail.yml"
 
 
@@ -57,20 +57,24 @@ def test_every_variable_is_one(inventory: InventoryManager) -> None:
 
 def roles_by_group() -> dict[str, list[str]]:
     """Which roles the playbook gives to Macs, and which to jails."""
-    first, second = yaml.safe_load(PLAYBOOK.read_text())
-    return {
-        group: [role["role"].rpartition(".")[2] for role in play["roles"]]
-        for group, play in {"macs": first, "jails": second}.items()
-    }
+    first = yaml.safe_load(PLAYBOOK.read_text())[0]
+    imported = (roles_of(f"playbooks/tasks/{name}.yml") for name in ("build", "connect"))
+    return {"macs": [role["role"].rpartition(".")[2] for role in first["roles"]], "jails": [*chain(*imported)]}
+
+
+def roles_of(path: str) -> list[str]:
+    tasks = yaml.safe_load((CHECKOUT / path).read_text())
+    found = (task.get("ansible.builtin.import_role", {}).get("name", "") for task in tasks)
+    return [name.rpartition(".")[2] for name in found if name]
 
 
 def complaints(role: str, variables: dict[str, Any]) -> list[str]:
     """What is wrong with what a role is given when a host has these variables."""
-    folder = CHECKOUT / "roles" / role
-    defaults = yaml.safe_load((folder / "defaults/main.yml").read_text())
-    options = yaml.safe_load((folder / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((CHECKOUT / "roles/jail/defaults/main.yml").read_text())
+    specs = yaml.safe_load((CHECKOUT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]
+    options = specs["main"]["options"]
     templar = Templar(DataLoader(), variables=trusted({**defaults, **variables}))
-    given = {name: templar.template(trusted(defaults[name])) for name in options if name not in OF_OTHER_ENTRY_POINTS}
+    given = {name: templar.template(trusted(variables.get(name, defaults[name]))) for name in options}
     return list(ArgumentSpecValidator(options).validate(given).error_messages)
 
 

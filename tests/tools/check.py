@@ -111,7 +111,7 @@ def texts() -> Command:
 
 
 ON_THE_MAC = ("module_utils", "modules")
-PLUGIN_FOLDERS = {Path(name).parts[1] for name in files() if name.startswith("plugins/") and name.endswith(".py")}
+PLUGIN_FOLDERS = {path.parts[1] for path in map(Path, files()) if path.parts[0] == "plugins" and path.suffix == ".py"}
 ON_THE_CONTROLLER = tuple(sorted(PLUGIN_FOLDERS.difference(ON_THE_MAC)))
 """Folders of plugins/, by where their code runs. ruff.toml and pyproject.toml name ON_THE_MAC, too."""
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import show, show_message
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import with_advice
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import user_variable
 
 PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 GENERIC_MESSAGE = re.compile(
@@ -30,7 +29,8 @@ MAX_LINES = 6
 MAX_CELL = 1000
 """Characters of a cell of a table. All lines are as wide as the widest."""
 CONDITIONS = {"ansible_check_mode": "is not tried in check mode"}
-VARIABLE = re.compile(r"\b[a-z][a-z0-9]*_[a-z0-9_]+\b")
+VARIABLE = re.compile(r"\b(?:jail_[a-z0-9_]+|ansible_check_mode)\b")
+"""What users set, in a condition."""
 
 
 def outcome_of(found: Mapping[str, Any]) -> tuple[str, str]:
@@ -49,21 +49,18 @@ def outcome_of(found: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def condition(text: Any) -> str:
-    """Why a task was skipped, with the variables of users instead of those of roles."""
-    for name in VARIABLE.findall(str(text)):
-        if name in CONDITIONS:
-            return CONDITIONS[name]
-        variable = user_variable(name)
-        if variable:
-            return f"needs {variable}"
-    return "could not be tried, because of what is above"
+    """Why a task was skipped, in words of who runs it: which variable is to be set."""
+    found = VARIABLE.search(str(text))
+    if not found:
+        return "could not be tried, because of what is above"
+    return CONDITIONS.get(found[0], f"needs {found[0]}")
 
 
 def failure_line(found: Mapping[str, Any]) -> str:
     """Why a task failed, in one line."""
     wrong = _listed(found, "argument_errors")
     if wrong:
-        return "; ".join(show_message(VARIABLE.sub(_for_users, str(error))) for error in wrong)
+        return "; ".join(show_message(str(error)) for error in wrong)
     said = _error_lines(found)
     if said and (found.get("stderr") or GENERIC_MESSAGE.match(str(found.get("msg", "")))):
         return _with_advice(_last_line(said[-1]))
@@ -82,10 +79,6 @@ def _error_lines(found: Mapping[str, Any]) -> list[str]:
         if lines:
             return lines
     return []
-
-
-def _for_users(found: re.Match[str]) -> str:
-    return user_variable(found[0]) or found[0]
 
 
 def failure_lines(found: Mapping[str, Any]) -> list[str]:

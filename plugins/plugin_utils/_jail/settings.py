@@ -39,7 +39,6 @@ MAGIC_VARIABLES = frozenset({*constants.INTERNAL_STATIC_VARS, "omit", "vars", "l
 """What Ansible gives to every play, and every template can read. Facts win over most of these, too: `omit`, for
 example, would then be a value for each option that is to be left out, and files would be looked for elsewhere."""
 
-DEFAULT = re.compile(r"^\w+(?=:)", re.ASCII | re.MULTILINE)
 REGISTERED = re.compile(r"\b__[a-z0-9_]+")
 
 ACTING_KEYS = ("add_host", "add_group", "ansible_stats")
@@ -67,22 +66,15 @@ def is_setting(name: str, read: Iterable[str] = ()) -> bool:
 
 
 def _is_role_variable(name: str) -> bool:
-    """Facts win over the defaults of roles, and are there before a task has noted anything."""
-    return name.startswith(_role_prefixes()) and name in _role_variables()
-
-
-@cache
-def _role_prefixes() -> tuple[str, ...]:
-    return ("__", *(f"{role.name}_" for role in (COLLECTION / "roles").glob("*")))
+    """Facts are there before a task has noted anything."""
+    return name.startswith("__") and name in _role_variables()
 
 
 @cache
 def _role_variables() -> frozenset[str]:
     """Only looked for when a fact is called so: these are many files."""
-    defaults = COLLECTION.glob("roles/*/defaults/main.yml")
-    notes = (*COLLECTION.glob("roles/*/*/*.yml"), *COLLECTION.glob("playbooks/*.yml"))
-    found = [name for path in defaults for name in DEFAULT.findall(path.read_text())]
-    return frozenset([*found, *(name for path in notes for name in REGISTERED.findall(path.read_text()))])
+    files = (file for place in ("roles/*/*/**/*.yml", "playbooks/**/*.yml") for file in COLLECTION.glob(place))
+    return frozenset(name for file in files for name in REGISTERED.findall(file.read_text()))
 
 
 # -- facts of a host ----------------------------------------------------------------

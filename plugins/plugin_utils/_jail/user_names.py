@@ -15,27 +15,24 @@ import yaml
 COLLECTION = Path(__file__).parents[3]
 PREFIX = "jail_"
 NAME = re.compile(rf"\b{PREFIX}([a-z0-9_]+)")
-DEFAULT = re.compile(rf"^([a-z0-9_]+): .*?\b({PREFIX}[a-z0-9_]+)", re.MULTILINE)
+DEFAULTS = "roles/jail/defaults/main.yml"
+HANDED_ON = re.compile(rf'^ +([a-z_]+): "\{{\{{ [^{{}}]*?\b({PREFIX}[a-z0-9_]+)[^{{}}]*\}}\}}"$', re.MULTILINE)
+"""A line of a task that hands a variable to an option of a module."""
 
 
 @cache
 def known_names(collection: Path = COLLECTION) -> frozenset[str]:
     """The names that are read, without their prefix: what roles, playbooks and connections say is the only list."""
-    places = ("roles/*/defaults/main.yml", "playbooks/*.yml", "plugins/connection/*.py")
+    places = (DEFAULTS, "playbooks/*.yml", "plugins/connection/*.py")
     readers = [reader for place in places for reader in collection.glob(place)]
     return frozenset(name for reader in readers for name in NAME.findall(reader.read_text()))
 
 
 @cache
-def role_variables(collection: Path = COLLECTION) -> dict[str, str]:
-    """For each variable of a role, the variable that its default reads."""
-    defaults = sorted(collection.glob("roles/*/defaults/main.yml"))
-    return dict(pair for file in defaults for pair in DEFAULT.findall(file.read_text()))
-
-
-def user_variable(name: str) -> str:
-    """What users set in place of a variable of a role; empty when they set nothing."""
-    return role_variables().get(name, "")
+def variables_of_options(role: str, collection: Path = COLLECTION) -> dict[str, str]:
+    """For each option of a module, the variable that a role hands to it."""
+    tasks = sorted(collection.glob(f"roles/{role}/tasks/*.yml"))
+    return dict(pair for file in tasks for pair in HANDED_ON.findall(file.read_text()))
 
 
 @cache
@@ -45,8 +42,8 @@ def item_keys(collection: Path = COLLECTION) -> dict[str, frozenset[str]]:
     for file in sorted(collection.glob("roles/*/meta/argument_specs.yml")):
         for entry_point in _parsed(file)["argument_specs"].values():
             for name, option in entry_point.get("options", {}).items():
-                if option.get("elements") == "dict" and option.get("options") and user_variable(name):
-                    found[user_variable(name)] = frozenset(option["options"])
+                if option.get("elements") == "dict" and option.get("options"):
+                    found[name] = frozenset(option["options"])
     return found
 
 
@@ -63,8 +60,6 @@ OPTION = re.compile(
     r"|([a-z]+(?:_[a-z]+)+)(?![\w/.-])|([a-z_]+)(?=\[\d+\]))"
 )
 """How messages name one: by the word, by a name that no word has, or by one of its items."""
-DIFFERENT_NAMES = {"quota": "jail_volume_quota", "allow_full_copy": "jail_clone_copies"}
-"""Options whose variables have other names."""
 
 
 def for_playbooks(text: str, role: str) -> str:
@@ -72,8 +67,8 @@ def for_playbooks(text: str, role: str) -> str:
 
     def variable(found: re.Match[str]) -> str:
         option = next(filter(None, found.groups()))
-        same = f"{PREFIX}{option}" if option in known_names() else DIFFERENT_NAMES.get(option, "")
-        return user_variable(f"{role}_{option}") or same or found[0]
+        same = f"{PREFIX}{option}" if option in known_names() else found[0]
+        return variables_of_options(role).get(option, same)
 
     text = OPTION.sub(variable, text)
     return MODULE.sub(lambda found: f"the playbook {PLAYBOOKS.get(found[0], 'build_jail')}", text)

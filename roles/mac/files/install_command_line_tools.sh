@@ -53,7 +53,7 @@ list() {
     launchctl kickstart -k system/com.apple.softwareupdated
     limited "$list_seconds" softwareupdate -l
     [ $? -ne 124 ] || fail "Software Update did not answer within $list_seconds seconds, nor again after its daemon was" \
-        "restarted: restart the Mac, or allow more time with jail_mac_clt_list_timeout"
+        "restarted: restart the Mac, or allow more time with jail_bootstrap_clt_list_timeout"
 }
 
 # The labels of all Command Line Tools that are offered, the newest last: "... for Xcode-16.4", "... for Xcode 26.2-26.2".
@@ -82,13 +82,13 @@ offered=$(labels)
     "https://developer.apple.com/download/all/ by hand"
 label=$(chosen)
 [ -n "$label" ] || fail "Software Update offers no version ${wanted:-but betas} of the Command Line Tools, only:" \
-    "$(echo "$offered" | paste -s -d , -): set jail_mac_clt_version to one of these"
+    "$(echo "$offered" | paste -s -d , -): set jail_bootstrap_clt_version to one of these"
 echo "installing $label (offered: $(echo "$offered" | paste -s -d , -))"
 
 limited "$install_seconds" softwareupdate -i "$label"
 case $? in
 124) fail "the installation of $label did not end within $install_seconds seconds, its last words were" \
-    "\"$(last_words)\": run again, or allow more time with jail_mac_clt_install_timeout";;
+    "\"$(last_words)\": run again, or allow more time with jail_bootstrap_clt_install_timeout";;
 esac
 [ -x "$tools/usr/bin/git" ] || fail "softwareupdate -i '$label' ended without installing them, its last words were" \
     "\"$(last_words)\": see /var/log/install.log on the Mac"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import item_keys, user_variable
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import item_keys
 
 CHECKOUT = Path(__file__).parents[3]
 PLAYBOOKS = sorted((CHECKOUT / "playbooks").glob("*.yml"))
@@ -23,7 +23,7 @@ OPEN = {
     "jail_homebrew_environment",
     "jail_image_env",
     "jail_image_labels",
-    "jail_mac_homebrew_environment",
+    "jail_bootstrap_homebrew_environment",
 }
 """Variables whose keys are the user's own."""
 
@@ -43,7 +43,7 @@ def with_keys() -> set[str]:
         yaml.safe_load(path.read_text())["argument_specs"] for path in CHECKOUT.glob("roles/*/meta/argument_specs.yml")
     ]
     options = [pair for spec in specs for entry in spec.values() for pair in entry.get("options", {}).items()]
-    return {user_variable(name) for name, option in options if "dict" in (option["type"], option.get("elements"))}
+    return {name for name, option in options if "dict" in (option["type"], option.get("elements"))}
 
 
 def test_the_keys_of_all_variables_are_known() -> None:

@@ -55,7 +55,7 @@ def test_each_playbook_begins_with_the_question_whether_there_is_something_to_do
         ("build_jail", "-i fleet.yml -i broken.yml", "cannot read the inventory .*/broken.yml"),
         ("destroy_jail", "-i fleet.yml --limit studio", "--limit studio leaves no host of jails"),
         ("build_jail", "-i other.yml", "the inventory has no host of jails"),
-        ("deploy_jail", "-i fleet.yml -e jail_hosts=base:!jails", "the inventory has no host of base:!jails"),
+        ("deploy_jail", "-i fleet.yml -e jail_targets=base:!jails", "the inventory has no host of base:!jails"),
     ],
 )
 def test_nothing_to_do_is_an_error_with_a_sentence(folder: Path, playbook: str, words: str, said: str) -> None:
@@ -116,7 +116,7 @@ def test_a_directory_without_an_inventory_is_told(folder: Path) -> None:
         ("build_jail", "-i fleet.yml --limit studio"),
         ("run_in_jail", "-i fleet.yml --limit base"),
         ("check_jail", ""),
-        ("selftest", "-i fleet.yml -e jail_selftest_mac=localhost"),
+        ("selftest", "-i fleet.yml -e jail_mac_targets=localhost"),
     ],
 )
 def test_something_to_do_is_none(folder: Path, playbook: str, words: str) -> None:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What a role documents in meta/argument_specs.yml is what its defaults give.
+"""What roles document in meta/argument_specs.yml is what the defaults of the role jail give.
 
-Defaults read `jail_*` variables, so they are templated with none of those set: what
-comes out is the documented default. A value that cannot be known then (it needs a `jail_*`
-variable, or a fact of the Mac) has no documented default.
+A default that cannot be known without an inventory has no documented default.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,16 @@ from templates import trusted
 
 CHECKOUT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (CHECKOUT / "roles").glob("*/"))
-CHANGING = [role for role in ROLES if role not in ("report", "selftest")]
+CHANGING = [role for role in ROLES if role not in ("jail", "report", "selftest")]
 """Those that change something on a Mac.
 
-The role report asks, and writes on the controller: there is nothing to predict of a Mac, nothing that a second run
-should find unchanged, and no jail to verify after it. The scenario default (reported.yml) sees that it tells what is
-in jails, tests/browser sees what it writes. The role selftest leaves nothing on a Mac: its scenario sees to
-that.
+The role jail has what the others share. The role report only reads from Macs, and writes on the controller: the
+scenario default (reported.yml) and tests/browser test what it writes. The role selftest leaves nothing on a Mac,
+which its scenario tests.
 """
 
 UNKNOWN = object()
-SCENARIOS = {"base": "default", "clone": "image", "home": "inside", "mac_vm": "vm", "users": "terminal"}
+SCENARIOS = {"base": "default", "home": "inside", "mac_vm": "vm", "users": "terminal"}
 """Those that are not called as their role."""
 
 
@@ -46,37 +45,48 @@ def options(role: str) -> dict[str, dict[str, Any]]:
     return {name: option for spec in specs.values() for name, option in spec.get("options", {}).items()}
 
 
-def given(role: str) -> dict[str, Any]:
-    """The values of a role's defaults when no jail_* variable is set."""
-    defaults = trusted(load(role, "defaults/main.yml"))
-    templar = Templar(DataLoader(), variables=defaults)
+@cache
+def defaults() -> dict[str, Any]:
+    """The values of all defaults when an inventory sets none of them."""
+    variables = trusted(load("jail", "defaults/main.yml"))
+    templar = Templar(DataLoader(), variables=variables)
 
     def value(name: str) -> Any:
         try:
-            return templar.template(defaults[name])
+            return templar.template(variables[name])
         except AnsibleUndefinedVariable:
             return UNKNOWN
 
-    return {name: value(name) for name in defaults}
+    return {name: value(name) for name in variables}
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_every_default_is_an_option_and_every_option_has_a_default(role: str) -> None:
-    assert set(given(role)) == set(options(role))
+def test_every_default_is_an_option_of_a_role() -> None:
+    assert set(defaults()) == {name for role in ROLES for name in options(role)}
+
+
+def test_no_other_role_has_defaults() -> None:
+    assert [path.parts[-3] for path in CHECKOUT.glob("roles/*/defaults/*")] == ["jail"]
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_documented_defaults_are_those_given(role: str) -> None:
     documented = {name: option.get("default", UNKNOWN) for name, option in options(role).items()}
-    assert documented == given(role)
+    assert documented == {name: defaults()[name] for name in documented}
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_all_entry_points_say_the_same_of_an_option(role: str) -> None:
-    specs = load(role, "meta/argument_specs.yml")["argument_specs"]
-    for entry, spec in specs.items():
-        for name, option in spec.get("options", {}).items():
-            assert option == options(role)[name], f"{name} differs in the entry point {entry}"
+def test_all_entry_points_of_all_roles_say_the_same_of_a_variable() -> None:
+    same = {name: option for role in ROLES for name, option in options(role).items()}
+    for role in ROLES:
+        for entry, spec in load(role, "meta/argument_specs.yml")["argument_specs"].items():
+            for name, option in spec.get("options", {}).items():
+                assert option == same[name], f"{name} differs in the entry point {entry} of {role}"
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in ("jail", "mac", "mac_vm", "selftest", "home")])
+def test_a_role_documents_what_its_tasks_read(role: str) -> None:
+    paths = (*CHECKOUT.glob(f"roles/{role}/tasks/*.yml"), *CHECKOUT.glob(f"roles/{role}/vars/*.yml"))
+    read = set(re.findall(r"\bjail_\w+", "".join(path.read_text() for path in paths))) & set(defaults())
+    assert read - set(options(role)) == set()
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -84,11 +94,12 @@ def test_every_entry_point_is_documented(role: str) -> None:
     specs = load(role, "meta/argument_specs.yml")["argument_specs"]
     called = {path.stem for path in (CHECKOUT / "roles" / role / "tasks").glob("*.yml")}
     assert set(specs) <= called, "an entry point is documented that has no tasks"
-    assert {"main"} | ({"preflight", "verify"} if role in CHANGING else set()) <= set(specs)
+    assert role == "jail" or "main" in specs
+    assert role not in CHANGING or {"preflight", "verify"} <= set(specs)
     assert [entry for entry, spec in specs.items() if not spec.get("description")] == []
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "jail"])
 def test_every_role_has_a_page_and_its_tags(role: str) -> None:
     page = (CHECKOUT / "roles" / role / "README.md").read_text()
     main: Any = load(role, "tasks/main.yml")
@@ -108,6 +119,5 @@ def test_every_role_has_a_scenario(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_variables_carry_the_name_of_the_role(role: str) -> None:
-    assert [name for name in given(role) if not name.startswith(f"{role}_")] == []
-    internal = load(role, "vars/main.yml")
-    assert [name for name in internal if not name.startswith(f"__{role}_")] == []
+    names = load(role, "vars/main.yml")
+    assert [name for name in names if not name.removeprefix("__").startswith(f"{role}_")] == []

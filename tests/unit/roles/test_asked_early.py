@@ -31,11 +31,12 @@ BUILT: dict[str, Any] = {
     "ansible_run_tags": ["all"],
     "ansible_skip_tags": [],
     "ansible_check_mode": False,
-    "__base_mac_seen": MAC,
-    "__base_rootfs": UNCHANGED,
-    "__base_finished": UNCHANGED,
-    "__bindfs_mounted": UNCHANGED,
-    "__dns_connected": {**UNCHANGED, "entered": True},
+    "ansible_play_role_names": [f"darwin.jail.{role}" for role in ("base", *BEHIND)],
+    "__jail_mac_info": MAC,
+    "__jail_rootfs": UNCHANGED,
+    "__jail_post_build": UNCHANGED,
+    "__jail_bindfs_mounted": UNCHANGED,
+    "__jail_dns_connected": {**UNCHANGED, "entered": True},
 }
 GOOD = {"failed": False, "stdout": "controlled", "stderr": ""}
 TAKEN = {
@@ -59,9 +60,9 @@ def as_a_whole(role: str) -> dict[str, Any]:
 
 
 def rendered(text: str, **given: Any) -> Any:
-    known: dict[str, Any] = {}
-    for role in ("base", *BEHIND):
-        known |= {**parsed(f"{role}/defaults/main.yml"), **parsed(f"{role}/vars/main.yml")}
+    known: dict[str, Any] = parsed("jail/defaults/main.yml")
+    for role in ("jail", "base", *BEHIND):
+        known |= parsed(f"{role}/vars/main.yml")
     for program in ("__clt_program", "__homebrew_program"):
         known[program]["stdin"] = "echo"  # plugins that look up files are not there
     return Templar(DataLoader(), variables=trusted({**known, **BUILT, **given})).template(trusted(text))
@@ -82,7 +83,7 @@ def asked(**given: Any) -> list[dict[str, Any]]:
 def taken(role: str, **given: Any) -> Any:
     answers = {one["name"]: GOOD for one in asked(**as_a_whole("base"))}
     tried = {"extra_commands": answers}
-    return rendered(f"{{{{ {TAKEN[role]} }}}}", __base_tried=tried, **{**as_a_whole(role), **given})
+    return rendered(f"{{{{ {TAKEN[role]} }}}}", __jail_tried=tried, **{**as_a_whole(role), **given})
 
 
 @pytest.mark.parametrize("role", BEHIND)
@@ -110,7 +111,7 @@ def test_verify_by_itself_takes_no_answer_of_a_build(role: str) -> None:
 @pytest.mark.parametrize("role", ["terminal", "clt", "homebrew"])
 @pytest.mark.parametrize("other", ["path", "user"])
 def test_an_answer_is_of_one_jail_and_one_user(role: str, other: str) -> None:
-    given = {f"{role}_{other}": {"path": "/jails/two", "user": "root"}[other]}
+    given = {"path": {"__jail_path": "/jails/two"}, "user": {"jail_user": "root"}}[other]
     assert taken(role, **given) is False
 
 
@@ -124,7 +125,7 @@ def test_what_was_only_tried_is_compared(tags: list[str]) -> None:
 def test_root_does_not_run_the_brew_of_a_user(user: Any) -> None:
     users = {**MAC["users"], user: MAC["users"]["root"]}
     names = [
-        one["name"] for one in asked(**as_a_whole("base"), jail_user=user, __base_mac_seen={**MAC, "users": users})
+        one["name"] for one in asked(**as_a_whole("base"), jail_user=user, __jail_mac_info={**MAC, "users": users})
     ]
     assert [name for name in names if "brew" in name or "packages" in name] == []
 

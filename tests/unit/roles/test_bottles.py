@@ -29,8 +29,11 @@ def preflight(tmp_path: Path, bottles: bool, *options: str, **variables: object)
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
-        "vars": {"__base_mac_seen": seen, "jail_path": str(tmp_path / "jail"), "jail_user": "admin", **variables},
-        "tasks": [{"ansible.builtin.import_role": role}],
+        "vars": {"jail_path": str(tmp_path / "jail"), "jail_user": "admin", **variables},
+        "tasks": [
+            {"ansible.builtin.set_fact": {"__jail_mac_info": seen}, "tags": "always"},
+            {"ansible.builtin.import_role": role},
+        ],
     }
     (tmp_path / "play.json").write_text(json.dumps([play]))
     environment = {**os.environ, **QUIET, "ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections")}

@@ -22,7 +22,7 @@ LECTURE = ["WARNING: Improper use of the sudo command could lead to data loss", 
 
 
 def rendered(text: str, **given: Any) -> Any:
-    texts = [(FOLDER / name).read_text() for name in ("defaults/main.yml", "vars/main.yml")]
+    texts = [(FOLDER.parent / name).read_text() for name in ("jail/defaults/main.yml", "mac/vars/main.yml")]
     variables = {name: value for text in texts for name, value in yaml.safe_load(text).items()}
     known = {**variables, **given, "inventory_hostname": "mac1"}
     return Templar(DataLoader(), variables=trusted(known)).template(trusted(text))
@@ -108,9 +108,9 @@ def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: s
     assert rendered("{{ __mac_enter_has_command }}", **given) is expected
     assert rendered("{{ __mac_prepared }}", **given) is expected
     others: list[dict[str, Any]] = [
-        {"mac_sudo_users": ["a"]},
-        {"mac_enter": [{}]},
-        {"mac_homebrew_user": "a"},
+        {"jail_bootstrap_sudo_users": ["a"]},
+        {"jail_bootstrap_enter": [{}]},
+        {"jail_bootstrap_homebrew_user": "a"},
         {"__mac_git": "/nowhere"},
     ]
     for more in others:
@@ -133,10 +133,18 @@ def test_a_mac_that_was_not_asked_is_prepared() -> None:
             {},
             "mac1 is looked at as the user with the number 501, and root is needed; set become to true",
         ),
-        (ROOT, {"mac_sudo_users": ["a b"]}, "jail_mac_sudo_users is ['a b']; write names, or groups behind %"),
-        (ROOT, {"mac_homebrew_user": "root"}, "jail_mac_homebrew_user is root, and Homebrew refuses to be root's; "),
-        (ROOT, {"mac_enter": [{"user": "a", "as": "b", "jail": "/x y"}]}, "jail_mac_enter is [{"),
-        (ROOT, {"mac_enter": [{"user": "a b", "as": "b", "jail": "/x"}]}, "jail_mac_enter is [{"),
+        (
+            ROOT,
+            {"jail_bootstrap_sudo_users": ["a b"]},
+            "jail_bootstrap_sudo_users is ['a b']; write names, or groups behind %",
+        ),
+        (
+            ROOT,
+            {"jail_bootstrap_homebrew_user": "root"},
+            "jail_bootstrap_homebrew_user is root, and Homebrew refuses to be root's; ",
+        ),
+        (ROOT, {"jail_bootstrap_enter": [{"user": "a", "as": "b", "jail": "/x y"}]}, "jail_bootstrap_enter is [{"),
+        (ROOT, {"jail_bootstrap_enter": [{"user": "a b", "as": "b", "jail": "/x"}]}, "jail_bootstrap_enter is [{"),
     ],
 )
 def test_what_is_wrong_is_said_alone(said: list[str], given: dict[str, Any], expected: str) -> None:

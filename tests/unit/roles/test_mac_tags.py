@@ -16,7 +16,7 @@ from connection_place import ENVIRONMENT
 PARTS = {
     "clt": "Install the Command Line Tools by Software Update",
     "sudo": "Let nobody become root",
-    "enter": "Bring the command that enters a jail",
+    "enter": "Install the command that enters a jail",
     "homebrew": "Look for Homebrew",
 }
 ROLE = str(Path(__file__).parents[3] / "roles/mac")

@@ -23,8 +23,8 @@ def test_nothing_that_programs_of_a_jail_say_moves_the_cursor_of_a_terminal(tmp_
     """Ansible prints the message of an assertion that failed as it is."""
     tasks = [task.get("ansible.builtin.assert", {}) for task in yaml.safe_load((BASE / "tasks/verify.yml").read_text())]
     messages = [task[name] for task in tasks if task for name in ("fail_msg", "success_msg")]
-    variables = {**yaml.safe_load((BASE / "vars/main.yml").read_text()), "base_path": "/jail", "base_user": "admin"}
-    variables.update(__base_tried=TRIED, __base_account={"uid": 501}, messages=messages)
+    variables = {**yaml.safe_load((BASE / "vars/main.yml").read_text()), "__jail_path": "/jail", "jail_user": "admin"}
+    variables.update(__jail_tried=TRIED, __base_account={"uid": 501}, messages=messages)
     task = {"ansible.builtin.copy": {"content": "{{ messages | to_json }}", "dest": str(tmp_path / "said")}}
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables, "tasks": [task]}
     (tmp_path / "play.json").write_text(json.dumps([play]))

@@ -103,7 +103,7 @@ def without_setuid(context: Context) -> Verdict:
     "M-CLONE-5",
     "A jail becomes a clone of another one on its volume",
     source="Copying: aoss/xnu bsd/vfs/vfs_syscalls.c",
-    judged="the role clone",
+    judged="the role base",
     needs=("jail",),
 )
 def whole(context: Context) -> Verdict:

@@ -60,7 +60,7 @@ def quick(context: Context) -> Verdict:
     "M-RERUN-2",
     "A build that reads all contents changes nothing either",
     source="Copying: com.apple.provenance",
-    judged="the role base, with jail_verify: full",
+    judged="the role base, with jail_compare: full",
     needs=("jail",),
 )
 def full(context: Context) -> Verdict:

@@ -7,12 +7,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import (
-    DIFFERENT_NAMES,
-    PREFIX,
     for_playbooks,
     item_keys,
-    known_names,
-    user_variable,
+    variables_of_options,
 )
 
 
@@ -23,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names impor
         ("base", "take it over with the option adopt of darwin_jail_rootfs", "take it over with jail_adopt"),
         ("base", "remove it, or leave clone_of out", "remove it, or leave jail_clone_of out"),
         ("base", "the option quota '3' is not a size", "jail_volume_quota '3' is not a size"),
-        ("clone", "set allow_full_copy for", "set jail_clone_copies for"),
+        ("base", "set allow_full_copy for", "set jail_clone_copies for"),
         ("bindfs", "mounts[0]: dest '/x' is taken", "jail_mounts[0]: dest '/x' is taken"),
         ("users", "users[12]: uid 400 is the system's", "jail_users[12]: uid 400 is the system's"),
         ("base", "build it with darwin_jail_rootfs", "build it with the playbook build_jail"),
@@ -58,14 +55,10 @@ def test_a_directory_that_is_no_jail_is_told_for_both() -> None:
     )
 
 
-def test_options_with_other_names_lead_to_variables_that_there_are() -> None:
-    assert {name.removeprefix(PREFIX) for name in DIFFERENT_NAMES.values()} <= known_names()
-
-
-def test_variables_of_roles_lead_to_those_of_users() -> None:
-    assert user_variable("bindfs_mounts") == "jail_mounts"
-    assert user_variable("homebrew_wanted") == "jail_homebrew"
-    assert user_variable("__base_mac") == ""
+def test_options_of_modules_lead_to_the_variables_that_roles_give_them() -> None:
+    assert variables_of_options("bindfs")["mounts"] == "jail_mounts"
+    assert variables_of_options("base")["quota"] == "jail_volume_quota"
+    assert "jail" not in variables_of_options("base")
 
 
 def test_items_have_the_keys_of_the_specifications() -> None:

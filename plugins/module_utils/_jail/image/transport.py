@@ -50,9 +50,9 @@ REFERENCE = re.compile(
     r"(?P<name>(?P<registry>[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?)/[a-z0-9]+([._/-]+[a-z0-9]+)*)"
     r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})|@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-TOOL_DIRECTORIES = b"/private/var/db/darwin.jail/lent"
+TOOL_DIRECTORIES = b"/private/var/db/darwin.jail/tools"
 """Directories of root's that the program may read, below directories that everybody can pass through."""
-TOOL_LAYOUT = b".darwin.jail.lent"
+TOOL_LAYOUT = b".darwin.jail.tools"
 """The directory in a layout that the program fills."""
 CHUNK = 1 << 20
 PAUSE = 2.0

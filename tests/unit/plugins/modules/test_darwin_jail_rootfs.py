@@ -38,12 +38,12 @@ def answer(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]
 
 
 def test_check_real_check_real(options: dict[str, Any], place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    foretold = answer(capsys, **options, _ansible_check_mode=True, _ansible_diff=True)
+    predicted = answer(capsys, **options, _ansible_check_mode=True, _ansible_diff=True)
     assert not (place / "jail").exists()
     done = answer(capsys, **options, _ansible_diff=True)
-    assert (foretold["changed"], done["changed"]) == (True, True)
+    assert (predicted["changed"], done["changed"]) == (True, True)
     for key in ("diff", "operations", "operations_total"):
-        assert foretold[key] == done[key]
+        assert predicted[key] == done[key]
     assert "+ /usr/bin/git file 0644 0:0\n" in done["diff"]["prepared"]
     assert done["stats"]["files"] == 3
     assert any(found["path"] == "/usr/bin/na\\xffme" for found in done["operations"])
@@ -59,9 +59,9 @@ OF_ALL = {"changed", "invocation", "warnings"}
 def test_what_is_returned_is_documented(options: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     yaml = pytest.importorskip("yaml")
     documented = yaml.safe_load(darwin_jail_rootfs.RETURN)
-    foretold = answer(capsys, **options, _ansible_check_mode=True)
-    assert foretold.keys() - OF_ALL == documented.keys() - {"jail_bytes"}
-    assert set(foretold["space"]) == set(documented["space"]["sample"])
+    predicted = answer(capsys, **options, _ansible_check_mode=True)
+    assert predicted.keys() - OF_ALL == documented.keys() - {"jail_bytes"}
+    assert set(predicted["space"]) == set(documented["space"]["sample"])
     found = answer(capsys, **options)
     assert found.keys() - OF_ALL == documented.keys() - {"space"}
     assert found["stats"].keys() == documented["stats"]["contains"].keys()

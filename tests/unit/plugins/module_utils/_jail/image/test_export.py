@@ -122,7 +122,7 @@ def test_four_runs(make_jail: Make, place: Path) -> None:
     assert times(place / "image") == before
 
 
-def test_a_jail_that_is_only_foretold(place: Path) -> None:
+def test_a_jail_that_is_only_predicted(place: Path) -> None:
     predicted = made(place / "none", place / "image", check=True)
     assert (predicted.changed, predicted.diff) == (True, ["+ image latest"])
     with pytest.raises(JailError, match="build the jail first"):

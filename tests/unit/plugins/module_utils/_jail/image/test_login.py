@@ -44,7 +44,7 @@ def ask(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_the_next_run_removes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = place / "lent"
+    given = place / "tools"
     monkeypatch.setattr(transport, "TOOL_DIRECTORIES", os.fsencode(given))
     running = start(lambda: ask(place, monkeypatch, WAITING))
     until(lambda: (place / "calls").exists() and (place / "calls").read_text())

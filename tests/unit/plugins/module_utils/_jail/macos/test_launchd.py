@@ -67,7 +67,7 @@ def test_a_job_that_changes_is_unloaded_first(launchctl: Launchctl, changed: Job
 
 
 @pytest.mark.parametrize("kill_before", [1, 2, 3])
-def test_a_run_that_is_killed_leaves_what_the_next_one_mends(launchctl: Launchctl, kill_before: int) -> None:
+def test_a_run_that_is_killed_leaves_what_the_next_one_completes(launchctl: Launchctl, kill_before: int) -> None:
     """Whatever is loaded was loaded as it is written."""
     execute(launchd.plan_present(JOB))
     changed = Job(NAME, ("/usr/bin/false",), {"program.py": b"other"})
@@ -100,7 +100,7 @@ def test_the_plist_is_shown_as_a_diff(launchctl: Launchctl) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["mode", "contents", "owner", "link"])
-def test_what_others_changed_is_mended(launchctl: Launchctl, tmp_path: Path, spoil: str) -> None:
+def test_what_others_changed_is_repaired(launchctl: Launchctl, tmp_path: Path, spoil: str) -> None:
     execute(launchd.plan_present(JOB))
     path = tmp_path / launchd.installed_path(NAME, "program.py")[1:]
     if spoil == "mode":

@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import host_stat
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock, run_directories
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock, run_directories
 from built_jails import Make
 from volumes import folding_volume, lacks
 
@@ -30,7 +30,7 @@ PROGRAMS = ("cat", "chmod", "env", "id", "ls", "mkdir", "rm", "sh", "sleep", "tr
 def own_build_lock(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds in tests wait for each other, and for nothing else on this machine."""
     home = tmp_path_factory.getbasetemp().resolve()
-    monkeypatch.setattr(lock, "_home", lambda: os.fsencode(home))
+    monkeypatch.setattr(build_lock, "_home", lambda: os.fsencode(home))
 
 
 @pytest.fixture(scope="session", autouse=True)

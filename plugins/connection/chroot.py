@@ -198,7 +198,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session imp
     is_incomplete,
     strip_markers,
 )
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail import entry, settings
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import connection_errors, settings
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.mac import (
     CommandResult,
     Mac,
@@ -361,21 +361,23 @@ class Connection(ConnectionBase):
         try:
             answer = how(session.command, what)
         except AnsibleConnectionFailure as exc:
-            raise type(exc)(entry.unreachable_message(name, session, str(exc))) from exc
+            raise type(exc)(connection_errors.unreachable_message(name, session, str(exc))) from exc
         except AnsibleError as exc:
             if "sudo password" not in str(exc) and "become password" not in str(exc):
                 raise
-            raise AnsibleError(f"sudo on {name} refuses to enter {session.jail}: {entry.SUDO_ADVICE}") from exc
+            raise AnsibleError(
+                f"sudo on {name} refuses to enter {session.jail}: {connection_errors.SUDO_ADVICE}"
+            ) from exc
         can_have_terminal = session.act == "run" and not session.stdin and isinstance(self._connected_mac, SshMac)
         terminal = can_have_terminal and self._settings["use_tty"]
         said = answer[1] if terminal else answer[2]
         if is_incomplete(said):
-            display.warning(entry.incomplete_warning(session))
+            display.warning(connection_errors.incomplete_warning(session))
         if answer[0] and not has_entered(said):
-            entry.raise_for(session, answer[0], said, name)
+            connection_errors.raise_for(session, answer[0], said, name)
         answer = strip_markers(*answer, terminal)
         if answer[0]:
-            entry.explain(session, answer)
+            connection_errors.explain(session, answer)
         return answer
 
     # -- the connection ------------------------------------------------------------

@@ -18,9 +18,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 def apart(state: str) -> None:
     """Keep the state of this machine out of it."""
     from ansible_collections.darwin.jail.plugins.module_utils._jail import host_state, register  # noqa: PLC0415
-    from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock  # noqa: PLC0415
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock  # noqa: PLC0415
 
-    lock._home = lambda: os.fsencode(state)
+    build_lock._home = lambda: os.fsencode(state)
     register.DIRECTORY = os.fsencode(f"{state}/jails")
     host_state.NOTES = os.fsencode(f"{state}/images")
 

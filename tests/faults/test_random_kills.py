@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock
 from system_calls import start
 from tree_snapshots import FileState, tree_differences, tree_snapshot
 
@@ -57,7 +57,7 @@ class Run:
 
     def __init__(self, wanted: BuildSpec, count: int = 2) -> None:
         fields = {"jail": wanted.jail, "source": wanted.source, "entries": wanted.entries}
-        text = RUN.format(path=sys.path, home=lock._home(), register=register.DIRECTORY, count=count, **fields)
+        text = RUN.format(path=sys.path, home=build_lock._home(), register=register.DIRECTORY, count=count, **fields)
         self.process = subprocess.Popen(
             [sys.executable, "-c", text],
             start_new_session=True,

@@ -27,8 +27,8 @@ from .errors import UNWRITABLE, AnyPath, InputError, NotAJailError, RecordError,
 from .marker import MARKER, marker_of, read_marker, write_marker
 from .system import host
 from .system.atomic_write import PREFIX
+from .system.build_lock import locked_directory, this_process
 from .system.jail_lock import JailLock, refuse_if_locked
-from .system.lock import locked_directory, this_process
 from .system.mounts import mounts_below
 from .system.rooted import Root
 from .system.run_directories import FOLDER

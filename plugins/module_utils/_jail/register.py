@@ -32,7 +32,7 @@ from typing import Any
 from . import mounted_volume
 from .errors import OperationError, RecordError, show
 from .system import host
-from .system.lock import locked_directory
+from .system.build_lock import locked_directory
 from .system.mounts import is_mount
 from .system.rooted import Root
 

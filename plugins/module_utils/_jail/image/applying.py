@@ -26,10 +26,10 @@ from ..system import at
 from ..system.open_directories import OpenDirectories
 from ..system.platform.current import backend
 from ..system.rooted import Root
-from .content import is_portable
 from .entry_names import error_in_entry
+from .exclusions import is_portable
 from .layer_reader import Entry, LayerReader
-from .left_out import LeftOut
+from .unsupported_files import LeftOut
 
 TEMPORARY = b"entry"
 CREATED_IN_PLACE = frozenset(("directory", "file", "symlink"))

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from ..errors import InputError, show
 from ..limits import IMAGE_JSON
 from ..system import host, progress
-from ..system.lock import locked_directory
+from ..system.build_lock import locked_directory
 from ..system.rooted import Root
 from ..tar import reader, writer
 from ..tar.names import plain_name

@@ -21,7 +21,7 @@ from ..predicted import not_built_yet_warning
 from ..result import Result
 from ..sizes import size
 from ..system import host, progress
-from ..system.lock import locked_directory
+from ..system.build_lock import locked_directory
 from . import config as configs
 from .blocks import Blocks, PreviousBlocks
 from .config import Layer, Settings

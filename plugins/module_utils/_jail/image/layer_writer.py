@@ -28,9 +28,9 @@ from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..tar import writer
 from ..tar.writer import Owned
-from .content import is_kept, is_portable, layer_of
-from .left_out import LeftOut, error_in_device, error_in_symlink
+from .exclusions import is_kept, is_portable, layer_of
 from .scan import LayerPlan, Scan
+from .unsupported_files import LeftOut, error_in_device, error_in_symlink
 
 CHUNK = 1 << 20
 NOT_OPENED = (*NOT_A_DIRECTORY_ERRORS, errno.ENXIO, errno.EOPNOTSUPP)

@@ -21,9 +21,9 @@ from ..rootfs.spec.base_layout import VOLATILE
 from ..system.rooted import Root
 from ..system.volume_names import names_of
 from ..tar.names import MAX_PATH
-from .content import LAYERS, is_kept, layer_of
+from .exclusions import LAYERS, is_kept, layer_of
 from .layer_reader import WHITEOUT
-from .left_out import MAX_STATE_SLASHES, LeftOut, error_in_path
+from .unsupported_files import MAX_STATE_SLASHES, LeftOut, error_in_path
 
 MAX_NAME = 256
 """More bytes than a name can have."""

@@ -24,7 +24,7 @@ from typing import BinaryIO, Callable, NamedTuple
 
 from ..errors import InputError, JailError, show
 from ..system import host, nobody_files, progress, run_directories
-from ..system.lock import locked_directory
+from ..system.build_lock import locked_directory
 from ..system.process import CompletedRun, run
 from ..system.rooted import Root
 from . import logins

@@ -30,7 +30,7 @@ from ..result import Result
 from ..rootfs.remove import remove, undo_create
 from ..sizes import size
 from ..system import host, progress
-from ..system.lock import BuildLock
+from ..system.build_lock import BuildLock
 from ..system.rooted import Root
 from . import platforms
 from .applying import Applier

@@ -17,7 +17,7 @@ import stat
 from ..errors import InputError, show
 from ..jail import Jail, mark_adopted
 from ..marker import is_marked
-from ..system.lock import locked_directory
+from ..system.build_lock import locked_directory
 from ..system.rooted import Root
 from .spec.base_layout import LINKS
 

@@ -23,7 +23,7 @@ from ..record import record, total_size
 from ..result import Result
 from ..sizes import size
 from ..system import host, progress
-from ..system.lock import BuildLock
+from ..system.build_lock import BuildLock
 from ..system.rooted import Root
 from . import adopt
 from .apply.build_report import BuildReport

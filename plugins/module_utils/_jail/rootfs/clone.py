@@ -34,7 +34,7 @@ from ..jail import STATE, TEMPORARY, Jail
 from ..marker import MARKER
 from ..record import record
 from ..system import progress
-from ..system.lock import BuildLock
+from ..system.build_lock import BuildLock
 from ..system.platform.current import backend
 from ..system.volume_names import names_at, names_of
 from .apply.build_report import BuildReport

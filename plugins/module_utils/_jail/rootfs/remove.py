@@ -20,7 +20,7 @@ from ..plan import Change
 from ..record.record import Record
 from ..result import Result
 from ..system import at, host, progress
-from ..system.lock import locked_directory
+from ..system.build_lock import locked_directory
 from ..system.mounts import mounts_below, unmount_below
 from ..system.rooted import Root
 from ..system.volume_names import names_of

@@ -21,8 +21,8 @@ from ..jail import jail_path
 from ..macos import release
 from ..result import Result
 from ..system import host
+from ..system.build_lock import build_lock_path, locked_directory, remove_build_lock
 from ..system.jail_lock import locks_directory, remove_unheld_locks
-from ..system.lock import build_lock_path, locked_directory, remove_build_lock
 from ..system.mounts import mounts_below, unmount_below
 from ..system.process import run
 from ..system.rooted import Root

@@ -17,7 +17,7 @@ import fcntl
 import os
 
 from ..errors import BusyError, OperationError, show
-from . import lock
+from . import build_lock
 from .rooted import Root
 
 FOLDER = b".darwin.jail.locks"
@@ -28,16 +28,16 @@ class JailLock:
 
     def __init__(self, jail: Root, holder: str, shared: bool = False) -> None:
         """Take the lock without waiting; BusyError names its holder. Other processes read `holder`."""
-        with Root(lock._home()) as home:
+        with Root(build_lock._home()) as home:
             if home.lstat(FOLDER) is None:
                 home.make_dir(FOLDER, 0o700, os.geteuid(), os.getegid())
             own = _name(jail)
-            for _attempt in range(lock.ATTEMPTS):
+            for _attempt in range(build_lock.ATTEMPTS):
                 self._fd, name = _open_lock_file(home, own)
                 try:
-                    lock.acquire(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-                    if lock.is_at(self._fd, home, name):
-                        lock.write_holder(self._fd, holder)
+                    build_lock.acquire(self._fd, jail, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+                    if build_lock.is_at(self._fd, home, name):
+                        build_lock.write_holder(self._fd, holder)
                         _remove_unheld(home, own)
                         return
                 except BaseException:
@@ -53,7 +53,7 @@ class JailLock:
 def _open_lock_file(home: Root, name: bytes) -> tuple[int, bytes]:
     """Open the file; on a full volume the directory of all such files, so that a jail can still be removed."""
     try:
-        return lock.open_lock(home, name, create=True), name
+        return build_lock.open_lock(home, name, create=True), name
     except OperationError as exc:
         if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -67,25 +67,25 @@ def _remove_unheld(home: Root, kept: bytes) -> None:
         if path == kept:
             continue
         try:
-            fd = lock.open_lock(home, path, create=False)
+            fd = build_lock.open_lock(home, path, create=False)
         except OperationError as exc:
             if exc.errno != errno.ENOENT:
                 raise
             continue
         try:
-            if lock.try_lock(fd) and lock.is_at(fd, home, path):
+            if build_lock.try_lock(fd) and build_lock.is_at(fd, home, path):
                 home.unlink(path)
         finally:
             os.close(fd)
 
 
 def locks_directory() -> bytes:
-    return os.path.join(lock._home(), FOLDER)
+    return os.path.join(build_lock._home(), FOLDER)
 
 
 def remove_unheld_locks() -> None:
     """Remove the locks that nobody holds, and their directory if it is empty then."""
-    with Root(lock._home()) as home:
+    with Root(build_lock._home()) as home:
         if home.lstat(FOLDER) is not None:
             _remove_unheld(home, b"")
             if not home.names(FOLDER):
@@ -94,15 +94,15 @@ def remove_unheld_locks() -> None:
 
 def jail_lock_holder(jail: Root) -> str | None:
     """The holder of the lock of a jail, as it wrote; None when nobody holds it."""
-    with Root(lock._home()) as home:
-        return lock.holder(home, _name(jail))
+    with Root(build_lock._home()) as home:
+        return build_lock.holder(home, _name(jail))
 
 
 def refuse_if_locked(jail: Root) -> None:
     """For check mode, which writes nothing: BusyError when another run has the lock."""
     who = jail_lock_holder(jail)
     if who:
-        raise lock.busy_error(jail, who)
+        raise build_lock.busy_error(jail, who)
 
 
 def _name(jail: Root) -> bytes:
@@ -112,4 +112,4 @@ def _name(jail: Root) -> bytes:
 
 
 def jail_lock_path(jail: Root) -> bytes:
-    return os.path.join(lock._home(), _name(jail))
+    return os.path.join(build_lock._home(), _name(jail))

@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager, suppress
 
 from ..errors import BusyError, InputError, JailError, OperationError, failed, show
 from . import host
-from .lock import Lock, holder, this_process
+from .build_lock import Lock, holder, this_process
 from .mounts import mounts_below
 from .paths import NOT_A_DIRECTORY_ERRORS
 from .rooted import Root

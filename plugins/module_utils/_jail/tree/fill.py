@@ -26,7 +26,7 @@ from ..sizes import size
 from ..staging import STAGING
 from ..staging import ensure_empty as make_stage
 from ..system import at, host, progress
-from ..system.lock import BuildLock
+from ..system.build_lock import BuildLock
 from ..system.name_collisions import CollisionFinder
 from ..system.paths import parents
 from ..system.platform.current import backend

@@ -28,7 +28,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import (
 from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.jail_lock import jail_lock_path
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from hypothesis import HealthCheck, given, settings
@@ -290,8 +290,8 @@ class TestLocking:
                 raise OperationError("open the lock", rel, "No space left on device", errno.ENOSPC)
             return opened(home, rel, create)
 
-        opened = lock.open_lock
-        monkeypatch.setattr(lock, "open_lock", full)
+        opened = build_lock.open_lock
+        monkeypatch.setattr(build_lock, "open_lock", full)
         with jails.open_jail(os.fsdecode(path)) as first, jails.open_jail(os.fsdecode(path)) as second:
             first.lock()
             assert isinstance(refusal(second.lock), BusyError)
@@ -307,21 +307,21 @@ class TestLocking:
     @pytest.mark.parametrize("kind", ["link", "fifo", "hard link"])
     def test_a_lock_that_is_something_else(self, place: Path, path: bytes, kind: str) -> None:
         with jails.create(path) as made:
-            lock = Path(os.fsdecode(jail_lock_path(made.root)))
-            lock.parent.mkdir(exist_ok=True)
-            victim = lock.parent.parent / "victim"
+            build_lock = Path(os.fsdecode(jail_lock_path(made.root)))
+            build_lock.parent.mkdir(exist_ok=True)
+            victim = build_lock.parent.parent / "victim"
             victim.write_text("not ours")
-            lock.unlink(missing_ok=True)
+            build_lock.unlink(missing_ok=True)
             if kind == "link":
-                lock.symlink_to(victim)
+                build_lock.symlink_to(victim)
             elif kind == "fifo":
-                os.mkfifo(lock)
+                os.mkfifo(build_lock)
             else:
-                os.link(victim, lock)
+                os.link(victim, build_lock)
             for check in (False, True):
-                with pytest.raises(JailError, match=f"the lock {lock}: "):
+                with pytest.raises(JailError, match=f"the lock {build_lock}: "):
                     made.lock(check)
-            lock.unlink()
+            build_lock.unlink()
         assert victim.read_text() == "not ours"
 
 

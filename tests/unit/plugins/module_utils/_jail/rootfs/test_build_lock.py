@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import BuildLock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.build_lock import BuildLock
 from built_jails import Make
 from waiting import until
 
@@ -29,7 +29,7 @@ ENDLESS = 1 << 42
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "MAX_WAIT", 0.3)
+    monkeypatch.setattr(build_lock, "MAX_WAIT", 0.3)
 
 
 @contextmanager
@@ -53,8 +53,8 @@ def _in_session(work: Any, told: Connection, *given: Any) -> None:
 
 
 def keep(told: Connection) -> None:
-    build_lock = BuildLock("another build")
-    with closing(build_lock), build_lock:
+    held = BuildLock("another build")
+    with closing(held), held:
         told.send("mine")
         time.sleep(60)
 
@@ -97,7 +97,7 @@ def test_nobody_waits_for_a_jail_that_is_read(
     make: Make, place: Path, source: Path, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The build has copied something by then, and one of its processes reads without end."""
-    monkeypatch.setattr(lock, "MAX_WAIT", 30)
+    monkeypatch.setattr(build_lock, "MAX_WAIT", 30)
     for number in range(150):
         (source / f"usr/lib/{number}").mkdir(parents=True)
     make("/usr/")
@@ -111,8 +111,8 @@ def test_nobody_waits_for_a_jail_that_is_read(
     with process(run, spec(place, source, "/usr/", verify="full", workers=count)) as told:
         until(lambda: told.poll(0) or (reads(there) and (place / "jail/usr/lib/9/new/file").exists()))
         assert not told.poll(0), told.recv()
-        build_lock = BuildLock("a build")
-        with closing(build_lock), build_lock:
+        held = BuildLock("a build")
+        with closing(held), held:
             assert not told.poll(0)
 
 
@@ -149,13 +149,13 @@ def test_a_file_with_two_names_waits_too(make: Make, source: Path) -> None:
 
 
 def test_a_first_build_has_its_turn_until_its_end(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken, note = [], lock.write_holder
+    taken, note = [], build_lock.write_holder
 
     def noted(fd: int, holder: str) -> None:
         taken.append(holder)
         note(fd, holder)
 
-    monkeypatch.setattr(lock, "write_holder", noted)
+    monkeypatch.setattr(build_lock, "write_holder", noted)
     for number in range(5):
         (source / f"usr/lib/{number}").mkdir(parents=True)
     make("/usr/")
@@ -163,8 +163,8 @@ def test_a_first_build_has_its_turn_until_its_end(make: Make, source: Path, monk
 
 
 def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "MAX_WAIT", 60)
-    monkeypatch.setattr(lock, "REPORT_AFTER", 0.2)
+    monkeypatch.setattr(build_lock, "MAX_WAIT", 60)
+    monkeypatch.setattr(build_lock, "REPORT_AFTER", 0.2)
     for number in range(150):
         (source / f"usr/lib/{number}").mkdir(parents=True)
     make("/usr/")
@@ -176,8 +176,8 @@ def test_a_long_wait_is_told_by_a_worker(make: Make, source: Path, monkeypatch: 
     sleep = time.sleep
 
     def let_go_soon(told: Connection) -> None:
-        build_lock = BuildLock("a short build")
-        with closing(build_lock), build_lock:
+        held = BuildLock("a short build")
+        with closing(held), held:
             told.send("mine")
             waits.recv()
             sleep(0.5)

@@ -20,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host, run_directories
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import locked_directory
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.build_lock import locked_directory
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from bindfs_mounts import needs_bindfs
 from built_jails import Make

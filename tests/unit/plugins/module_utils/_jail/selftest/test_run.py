@@ -14,7 +14,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import release
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import jail_lock, lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock, jail_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from launchctl import Launchctl
 
@@ -27,7 +27,7 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterato
     fake = Launchctl(tmp_path)
     fake.install(tmp_path, monkeypatch)
     monkeypatch.setattr(release, "release", lambda _root: release.Release("15.2", "24C101"))
-    monkeypatch.setattr(lock, "_home", lambda: os.fsencode(tmp_path))
+    monkeypatch.setattr(build_lock, "_home", lambda: os.fsencode(tmp_path))
     monkeypatch.setattr(run, "STATE_DIRECTORIES", (os.fsencode(place / "state/jobs"), os.fsencode(place / "state")))
     yield place / "selftest"
     fake.close()
@@ -44,26 +44,25 @@ def test_a_run_begins_and_ends_without_a_trace(mac: Path) -> None:
     (mac / "scratch/deep").mkdir()
     (mac / "scratch/deep/file").write_text("x")
     (mac.parent / "state/jobs").mkdir(parents=True)
-    lock.BuildLock("a build").__enter__().__exit__()
+    build_lock.BuildLock("a build").__enter__().__exit__()
     with Root(os.fsencode(mac)) as root:
         jail_lock.JailLock(root, "a build").close()
     assert run.end(str(mac), ME, False).changed
     assert os.listdir(mac.parent) == []
-    assert not os.path.lexists(lock.build_lock_path())
+    assert not os.path.lexists(build_lock.build_lock_path())
     assert not os.path.lexists(jail_lock.locks_directory())
 
 
 def test_what_was_there_before_stays(mac: Path) -> None:
     mac.mkdir()
     (mac.parent / "state").mkdir()
-    build_lock = lock.BuildLock("a build")
-    with build_lock:
+    with build_lock.BuildLock("a build"):
         begin(mac)
     (mac.parent / "state/jobs").mkdir()
     run.end(str(mac), ME, False)
     assert sorted(os.listdir(mac.parent)) == ["selftest", "state"]
     assert os.listdir(mac.parent / "state") == []
-    assert os.path.exists(lock.build_lock_path())
+    assert os.path.exists(build_lock.build_lock_path())
 
 
 def test_check_mode_makes_nothing(mac: Path) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.content import is_portable
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.exclusions import is_portable
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.base import LOCAL_XATTRS
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.exec.session import Session
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail import entry
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import connection_errors
 
 PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
 VISIT = Session("/jails/a", "admin", "run", ("/bin/sh", "-c", f"/bin/sh -c '{PYTHON} && sleep 0'"))
@@ -23,13 +23,13 @@ NO_VIRTUALENV = (
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
-    monkeypatch.setattr(entry.display, "warning", said.append)
+    monkeypatch.setattr(connection_errors.display, "warning", said.append)
     return said
 
 
 @pytest.mark.parametrize(("answer", "library"), [(SAID, "packaging"), (NO_PIP, "pip")])
 def test_a_module_that_misses_a_library_is_helped(warnings: list[str], answer: bytes, library: str) -> None:
-    entry.explain(VISIT, (1, answer, b""))
+    connection_errors.explain(VISIT, (1, answer, b""))
     (said,) = warnings
     assert said.startswith(f"Python in the jail /jails/a has no {library}, which the module needs")
     command = f'{PYTHON} -m venv ~/pip && ~/pip/bin/pip install --target "$({PYTHON} -m site --user-site)" {library}'
@@ -37,7 +37,7 @@ def test_a_module_that_misses_a_library_is_helped(warnings: list[str], answer: b
 
 
 def test_the_module_pip_need_not_have_virtualenv(warnings: list[str]) -> None:
-    entry.explain(VISIT, (1, NO_VIRTUALENV, b""))
+    connection_errors.explain(VISIT, (1, NO_VIRTUALENV, b""))
     (said,) = warnings
     assert said.startswith("there is no program virtualenv in the jail /jails/a: ")
     assert said.endswith(f"virtualenv_command: {PYTHON} -m venv")
@@ -45,11 +45,11 @@ def test_the_module_pip_need_not_have_virtualenv(warnings: list[str]) -> None:
 
 @pytest.mark.parametrize("said", [b"", SAID.replace(b"packaging", b"a; rm -rf /")])
 def test_nothing_else_of_an_answer_is_repeated(warnings: list[str], said: bytes) -> None:
-    entry.explain(VISIT, (1, said, b""))
+    connection_errors.explain(VISIT, (1, said, b""))
     assert warnings == []
 
 
 def test_the_python_of_the_task_is_named_whatever_the_answer_says(warnings: list[str]) -> None:
-    entry.explain(VISIT, (1, SAID.replace(b"/usr/bin/python3", b"/$(reboot)"), b""))
+    connection_errors.explain(VISIT, (1, SAID.replace(b"/usr/bin/python3", b"/$(reboot)"), b""))
     assert "reboot" not in warnings[0]
     assert f": {PYTHON} -m venv" in warnings[0]

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import progress as progresses
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.lock import BuildLock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.build_lock import BuildLock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
 
 FORK = multiprocessing.get_context("fork")
@@ -28,13 +28,13 @@ FORK = multiprocessing.get_context("fork")
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own for who builds, so that nothing else on this machine is waited for."""
-    monkeypatch.setattr(lock, "_home", lambda: os.fsencode(tmp_path))
+    monkeypatch.setattr(build_lock, "_home", lambda: os.fsencode(tmp_path))
     return tmp_path
 
 
 def test_it_is_the_home_of_who_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert lock._home() == os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir))
+    assert build_lock._home() == os.path.realpath(os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir))
 
 
 def build(told: Connection, work: str) -> None:
@@ -67,7 +67,7 @@ def test_others_wait_and_a_killed_one_holds_nobody_up() -> None:
 
 
 def test_a_build_that_hangs_is_named_and_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "MAX_WAIT", 0.2)
+    monkeypatch.setattr(build_lock, "MAX_WAIT", 0.2)
     with builds("build /jails/a") as (first, has_first):
         has_first.recv()
         with pytest.raises(BusyError, match=rf"process {first.pid} since .*: build /jails/a.* end that process"):
@@ -80,10 +80,10 @@ def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeyp
         has_first.recv()
 
         def others_follow(_seconds: float) -> None:
-            clock[0] += lock.MAX_WAIT * 0.9
+            clock[0] += build_lock.MAX_WAIT * 0.9
             with (home / ".darwin.jail.lock").open("r+") as note:
                 note.write(f"number {clock[0]}\n")
-            if clock[0] > 3 * lock.MAX_WAIT:
+            if clock[0] > 3 * build_lock.MAX_WAIT:
                 first.kill()
                 first.join()
 

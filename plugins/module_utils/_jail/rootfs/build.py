@@ -31,10 +31,11 @@ from .apply.sync import SyncPass
 from .diff.compare import Comparer
 from .diff.operation import Stats
 from .diff.ownership import FileOwnership
-from .spec.build_input import BuildInput
-from .spec.build_input import BuildSpec as BuildSpec  # noqa: PLC0414 (what `build` takes, for those who call it)
+from .spec.build_input import BuildInput, BuildSpec
 from .spec.sealed_source import SealedSnapshot
 from .spec.source_tree import Source
+
+__all__ = ("BuildSpec", "build")
 
 MARGIN = 16 << 20
 """Space for the record and for directories, in bytes."""

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail import errors, jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail import errors, marker
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, paths, rooted
 
 VULNERABILITIES: dict[str, Callable[[], list[Any]]] = {
@@ -24,7 +24,7 @@ VULNERABILITIES: dict[str, Callable[[], list[Any]]] = {
     ],
     "texts are shown as they are": lambda: [mock.patch.object(errors, "_escape", lambda char: char)],
     "damaged JSON is not expected": lambda: [
-        mock.patch.object(jail, "json", SimpleNamespace(loads=_loads, dumps=json.dumps)),
+        mock.patch.object(marker, "json", SimpleNamespace(loads=_loads, dumps=json.dumps)),
     ],
 }
 

@@ -13,7 +13,7 @@ description:
     error would build another jail than intended.
   - Returns a sentence for each variable of the current host that begins with C(jail_), that no role or playbook of
     this collection reads, and that resembles one that they read. The plugin only warns about other unknown variables,
-    since they may belong to the user.
+    since they may belong to the user. Both sentences suggest up to two names.
   - Also returns a sentence for each unknown key of an item of a variable such as C(jail_mounts). The argument
     specifications of the roles list the keys.
 options: {}
@@ -49,22 +49,25 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names impor
 
 TYPING_ERROR = 0.8
 """How alike two names are, from 0 to 1, when one of them is probably the other."""
+SIMILAR = 0.55
+"""The same for names that a message suggests."""
 ALIKE_KEYS = 0.6
 """The same for keys, which are short, and of which there are few."""
 
 
 def judge(names: Iterable[str], known: Collection[str]) -> tuple[list[str], list[str]]:
-    """Sentences about misspelt names, and about names that resemble none."""
+    """Sentences about misspelt names, and about other unknown names."""
     misspelt, strange = [], []
     for name in sorted(name for name in names if name.startswith(PREFIX)):
         bare = name[len(PREFIX) :]
         if bare in known:
             continue
-        meant = get_close_matches(bare, known, 1, TYPING_ERROR)
-        if meant:
-            misspelt.append(f"{name} is not a variable of darwin.jail: did you mean {PREFIX}{meant[0]}?")
+        similar = " or ".join(PREFIX + other for other in get_close_matches(bare, known, 2, SIMILAR))
+        if get_close_matches(bare, known, 1, TYPING_ERROR):
+            misspelt.append(f"{name} is not a variable of darwin.jail: did you mean {similar}?")
         else:
-            strange.append(f"{name} is not a variable of darwin.jail, and does nothing there")
+            advice = f": did you mean {similar}?" if similar else ""
+            strange.append(f"{name} is not a variable of darwin.jail, and does nothing there{advice}")
     return misspelt, strange
 
 

@@ -47,6 +47,23 @@ def test_names_of_others_are_only_strange() -> None:
     assert [sentence.split()[0] for sentence in strange] == ["jail_colour", "jail_manifests_of_the_team"]
 
 
+@pytest.mark.parametrize(
+    ("name", "refused", "suggested"),
+    [
+        ("jail_marker", False, "jail_xbs_marker"),
+        ("jail_keep_old", False, "jail_keep_previous"),
+        ("jail_dns_python", False, "jail_mac_python"),
+        ("jail_mac_homebrew_git", True, "jail_bootstrap_homebrew_git"),
+        ("jail_mac_sudo_users", False, "jail_bootstrap_sudo_users"),
+        ("jail_zzz", False, ""),
+    ],
+)
+def test_names_that_are_less_like_it_are_suggested_too(name: str, refused: bool, suggested: str) -> None:
+    wrong, strange = unknown_variables.judge([name], known_names(CHECKOUT))
+    assert (len(wrong), len(strange)) == (refused, not refused)
+    assert suggested in (wrong + strange)[0].partition(": did you mean ")[2].rstrip("?").split(" or ")
+
+
 def test_what_the_connection_reads_is_no_misspelling() -> None:
     documentation = yaml.safe_load(chroot.DOCUMENTATION)
     read = {one["name"] for option in documentation["options"].values() for one in option.get("vars", [])}

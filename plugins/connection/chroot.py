@@ -302,7 +302,7 @@ class Connection(ConnectionBase):
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> CommandResult:
         """Run a command for a shell in the jail, as the jail's user or whom the task becomes."""
         become: Any = self.become
-        user, text = become.whose(cmd) if self._becomes else ("", cmd)
+        user, text = become.split_note(cmd) if self._becomes else ("", cmd)
         session = self._session("run", self._shell.executable or "/bin/sh", "-c", text, user=user, stdin=bool(in_data))
         answer = self._run_session(session, self._connected_mac.run, in_data)
         refuse_search(text, answer[1], session.jail)

@@ -121,6 +121,12 @@ def test_it_is_the_jail_s_user_with_an_environment_of_its_own(connect: Connect) 
     assert link.text("pwd") == "/", "there is no home in this jail"
 
 
+@pytest.mark.parametrize("user", ["root", OTHER.pw_name])
+def test_a_task_becomes_another_user(link: Link, user: str) -> None:
+    assert link.text("id -u", become=user) == str(pwd.getpwnam(user).pw_uid)
+    assert link.run("cat", stdin=b"data", become=user) == (0, b"data", b"")
+
+
 def test_a_jail_whose_build_did_not_end_is_told(connect: Connect, furnished: Path, tmp_path: Path) -> None:
     """By the visitor alone: what a program says is its own."""
     says_so = f"echo x; printf '{jail_session.INCOMPLETE}{jail_session.ENTERED}' >&2"

@@ -207,13 +207,14 @@ class Comparer:
             raise failed("compare", os.path.join(ownership.where, path), exc) from exc
 
     def _configuration_file(self, pair: DirectoryPair, name: bytes, have: os.stat_result | None) -> None:
-        action, line, why = self._configuration.decide(pair, name, have)
+        want = pair.listing.file(name)  # the line and the operation are about the same target of a link
+        action, line, why = self._configuration.decide(pair, name, want, have)
         if line:
             pair.plan.lines[name] = line
         if action is Action.CREATE:
-            pair.plan.operations.append(Operation(CREATE, pair.below(name), pair.listing.file(name)))
+            pair.plan.operations.append(Operation(CREATE, pair.below(name), want))
         elif action is Action.UPDATE and have is not None:
-            self._repair(pair, pair.listing.file(name), pair.below(name), have, why)
+            self._repair(pair, want, pair.below(name), have, why)
         elif action is Action.KEEP:
             pair.plan.kept.append((pair.below(name), why))
 

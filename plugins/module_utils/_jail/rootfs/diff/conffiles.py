@@ -44,8 +44,8 @@ class Configuration:
     def __init__(self, ownership: FileOwnership, full_source: Root | None) -> None:
         self._ownership, self._full_source = ownership, full_source
 
-    def decide(self, pair: DirectoryPair, name: bytes, have: os.stat_result | None) -> Decision:
-        want, record = pair.listing.file(name), self._ownership.record
+    def decide(self, pair: DirectoryPair, name: bytes, want: DesiredFile, have: os.stat_result | None) -> Decision:
+        record = self._ownership.record
         former = self._ownership.lines(pair.path, name)
         kept_line = former[-1] if former else b""  # what it was changed from
         line = _line(name, want, former)
@@ -74,8 +74,8 @@ def _line(name: bytes, want: DesiredFile, former: list[bytes]) -> bytes:
     plain = mtree.line(name, want.status, link)
     if not stat.S_ISREG(want.status.st_mode):
         return plain
-    ownership = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
-    return ownership[0] if ownership else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
+    recorded = [line for line in former if line.startswith(plain[:-1] + b" sha256digest=")]
+    return recorded[0] if recorded else mtree.line(name, want.status, None, at.digest(want.name, want.dir_fd))
 
 
 def _same_but_time(line: bytes, want: DesiredFile, have: os.stat_result, name: bytes, fd: int) -> bool:

@@ -7,8 +7,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import Journal
 from built_jails import Make, paths
 
 
@@ -41,6 +43,31 @@ def test_a_new_time_in_the_source_arrives_and_one_in_the_jail_stays(make: Make, 
     os.utime(theirs, ns=(9, 9))
     assert not make("/etc/").changed
     assert ours.stat().st_mtime_ns == 7
+
+
+def test_a_link_that_changes_in_the_source_during_a_run_is_installed_as_it_is_recorded(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would count as changed in the jail, and be kept from then on."""
+    link, write = source / "private/etc/localtime", Journal.write
+
+    def point_to(target: str) -> None:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+    def write_and_change(journal: Journal, directory: bytes, *words: Any) -> Any:
+        found = write(journal, directory, *words)
+        if directory == b"private/etc":
+            point_to("Paris")
+        return found
+
+    point_to("Berlin")
+    with monkeypatch.context() as during:
+        during.setattr(Journal, "write", write_and_change)
+        make("/etc/")
+    point_to("Rome")
+    assert not make("/etc/").values["kept"]
+    assert os.readlink(place / "jail/private/etc/localtime") == "Rome"
 
 
 def test_changed_on_both_sides_is_kept_and_says_so(make: Make, place: Path, source: Path) -> None:

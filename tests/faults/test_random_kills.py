@@ -32,10 +32,10 @@ RUN = """
 import sys
 sys.path[:0] = {path!r}
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import lock
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-lock._home, lock.ATTEMPTS = lambda: {home!r}, 1
+build_lock._home, build_lock.ATTEMPTS = lambda: {home!r}, 1
 register.DIRECTORY = {register!r}
 print("ready", flush=True)
 sys.stdin.readline()

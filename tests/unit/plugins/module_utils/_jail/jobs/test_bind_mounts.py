@@ -230,9 +230,9 @@ def test_without_fuse_it_is_said_what_to_do(bench: Bench, monkeypatch: pytest.Mo
 def test_a_bindfs_that_cannot_mount_is_told_with_its_words(bench: Bench) -> None:
     with pytest.raises(
         OperationError,
-        match=r"is not mounted after 1 seconds \(its job says: .*(bindfs ended with 1|unknown option)",
+        match=r"is not mounted after 5 seconds \(its job says: .*(bindfs ended with 1|unknown option)",
     ):
-        bench.ensure(bench.item("one", "/src", options=["no_such_option_of_fuse"]), timeout=1)
+        bench.ensure(bench.item("one", "/src", options=["no_such_option_of_fuse"]), timeout=5)
 
 
 def test_a_jail_that_is_not_there_yet_or_any_more(bench: Bench) -> None:

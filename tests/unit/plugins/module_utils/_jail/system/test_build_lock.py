@@ -62,8 +62,8 @@ def test_others_wait_and_a_killed_one_holds_nobody_up() -> None:
             assert not has_second.poll(0.3)
             os.kill(first.pid or 0, signal.SIGKILL)
             assert has_second.poll(10)
-    with BuildLock("build c") as build_lock:
-        assert build_lock.remarks == []
+    with BuildLock("build c") as held:
+        assert held.remarks == []
 
 
 def test_a_build_that_hangs_is_named_and_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,9 +89,9 @@ def test_each_run_ahead_has_its_time_and_a_long_wait_is_told(home: Path, monkeyp
 
         monkeypatch.setattr(time, "sleep", others_follow)
         monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-        with BuildLock("build d") as build_lock:
-            assert len(build_lock.remarks) == 1
-            assert " s for another run on this Mac (number " in build_lock.remarks[0]
+        with BuildLock("build d") as held:
+            assert len(held.remarks) == 1
+            assert " s for another run on this Mac (number " in held.remarks[0]
 
 
 def test_nothing_but_a_file_of_its_own_is_locked(home: Path) -> None:

@@ -12,7 +12,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform 
 from libsystem import LibSystem
 
 
-def test_how_far_a_program_has_read_its_files(lib: LibSystem, tmp_path: Path) -> None:
+def test_how_far_a_program_has_read_its_files(tmp_path: Path, lib: LibSystem) -> None:
     (tmp_path / "read").write_bytes(bytes(5000))
     with (tmp_path / "read").open("rb", buffering=0) as file:
         file.read(1234)

@@ -22,7 +22,7 @@ FIRST = ("System", "bin", "sbin", "usr")
 
 
 def main(jail: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (process := holder(lock_of(jail))):
         if time.monotonic() > deadline:
             sys.exit(f"no build of {jail} has begun")

@@ -12,8 +12,9 @@ description:
   - The variables of this collection begin with C(jail_). Ansible ignores variables that nothing reads, so a typing
     error would build another jail than intended.
   - Returns a sentence for each variable of the current host that begins with C(jail_), that no role or playbook of
-    this collection reads, and that resembles one that they read. The plugin only warns about other unknown variables,
-    since they may belong to the user. Both sentences suggest up to two names.
+    this collection reads, and that resembles one that they read or was given on the command line (C(-e)), where it is
+    meant for this run. The plugin only warns about other unknown variables, since they may belong to the user. Both
+    sentences suggest up to two names.
   - Also returns a sentence for each unknown key of an item of a variable such as C(jail_mounts). The argument
     specifications of the roles list the keys.
 options: {}
@@ -45,6 +46,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import PREFIX, item_keys, known_names
 
 TYPING_ERROR = 0.8
@@ -55,8 +57,11 @@ ALIKE_KEYS = 0.6
 """The same for keys, which are short, and of which there are few."""
 
 
-def judge(names: Iterable[str], known: Collection[str]) -> tuple[list[str], list[str]]:
-    """Sentences about misspelt names, and about other unknown names."""
+def judge(names: Iterable[str], known: Collection[str], typed: Collection[str] = ()) -> tuple[list[str], list[str]]:
+    """Sentences about misspelt names and unknown ones of the command line, and about other unknown names.
+
+    A name that only selects hosts must not be ignored: the run would be for all of them.
+    """
     misspelt, strange = [], []
     for name in sorted(name for name in names if name.startswith(PREFIX)):
         bare = name[len(PREFIX) :]
@@ -67,7 +72,8 @@ def judge(names: Iterable[str], known: Collection[str]) -> tuple[list[str], list
             misspelt.append(f"{name} is not a variable of darwin.jail: did you mean {similar}?")
         else:
             advice = f": did you mean {similar}?" if similar else ""
-            strange.append(f"{name} is not a variable of darwin.jail, and does nothing there{advice}")
+            refused = misspelt if name in typed else strange
+            refused.append(f"{name} is not a variable of darwin.jail, and does nothing there{advice}")
     return misspelt, strange
 
 
@@ -83,7 +89,7 @@ def judge_keys(variable: str, items: Any, known: Collection[str]) -> Iterator[st
 class LookupModule(LookupBase):
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[str]:
         given = variables or {}
-        misspelt, strange = judge(given, known_names())
+        misspelt, strange = judge(given, known_names(), load_extra_vars(self._loader))
         for sentence in strange:
             Display().warning(sentence)
         for variable, keys in item_keys().items():

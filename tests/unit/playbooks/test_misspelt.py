@@ -57,22 +57,38 @@ def test_each_playbook_begins_with_the_refusal_for_all_its_hosts(playbook: Path)
         assert play["pre_tasks"][0] == REFUSAL
 
 
+def play(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(CHECKOUT / "docs/examples/ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
+        "DARWIN_JAIL_SUMMARY_DIRECTORY": str(folder),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    return subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("playbook", ["build_jail", "check_jail", "destroy_jail", "provision_vms"])
 def test_misspelt_keys_take_a_line(tmp_path: Path, playbook: str) -> None:
     variables: dict[str, Any] = {**WRONG, "ansible_connection": "local", "jail_pth": "/somewhere"}
     hosts = {"macs": {"hosts": {"mac": variables}}, "jails": {"hosts": {"one": variables}}}
     (tmp_path / "hosts.json").write_text(json.dumps(hosts))
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(CHECKOUT / "docs/examples/ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache/collections"),
-        "DARWIN_JAIL_SUMMARY_DIRECTORY": str(tmp_path),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    words = [program, "-i", f"{tmp_path}/hosts.json", f"darwin.jail.{playbook}", "-e", "ansible_become=false"]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    done = play(tmp_path, "-i", f"{tmp_path}/hosts.json", f"darwin.jail.{playbook}", "-e", "ansible_become=false")
     assert done.returncode == 2, done.stdout + done.stderr
     sentences = ["jail_pth is not a variable of darwin.jail: did you mean jail_path?", *SAID]
     assert f"    {'. '.join(sentences)}\n" in done.stdout
     assert len(done.stdout.splitlines()) < 25
+
+
+def test_no_jail_is_destroyed_for_an_unknown_name_of_the_command_line(tmp_path: Path) -> None:
+    """It was meant to select one of them."""
+    jails = {
+        name: {"ansible_connection": "local", "jail_path": f"/private/var/jails/{name}"} for name in ("one", "two")
+    }
+    (tmp_path / "hosts.json").write_text(json.dumps({"jails": {"hosts": jails}}))
+    words = ["-i", f"{tmp_path}/hosts.json", "darwin.jail.destroy_jail", "-e", "ansible_become=false"]
+    done = play(tmp_path, *words, "-e", "jail_only_one=one", "-e", "jail_destroy_confirm=true")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "jail_only_one is not a variable of darwin.jail" in done.stdout
+    assert "TASK [darwin.jail." not in done.stdout

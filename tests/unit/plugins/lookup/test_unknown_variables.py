@@ -64,6 +64,13 @@ def test_names_that_are_less_like_it_are_suggested_too(name: str, refused: bool,
     assert suggested in (wrong + strange)[0].partition(": did you mean ")[2].rstrip("?").split(" or ")
 
 
+def test_an_unknown_name_of_the_command_line_is_refused() -> None:
+    """It may have been meant to select one jail, and a run without it is for all of them."""
+    wrong, strange = unknown_variables.judge(["jail_colour", "jail_one"], KNOWN, typed={"jail_one": "x"})
+    assert [sentence.split()[0] for sentence in wrong] == ["jail_one"]
+    assert [sentence.split()[0] for sentence in strange] == ["jail_colour"]
+
+
 def test_what_the_connection_reads_is_no_misspelling() -> None:
     documentation = yaml.safe_load(chroot.DOCUMENTATION)
     read = {one["name"] for option in documentation["options"].values() for one in option.get("vars", [])}

@@ -44,6 +44,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
@@ -62,7 +63,8 @@ def judge(names: Iterable[str], known: Collection[str], typed: Collection[str] =
 
     A name that only selects hosts must not be ignored: the run would be for all of them.
     """
-    misspelt, strange = [], []
+    misspelt: list[str] = []
+    strange: list[str] = []
     for name in sorted(name for name in names if name.startswith(PREFIX)):
         bare = name[len(PREFIX) :]
         if bare in known:
@@ -89,7 +91,7 @@ def judge_keys(variable: str, items: Any, known: Collection[str]) -> Iterator[st
 class LookupModule(LookupBase):
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[str]:
         given = variables or {}
-        misspelt, strange = judge(given, known_names(), load_extra_vars(self._loader))
+        misspelt, strange = judge(given, known_names(), load_extra_vars(self._loader or DataLoader()))
         for sentence in strange:
             Display().warning(sentence)
         for variable, keys in item_keys().items():

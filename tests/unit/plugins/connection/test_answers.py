@@ -231,8 +231,8 @@ def test_no_module_of_the_collection_runs_in_a_jail(hostile: Hostile) -> None:
 
 def test_a_jail_is_not_taken_for_a_mac(hostile: Hostile) -> None:
     said = hostile.play({"ansible.builtin.import_role": {"name": "darwin.jail.mac"}})
-    assert "dev is a jail, and this is for Macs" in said
-    assert "Look at the Mac" not in said
+    assert "dev is a jail, but must be a Mac" in said
+    assert "Gather facts about the Mac" not in said
 
 
 def test_a_report_goes_where_no_jail_says(hostile: Hostile, cache: dict[str, str]) -> None:

@@ -43,7 +43,7 @@ options:
   staging_path:
     description:
       - With O(state=present), the path for the new jail when O(jail) is a jail of something else, which stays.
-      - A jail of another image at this path is removed first. A jail whose image this Mac does not know is refused.
+      - A jail of another image at this path is removed first. A jail is refused if this Mac does not know its image.
       - M(darwin.jail.darwin_jail_swap) then swaps the two.
     type: path
   layout:
@@ -64,7 +64,7 @@ options:
     type: str
     default: latest
   architecture:
-    description: The processor that an exported image is for. Without this option, that of the Mac.
+    description: The processor that an exported image is for. The default is the architecture of the Mac.
     type: str
     choices: [arm64, amd64]
   entrypoint:

@@ -214,7 +214,7 @@ def test_set_fact_sets_a_setting_unless_it_makes_a_fact_of_it(hostile: Hostile) 
     assert "/nowhere does not exist" in hostile.play({"ansible.builtin.set_fact": set_fact}, raw)
     said = hostile.play({"ansible.builtin.set_fact": {**set_fact, "cacheable": True}}, raw)
     assert REFUSED in said
-    assert "by set_fact without cacheable" in said
+    assert "with set_fact without cacheable" in said
 
 
 # -- what is meant for a Mac --------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_the_words_of_an_answer_move_no_cursor(hostile: Hostile) -> None:
 def test_a_jail_without_a_mac_is_told(hostile: Hostile) -> None:
     task = {"ansible.builtin.command": "true", "delegate_to": "{{ lookup('darwin.jail.mac') }}"}
     said = hostile.play({**task, "vars": {"jail_mac": ""}})
-    assert "cannot run on the Mac what is for dev: it would run in a jail" in said
+    assert "cannot run on the Mac a task for dev: it would run in a jail" in said
 
 
 def test_delegation_leads_to_the_mac(hostile: Hostile) -> None:

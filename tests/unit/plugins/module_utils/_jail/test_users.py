@@ -131,8 +131,8 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "a b"}], "'a b' is not a valid user name"),
         ([{"name": "../x"}], "is not a valid user name"),
         ([{"name": "x" * 32}], "is not a valid user name"),
-        ([{"name": "root", "uid": 5}], "root is a user of the Mac, which says what uid is"),
-        ([{"name": "builder", "uid": 0, "home": "/x:y"}], "holds a colon"),
+        ([{"name": "root", "uid": 5}], "root is a user of the Mac, which sets its uid"),
+        ([{"name": "builder", "uid": 0, "home": "/x:y"}], "contains a colon"),
         ([{"name": "builder", "uid": 80}], "uid 80 is reserved for the system"),
         ([{"name": "builder", "uid": 65534}], "uid 65534 already belongs to nobody"),
         ([{"name": "one", "uid": 700}, {"name": "two", "uid": 700}], "uid 700 already belongs to one"),
@@ -140,7 +140,7 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "builder", "home": "Users/x"}], "not an absolute path"),
         ([{"name": "builder", "home": "/Users/../../x"}], "not an absolute path"),
         ([{"name": "builder", "shell": "/bin/sh\nroot2:*:0:0::/:/bin/sh"}], "a line break"),
-        ([{"name": "builder", "comment": "a:b"}], "comment holds a colon"),
+        ([{"name": "builder", "comment": "a:b"}], "comment contains a colon"),
         ([{"name": "builder", "group": "no-such-group"}], "no group 'no-such-group'"),
         ([{"name": "good"}, {"name": "builder", "groups": ["no-such-group"]}], "no group 'no-such-group'"),
         ([{"name": "ALL"}], "name 'ALL' is reserved in sudoers"),
@@ -153,7 +153,7 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "builder", "groups": ["admin"]}], "its /etc/group gives it the number 80, which is .* on the Mac"),
         ([{"name": "4294967296"}], "is not a valid user name"),
         *(
-            ([{"name": "builder", "home": home}], f"home '{home}' is (or holds a directory of macOS|the jail's own)")
+            ([{"name": "builder", "home": home}], f"home '{home}' is (or contains a directory of macOS|the jail's own)")
             for home in HOMES
         ),
     ],
@@ -313,7 +313,7 @@ def test_a_user_of_the_jail_is_nobody_of_the_mac(bench: Bench, monkeypatch: pyte
         if user == "501":  # the Mac is asked first, so this is dana
             assert find_member(root, user)[0].name == jail_session.account(root.fd, user)[0].pw_name == "dana"
             return
-    assert all("uid 501, which is that of dana on the Mac" in said for said in ways_in(bench, user))
+    assert all("uid 501, which belongs to dana on the Mac" in said for said in ways_in(bench, user))
 
 
 @pytest.mark.parametrize("gid", [0, 80, 499])

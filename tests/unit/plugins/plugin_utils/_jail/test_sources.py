@@ -16,9 +16,9 @@ VAULT = "$ANSIBLE_VAULT;1.1;AES256\n6162\n"
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("more.yml", "macs:\n - name: a\n jails: [", "it is no YAML: .* in line 3: "),
-        ("more.yaml", "\udcff", "it is no YAML: "),
-        ("more.yml", "\0", "it is no YAML: "),
+        ("more.yml", "macs:\n - name: a\n jails: [", "it is not YAML: .* in line 3: "),
+        ("more.yaml", "\udcff", "it is not YAML: "),
+        ("more.yml", "\0", "it is not YAML: "),
         ("more.yml", "", "it is empty"),
         ("more.yml", "# nothing yet\n---\n", "it is empty"),
         ("more.yml", "- name: studio\n", "it holds a list"),

@@ -308,7 +308,7 @@ def test_refusals(make_jail: Make, place: Path) -> None:
     (place / "full/file").touch()
     (place / "file").touch()
     cases = {
-        place / "full": "holds file and no OCI image layout",
+        place / "full": "contains file, but not an OCI image layout",
         place / "file": "is not a directory",
         jail / "image": "lies in the jail",
     }

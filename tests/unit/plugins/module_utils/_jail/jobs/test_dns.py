@@ -171,14 +171,14 @@ def test_what_is_in_the_place_of_the_socket(mac: Mac) -> None:
     with jails.open_jail(str(mac.jail)) as jail:
         assert dns.probe(jail.root).problem == "there is no /private/var/run/mDNSResponder in it"
         mac.socket.touch()
-        assert dns.probe(jail.root).problem == "/private/var/run/mDNSResponder in it is no socket"
+        assert dns.probe(jail.root).problem == "/private/var/run/mDNSResponder in it is not a socket"
         mac.socket.unlink()
         with socket.socket(socket.AF_UNIX) as stale:
             stale.bind(str(mac.socket))
         assert dns.probe(jail.root).problem.endswith("leads nowhere: Connection refused")
         mac.socket.unlink()
         mac.socket.symlink_to(mac.server)
-        assert dns.probe(jail.root).problem.endswith("is no socket")
+        assert dns.probe(jail.root).problem.endswith("is not a socket")
         mac.socket.unlink()
         os.link(mac.server, mac.socket)
         assert dns.probe(jail.root) == ("link", "")

@@ -142,7 +142,7 @@ def test_what_a_living_run_makes_is_not_swept(tree: Path, kind: str) -> None:
     beside.write_text("half")
     with beside.open() as held, opened(tree, False) as root:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(BusyError, match="another run is making the same"):
+        with pytest.raises(BusyError, match="another run is writing the same file"):
             NEW[kind](root)
         assert beside.read_text() == "half"
     with opened(tree, False) as root:

@@ -100,7 +100,9 @@ def test_one_that_is_mounted_elsewhere_is_refused(mac: Path) -> None:
 
 def test_another_quota_is_refused_for_macos_changes_none(mac: Path) -> None:
     ensure("jails", None, "present", None, check=False)
-    with pytest.raises(InputError, match=r"the volume jails has no quota, not of 1.0 GB: a volume keeps"):
+    with pytest.raises(
+        InputError, match=r"the volume jails has no quota, not of 1.0 GB: the quota of a volume cannot change"
+    ):
         ensure("jails", "1g", "present", None, check=True)
     assert not ensure("jails", None, "present", None, check=False).changed
 

@@ -117,7 +117,7 @@ def test_a_setting_in_an_answer_is_refused(hostile: Hostile, name: str, inject: 
 @pytest.mark.parametrize("key", ["add_host", "ansible_stats"])
 def test_hosts_groups_and_stats_in_an_answer_are_refused(hostile: Hostile, key: str) -> None:
     hostile.says({key: {"host_name": "localhost", "host_vars": {"x": "y"}, "groups": [], "data": {"x": "y"}}})
-    assert f"it holds {key}," in hostile.play(PING)
+    assert f"it contains {key}," in hostile.play(PING)
 
 
 def test_what_a_job_in_the_background_says_is_an_answer(hostile: Hostile) -> None:

@@ -101,7 +101,7 @@ def test_warnings_are_passed_on(options: dict[str, Any], place: Path, capsys: py
         ({"entries": [{"src": "usr"}]}, "entries[0]: src 'usr' is not an absolute path"),
         ({"entries": [{"src": "/none"}]}, "entries[0]: /none matches nothing in"),
         ({"exclude": ["[b-a]"]}, "'[b-a]' is not a valid glob: bad character range b-a"),
-        ({"profile": "standard"}, "holds no macOS"),
+        ({"profile": "standard"}, "contains no macOS"),
     ],
 )
 def test_an_error_is_one_sentence(

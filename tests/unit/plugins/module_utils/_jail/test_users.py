@@ -147,9 +147,9 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "ADMINS_2"}], "name 'ADMINS_2' is reserved in sudoers"),
         ([{"name": "Defaults"}], "name 'Defaults' is reserved in sudoers"),
         ([{"name": "User_Alias"}], "name 'User_Alias' is reserved in sudoers"),
-        ([{"name": "builder", "group": "0"}], "group '0' is the Mac's"),
-        ([{"name": "builder", "group": "80"}], "group '80' is the Mac's"),
-        ([{"name": "builder", "groups": [grp.getgrgid(0).gr_name]}], "is the Mac's"),
+        ([{"name": "builder", "group": "0"}], "group '0' belongs to the Mac"),
+        ([{"name": "builder", "group": "80"}], "group '80' belongs to the Mac"),
+        ([{"name": "builder", "groups": [grp.getgrgid(0).gr_name]}], "belongs to the Mac"),
         ([{"name": "builder", "groups": ["admin"]}], "its /etc/group gives it the number 80, which is .* on the Mac"),
         ([{"name": "4294967296"}], "is not a valid user name"),
         *(

@@ -21,8 +21,8 @@ VAULT = "$ANSIBLE_VAULT;1.1;AES256\n6162\n"
         ("more.yml", "\0", "it is not YAML: "),
         ("more.yml", "", "it is empty"),
         ("more.yml", "# nothing yet\n---\n", "it is empty"),
-        ("more.yml", "- name: studio\n", "it holds a list"),
-        ("more.json", '"words"', "it holds text"),
+        ("more.yml", "- name: studio\n", "it contains a list"),
+        ("more.json", '"words"', "it contains text"),
         ("more.yml", "plugn: darwin.jail.jails\nmacs: []\n", "it names no plugin .*did you mean 'plugin'"),
     ],
 )

@@ -130,7 +130,7 @@ def test_what_is_given_is_not_asked_for() -> None:
 def test_numbers_that_no_user_has(number: int) -> None:
     with pytest.raises(InputError, match=f"uid {number} is not valid"):
         find_owner(NO_JAIL, "x", number, 20, WINCENT)
-    with pytest.raises(InputError, match=f"gid {number} is not possible"):
+    with pytest.raises(InputError, match=f"gid {number} is not valid"):
         find_owner(NO_JAIL, "x", 501, number, WINCENT)
 
 

@@ -319,7 +319,7 @@ def test_refusals(make_jail: Make, place: Path) -> None:
     with pytest.raises(InputError, match="is not a valid name for a variable"):
         made(jail, place / "image", env={"A=B": "1"})
     (jail / "System/Library/CoreServices/SystemVersion.plist").unlink()
-    with pytest.raises(InputError, match="holds no macOS"):
+    with pytest.raises(InputError, match="contains no macOS"):
         made(jail, place / "image")
     assert not (place / "image").exists()
 

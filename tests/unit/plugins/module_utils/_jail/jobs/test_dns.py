@@ -144,7 +144,7 @@ def test_a_link_that_cannot_be_is_an_error_with_the_reason(mac: Mac) -> None:
         ensure(mac, "link", timeout=0.5)
     assert str(caught.value).startswith(f"cannot let names resolve in {mac.jail}: there is no /private/var/run")
     assert caught.value.hint.startswith("its job says: ")
-    assert caught.value.hint.endswith(f"{mac.server} is not there")
+    assert caught.value.hint.endswith(f"{mac.server} does not exist")
 
 
 def test_a_jail_that_is_not_there_yet(mac: Mac) -> None:
@@ -183,7 +183,7 @@ def test_what_is_in_the_place_of_the_socket(mac: Mac) -> None:
         os.link(mac.server, mac.socket)
         assert dns.probe(jail.root) == ("link", "")
         mac.server.unlink()
-        assert dns.probe(jail.root).problem == f"{mac.server} is not there"
+        assert dns.probe(jail.root).problem == f"{mac.server} does not exist"
 
 
 def test_names_are_looked_up_with_the_jail_as_root(mac: Mac) -> None:

@@ -227,7 +227,7 @@ class TestBadInput:
     @pytest.mark.parametrize("option", ["jail", "source", "manifests"])
     def test_a_nul_byte(self, make: Make, place: Path, check: bool, option: str) -> None:
         value = f"{place}/x\0y"
-        with pytest.raises(InputError, match=r"holds a (NUL byte|control character)"):
+        with pytest.raises(InputError, match=r"contains a (NUL byte|control character)"):
             make("/usr/", check=check, **{option: [value] if option == "manifests" else value})
 
     @pytest.mark.parametrize("exclude", ["[z-a]", "/usr/x[b-a]"])

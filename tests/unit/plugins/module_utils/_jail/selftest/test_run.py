@@ -71,7 +71,7 @@ def test_check_mode_makes_nothing(mac: Path) -> None:
 
 
 def test_another_system_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"only root can|holds no macOS"):
+    with pytest.raises(InputError, match=r"only root can|contains no macOS"):
         begin(tmp_path / "x")
 
 

@@ -93,7 +93,7 @@ def test_one_that_is_mounted_elsewhere_is_refused(mac: Path) -> None:
     (mac / "state").write_text(json.dumps(state))
     for check in (True, False):
         with pytest.raises(
-            InputError, match=r"is mounted on .*/Volumes/jails 1, not on .*/Volumes/jails, where something"
+            InputError, match=r"is mounted on .*/Volumes/jails 1, not on .*/Volumes/jails, because that path"
         ):
             ensure("jails", None, "present", None, check=check)
 

@@ -52,5 +52,5 @@ def test_its_requirements_are_those_of_the_collection() -> None:
 
 def test_it_names_the_licence_of_the_collection() -> None:
     module = (CHECKOUT / "plugins/modules/darwin_jail_rootfs.py").read_text()
-    (identifier,) = re.findall(r"SPDX-License-Identifier: (\S+)", module)
+    (identifier,) = re.findall(r"SPDX-License-Identifier\W+(\S+)", module)
     assert identifier in TEXT

@@ -10,6 +10,7 @@ manifest text -> entries -> matches in the source -> desired tree
 from __future__ import annotations
 
 import errno
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
@@ -48,7 +49,8 @@ def build(spec: BuildSpec, check: bool, snapshot: SealedSnapshot | None = None) 
         run = _Builder(spec, source, check, snapshot)
         with progress.reporting(spec.progress_file, run.estimate):
             progress.begin(progress.COPY)
-            report = run.run()
+            with _without_garbage_collection():
+                report = run.run()
     result = report.result(round(time.monotonic() - started, 3), run.warnings)
     result.values["existed"] = run.existed
     if run.bytes is not None:
@@ -56,6 +58,18 @@ def build(spec: BuildSpec, check: bool, snapshot: SealedSnapshot | None = None) 
     if check:
         result.values["space"] = run.space(report.stats)
     return result
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """A build makes no reference cycles, and the search for them took a thirtieth of its time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 class _Builder:

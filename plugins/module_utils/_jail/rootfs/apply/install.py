@@ -305,13 +305,12 @@ class Installer:
         if mtime_ns is not None:
             at.set_time(fd, mtime_ns)
 
-    def link(self, first: bytes, path: bytes) -> None:
-        """Make `path` another name of the file `first`, atomically."""
+    def link(self, source: int, first: bytes, target: int, path: bytes) -> None:
+        """Make `path`, in the open directory `target`, another name of the file `first` in `source`, atomically."""
         temporary = self._temporary()
         try:
-            with self._root.holder(first) as (source, first_name), self._root.holder(path) as (target, name):
-                at.make_hardlink(first_name, source, temporary, self._stage)
-                at.rename(temporary, self._stage, name, target)
+            at.make_hardlink(first, source, temporary, self._stage)
+            at.rename(temporary, self._stage, os.path.basename(path), target)
         except OSError as exc:
             raise failed("link", self._root.host_path(path), exc) from exc
 

@@ -218,3 +218,19 @@ def test_no_part_of_a_path_is_anything_but_a_name(tree: Path, rel: bytes) -> Non
         for call in ALSO_THE_ROOT.values():
             call(root, b"")
     assert [str(path.relative_to(tree)) for path in sorted(tree.rglob("*"))] == ["top", "top/kept"]
+
+
+def test_small_pieces_are_written_together(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record comes in two pieces for each directory."""
+    sizes, write = list[int](), os.write
+
+    def counting(fd: int, data: bytes) -> int:
+        sizes.append(len(data))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", counting)
+    pieces = [b"%07d\n" % number for number in range(300_000)]
+    with opened(tree, True) as root:
+        root.write(b"top/new", pieces)
+    assert (tree / "top/new").read_bytes() == b"".join(pieces)
+    assert sizes == [1 << 20, 1 << 20, 302_848]

@@ -54,8 +54,8 @@ def test_each_playbook_begins_with_the_question_whether_there_is_something_to_do
         ("check_jail", "-i twice.yml", "cannot read the inventory .*/twice.yml: two hosts would be called 'base'"),
         ("build_jail", "-i fleet.yml -i broken.yml", "cannot read the inventory .*/broken.yml"),
         ("destroy_jail", "-i fleet.yml --limit studio", "--limit studio matches no host in jails"),
-        ("build_jail", "-i other.yml", "the inventory has no host of jails"),
-        ("deploy_jail", "-i fleet.yml -e jail_targets=base:!jails", "the inventory has no host of base:!jails"),
+        ("build_jail", "-i other.yml", "the inventory has no host in jails"),
+        ("deploy_jail", "-i fleet.yml -e jail_targets=base:!jails", "the inventory has no host in base:!jails"),
     ],
 )
 def test_nothing_to_do_is_an_error_with_a_sentence(folder: Path, playbook: str, words: str, said: str) -> None:

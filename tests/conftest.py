@@ -23,7 +23,9 @@ from built_jails import Make
 from volumes import folding_volume, lacks
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
-PROGRAMS = ("cat", "chmod", "env", "id", "ls", "mkdir", "rm", "sh", "sleep", "true")
+PROGRAMS = (
+    "cat", "chmod", "env", "false", "id", "ls", "mkdir", "rm", "setsid", "sh", "sleep", "test", "tr", "true",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -48,6 +48,15 @@ options:
       - A jail of another image at this path is removed first. A jail is refused if this Mac does not know its image.
       - M(darwin.jail.darwin_jail_swap) then swaps the two.
     type: path
+  stop_processes:
+    description:
+      - With O(state=present), stop the processes of the jail whose place the image takes, those that have it as their
+        root directory. That is a jail of another image at O(staging_path), or one that a killed run left incomplete.
+      - They get SIGTERM, and after 20 seconds SIGKILL. Without this option the task fails and names them.
+      - Processes of the Mac are never stopped, whatever files of the jail they use.
+      - A service that M(darwin.jail.darwin_jail_services) keeps running must be stopped with that module.
+    type: bool
+    default: false
   layout:
     description:
       - The directory of the image layout on the Mac. It is created when it is missing, and may contain other images.
@@ -233,6 +242,7 @@ SPEC = {
     "state": {"choices": ["exported", "present"], "default": "exported"},
     "archive": {"type": "path"},
     "staging_path": {"type": "path"},
+    "stop_processes": {"type": "bool", "default": False},
     "layout": {"type": "path", "required": True},
     "name": {"default": "latest"},
     "architecture": {"choices": ["arm64", "amd64"]},

@@ -24,11 +24,13 @@ options:
   gather_subset:
     description:
       - The subsets to return.
-      - V(identity), V(mounts) and V(jobs) take little time. Each of the others reads the whole jail; several of them
-        share one pass.
+      - V(identity), V(mounts), V(jobs), V(processes) and V(services) take little time. Each of the others reads the
+        whole jail; several of them share one pass.
       - V(identity) returns RV(identity) of the jail, and RV(host), facts about the Mac that matter for the jail.
       - V(mounts) returns the mounts in the jail.
       - V(jobs) returns the launchd jobs of the jail on the Mac, whether they are loaded, and their last log lines.
+      - V(processes) returns the processes that have the jail, or a directory in it, as their root directory.
+      - V(services) returns the services of the jail as M(darwin.jail.darwin_jail_services_info) does, without logs.
       - V(sizes) returns the size of the jail, by group. Mounts in it do not count.
       - V(largest) returns the largest directories and files.
       - V(drift) compares the jail with the record of what was installed. The source is not needed.
@@ -38,7 +40,7 @@ options:
       - V(all) returns all subsets.
     type: list
     elements: str
-    choices: [identity, mounts, jobs, sizes, largest, drift, libraries, signing, all]
+    choices: [identity, mounts, jobs, processes, services, sizes, largest, drift, libraries, signing, all]
     default: [identity, mounts]
 notes:
   - Run it as root (C(become)).
@@ -49,6 +51,7 @@ notes:
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_mac_info
+  - module: darwin.jail.darwin_jail_services_info
 author:
   - darwin.jail contributors (@darwin-jail)
 """
@@ -166,6 +169,30 @@ jobs:
       description: The last line of its log.
       type: str
       sample: 2026-11-23 06:29:38 mounted devfs on /jail/dev
+processes:
+  description:
+    - The processes that run in the jail, by their ids.
+    - Programs that the Mac runs for the jail, such as supervisors of services, are not among them.
+  returned: when O(gather_subset) has V(processes)
+  type: list
+  elements: dict
+  contains:
+    pid: {description: Process id., type: int, sample: 512}
+    parent: {description: Process id of its parent., type: int, sample: 498}
+    user: {description: Name of its user., type: str, sample: admin}
+    command: {description: Name of its program., type: str, sample: caddy}
+    start: {description: "When it started, in seconds since 1970.", type: float, sample: 1796037787.5}
+    cpu_seconds: {description: Processor seconds that it used., type: float, sample: 1.5}
+    memory: {description: Resident bytes., type: int, sample: 12582912}
+    service: {description: The service that it belongs to., type: str, sample: web}
+services:
+  description:
+    - The services of the jail. Each has the values that RV(darwin.jail.darwin_jail_services_info#module:services)
+      describes, but no C(log).
+  returned: when O(gather_subset) has V(services)
+  type: list
+  elements: dict
+  sample: [{name: web, state: running, health: healthy, problem: '', pid: 512, restarts: 0}]
 sizes:
   description:
     - How many files there are, how many bytes are in them, and how many they take on the volume, by group and in

@@ -13,7 +13,7 @@ description:
   - Finds what the collection installed on the Mac for jails that were removed or moved by other means. It removes
     launchd jobs with their programs and logs, mounts, entries of the register, and notes about images.
   - Directories that may contain user data are listed in a warning, and removed with O(remove_jails). Other leftovers
-    that need a decision are listed in warnings, too.
+    that need a decision are listed in warnings, too. So is a jail in which processes run.
   - A jail no longer exists if its path does not contain the marker of a jail. A jail on a volume in C(/Volumes) that is
     not mounted is left alone. Mount other volumes with jails first.
 extends_documentation_fragment:

@@ -30,8 +30,9 @@ options:
       - V(present) builds or repairs the jail.
       - V(absent) removes the jail with all its files. It also removes the files of the Mac for its path and its
         previous paths, such as launchd jobs with their programs and logs, and notes about images. The remains of a jail
-        that the register knows are removed, too. The module refuses a directory that never was a jail, and a jail with
-        mounts, see O(unmount). An empty directory that never was a jail stays.
+        that the register knows are removed, too. The module refuses a directory that never was a jail, a jail with
+        mounts, see O(unmount), and a jail with running processes, see O(stop_processes). An empty directory that never
+        was a jail stays.
     type: str
     choices: [present, absent]
     default: present
@@ -116,6 +117,8 @@ options:
         cloned, foreign ones too, but not files below mounts. Files share their blocks until one of them changes.
       - O(manifests), O(entries) and O(profile) are then applied to the clone. O(prune) does not apply.
       - Once the clone is complete, the other jail is not used any more. You can change or remove it.
+      - When processes run in the other jail, a warning names them, since a file that they write meanwhile may be cloned
+        in part.
       - The volume must support clones, as APFS does, unless O(allow_full_copy) is set.
     type: path
   allow_full_copy:
@@ -158,6 +161,16 @@ options:
     description:
       - With O(state=absent), first unmount everything below the jail, the deepest mount first. A mount in use stays,
         and then no file is removed.
+    type: bool
+    default: false
+  stop_processes:
+    description:
+      - Stop processes that have the jail as their root directory, with O(state=absent), and with O(adopt) when
+        directories are moved.
+      - They get SIGTERM, and after 20 seconds SIGKILL. Without this option the task fails and names them.
+      - Processes of the Mac are never stopped, whatever files of the jail they use.
+      - A service of M(darwin.jail.darwin_jail_services) is removed with O(state=absent). With O(adopt) it must be
+        stopped with that module.
     type: bool
     default: false
   verify:
@@ -336,6 +349,7 @@ SPEC = {
     "update_in_place": {"type": "bool", "default": False},
     "required_programs": {"type": "list", "elements": "str", "default": []},
     "unmount": {"type": "bool", "default": False},
+    "stop_processes": {"type": "bool", "default": False},
     "verify": {"choices": ["quick", "full"], "default": "quick"},
     "workers": {"type": "int"},
     "progress_file": {"type": "path"},
@@ -348,7 +362,7 @@ def work(params: dict[str, Any], check: bool) -> Result:
         # Builds are by far the most runs, and need not load it.
         from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove  # noqa: PLC0415
 
-        return remove.remove(params["jail"], unmount, check, params["progress_file"])
+        return remove.remove(params["jail"], unmount, check, params["progress_file"], params["stop_processes"])
     return build(BuildSpec(**params), check)
 
 

@@ -35,7 +35,8 @@ options:
       - With V(rolled_back), the old jail gets its place back. Nothing changes when there was no swap, or when it was
         committed. The task fails when user data was already migrated.
       - With V(committed), the jail that is in place stays, and V(rolled_back) does nothing any more.
-      - In check mode, V(rolled_back) warns about mounts in the jails, which must be unmounted before a rollback.
+      - In check mode, V(rolled_back) warns about mounts and processes in the jails. The mounts must be unmounted, and
+        the processes stopped, before a rollback.
     type: str
     choices: [swapped, rolled_back, committed]
     default: swapped
@@ -50,11 +51,19 @@ options:
       - Whether to migrate user data. Without it the two jails only swap names, which O(state=rolled_back) undoes.
     type: bool
     default: true
+  stop_processes:
+    description:
+      - Stop processes that have one of the two jails as their root directory, before the swap.
+      - They get SIGTERM, and after 20 seconds SIGKILL. Without this option the task fails and names them.
+      - Processes of the Mac are never stopped, whatever files of the jail they use.
+      - A service that M(darwin.jail.darwin_jail_services) keeps running must be stopped with that module.
+    type: bool
+    default: false
 notes:
   - Run it as root (C(become)).
   - The module refuses jails with mounts in them, and a jail that is a volume of its own.
-  - Programs that run in the old jail keep running in it. Stop them first, because data that they write after the swap
-    is not migrated.
+  - It refuses jails in which processes run, see O(stop_processes). They would keep running in the old jail, and data
+    that they write after the swap is not migrated.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_image
@@ -138,6 +147,7 @@ SPEC = {
     "state": {"choices": ["swapped", "rolled_back", "committed"], "default": "swapped"},
     "replacement": {"type": "path"},
     "migrate": {"type": "bool", "default": True},
+    "stop_processes": {"type": "bool", "default": False},
     "progress_file": {"type": "path"},
 }
 NEEDED = [("state", state, ["replacement"]) for state in ("swapped", "rolled_back")]
@@ -147,8 +157,9 @@ def work(params: dict[str, Any], check: bool) -> Result:
     if params["state"] == "committed":
         return commit(params["jail"], check)
     if params["state"] == "rolled_back":
-        return rollback(params["jail"], params["replacement"], check)
-    return swap_in(params["jail"], params["replacement"], check, params["migrate"], params["progress_file"])
+        return rollback(params["jail"], params["replacement"], check, params["stop_processes"])
+    given = {name: params[name] for name in ("migrate", "progress_file", "stop_processes")}
+    return swap_in(params["jail"], params["replacement"], check, **given)
 
 
 def main() -> None:

@@ -76,6 +76,13 @@ can_enter:
   returned: success
   type: bool
   sample: true
+has_services:
+  description:
+    - Whether some jail of this Mac has a service of M(darwin.jail.darwin_jail_services). V(true) when the module cannot
+      find out.
+  returned: success
+  type: bool
+  sample: false
 users:
   description: The accounts of O(users), by the names given.
   returned: success

@@ -131,6 +131,16 @@ def test_a_mac_that_was_not_reached_is_shown_with_why(seen: Seen) -> None:
     assert "could not be reached: Failed to connect to the host via ssh: Connection timed out" in row.text_content()
 
 
+def test_services_are_counted_and_listed_with_what_is_wrong_first(seen: Seen) -> None:
+    row = seen.page.locator("#jails > tr").filter(has_text="jail13")
+    assert "1 failing, 2 running, 1 stopped" in row.text_content()
+    seen.open("jail13")
+    seen.page.get_by_text("Services (4)").click()
+    items = seen.page.locator(".detail details[open] li").all_text_contents()
+    assert [text.split()[0] for text in items] == ["queue", "cache", "nightly", "web"]
+    assert "ended with exit code 4" in items[0]
+
+
 def test_columns_sort_both_ways(seen: Seen) -> None:
     seen.sort("Size")
     upwards = [float(text.split()[0]) for text in seen.column(6) if text]
@@ -177,7 +187,7 @@ def test_it_is_accessible_in_light_and_dark_on_desks_and_phones(
     seen = Seen(chromium, written, color_scheme=scheme, viewport={"width": width, "height": 800})
     backs = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert backs == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
-    for jail in ("jail0", "jail7", "jail6"):
+    for jail in ("jail0", "jail7", "jail6", "jail13"):
         seen.open(jail)
     for summary in seen.page.locator("summary").all():
         summary.click()

@@ -18,9 +18,11 @@ from typing import NamedTuple
 from . import host_state, mounted_volume, register
 from .errors import InputError, show
 from .host_state import layer_note_name, plan_unlink
+from .jail import Jail
 from .macos import launchd
 from .marker import MARKER
 from .plan import Change, apply
+from .processes import names, processes
 from .result import Result
 from .rootfs.remove import remove
 from .system.mounts import mounts_below, unmount_below
@@ -119,7 +121,15 @@ def _unmount(path: bytes) -> None:
 
 def _jail_leftover(kind: str, path: bytes, original: bytes, what: str, remove_jails: bool) -> Leftover:
     removal = [Change(f"- {show(path)} and all below it", lambda: _remove(path))] if remove_jails else []
-    return Leftover(kind, path, original, removal, f"it is {what}: set remove_jails to remove it")
+    remedy = "set remove_jails to remove it"
+    if busy := _names_of_processes(path) if remove_jails else "":
+        removal, remedy = [], f"it stays while processes run in it: {busy}"
+    return Leftover(kind, path, original, removal, f"it is {what}: {remedy}")
+
+
+def _names_of_processes(path: bytes) -> str:
+    with Jail(path, Root(path)) as jail:
+        return names(processes(jail))
 
 
 def _remove(path: bytes) -> None:

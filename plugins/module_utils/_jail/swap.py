@@ -26,6 +26,8 @@ from .audit.drift import Drift
 from .audit.tree_walk import display_path, walk
 from .errors import InputError, failed, show
 from .jail import Jail
+from .plan import Change
+from .processes import plan_end
 from .protected import is_state, leads_to_state
 from .record.record import Record, journals
 from .result import Result
@@ -39,27 +41,37 @@ KEEP_ONE_OF_THEM = "see which of the two is to stay, and remove the other"
 NOTHING: dict[str, Any] = {"swapped": False, "migrated": [], "kept": [], "not_migrated": []}
 
 
-def swap_in(path: str, replacement: str, check: bool, migrate: bool = True, progress_file: str | None = None) -> Result:
+def swap_in(
+    path: str,
+    replacement: str,
+    check: bool,
+    migrate: bool = True,
+    progress_file: str | None = None,
+    stop_processes: bool = False,
+) -> Result:
     """Make `replacement` the jail at `path`; the old jail gets its name. Finish a swap that was killed."""
     with progress.reporting(progress_file):
-        return _swap_in(path, replacement, check, migrate)
+        return _swap_in(path, replacement, check, migrate, stop_processes)
 
 
-def _swap_in(path: str, replacement: str, check: bool, migrate: bool) -> Result:
+def _swap_in(path: str, replacement: str, check: bool, migrate: bool, stop_processes: bool) -> Result:
     with jails.open_jail(path) as current, jails.open_jail(replacement) as other:
         for jail in (current, other):
-            _require_movable(jail)
+            _refuse_volume(jail)
+            _refuse_mounts(jail)
         for jail in (current, other):
             jail.lock(check)
         other.refuse_unknown("put in the place of another jail", "remove it, and build it again")
         swapped = _has_replaced(current, other)
         old, new = (other, current) if swapped else (current, other)
         _refuse_incomplete(new)
+        ends = [] if swapped else [end for jail in (old, new) for end in plan_end(jail, "move", stop_processes)]
         if not swapped and not check:
             _refuse_elsewhere(old, new)
+            _execute(ends)
             _record_swap(old, new, migrate)
             _swap_names(old, new)
-        result = _swap_result(not swapped, old, new)
+        result = _swap_result(not swapped, old, new, ends)
         if migrate:
             migration = UserDataMigration(old, new)
             migration.find()
@@ -69,7 +81,7 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool) -> Result:
         return result
 
 
-def rollback(path: str, replacement: str, check: bool) -> Result:
+def rollback(path: str, replacement: str, check: bool, stop_processes: bool = False) -> Result:
     """Swap the old jail back to `path`. Change nothing when `replacement` did not replace it."""
     if jails.is_empty(jails.jail_path(path)):
         return Result(False, {**NOTHING})
@@ -84,21 +96,33 @@ def rollback(path: str, replacement: str, check: bool) -> Result:
                     if _was_rolled_back(current, other)
                     else Result(False, {**NOTHING})
                 )
-            result = _swap_result(True, current, other)
+            ends: list[Change] = []
+            warnings = []
             for jail in (current, other):
                 _refuse_volume(jail)
-                if check and _mounted(jail):  # it may be unmounted before the real run
-                    result.warnings.append(_cannot_move(jail))
-                elif _mounted(jail):
-                    raise InputError(_cannot_move(jail))
+                try:
+                    _refuse_mounts(jail)
+                    ends += plan_end(jail, "move", stop_processes)
+                except InputError as exc:
+                    if not check:
+                        raise
+                    warnings.append(str(exc))  # it may be unmounted and at rest before the real run
+            result = _swap_result(True, current, other, ends)
+            result.warnings = warnings
             if "inherited" in current.entry:
                 raise InputError(f"cannot roll back to {show(other.path)}: its user data was migrated to {path}")
             for jail in (current, other):
                 jail.lock(check)
             if not check:
+                _execute(ends)
                 _swap_names(current, other)
                 _forget_swap(other, current)
             return result
+
+
+def _execute(changes: list[Change]) -> None:
+    for change in changes:
+        change.apply()
 
 
 def _was_rolled_back(current: Jail, other: Jail) -> bool:
@@ -132,8 +156,9 @@ def commit(path: str, check: bool) -> Result:
         return Result(replaces, {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
 
 
-def _swap_result(exchanged: bool, current: Jail, other: Jail) -> Result:
-    lines = [f"> {show(current.path)} and {show(other.path)} exchange their names"] if exchanged else []
+def _swap_result(exchanged: bool, current: Jail, other: Jail, ends: list[Change]) -> Result:
+    lines = [end.description for end in ends]
+    lines += [f"> {show(current.path)} and {show(other.path)} exchange their names"] if exchanged else []
     return Result(exchanged, {**NOTHING, "swapped": exchanged}, lines)
 
 
@@ -150,23 +175,15 @@ def _has_replaced(current: Jail, other: Jail) -> bool:
     return "replaces" in current.entry and current.entry["replaces"] == other.entry["id"]
 
 
-def _require_movable(jail: Jail) -> None:
-    _refuse_volume(jail)
-    if _mounted(jail):
-        raise InputError(_cannot_move(jail))
-
-
 def _refuse_volume(jail: Jail) -> None:
     if is_mount(jail.path):
         raise InputError(f"{show(jail.path)} is a separate volume, which no directory can replace")
 
 
-def _mounted(jail: Jail) -> str:
-    return ", ".join(show(jail.path + b"/" + point) for point in sorted(jail.mounts()))
-
-
-def _cannot_move(jail: Jail) -> str:
-    return f"cannot move {show(jail.path)}: mounted below it: {_mounted(jail)}: unmount first"
+def _refuse_mounts(jail: Jail) -> None:
+    mounted = ", ".join(show(jail.path + b"/" + point) for point in sorted(jail.mounts()))
+    if mounted:
+        raise InputError(f"cannot move {show(jail.path)}: mounted below it: {mounted}: unmount first")
 
 
 def _refuse_incomplete(jail: Jail) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,14 +21,15 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.sizes import GRO
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.reach import with_advice
 
 COLUMNS = (
-    "mac", "jail", "path", "macos", "build", "built", "age_days", "size", "drift", "health", "said", "host_drift",
+    "mac", "jail", "path", "macos", "build", "built", "age_days", "size", "drift", "services", "health", "said",
+    "host_drift",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 LIST_LIMITS = (200, 100, 50, 25, 10, 5, 2)
 """How many of a list the page shows: the most with which it stays in its bounds."""
 PAGE = 4_500_000
 """How many bytes of data a page may have."""
-LISTS = ("changed", "missing", "kept", "foreign", "libraries", "killed", "damaged", "mounts", "jobs")
+LISTS = ("changed", "missing", "kept", "foreign", "libraries", "killed", "damaged", "mounts", "jobs", "service_states")
 COUNTED = ("changed", "missing", "kept", "foreign", "libraries", "killed", "damaged")
 """Lists of which a spreadsheet gets how many there are."""
 
@@ -59,6 +61,7 @@ def row(answer: Mapping[str, Any], now: str) -> dict[str, Any]:
         "age_days": _age(identity.get("built"), now),
         "size": info.get("sizes", {}).get("total", {}).get("disk"),
         "drift": drift.get("changed_total", 0) + drift.get("missing_total", 0),
+        "services": _services_summary(info.get("services", [])),
         "health": "critical" if _critical_problems(info) else "warning" if said else "ok",
         "said": said,
         "host_drift": "; ".join(info.get("host", {}).get("drift", [])),
@@ -99,12 +102,28 @@ def _problems(info: Mapping[str, Any]) -> list[str]:
     said += _some(drift.get("missing_total", 0), "system file is gone", "system files are gone")
     said += info.get("host", {}).get("drift", [])
     said += _some(_not_loaded(info), "launchd job is not loaded", "launchd jobs are not loaded")
+    said += _some(len(_with_problems(info)), "service does not work", "services do not work")
     base = (drift.get("base") or {}).get("message")
     return [*said, *([base] if base else []), *info.get("warnings", [])]
 
 
 def _not_loaded(info: Mapping[str, Any]) -> int:
-    return sum(not one["loaded"] for one in info.get("jobs", []))
+    """How many jobs of the jail are not loaded. That of a service is loaded only while the service is started."""
+    return sum(not one["loaded"] and not one["purpose"].startswith("service.") for one in info.get("jobs", []))
+
+
+def _with_problems(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in info.get("services", []) if one["problem"]]
+
+
+def _services_summary(services: Sequence[Mapping[str, Any]]) -> str:
+    """Such as: 1 failing, 2 running."""
+    counts = Counter(one["state"] if one["health"] != "unhealthy" else "unhealthy" for one in _by_problem(services))
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _by_problem(services: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(services, key=lambda one: (not one["problem"], one["name"]))
 
 
 def _some(count: int, one: str, many: str) -> list[str]:
@@ -132,6 +151,7 @@ def _lists(info: Mapping[str, Any]) -> dict[str, Any]:
         "damaged": ([[one["path"], one["why"]] for one in libraries.get("damaged", [])], None),
         "mounts": ([[one["path"], f"{one['type']} {one['source']}"] for one in info.get("mounts", [])], None),
         "jobs": ([_job(one) for one in info.get("jobs", [])], None),
+        "service_states": ([_service(one) for one in _by_problem(info.get("services", []))], None),
     }
     lists = {name: listed for name, (listed, _total) in found.items()}
     return {**lists, **{f"{name}_total": len(one) if count is None else count for name, (one, count) in found.items()}}
@@ -152,6 +172,12 @@ def _killed(one: Mapping[str, Any], causes: Mapping[str, Any]) -> list[str]:
 def _job(one: Mapping[str, Any]) -> list[str]:
     words = ("" if one["loaded"] else "not loaded", one.get("last_log_line"))
     return [one["label"], "; ".join(word for word in words if word)]
+
+
+def _service(one: Mapping[str, Any]) -> list[str]:
+    words = [one["state"], "" if one["health"] == "none" else one["health"]]
+    words += [f"restarted {one['restarts']} times" if one["restarts"] else "", one["problem"]]
+    return [one["name"], "; ".join(word for word in words if word)]
 
 
 # -- forms --------------------------------------------------------------------

@@ -5,14 +5,14 @@
 const report = JSON.parse(document.getElementById("data").textContent);
 const columns = [
   ["mac", "Mac"], ["jail", "Jail"], ["macos", "macOS"], ["build", "Build"], ["age_days", "Age"], ["size", "Size"],
-  ["drift", "Drift"], ["health", "Health"], ["host_drift", "Host drift"],
+  ["drift", "Drift"], ["services", "Services"], ["health", "Health"], ["host_drift", "Host drift"],
 ];
 const worst = ["unknown", "critical", "warning", "ok"];
 const lists = [
   ["libraries", "Missing libraries"], ["killed", "Files that will be killed"], ["changed", "Changed system files"],
   ["missing", "Missing system files"], ["kept", "Changed configuration, which is kept"],
   ["damaged", "Damaged programs and libraries"], ["foreign", "What others put there"], ["mounts", "Mounts"],
-  ["jobs", "launchd jobs"],
+  ["jobs", "launchd jobs"], ["service_states", "Services"],
 ];
 const sorting = { by: "health", down: false };
 const opened = new Set();
@@ -58,7 +58,8 @@ function compare(one, other) {
 function wanted(jail) {
   const health = at("health").value;
   if (health && jail.health !== health) return false;
-  const text = [jail.mac, jail.jail, jail.path, jail.macos, jail.build, jail.health, jail.host_drift, ...jail.said];
+  const text = [jail.mac, jail.jail, jail.path, jail.macos, jail.build, jail.services, jail.health, jail.host_drift,
+    ...jail.said];
   const searched = text.join("\n").toLowerCase();
   return at("words").value.toLowerCase().split(/\s+/).every((word) => searched.includes(word));
 }

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reports about a jail. Only reads.
 
-identity, mounts and jobs cost little; all others share one walk over the jail.
+identity, mounts, jobs, processes and services cost little; all others share one walk over the jail.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from ..macho.macho import PROCESSOR_FAMILIES
 from ..macho.shared_caches import Cache, caches
 from ..macos import launchd
 from ..macos.release import architecture
+from ..processes import processes
 from ..record.record import Record
 from ..result import Result
 from ..rootfs.diff.ownership import FileOwnership
+from ..service_jobs import installed
 from ..system import progress
 from ..system.mounts import mounts_below
 from ..system.resolve import Resolver
-from . import clone_base, library_closure, signing
+from . import clone_base, library_closure, running, signing
 from .binaries import Binaries, MachOSlice
 from .disk_usage import DiskUsage
 from .drift import Drift
@@ -33,7 +35,7 @@ from .jail_size import Sizes
 from .library_search import Search
 from .tree_walk import Directory, Observer, display_path, walk
 
-SUBSETS = ("identity", "mounts", "jobs", "sizes", "largest", "drift", "libraries", "signing")
+SUBSETS = ("identity", "mounts", "jobs", "processes", "services", "sizes", "largest", "drift", "libraries", "signing")
 MOST_LISTED = 1000
 MOST_NEEDING = 20
 
@@ -62,6 +64,7 @@ class _Gatherer:
             values["mounts"] = self._mount_table()
         if "jobs" in self._wanted:
             values["jobs"] = [_job(label) for label in launchd.labels(launchd.label(self._jail.path, ""))]
+        values.update(self._running())
         sizes, places, drift = (
             _GuardedObserver(name, make, self._warnings) if name in self._wanted else None
             for name, make in (("sizes", Sizes), ("largest", DiskUsage), ("drift", self._drift))
@@ -79,6 +82,16 @@ class _Gatherer:
         if binaries:
             values.update(self._audits(binaries))
         return Result(False, values, warnings=self._warnings)
+
+    def _running(self) -> dict[str, Any]:
+        """The processes and the services, from one look at them."""
+        values: dict[str, Any] = {}
+        found = processes(self._jail) if {"processes", "services"} & set(self._wanted) else []
+        if "processes" in self._wanted:
+            values["processes"] = running.process_reports(self._jail, found)
+        if "services" in self._wanted:
+            values["services"] = running.service_reports(installed(self._jail.path), found)
+        return values
 
     def _drift(self) -> Drift:
         root = self._jail.root

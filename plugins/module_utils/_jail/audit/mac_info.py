@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..accounts.directory_services import find_account
-from ..macos import sip
+from ..errors import JailError
+from ..macos import launchd, sip
 from ..macos.installed import software
 from ..macos.release import architecture, release
 from ..result import Result
+from ..service_jobs import PURPOSE
 from ..system.rooted import Root
 
 
@@ -32,10 +34,19 @@ def gather(users: Sequence[str]) -> Result:
             "root": os.geteuid() == 0,
             "sip": protection.status,
             "can_enter": not protection.protects_files,
+            "has_services": _has_services(),
             "users": {user: _user(user) for user in users},
             **installed,
         },
     )
+
+
+def _has_services() -> bool:
+    """Whether some jail of this Mac has a service; True when that cannot be read."""
+    try:
+        return any(f".{PURPOSE}" in label for label in launchd.labels("darwin.jail."))
+    except JailError:
+        return True
 
 
 def _user(name: str) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class Command:
     timeout: float | None = None
     output_limit: int = PROGRAM_OUTPUT
     ephemeral: bool = False
+    limits: dict[str, int] = field(default_factory=dict)
+    """What setrlimit(2) is to set, see programs/launcher.py."""
 
     def __post_init__(self) -> None:
         if not self.chdir.startswith("/"):
@@ -168,25 +170,10 @@ def execute(command: Command, check: bool) -> Result:
 def _execute(command: Command, who: Credentials, place: str, check: bool) -> Result:
     """Run it in the jail at `place`; errors name the jail that the user named."""
     with open_jail(place) as jail:
-        environment = {**base_environment(command.jail, who.account, jail.root, command.clean_env), **command.variables}
-        search = environment.get("PATH", chroot_exec.PATH)
-        plan = {
-            "check": check,
-            "argv": command.words,
-            "shells": login_shells(who.account.shell) if command.login else [],
-            "env": environment,
-            "search": search,
-            "chdir": command.chdir,
-            "creates": command.creates,
-            "removes": command.removes,
-            "uid": who.account.uid,
-            "gid": who.gid,
-            "login": who.account.name if who.groups is None else None,
-            "groups": who.groups,
-        }
+        plan = plan_of(command, who, jail.root, check)
         start = datetime.now().astimezone()
         report, ended = launch_in_jail(jail.root, plan, command.input, command.timeout, command.output_limit)
-    outcome.raise_for(report, command.words[0], search, command.jail, command.user)
+    outcome.raise_for(report, command.words[0], plan["search"], command.jail, command.user)
     if report.event in ("creates", "removes"):
         return outcome.skipped(report.event, command.creates, command.removes, command.words, check)
     if check and report.event == "ready":
@@ -200,6 +187,26 @@ def _execute(command: Command, who: Credentials, place: str, check: bool) -> Res
             f"output are (output_limit is {command.output_limit:d} bytes)"
         )
     return result
+
+
+def plan_of(command: Command, who: Credentials, root: Root, check: bool) -> dict[str, Any]:
+    """What the launcher is to do (programs/launcher.py)."""
+    environment = {**base_environment(command.jail, who.account, root, command.clean_env), **command.variables}
+    return {
+        "check": check,
+        "argv": command.words,
+        "shells": login_shells(who.account.shell) if command.login else [],
+        "env": environment,
+        "search": environment.get("PATH", chroot_exec.PATH),
+        "chdir": command.chdir,
+        "creates": command.creates,
+        "removes": command.removes,
+        "uid": who.account.uid,
+        "gid": who.gid,
+        "login": who.account.name if who.groups is None else None,
+        "groups": who.groups,
+        "limits": command.limits,
+    }
 
 
 def identify(command: Command, root: Root) -> Credentials:

@@ -23,7 +23,7 @@ class Report(NamedTuple):
 
     `event` is ready, when the program took over or in check mode would have;
     creates or removes, when it was not to be run; or the step that failed:
-    others, groups, enter, user, chdir, find, interpreter, execute.
+    others, limits, groups, enter, user, chdir, find, interpreter, execute.
     """
 
     event: str
@@ -38,7 +38,7 @@ def launch_in_jail(
 
     The plan holds check, argv, shells (the first that is there starts argv, as
     after a login), env, search (a PATH), chdir, creates, removes, uid, gid, and
-    login (whose groups to take, or none for exactly `groups`).
+    login (whose groups to take, or none for exactly `groups`), and limits.
     """
     folder = first_untrusted_directory(root)
     if folder:

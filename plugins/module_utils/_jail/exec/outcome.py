@@ -50,6 +50,10 @@ def raise_for(report: Report, program: str, search: str, jail: str, user: str) -
     if report.event in ("groups", "user"):
         what = "take the groups of" if report.event == "groups" else "become"
         raise OperationError(what, user, reason, report.errno)
+    if report.event == "limits":
+        raise InputError(
+            f"cannot run {program} in {jail}: the limit {report.path} is more than this Mac allows: give a lower number"
+        )
     explain = {"chdir": _chdir, "find": _find, "interpreter": _interpreter, "execute": _execute}.get(report.event)
     if explain:
         raise OperationError("run", f"{program} in {jail}", explain(report, program, search, user), report.errno)

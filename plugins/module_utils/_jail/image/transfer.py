@@ -19,7 +19,7 @@ from .export import export
 from .layout import open_layout
 from .platforms import digest_for_this_mac
 from .transport import Registry, RegistryAuth
-from .unpack import has_image, target_path, unpack
+from .unpack import end_processes, has_image, target_path, unpack
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -50,9 +50,10 @@ def deploy(params: dict[str, Any], check: bool) -> Result:
     For a jail that is made of it already, nothing is copied but the manifest.
     """
     jail, layout, name, staging_path = (params[option] for option in ("jail", "layout", "name", "staging_path"))
+    stop = params["stop_processes"]
     registry = _registry(params)
     if not registry and not params["archive"]:
-        return unpack(jail, layout, name, check, staging_path)
+        return unpack(jail, layout, name, check, staging_path, stop)
     origin = registry.reference if registry else params["archive"]
     digest = _digest_in(registry) if registry else archive.find_image(params["archive"], name).digest
     target = target_path(jail, staging_path, digest)
@@ -62,14 +63,15 @@ def deploy(params: dict[str, Any], check: bool) -> Result:
             registry.tidy(layout)
         result = Result(False, values)
     elif check:
-        result = Result(True, values, [f"+ {show(target)} (from {origin}, {digest})"])
+        ended = end_processes(target, stop, check)
+        result = Result(True, values, [*ended, f"+ {show(target)} (from {origin}, {digest})"])
     else:
         if registry:
             registry.pull(layout, name, digest, architecture())
         else:
             with closing(open_layout(host.real_path(layout), check=False)) as store:
                 archive.read(params["archive"], store, name)
-        result = unpack(jail, layout, name, check, staging_path)
+        result = unpack(jail, layout, name, check, staging_path, stop)
     return _with_reference(result, registry)
 
 

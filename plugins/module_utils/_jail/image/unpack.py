@@ -24,6 +24,8 @@ from .. import jail as jails
 from .. import mounted_volume, staging
 from ..errors import BusyError, InputError, JailError, NotAJailError, OperationError, SpaceError, show
 from ..macos.release import Release, release
+from ..plan import apply
+from ..processes import plan_end
 from ..protected import STATE
 from ..record.record import journals
 from ..result import Result
@@ -52,7 +54,9 @@ class Image(NamedTuple):
     layers: Sequence[Layer]
 
 
-def unpack(path: str, layout: str, name: str, check: bool, staging_path: str | None = None) -> Result:
+def unpack(
+    path: str, layout: str, name: str, check: bool, staging_path: str | None = None, stop_processes: bool = False
+) -> Result:
     """Make the jail at `path` out of an image; nothing changes when it is made of that image already.
 
     With `staging_path`, a jail of something else stays, and the new one is made there.
@@ -70,17 +74,18 @@ def unpack(path: str, layout: str, name: str, check: bool, staging_path: str | N
                 _clean_staging(place)
             return Result(False, values, [], warnings)
         warnings += mounted_volume.warnings(real)
+        ended = end_processes(place, stop_processes, check)
         if check:
             inspection = _inspect(real, image, store)
         else:
             with closing(BuildLock(f"unpack {show(real)}")) as build_lock:
-                inspection = _unpack(real, image, store, build_lock, place if previous else None)
+                inspection = _unpack(real, image, store, build_lock, place if previous else None, stop_processes)
                 warnings += [*inspection.warnings, *build_lock.remarks]
     seconds = round(time.monotonic() - started, 3)
     values["stats"] = {"files": inspection.files, "bytes": inspection.bytes, "seconds": seconds}
     removed = [f"- {show(real)} (of another image)"] if previous else []
     described = f"+ {show(real)} ({inspection.files} files, {size(inspection.bytes)}, from {name}, {image.digest})"
-    return Result(True, values, [*removed, described], warnings)
+    return Result(True, values, [*ended, *removed, described], warnings)
 
 
 def target_path(path: str, staging_path: str | None, digest: str) -> str:
@@ -102,6 +107,14 @@ def _is_previous(path: str, digest: str) -> bool:
             made_of = f"may be anything: {jail.unknown}" if jail.unknown else "was not created from an image"
             raise InputError(f"the jail {show(real)} {made_of}: save the data that you need, then remove it")
         return made is not None and made != digest
+
+
+def end_processes(path: str, stop: bool, check: bool) -> list[str]:
+    """End what runs in the jail whose place an image is to take, and say so; InputError when that may not be."""
+    if jails.is_empty(jails.jail_path(path)):
+        return []
+    with jails.open_jail(path) as jail:
+        return apply(plan_end(jail, "replace", stop), check).diff
 
 
 def has_image(path: str, digest: str) -> bool:
@@ -192,14 +205,16 @@ def _is_new(jail: jails.Jail) -> bool:
     return jail.entry.get("state") == "building" and jail.root.names(b"") == [b"private"] and not journals(jail.root)
 
 
-def _unpack(real: bytes, image: Image, store: Layout, build_lock: BuildLock, previous: str | None) -> Inspection:
+def _unpack(
+    real: bytes, image: Image, store: Layout, build_lock: BuildLock, previous: str | None, stop_processes: bool
+) -> Inspection:
     """Make it in one pass, or else in two after removing the jail `previous`; returns the inspection."""
     _remove_unverified(real, image)
     found = None if os.path.lexists(real) else _unpack_in_one_pass(real, image, store, build_lock)
     if found is None:
         found = _inspect(real, image, store)
         if previous is not None:
-            remove(previous, unmount=False, check=False)
+            remove(previous, unmount=False, check=False, stop_processes=stop_processes)
         _unpack_inspected(real, image, store, found, build_lock)
     return found
 

@@ -50,6 +50,9 @@ TIMEOUT, POLL_SECONDS = 40.0, 0.2
 """Seconds for a job to end, for which launchd allows ExitTimeOut (20), and between two looks."""
 MAX_SIZE = 1 << 24
 """The most bytes of a file of a job."""
+TEXTS = (b".plist", b".json")
+SECRETS, COPY = "secrets.json", "job.plist"
+"""Files of a job: the first is for root alone; the second is its plist while it is stopped."""
 
 
 class Job(NamedTuple):
@@ -133,6 +136,19 @@ def labels(prefix: str) -> list[str]:
     return sorted(name for name in names if name.startswith(prefix))
 
 
+def read_file(name: str, file: str) -> bytes | None:
+    """A file of a job; None when there is none."""
+    with Root(TOP) as root:
+        rel = FILES + b"/" + os.fsencode(name) + b"/" + os.fsencode(file)
+        return root.read(rel, MAX_SIZE) if root.lstat(rel) else None
+
+
+def has_plist(name: str) -> bool:
+    """Whether launchd loads a job when the Mac starts."""
+    with Root(TOP) as root:
+        return root.lstat(_plist(name)) is not None
+
+
 def _names(root: Root, place: bytes) -> list[bytes]:
     return root.names(place) if root.lstat(place) else []
 
@@ -163,26 +179,80 @@ def log(name: str) -> str:
 
 def plan_present(job: Job) -> list[Change]:
     """The changes that install and load the job; none when it is installed and loaded."""
-    wanted = {_plist(job.label): job.plist()}
-    wanted.update((installed_path(job.label, name)[1:].encode(), data) for name, data in job.files.items())
-    with Root(TOP) as root:
-        wrong = {rel: data for rel, data in wanted.items() if not _is_current(root, rel, data)}
-        writes = [
-            Change(_describe_difference(root, rel, data), _writer(rel, data), content_size=len(data))
-            for rel, data in sorted(wrong.items())
-        ]
+    writes = _plan_files({_plist(job.label): job.plist(), **_files(job)})
     loaded = is_loaded(job.label)
-    unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and wrong else []
-    load = [Change(f"+ launchd job {job.label}", lambda: _start(job))] if wrong or not loaded else []
+    unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and writes else []
+    load = [Change(f"+ launchd job {job.label}", lambda: _start(job))] if writes or not loaded else []
     return [*unload, *writes, *load]
+
+
+def plan_stopped(job: Job) -> list[Change]:
+    """What makes the job installed and not running, now and after a restart of the Mac: it has no plist for launchd."""
+    return [*_plan_unloaded(job.label), *_plan_files(_files(job))]
+
+
+def plan_started_again(name: str) -> list[Change]:
+    """What runs a job that was stopped, as it is installed; nothing when it runs. OperationError without one."""
+    plist = read_file(name, COPY)
+    if plist is None:
+        raise OperationError("start the launchd job", name, "it is not installed")
+    writes = _plan_files({_plist(name): plist})
+    loaded = is_loaded(name)
+    load = [Change(f"+ launchd job {name}", lambda: _load(name))] if writes or not loaded else []
+    return [*writes, *load]
+
+
+def plan_stopped_again(name: str) -> list[Change]:
+    """What stops a job that is installed, until it is started again."""
+    return _plan_unloaded(name)
+
+
+def plan_restarted(name: str) -> list[Change]:
+    """What ends a job as it wants to be ended, and starts it again; what starts it when it is stopped."""
+    if not is_loaded(name):
+        return plan_started_again(name)
+
+    def start_again() -> None:
+        _unload(name)
+        _load(name)
+
+    return [Change(f"~ launchd job {name} (restarted)", start_again)]
 
 
 def plan_absent(name: str) -> list[Change]:
     """The changes that unload a job and remove its files; those by which `labels` finds it go last."""
-    steps = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    changes = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    folder = FILES + b"/" + os.fsencode(name)
     with Root(TOP) as root:
-        there = [rel for rel in (_log(name), _plist(name), FILES + b"/" + os.fsencode(name)) if root.lstat(rel)]
-    return steps + [Change(f"- /{show(rel)}", _remover(rel)) for rel in there]
+        there = [rel for rel in (*_logs(root, name), _plist(name)) if root.lstat(rel)]
+        changes += [Change(f"- /{show(rel)}", _remover(rel)) for rel in there]
+        return [*changes, Change(f"- /{show(folder)}", _remover(folder, name))] if root.lstat(folder) else changes
+
+
+def _logs(root: Root, name: str) -> list[bytes]:
+    """All logs of a job: LABEL.log, and those that its program writes by itself."""
+    return [LOGS + b"/" + log for log in _names(root, LOGS) if log.startswith(os.fsencode(name) + b".")]
+
+
+def _plan_unloaded(name: str) -> list[Change]:
+    changes = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    with Root(TOP) as root:
+        plist = _plist(name)
+        return [*changes, Change(f"- /{show(plist)}", _remover(plist))] if root.lstat(plist) else changes
+
+
+def _files(job: Job) -> dict[bytes, bytes]:
+    return {os.fsencode(installed_path(job.label, name)[1:]): data for name, data in job.files.items()}
+
+
+def _plan_files(wanted: dict[bytes, bytes]) -> list[Change]:
+    """What writes those files that are not as they are to be."""
+    with Root(TOP) as root:
+        wrong = {rel: data for rel, data in wanted.items() if not _is_current(root, rel, data)}
+        return [
+            Change(_describe_difference(root, rel, data), _writer(rel, data), content_size=len(data))
+            for rel, data in sorted(wrong.items())
+        ]
 
 
 def unload(name: str) -> None:
@@ -206,15 +276,17 @@ def _is_current(root: Root, rel: bytes, data: bytes) -> bool:
 
 
 def _mode(rel: bytes) -> int:
-    return 0o644 if rel.endswith(b".plist") else 0o755
+    if rel.endswith(b"/" + SECRETS.encode()):
+        return 0o600
+    return 0o644 if rel.endswith(TEXTS) else 0o755
 
 
 def _describe_difference(root: Root, rel: bytes, data: bytes) -> str:
-    """A unified diff for a property list, otherwise the path."""
+    """A unified diff of a text without secrets, otherwise the path."""
     import difflib  # noqa: PLC0415 (few runs change a job)
 
     path, status = f"/{show(rel)}", root.lstat(rel)
-    if not rel.endswith(b".plist"):
+    if not rel.endswith(TEXTS) or rel.endswith((b"/" + SECRETS.encode(), b"/" + COPY.encode())):
         return f"~ {path}" if status else f"+ {path}"
     before = root.read(rel, MAX_SIZE) if status and stat.S_ISREG(status.st_mode) else b""
     old, new = (text.decode("utf-8", "replace").splitlines() for text in (before or b"", data))
@@ -231,10 +303,13 @@ def _writer(rel: bytes, data: bytes) -> Callable[[], None]:
     return write
 
 
-def _remover(rel: bytes) -> Callable[[], None]:
+def _remover(rel: bytes, name: str = "") -> Callable[[], None]:
+    """With the name of a job, its logs go too: one may have been made while the job ended."""
+
     def remove() -> None:
         with Root(TOP) as root:
-            root.remove_tree(rel)
+            for each in (*(_logs(root, name) if name else ()), rel):
+                root.remove_tree(each)
 
     return remove
 
@@ -267,18 +342,30 @@ def _load(name: str) -> None:
 
 
 def _unload(name: str) -> None:
-    ended = _launchctl("bootout", f"system/{name}")
+    seconds = _exit_seconds(name)
+    ended = _launchctl("bootout", f"system/{name}", timeout=seconds)
     if ended.rc not in (0, STILL_UNLOADING, *NO_SUCH_SERVICE, *LOADED_OR_UNLOADING):
         raise _failed("unload the launchd job", name, ended)
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + seconds
     while is_loaded(name):
         if time.monotonic() > deadline:
-            raise OperationError("unload the launchd job", name, f"it still runs after {TIMEOUT:.0f} seconds")
+            raise OperationError("unload the launchd job", name, f"it still runs after {seconds:.0f} seconds")
         time.sleep(POLL_SECONDS)
 
 
-def _launchctl(*words: str) -> CompletedRun:
-    return run([LAUNCHCTL, *words], timeout=TIMEOUT)
+def _exit_seconds(name: str) -> float:
+    """How long to wait for the end of a job: launchd gives it ExitTimeOut."""
+    with Root(TOP) as root:
+        try:
+            plist = property_list.load(root.read(_plist(name), MAX_SIZE) or b"")
+            given = plist.get("ExitTimeOut", 0) if isinstance(plist, dict) else 0
+        except (ValueError, OperationError):
+            given = 0
+    return max(TIMEOUT, given + TIMEOUT / 2) if isinstance(given, (int, float)) else TIMEOUT
+
+
+def _launchctl(*words: str, timeout: float = 0) -> CompletedRun:
+    return run([LAUNCHCTL, *words], timeout=timeout or TIMEOUT)
 
 
 def _failed(verb: str, name: str, ended: CompletedRun) -> OperationError:

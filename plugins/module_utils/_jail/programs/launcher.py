@@ -13,12 +13,33 @@ is closed on exec.
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
+from contextlib import suppress
 from typing import Any
 
 from .chroot_exec import StepError, chroot_and_setuid, close_inherited, execute, locate, step
+
+# What setrlimit(2) calls the limits of a plan.
+LIMITS = {"open_files": "RLIMIT_NOFILE", "processes": "RLIMIT_NPROC", "core_size": "RLIMIT_CORE"}
+
+
+def set_limits(limits: dict[str, int]) -> None:
+    """Set what the program may use, as root, before the root changes; StepError for more than the system has.
+
+    macOS may grant less than was asked without an error (xnu bsd/kern/kern_resource.c, dosetrlimit).
+    """
+    if limits:
+        import resource  # noqa: PLC0415 (few plans have limits)
+
+        for name, value in limits.items():
+            kind = getattr(resource, LIMITS[name])
+            with suppress(OSError, ValueError):
+                resource.setrlimit(kind, (value, value))
+            if resource.getrlimit(kind)[0] != value:
+                raise StepError("limits", name, errno.EINVAL)
 
 
 def prepare(plan: dict[str, Any], jail: int) -> dict[str, str]:
@@ -51,6 +72,7 @@ def launch(message: int, report: int, jail: int) -> None:
     with open(message, "rb") as file:
         plan = json.load(file)
     try:
+        set_limits(plan.get("limits", {}))
         state = prepare(plan, jail)
         say(state)
         if state["event"] == "ready" and not plan["check"]:

@@ -20,6 +20,7 @@ from .. import jail as jails
 from .. import mounted_volume, staging
 from ..errors import InputError, JailError, NotAJailError, OperationError, SpaceError, show
 from ..macos.release import SYSTEM_VERSION, may_hold_macos, release
+from ..plan import Change
 from ..record import record, total_size
 from ..result import Result
 from ..sizes import size
@@ -101,7 +102,8 @@ class _Builder:
         """Build or repair the jail, as a clone where that was asked for; in check mode, predict that."""
         if not self._spec.clone_of:
             return self._build()
-        from .clone import Base, is_clone  # noqa: PLC0415 (few runs clone)
+        from ..processes import busy_warnings  # noqa: PLC0415 (few runs clone)
+        from .clone import Base, is_clone  # noqa: PLC0415
 
         report, before = BuildReport(), not jails.is_empty(self._path)
         applied = bool(self._spec.manifests or self._spec.entries or self._spec.profile)
@@ -110,7 +112,7 @@ class _Builder:
                 if applied:
                     self._refuse_other_macos(base.jail)
                 report = base.clone(self._path, self._spec.workers, self._check)
-                self.warnings += base.warnings
+                self.warnings += base.warnings + busy_warnings(base.jail)
                 if applied and self._check:  # by then the jail is like the base
                     report.merge_from(self._sync(base.jail, base.record, act=False))
                 applied = applied and not self._check
@@ -132,6 +134,7 @@ class _Builder:
                 self.warnings.append(f"{show(self._path)} is entered in the register of this Mac: {jail.unknown}")
             self.bytes = jail.entry.get("bytes")
             moves = adopt.plan_moves(jail.root) if self._is_adopted(jail) else []
+            ends = self._plan_end(jail) if moves else []
             jail.root.check_mode_moves = {target: name for name, target in moves}
             if self._check or self._must_look_first():
                 report = self._sync(jail, record.Record.load(jail.root), act=False)
@@ -140,6 +143,8 @@ class _Builder:
                     report.add_adoption(self._adopts_now(jail), moves)
                     return report
             jail.root.check_mode_moves = {}
+            for end in ends:
+                end.apply()
             if jail.root.exists:
                 return self._act(jail, moves)
         with jails.create(self._path) as jail:
@@ -157,6 +162,11 @@ class _Builder:
             jail = jails.Jail(self._path, Root(self._path), entry={"adopted": True})
         jail.lock(self._check or not self.existed)
         return jail
+
+    def _plan_end(self, jail: jails.Jail) -> list[Change]:
+        from ..processes import plan_end  # noqa: PLC0415 (few runs move directories)
+
+        return plan_end(jail, "adopt", self._spec.stop_processes)
 
     def _is_adopted(self, jail: jails.Jail) -> bool:
         """Whether another tool built it. Of a jail that the Mac does not know, only the option `adopt` says so."""

@@ -17,6 +17,7 @@ from ..host_state import plan_removal
 from ..marker import read_marker
 from ..mounted_volume import missing_mount
 from ..plan import Change
+from ..processes import plan_end
 from ..record.record import Record
 from ..result import Result
 from ..system import at, host, progress
@@ -29,20 +30,23 @@ KnownPaths = Mapping[bytes, Sequence[register.Entry]]
 """The entries of a jail, by its path and its former paths."""
 
 
-def remove(path: str, unmount: bool, check: bool, progress_file: str | None = None) -> Result:
+def remove(
+    path: str, unmount: bool, check: bool, progress_file: str | None = None, stop_processes: bool = False
+) -> Result:
     """Remove the jail at `path` with its foreign files, its launchd jobs and its notes.
 
-    With `unmount`, what is mounted below it is unmounted before. NotAJailError when the
-    directory is not and never was a jail, InputError or OperationError when
-    something is (and stays) mounted below it; no file is removed then. The marker
-    and then the entry go last, so that the remains of an interrupted removal
-    are still known as a jail.
+    With `unmount`, what is mounted below it is unmounted before, and with
+    `stop_processes`, what runs in it is ended. NotAJailError when the directory is
+    not and never was a jail, InputError or OperationError when something is (and
+    stays) mounted below it, or runs in it; no file is removed then. The marker and
+    then the entry go last, so that the remains of an interrupted removal are still
+    known as a jail.
     """
     real = jails.jail_path(path)
     if jails.is_empty(real):
         return _remove_empty(real, check)
     with progress.reporting(progress_file, lambda _shown: _recorded(real)):
-        return _remove(path, real, unmount, check)
+        return _remove(path, real, unmount, stop_processes, check)
 
 
 def _recorded(real: bytes) -> progress.Total:
@@ -52,7 +56,7 @@ def _recorded(real: bytes) -> progress.Total:
     return sum(text.count(b"\n") - text.count(b"\n#") for text in blocks), 0, 0
 
 
-def _remove(path: str, real: bytes, unmount: bool, check: bool) -> Result:
+def _remove(path: str, real: bytes, unmount: bool, stop_processes: bool, check: bool) -> Result:
     with jails.open_jail_or_remains(path) as jail:
         if not jail.root.exists:
             raise jails.not_a_jail(real)
@@ -61,17 +65,19 @@ def _remove(path: str, real: bytes, unmount: bool, check: bool) -> Result:
             points = ", ".join(map(show, mounted))
             raise InputError(f"cannot remove {show(real)}: mounted below it: {points}: unmount first")
         jail.lock(check, clean=False)
+        ends = plan_end(jail, "remove", stop_processes, ends_jobs=True)
         moved = _former_paths(jail)
         job_steps = [step for place in (real, *moved) for step in plan_removal(place)]
         if not check:
-            _execute(job_steps)  # first, or they mount again
+            _execute(job_steps)  # first, or they mount again and start services again
+            _execute(ends)
             unmount_below(jail.root)
             if jail.unknown:
                 with suppress(JailError):  # the volume may be full
                     jail.update_entry()  # so that what an interrupted removal leaves is known as a jail
             _remove_locked(jail, moved)
     unmounts = [("unmount", point[len(real) :], "mount") for point in mounted]
-    return _result([*unmounts, ("remove", b"/", "dir")], real, job_steps)
+    return _result([*unmounts, ("remove", b"/", "dir")], real, [*job_steps, *ends])
 
 
 def undo_create(jail: jails.Jail, keep_directory: bool = False) -> None:

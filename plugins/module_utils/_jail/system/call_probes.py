@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import select
+import signal
 import socket
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..dirfd import DIRECTORY
 from .platform.current import backend
 
+PROBE_LIFETIME = 120.0
+"""Seconds after which a process of a probe ends by itself."""
 MAX_DELAY = 3.0
 """Seconds in which a system that puts something off has done it."""
 
@@ -105,6 +111,30 @@ def connect_through_hardlink(server: bytes, name: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         client.connect(os.fsdecode(name))
+
+
+@contextmanager
+def process_with_root(path: bytes) -> Iterator[int]:
+    """A process of ours whose root is a directory; OSError when chroot(2) is refused."""
+    told, tell = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.chroot(path)
+            os.chdir("/")
+            os.write(tell, b"\0")
+            time.sleep(PROBE_LIFETIME)
+        finally:
+            os._exit(1)
+    os.close(tell)
+    try:
+        if not os.read(told, 1):
+            raise OSError(errno.EPERM, f"chroot to {os.fsdecode(path)} was refused")
+        yield pid
+    finally:
+        os.close(told)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def write(path: bytes, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:

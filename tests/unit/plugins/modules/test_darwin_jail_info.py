@@ -47,4 +47,4 @@ def test_an_error_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_an_unknown_subset_is_refused(empty_jail: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, jail=str(empty_jail), gather_subset=["everything"])
     assert found["failed"]
-    assert "gather" in found["msg"]
+    assert "gather_subset" in found["msg"]

@@ -37,6 +37,7 @@ class BuildSpec(NamedTuple):
     allow_full_copy: bool = False
     adopt: bool = False
     update_in_place: bool = False
+    stop_processes: bool = False
     verify: str = "quick"
     required_programs: Sequence[str] = ()
     workers: int | None = None

@@ -39,6 +39,27 @@ def test_a_job_that_is_not_loaded_and_damaged_files_are_told() -> None:
     assert found["damaged"] == [["/a", "it ends too soon"]]
 
 
+def test_services_are_told_and_those_with_trouble_first() -> None:
+    found = row(answers.serving(0), NOW)
+    assert (found["health"], found["said"]) == ("warning", ["1 service does not work"])
+    assert found["services"] == "1 failing, 2 running, 1 stopped"
+    assert found["service_states"] == [
+        ["queue", "failing; restarted 2 times; it is failing: ended with exit code 4"],
+        ["cache", "running"], ["nightly", "stopped"], ["web", "running; healthy"],
+    ]  # fmt: skip
+
+
+def test_an_unhealthy_service_is_not_counted_as_running() -> None:
+    services = [answers.service("web", health="unhealthy", problem="its health is unhealthy: status 500")]
+    assert row(answers.answer(0, services=services), NOW)["services"] == "1 unhealthy"
+
+
+def test_the_job_of_a_stopped_service_is_no_trouble() -> None:
+    jobs = [{"label": "darwin.jail.a.service.web", "purpose": "service.web", "loaded": False, "last_log_line": ""}]
+    found = row(answers.answer(0, jobs=jobs, services=[answers.service("web", "stopped")]), NOW)
+    assert (found["health"], found["services"]) == ("ok", "1 stopped")
+
+
 def test_a_spreadsheet_has_sizes_and_counts_and_nothing_where_nothing_is_known() -> None:
     rows = list(csv.DictReader(io.StringIO(report([answers.lacking(0, "a"), answers.unreachable(1)], "csv", NOW))))
     unknown, known = rows

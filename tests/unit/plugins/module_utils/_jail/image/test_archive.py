@@ -31,6 +31,7 @@ OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "compression": "gzip", "reference": None,
     "auth_file": None, "username": None, "password": None, "plain_http": False, "retries": 0, "staging_path": None,
+    "stop_processes": False,
 }  # fmt: skip
 
 

@@ -28,7 +28,8 @@ from registry_answers import answering, errors
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "auth_file": None, "username": None,
-    "password": None, "plain_http": True, "retries": 0, "staging_path": None, "archive": None, "compression": "gzip",
+    "password": None, "plain_http": True, "retries": 0, "staging_path": None,
+    "stop_processes": False, "archive": None, "compression": "gzip",
 }  # fmt: skip
 HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 WHOLE = "https://index.docker.io/v1/"

@@ -19,7 +19,8 @@ from progress_reports import Reports, slow_down
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "auth_file": None, "username": None,
-    "password": None, "plain_http": True, "retries": 0, "staging_path": None, "archive": None, "compression": "gzip",
+    "password": None, "plain_http": True, "retries": 0, "staging_path": None,
+    "stop_processes": False, "archive": None, "compression": "gzip",
     "reference": None,
 }  # fmt: skip
 

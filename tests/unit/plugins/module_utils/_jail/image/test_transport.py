@@ -29,7 +29,8 @@ STATE = "private/var/db/darwin.jail"
 OPTIONS: dict[str, Any] = {
     "name": "latest", "architecture": None, "entrypoint": [], "command": [], "user": None, "env": {},
     "working_dir": None, "labels": {}, "source_date_epoch": None, "auth_file": None, "username": None,
-    "password": None, "plain_http": True, "retries": 0, "staging_path": None, "archive": None, "compression": "gzip",
+    "password": None, "plain_http": True, "retries": 0, "staging_path": None,
+    "stop_processes": False, "archive": None, "compression": "gzip",
 }  # fmt: skip
 PASSWORD = "words that nobody may see"  # noqa: S105
 HASHED = "tester:$2b$04$Lc8z0ewXXGCak0TTEjLPVOedbaLOoMtnlPkNT6kL0RKfNIy1LL55C"

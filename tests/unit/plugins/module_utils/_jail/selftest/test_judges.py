@@ -8,6 +8,7 @@ The scenario selftest judges a stand-in as it is, and one with planted faults.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import sys
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import dns
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
-from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import reruns, volumes
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import process_table
+from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest import reruns, roots, volumes
 from ansible_collections.darwin.jail.plugins.module_utils._jail.selftest.claims import (
     DISPROVEN,
     NOT_TRIED,
@@ -62,6 +64,16 @@ def test_what_is_alike_on_both_is_proven(directory: Path, name: str) -> None:
     for folder in (directory, directory / "traversable"):
         folder.chmod(0o711)
     assert verdict(name, directory)[0] == PROVEN, verdict(name, directory)
+
+
+@pytest.mark.skipif(not shutil.which("lsof"), reason="lsof is not on this machine")
+def test_lsof_tells_the_processes_of_a_root(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roots, "LSOF", shutil.which("lsof"))
+    assert verdict("M-PROCESS-1", directory) == (PROVEN, "one process")
+    monkeypatch.setattr(process_table, "processes_of", lambda *_words: [])
+    assert verdict("M-PROCESS-1", directory) == (DISPROVEN, "it tells of 0, lsof of 1, and there is one")
+    monkeypatch.setattr(roots, "LSOF", "/usr/sbin/no-lsof")
+    assert verdict("M-PROCESS-1", directory) == (NOT_TRIED, "there is no /usr/sbin/no-lsof")
 
 
 @pytest.mark.parametrize("name", ["M-RERUN-1", "M-RERUN-2", "M-RERUN-3"])

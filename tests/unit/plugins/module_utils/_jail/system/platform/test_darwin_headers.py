@@ -19,10 +19,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import release
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import process_table
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import copyfile, darwin, open_files
 
 OLDEST = f"{release.OLDEST}.0"
-SOURCE = "".join(Path(str(module.__file__)).read_text() for module in (darwin, copyfile, open_files))
+SOURCE = "".join(Path(str(module.__file__)).read_text() for module in (darwin, copyfile, open_files, process_table))
 
 FACTS = {
     "COPYFILE_ACL": darwin.COPYFILE_ACL,
@@ -59,6 +60,30 @@ FACTS = {
     "offsetof(struct vnode_fdinfo, pfi.fi_offset)": open_files.VnodeFdInfo.fi_offset.offset,
     "offsetof(struct vnode_fdinfo, pvi.vi_stat.vst_dev)": open_files.VnodeFdInfo.vst_dev.offset,
     "offsetof(struct vnode_fdinfo, pvi.vi_stat.vst_ino)": open_files.VnodeFdInfo.vst_ino.offset,
+    **{
+        name: getattr(process_table, name)
+        for name in ("PROC_PIDTBSDINFO", "PROC_PIDTASKINFO", "PROC_PIDVNODEPATHINFO", "CTL_KERN", "KERN_PROCARGS2")
+    },
+    "SZOMB": process_table.ZOMBIE,
+    "sizeof(struct proc_bsdinfo)": process_table.BSD_INFO,
+    "offsetof(struct proc_bsdinfo, pbi_status)": process_table.BSD_STATUS,
+    "offsetof(struct proc_bsdinfo, pbi_pid)": process_table.BSD_STATUS + 8,
+    "offsetof(struct proc_bsdinfo, pbi_ppid)": process_table.BSD_STATUS + 12,
+    "offsetof(struct proc_bsdinfo, pbi_uid)": process_table.BSD_STATUS + 16,
+    "offsetof(struct proc_bsdinfo, pbi_comm)": process_table.BSD_COMMAND,
+    "offsetof(struct proc_bsdinfo, pbi_name)": process_table.BSD_NAME,
+    "offsetof(struct proc_bsdinfo, pbi_pgid)": process_table.BSD_GROUP,
+    "offsetof(struct proc_bsdinfo, pbi_start_tvsec)": process_table.BSD_START,
+    "offsetof(struct proc_bsdinfo, pbi_start_tvusec)": process_table.BSD_START + 8,
+    "sizeof(struct proc_taskinfo)": process_table.TASK_INFO,
+    "offsetof(struct proc_taskinfo, pti_resident_size)": process_table.TASK_MEMORY,
+    "offsetof(struct proc_taskinfo, pti_total_user)": process_table.TASK_TIMES,
+    "offsetof(struct proc_taskinfo, pti_total_system)": process_table.TASK_TIMES + 8,
+    "sizeof(struct proc_vnodepathinfo)": process_table.ROOT_INFO,
+    "offsetof(struct proc_vnodepathinfo, pvi_rdir.vip_vi.vi_stat.vst_ino)": process_table.ROOT_INODE,
+    "offsetof(struct proc_vnodepathinfo, pvi_rdir.vip_vi.vi_fsid)": process_table.ROOT_VOLUME,
+    "offsetof(struct proc_vnodepathinfo, pvi_rdir.vip_path)": process_table.ROOT_PATH,
+    "offsetof(struct statfs, f_fsid) + 0": process_table.STATFS_VOLUME,
     "sizeof(struct statfs)": ctypes.sizeof(darwin.StatFs),
     **{
         f"offsetof(struct statfs, {name})": getattr(darwin.StatFs, name).offset
@@ -83,6 +108,9 @@ PROTOTYPES = {
     "getfsstat": "int (*)(struct statfs *, int, int)",
     "fstatfs": "int (*)(int, struct statfs *)",
     "proc_pidinfo": "int (*)(int, int, uint64_t, void *, int)",
+    "proc_listallpids": "int (*)(void *, int)",
+    "sysctl": "int (*)(int *, unsigned int, void *, size_t *, void *, size_t)",
+    "sysctlbyname": "int (*)(const char *, void *, size_t *, void *, size_t)",
     "proc_pidfdinfo": "int (*)(int, int, int, void *, int)",
     "acl_get_fd_np": "acl_t (*)(int, acl_type_t)",
     "acl_get_link_np": "acl_t (*)(const char *, acl_type_t)",
@@ -95,7 +123,8 @@ PROTOTYPES = {
 STATFS = re.findall(r'_with_inode64\("(\w+)"', SOURCE)
 
 INCLUDES = (
-    "copyfile.h fcntl.h libproc.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/stat.h unistd.h"
+    "copyfile.h fcntl.h libproc.h stddef.h stdint.h stdio.h sys/acl.h sys/clonefile.h sys/mount.h sys/proc.h "
+    "sys/stat.h sys/sysctl.h unistd.h"
 )
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is missing")

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The services that are installed for a jail: jobs of launchd, each with the state that its supervisor tells.
+
+What is read here was written by this collection into directories of root's on the Mac. Nothing of it comes from the
+jail but lines of logs, which are shown as data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+from .errors import show_message
+from .macos import launchd
+from .programs import service_files
+from .system import host
+
+PURPOSE = "service."
+SWITCHED_OFF = (
+    "launchd does not run it: build the jail again, or switch it on where a person switched it off (System Settings, "
+    "General, Login Items)"
+)
+GOOD = ("running", "scheduled", "finished", "stopped")
+"""States of a service that does what it is to do."""
+
+
+class Installed(NamedTuple):
+    """A service that is installed."""
+
+    name: str
+    label: str
+    spec: dict[str, Any]
+    """What spec.json says; empty when it cannot be read."""
+    loaded: bool
+    state: dict[str, Any]
+    """What the supervisor says; empty when it has said nothing yet."""
+    wanted: bool = False
+    """Whether launchd is to run it: nobody stopped it by this collection."""
+
+    @property
+    def status(self) -> str:
+        """starting, running, waiting, restarting, failing, scheduled, finished, stopping or stopped."""
+        if not self.loaded:
+            return "stopped"
+        found = str(self.state.get("state", "starting"))
+        return "starting" if found == "stopped" else found
+
+    @property
+    def mark(self) -> bytes:
+        """The word in the environment of its processes."""
+        return f"{service_files.MARK}={self.label}".encode()
+
+    @property
+    def leader(self) -> int:
+        """Its program, which leads a session; -2 when there is none."""
+        pid = self.state.get("pid")
+        return pid if self.loaded and isinstance(pid, int) else -2
+
+    @property
+    def problem(self) -> str:
+        """Why it does not work; empty when it does, or is stopped."""
+        if self.wanted and not self.loaded:
+            return SWITCHED_OFF
+        status, health = self.status, self.state.get("health", "none")
+        if status == "running" and health in ("none", "healthy"):
+            return ""
+        if status in GOOD and status != "running":
+            return ""
+        if status == "starting" and self.spec.get("schedule"):
+            return ""  # it does so all the time
+        said = self.state.get("reason") or self.state.get("health_message") or self.state.get("last_line") or ""
+        what = f"it is {status}" if status != "running" else f"its health is {health}"
+        return show_message(f"{what}: {said}" if said else what)
+
+
+def prefix(jail: bytes) -> str:
+    """What the labels of all services of a jail begin with."""
+    return launchd.label(jail, PURPOSE)
+
+
+def label_of(jail: bytes, name: str) -> str:
+    return prefix(jail) + name
+
+
+def installed(jail: bytes) -> list[Installed]:
+    """All services of a jail, by their names."""
+    return [find(jail, label[len(prefix(jail)) :]) for label in launchd.labels(prefix(jail))]
+
+
+def find(jail: bytes, name: str) -> Installed:
+    label = label_of(jail, name)
+    spec, state = (_read(label, file) for file in (service_files.SPEC, service_files.STATE))
+    return Installed(name, label, spec, launchd.is_loaded(label), state, launchd.has_plist(label))
+
+
+def _read(label: str, file: str) -> dict[str, Any]:
+    try:
+        found = json.loads(launchd.read_file(label, file) or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def log_path(label: str) -> str:
+    """The newest log of what a service prints."""
+    return f"{os.fsdecode(os.path.join(launchd.TOP, launchd.LOGS))}/{label}.output.log"
+
+
+def log_lines(one: Installed, count: int) -> list[str]:
+    """The last lines of what a service printed, as lines that can be shown."""
+    text = host.tail(os.fsencode(log_path(one.label))).decode("utf-8", "replace") if count else ""
+    return [show_message(line) for line in text.splitlines()[-count:]] if count else []

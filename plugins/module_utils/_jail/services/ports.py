@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who uses a port of the Mac. All its jails share its network, so two of them cannot have one port.
+
+A trial bind(2) does not tell: one to 127.0.0.1 succeeds beside a listener on all addresses. So lsof(8) is asked, whose
+letters for programs (-F) are documented.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import InputError, OperationError, show, show_message
+from ..macos import launchd
+from ..programs import process_table, service_files
+from ..service_jobs import PURPOSE, Installed
+from ..system.process import run
+from .spec import ServiceSpec
+
+LSOF = "/usr/sbin/lsof"
+TIMEOUT = 30.0
+"""Seconds. lsof(8) waits for network volumes that do not answer."""
+
+
+class Listener(NamedTuple):
+    """A process that accepts connections on a port."""
+
+    port: int
+    pid: int
+    command: str
+
+
+def refuse_used(specs: Sequence[ServiceSpec], prefix: str, own: Sequence[Installed]) -> None:
+    """InputError for a port that a service of another jail or another program of the Mac has.
+
+    `prefix` begins the labels of this jail's services, and `own` are these.
+    """
+    wanted = {port: spec for spec in specs for port in spec.ports if spec.state == "started"}
+    if not wanted:
+        return
+    for label, ports in _ports_of_others(prefix):
+        for port in sorted(wanted.keys() & ports):
+            raise InputError(
+                f"{wanted[port].where}: port {port} is that of the service {label}: choose another port for one of them"
+            )
+    leaders, mark = {one.leader for one in own}, f"{service_files.MARK}={prefix}".encode()
+    for listener in listeners(sorted(wanted)):
+        words = process_table.table().environment(listener.pid)
+        if process_table.session(listener.pid) not in leaders and not any(word.startswith(mark) for word in words):
+            raise InputError(
+                f"{wanted[listener.port].where}: port {listener.port} is in use on this Mac by "
+                f"{show_message(listener.command)} (process {listener.pid}): choose another port, or end that program"
+            )
+
+
+def _ports_of_others(prefix: str) -> Iterator[tuple[str, set[int]]]:
+    """The ports that services of other jails of this Mac are to have."""
+    for label in launchd.labels("darwin.jail."):
+        if f".{PURPOSE}" in label and not label.startswith(prefix) and launchd.has_plist(label):
+            try:
+                spec: Any = json.loads(launchd.read_file(label, service_files.SPEC) or b"{}")
+                yield label, {port for port in spec.get("ports", []) if isinstance(port, int)}
+            except (ValueError, AttributeError, TypeError):
+                continue
+
+
+def listeners(ports: Sequence[int]) -> list[Listener]:
+    """The processes that listen on these ports; OperationError when lsof(8) does not tell."""
+    if not os.path.exists(LSOF):
+        return []
+    words = [LSOF, "-nP", "-iTCP:" + ",".join(map(str, ports)), "-sTCP:LISTEN", "-FpcLn"]
+    ended = run(words, timeout=TIMEOUT)
+    said = ended.stderr.decode("utf-8", "replace").strip()
+    if ended.timed_out:
+        raise OperationError(
+            "ask who uses ports of", show(b"this Mac"), f"lsof has not ended after {TIMEOUT:.0f} seconds"
+        )
+    if ended.rc not in (0, 1) or (ended.rc and said):
+        raise OperationError("ask who uses ports of", show(b"this Mac"), said or f"lsof ended with {ended.rc}")
+    return list(parse(ended.stdout.decode("utf-8", "replace"), set(ports)))
+
+
+def parse(text: str, ports: set[int]) -> Iterator[Listener]:
+    """The output of lsof -FpcLn: a letter and a value on each line; p begins a process, n an address such as *:8080."""
+    pid, command = 0, ""
+    for line in text.splitlines():
+        kind, value = line[:1], line[1:]
+        if kind == "p":
+            pid, command = int(value) if value.isdigit() else 0, ""
+        elif kind == "c":
+            command = value
+        elif kind == "n":
+            port = value.rpartition(":")[2]
+            if port.isdigit() and int(port) in ports:
+                yield Listener(int(port), pid, command)

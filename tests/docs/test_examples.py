@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import plistlib
 import subprocess
 import sys
 from itertools import chain
@@ -18,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.lookup.variable_errors import judge
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 from templates import trusted
 
@@ -31,6 +33,13 @@ PLAYBOOK = CHECKOUT / "playbooks/build_jail.yml"
 
 def test_there_are_examples() -> None:
     assert NAMES == ["this-mac", "two-macs"]
+
+
+def test_the_profile_for_managed_macs_is_about_the_jobs_of_jails() -> None:
+    profile = plistlib.loads((CHECKOUT / "docs/examples/services.mobileconfig").read_bytes())
+    (rule,) = profile["PayloadContent"][0]["Rules"]
+    assert rule["RuleType"] == "LabelPrefix"
+    assert launchd.label(b"/private/var/jails/first", "service.web").startswith(rule["RuleValue"])
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=NAMES)

@@ -25,6 +25,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, third_party
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import program
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec import thinning
+from ansible_collections.darwin.jail.plugins.module_utils._jail.services import services
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.current import backend
 from ansible_collections.darwin.jail.plugins.module_utils._jail.vm import lifecycle as vms
@@ -124,6 +125,19 @@ def on_a_mac_with_bindfs(monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd:
     monkeypatch.setattr(bind_mounts, "SELF_REPAIR_SECONDS", 0.6)
     monkeypatch.setattr(bindfs, "installed_fuses", lambda root: ["macfuse"])
     monkeypatch.setattr(bindfs, "USUAL_PATHS", (shutil.which("bindfs"),))
+
+
+@pytest.fixture
+def on_a_mac_with_services(
+    mac: SmallMac, furnished: Path, monkeypatch: pytest.MonkeyPatch, on_a_mac_with_launchd: None
+) -> None:
+    """The supervisor only sleeps, for its state is another one each time."""
+    (mac.top / "jails").mkdir()
+    subprocess.run(["cp", "-a", furnished, mac.top / "jails/a"], check=True)
+    with jails.open_jail(str(mac.top / "jails/a")) as jail:
+        jail.update_entry(state="complete")
+    monkeypatch.setattr(services, "program", lambda *_modules, call: "import time\ntime.sleep(60)\n")
+    monkeypatch.setattr(services, "_see_working", lambda jail, names, timeout: None)
 
 
 @pytest.fixture

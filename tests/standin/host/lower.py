@@ -23,9 +23,9 @@ from host.state import HERE, StandinError, everybodys_hosts, locked, state_direc
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 INCLUDE = (
-    "bindfs,bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libc6-dev,libpam-modules,make,nano,netbase,"
-    "openssh-server,procps,psmisc,python3,python3-venv,rsync,screen,sudo,tcc,tmux,tree,tzdata,unzip,vim-tiny,xz-utils,"
-    "zip,zsh"
+    "bindfs,bsdextrautils,bzip2,ca-certificates,curl,file,git,less,libc6-dev,libpam-modules,lsof,make,nano,netbase,nginx,"
+    "openssh-server,procps,psmisc,python3,python3-venv,redis-server,rsync,screen,sudo,tcc,tmux,tree,tzdata,unzip,vim-tiny,"
+    "xz-utils,zip,zsh"
 )
 A_WHILE = 600  # seconds
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")

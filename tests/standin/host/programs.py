@@ -30,7 +30,7 @@ PLACES = {
         wc whereis which who whoami write xargs yes zcat zcmp zdiff zegrep zfgrep zforce zgrep zip zipcloak zipgrep
         zipinfo zipnote zipsplit zless zmore znew
     """,
-    "usr/sbin": "chown sshd unix_chkpwd visudo",
+    "usr/sbin": "chown lsof sshd unix_chkpwd visudo",
 }
 KEPT = {
     "usr/lib": "file locale openssh pam python3 python3.11 ssl standin terminfo",
@@ -39,11 +39,11 @@ KEPT = {
     "etc": "login.defs protocols rpc screenrc security services ssh ssl",
     "": "etc usr",
 }
-UNUSED_LIBRARIES = ("perl", "perl-base", "libperl*", "gconv", "libapt-*", "libstdc++*", "audit", "e2fsprogs")
+UNUSED_LIBRARIES = ("perl", "perl-base", "libperl*", "gconv", "libapt-*", "audit", "e2fsprogs")
 # Programs that a stand-in of the same name replaces but still needs.
 REPLACED = ("bindfs", "domainname", "getconf", "mount", "screen", "umount")
 # Not part of macOS, to be installed by Homebrew.
-PACKAGES = ("tmux", "tree")
+PACKAGES = {"nginx": "usr/sbin/nginx", "redis": "usr/bin/redis-server", "tmux": "usr/bin/tmux", "tree": "usr/bin/tree"}
 
 
 def keep_replaced(root: Path) -> None:
@@ -52,10 +52,11 @@ def keep_replaced(root: Path) -> None:
     for name in REPLACED:
         shutil.copy(inside(root, root / "usr/bin" / name), own / name)
         (own / name).chmod(0o755)
-    for name in PACKAGES:
+    for name, program in PACKAGES.items():
         folder = root / "usr/lib/standin/packages" / name / "bin"
         folder.mkdir(parents=True)
-        (root / "usr/bin" / name).rename(folder / name)
+        shutil.copy(inside(root, root / program), folder / Path(program).name)
+        (root / program).unlink()
 
 
 def place(root: Path) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -92,6 +92,19 @@ def plan_end(jail: Jail, verb: str, stop: bool, ends_jobs: bool = False) -> list
     return [Change(f"- processes {names(found)}", partial(stop_all, jail))]
 
 
+def plan_end_of_service(jail: Jail, service: Installed) -> list[Change]:
+    """What ends the processes of a service whose supervisor does not run, for nobody else does; mostly nothing."""
+    if service.is_supervised or not jail.root.exists:
+        return []
+    table = process_table.table()
+
+    def find() -> list[Process]:
+        return process_table.family(_find(jail, table), service.mark, service.leader, table)
+
+    found = [JailProcess(process, service) for process in find()]
+    return [Change(f"- processes {names(found)}", partial(_stop, jail, find, STOP_SECONDS))] if found else []
+
+
 def _lasting(jail: Jail) -> list[JailProcess]:
     """The processes that are no remains of a task, which end within a moment."""
     table, deadline = process_table.table(), time.monotonic() + ENDING_SECONDS
@@ -103,7 +116,11 @@ def _lasting(jail: Jail) -> list[JailProcess]:
 def stop_all(jail: Jail, timeout: float = STOP_SECONDS) -> None:
     """Send SIGTERM to the processes of a jail, and SIGKILL after the timeout; OperationError when some are left."""
     table = process_table.table()
-    left = process_table.end_all(lambda: _find(jail, table), signal.SIGTERM, timeout, signal.SIGKILL, table)
+    _stop(jail, lambda: _find(jail, table), timeout)
+
+
+def _stop(jail: Jail, wanted: Callable[[], list[Process]], timeout: float) -> None:
+    left = process_table.end_all(wanted, signal.SIGTERM, timeout, signal.SIGKILL, process_table.table())
     if left:
         found = names([JailProcess(process, None) for process in left])
         raise OperationError("stop the processes of", jail.path, f"SIGKILL did not end {found}")

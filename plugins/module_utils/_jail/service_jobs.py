@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from .errors import show_message
 from .macos import launchd
-from .programs import service_files
+from .programs import process_table, service_files
+from .programs.process_table import DarwinTable, LinuxTable
 from .system import host
 
 PURPOSE = "service."
@@ -23,8 +24,11 @@ SWITCHED_OFF = (
     "launchd does not run it: build the jail again, or switch it on where a person switched it off (System Settings, "
     "General, Login Items)"
 )
+NO_SUPERVISOR = "its supervisor does not run, and launchd starts it again every ten seconds: look at its own log"
 GOOD = ("running", "scheduled", "finished", "stopped")
 """States of a service that does what it is to do."""
+CLOCK = 2.0
+"""Seconds by which two looks at the start of a process may differ where the clock is being corrected."""
 
 
 class Installed(NamedTuple):
@@ -36,9 +40,15 @@ class Installed(NamedTuple):
     """What spec.json says; empty when it cannot be read."""
     loaded: bool
     state: dict[str, Any]
-    """What the supervisor says; empty when it has said nothing yet."""
+    """What the supervisor says; empty when it has said nothing yet, and when it is to run and does not."""
     wanted: bool = False
     """Whether launchd is to run it: nobody stopped it by this collection."""
+    leader: int = -2
+    """Its program, which leads a session; -2 when none is known. It may outlive the supervisor."""
+
+    @property
+    def is_supervised(self) -> bool:
+        return self.loaded and bool(self.state)
 
     @property
     def status(self) -> str:
@@ -54,12 +64,6 @@ class Installed(NamedTuple):
         return f"{service_files.MARK}={self.label}".encode()
 
     @property
-    def leader(self) -> int:
-        """Its program, which leads a session; -2 when there is none."""
-        pid = self.state.get("pid")
-        return pid if self.loaded and isinstance(pid, int) else -2
-
-    @property
     def problem(self) -> str:
         """Why it does not work; empty when it does, or is stopped."""
         if self.wanted and not self.loaded:
@@ -69,6 +73,8 @@ class Installed(NamedTuple):
             return ""
         if status in GOOD and status != "running":
             return ""
+        if not self.state:
+            return NO_SUPERVISOR
         if status == "starting" and self.spec.get("schedule"):
             return ""  # it does so all the time
         said = self.state.get("reason") or self.state.get("health_message") or self.state.get("last_line") or ""
@@ -93,7 +99,19 @@ def installed(jail: bytes) -> list[Installed]:
 def find(jail: bytes, name: str) -> Installed:
     label = label_of(jail, name)
     spec, state = (_read(label, file) for file in (service_files.SPEC, service_files.STATE))
-    return Installed(name, label, spec, launchd.is_loaded(label), state, launchd.has_plist(label))
+    loaded, table, pid = launchd.is_loaded(label), process_table.table(), state.get("pid")
+    leader = pid if isinstance(pid, int) and state.get("boot") == table.boot() else -2
+    if loaded and not _is_alive(state.get("supervisor"), table):
+        state = {}
+    return Installed(name, label, spec, loaded, state, launchd.has_plist(label), leader)
+
+
+def _is_alive(supervisor: object, table: LinuxTable | DarwinTable) -> bool:
+    """Whether a process runs, which is told by its id and its start. What a dead supervisor wrote is out of date."""
+    if not isinstance(supervisor, list) or [type(value) for value in supervisor] != [int, float]:
+        return False
+    found = table.process(supervisor[0])
+    return found is not None and abs(found.start - supervisor[1]) < CLOCK
 
 
 def _read(label: str, file: str) -> dict[str, Any]:
@@ -110,6 +128,6 @@ def log_path(label: str) -> str:
 
 
 def log_lines(one: Installed, count: int) -> list[str]:
-    """The last lines of what a service printed, as lines that can be shown."""
-    text = host.tail(os.fsencode(log_path(one.label))).decode("utf-8", "replace") if count else ""
-    return [show_message(line) for line in text.splitlines()[-count:]] if count else []
+    """The last lines of what a service printed, as lines that can be shown. Nothing but a newline begins one."""
+    text = host.tail(os.fsencode(log_path(one.label))).decode("utf-8", "replace") if count > 0 else ""
+    return [show_message(line) for line in text.rstrip("\n").split("\n")[-count:]] if text else []

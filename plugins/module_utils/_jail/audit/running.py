@@ -20,7 +20,7 @@ from ..service_jobs import Installed, installed, log_lines
 def inspect(jail: str, names: Sequence[str] | None, lines: int) -> Result:
     """All services or those that are named, each with its state, its processes' use and the end of its log."""
     with open_jail_or_remains(jail) as opened:
-        found = [one for one in installed(opened.path) if not names or one.name in names]
+        found = [one for one in installed(opened.path) if names is None or one.name in names]
         reports = service_reports(found, processes(opened) if found else [])
     values = [{**report, "log": log_lines(one, lines)} for one, report in zip(found, reports)]
     return Result(False, {"services": values})

@@ -241,17 +241,21 @@ def _plan_unloaded(name: str) -> list[Change]:
         return [*changes, Change(f"- /{show(plist)}", _remover(plist))] if root.lstat(plist) else changes
 
 
-def _files(job: Job) -> dict[bytes, bytes]:
-    return {os.fsencode(installed_path(job.label, name)[1:]): data for name, data in job.files.items()}
+def _files(job: Job) -> dict[bytes, bytes | None]:
+    """The files of a job by their paths; None for secrets that it has no more."""
+    files = {SECRETS: None, **job.files}
+    return {os.fsencode(installed_path(job.label, name)[1:]): data for name, data in files.items()}
 
 
-def _plan_files(wanted: dict[bytes, bytes]) -> list[Change]:
-    """What writes those files that are not as they are to be."""
+def _plan_files(wanted: Mapping[bytes, bytes | None]) -> list[Change]:
+    """What writes those files that are not as they are to be, and removes those that are not to be."""
     with Root(TOP) as root:
-        wrong = {rel: data for rel, data in wanted.items() if not _is_current(root, rel, data)}
         return [
-            Change(_describe_difference(root, rel, data), _writer(rel, data), content_size=len(data))
-            for rel, data in sorted(wrong.items())
+            Change(f"- /{show(rel)}", _remover(rel))
+            if data is None
+            else Change(_describe_difference(root, rel, data), _writer(rel, data), content_size=len(data))
+            for rel, data in sorted(wanted.items())
+            if not _is_current(root, rel, data)
         ]
 
 
@@ -268,11 +272,13 @@ def restart(name: str) -> None:
         raise _failed("restart the launchd job", name, ended)
 
 
-def _is_current(root: Root, rel: bytes, data: bytes) -> bool:
+def _is_current(root: Root, rel: bytes, data: bytes | None) -> bool:
     status = root.lstat(rel)
-    if status is None or (status.st_mode, status.st_uid) != (stat.S_IFREG | _mode(rel), 0):
+    if status is None or data is None:
+        return status is None and data is None
+    if (status.st_mode, status.st_uid, status.st_size) != (stat.S_IFREG | _mode(rel), 0, len(data)):
         return False
-    return status.st_size == len(data) and root.read(rel, MAX_SIZE) == data
+    return root.read(rel, MAX_SIZE) == data
 
 
 def _mode(rel: bytes) -> int:

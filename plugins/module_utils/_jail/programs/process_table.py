@@ -112,6 +112,11 @@ class LinuxTable:
     def volume(_fd: int) -> bytes:
         return b""
 
+    def boot(self) -> str:
+        """The identity of this start of the system. Process ids of another one say nothing."""
+        with open(f"{self._proc}/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+
 
 class DarwinTable:
     """libproc and sysctl(3) of libSystem. Without System Integrity Protection, environments are told to root."""
@@ -123,10 +128,18 @@ class DarwinTable:
         self._most = self._number(b"kern.argmax", 4)
 
     def _number(self, name: bytes, size: int) -> int:
+        return int.from_bytes(self._value(name, size), "little")
+
+    def _value(self, name: bytes, size: int) -> bytes:
         value, length = self._ctypes.create_string_buffer(size), self._ctypes.c_size_t(size)
         if self._libc.sysctlbyname(name, value, self._ctypes.byref(length), None, self._ctypes.c_size_t(0)):
             raise OSError(self._ctypes.get_errno(), f"sysctl {name.decode()}")
-        return int.from_bytes(value.raw[: length.value], "little")
+        found: bytes = value.raw[: length.value]
+        return found
+
+    def boot(self) -> str:
+        """The identity of this start of the Mac. Process ids of another one say nothing."""
+        return self._value(b"kern.bootsessionuuid", 64).split(b"\0", 1)[0].decode("ascii")
 
     def pids(self) -> list[int]:
         """The count that is returned includes processes that ended; new ones may come in between."""

@@ -11,6 +11,7 @@ It is put into one file with the supervisor (bundle.py), and needs nothing but P
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -53,9 +54,9 @@ def http_address(url: str) -> tuple[str, int, str]:
         raise ValueError("give an address that begins with http://")
     place, slash, path = rest.partition("/")
     host, colon, port = place.rpartition(":") if not place.endswith("]") else (place, "", "")
-    host, number = (host, int(port) if port.isdigit() else 0) if colon else (place, 80)
-    if not host or not 0 < number < 65536 or any(ord(char) <= 32 or ord(char) > 126 for char in rest):
-        raise ValueError("give a host, a port and a path without blanks")
+    host, number = (host, int(port) if port.isdecimal() else 0) if colon else (place, 80)
+    if not host or "@" in host or not 0 < number < 65536 or any(ord(char) <= 32 or ord(char) > 126 for char in rest):
+        raise ValueError("give a host, a port and a path without blanks, and no user")
     return host.strip("[]"), number, slash + path or "/"
 
 
@@ -117,14 +118,15 @@ class HealthCheck:
         self._thread: threading.Thread | None = None
         self.failures = 0
         """In a row."""
+        self.was_healthy = False
+        """Whether there was a good answer."""
         self.message = ""
         self.state = "unknown"
         """unknown before the first good answer, then healthy or unhealthy."""
 
     def seconds(self) -> float:
-        """Seconds until the next check is due; while one is on its way, until it has ended."""
-        due = self._next if self._thread is None else self._next + self._spec["timeout"] + SOON
-        return float(due - time.monotonic())
+        """Seconds until the next check is due. While one is on its way, its answer wakes who waits."""
+        return math.inf if self._thread else float(self._next - time.monotonic())
 
     def start_when_due(self) -> None:
         if self._thread is None and time.monotonic() >= self._next:
@@ -151,7 +153,7 @@ class HealthCheck:
         self._thread, self.message = None, self._answer.pop()
         now = time.monotonic()
         if not self.message:
-            self.state, self.failures = "healthy", 0
+            self.state, self.failures, self.was_healthy = "healthy", 0, True
         elif self.state != "unknown" or now - self._counted >= self._spec["interval"]:
             self.failures += 1
             self._counted = now

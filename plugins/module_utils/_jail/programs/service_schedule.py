@@ -33,7 +33,7 @@ def next_run(schedule: dict[str, Any], after: float) -> float | None:
         return after + float(schedule["interval"])
     now = time.localtime(after)
     for offset in range(YEARS * 366):
-        day = time.localtime(time.mktime((now.tm_year, now.tm_mon, now.tm_mday + offset, 12, 0, 0, 0, 0, -1)))
+        day = time.localtime(_seconds(now.tm_year, now.tm_mon, now.tm_mday + offset, 12, 0))
         if matches_day(schedule, day):
             found = _first_in(schedule, day, after)
             if found is not None:
@@ -58,10 +58,18 @@ def _first_in(schedule: dict[str, Any], day: time.struct_time, after: float) -> 
     minutes = [schedule["minute"]] if schedule.get("minute") is not None else _any_or_zero(schedule, "minute", 60)
     for hour in hours:
         for minute in minutes:
-            when = time.mktime((day.tm_year, day.tm_mon, day.tm_mday, hour, minute, 0, 0, 0, -1))
+            when = _seconds(day.tm_year, day.tm_mon, day.tm_mday, hour, minute)
             if when > after:
                 return when
     return None
+
+
+def _seconds(year: int, month: int, day: int, hour: int, minute: int) -> float:
+    """A local time in seconds since 1970. mktime(3) of macOS may refuse one that the clocks skip (docs/macos.md)."""
+    try:
+        return time.mktime((year, month, day, hour, minute, 0, 0, 0, -1))
+    except OverflowError:
+        return time.mktime((year, month, day, hour, minute, 0, 0, 0, 0))
 
 
 def _any_or_zero(schedule: dict[str, Any], field: str, count: int) -> list[int]:

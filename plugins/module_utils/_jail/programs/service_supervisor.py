@@ -29,7 +29,7 @@ from typing import Any
 
 from .chroot_exec import StepError
 from .daemon import escape_control
-from .process_table import table
+from .process_table import Process, table
 from .service_files import SPEC, STATE
 from .service_health import HealthCheck
 from .service_log import BLOCK, ServiceLog
@@ -52,22 +52,32 @@ NAP = 60.0
 """The longest sleep before a time of the schedule, in seconds: the monotonic clock stands still while a Mac sleeps."""
 WRITE_PAUSE = 5.0
 """Seconds before the state is written again, when the disk was full."""
+LINE_PAUSE = 1.0
+"""Seconds after which the state is written again for a new last line of the log alone."""
 LONG = 3600.0
 SHOWN = 1000
 """Characters of a reason that are kept."""
 
 
 class StateFile:
-    """What others are told. It is written whenever it changes, and on a full disk again until there is room."""
+    """What others are told. It is written when it changes, and on a full disk again until there is room.
 
-    def __init__(self, path: str) -> None:
-        self._path, self._written = path, ""
+    It has the last line of the log, so root alone can read it, as the log. A program may print without end: a new last
+    line is written once in LINE_PAUSE seconds.
+    """
+
+    def __init__(self, path: str, boot: str, own: Process | None) -> None:
+        """`boot` is the identity of this start of the system, and `own` this process."""
+        self._path, self._written, self._next_line = path, "", 0.0
         former = self._read()
-        self.former_pid = former["pid"] if isinstance(former.get("pid"), int) else 0
+        is_of_this_boot = former.get("boot") == boot
+        self.former_pid = former["pid"] if is_of_this_boot and isinstance(former.get("pid"), int) else 0
         """The program of a supervisor that was killed."""
         self.last_run = self._last_run(former.get("last_run"))
         self.values: dict[str, Any] = {
             "version": VERSION,
+            "boot": boot,
+            "supervisor": own and [own.pid, own.start],
             "state": "waiting",
             "since": time.time(),
             "reason": "",
@@ -100,16 +110,24 @@ class StateFile:
             self.values["since"] = time.time()
         self.values.update(values, state=state, reason=escape_control(reason)[:SHOWN])
 
-    def write(self) -> bool:
-        """Whether the file has the values of now."""
+    def write(self, last_line: str) -> float:
+        """Write what changed; seconds until this is to be done again."""
+        if self._written == json.dumps(self.values):
+            pause = self._next_line - time.monotonic() if last_line != self.values["last_line"] else LONG
+            if pause > 0:
+                return pause
+        self.values["last_line"] = last_line
         text = json.dumps(self.values)
-        if text != self._written:
-            with suppress(OSError):
-                with open(self._path + ".new", "w", encoding="ascii") as file:
-                    file.write(text)
-                os.rename(self._path + ".new", self._path)
-                self._written = text
-        return text == self._written
+        with suppress(OSError):
+            with open(self._path + ".new", "w", encoding="ascii", opener=_private) as file:
+                file.write(text)
+            os.rename(self._path + ".new", self._path)
+            self._written, self._next_line = text, time.monotonic() + LINE_PAUSE
+        return LONG if text == self._written else WRITE_PAUSE
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 class Supervisor:
@@ -117,9 +135,10 @@ class Supervisor:
 
     def __init__(self, folder: str, spec: dict[str, Any]) -> None:
         self._spec = spec
-        self._program = Program(folder, spec, table())
+        processes = table()
+        self._program = Program(folder, spec, processes)
         self._log = ServiceLog(spec["log"]["path"], spec["log"]["max_size"], spec["log"]["keep"])
-        self._state = StateFile(os.path.join(folder, STATE))
+        self._state = StateFile(os.path.join(folder, STATE), processes.boot(), processes.process(os.getpid()))
         self._running: Running | None = None
         self._health: HealthCheck | None = None
         self._stopping = False
@@ -127,6 +146,8 @@ class Supervisor:
         """By the monotonic clock."""
         self._next_run: float | None = None
         """By the clock on the wall, for a service with a schedule."""
+        self._planned = 0.0
+        """When it was planned. A clock that goes back behind this time was set."""
         self._woken, self._waker = os.pipe()
         for fd in (self._woken, self._waker):
             os.set_blocking(fd, False)
@@ -140,7 +161,7 @@ class Supervisor:
         self._plan_first_run()
         while not self._stopping:
             self._act()
-            self._sleep(LONG if self._write_state() else WRITE_PAUSE)
+            self._sleep(self._write_state())
         self._stop()
 
     def _end(self, *_signal: object) -> None:
@@ -190,9 +211,8 @@ class Supervisor:
         with suppress(OSError):
             os.write(self._waker, b"\0")
 
-    def _write_state(self) -> bool:
-        self._state.values["last_line"] = escape_control(self._log.last_line.decode("utf-8", "replace"))
-        return self._state.write()
+    def _write_state(self) -> float:
+        return self._state.write(escape_control(self._log.last_line.decode("utf-8", "replace")))
 
     # -- starting -----------------------------------------------------------------------
 
@@ -202,13 +222,19 @@ class Supervisor:
         if schedule:
             last = self._state.last_run
             planned = next_run(schedule, last if last and schedule["catch_up"] else now)
-            self._next_run = planned
+            self._next_run, self._planned = planned, now
             self._state.set("scheduled", next_run=planned)
 
     def _is_due(self) -> bool:
         if time.monotonic() < self._next_start or self._is_finished:
             return False
-        return self._next_run is None or time.time() >= self._next_run
+        if self._next_run is None:
+            return True
+        now = time.time()
+        if now < self._planned:
+            self._next_run, self._planned = next_run(self._spec["schedule"], now), now
+            self._state.values["next_run"] = self._next_run
+        return self._next_run is not None and now >= self._next_run
 
     def _has_all(self) -> bool:
         """Whether all is there that the service needs, such as the jail's volume and mounts."""
@@ -221,7 +247,7 @@ class Supervisor:
     def _start(self) -> None:
         now = time.time()
         if self._next_run is not None:
-            self._next_run = next_run(self._spec["schedule"], now)
+            self._next_run, self._planned = next_run(self._spec["schedule"], now), now
         try:
             self._running = self._program.start()
         except (OSError, StepError) as exc:
@@ -243,7 +269,7 @@ class Supervisor:
                 self._log.note(f"{why}: ends the program to start it again")
                 self._program.end(running, self._log.write)
                 self._forget(running)
-                self._failed(why)
+                self._failed(why, running.lasted if health.was_healthy else 0.0)
                 return
         health.start_when_due()
 

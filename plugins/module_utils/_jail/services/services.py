@@ -26,6 +26,7 @@ from ..macos import launchd, third_party
 from ..macos.launchd import Job
 from ..plan import Change
 from ..predicted import open_predicted
+from ..processes import plan_end_of_service
 from ..programs import (
     chroot_exec,
     daemon,
@@ -88,7 +89,7 @@ def ensure(
             change
             for one in there
             if one.name not in [spec.name for spec in specs]
-            for change in launchd.plan_absent(one.label)
+            for change in _plan_absent(opened, one)
         ]
         started = []
         for spec in specs:
@@ -104,20 +105,20 @@ def control(jail: str, names: Sequence[str] | None, state: str, timeout: float, 
     path = _path(jail)
     with open_jail_or_remains(jail) as opened:
         opened.lock(check)
-        there = [one.name for one in installed(path)]
+        there = {one.name: one for one in installed(path)}
         unknown = [name for name in names or [] if name not in there]
         if unknown and state != "absent":
             raise InputError(
                 f"there is no service '{show(unknown[0])}' of {show(path)}: it has {', '.join(there) or 'none'}"
             )
-        chosen = [name for name in there if not names or name in names]
+        chosen = [name for name in there if names is None or name in names]
         plan = {
-            "started": launchd.plan_started_again,
-            "stopped": launchd.plan_stopped_again,
-            "restarted": launchd.plan_restarted,
-            "absent": launchd.plan_absent,
-        }[state]
-        changes = [change for name in chosen for change in plan(label_of(path, name))]
+            "started": _plan_started,
+            "stopped": _plan_stopped,
+            "restarted": _plan_restarted,
+            "absent": _plan_absent,
+        }
+        changes = [change for name in chosen for change in plan[state](opened, there[name])]
         result = plans.apply(changes, check)
     started = chosen if result.changed and state in ("started", "restarted") else []
     return _finish(result, path, started, [] if state == "absent" else chosen, timeout, check, [])
@@ -132,6 +133,22 @@ def _path(jail: str) -> bytes:
 # -- one service ---------------------------------------------------------------------
 
 
+def _plan_started(_jail: Jail, one: Installed) -> list[Change]:
+    return launchd.plan_started_again(one.label)
+
+
+def _plan_restarted(_jail: Jail, one: Installed) -> list[Change]:
+    return launchd.plan_restarted(one.label)
+
+
+def _plan_stopped(jail: Jail, one: Installed) -> list[Change]:
+    return [*plan_end_of_service(jail, one), *launchd.plan_stopped_again(one.label)]
+
+
+def _plan_absent(jail: Jail, one: Installed) -> list[Change]:
+    return [*plan_end_of_service(jail, one), *launchd.plan_absent(one.label)]
+
+
 def _plan(jail: Jail, shown: str, spec: ServiceSpec, python: str, check: bool) -> list[Change]:
     """What makes one service what it is to be. What is to be started is tried as far as its program first."""
     if not jail.root.exists:
@@ -141,7 +158,7 @@ def _plan(jail: Jail, shown: str, spec: ServiceSpec, python: str, check: bool) -
         plan = plan_of(command, identify(command, jail.root), jail.root, check=False)
         job = _job(jail.path, spec, plan, python)
         if spec.state == "stopped":
-            return launchd.plan_stopped(job)
+            return [*plan_end_of_service(jail, find(jail.path, spec.name)), *launchd.plan_stopped(job)]
         changes = launchd.plan_present(job)
         if changes and not jail.root.check_mode_moves:
             jail.prediction_warnings += _try(command, spec, check)

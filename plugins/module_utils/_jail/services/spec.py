@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Sequence
@@ -109,23 +110,29 @@ def _argv(where: str, option: str, words: list[str]) -> list[str]:
             f"{where}: {option} does not begin with an absolute path: give the program as seen in the jail"
         )
     for word in words:
-        _refuse_nul(where, option, word)
+        _refuse_unusable(where, option, word)
     return words
 
 
-def _refuse_nul(where: str, option: str, text: str) -> None:
-    if "\0" in text:
-        raise InputError(f"{where}: {option} holds a NUL character: take it out")
+def _refuse_unusable(where: str, option: str, text: str) -> None:
+    """InputError for what execve(2) cannot take. The text is not said: it may be secret."""
+    try:
+        if b"\0" not in os.fsencode(text):
+            return
+    except UnicodeEncodeError:
+        pass
+    raise InputError(f"{where}: {option} holds a NUL character, or half of a character: take it out")
 
 
 def _variables(where: str, option: str, values: dict[str, Any] | None) -> dict[str, str]:
     """As text. What a value is, is not said: it may be secret."""
     for name, value in (values or {}).items():
-        if not name or "=" in name or "\0" in name:
+        if not name or "=" in name:
             raise InputError(f"{where}: {option} holds the name {show(name)!r}: a name is not empty and holds no =")
+        _refuse_unusable(where, f"a name in {option}", name)
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise InputError(f"{where}: {option} gives {name} a value that is not text: put it in quotes")
-        _refuse_nul(where, f"{option}.{name}", str(value))
+            raise InputError(f"{where}: {option} gives {show(name)} a value that is not text: put it in quotes")
+        _refuse_unusable(where, f"{option}.{show(name)}", str(value))
     return {name: str(value) for name, value in (values or {}).items()}
 
 

@@ -28,6 +28,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.process
 from waiting import until
 
 FSID = bytes(range(8))
+BOOT = b"6F1C02AA-0000-4000-8000-123456789ABC"
 
 
 @pytest.fixture
@@ -163,6 +164,9 @@ class LibProc:
         return struct.pack("=4Q", 1 << 30, 5 << 20, 24_000_000, 24_000_000).ljust(96, b"\0")
 
     def sysctlbyname(self, name: bytes, value: Any, length: Any, _new: Any, _size: Any) -> int:
+        if name == b"kern.bootsessionuuid":
+            value.raw = BOOT + b"\0"
+            return 0
         number = {b"hw.tbfrequency": 24_000_000, b"kern.argmax": 1 << 16}[name]
         value.raw = number.to_bytes(len(value.raw), "little")
         return 0
@@ -221,3 +225,8 @@ def test_on_macos_the_environment_follows_the_arguments(lib: LibProc) -> None:
     assert b"MARK=web" in found
     assert b"-c" not in found
     assert DarwinTable(lib, ctypes).environment(12) == []
+
+
+def test_each_boot_has_an_identity(lib: LibProc) -> None:
+    assert DarwinTable(lib, ctypes).boot() == BOOT.decode()
+    assert len(LinuxTable().boot()) == len(BOOT)

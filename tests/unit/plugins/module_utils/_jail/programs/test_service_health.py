@@ -106,6 +106,8 @@ def test_an_address_has_host_port_and_path(url: str, found: tuple[str, int, str]
         "http://h/\r\nX: y",
         "h:80",
         "http://h:70000/",
+        "http://h:\u00b2/",
+        "http://user:password@h/",
     ],
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
@@ -149,3 +151,22 @@ def test_the_health_is_unknown_until_the_first_good_answer() -> None:
         seen.append((check.state, check.failures))
     assert seen[2:] == [("healthy", 0), ("healthy", 1), ("unhealthy", 2)]
     assert seen[0][0] == "unknown"
+
+
+def test_nothing_turns_in_a_loop_while_a_check_takes_longer_than_it_may() -> None:
+    """Starting its program, or finding the address of a name, has no timeout."""
+    go_on, awake = threading.Event(), threading.Event()
+
+    def start() -> Any:
+        go_on.wait(30)
+        return subprocess.Popen(["true"], start_new_session=True)
+
+    check = HealthCheck({"command": [], "interval": 0.05, "timeout": 0.1, "retries": 2, "http": None}, start, awake.set)
+    until(lambda: check.seconds() <= 0)
+    check.start_when_due()
+    time.sleep(1.3)
+    assert check.seconds() > 1
+    go_on.set()
+    assert awake.wait(30)
+    assert check.take_answer()
+    assert check.state == "healthy"

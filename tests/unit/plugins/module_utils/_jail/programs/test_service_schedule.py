@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.service_schedule import is_possible, next_run
@@ -84,3 +85,18 @@ def test_an_interval_is_counted_from_the_last_run() -> None:
 def test_a_day_that_never_comes_is_told(schedule: dict[str, int], possible: bool) -> None:
     assert is_possible(schedule) is possible
     assert (next_run(schedule, at("2026-01-01 00:00")) is not None) is possible
+
+
+def test_a_system_that_refuses_a_time_that_the_clocks_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """tzcode, from which macOS has mktime(3), may answer -1, which Python takes for an error."""
+    real = time.mktime
+
+    def mktime(fields: Any) -> float:
+        found = real(fields)
+        if fields[8] < 0 and time.localtime(found)[3:5] != (fields[3], fields[4]):
+            raise OverflowError("mktime argument out of range")
+        return found
+
+    monkeypatch.setattr(time, "mktime", mktime)
+    assert said({"hour": 2, "minute": 30}, "2026-03-28 12:00") == "2026-03-29 03:30"
+    assert said({"hour": 2, "minute": 30, "weekday": 0}, "2026-03-23 00:00") == "2026-03-29 03:30"

@@ -8,113 +8,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import (
-    chroot_exec,
-    daemon,
-    jail_session,
-    launcher,
-    passwd_lookup,
-    process_table,
-    service_files,
-    service_health,
-    service_log,
-    service_needs,
-    service_program,
-    service_schedule,
-    service_supervisor,
-)
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.bundle import program
+from supervised import HASTE, Service, made_service
 from volumes import volume
 from waiting import until
-
-MODULES = (
-    chroot_exec, daemon, passwd_lookup, jail_session, process_table, service_files, service_health, service_log,
-    service_needs, service_program, service_schedule, service_supervisor,
-)  # fmt: skip
-HASTE = "FIRST_PAUSE = WAITING_PAUSE = SOON = 0.05; LONGEST_PAUSE = 0.1; FAILING_PAUSE = 0.3; SHORT_RUN = 1.0; "
-LAUNCH = "import sys; launch(*map(int, sys.argv[1:]))"
-LABEL = "darwin.jail.test-1a2b3c4d.service.web"
-
-
-class Service:
-    """The directory of a job with what the supervisor reads, and the supervisor."""
-
-    def __init__(self, folder: Path, jail: Path) -> None:
-        self.folder, self.jail = folder / "job", jail
-        self.folder.mkdir(mode=0o700)
-        self.log = folder / "web.log"
-        self.file = self.folder / "darwin-jail-service"
-        self.file.write_text(program(*MODULES, call=HASTE + "main()"))
-        (self.folder / "launcher.py").write_text(program(chroot_exec, launcher, call=LAUNCH))
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.spec: dict[str, Any] = {
-            "version": 1,
-            "label": LABEL,
-            "jail": str(jail),
-            "jobs": "darwin.jail.test-1a2b3c4d.",
-            "plan": {
-                "argv": ["/usr/bin/sleep", "60"], "env": {"PATH": "/usr/bin"}, "search": "/usr/bin", "chdir": "/",
-                "creates": None, "removes": None, "uid": 0, "gid": 0, "login": None, "groups": [], "shells": [],
-                "limits": {},
-            },
-            "restart": "always",
-            "stop": {"signal": int(signal.SIGTERM), "timeout": 2.0},
-            "health": None,
-            "schedule": None,
-            "log": {"path": str(self.log), "max_size": 100_000, "keep": 2},
-        }  # fmt: skip
-
-    def start(self, *argv: str, **values: Any) -> subprocess.Popen[bytes]:
-        if argv:
-            self.spec["plan"]["argv"] = list(argv)
-        self.spec.update(values)
-        self.write()
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", self.file, self.folder], cwd="/", stdin=subprocess.DEVNULL
-        )
-        self.processes.append(process)
-        return process
-
-    def write(self) -> None:
-        (self.folder / "spec.json").write_text(json.dumps(self.spec))
-
-    def shell(self, text: str, **values: Any) -> subprocess.Popen[bytes]:
-        return self.start("/usr/bin/sh", "-c", text, **values)
-
-    @property
-    def state(self) -> dict[str, Any]:
-        none = {"state": "none", "restarts": 0, "failures": 0, "health": "none", "reason": "", "last_line": ""}
-        try:
-            return {**none, **json.loads((self.folder / "state.json").read_text())}
-        except FileNotFoundError:
-            return none
-
-    def is_in(self, state: str) -> bool:
-        return bool(self.state["state"] == state)
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text() if self.log.exists() else ""
-
-    def inside(self) -> list[process_table.Process]:
-        jail = os.open(self.jail, os.O_RDONLY)
-        try:
-            return process_table.processes_of(jail, str(self.jail))
-        finally:
-            os.close(jail)
-
-    def stop(self) -> int:
-        process = self.processes[-1]
-        process.terminate()
-        return process.wait(20)
 
 
 @pytest.fixture
@@ -128,17 +30,6 @@ def small_disk(tmp_path: Path, furnished: Path) -> Iterator[Service]:
     """A service whose state and log lie on a disk of one megabyte."""
     with volume("tmpfs", tmp_path / "small", 1) as point, made_service(point, furnished) as made:
         yield made
-
-
-@contextmanager
-def made_service(folder: Path, jail: Path) -> Iterator[Service]:
-    made = Service(folder, jail)
-    yield made
-    for process in made.processes:
-        process.kill()
-        process.wait()
-    for left in made.inside():
-        os.kill(left.pid, signal.SIGKILL)
 
 
 def test_a_program_runs_until_it_is_stopped(service: Service) -> None:
@@ -359,3 +250,57 @@ def test_it_sleeps_while_nothing_happens(service: Service) -> None:
     time.sleep(1)
     assert stat.read_text().split()[13:15] == before
     assert Path(f"/proc/{process.pid}/status").read_text().splitlines()[-2:] == switches
+
+
+def test_a_process_id_of_another_boot_says_nothing(service: Service) -> None:
+    """Process ids come again after a boot, mostly to other services of the jail."""
+    other = subprocess.Popen(["chroot", service.jail, "/usr/bin/sleep", "30"], start_new_session=True)
+    try:
+        former = {"pid": other.pid, "boot": "00000000-0000-0000-0000-000000000000"}
+        (service.folder / "state.json").write_text(json.dumps(former))
+        service.start()
+        until(lambda: service.is_in("running"))
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_lines_do_not_write_the_state_each_time(service: Service) -> None:
+    service.shell("n=0; while :; do n=$((n + 1)); echo line $n; sleep 0.01; done")
+    until(lambda: service.is_in("running"))
+    seen = set()
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        seen.add((service.folder / "state.json").stat().st_mtime_ns)
+        time.sleep(0.002)
+    assert len(seen) <= 5
+    until(lambda: service.state["last_line"].startswith("line 1"))
+
+
+def test_a_program_that_worked_for_long_did_not_fail_in_a_row(service: Service) -> None:
+    health = {"command": ["/usr/bin/test", "-e", "/scratch/well"], "interval": 0.2, "timeout": 2, "retries": 1}
+    flag = service.jail / "scratch/well"
+    flag.touch()
+    service.start(health=health)
+    for restarts in (1, 2):
+        until(lambda: service.state["health"] == "healthy")
+        time.sleep(1.2)  # longer than a short run
+        flag.unlink()
+        until(lambda: service.state["restarts"] == restarts)  # noqa: B023 (it is called at once)
+        assert service.state["failures"] == 0
+        flag.touch()
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_a_run(service: Service) -> None:
+    """The clock of a Mac may be wrong until it has asked the network for the time."""
+    clock = service.folder / "clock"
+    clock.write_text("0")
+    text = service.file.read_text()
+    wrong = f"_now = time.time; time.time = lambda: _now() + float(open({str(clock)!r}).read()); NAP = 0.1; "
+    service.file.write_text(text.replace(HASTE, HASTE + wrong))
+    clock.write_text("100000000")
+    service.shell("echo runs", schedule={"interval": 2, "catch_up": True})
+    until(lambda: service.is_in("scheduled"))
+    clock.write_text("0")
+    until(lambda: "runs" in service.said, 20)

@@ -6,23 +6,27 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import mac_info
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.running import inspect
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import create, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.processes import plan_end
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.service_jobs import SWITCHED_OFF, Installed
 from ansible_collections.darwin.jail.plugins.module_utils._jail.services import ports
+from ansible_collections.darwin.jail.plugins.module_utils._jail.services.services import control
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
 from chrooted import process_in
 from service_mac import ServiceMac as Mac
@@ -305,3 +309,70 @@ def test_what_runs_in_a_jail_is_told_with_who_and_for_which_service(mac: Mac) ->
     told = [(one["name"], one["state"], one["processes"]) for one in values["services"]]
     assert told == [("other", "stopped", 0), ("sleep", "running", 1)]
     assert [{*one, "log"} for one in values["services"]] == [{*mac.info(one["name"])} for one in values["services"]]
+
+
+def test_secrets_that_are_taken_from_the_list_are_taken_from_the_program(mac: Mac) -> None:
+    text = "echo token=$TOKEN; exec sleep 60"
+    item = {**SLEEP, "argv": ["/usr/bin/sh", "-c", text]}
+    mac.ensure({**item, "secret_env": {"TOKEN": "very-secret"}})
+    until(lambda: "token=very-secret" in mac.info("sleep")["log"][-1])
+    predicted = mac.ensure(item, check=True)
+    done = mac.ensure(item)
+    assert (done.changed, done.diff) == (True, predicted.diff)
+    assert not list((mac.folder / "private/var/db/darwin.jail/jobs").glob("*/secrets.json"))
+    until(lambda: mac.info("sleep")["log"][-1].endswith("token="))
+    assert not mac.ensure(item).changed
+
+
+def test_a_list_without_names_means_no_service(mac: Mac) -> None:
+    mac.ensure(SLEEP)
+    assert not control(str(mac.jail), [], "absent", 20, False).changed
+    assert inspect(str(mac.jail), [], 10).values["services"] == []
+    assert mac.info("sleep")["state"] == "running"
+
+
+def test_the_last_line_of_a_log_is_for_root_alone_as_the_log_is(mac: Mac) -> None:
+    mac.ensure({**SLEEP, "argv": ["/usr/bin/sh", "-c", "echo token is very-secret; exec sleep 60"]})
+    jobs = mac.folder / "private/var/db/darwin.jail/jobs"
+    until(lambda: any("very-secret" in file.read_text() for file in jobs.glob("*/state.json")))
+    for file in [*jobs.glob("*/state.json"), *(mac.folder / "private/var/log/darwin.jail").glob("*.output.log")]:
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_a_program_forges_no_line_of_its_log(mac: Mac) -> None:
+    text = r"printf 'a\342\200\2502026-11-30 b\013c\rd\n'"
+    mac.ensure({**SLEEP, "argv": ["/usr/bin/sh", "-c", text], "restart": "never"})
+    until(lambda: len(mac.info("sleep")["log"]) >= 2)
+    assert len(mac.info("sleep")["log"]) == 2, "the line, and how it ended"
+
+
+def test_what_a_dead_supervisor_wrote_is_not_believed(mac: Mac) -> None:
+    mac.ensure(SLEEP)
+    pid = mac.info("sleep")["pid"]
+    (supervisor,) = mac.launchctl.loaded.values()
+    supervisor.kill()
+    supervisor.wait()
+    found = mac.info("sleep")
+    assert (found["state"], found["pid"]) == ("starting", None)
+    assert found["problem"].startswith("its supervisor does not run")
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", ["stopped", "absent", "stopped in the list", "not in the list"])
+def test_what_a_dead_supervisor_left_is_ended_when_the_service_is(mac: Mac, how: str) -> None:
+    """Such as one whose Python was removed, which launchd cannot start again."""
+    mac.ensure(SLEEP)
+    (supervisor,) = mac.launchctl.loaded.values()
+    supervisor.kill()
+    supervisor.wait()
+    assert mac.commands() == ["sleep"]
+    work: dict[str, Callable[[bool], Result]] = {
+        "stopped": lambda check: mac.control("stopped", check=check),
+        "absent": lambda check: mac.control("absent", check=check),
+        "stopped in the list": lambda check: mac.ensure({**SLEEP, "state": "stopped"}, check=check),
+        "not in the list": lambda check: mac.ensure(check=check),
+    }
+    predicted, done = work[how](True), work[how](False)
+    assert "- processes sleep (" in "".join(done.diff)
+    assert (done.changed, done.diff, mac.commands()) == (True, predicted.diff, [])
+    assert not work[how](False).changed

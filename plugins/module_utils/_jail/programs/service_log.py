@@ -67,10 +67,10 @@ class ServiceLog:
         try:
             if self._fd < 0:
                 self._open()
-            elif self._size + len(text) > self._max_size and self._size:
-                self._rotate()
             while text:
-                done = os.write(self._fd, text)
+                if self._size and self._size + len(text) > self._max_size:
+                    self._rotate()
+                done = os.write(self._fd, text[: self._max_size])
                 self._size += done
                 text = text[done:]
         except OSError:

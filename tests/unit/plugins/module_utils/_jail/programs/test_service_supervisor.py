@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.service_log import BLOCK, ServiceLog
 from supervised import HASTE, Service, made_service
 from volumes import volume
 from waiting import until
@@ -304,3 +305,17 @@ def test_a_clock_that_is_set_back_does_not_put_off_a_run(service: Service) -> No
     until(lambda: service.is_in("scheduled"))
     clock.write_text("0")
     until(lambda: "runs" in service.said, 20)
+
+
+def test_no_log_is_larger_than_it_may_be(tmp_path: Path) -> None:
+    """The time in front of each line makes much of little."""
+    log = ServiceLog(str(tmp_path / "log"), 1 << 16, 2)
+    for _block in range(3):
+        log.write(b"\n" * BLOCK)
+    log.note("the end")
+    log.close()
+    sizes = [file.stat().st_size for file in tmp_path.iterdir()]
+    assert len(sizes) == 3
+    assert max(sizes) <= 1 << 16
+    assert (tmp_path / "log").read_bytes().endswith(b"-- the end\n")
+    assert log.lost == 0

@@ -126,8 +126,8 @@ def test_a_mac_that_was_not_asked_is_prepared() -> None:
 @pytest.mark.parametrize(
     ("said", "given", "expected"),
     [
-        (["Linux", "0"], {}, "mac1 is no Mac: its system is Linux, and Darwin is needed"),
-        ([], {}, "mac1 is no Mac: its system is not told, and Darwin is needed"),
+        (["Linux", "0"], {}, "mac1 is not a Mac: its system is Linux, and Darwin is needed"),
+        ([], {}, "mac1 is not a Mac: its system is unknown, and Darwin is needed"),
         (
             ["Darwin", "501"],
             {},

@@ -26,10 +26,10 @@ TABLE = "| variable | type and default | | roles |\n|---|---|---|---|\n"
 SECTION = re.compile(r"^# -- (.+)|^(jail_\w+):", re.MULTILINE)
 MARKUP = re.compile(r"\b[A-Z]\(((?:[^()]|\([^()]*\))*)\)")
 PLAYBOOKS = {
-    "jail_targets": "The hosts that a playbook for jails runs on, with `-e` alone. The group `jails` when not set, or "
-    "this Mac without an inventory. `deploy_jail` leaves out the group `builders` when it is not set.",
-    "jail_mac_targets": "The hosts that a playbook for Macs runs on, with `-e` alone. The group `macs` when not set, "
-    "or this Mac without an inventory.",
+    "jail_targets": "The hosts that a playbook for jails runs on. Set it with `-e` only. The group `jails` when not set, "
+    "or this Mac without an inventory. `deploy_jail` leaves out the group `builders` when it is not set.",
+    "jail_mac_targets": "The hosts that a playbook for Macs runs on. Set it with `-e` only. The group `macs` when not "
+    "set, or this Mac without an inventory.",
     "jail_serial": "How many jails `update_jail` and `deploy_jail` work on at a time, or a list of batches such as "
     '`[1, "25%", "100%"]`. 1 when not set. The value of the first jail counts for all.',
     "jail_max_fail_percentage": "How many jails of a batch may fail before `deploy_jail` ends, in percent. 0 when not "

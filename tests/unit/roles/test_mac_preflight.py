@@ -41,7 +41,7 @@ def asked(folder: Path) -> list[str]:
         name: f"{folder}/{name.removeprefix('__mac_')}" for name in ("__mac_enter_rule", "__mac_sudo_rule", "__mac_git")
     }
     question = rendered(
-        tasks["Look at the Mac"]["ansible.builtin.raw"], **places, __mac_enter_command=f"{folder}/bin/enter"
+        tasks["Gather facts about the Mac"]["ansible.builtin.raw"], **places, __mac_enter_command=f"{folder}/bin/enter"
     )
     done = subprocess.run(["/bin/sh", "-c", question], capture_output=True, text=True, check=False)
     assert done.stderr == ""
@@ -126,22 +126,22 @@ def test_a_mac_that_was_not_asked_is_prepared() -> None:
 @pytest.mark.parametrize(
     ("said", "given", "expected"),
     [
-        (["Linux", "0"], {}, "mac1 is not a Mac: its system is Linux, and Darwin is needed"),
-        ([], {}, "mac1 is not a Mac: its system is unknown, and Darwin is needed"),
+        (["Linux", "0"], {}, "mac1 is not a Mac: its system is Linux, and must be Darwin"),
+        ([], {}, "mac1 is not a Mac: its system is unknown, and must be Darwin"),
         (
             ["Darwin", "501"],
             {},
-            "mac1 is looked at as the user with the number 501, and root is needed; set become to true",
+            "mac1 runs tasks as the user with the uid 501, and must run them as root; set become to true",
         ),
         (
             ROOT,
             {"jail_bootstrap_sudo_users": ["a b"]},
-            "jail_bootstrap_sudo_users is ['a b']; write names, or groups behind %",
+            "jail_bootstrap_sudo_users is ['a b']; use names of users, or % and a group",
         ),
         (
             ROOT,
             {"jail_bootstrap_homebrew_user": "root"},
-            "jail_bootstrap_homebrew_user is root, and Homebrew refuses to be root's; ",
+            "jail_bootstrap_homebrew_user is root, and Homebrew cannot belong to root; ",
         ),
         (ROOT, {"jail_bootstrap_enter": [{"user": "a", "as": "b", "jail": "/x y"}]}, "jail_bootstrap_enter is [{"),
         (ROOT, {"jail_bootstrap_enter": [{"user": "a b", "as": "b", "jail": "/x"}]}, "jail_bootstrap_enter is [{"),

@@ -91,7 +91,7 @@ class _Builder:
         if (source.path + b"/").startswith(self._path + b"/"):
             raise InputError(f"source {show(source.path)} lies inside the jail {show(self._path)}")
         if spec.clone_of and spec.adopt:
-            raise InputError("clone_of makes a new jail, adopt takes over one that is there: give one of them")
+            raise InputError("clone_of creates a jail and adopt adopts an existing one: set one of them")
         self._input = BuildInput(spec, source, self._path, snapshot)
         self.warnings += self._input.warnings
 
@@ -176,8 +176,8 @@ class _Builder:
         lag = difference_from_source(jail.root, self._source.root)
         if lag:
             raise InputError(
-                f"{show(self._path)} is of another macOS: {lag}: run the playbook darwin.jail.update_jail, which "
-                "rebuilds it beside and swaps, or set update_in_place when nobody uses the jail"
+                f"{show(self._path)} has another macOS: {lag}: run the playbook darwin.jail.update_jail, "
+                "or set update_in_place if nothing uses the jail"
             )
 
     def _must_look_first(self) -> bool:

@@ -163,7 +163,7 @@ def _lock(fd: int, temporary: bytes) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        raise BusyError(f"another run is making the same ({show(temporary)}): wait for it to end") from exc
+        raise BusyError(f"another run is writing the same file ({show(temporary)}): wait for it to end") from exc
     except OSError:
         pass  # a file system without locks
 

@@ -175,7 +175,7 @@ class Installer:
             return self._file(fd, name, want, path, attempt + 1)
         self.warnings.append(
             f"{show(self._in_source(want))} changed each of the {ATTEMPTS} times it was read: "
-            f"/{show(path)} may hold a mixture; run again when it is quiet"
+            f"/{show(path)} may contain a mixture; run again when it does not change"
         )
         return True
 
@@ -218,7 +218,7 @@ class Installer:
         try:
             now = os.fstat(fd)
             if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):
-                raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
+                raise OSError(errno.EAGAIN, "it was replaced during the run")
             if isinstance(want, DesiredDir):
                 self._finish_found_directory(fd, want)
             else:

@@ -151,7 +151,7 @@ class Walker:
         if path in ownership.mounts or (
             ownership.is_configuration(path) and not self._is_as_installed(path, have, parent)
         ):
-            return self._keep_removed(path, "no directory any more in the jail")
+            return self._keep_removed(path, "no longer a directory in the jail")
         return _as_list(self._new(path, want, parent, REPLACE)), True
 
     def _keep_removed(self, path: bytes, why: str) -> tuple[list[Task], bool]:
@@ -323,7 +323,7 @@ class Walker:
         report.kept += plan.kept
         report.stats.counts["kept"] += len(plan.kept)
         for where, why in plan.conflicts.items():
-            report.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
+            report.warnings.append(f"cannot make {show(self._root.host_path(where))} as specified: {why}: move it away")
         report.removed_dirs += plan.removed_dirs
         if self._journal:
             block = plan.block()

@@ -32,11 +32,14 @@ GUIDES = {
     "clone_jail": "docs/clones.md",
     "configure_jail": "docs/guide-configure.md",
     "deploy_jail": "docs/images.md",
+    "destroy_jail": "docs/guide-first-jail.md#8-remove-it",
     "destroy_vms": "docs/virtual-machines.md",
     "ephemeral_run": "docs/guide-ci.md",
     "provision_vms": "docs/virtual-machines.md",
     "publish_image": "docs/images.md",
+    "remove_leftovers": "docs/guide-first-jail.md#8-remove-it",
     "report": "docs/report.md",
+    "run_in_jail": "docs/guide-first-jail.md#6-use-it",
     "selftest": "docs/selftest.md",
     "update_jail": "docs/guide-update.md",
 }
@@ -78,7 +81,7 @@ def short_description(documentation: dict[str, Any]) -> str:
 def linked(name: str, target: str) -> str:
     """The full name, with a link to a file of the project where there is one."""
     full = f"`darwin.jail.{name}`"
-    if not (CHECKOUT / target).is_file():
+    if not (CHECKOUT / target.partition("#")[0]).is_file():
         return full
     return f"[{full}]({target.removeprefix('docs/') if target.startswith('docs/') else '../' + target})"
 

@@ -288,7 +288,7 @@ def _mode(rel: bytes) -> int:
 
 
 def _describe_difference(root: Root, rel: bytes, data: bytes) -> str:
-    """A unified diff of a text without secrets, otherwise the path."""
+    """A unified diff of a text without secrets, with spaces for tabs, otherwise the path."""
     import difflib  # noqa: PLC0415 (few runs change a job)
 
     path, status = f"/{show(rel)}", root.lstat(rel)
@@ -296,7 +296,8 @@ def _describe_difference(root: Root, rel: bytes, data: bytes) -> str:
         return f"~ {path}" if status else f"+ {path}"
     before = root.read(rel, MAX_SIZE) if status and stat.S_ISREG(status.st_mode) else b""
     old, new = (text.decode("utf-8", "replace").splitlines() for text in (before or b"", data))
-    return "\n".join(difflib.unified_diff(old, new, path, path, lineterm="")) or f"~ {path} (owner or mode)"
+    lines = difflib.unified_diff(old, new, path, path, lineterm="")
+    return "\n".join(line.expandtabs(4) for line in lines) or f"~ {path} (owner or mode)"
 
 
 def _writer(rel: bytes, data: bytes) -> Callable[[], None]:

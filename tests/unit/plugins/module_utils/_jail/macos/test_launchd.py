@@ -95,8 +95,9 @@ def test_a_removal_that_is_killed_is_found_and_finished(
 def test_the_plist_is_shown_as_a_diff(launchctl: Launchctl) -> None:
     execute(launchd.plan_present(JOB))
     text = "\n".join(step.description for step in launchd.plan_present(JOB._replace(arguments=("/usr/bin/true", "y"))))
-    assert "-\t\t<string>x</string>" in text
-    assert "+\t\t<string>y</string>" in text
+    assert "-       <string>x</string>" in text
+    assert "+       <string>y</string>" in text
+    assert "\t" not in text  # which show_message() would escape
 
 
 @pytest.mark.parametrize("spoil", ["mode", "contents", "owner", "link"])

@@ -71,7 +71,7 @@ def documented(kind: str) -> Iterator[tuple[str, str]]:
 def roles() -> Iterator[tuple[str, str]]:
     for path in sorted(CHECKOUT.glob("roles/*/meta/argument_specs.yml")):
         specs = yaml.safe_load(path.read_text())["argument_specs"]
-        yield path.parts[-3], short_description(specs.get("main") or next(iter(specs.values())))
+        yield path.parts[-3], short_description(specs.get("main") or next(iter(specs.values()), {}))
 
 
 def short_description(documentation: dict[str, Any]) -> str:

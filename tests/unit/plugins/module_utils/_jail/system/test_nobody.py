@@ -55,7 +55,7 @@ def test_one_that_it_cannot_reach_is_told(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     for start in (lambda: said(str(program)), lambda: StreamFilter([str(program)])):
-        with pytest.raises(OperationError, match=r"Permission denied \(it runs as the user nobody, who must be able"):
+        with pytest.raises(OperationError, match=r"Permission denied \(it runs as the user nobody, which must be able"):
             start()
 
 

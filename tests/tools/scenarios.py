@@ -17,10 +17,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 OUTPUT = CHECKOUT / "tests/output"
 AT_A_TIME = 3
-LONGEST = ("default", "selftest", "dns", "homebrew")
+LONGEST = ("default", "services", "selftest", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
 WALKS = ("walk", "walk_ci", "walk_first", "walk_many", "walk_update")
-SOAKED = ("fleet", "folding", "many", "selftest_kills", "vm", *WALKS)
+SOAKED = ("fleet", "folding", "many", "selftest_kills", "services_deploy", "vm", *WALKS)
 """Not worth their minutes in each `make test`."""
 
 

@@ -27,6 +27,7 @@ from contextlib import suppress
 from typing import Any
 
 import images
+import job_programs
 import states
 import vulnerabilities
 from background import background_process
@@ -44,19 +45,18 @@ from entries import (
     PROGRAMS,
     REGISTERED,
     RUNS,
-    SERVICE,
     STATE_OF_MAC,
     Entry,
     entry_of,
 )
 from host_changes import LOGS, SECRET, HostSnapshot, leaks
+from job_programs import PACKAGE
 from replies import MEMORY, OUTPUT, SECONDS, Ended, beyond_limits, wrong_answer
 
 VOLUME = b"/private/var/jails"
 TEMPLATES = "/private/var/jails/templates"
 LINGER = 0.7
 """Seconds for a job to do what it does."""
-PACKAGE = "ansible_collections.darwin.jail.plugins"
 
 
 def run(work: Callable[[], Any]) -> Ended:
@@ -163,7 +163,7 @@ def set_up() -> None:
     _bait("")
     _command("touch", "/Users/admin/.sudo_as_admin_successful")  # as sudo does when it is used first
     _command("cp", "-a", STATE_OF_MAC, f"{TEMPLATES}/mac")
-    _write_programs()
+    job_programs.write()
     for path in (*map(os.fsdecode, LOGS), "/Library/LaunchDaemons", "/private/var/root"):
         os.utime(path)  # the first change below a directory shows in those above it, on an overlay
 
@@ -186,58 +186,6 @@ def _bait(top: str) -> None:
             file.write(b"# " + SECRET + b"\n")
     with open(f"{top or NEIGHBOUR}/linked", "w") as file:
         file.write("of the Mac\n")
-
-
-def _write_programs() -> None:
-    bundle = importlib.import_module(f"{PACKAGE}.module_utils._jail.programs.bundle")
-    parts = {
-        name: importlib.import_module(f"{PACKAGE}.module_utils._jail.programs.{name}")
-        for name in ("daemon", "socket_peer", "dns_relay", "devfs_mount", "bind_mount")
-    }
-    for name in ("dns_relay", "devfs_mount", "bind_mount"):
-        with open(f"{PROGRAMS}/{name}.py", "w") as file:
-            file.write(bundle.program(parts["daemon"], parts["socket_peer"], parts[name], call="main()"))
-    _write_service(bundle)
-
-
-def _write_service(bundle: Any) -> None:
-    """The supervisor of a service, and what it reads."""
-    services = importlib.import_module(f"{PACKAGE}.module_utils._jail.services.services")
-    spec = {
-        "version": 1,
-        "label": "darwin.jail.attack.service.web",
-        "jail": JAIL,
-        "jobs": "darwin.jail.attack.",
-        "plan": {
-            "argv": ["/bin/sh", "-c", "id; sleep 60"],
-            "shells": [],
-            "env": {},
-            "search": "/bin",
-            "chdir": "/Users/admin",
-            "creates": None,
-            "removes": None,
-            "uid": 501,
-            "gid": 20,
-            "login": "admin",
-            "groups": None,
-            "limits": {},
-        },
-        "ports": [],
-        "restart": "always",
-        "stop": {"signal": signal.SIGTERM, "timeout": 5},
-        "health": None,
-        "schedule": None,
-        "log": {"path": f"{SERVICE}/log", "max_size": 1 << 16, "keep": 1},
-    }
-    os.makedirs(SERVICE)
-    files = {
-        f"{SERVICE}/spec.json": json.dumps(spec),
-        f"{SERVICE}/launcher.py": bundle.program(services.chroot_exec, services.launcher, call=services.LAUNCH),
-        f"{PROGRAMS}/service_supervisor.py": bundle.program(*services.SUPERVISOR, call="main()"),
-    }
-    for path, text in files.items():
-        with open(path, "w") as file:
-            file.write(text)
 
 
 def _remove(path: str) -> None:

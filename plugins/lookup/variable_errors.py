@@ -126,5 +126,5 @@ class LookupModule(LookupBase):
         try:
             return judge_value(variable, self._templar.template(value) if self._templar else value, option)
         except AnsibleError:
-            items = value if isinstance(value, list) and all(isinstance(item, dict) for item in value) else []
-            return list(judge_items(variable, items, option.get("options") or items))
+            has_items = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+            return [*judge_items(variable, value, option["options"])] if has_items and option.get("options") else []

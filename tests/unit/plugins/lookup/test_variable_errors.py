@@ -153,3 +153,9 @@ def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) 
         for given in ({"jail_mounts": items}, {"jail_mounts": trust_as_template("{{ mine }}"), "mine": items})
     ]
     assert found == [["jail_mounts[0] has the unknown key dst: did you mean dest?"], []]
+
+
+@pytest.mark.parametrize("variable", ["jail_packages", "jail_image_env", "jail_path"])
+def test_items_of_a_value_that_cannot_be_known_need_no_keys(variable: str) -> None:
+    given = {variable: [{"name": trust_as_template("{{ nowhere }}")}]}
+    assert variable_errors.LookupModule(templar=Templar(DataLoader(), given)).run([], given) == []

@@ -21,8 +21,8 @@ from .request import Request
 
 OK, ATTENTION, NOTE = "ok", "attention", "note"
 COLORS = {OK: "good", ATTENTION: "bad", NOTE: "warning"}
-LITTLE_SPACE = 10_000_000_000
-"""Bytes; a jail of the profile standard has about half of it."""
+LITTLE_SPACE = 5_000_000_000
+"""Bytes; a jail of the profile standard takes about as much."""
 
 
 class Finding(NamedTuple):
@@ -82,7 +82,7 @@ def _directories() -> Iterator[Finding]:
     for warning in mounted_volume.warnings(place):
         yield Finding("volume of jails", ATTENTION, warning)
     free = host.free_bytes(place)
-    yield _finding("free space", free >= LITTLE_SPACE, size(free), f"a jail needs about {size(LITTLE_SPACE // 2)}")
+    yield _finding("free space", free >= LITTLE_SPACE, size(free), f"a jail needs about {size(LITTLE_SPACE)}")
 
 
 def _leftovers() -> Iterator[Finding]:
@@ -103,8 +103,6 @@ def _djail() -> Iterator[Finding]:
     loose = host.first_untrusted_part(command)
     detail = f"others than root can change {show(loose)}" if loose else command
     yield _finding("djail", loose is None, detail, f"make it root's alone, and {again}")
-    compiled = __file__.endswith(".pyc")
-    yield _finding("compiled files", compiled, "current" if compiled else "made for another Python", again)
     linked = os.path.realpath(places.LINK) == command
     remedy = f"its directory is a person's, or something else has the name: call {command}, or set an alias"
     yield Finding("link", OK if linked else NOTE, places.LINK if linked else "none", "" if linked else remedy)

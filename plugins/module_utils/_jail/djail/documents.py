@@ -25,6 +25,7 @@ EXIT_CODES = (
     ("65", "A file that djail needs is damaged, or of another version."),
     ("66", "There is no such jail."),
     ("67", "There is no such user."),
+    ("69", "djail was made for another version of Python: install it again."),
     ("70", "A fault of djail itself."),
     ("71", "The system refused a call."),
     ("73", "There is not enough room."),

@@ -19,6 +19,7 @@ import zipfile
 
 UNCHECKED = (1).to_bytes(4, "little") + bytes(8)
 """What follows the magic number in a compiled file that is never compared with its source (PEP 552)."""
+PROGRAMS = ("darwin_jail/programs/", "darwin_jail/dirfd.py")
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -29,11 +30,12 @@ def compiled(path: str, text: str) -> bytes:
 
 
 def archive(sources: dict[str, str]) -> bytes:
-    """A zip file with each source, also compiled. Another version of Python takes the source."""
+    """A zip file of compiled files. Of programs that run by themselves the source is in it, too: bundle.py reads it."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as target:
         for path, text in sorted(sources.items()):
-            for name, data in ((path + "c", compiled(path, text)), (path, text.encode())):
+            needed = ((path, text.encode()),) if path.startswith(PROGRAMS) else ()
+            for name, data in ((path + "c", compiled(path, text)), *needed):
                 info = zipfile.ZipInfo(name, NO_TIME)
                 info.compress_type = zipfile.ZIP_DEFLATED
                 target.writestr(info, data, compresslevel=9)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # sysexits(3), and the exit codes of a shell that cannot start a program.
-EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_OSERR, EX_NOPERM = 65, 66, 67, 71, 77
+EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_UNAVAILABLE, EX_OSERR, EX_NOPERM = 65, 66, 67, 69, 71, 77
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 REGISTER = "/private/var/db/darwin.jail/jails"
@@ -72,7 +72,7 @@ def path_of(jail: str) -> str:
         if not jail.startswith("/"):
             raise DjailError(f"{harmless(jail)} is neither a name nor an absolute path: give the whole path, from /")
         return normal_path(jail)
-    found = sorted(path for path in (registered_path(data) for data in entries(jail)) if base_name(path) == jail)
+    found = sorted(path for path in (registered_path(data) for data in register_files(jail)) if base_name(path) == jail)
     if not found:
         raise DjailError(f"this Mac knows no jail {harmless(jail)}: djail list shows all", EX_NOINPUT)
     if len(found) > 1:
@@ -84,7 +84,7 @@ def base_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def entries(name: str = "") -> list[bytes]:
+def register_files(name: str = "") -> list[bytes]:
     """The files of the register; with a name at least those of jails with it. None when there is no register."""
     letters = len(name)
     for place, char in enumerate(name):
@@ -128,7 +128,7 @@ def parse_json(data: bytes) -> dict[str, Any]:
 
 def names() -> list[str]:
     """The names of all jails."""
-    return sorted({base_name(path) for path in map(registered_path, entries()) if path})
+    return sorted({base_name(path) for path in map(registered_path, register_files()) if path})
 
 
 # -- who may -------------------------------------------------------------------
@@ -137,7 +137,7 @@ def names() -> list[str]:
 def registered_id(jail: int, path: str) -> str:
     """The id of an open jail by the register, see register.find; empty when the Mac does not know it as it is."""
     marker, inode = parse_json(read_below(jail, MARKER, MAX_MARKER)), os.fstat(jail).st_ino
-    for known in map(parse_json, entries(base_name(path))):
+    for known in map(parse_json, register_files(base_name(path))):
         for entry in known.get("jails", []) if known.get("path") == path and known.get("format") == 1 else []:
             if belongs(entry, inode, marker):
                 return str(entry["id"])
@@ -280,6 +280,9 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
     import sys  # noqa: PLC0415 (what starts a program needs none of this)
 
     sys.path.insert(0, library)
-    from darwin_jail.djail.main import run  # type: ignore[import-not-found]  # noqa: PLC0415
-
+    try:
+        from darwin_jail.djail.main import run  # type: ignore[import-not-found]  # noqa: PLC0415
+    except ImportError as exc:
+        why = f"djail cannot be loaded by Python {sys.version.split(maxsplit=1)[0]}: {exc}"
+        return report(DjailError(f"{why}: install it again, by the role darwin.jail.mac", EX_UNAVAILABLE))
     return int(run(call.name, call.values, call.words))

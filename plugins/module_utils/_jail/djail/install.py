@@ -251,8 +251,7 @@ def _plan_version(known: str, texts: dict[str, str], program_text: str, python: 
 
 
 def _make_version(name: bytes, texts: dict[str, str], program_text: str, python: str) -> None:
-    given = json.dumps({"sources": texts, "entry": program_text}).encode()
-    made = json.loads(_run_python(python, program(djail_compiler, call="main()"), given))
+    made = compiled(texts, program_text, python)
     with Root(places.DIRECTORY) as root:
         new = name + b".new"
         for old in (new, name):
@@ -261,8 +260,15 @@ def _make_version(name: bytes, texts: dict[str, str], program_text: str, python:
         root.make_dir(new + b"/__pycache__", 0o755, 0, 0)
         root.write(new + b"/djail_entry.py", program_text.encode(), mode=0o644)
         for path, data in made.items():
-            root.write(new + b"/" + path.encode(), base64.b64decode(data), mode=0o644)
+            root.write(new + b"/" + path.encode(), data, mode=0o644)
         root.rename(new, name)
+
+
+def compiled(texts: dict[str, str], program_text: str, python: str) -> dict[str, bytes]:
+    """The compiled files of a version, by name."""
+    given = json.dumps({"sources": texts, "entry": program_text}).encode()
+    made = json.loads(_run_python(python, program(djail_compiler, call="main()"), given))
+    return {name: base64.b64decode(data) for name, data in made.items()}
 
 
 def _run_python(python: str, text: str, stdin: bytes = b"") -> bytes:

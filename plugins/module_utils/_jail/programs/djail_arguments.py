@@ -61,6 +61,7 @@ def parse(argv: list[str], commands: tuple[Command, ...]) -> Call:
     """The call that these words are; DjailError when the table does not allow it."""
     known = {command.name: command for command in commands}
     name = argv[0] if argv else "help"
+    name = "help" if name in ("-h", "--help") else name
     if name not in known:
         raise DjailError(f"there is no command {harmless(name)}: djail help lists them")
     command, words = known[name], argv[1:]

@@ -18,8 +18,15 @@ from ..dirfd import PRIVATE, is_link_to_private, open_below, read_below
 from .chroot_exec import StepError, close_inherited, execute, locate
 from .djail_arguments import Call, DjailError, harmless, parse
 from .djail_commands import COMMANDS
-from .enter_command import MESSAGES, SIP_IS_ON, UNFINISHED, hand_over_terminal, is_protected, known_terminal
-from .enter_command import start_shell as start_login_shell
+from .enter_command import (
+    MESSAGES,
+    SIP_IS_ON,
+    UNFINISHED,
+    hand_over_terminal,
+    is_protected,
+    known_terminal,
+    start_shell,
+)
 from .jail_entry import belongs
 from .jail_session import (
     MARKER,
@@ -159,23 +166,36 @@ def granted_to(uid: str) -> list[dict[str, Any]]:
     return [grant for grant in grants if isinstance(grant, dict)]
 
 
-def require_grant(jail: int, path: str, call: Call, user: str) -> None:
-    """DjailError unless the person who called sudo was granted this command, in this jail, as this user."""
+def granted_jail(call: Call, user: str) -> tuple[str, set[str]]:
+    """The path of the jail that the person who called sudo was granted for this command and user, and its ids.
+
+    DjailError otherwise, which says nothing of jails and files that the person may not see.
+    """
     uid = os.environ.get("SUDO_UID", "")
     if not (uid.isascii() and uid.isdecimal()):
         raise DjailError("nobody called sudo: root uses djail itself", EX_NOPERM)
-    known = registered_id(jail, path)
-    for grant in granted_to(uid):
-        if (
-            known
-            and grant.get("jail") == known
-            and grant.get("user") == user
-            and call.name in grant.get("commands", ())
-        ):
-            return
-    raise DjailError(
-        f"you may not use djail {call.name} in {harmless(path)} as {harmless(user)}: ask who administers this Mac for "
-        f"djail grant {harmless(base_name(path))} {harmless(os.environ.get('SUDO_USER', uid))} --user {harmless(user)}",
+    ids = {
+        str(grant.get("jail"))
+        for grant in granted_to(uid)
+        if grant.get("user") == user and call.name in grant.get("commands", ())
+    }
+    jail = call.values["jail"]
+    wanted = normal_path(jail) if jail.startswith("/") else jail
+    found = set()
+    for known in map(parse_json, register_files()) if ids else ():
+        path = str(known.get("path"))
+        if wanted in (path, base_name(path)) and ids & {str(entry.get("id")) for entry in known.get("jails", ())}:
+            found.add(path)
+    if len(found) != 1:
+        raise not_granted(call, user)
+    return found.pop(), ids
+
+
+def not_granted(call: Call, user: str) -> DjailError:
+    jail, person = harmless(call.values["jail"]), harmless(os.environ.get("SUDO_USER", ""))
+    return DjailError(
+        f"you may not use djail {call.name} in {jail} as {harmless(user)}: who administers this Mac can allow it: "
+        f"djail grant {jail} {person} --user {harmless(user)}",
         EX_NOPERM,
     )
 
@@ -185,10 +205,14 @@ def require_grant(jail: int, path: str, call: Call, user: str) -> None:
 
 def session(call: Call, granted: bool) -> int:
     """Run the program or the shell; return its exit status."""
-    path, user = path_of(call.values["jail"]), call.values["user"] or "root"
-    jail = open_jail(path)
+    user, ids = call.values["user"] or "root", set[str]()
     if granted:
-        require_grant(jail, path, call, user)
+        path, ids = granted_jail(call, user)
+    else:
+        path = path_of(call.values["jail"])
+    jail = open_jail(path)
+    if granted and registered_id(jail, path) not in ids:
+        raise not_granted(call, user)
     return start(jail, path, user, call.words)
 
 
@@ -204,7 +228,7 @@ def start(jail: int, path: str, user: str, words: list[str]) -> int:
         os.write(2, f"djail: {warning}\n".encode())
     if words:
         return run_at_new_terminal(terminal, lambda: ending(lambda: start_program(jail, path, who, words, terminal)))
-    return run_at_new_terminal(terminal, lambda: ending(lambda: start_login_shell(jail, path, who)))
+    return run_at_new_terminal(terminal, lambda: ending(lambda: start_shell(jail, path, who)))
 
 
 def start_program(jail: int, path: str, who: pwd.struct_passwd, words: list[str], terminal: Terminal) -> None:
@@ -222,7 +246,7 @@ def ending(become: Any) -> None:
     code = EX_OSERR
     try:
         become()
-    except (StepError, OSError) as exc:
+    except Exception as exc:  # noqa: BLE001 (whatever it is, this process is not the one that goes on)
         code = report(exc)
     finally:
         os._exit(code)

@@ -63,7 +63,7 @@ def copy_out(
             raise InputError(f"there is no {show(src)} in the jail {show(opened.path)}: correct the path")
         if (real + b"/").startswith(opened.path + b"/"):
             raise InputError(f"{show(real)} lies in the jail {show(opened.path)}: choose a place outside of it")
-        folder, name = os.path.split(opened.root.host_path(rel))
+        folder, name = os.path.split(opened.path + b"/" + rel)
         parent, new = _split_target(real, name, dest.endswith("/"))
         with Root(parent) as root, closing(DirectorySource(folder, only=name)) as source:
             _destination(root, new, name, False)
@@ -140,7 +140,7 @@ def _copy(
 ) -> Result:
     writer = TreeWriter(stage, source, owner)
     where = show(target.root.host_path(target.path))
-    writer.measure(show(name))
+    writer.measure(os.fsdecode(name))
     if not any(writer.counts[kind] for kind in ("files", "symlinks")) and writer.counts["directories"] < 2:
         raise InputError(f"{show(name)} is a socket, a device or a FIFO, or on another volume: it is not copied")
     status = target.root.lstat(target.path)
@@ -155,7 +155,7 @@ def _copy(
     stats = {**counts, "bytes": writer.bytes, "bytes_cloned": writer.cloned, "skipped": source.skipped}
     return Result(
         True,
-        {"stats": stats, "dest": os.fsdecode(target.root.host_path(target.path))},
+        {"stats": stats, "dest": os.fsdecode(os.path.join(target.root.path, target.path))},
         [f"+ {where} ({counts['files']} files, {size(writer.bytes)})"],
         warnings,
     )

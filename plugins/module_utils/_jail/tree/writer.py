@@ -90,6 +90,8 @@ class TreeWriter:
                 progress.begin(progress.COPY, self.counts["files"], self.bytes, host.free_bytes(self._root.path))
                 self._make_all(staged)
             self._rename_into_place(staged + b"/" + part if part else staged, path)
+            if part:
+                self._stage.empty()
         except OperationError as exc:
             self._stage.empty()
             if exc.errno != errno.ENOSPC:

@@ -14,7 +14,7 @@ description:
     C(/Library/PrivilegedHelperTools/darwin.jail). It is root's, and nobody else can write there.
   - The command is made of this collection, and compiled by the Python that runs it.
   - A link in C(/usr/local/bin), the manual page and completion for zsh, bash and fish are added where only root can
-    write to the directory. A warning says where that is not so.
+    write to the directory, see RV(links_missing).
   - The role P(darwin.jail.mac#role) runs this module.
 extends_documentation_fragment:
   - darwin.jail.attributes
@@ -53,6 +53,12 @@ version:
   returned: when O(state=present)
   type: str
   sample: 0123456789abcdef
+links_missing:
+  description: Which links were not made, and why.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: ["there is no link /usr/local/bin/djail: others than root can change /usr/local/bin"]
 """
 
 from typing import Any

@@ -17,13 +17,13 @@ start has all of one version, whenever an installation is killed.
 
 from __future__ import annotations
 
-import ast
 import base64
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -99,6 +99,10 @@ echo 'djail: there is no Python on this Mac: install the Command Line Tools (xco
 exit 69
 """
 
+IMPORT = re.compile(r"^ *from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
+IMPORTED_NAME = re.compile(r"(\w+)(?: as \w+)?")
+COMMENT = re.compile("#.*")
+"""ast finds the same, and takes half a second for all modules."""
 VERSION_LETTERS = 16
 PREFIX = b"djail-"
 GRANTED_NAME = os.path.basename(places.GRANTED_COMMAND).encode()
@@ -123,8 +127,9 @@ def command_modules() -> tuple[Any, ...]:
     return (changes, checks, copying, doctor, documents, grants, listing, main, reports, run_module)
 
 
+@lru_cache(maxsize=None)
 def sources() -> dict[str, str]:
-    """The sources of all that the commands import, by their paths in the archive. Takes half a second."""
+    """The sources of all that the commands import, by their paths in the archive."""
     package = __package__.rpartition(".")[0]
     found: dict[str, str] = {"darwin_jail/__init__.py": ""}
     waiting, seen = [module.__name__ for module in command_modules()], {package}
@@ -159,12 +164,11 @@ def _source_of(loader: Any, name: str) -> str:
 
 def _imported(text: str, package: str) -> Iterator[str]:
     """The names that a module in a package imports by relative imports, of modules and of what is in them."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            above = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
-            base = f"{above}.{node.module}" if node.module else above
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+    for dots, module, names in IMPORT.findall(text):
+        above = package.rsplit(".", len(dots) - 1)[0]
+        base = f"{above}.{module}" if module else above
+        yield base
+        yield from (f"{base}.{name}" for name in IMPORTED_NAME.findall(COMMENT.sub("", names)))
 
 
 def entry() -> str:
@@ -182,7 +186,7 @@ def version(texts: dict[str, str], program_text: str) -> str:
 
 
 def scripts(version_name: str) -> dict[bytes, bytes]:
-    """The scripts, by name."""
+    """The scripts, by name; djail is the last one, so that who has it has all the others."""
     place = f"{places.DIRECTORY}/djail-{version_name}"
     values = {
         "GRANTS": djail_session.GRANTS,
@@ -192,7 +196,7 @@ def scripts(version_name: str) -> dict[bytes, bytes]:
         "PLACE": place,
     }
     found = {}
-    for name, text, mode in ((b"djail", SCRIPT, "False"), (GRANTED_NAME, GRANTED_SCRIPT, "True")):
+    for name, text, mode in ((GRANTED_NAME, GRANTED_SCRIPT, "True"), (b"djail", SCRIPT, "False")):
         text = text.replace("@START@", START.replace("@MODE@", mode))
         for key, value in values.items():
             text = text.replace(f"@{key}@", value)
@@ -216,14 +220,14 @@ def ensure(state: str, python: str, check: bool) -> Result:
     texts, program_text = sources(), entry()
     known = version(texts, program_text)
     changes = [*_plan_directory(), *_plan_version(known, texts, program_text, python)]
-    files = {**shared(), **scripts(known)}
-    changes += [change for name, data in files.items() for change in _plan_file(name, data)]
-    changes += _plan_old_versions(known)
+    files = [*shared().items(), *scripts(known).items()]
+    changes += [change for name, data in files for change in _plan_file(name, data)]
     links = {places.LINK.encode(): places.COMMAND.encode()}
     links.update((link, f"{places.DIRECTORY}/".encode() + name) for name, link in SHARED.items())
-    warnings: list[str] = []
-    linked = [change for link, target in links.items() for change in _plan_link(link, target, warnings)]
-    return apply([*changes, *linked], check, {"command": places.COMMAND, "version": known}, warnings)
+    missing: list[str] = []
+    linked = [change for link, target in links.items() for change in _plan_link(link, target, missing)]
+    values = {"command": places.COMMAND, "version": known, "links_missing": missing}
+    return apply([*linked, *changes, *_plan_old_versions(known)], check, values)
 
 
 def _plan_directory() -> list[Change]:
@@ -321,16 +325,16 @@ def _remove(place: bytes, name: bytes) -> None:
         root.remove_tree(name)
 
 
-def _plan_link(link: bytes, target: bytes, warnings: list[str]) -> list[Change]:
-    """A link in a directory of root's; a warning when the directory is a person's, or something else has the name."""
+def _plan_link(link: bytes, target: bytes, missing: list[str]) -> list[Change]:
+    """A link in a directory of root's; `missing` says so when the directory is a person's, or something else has the name."""
     loose = host.writable_ancestors(link)
     if loose:
-        warnings.append(f"there is no link {show(link)}: others than root can change {show(loose[0])}")
+        missing.append(f"there is no link {show(link)}: others than root can change {show(loose[0])}")
         return []
     if os.path.islink(link) and os.fsencode(os.readlink(link)) == target:
         return []
     if os.path.lexists(link) and not os.path.islink(link):
-        warnings.append(f"there is no link {show(link)}: something else has the name")
+        missing.append(f"there is no link {show(link)}: something else has the name")
         return []
     return [Change(f"+ {show(link)} -> {show(target)}", partial(_link, link, target))]
 

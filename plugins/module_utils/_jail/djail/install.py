@@ -23,7 +23,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -127,7 +127,7 @@ def command_modules() -> tuple[Any, ...]:
     return (changes, checks, copying, doctor, documents, grants, listing, main, reports, run_module)
 
 
-@lru_cache(maxsize=None)
+@cache
 def sources() -> dict[str, str]:
     """The sources of all that the commands import, by their paths in the archive."""
     package = __package__.rpartition(".")[0]
@@ -326,7 +326,7 @@ def _remove(place: bytes, name: bytes) -> None:
 
 
 def _plan_link(link: bytes, target: bytes, missing: list[str]) -> list[Change]:
-    """A link in a directory of root's; `missing` says so when the directory is a person's, or something else has the name."""
+    """A link in a directory of root's. `missing` says why there is none: a directory of others, or a name in use."""
     loose = host.writable_ancestors(link)
     if loose:
         missing.append(f"there is no link {show(link)}: others than root can change {show(loose[0])}")

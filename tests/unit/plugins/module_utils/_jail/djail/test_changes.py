@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_what_was_killed_is_finished_by_the_same_command(djail: InstalledDjail, 
         djail.json("clone", "base", "new")
     for count in (1, 3, 9):
         process = subprocess.Popen(djail.argv(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda goal=count: process.poll() is not None or entries(new, command) >= goal)  # type: ignore[misc]
+        until(partial(is_far, process, new, command, count))
         process.send_signal(signal.SIGKILL)
         process.wait()
     ran = djail.run(*words)
@@ -100,6 +101,10 @@ def test_what_was_killed_is_finished_by_the_same_command(djail: InstalledDjail, 
         djail.json("destroy", "new", "--yes")
     assert not new.exists()
     assert "new" not in known()
+
+
+def is_far(process: subprocess.Popen[bytes], new: Path, command: str, goal: int) -> bool:
+    return process.poll() is not None or entries(new, command) >= goal
 
 
 def entries(new: Path, command: str) -> int:

@@ -65,7 +65,7 @@ help|-h|--help|completion|man) ;;
     if [ ! -O / ]; then
         [ -z "${NO_COLOR-}" ] || [ "$command" = names ] || no_color=--no-color
         [ $# -eq 0 ] || shift
-        if [ -e "@GRANTS@/$(/usr/bin/id -u)" ]; then
+        if [ -d @GRANTS@ ] && [ -e "@GRANTS@/${UID-$(/usr/bin/id -u)}" ]; then
             exec /usr/bin/sudo -n -- @GRANTED@ "$command" ${no_color-} "$@"
         fi
         exec /usr/bin/sudo -p 'djail works as root, by sudo. Password of %p: ' -- @COMMAND@ "$command" ${no_color-} "$@"

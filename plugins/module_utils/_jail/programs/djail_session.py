@@ -293,7 +293,7 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
         if call.name in GRANTED and not call.values["help"]:
             if os.geteuid() != 0:
                 raise DjailError("only root can enter a jail: call it by sudo", EX_NOPERM)
-            return session(call, granted)
+            os._exit(session(call, granted))  # nothing is left to be tidied up, which would take Python a millisecond
         if granted:
             raise DjailError(f"djail {call.name} is for root alone: you may use exec and console", EX_NOPERM)
         if call.name == "names" and not call.values["help"]:

@@ -10,6 +10,9 @@
 #   make soak     all cases of the tests of faults and generated input, and the long scenarios
 #   make engines  what is released, under ansible-runner and Packer, against a stand-in Mac
 #   make release-check   what is released, as Galaxy judges it, and its release notes
+#   make release-notes   writes the release notes of the version in galaxy.yml, to be read and committed
+#   make release  builds, checks and signs (KEY=...) what is released, and prints the commands that publish it
+#   make nox      what Ansible's collections check of licences, action groups and the archive
 #   make ansible-versions   the plugins of the controller with the newest ansible-core
 #   make mac-proof   judges on this Mac what is taken for granted of macOS, and writes .cache/proof/selftest.md
 #   make docs     the site of the documentation, at .cache/docs/html/index.html
@@ -20,7 +23,7 @@
 
 PARTS := lint types layers unit faults connection attack sanity target-python ansible-lint docs-lint changelog-lint collection molecule
 
-.PHONY: help ready jail shell quick test coverage bench soak engines release-check ansible-versions mac-proof docs format clean $(PARTS)
+.PHONY: help ready jail shell quick test coverage bench soak engines release-check release-notes release nox ansible-versions mac-proof docs format clean $(PARTS)
 
 PYTHON = $(shell tests/tools/find-python)
 VENV := .venv
@@ -75,7 +78,18 @@ engines: .cache/engines/stamp
 	@.cache/engines/bin/python -m pytest --quiet --durations=5 tests/engines
 
 release-check: .cache/release/stamp $(VENV)/test.stamp $(COLLECTION)
-	@$(VENV)/bin/python tests/tools/release.py
+	@$(VENV)/bin/python tests/tools/release.py check
+
+release-notes: $(VENV)/test.stamp $(COLLECTION)
+	@$(VENV)/bin/python tests/tools/release.py notes
+
+# KEY is a key of gpg, by its id or address: it signs the archive. docs/release.md has the steps.
+release: .cache/release/stamp $(VENV)/test.stamp $(COLLECTION)
+	@$(VENV)/bin/python tests/tools/release.py build "$(KEY)"
+
+# Without SESSIONS those that need no container.
+nox: .cache/nox/stamp
+	@.cache/nox/bin/nox $(if $(SESSIONS),--sessions $(SESSIONS))
 
 ansible-versions: $(VENV)/test.stamp $(COLLECTION)
 	@$(VENV)/bin/python tests/tools/ansible_versions.py $(SERIES)
@@ -94,7 +108,7 @@ format: $(VENV)/test.stamp
 
 clean:
 	@if tests/standin/standin list >/dev/null 2>&1; then tests/standin/standin destroy --all; fi
-	rm -rf $(VENV) .cache .ansible tests/output 
+	rm -rf $(VENV) .cache .ansible tests/output
 
 # Ansible finds a collection by its place: a link puts the checkout there.
 $(COLLECTION):

@@ -8,8 +8,11 @@ and what antsibull-docs says about each module, plugin and role.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import yaml
 from docutils import nodes
 from pygments.lexers.special import TextLexer
 
@@ -21,6 +24,7 @@ include_patterns = [
     "index.md",
     "README.md",
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/*.md",
@@ -37,6 +41,9 @@ smartquotes = False
 html_theme = "furo"
 html_title = "darwin.jail"
 html_copy_source = False
+galaxy = yaml.safe_load((Path(__file__).parents[2] / "galaxy.yml").read_text())
+if urlsplit(galaxy["repository"]).hostname == "github.com":  # else the theme does not know the addresses of pages
+    html_theme_options = {"source_repository": galaxy["repository"], "source_branch": "main", "source_directory": ""}
 
 
 ANSIBLE = "https://docs.ansible.com/ansible/latest"

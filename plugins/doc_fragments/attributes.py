@@ -31,4 +31,6 @@ attributes:
     description: The managed host runs macOS 12 or newer.
     platforms: macos
     support: full
+requirements:
+  - Python 3.9 or newer where the module runs, as the Command Line Tools of a Mac have it. Python 3.8 is not supported.
 """

@@ -18,6 +18,5 @@ options:
     type: path
     required: true
 requirements:
-  - Python 3.9 or newer on the managed Mac, as the Command Line Tools have it.
   - To be run as root.
 """

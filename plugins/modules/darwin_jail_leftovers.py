@@ -33,7 +33,6 @@ options:
     elements: str
     default: []
 requirements:
-  - Python 3.9 or newer on the managed Mac, as the Command Line Tools have it.
   - To be run as root.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs

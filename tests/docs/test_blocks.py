@@ -27,7 +27,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import module_loader
 from ansible.template import Templar
 from ansible_collections.darwin.jail.plugins.lookup.command import as_given
-from ansible_collections.darwin.jail.plugins.lookup.unknown_variables import judge
+from ansible_collections.darwin.jail.plugins.lookup.variable_errors import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 from documented_examples import BLOCKS, CHECKOUT, COMMANDS, Block, Command, by, of_kind, tasks
 from templates import trusted

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ansible_collections.darwin.jail.plugins.lookup.unknown_variables import judge
+from ansible_collections.darwin.jail.plugins.lookup.variable_errors import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 
 CHECKOUT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.darwin.jail.plugins.lookup.unknown_variables import judge
+from ansible_collections.darwin.jail.plugins.lookup.variable_errors import judge
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 from templates import trusted
 

@@ -11,20 +11,23 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
+
+import links
 
 CHECKOUT = Path(__file__).parents[2]
 FOLDER = CHECKOUT / ".cache/artifact"
 COLLECTIONS = FOLDER / "collections"
 NAME = "darwin.jail"
-MOST_BYTES = 650_000
-"""A download of a second or two; the documentation travels with it."""
+MOST_BYTES = 1_150_000
+"""A download of a second or two; the documentation and its pictures, 450 kB, travel with it."""
 
 MAY_BE_IN = re.compile(
-    r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CONTRIBUTING|SECURITY)\.md
+    r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CODE_OF_CONDUCT|CONTRIBUTING|SECURITY)\.md
       | changelogs/(changelog|config)\.yaml
       | meta/[\w-]+\.(yml|txt)
-      | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl) | docs/benchmarks\.json
+      | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl) | docs/benchmarks\.json | docs/pictures/[\w-]+\.png
       | playbooks/[\w./-]+\.yml
       | plugins/[\w./-]+\.py
       | roles/[\w./-]+\.(yml|j2|md|files)
@@ -33,6 +36,7 @@ MAY_BE_IN = re.compile(
     """,
     re.VERBOSE,
 )
+CONTENT = ("meta", "playbooks", "plugins", "roles")
 MUST_BE_IN = ("plugins/**/*.py", "playbooks/*.yml", "roles/**/*.yml", "meta/*", "docs/*.md", "*.md", "LICENSE")
 
 
@@ -44,7 +48,7 @@ def build() -> Path:
 
 
 def complaints(built: Path) -> list[str]:
-    """What is wrong with the artifact: too large, too much in it, or too little."""
+    """What is wrong with the artifact: too large, too much in it, too little, or a link to what is not in it."""
     with tarfile.open(built) as archive:
         names = {member.name for member in archive if not member.isdir()}
     wanted = {str(path.relative_to(CHECKOUT)) for pattern in MUST_BE_IN for path in CHECKOUT.glob(pattern)}
@@ -52,13 +56,26 @@ def complaints(built: Path) -> list[str]:
     found += [f"{name} is missing" for name in sorted(wanted - names)]
     if (size := built.stat().st_size) > MOST_BYTES:
         found.append(f"it has {size} bytes; {MOST_BYTES} are allowed")
-    return found
+    return found + dead_links(built)
+
+
+def dead_links(built: Path) -> list[str]:
+    """Links and pictures of its pages that lead to nothing in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.check_call(["tar", "-xzf", built, "-C", folder])
+        return links.check(Path(folder).resolve())
 
 
 def use(built: Path) -> None:
-    """Install it into an empty collections path; read all documentation and parse all playbooks by their full names."""
+    """Install it into an empty collections path; read all documentation and parse all playbooks by their full names.
+
+    They need only the four directories that Ansible has for content, so what else there is goes first.
+    """
     here = COLLECTIONS / "ansible_collections" / NAME.replace(".", "/")
     run("ansible-galaxy", "collection", "install", "--offline", "--collections-path", str(COLLECTIONS), str(built))
+    for path in here.iterdir():
+        if path.is_dir() and path.name not in CONTENT:
+            shutil.rmtree(path)
     for kind, pattern in (("module", "plugins/modules/*.py"), ("role", "roles/*")):
         names = full_names(here, pattern)
         known = json.loads(run("ansible-doc", "--type", kind, "--json", *names)) if names else {}

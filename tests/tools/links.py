@@ -13,7 +13,11 @@ PAGES = ("*.md", "docs/**/*.md", "roles/*/README.md", "tests/**/*.md", "extensio
 
 FENCE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`[^`\n]*`")
-LINK = re.compile(r"\]\(\s*<?([^)>\s]+)>?[^)]*\)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
+LINK = re.compile(
+    r"""\]\(\s*<?([^)>\s]+)>?[^)]*\)|^\[[^\]]+\]:\s*(\S+)|<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=["']([^"'\s]+)""",
+    re.MULTILINE,
+)
+ANCHOR = re.compile(r"""<a\b[^>]*?\bid=["']([^"']+)""")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:")
 
@@ -24,19 +28,19 @@ def blank(match: re.Match[str]) -> str:
 
 
 def anchors(text: str) -> set[str]:
-    """The names that headings get on GitHub and GitLab."""
+    """The names that headings get on GitHub and GitLab, and those that the page gives itself."""
     found: set[str] = set()
     for heading in HEADING.findall(FENCE.sub(blank, text)):
         slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         repeats = sum(1 for name in found if re.fullmatch(re.escape(slug) + r"(-\d+)?", name))
         found.add(f"{slug}-{repeats}" if repeats else slug)
-    return found
+    return found.union(ANCHOR.findall(text))
 
 
 def broken(page: Path, top: Path) -> Iterator[str]:
     text = CODE.sub("", FENCE.sub(blank, page.read_text()))
     for match in LINK.finditer(text):
-        link = match.group(1) or match.group(2)
+        link = str(match[match.lastindex or 0])
         if ELSEWHERE.match(link):
             continue
         where = f"{page.relative_to(top)}:{text.count(chr(10), 0, match.start()) + 1}"

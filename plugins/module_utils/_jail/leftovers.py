@@ -119,7 +119,7 @@ def _unmount(path: bytes) -> None:
 
 def _jail_leftover(kind: str, path: bytes, original: bytes, what: str, remove_jails: bool) -> Leftover:
     removal = [Change(f"- {show(path)} and all below it", lambda: _remove(path))] if remove_jails else []
-    return Leftover(kind, path, original, removal, f"it is {what}: set jails to remove it")
+    return Leftover(kind, path, original, removal, f"it is {what}: set remove_jails to remove it")
 
 
 def _remove(path: bytes) -> None:

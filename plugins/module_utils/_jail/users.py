@@ -40,8 +40,8 @@ PASSWD, MASTER, GROUP = (b"private/etc/" + name for name in (b"passwd", b"master
 MODES = {PASSWD: 0o644, MASTER: 0o600, GROUP: 0o644}
 SUDOERS = b"private/etc/sudoers"
 
-FIRST_UID, LAST_UID = 600, 60000
-"""The range of numbers for users whose item has no uid: macOS begins with 501."""
+CHOSEN_UIDS = range(600, 60000)
+"""A user whose item has no uid gets the first free one of these; macOS itself begins with 501."""
 FROM_DIRECTORY_SERVICES = ("uid", "group", "groups", "home", "shell", "comment")
 """Options that an item for a user of the Mac must omit: Directory Services have these values."""
 SHELL, HOME_MODE = "/bin/zsh", 0o750
@@ -138,11 +138,7 @@ class UserParser:
 
     def _number(self, where: str, name: str, uid: int | None) -> int:
         if uid is None:
-            uid = next(
-                free
-                for free in range(FIRST_UID, LAST_UID)
-                if free not in self._taken and not passwd_lookup.mac_user(free)
-            )
+            uid = next(free for free in CHOSEN_UIDS if free not in self._taken and not passwd_lookup.mac_user(free))
         if not passwd_lookup.FIRST_UID <= uid < 1 << 31:
             raise InputError(
                 f"{where}: uid {uid} is reserved for the system: choose {passwd_lookup.FIRST_UID} or higher"

@@ -36,15 +36,21 @@ def variables_of_options(role: str, collection: Path = COLLECTION) -> dict[str, 
 
 
 @cache
+def options(collection: Path = COLLECTION) -> dict[str, dict[str, Any]]:
+    """For each variable, its option in the specifications of roles, which agree about it."""
+    entry_points = [
+        entry_point
+        for file in sorted(collection.glob("roles/*/meta/argument_specs.yml"))
+        for entry_point in _parsed(file)["argument_specs"].values()
+    ]
+    return {name: option for each in entry_points for name, option in each.get("options", {}).items()}
+
+
+@cache
 def item_keys(collection: Path = COLLECTION) -> dict[str, frozenset[str]]:
-    """For each variable that is a list of items with keys, which keys these are, by the specifications of roles."""
-    found = {}
-    for file in sorted(collection.glob("roles/*/meta/argument_specs.yml")):
-        for entry_point in _parsed(file)["argument_specs"].values():
-            for name, option in entry_point.get("options", {}).items():
-                if option.get("elements") == "dict" and option.get("options"):
-                    found[name] = frozenset(option["options"])
-    return found
+    """For each variable that is a list of items with keys, which keys these are."""
+    listed = {name: option for name, option in options(collection).items() if option.get("elements") == "dict"}
+    return {name: frozenset(option["options"]) for name, option in listed.items() if option.get("options")}
 
 
 def _parsed(file: Path) -> Any:

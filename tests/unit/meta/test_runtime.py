@@ -13,6 +13,6 @@ CHECKOUT = Path(__file__).parents[3]
 
 def test_the_action_group_holds_the_modules() -> None:
     runtime = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())
-    modules = {f"darwin.jail.{path.stem}" for path in CHECKOUT.glob("plugins/modules/*.py")} - {"darwin.jail.__init__"}
+    modules = {path.stem for path in CHECKOUT.glob("plugins/modules/*.py")} - {"__init__"}
     assert modules, "there are no modules"
     assert set(runtime["action_groups"]["jail"]) == modules

@@ -27,10 +27,12 @@ def top(tmp_path: Path) -> Path:
         "[a](docs/other.md#the-others-page-jail_path)",
         "[a](docs/other.md#twice-1)",
         "# Here\n\n[a](#here)",
+        '<a id="here"></a>\n\n[a](#here)',
         "[a](https://example.org/nowhere)",
         "`[a](nowhere.md)`",
         "```\n[a](nowhere.md)\n```",
         "[a][b]\n\n[b]: docs/other.md",
+        '<a href="docs/other.md"><img alt="" src="docs/other.md"></a>',
     ],
 )
 def test_a_sound_link_passes(top: Path, text: str) -> None:
@@ -47,6 +49,8 @@ def test_a_sound_link_passes(top: Path, text: str) -> None:
         ("[a](#here)", "README.md:1: #here: there is no such heading in README.md"),
         ("[a](../x.md)", "README.md:1: ../x.md leads out of the project: write it relative to this file"),
         ("[a][b]\n\n[b]: no.md", "README.md:3: no.md leads nowhere"),
+        ('<img alt="a"\n src="no.png">', "README.md:1: no.png leads nowhere"),
+        ("<source srcset='no.png'>", "README.md:1: no.png leads nowhere"),
     ],
 )
 def test_a_broken_link_is_named(top: Path, text: str, said: str) -> None:

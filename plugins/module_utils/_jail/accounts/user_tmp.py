@@ -23,6 +23,7 @@ from ..errors import InputError, show
 from ..jail import Jail
 from ..plan import Change, apply, change_of, make_directory, unique
 from ..predicted import open_predicted
+from ..programs.passwd_lookup import FIRST_UID
 from ..result import Result
 from ..system import at
 from ..system.rooted import Root
@@ -33,7 +34,6 @@ from .jail_accounts import find_user
 ALPHABET = "0123456789_bcdfghjklmnpqrstvwxyz"
 FOLDERS = b"private/var/folders"
 
-FIRST_PERSON = 500
 NOBODY = 0xFFFFFFFE
 
 UUID = re.compile(r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}", re.IGNORECASE)
@@ -81,7 +81,7 @@ def uuid_of(account: Account) -> str | None:
         return compatibility_uuid(0)  # macOS does not ask Directory Services for root
     if account.uuid:
         return account.uuid
-    return compatibility_uuid(account.uid) if account.uid < FIRST_PERSON or account.uid == NOBODY else None
+    return compatibility_uuid(account.uid) if account.uid < FIRST_UID or account.uid == NOBODY else None
 
 
 def find_owner(root: Root, user: str, uid: int | None = None, gid: int | None = None, uuid: str | None = None) -> Owner:

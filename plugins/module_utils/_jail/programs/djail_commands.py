@@ -139,7 +139,7 @@ COMMANDS = (
         "JAIL PERSON",
         "Allow a person to enter a jail",
         "Allows a user of the Mac djail exec and djail console in this jail as one user, and nothing else. It holds "
-        "for the jail by its id: a jail that is made anew under the name does not inherit it. The person needs the "
+        "for the jail by its id: a new jail under the same name does not inherit it. The person needs the "
         "rule of sudo that the role darwin.jail.mac installs for jail_bootstrap_djail_users.",
         (
             Option("-u --user", "USER", "The user in the jail; required."),

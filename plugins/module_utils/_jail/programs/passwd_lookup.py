@@ -22,6 +22,7 @@ from .chroot_exec import StepError
 
 PASSWD, GROUP = "private/etc/passwd", "private/etc/group"
 FIRST_UID = 500
+"""macOS gives lower numbers to the system's own users and groups."""
 STAFF = "staff"
 """The only group of the Mac that the jail's own users may be in: on macOS all people are in it."""
 MAX_ID = (1 << 32) - 1

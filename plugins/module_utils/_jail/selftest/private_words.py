@@ -11,9 +11,9 @@ import re
 import socket
 
 from ..errors import OperationError
+from ..programs.passwd_lookup import FIRST_UID
 from ..system.process import run
 
-FIRST_PERSON = 500
 VOLUMES, DEFAULT_NAME = "/Volumes", "Macintosh HD"
 SERIAL = re.compile(rb'"(?:IOPlatformSerialNumber|IOPlatformUUID)" = "([^"]+)"')
 
@@ -26,7 +26,7 @@ def collect() -> list[str]:
     found += [number.decode("ascii", "replace") for number in SERIAL.findall(_output(*IOREG))]
     found += [name for name in _volumes() if name != DEFAULT_NAME]
     for entry in pwd.getpwall():
-        if entry.pw_uid >= FIRST_PERSON and not entry.pw_name.startswith("_") and entry.pw_name != "nobody":
+        if entry.pw_uid >= FIRST_UID and not entry.pw_name.startswith("_") and entry.pw_name != "nobody":
             full = entry.pw_gecos.split(",")[0]
             found += [entry.pw_name, full, *full.split(), entry.pw_dir]
     found += [os.environ.get(name, "") for name in ("SUDO_USER", "SSH_CLIENT", "SSH_CONNECTION")]

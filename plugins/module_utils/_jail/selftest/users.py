@@ -12,12 +12,12 @@ import sys
 from ..accounts import directory_services
 from ..programs import chroot_exec, open_as_user
 from ..programs.bundle import program
+from ..programs.passwd_lookup import FIRST_UID
 from ..system import call_probes, nobody
 from .claims import Verdict, claim, found
 from .context import Context, NotTriedError, output_of, run_program
 
 MAX_GROUPS = 16
-FIRST_PERSON = 500
 
 
 @claim(
@@ -58,7 +58,7 @@ def opens(login: str, uid: int, gid: int, path: bytes) -> str:
 )
 def beyond(context: Context) -> Verdict:
     for entry in pwd.getpwall():
-        if entry.pw_uid >= FIRST_PERSON and not entry.pw_name.startswith("_"):
+        if entry.pw_uid >= FIRST_UID and not entry.pw_name.startswith("_"):
             groups = run_program("/usr/bin/id", "-G", entry.pw_name).stdout.split()
             if len(groups) > MAX_GROUPS:
                 break

@@ -246,7 +246,7 @@ def test_what_is_left_of_a_jail_is_unmounted_and_named_and_goes_only_when_that_i
     finally:
         lazy_unmount(path / "dev")
     assert found.warnings == [
-        f"{path} is left: it is part of a jail that was removed by other means: set jails to remove it"
+        f"{path} is left: it is part of a jail that was removed by other means: set remove_jails to remove it"
     ]
     assert ((path / "opt/mine").exists(), bench.of(path)) == (True, {"entry"})
     assert looked(remove_jails=True, check=True).changed

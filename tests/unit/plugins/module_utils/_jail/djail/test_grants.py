@@ -26,7 +26,7 @@ def jail(djail: InstalledDjail, place: Path) -> Iterator[str]:
     shutil.rmtree(djail.grants, ignore_errors=True)
 
 
-def grants(djail: InstalledDjail) -> list[tuple[str, str, list[str]]]:
+def grants(djail: InstalledDjail) -> list[tuple[str | None, str, list[str]]]:
     return [(one["path"], one["user"], one["commands"]) for one in djail.json("grants")["grants"]]
 
 

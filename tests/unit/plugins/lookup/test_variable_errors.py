@@ -13,7 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.connection import chroot
-from ansible_collections.darwin.jail.plugins.lookup import unknown_variables
+from ansible_collections.darwin.jail.plugins.lookup import variable_errors
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 
 CHECKOUT = Path(__file__).parents[4]
@@ -36,13 +36,13 @@ def test_nothing_but_variables_is_taken_for_one() -> None:
     [("jail_pth", "path"), ("jail_usr", "user"), ("jail_mainfests", "manifests"), ("jail_manifest", "manifests")],
 )
 def test_a_typing_error_is_told_with_what_was_meant(name: str, meant: str) -> None:
-    found = unknown_variables.judge([name], KNOWN)
+    found = variable_errors.judge([name], KNOWN)
     assert found == ([f"{name} is not a variable of darwin.jail: did you mean jail_{meant}?"], [])
 
 
 def test_names_of_others_are_only_strange() -> None:
     names = ["jail_path", "jailer", "ansible_host", "jail_colour", "jail_manifests_of_the_team"]
-    wrong, strange = unknown_variables.judge(names, KNOWN)
+    wrong, strange = variable_errors.judge(names, KNOWN)
     assert wrong == []
     assert [sentence.split()[0] for sentence in strange] == ["jail_colour", "jail_manifests_of_the_team"]
 
@@ -59,14 +59,14 @@ def test_names_of_others_are_only_strange() -> None:
     ],
 )
 def test_names_that_are_less_like_it_are_suggested_too(name: str, refused: bool, suggested: str) -> None:
-    wrong, strange = unknown_variables.judge([name], known_names(CHECKOUT))
+    wrong, strange = variable_errors.judge([name], known_names(CHECKOUT))
     assert (len(wrong), len(strange)) == (refused, not refused)
     assert suggested in (wrong + strange)[0].partition(": did you mean ")[2].rstrip("?").split(" or ")
 
 
 def test_an_unknown_name_of_the_command_line_is_refused() -> None:
     """It may have been meant to select one jail, and a run without it is for all of them."""
-    wrong, strange = unknown_variables.judge(["jail_colour", "jail_one"], KNOWN, typed={"jail_one": "x"})
+    wrong, strange = variable_errors.judge(["jail_colour", "jail_one"], KNOWN, typed={"jail_one": "x"})
     assert [sentence.split()[0] for sentence in wrong] == ["jail_one"]
     assert [sentence.split()[0] for sentence in strange] == ["jail_colour"]
 
@@ -76,11 +76,11 @@ def test_what_the_connection_reads_is_no_misspelling() -> None:
     read = {one["name"] for option in documentation["options"].values() for one in option.get("vars", [])}
     own = {name for name in read if name.startswith("jail_")}
     assert own >= {"jail_mac", "jail_mac_python"}
-    assert unknown_variables.judge(own, known_names(CHECKOUT)) == ([], [])
+    assert variable_errors.judge(own, known_names(CHECKOUT)) == ([], [])
 
 
 def test_variables_of_the_host_are_looked_at() -> None:
-    found = unknown_variables.LookupModule().run([], {"jail_pth": "/x", "other": 1})
+    found = variable_errors.LookupModule().run([], {"jail_pth": "/x", "other": 1})
     assert found == ["jail_pth is not a variable of darwin.jail: did you mean jail_path?"]
 
 
@@ -97,17 +97,49 @@ def test_variables_of_the_host_are_looked_at() -> None:
     ],
 )
 def test_a_key_is_looked_at_too(variable: str, item: dict[str, Any], said: str) -> None:
-    assert unknown_variables.LookupModule().run([], {variable: [{}, item]}) == [said]
+    assert variable_errors.LookupModule().run([], {variable: [{}, item]}) == [said]
 
 
-@pytest.mark.parametrize("value", ["text", None, ["text"], {"dst": 1}, [{"src": "/a", "dest": "/b"}]])
-def test_what_has_no_wrong_key_is_left_alone(value: Any) -> None:
-    assert unknown_variables.LookupModule().run([], {"jail_mounts": value}) == []
+MOUNT = "dest, group, options, perms, read_only, src, user"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("jail_mounts", "text", f"jail_mounts must be a list of items with the keys {MOUNT}, and is text"),
+        ("jail_mounts", {"a": 1}, f"jail_mounts must be a list of items with the keys {MOUNT}, and is a mapping"),
+        ("jail_mounts", None, f"jail_mounts must be a list of items with the keys {MOUNT}, and is empty"),
+        ("jail_mounts", ["text"], f"jail_mounts[0] must have keys ({MOUNT}), and is text"),
+        ("jail_mounts", [{"src": "/a"}], "missing required arguments: dest found in jail_mounts"),
+        ("jail_clt", "perhaps", "argument 'jail_clt' is of type str and we were unable to convert to bool"),
+        ("jail_compare", "most", "value of jail_compare must be one of: "),
+        ("jail_homebrew_timeout", "an hour", "argument 'jail_homebrew_timeout' is of type str"),
+        ("jail_image_env", ["a"], "argument 'jail_image_env' is of type list"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_a_role_begins(variable: str, value: Any, said: str) -> None:
+    (sentence,) = variable_errors.LookupModule().run([], {variable: value})
+    assert sentence.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("jail_mounts", [{"src": "/a", "dest": "/b"}]),
+        ("jail_users", "name=dana"),
+        ("jail_clt", "yes"),
+        ("jail_homebrew_timeout", "3600"),
+        ("jail_packages", "tmux,tree"),
+        ("jail_path", 1),
+    ],
+)
+def test_a_value_that_ansible_converts_is_left_alone(variable: str, value: Any) -> None:
+    assert variable_errors.LookupModule().run([], {variable: value}) == []
 
 
 def test_keys_are_looked_at_when_the_variable_is_a_template() -> None:
     variables = {"jail_mounts": trust_as_template("{{ mine }}"), "mine": [{"dst": "/b"}]}
-    lookup = unknown_variables.LookupModule(templar=Templar(DataLoader(), variables))
+    lookup = variable_errors.LookupModule(templar=Templar(DataLoader(), variables))
     assert lookup.run([], variables) == ["jail_mounts[0] has the unknown key dst: did you mean dest?"]
 
 
@@ -117,7 +149,7 @@ def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) 
     vaulted = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256\n6162\n")
     items = [{"src": vaulted if encrypted else trust_as_template("{{ nowhere }}"), "dst": "/b"}]
     found = [
-        unknown_variables.LookupModule(templar=Templar(DataLoader(), given)).run([], given)
+        variable_errors.LookupModule(templar=Templar(DataLoader(), given)).run([], given)
         for given in ({"jail_mounts": items}, {"jail_mounts": trust_as_template("{{ mine }}"), "mine": items})
     ]
     assert found == [["jail_mounts[0] has the unknown key dst: did you mean dest?"], []]

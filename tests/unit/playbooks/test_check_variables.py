@@ -17,7 +17,7 @@ from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names impor
 
 CHECKOUT = Path(__file__).parents[3]
 PLAYBOOKS = sorted((CHECKOUT / "playbooks").glob("*.yml"))
-REFUSAL = {"name": "Refuse misspelt variables", "ansible.builtin.import_tasks": "tasks/misspelt.yml"}
+REFUSAL = {"name": "Check the variables", "ansible.builtin.import_tasks": "tasks/check_variables.yml"}
 OPEN = {
     "jail_git_config",
     "jail_homebrew_environment",

@@ -61,14 +61,16 @@ case ${2-} in -h|--help) command=help;; esac
 case $command in
 help|-h|--help|completion|man) ;;
 *)
-    # Who owns / is root. A person with grants uses what the rule of sudo names.
+    # Who owns / is root. A person with grants uses what the rule of sudo names. All that macOS may have as /bin/sh,
+    # which are bash, dash and zsh, know -O. UID saves a process; where a shell does not set it, it is who calls that does.
+    # shellcheck disable=SC3028,SC3067
     if [ ! -O / ]; then
-        [ -z "${NO_COLOR-}" ] || [ "$command" = names ] || no_color=--no-color
         [ $# -eq 0 ] || shift
+        [ -z "${NO_COLOR-}" ] || [ "$command" = names ] || set -- --no-color "$@"
         if [ -d @GRANTS@ ] && [ -e "@GRANTS@/${UID-$(/usr/bin/id -u)}" ]; then
-            exec /usr/bin/sudo -n -- @GRANTED@ "$command" ${no_color-} "$@"
+            exec /usr/bin/sudo -n -- @GRANTED@ "$command" "$@"
         fi
-        exec /usr/bin/sudo -p 'djail works as root, by sudo. Password of %p: ' -- @COMMAND@ "$command" ${no_color-} "$@"
+        exec /usr/bin/sudo -p 'djail works as root, by sudo. Password of %p: ' -- @COMMAND@ "$command" "$@"
     fi
     ;;
 esac

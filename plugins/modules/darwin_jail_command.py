@@ -39,6 +39,12 @@ author:
 EXAMPLES = r"""
 - name: Install djail
   darwin.jail.darwin_jail_command:
+    state: present
+  become: true
+
+- name: Remove djail, and leave who was granted what
+  darwin.jail.darwin_jail_command:
+    state: absent
   become: true
 """
 

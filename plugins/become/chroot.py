@@ -10,7 +10,7 @@ short_description: Become another user in a jail
 version_added: 0.1.0
 description:
   - Use it with the connection P(darwin.jail.chroot#connection), which enters the jail as root and can equally enter it
-    as another user. The jail needs nothing for it, and no password is needed but that of the Mac.
+    as another user. It needs nothing in the jail, and no password except the password of the Mac.
   - That connection uses it in place of P(ansible.builtin.sudo#become), which is Ansible's default. So roles with
     C(become) work in jails unchanged, and you rarely have to name it.
 author:

@@ -12,7 +12,7 @@ short_description: One line for each change, message and failure
 version_added: 0.1.0
 description:
   - Prints a line for each change, each message of M(ansible.builtin.debug), and each failure with its reason.
-  - Does not show tasks that changed nothing, that were skipped, or whose failure is ignored or rescued.
+  - Does not show tasks that changed nothing, tasks that were skipped, and failures that are ignored or rescued.
   - With C(-v) or more, prints everything that P(ansible.builtin.default#callback) prints.
   - Prints control characters as escapes.
 extends_documentation_fragment:

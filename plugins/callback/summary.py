@@ -11,11 +11,11 @@ type: aggregate
 short_description: Table of what a run changed, kept and did not finish
 version_added: 0.1.0
 description:
-  - At the end of a run, prints a table with a line for each host that the run finished. The line says what changed,
-    which configuration was kept because it was changed in the jail, how much was copied, how long the tasks of the host
-    took, and what to do next. With C(--check) it says what would change, and how much would be copied.
-  - The size of a jail is that of the files that all runs copied into it. It is left out when it is not known, for
-    example for a jail that was created from an image.
+  - At the end of a run, prints a table with a line for each host that the run finished. The line lists the changes, the
+    configuration that was kept because it was changed in the jail, the copied bytes, the time of the tasks of the host,
+    and the next step. With C(--check) it says what would change, and how much would be copied.
+  - The size of a jail is the total size of the files that all runs copied into it. It is left out when it is not known,
+    for example for a jail that was created from an image.
   - Macs are in the table when something changed on them.
   - When something failed, prints another table of the hosts that the run did not finish. It has the step and the reason
     for hosts that failed or were unreachable. Hosts that the run did not reach because it ended early are there, too.

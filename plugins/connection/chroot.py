@@ -16,7 +16,7 @@ description:
   - Files are written and read by the jail's user inside of the jail. A link in the jail cannot lead them out of it.
   - A jail is entered only when root alone can change the directories above it. Others could put a tree of their own
     there.
-  - A jail whose build did not end gives a warning, as with M(darwin.jail.darwin_chroot_exec).
+  - A jail with an unfinished build causes a warning, as with M(darwin.jail.darwin_chroot_exec).
   - A chroot is not a security boundary. Do not rely on a jail to contain a hostile program.
 author:
   - darwin.jail contributors (@darwin-jail)
@@ -29,8 +29,8 @@ requirements:
     the user is in 16 groups at most, C(TMPDIR) is C(/tmp), and nothing warns of a jail whose build did not end.
   - Python in the jail for most modules, but not for M(ansible.builtin.raw) and M(ansible.builtin.script).
 notes:
-  - The options of P(ansible.builtin.ssh#connection) are about the way to the Mac, and so are O(remote_user), which is
-    the user on the Mac, and the become password, which is for sudo on the Mac.
+  - The options of P(ansible.builtin.ssh#connection) are for the connection to the Mac. O(remote_user) is the user on
+    the Mac, and the become password is for sudo on the Mac.
   - Files do not go by sftp or scp. Ansible's settings for these have no effect.
   - Python is looked for in the jail's Command Line Tools, Xcode, C(/opt/homebrew) and C(/usr/local), unless
     C(ansible_python_interpreter) or C(ansible_interpreter_python_fallback) say otherwise.
@@ -38,11 +38,11 @@ notes:
     run in the jail. They cannot ask for a password there.
   - Where a host's variables say C(ansible_connection), as those of the implicit C(localhost) do, C(connection) of a
     play has no effect. Set C(ansible_connection) in C(vars) of the play then.
-  - An answer of a module in the jail is refused when it would set, as a fact, a variable by which the collection or
-    Ansible decides something, such as C(jail_path), or when it adds hosts, groups or stats. Unless
+  - Refuses an answer of a module in the jail with a fact that would set a variable that the collection or Ansible uses
+    for decisions, such as C(jail_path). Also refuses an answer that adds hosts, groups or stats. Unless
     C(inject_facts_as_vars) is false, it is refused, too, when it would set any variable that the inventory, a play or a
-    role has set. What M(ansible.builtin.raw) and M(ansible.builtin.script) print is no answer. A host among whose facts
-    there is a variable by which something is decided is refused, too.
+    role has set. Output of M(ansible.builtin.raw) and M(ansible.builtin.script) is not an answer. Also refuses a host
+    with such a variable among its facts.
 seealso:
   - plugin: darwin.jail.chroot
     plugin_type: become

@@ -17,7 +17,7 @@ options:
   _input:
     description:
       - One dictionary for each jail. C(jail), C(mac) and C(path) are names, C(told) is the registered result, also of a
-        task that failed or whose host was unreachable.
+        task that failed or did not reach its host.
     type: list
     elements: dict
     required: true
@@ -67,7 +67,7 @@ def report(answers: Sequence[Mapping[str, Any]], form: str, now: str) -> str:
         "page": reports.as_page,
     }
     if form not in forms:
-        raise AnsibleFilterError(f"there is no form {form!r} of a report; there are {', '.join(forms)}")
+        raise AnsibleFilterError(f"{form!r} is not a form of a report; use {', '.join(forms)}")
     return forms[form](reports.fleet(answers, now))
 
 

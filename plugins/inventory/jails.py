@@ -200,10 +200,12 @@ def names_of(entry: Any, option: str, known: Iterable[str]) -> list[str]:
     where = f"{entry['name']!r} in {option}"
     check_keys(entry, known, where)
     if not isinstance(entry.get("vars") or {}, Mapping):
-        raise AnsibleParserError(f"vars of {where} is no mapping: write name: value, one a line")
+        raise AnsibleParserError(f"vars of {where} is not a mapping: write name: value, one per line")
     version = entry.get("macos")
     if version is not None and not (isinstance(version, str) and VERSION.fullmatch(version)):
-        raise AnsibleParserError(f'macos of {where} is no version: {version!r}; write it in quotes, as in "15.2"')
+        raise AnsibleParserError(
+            f'macos of {where} is not a valid version: {version!r}; write it in quotes, as in "15.2"'
+        )
     for variable, word in OWN_WORDS.items():
         if variable in (entry.get("vars") or {}):
             raise AnsibleParserError(f"vars of {where} has {variable}, which {word} is for: write {word} beside name")
@@ -245,7 +247,7 @@ def where_to(entry: Entry, name: str, macs: list[str]) -> list[str]:
         return [entry["mac"]]
     patterns = [entry["macs"]] if isinstance(entry["macs"], str) else entry["macs"]
     if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
-        raise AnsibleParserError(f"macs of the jail {name!r} is no list of names and patterns: {patterns!r}")
+        raise AnsibleParserError(f"macs of the jail {name!r} is not a list of names and patterns: {patterns!r}")
     found = select(patterns, macs)
     if not found:
         raise AnsibleParserError(f"the jail {name!r} is on no Mac: {', '.join(patterns) or 'macs is empty'}")

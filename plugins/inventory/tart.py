@@ -121,7 +121,7 @@ def read_answer(text: str) -> list[dict[str, Any]]:
             if mark and row["Running"] is True and addresses.get(row["Name"])
         ]
     except (ValueError, KeyError, TypeError):
-        raise NoAnswerError(f"what tart says is not understood: {text[:200]!r}") from None
+        raise NoAnswerError(f"cannot parse the output of tart: {text[:200]!r}") from None
 
 
 def command(mac: dict[str, Any], user: str | None, timeout: int) -> list[str]:
@@ -232,8 +232,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         name = str(mac["inventory_hostname"])
         if self._is_another(host_name(vm["name"], name)):
             self.display.warning(
-                f"the virtual machine {show(vm['name'])} of {name} is left out: another host of the inventory is "
-                "called as it would be (rename one of the two)"
+                f"the virtual machine {show(vm['name'])} of {name} is left out: another host of the inventory "
+                f"already has its name (rename one of the two)"
             )
             return
         settings = {option: self.get_option(option) for option in ("login", "password", "ssh_args")}

@@ -11,8 +11,8 @@ version_added: 0.1.0
 description:
   - Returns the first pattern unchanged, for the keyword C(hosts) of a play. Without this lookup, Ansible skips a play
     that has no hosts, and ends with exit code 0.
-  - Fails when an inventory source does not exist or could not be read by a plugin of this collection, when no source
-    has a host, and when C(--limit) leaves no host of any of the patterns.
+  - Fails if an inventory source does not exist or a plugin of this collection could not read it, and if no source has a
+    host. Also fails if C(--limit) matches no host in any of the patterns.
   - Also fails when a directory of inventories is empty, and when Ansible ignores a file with a YAML suffix because it
     is not YAML, is empty or contains a list. This applies to inventories, and to variables of groups and hosts beside
     them.
@@ -91,5 +91,5 @@ class LookupModule(LookupBase):
 def _nobody(patterns: list[Any], limit: str | None) -> str:
     wanted = " or ".join(map(str, patterns)) or "macs"
     if limit:
-        return f"nothing would be done: --limit {limit} leaves no host of {wanted}: correct it"
-    return f"nothing would be done: the inventory has no host of {wanted}: add one, or correct the name of the group"
+        return f"the run has no hosts: --limit {limit} matches no host in {wanted}: correct it"
+    return f"the run has no hosts: the inventory has no host in {wanted}: add one, or correct the name of the group"

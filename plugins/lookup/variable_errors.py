@@ -13,11 +13,11 @@ description:
     error would build another jail than intended. Ansible validates the variables of a role when the role begins, so
     a wrong value would end a run after hours.
   - Returns a sentence for each error in the variables of the current host, before anything is changed.
-  - A name that no role or playbook of this collection reads is an error if it resembles one that they read, or if it
-    was given on the command line (C(-e)), where it is meant for this run. The plugin only warns about other unknown
-    names, since they may belong to the user. Both sentences suggest up to two names.
-  - A key that an item of a variable such as C(jail_mounts) cannot have is an error, and so is a value that has not the
-    type, or is none of the choices, in the argument specifications of the roles.
+  - A name that no role or playbook of this collection reads is an error if it resembles a name that they read, or if it
+    is set on the command line (C(-e)). The plugin only warns about other unknown names, since they may belong to the
+    user. Both sentences suggest up to two names.
+  - An invalid key in an item of a variable such as C(jail_mounts) is an error. So is a value with another type than in
+    the argument specifications of the roles, or that is not one of their choices.
   - A value that cannot be evaluated yet is left to the role that uses it.
 options: {}
 author:

@@ -87,18 +87,19 @@ options:
   clean_env:
     description:
       - V(true) gives the program C(HOME), C(USER), C(LOGNAME) and C(SHELL) of the user, C(PATH) of
-        C(/usr/bin:/bin:/usr/sbin:/sbin), C(JAIL_NAME), the last part of the path of O(jail), and C(TMPDIR), and nothing
-        else. C(TMPDIR) is the directory that M(darwin.jail.darwin_jail_user_tmp) made when it is there, otherwise
-        C(/tmp).
-      - V(false) gives it the environment that this module has, which is that of the user Ansible logs in as or becomes.
+        C(/usr/bin:/bin:/usr/sbin:/sbin), and C(TMPDIR). C(JAIL_NAME) is the last part of the path of O(jail). There are
+        no other variables. C(TMPDIR) is the directory that M(darwin.jail.darwin_jail_user_tmp) made when it is there,
+        otherwise C(/tmp).
+      - V(false) gives it the environment of this module, which belongs to the user that Ansible logs in as or becomes.
     type: bool
     default: true
   login:
     description:
       - Have the user's login shell start the program, so that it is found where a login finds it, such as a program of
-        Homebrew, and has the environment of a login. What the files of the shell print is part of the output.
-      - Words are given to the program as they are. A user whose shell is none of bash, dash, ksh, sh and zsh, or is not
-        in the jail, gets C(/bin/zsh) or C(/bin/sh).
+        Homebrew, and has the environment of a login. Text that the startup files of the shell print is part of the
+        output.
+      - The words are passed to the program unchanged. A user whose shell is none of bash, dash, ksh, sh and zsh, or is
+        not in the jail, gets C(/bin/zsh) or C(/bin/sh).
     type: bool
     default: false
   timeout:
@@ -163,7 +164,8 @@ options:
     type: bool
     default: false
 notes:
-  - System Integrity Protection has to be off, or chroot(2) or the first program in the jail fails. The error says so.
+  - System Integrity Protection must be off. Otherwise chroot(2) or the first program in the jail fails. The error says
+    so.
   - The module does not wait for output of background processes that the program leaves behind.
 seealso:
   - module: ansible.builtin.command

@@ -29,8 +29,8 @@ options:
     default: present
   python:
     description:
-      - The Python that runs the job, 3.9 or newer. It runs as root, so the module refuses one that other users can
-        replace, such as Homebrew's.
+      - The Python that runs the job, 3.9 or newer. It runs as root, so the module refuses a Python that other users can
+        replace, such as the Python of Homebrew.
     type: path
     default: /Library/Developer/CommandLineTools/usr/bin/python3
   timeout:

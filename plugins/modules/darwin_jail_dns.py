@@ -33,16 +33,16 @@ options:
         the Mac's Data volume. mDNSResponder sees the programs in the jail as they are. Root in the jail can change the
         mode of the Mac's socket through the link.
       - V(relay) makes a socket of the job and relays all traffic, file descriptors included. It works on any volume.
-        mDNSResponder sees one program of the user nobody, whichever program in the jail asks.
-      - V(auto) tries the link, and uses the relay when the link cannot be made or nobody answers over it. The job
-        tries again whenever it starts.
+        For mDNSResponder, all programs in the jail are one program of the user nobody.
+      - V(auto) tries the link, and uses the relay if the link cannot be created or does not work. The job tries again
+        whenever it starts.
     type: str
     choices: [auto, link, relay]
     default: auto
   python:
     description:
-      - The Python that runs the job, 3.9 or newer. It runs as root, so the module refuses one that other users can
-        replace, such as Homebrew's.
+      - The Python that runs the job, 3.9 or newer. It runs as root, so the module refuses a Python that other users can
+        replace, such as the Python of Homebrew.
     type: path
     default: /Library/Developer/CommandLineTools/usr/bin/python3
   timeout:

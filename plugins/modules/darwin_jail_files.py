@@ -51,7 +51,7 @@ options:
       block:
         description:
           - Lines of a file between the two comments C(# BEGIN) and C(# END), each followed by O(files[].name). All
-            other lines stay as they are. A new block is added at the end. An empty text removes the block.
+            other lines do not change. A new block is added at the end. An empty text removes the block.
           - For files in which C(#) starts a comment.
         type: str
       name:

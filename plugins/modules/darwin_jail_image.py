@@ -15,18 +15,20 @@ description:
   - Files are in layers, those that change least first - shared cache, system, Command Line Tools, Homebrew, rest. So a
     new package changes one small layer only.
   - Equal jails give equal images, on any Mac and at any time. The files of an unchanged jail are not read again.
-  - An image does not contain the collection's own files about the jail, files below mounts, the contents of
-    C(/private/tmp), C(/private/var/tmp), C(/private/var/folders), C(/private/var/log), C(/private/var/run) and
-    C(/private/var/vm), sockets, FIFOs, C(._) files, and files of Finder and Spotlight.
-  - With O(state=present), creates a jail from an image. The image is not trusted. Each entry is checked before it is
-    written to the jail. Only root can enter the jail until all of the image was read. When the image is refused, the
-    jail is removed. An image is refused when a digest is wrong; when a name in it is absolute, contains C(..), or lies
-    below a link or a file; when a hard link names anything but an earlier file or link of the image; when a symbolic
-    link leads out of the jail; when it contains devices that a jail does not need; when a whiteout in it hides no name;
-    when two names in it are one name on the volume of the jail, or are not valid there; when a file in it is sparse,
-    or has an owner, a size or a time that is not possible; and when it unpacks to far more than files do. The next run
-    completes a killed one.
-  - An image contains software that Apple licenses for Macs. Keep it in a registry of your own.
+  - An image does not contain files of the collection about the jail, files below mounts, sockets, FIFOs, C(._) files,
+    and files of Finder and Spotlight. It also leaves out the contents of C(/private/tmp), C(/private/var/tmp),
+    C(/private/var/folders), C(/private/var/log), C(/private/var/run) and C(/private/var/vm).
+  - With O(state=present), creates a jail from an image. The image is not trusted. Each entry is inspected before it is
+    written to the jail. Only root can enter the jail until the whole image is read. A refused image leaves no jail.
+    After a killed run, the next run completes the jail.
+  - Refuses an image with a wrong digest, or that unpacks to far more than files do.
+  - Refuses a name that is absolute, contains C(..), or lies below a link or a file. Refuses two names that are the same
+    name on the volume of the jail, and a name that is not valid there.
+  - Refuses a hard link to anything but an earlier file or link of the image, and a symbolic link that leads out of the
+    jail.
+  - Refuses devices that a jail does not need, whiteouts that hide no name, sparse files, and an impossible owner, size
+    or time.
+  - An image contains software that Apple licenses for Macs. Use a private registry.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
@@ -43,7 +45,7 @@ options:
   staging_path:
     description:
       - With O(state=present), the path for the new jail when O(jail) is a jail of something else, which stays.
-      - A jail of another image at this path is removed first. A jail whose image this Mac does not know is refused.
+      - A jail of another image at this path is removed first. A jail is refused if this Mac does not know its image.
       - M(darwin.jail.darwin_jail_swap) then swaps the two.
     type: path
   layout:
@@ -64,7 +66,7 @@ options:
     type: str
     default: latest
   architecture:
-    description: The processor that an exported image is for. Without this option, that of the Mac.
+    description: The processor that an exported image is for. The default is the architecture of the Mac.
     type: str
     choices: [arm64, amd64]
   entrypoint:

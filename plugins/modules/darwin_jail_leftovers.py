@@ -14,15 +14,15 @@ description:
     launchd jobs with their programs and logs, mounts, entries of the register, and notes about images.
   - Directories that may contain user data are listed in a warning, and removed with O(remove_jails). Other leftovers
     that need a decision are listed in warnings, too.
-  - A jail counts as gone when there is no marker of a jail at its path. A jail on a volume in C(/Volumes) that is not
-    mounted is left alone. Mount other volumes with jails first.
+  - A jail no longer exists if its path does not contain the marker of a jail. A jail on a volume in C(/Volumes) that is
+    not mounted is left alone. Mount other volumes with jails first.
 extends_documentation_fragment:
   - darwin.jail.attributes
 options:
   remove_jails:
     description:
-      - Whether to remove the remains of jails that were removed by other means, with all files in them, and also jails
-        that a playbook created for a jail that is gone, C(next.NAME) and C(ephemeral.HOST).
+      - Whether to remove the remains of jails that were removed with other tools, with all files in them. Also removes
+        C(next.NAME) and C(ephemeral.HOST), which a playbook created for a jail that no longer exists.
     type: bool
     default: false
   hosts:

@@ -15,7 +15,7 @@ description:
   - A launchd job that runs as root on the Mac keeps each mount. It mounts the directory again when the mount is lost,
     and at boot, without Ansible. It runs a copy of C(bindfs) that only root can replace. The copy is updated when the
     installed C(bindfs) changes.
-  - A mount in use is not unmounted. The task fails then, and this mount stays as it is.
+  - A mount in use is not unmounted. The task fails then, and this mount does not change.
 extends_documentation_fragment:
   - darwin.jail.attributes
   - darwin.jail.jail
@@ -29,9 +29,9 @@ options:
       src:
         description:
           - Directory of the Mac, an absolute path without symbolic links. Single files cannot be mounted.
-          - A user who can rename it, or a directory above it, can replace it by another directory of theirs, which the
-            jail shows from the next boot on. A link is never followed. When the directory is replaced during the mount,
-            the job finds another directory mounted, unmounts it at once, and waits an hour.
+          - A user that can rename it, or a directory above it, can replace it with another directory, which the jail
+            shows after the next boot. A link is never followed. When the directory is replaced during the mount, the
+            job finds another directory mounted, unmounts it at once, and waits an hour.
           - For that moment the other directory is visible in the jail. If you do not trust such users, choose a
             directory that they own below one of root's, such as C(/private/var/shared/NAME).
           - With O(mounts[].user) or O(mounts[].perms), hard links that others put there also seem to belong to that
@@ -51,7 +51,7 @@ options:
         type: bool
         default: false
       user:
-        description: Name of a user of the Mac, who then seems to own all files.
+        description: Name of a user of the Mac that then appears to own all files.
         type: str
       group:
         description: Name of a group that all files then seem to have.

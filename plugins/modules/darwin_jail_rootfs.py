@@ -28,8 +28,8 @@ options:
   state:
     description:
       - V(present) builds or repairs the jail.
-      - V(absent) removes the jail with all its files, and what the Mac has for it at its path and at paths that it was
-        moved from, such as launchd jobs with their programs and logs, and notes about images. The remains of a jail
+      - V(absent) removes the jail with all its files. It also removes the files of the Mac for its path and its
+        previous paths, such as launchd jobs with their programs and logs, and notes about images. The remains of a jail
         that the register knows are removed, too. The module refuses a directory that never was a jail, and a jail with
         mounts, see O(unmount). An empty directory that never was a jail stays.
     type: str
@@ -104,8 +104,8 @@ options:
     description:
       - Globs of paths in the jail that are not copied. A glob without a slash matches names anywhere, one with a slash
         matches the whole path. C(*) stops at slashes, C(**) does not.
-      - A letter matches in any Unicode normalization. Case counts on a source whose volume is case-sensitive, and on no
-        other. The same holds for the globs of O(entries) and O(manifests).
+      - A letter matches in any Unicode normalization. Matching is case-sensitive only if the volume of the source is.
+        The same holds for the globs of O(entries) and O(manifests).
       - Matching files of an earlier run are removed, see O(prune).
     type: list
     elements: str
@@ -173,8 +173,8 @@ options:
       - How many processes copy. By default the number of processors, at most 4.
     type: int
 notes:
-  - In check mode, and before it copies, a run shows what it has found so far and how much space is free. A removal
-    shows how many of the files in the record are removed.
+  - In check mode, and before it copies, a run shows the changes found so far and the free space. A removal shows how
+    many of the files in the record are removed.
   - C(--diff) lists the first 50 changes, and the number of the others. Changes of a time only are just counted. C(-v)
     lists all RV(operations).
   - Run it as root (C(become)).
@@ -303,7 +303,7 @@ operations_total:
   type: int
   sample: 1
 kept:
-  description: Configuration that was kept as it is in the jail, and why. At most 1000.
+  description: Configuration that was kept because it was changed in the jail, and the reason. At most 1000.
   returned: when O(state=present)
   type: list
   elements: dict

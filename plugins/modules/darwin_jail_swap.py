@@ -19,7 +19,7 @@ description:
     such files. Save them before you remove the old jail.
   - Sockets are not migrated. The program that listens on a socket creates it again.
   - An interrupted run is continued by the next one. A run after a complete one changes nothing.
-  - The register of the Mac says what the two jails are. A replacement that the register does not know, because it was
+  - The register of the Mac identifies the two jails. A replacement that the register does not know, because it was
     moved there or restored from a backup, is refused.
   - A swap can also be a trial, see O(migrate) and O(state=rolled_back).
   - The playbooks C(darwin.jail.update_jail) and C(darwin.jail.deploy_jail) do everything that a swap needs before and
@@ -53,8 +53,8 @@ options:
 notes:
   - Run it as root (C(become)).
   - The module refuses jails with mounts in them, and a jail that is a volume of its own.
-  - Programs that run in the old jail keep running in it. Stop them first, since what they write after the swap is not
-    migrated.
+  - Programs that run in the old jail keep running in it. Stop them first, because data that they write after the swap
+    is not migrated.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_image

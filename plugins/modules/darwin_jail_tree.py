@@ -49,8 +49,8 @@ options:
     type: str
   owner:
     description:
-      - Name or number of the user, of the Mac or of the jail alone, who owns the tree. Setuid and setgid bits are
-        removed then. Without this option, owners are those of the source, for an archive the numbers in it.
+      - Name or uid of the user, of the Mac or of the jail alone, that owns the tree. Setuid and setgid bits are removed
+        then. The default is the owners of the source, and for an archive the ids in it.
       - With this option, a file of a directory O(src) that has several names (hard links) is refused, unless O(src)
         contains all of them and the file has the owner of its directory. Its contents may belong to another user.
     type: str

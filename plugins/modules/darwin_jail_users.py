@@ -76,8 +76,8 @@ options:
         type: bool
         default: false
 notes:
-  - A user of the jail alone has no password. So nobody can log in as this user with a password, and C(sudo) only works
-    without one.
+  - A user of the jail alone has no password. It is not possible to log in as this user with a password, and C(sudo)
+    works only without one.
   - C(sudo) in a jail needs the setuid bit, which a volume that is mounted with C(nosuid) ignores, and the jail's
     C(/etc/pam.d), C(/etc/sudoers) and C(/usr/lib/pam), which every built-in profile contains. A user of sudo is
     root in the jail, and root can leave a jail.

@@ -62,7 +62,8 @@ options:
     description: Path of C(tart) or C(vmrun), if it is not in its usual place.
     type: path
   user:
-    description: The user who owns them. The tool runs as this user, whose keychain must be unlocked.
+    description:
+      - The user that owns the virtual machines. The tool runs as this user. The keychain of the user must be unlocked.
     type: str
     required: true
   image_size:

@@ -94,7 +94,7 @@ directory:
   type: str
   sample: /private/var/jails.selftest
 leftovers:
-  description: Whether a killed run left something in the directory, whose jails must be removed first.
+  description: Whether a killed run left files in the directory. Its jails must be removed first.
   returned: with O(state=started) and O(state=finished)
   type: bool
   sample: false
@@ -111,7 +111,7 @@ claims:
   contains:
     id: {description: Its name., type: str, sample: M-POLL-1}
     verdict: {description: "V(proven), V(disproven) or V(not tried).", type: str, sample: proven}
-    seen: {description: "What was seen, or why it was not tried.", type: str, sample: POLLHUP}
+    seen: {description: "The observation, or the reason why the claim was not tested.", type: str, sample: POLLHUP}
   sample: [{id: M-POLL-1, verdict: proven, seen: POLLHUP}]
 mac:
   description: Release and processor of the Mac, System Integrity Protection, and how many bytes of its volume are used.

@@ -16,36 +16,41 @@ PAGE = JSON.with_suffix(".md")
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench` measures on the machine at hand, keeps the figures in [benchmarks.json](benchmarks.json), and writes this
-page from them (`tests/bench/page.py`); nothing here is written by hand. **No Mac was measured**: all of this is Linux,
-Macs are stand-ins on the same machine, and the figures say nothing about APFS, HFS+ or the speed of a Mac.
+`make bench` measures on the current machine, saves the figures in [benchmarks.json](benchmarks.json), and generates
+this page from them (`tests/bench/page.py`). **No Mac was measured**: all figures are from Linux, and Macs are
+stand-ins on the same machine. The figures say nothing about APFS, HFS+ or the speed of a Mac.
 
-What counts are the ratios of ours to the other program's. All programs of a row run in turn. A first round is not timed
-and tells the memory. The ratio is taken round by round: its median is shown, then its least and its most. CPU is the
-processor time of a program and all that it starts. Memory is the most that they have at a time, what they share counted
-once. The load is that of the machine before the row: with two processors, times of rows with a load of more than 2 are
-poor, and processor times say more.
+The important figures are the ratios of the collection ("ours") to the other program. All programs of a row run in
+turn. A first round measures memory and is not timed. The ratio is computed for each round; the table shows its
+median, minimum and maximum. CPU is the processor time of a program and its child processes. Memory is their highest
+total at one time, with shared memory counted once. The load is the load of the machine before the row. On two
+processors, times of rows with a load of more than 2 are unreliable; compare processor times instead.
 """
 TREES = """\
 ## The trees
 
-The trees small, real and large are made by `tests/bench/tree.py` with a fixed seed, in the shape of a jail: frameworks
-with a directory for each language, headers of an SDK, packages within packages, up to 20 levels deep, a few directories
-with a hundredth of the files or more each, and one shared cache of the dynamic loader, in four files. Half of the files
-have fewer than 800 bytes. None has extended attributes, ACLs or flags. Beside them is `/usr/share` of the machine.
+`tests/bench/tree.py` makes the trees small, real and large with a fixed seed, in the shape of a jail:
+
+- frameworks with a directory for each language, headers of an SDK, and nested packages up to 20 levels deep
+- a few directories with at least a hundredth of the files each
+- one shared cache of the dynamic loader, in four files
+
+Half of the files have fewer than 800 bytes. None has extended attributes, ACLs or flags. The measurements also use
+`/usr/share` of the machine.
 """
 FILES = """\
-`tests/bench/measure_files.py`: the engine as a process of its own. *tmpfs* is memory, *ext4* the disk of the machine;
-*xfs* and *btrfs* are volumes in a file on it. What is written to a disk is not waited for.
+`tests/bench/measure_files.py` measures the engine as a separate process. *tmpfs* is memory, *ext4* the disk of the
+machine; *xfs* and *btrfs* are volumes in a file on it. Measurements do not wait until data is written to the disk.
 """
 IMAGES = """\
-`tests/bench/measure_images.py`: a jail with the tree, in memory. Ours packs at level 5 of gzip and level 3 of zstd, and
-so do the others. Ours digests what it reads and writes, too, and checks what an image holds before it is kept.
+`tests/bench/measure_images.py` measures with a jail that contains the tree, in memory. All programs compress with
+level 5 of gzip and level 3 of zstd. The collection also computes digests of all data that it reads and writes, and
+inspects the contents of an image before it keeps them.
 """
 MACS = """\
-`tests/bench/measure_macs.py`: stand-in Macs, reached over ssh, on the machine that runs Ansible. The hosts that only
-answer run nothing, so that what is counted is the controller's. Of 20 tasks and of a further jail, what Ansible takes
-without them is taken off.
+`tests/bench/measure_macs.py` measures stand-in Macs, reached over ssh, on the machine that runs Ansible. Simulated
+hosts run nothing, so those rows measure only the controller. The rows of 20 tasks and of a further jail exclude the
+time that Ansible takes without them.
 """
 SECTIONS = {
     "files": ("The root file system", FILES),
@@ -166,7 +171,7 @@ def taken_on(part: dict[str, Any]) -> list[str]:
         f"{there}.",
     ]
     if missing:
-        lines.append(f"Not there, and so not compared with: {', '.join(missing)}.")
+        lines.append(f"Not installed, and therefore not compared: {', '.join(missing)}.")
     return lines + [f"Left out: {one}." for one in part["left out"]]
 
 

@@ -46,7 +46,7 @@ PROVOKED: dict[str, tuple[list[str] | dict[str, Any], str, str, str]] = {
         {"darwin.jail.darwin_jail_rootfs": {"jail": "/private/var/jails/other", "entries": [{"src": GUARDED}]}},
         GUARD,
         "kill $(cat /tmp/guard.pid)",
-        rf"cannot read {GUARDED}: Operation not permitted \(give what runs Ansible on this Mac Full Disk Access",
+        rf"cannot read {GUARDED}: Operation not permitted \(grant Full Disk Access to the program that runs Ansible",
     ),
     "`No route to host`": (
         {"ansible.builtin.raw": "true", "delegate_to": FAR, "ignore_unreachable": True},

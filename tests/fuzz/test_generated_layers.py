@@ -54,9 +54,9 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 REASONS = {
-    r"is an absolute path|holds '\.\.'": "absolute, or holds `..`",
+    r"is an absolute path|contains '\.\.'": "absolute, or contains `..`",
     r"lies below .*, which is not a directory": "lies below a link or a file",
-    r"is a hard link to .*not an earlier file": "hard link to what is no earlier file or link of the image",
+    r"is a hard link to .*not an earlier file": "hard link to a target that is not an earlier file or link",
     r"is a link that climbs|is a link to nowhere": "symbolic link that climbs out of the jail, or leads nowhere",
     r"is a device that a jail has no use for": "device that a jail has no use for",
     r"is neither file, directory nor link": "block device, FIFO, or member of an unknown type",

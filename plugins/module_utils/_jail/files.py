@@ -87,8 +87,8 @@ def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:
             (item.get(option) is not None and state != needed, f"{option} goes with state {needed}, not with {state}")
             for option, needed in (("content", "file"), ("block", "file"), ("target", "link"))
         ),
-        (state == "link" and not target, "a link needs a target: say where it is to point"),
-        ("\0" in (target or ""), "target holds a NUL, and no path can: give another one"),
+        (state == "link" and not target, "a link needs a target: set target"),
+        ("\0" in (target or ""), "target contains a NUL: choose another one"),
         (content is not None and block, "content is all of a file and block a part of it: give one of them"),
         (mode and not MODE.fullmatch(mode), f"mode {mode} is not an octal number in quotes such as '0755'"),
         (block and block.error, block.error if block else ""),
@@ -201,8 +201,8 @@ def _refuse_unsafe_guard(root: Root, spec: FileSpec) -> None:
     mode = spec.mode if spec.mode is not None else stat.S_IMODE(status.st_mode) if status else 0
     if spec.state == "absent" or not is_safe_guard(mode, spec.uid):
         raise InputError(
-            f"{show(root.host_path(spec.path))} leads to what the collection keeps in the jail: it stays, is root's, "
-            "and nobody else can write there: choose another path, owner or mode"
+            f"{show(root.host_path(spec.path))} leads to files of the collection in the jail, which must stay, "
+            f"belong to root, and not be writable by others: choose another path, owner or mode"
         )
 
 

@@ -47,7 +47,7 @@ def jail_path(path: str) -> bytes:
     _refuse_control_characters(path)
     real = host.real_path(path)
     if protected.is_system_directory(real):
-        raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose a directory of its own")
+        raise InputError(f"{show(real)} belongs to the system and cannot be a jail: choose another directory")
     if protected.is_home(real):
         raise InputError(f"{show(real)} is a home directory and cannot be a jail: choose a directory below it")
     if os.path.lexists(real) and not os.path.isdir(real):
@@ -65,10 +65,7 @@ def jail_path(path: str) -> bytes:
 def _refuse_control_characters(path: str) -> None:
     """InputError for a path that the property lists of the jail's jobs cannot hold."""
     if UNWRITABLE.search(path):
-        raise InputError(
-            f"{show(path)} cannot be the path of a jail: it holds a control character or is not UTF-8: "
-            "choose a path without"
-        )
+        raise InputError(f"{show(path)} is not a valid path of a jail: it contains a control character or is not UTF-8")
 
 
 def relative(option: str, path: str) -> bytes:
@@ -76,7 +73,7 @@ def relative(option: str, path: str) -> bytes:
     if not path.startswith("/") or ".." in path.split("/"):
         raise InputError(f"{option} '{show(path)}' is not an absolute path without '..': give it as seen in the jail")
     if UNWRITABLE.search(path):
-        raise InputError(f"{option} '{show(path)}' holds a control character or is not UTF-8: choose a path without")
+        raise InputError(f"{option} '{show(path)}' contains a control character or is not UTF-8")
     rel = host.canonical(os.fsencode(path))
     if not rel or protected.is_state(rel):
         raise InputError(f"{option} '{show(path)}' is the jail's own: choose one below the jail's root")
@@ -196,8 +193,8 @@ class Jail:
         """InputError for a jail with a part of an image that may still be refused."""
         if self.entry.get("closed"):
             raise InputError(
-                f"{show(self.path)} holds a part of an image that was not inspected to its end: let darwin_jail_image "
-                "finish it, or remove it with the playbook darwin.jail.destroy_jail"
+                f"{show(self.path)} contains a part of an image that is not completely inspected: complete it with "
+                f"darwin_jail_image, or remove it with the playbook darwin.jail.destroy_jail"
             )
 
     def update_entry(self, **fields: Any) -> None:
@@ -277,15 +274,15 @@ def no_such_jail(path: AnyPath) -> NotAJailError:
 
 def remains_of_jail(path: AnyPath) -> NotAJailError:
     return NotAJailError(
-        f"{show(path)} is what is left of a jail that was removed by other means: remove it with the playbook "
-        "destroy_jail, or take it over with the option adopt of darwin_jail_rootfs"
+        f"{show(path)} contains remains of a jail that was removed with another tool: remove it with the playbook "
+        f"destroy_jail, or adopt it with the option adopt of darwin_jail_rootfs"
     )
 
 
 def not_a_jail(path: AnyPath) -> NotAJailError:
     return NotAJailError(
-        f"{show(path)} is not a jail of this collection: build it with darwin_jail_rootfs, "
-        "or take over what another tool made with the option adopt"
+        f"{show(path)} is not a jail of this collection: build it with darwin_jail_rootfs, or adopt a jail of "
+        f"another tool with the option adopt"
     )
 
 

@@ -39,8 +39,8 @@ def read(root: Root, path: bytes, limit: int) -> tuple[bytes, os.stat_result | N
         raise failed("read", root.host_path(path), exc) from exc
     if status.st_nlink > 1:
         raise InputError(
-            f"cannot change {show(root.host_path(path))}: the file has {status.st_nlink} names (hard links), and what "
-            "it holds may be somebody else's: remove it, or put a copy in its place"
+            f"cannot change {show(root.host_path(path))}: the file has {status.st_nlink} names (hard links), and "
+            f"its contents may belong to somebody else: remove it, or replace it with a copy"
         )
     if len(data) > limit:
         raise OperationError("read", root.host_path(path), f"larger than {limit} bytes")

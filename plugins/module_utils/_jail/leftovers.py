@@ -26,7 +26,7 @@ from .rootfs.remove import remove
 from .system.mounts import mounts_below, unmount_below
 from .system.rooted import Root
 
-FOREIGN_MOUNT = "what it is mounted in is not known to have been a jail: unmount it if nobody needs it"
+FOREIGN_MOUNT = "it is mounted in a directory that may never have been a jail: unmount it if it is not needed"
 MADE_FOR_ANOTHER = re.compile(rb"(next|ephemeral)[.](.+)", re.DOTALL)
 """The names of jails that playbooks create next to another jail."""
 
@@ -48,7 +48,7 @@ class Leftover(NamedTuple):
 def clean_up(remove_jails: bool, hosts: Collection[str], check: bool) -> Result:
     """Remove what is on this Mac for jails that are gone; with `remove_jails` also what is left of jails themselves."""
     if os.geteuid() != 0:
-        raise InputError("cannot look for what jails left: only root can: set become: true")
+        raise InputError("cannot search for remains of jails: must be root (set become: true)")
     found = find(remove_jails, hosts)
     values = [
         {"kind": one.kind, "name": show(one.name), "jail": show(one.jail), "removed": bool(one.removal) and not check}
@@ -140,18 +140,18 @@ def _unneeded_notes(left: list[bytes]) -> list[Leftover]:
 def _made_for_another(
     path: bytes, entries: list[register.Entry], known: Collection[bytes], remove_jails: bool
 ) -> list[Leftover]:
-    """A jail that a playbook created for another one, which is gone."""
+    """A jail that a playbook created for another one, which no longer exists."""
     folder, name = os.path.split(path)
     match = MADE_FOR_ANOTHER.fullmatch(name)
     if not match:
         return []
     is_made = True
     if match[1] == b"next":
-        original, what = folder + b"/" + match[2], "the jail that an update or a deployment left beside"
+        original, what = folder + b"/" + match[2], "the jail that an update or a deployment left next to"
         is_made = original in known or any("replaced_by" in entry for entry in entries)
     else:
         made_of = [entry["clone_of"] for entry in entries if "clone_of" in entry]
-        original, what = os.fsencode(made_of[0]) if made_of else b"", "the clone of a run that was killed, made of"
+        original, what = os.fsencode(made_of[0]) if made_of else b"", "the clone of a killed run, of"
     if not original or not _is_missing(original):
         return []
     if not is_made:  # the name alone proves nothing: people use names such as next.js
@@ -159,7 +159,7 @@ def _made_for_another(
             f"nothing is known of a jail {show(original)} that it was made for: if it was, remove it with destroy_jail"
         )
         return [Leftover("jail", path, original, [], advice)]
-    return [_jail_leftover("jail", path, original, f"{what} {show(original)}, which is gone", remove_jails)]
+    return [_jail_leftover("jail", path, original, f"{what} {show(original)}, which no longer exists", remove_jails)]
 
 
 def _of_unknown_hosts(hosts: Collection[str]) -> list[Leftover]:

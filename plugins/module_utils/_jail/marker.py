@@ -14,7 +14,7 @@ from .errors import OperationError, RecordError, show
 from .system.rooted import Root
 
 MARKER = protected.STATE + b"/jail.json"
-ADOPT = "remove the file, then take the jail over with the option adopt of darwin_jail_rootfs"
+ADOPT = "remove the file, then adopt the jail with the option adopt of darwin_jail_rootfs"
 NO_FILE = (0, errno.ELOOP, errno.ENOTDIR)
 """Errors for a marker when something else has its name, or that of a directory above it."""
 

@@ -40,8 +40,8 @@ def warnings(path: bytes) -> list[str]:
     volume = host.volume(path)
     if volume.noowners:
         raise InputError(
-            f"{show(path)} cannot be a jail: its volume ignores owners (noowners), so that all in it would belong to "
-            "whoever looks: run diskutil enableOwnership with the volume, or choose another one"
+            f"{show(path)} cannot be a jail: its volume ignores owners (noowners), so all files in it would belong "
+            f"to the current user: run diskutil enableOwnership with the volume, or choose another one"
         )
     lacks = {
         "nodev": "no program can open /dev/null and the other devices of the jail unless devfs is mounted there",

@@ -59,7 +59,7 @@ class PathType(str):
     def __call__(self, value: object) -> str:
         text: str = check_type_path(value)
         if "\0" in text:
-            raise ValueError(f"{show(text)} holds a NUL byte: give a path without it")
+            raise ValueError(f"{show(text)} contains a NUL byte: choose another path")
         return text
 
 

@@ -143,7 +143,8 @@ def _has_replaced(current: Jail, other: Jail) -> bool:
         other.refuse_unknown("exchange names with", KEEP_ONE_OF_THEM)
     if current.unknown and "replaced_by" in other.entry:
         raise InputError(
-            f"cannot tell whether {show(current.path)} is what took the place of {show(other.path)}: {current.unknown} "
+            f"cannot determine whether {show(current.path)} replaced {show(other.path)}: "
+            f"{current.unknown} "
             f"({KEEP_ONE_OF_THEM})"
         )
     return "replaces" in current.entry and current.entry["replaces"] == other.entry["id"]
@@ -157,7 +158,7 @@ def _require_movable(jail: Jail) -> None:
 
 def _refuse_volume(jail: Jail) -> None:
     if is_mount(jail.path):
-        raise InputError(f"{show(jail.path)} is a volume of its own, which no other directory can take the place of")
+        raise InputError(f"{show(jail.path)} is a separate volume, which no directory can replace")
 
 
 def _mounted(jail: Jail) -> str:
@@ -170,12 +171,12 @@ def _cannot_move(jail: Jail) -> str:
 
 def _refuse_incomplete(jail: Jail) -> None:
     if jail.entry.get("state") != "complete" or journals(jail.root):
-        raise InputError(f"{show(jail.path)} is not complete: build it again before it takes the place of another jail")
+        raise InputError(f"{show(jail.path)} is not complete: build it again before it replaces another jail")
 
 
 def _refuse_elsewhere(old: Jail, new: Jail) -> None:
     if os.path.dirname(old.path) != os.path.dirname(new.path):
-        raise InputError(f"{show(new.path)} does not lie beside {show(old.path)}: build it in the same directory")
+        raise InputError(f"{show(new.path)} is not next to {show(old.path)}: build it in the same directory")
 
 
 def _record_swap(old: Jail, new: Jail, migrate: bool) -> None:
@@ -269,7 +270,7 @@ class UserDataMigration:
             return []
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.not_migrated.append((path, f"{display_path(parent)} is no directory in the new macOS"))
+            self.not_migrated.append((path, f"{display_path(parent)} is not a directory in the new macOS"))
             return []
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
@@ -344,7 +345,7 @@ class UserDataMigration:
         """Give the new jail the configuration of the old one, which keeps its own."""
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.not_migrated.append((path, f"{display_path(parent)} is no directory in the new macOS"))
+            self.not_migrated.append((path, f"{display_path(parent)} is not a directory in the new macOS"))
             return
         try:
             with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:

@@ -21,10 +21,10 @@ class Block(NamedTuple):
     def error(self) -> str:
         """Why the block could not be found again later; empty when it could."""
         if not self.name.isprintable() or self.name != self.name.strip() or not self.name:
-            return f"name '{show(self.name)}' is to be one line of printed characters, for it stands in a comment"
+            return f"name '{show(self.name)}' must be one line of printable characters"
         lines = self.text.encode("utf-8", "surrogateescape").splitlines()
         if any(_is(line, marker) for line in lines for marker in (self.begin, self.end)):
-            return f"block holds a line that marks where '{self.name}' begins or ends: take another name"
+            return f"block contains a marker line of '{self.name}': choose another name"
         return ""
 
     @property
@@ -53,8 +53,8 @@ class Block(NamedTuple):
             return content + gap + self.with_markers
         if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
             raise InputError(
-                f"it should hold one line '# BEGIN {self.name}' and one line '# END {self.name}' behind it, "
-                "and what is between them belongs to this collection: put them in order, or remove them"
+                f"it must contain one line '# BEGIN {self.name}' and one line '# END {self.name}' after it, with "
+                f"lines of this collection between them: correct their order, or remove them"
             )
         return b"".join([*lines[: begins[0]], self.with_markers, *lines[ends[0] + 1 :]])
 

@@ -109,12 +109,14 @@ class UserParser:
         except InputError:
             account = None
         if present and SUDOERS_KEYWORD.fullmatch(name) and (item["sudo"] or not account):
-            raise InputError(f"{where}: name '{name}' is reserved in sudoers(5): give one that is not all capitals")
+            raise InputError(
+                f"{where}: name '{name}' is reserved in sudoers(5): choose a name that is not all capitals"
+            )
         if not account:
             return self._jail_only_user(where, item, present)
         given = [option for option in FROM_DIRECTORY_SERVICES if item.get(option)]
         if given:
-            raise InputError(f"{where}: {name} is a user of the Mac, which says what {given[0]} is: leave it out")
+            raise InputError(f"{where}: {name} is a user of the Mac, which sets its {given[0]}: leave it out")
         return UserSpec(where, account, False, present, item["sudo"], item["remove"])
 
     def _jail_only_user(self, where: str, item: dict[str, Any], present: bool) -> UserSpec:
@@ -131,7 +133,7 @@ class UserParser:
                 _refuse_text(where, option, text)
             if is_system_directory(home):
                 hint = f"give one such as /Users/{name}"
-                raise InputError(f"{where}: home '{home}' is or holds a directory of macOS: {hint}")
+                raise InputError(f"{where}: home '{home}' is or contains a directory of macOS: {hint}")
         groups = {group: self._group(where, group) for group in item.get("groups") or []}
         account = Account(name, uid or 0, gid, home, shell, compatibility_uuid(uid or 0))
         return UserSpec(where, account, True, present, item["sudo"], item["remove"], comment, groups)
@@ -153,7 +155,8 @@ class UserParser:
         gid = find_jail_group(self._root, group)
         if passwd_lookup.mac_group(gid):
             raise InputError(
-                f"{where}: group '{group}' is the Mac's, and a user of the jail alone cannot be in it: leave it out "
+                f"{where}: group '{group}' belongs to the Mac, and a user of the jail alone cannot be in it: leave "
+                f"it out "
                 "(sudo: true lets the user become root)"
             )
         return gid
@@ -171,7 +174,7 @@ def is_system_directory(home: str) -> bool:
 
 def _refuse_text(where: str, option: str, text: str) -> None:
     if any(char in text for char in ":\n\0"):
-        raise InputError(f"{where}: {option} holds a colon, a line break or a NUL, which passwd(5) cannot hold")
+        raise InputError(f"{where}: {option} contains a colon, a line break or a NUL, which passwd(5) does not support")
     if option != "comment":
         relative(f"{where}: {option}", text)
 
@@ -188,7 +191,7 @@ def ensure(jail: str, users: Sequence[dict[str, Any]], check: bool) -> Result:
         names = [spec.account.name for spec in specs]
         for name in names:
             if names.count(name) > 1:
-                raise InputError(f"users names {name} twice: say all about a user in one item")
+                raise InputError(f"users names {name} twice: use one item per user")
         return _UserPlan(opened, specs).apply(check)
 
 
@@ -263,7 +266,7 @@ class _UserPlan:
             rules = self._root.read(SUDOERS, passwd_lookup.MAX_SIZE) or b""
             if not re.search(rb"^[#@]includedir\s+\S*/sudoers\.d\s*$", rules, re.MULTILINE):
                 where = show(self._root.host_path(SUDOERS))
-                warnings.append(f"{where} is not there or has no includedir for sudoers.d: sudo takes no rule there")
+                warnings.append(f"{where} does not exist or has no includedir for sudoers.d: sudo ignores rules there")
         return warnings
 
 

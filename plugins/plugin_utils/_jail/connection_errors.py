@@ -37,9 +37,9 @@ SUDO_ADVICE = (
 )
 REFUSALS = {
     b"a password is required": SUDO_ADVICE,
-    b"is not in the sudoers file": "jails need a user who may do everything",
-    b"is not allowed to": "jails need a user who may do everything",
-    b"may not run sudo": "jails need a user who may do everything",
+    b"is not in the sudoers file": "jails need a user with full sudo rights",
+    b"is not allowed to": "jails need a user with full sudo rights",
+    b"may not run sudo": "jails need a user with full sudo rights",
 }
 
 
@@ -97,6 +97,6 @@ def warn_missing_library(session: Session, answer: bytes) -> None:
         )
     if runs_on and VIRTUALENV in answer:
         display.warning(
-            f"there is no program virtualenv in the jail {show(session.jail)}: have Python make the environment, by "
-            f"virtualenv_command: {runs_on[1]} -m venv"
+            f"there is no program virtualenv in the jail {show(session.jail)}: let Python create the environment, "
+            f"with virtualenv_command: {runs_on[1]} -m venv"
         )

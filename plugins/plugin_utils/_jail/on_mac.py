@@ -27,7 +27,7 @@ def refuse_jail(connection: str, host: str) -> None:
     """Raise when what is meant for a Mac would run in a jail."""
     if connection == CHROOT:
         raise AnsibleError(
-            f"cannot run on the Mac what is for {host}: it would run in a jail, where the connection {CHROOT} leads "
+            f"cannot run on the Mac a task for {host}: it would run in a jail, where the connection {CHROOT} leads "
             "(set jail_mac of the jail to its Mac, and delegate to that)"
         )
 

@@ -52,7 +52,7 @@ def condition(text: Any) -> str:
     """Why a task was skipped, in words of who runs it: which variable is to be set."""
     found = VARIABLE.search(str(text))
     if not found:
-        return "could not be tried, because of what is above"
+        return "could not be checked, because of the failure above"
     return CONDITIONS.get(found[0], f"needs {found[0]}")
 
 

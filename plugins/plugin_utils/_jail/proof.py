@@ -63,7 +63,7 @@ def document(mac: Mapping[str, Any], claims: Sequence[Mapping[str, Any]], about:
 def errors_in(found: Any) -> list[str]:
     """What is wrong with a document; nothing of one that was written here."""
     if not isinstance(found, dict):
-        return ["it is no object"]
+        return ["it is not an object"]
     wrong = [f"{key} is missing" for key in _KEYS if key not in found]
     wrong += [f"{key} is unknown" for key in found if key not in _KEYS]
     for key, kind in _KEYS.items():

@@ -38,8 +38,8 @@ def refuse_search(text: str, stdout: bytes, jail: str) -> None:
     """AnsibleError when a command was Ansible's search for a Python, and found none or one that it did not look for."""
     if python_search_failed(text, stdout):
         raise AnsibleError(
-            f"there is no Python in {jail}: looked for {', '.join(JAIL_PYTHONS)}; bring the Command Line Tools or "
-            "another Python into the jail, or set ansible_python_interpreter to where it is (raw and script need none)"
+            f"there is no Python in {jail}: looked for {', '.join(JAIL_PYTHONS)}; install the Command Line Tools or "
+            f"another Python in the jail, or set ansible_python_interpreter to its path (raw and script need none)"
         )
     if strange := found_elsewhere(text, stdout):
         raise AnsibleError(

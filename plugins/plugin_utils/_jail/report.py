@@ -77,7 +77,7 @@ def _nothing() -> dict[str, Any]:
 
 
 def _unreachable_reason(info: Mapping[str, Any]) -> str:
-    words = str(info.get("msg") or "").strip() or "the Mac said nothing"
+    words = str(info.get("msg") or "").strip() or "the Mac did not answer"
     return f"the Mac could not be reached: {with_advice(words)}" if info.get("unreachable") else words
 
 

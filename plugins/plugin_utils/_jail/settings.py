@@ -97,8 +97,8 @@ def refuse_facts(host: str, variables: Mapping[str, Any], read: Iterable[str] = 
 
 def _refuse_fact(name: str, host: str) -> None:
     raise AnsibleError(
-        f"cannot take {name} of {host} from facts: what a host answers is no setting, and facts stay in the cache for "
-        "other runs (set it in the inventory, or by set_fact without cacheable; --flush-cache forgets the facts)"
+        f"cannot take {name} of {host} from facts: facts of a host must not set settings, and stay in the cache for "
+        f"other runs (set it in the inventory, or with set_fact without cacheable; --flush-cache deletes the facts)"
     )
 
 
@@ -126,7 +126,7 @@ def refuse_answer(stdout: bytes, jail: str, read: Iterable[str] = (), held: froz
         answer = _parsed(text, jail)
         for key in ACTING_KEYS:
             if key in answer:
-                _refuse(jail, f"it holds {key}, and no module in a jail changes the inventory or the run")
+                _refuse(jail, f"it contains {key}, and a module in a jail must not change the inventory or the run")
         facts = answer.get("ansible_facts") or {}
         if not isinstance(facts, dict):
             _refuse(jail, "its ansible_facts are not names with values")
@@ -195,6 +195,6 @@ def _escaped(value: Any) -> Any:
 
 def _refuse(jail: str, why: str) -> None:
     raise AnsibleError(
-        f"cannot take the answer of the jail {jail}: {why} (nothing was set; see which program of the jail says so, "
-        "its Python and what that loads first)"
+        f"cannot take the answer of the jail {jail}: {why} (nothing was set; check the programs of the jail, first "
+        f"its Python and the files that it loads)"
     )

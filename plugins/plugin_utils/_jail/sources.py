@@ -53,7 +53,7 @@ def problem(names: Container[str]) -> str:
 def _source_error(source: str, names: Container[str]) -> str:
     """What is wrong with a file or a directory, of which Ansible says nothing, or not which one it is."""
     if not os.path.exists(source):
-        return f"there is no inventory {source}: correct the path behind -i"
+        return f"there is no inventory {source}: correct the path after -i"
     is_folder = os.path.isdir(source)
     files = list(_files(source)) if is_folder else [source]
     if not files:
@@ -96,7 +96,7 @@ def read_error(path: str, is_inventory: bool) -> str:
         return exc.strerror or str(exc)
     except (UnicodeDecodeError, yaml.YAMLError) as exc:
         mark, what = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
-        return f"it is no YAML{f': {what} in line {mark.line + 1}' if mark else ''}: correct it"
+        return f"it is not YAML{f': {what} in line {mark.line + 1}' if mark else ''}: correct it"
     return "" if text.startswith(SKIPPED_BEGINNINGS) else _content_error(top, is_inventory)
 
 
@@ -107,7 +107,7 @@ def _content_error(top: yaml.Node | None, is_inventory: bool) -> str:
     if top is None or top.value in NOTHING:
         return "it is empty: fill or remove it" if is_inventory else ""
     held = "a list" if isinstance(top, yaml.SequenceNode) else "text"
-    return f"it holds {held}, not names with values: correct it, or move it elsewhere"
+    return f"it contains {held}, not names with values: correct it, or move it elsewhere"
 
 
 def _group_error(top: yaml.MappingNode) -> str:

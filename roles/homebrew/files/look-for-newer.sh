@@ -14,7 +14,7 @@ missing() { # REPOSITORY REMOTE NAMES
 }
 
 if [ ! -d "$repository/.git" ]; then
-    echo "$repository, which is no clone yet"
+    echo "$repository, which is not cloned yet"
 else
     origin=${HOMEBREW_BREW_GIT_REMOTE:-$(git -C "$repository" config remote.origin.url)}
     names='refs/tags/*'

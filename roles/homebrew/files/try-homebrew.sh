@@ -11,7 +11,7 @@ fail() {
     exit 1
 }
 
-[ "$(id -u)" != 0 ] || fail "Homebrew refuses to be root's: set jail_user to who has it in the jail"
+[ "$(id -u)" != 0 ] || fail "Homebrew cannot belong to root: set jail_user to the user that owns it in the jail"
 [ -x "$prefix/bin/brew" ] || fail "there is no brew in $prefix of the jail: run the role homebrew"
 [ -w "$prefix/bin/" ] || fail "$prefix in the jail does not belong to $(id -un), so that brew cannot install anything"
 "$prefix/bin/brew" --version

@@ -53,9 +53,9 @@ def test_each_playbook_begins_with_the_question_whether_there_is_something_to_do
         ("check_jail", "-i broken.yml", "cannot read the inventory .*/broken.yml: the jail 'base' is on 'studoi'"),
         ("check_jail", "-i twice.yml", "cannot read the inventory .*/twice.yml: two hosts would be called 'base'"),
         ("build_jail", "-i fleet.yml -i broken.yml", "cannot read the inventory .*/broken.yml"),
-        ("destroy_jail", "-i fleet.yml --limit studio", "--limit studio leaves no host of jails"),
-        ("build_jail", "-i other.yml", "the inventory has no host of jails"),
-        ("deploy_jail", "-i fleet.yml -e jail_targets=base:!jails", "the inventory has no host of base:!jails"),
+        ("destroy_jail", "-i fleet.yml --limit studio", "--limit studio matches no host in jails"),
+        ("build_jail", "-i other.yml", "the inventory has no host in jails"),
+        ("deploy_jail", "-i fleet.yml -e jail_targets=base:!jails", "the inventory has no host in base:!jails"),
     ],
 )
 def test_nothing_to_do_is_an_error_with_a_sentence(folder: Path, playbook: str, words: str, said: str) -> None:
@@ -66,7 +66,10 @@ def test_nothing_to_do_is_an_error_with_a_sentence(folder: Path, playbook: str, 
 
 @pytest.mark.parametrize(
     ("beside", "content", "said"),
-    [("below/more.yml", "macs: [", "it is no YAML"), ("group_vars/jails.yml", "a: [\n", "it is no YAML: .* in line 2")],
+    [
+        ("below/more.yml", "macs: [", "it is not YAML"),
+        ("group_vars/jails.yml", "a: [\n", "it is not YAML: .* in line 2"),
+    ],
 )
 def test_a_file_beside_the_fleet_that_nothing_is_taken_of_is_named(
     folder: Path, beside: str, content: str, said: str

@@ -139,5 +139,5 @@ def test_a_check_of_brew_as_root_runs_none_of_it(tmp_path: Path) -> None:
     argv = ["/bin/sh", "-eu", "-s", str(tmp_path), "False"]
     done = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "Homebrew refuses to be root's: set jail_user to who has it in the jail\n"
+    assert done.stderr == "Homebrew cannot belong to root: set jail_user to the user that owns it in the jail\n"
     assert not (tmp_path / "ran").exists()

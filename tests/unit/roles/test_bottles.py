@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from connections import QUIET, TOP
 
-WILL_COMPILE = "Homebrew makes no bottles (compiled packages) for macOS 14.5 on arm64 any more"
+WILL_COMPILE = "Homebrew no longer provides bottles (precompiled packages) for macOS 14.5 on arm64"
 
 
 def preflight(tmp_path: Path, bottles: bool, *options: str, **variables: object) -> str:

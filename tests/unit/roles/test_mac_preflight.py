@@ -42,7 +42,7 @@ def asked(folder: Path) -> list[str]:
         for name in ("__mac_enter_rule", "__mac_sudo_rule", "__mac_djail_rule", "__mac_git")
     }
     question = rendered(
-        tasks["Look at the Mac"]["ansible.builtin.raw"],
+        tasks["Gather facts about the Mac"]["ansible.builtin.raw"],
         **places,
         __mac_enter_command=f"{folder}/bin/enter",
         __mac_djail_command=f"{folder}/bin/djail",
@@ -136,27 +136,27 @@ def test_a_mac_that_was_not_asked_is_prepared() -> None:
 @pytest.mark.parametrize(
     ("said", "given", "expected"),
     [
-        (["Linux", "0"], {}, "mac1 is no Mac: its system is Linux, and Darwin is needed"),
-        ([], {}, "mac1 is no Mac: its system is not told, and Darwin is needed"),
+        (["Linux", "0"], {}, "mac1 is not a Mac: its system is Linux, and must be Darwin"),
+        ([], {}, "mac1 is not a Mac: its system is unknown, and must be Darwin"),
         (
             ["Darwin", "501"],
             {},
-            "mac1 is looked at as the user with the number 501, and root is needed; set become to true",
+            "mac1 runs tasks as the user with the uid 501, and must run them as root; set become to true",
         ),
         (
             ROOT,
             {"jail_bootstrap_sudo_users": ["a b"]},
-            "jail_bootstrap_sudo_users is ['a b']; write names, or groups behind %",
+            "jail_bootstrap_sudo_users is ['a b']; use names of users, or % and a group",
         ),
         (
             ROOT,
             {"jail_bootstrap_djail_users": ["ALL, b"]},
-            "jail_bootstrap_djail_users is ['ALL, b']; write names, or groups behind %",
+            "jail_bootstrap_djail_users is ['ALL, b']; use names of users, or % and a group",
         ),
         (
             ROOT,
             {"jail_bootstrap_homebrew_user": "root"},
-            "jail_bootstrap_homebrew_user is root, and Homebrew refuses to be root's; ",
+            "jail_bootstrap_homebrew_user is root, and Homebrew cannot belong to root; ",
         ),
         (ROOT, {"jail_bootstrap_enter": [{"user": "a", "as": "b", "jail": "/x y"}]}, "jail_bootstrap_enter is [{"),
         (ROOT, {"jail_bootstrap_enter": [{"user": "a b", "as": "b", "jail": "/x"}]}, "jail_bootstrap_enter is [{"),

@@ -14,10 +14,10 @@ import pytest
 from connection_place import ENVIRONMENT
 
 PARTS = {
-    "clt": "Install the Command Line Tools by Software Update",
-    "sudo": "Let nobody become root",
+    "clt": "Install the Command Line Tools with Software Update",
+    "sudo": "Remove the sudo rule for jail_bootstrap_sudo_users",
     "enter": "Install the command that enters a jail",
-    "homebrew": "Look for Homebrew",
+    "homebrew": "Find Homebrew",
 }
 ROLE = str(Path(__file__).parents[3] / "roles/mac")
 

@@ -88,7 +88,7 @@ def find_owner(root: Root, user: str, uid: int | None = None, gid: int | None = 
     """The user's numbers and UUID: those that are given, and the others from the Mac or the jail."""
     for name, number in (("uid", uid), ("gid", gid)):
         if (number is not None and not -2 <= number <= NOBODY) or number == -1:
-            raise InputError(f"{name} {number} is not possible: give a number from 0 to {NOBODY}, or -2 for nobody")
+            raise InputError(f"{name} {number} is not valid: use a number from 0 to {NOBODY}, or -2 for nobody")
     if uid is None or gid is None or uuid is None:
         account = find_user(root, user)
         uid = account.uid if uid is None else uid
@@ -196,8 +196,8 @@ def _require_var_link(root: Root) -> None:
     target = os.readlink(b"var", dir_fd=root.fd) if is_link else b""
     if status and target not in (b"private/var", b"/private/var"):
         raise InputError(
-            f"{show(root.host_path(b'var'))} is not the link to private/var that macOS has there: "
-            "move what is in it to private/var and build the jail again"
+            f"{show(root.host_path(b'var'))} is not a link to private/var, as on macOS: move its contents to "
+            f"private/var and build the jail again"
         )
 
 

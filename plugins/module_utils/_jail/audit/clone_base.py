@@ -70,7 +70,7 @@ def _report(path: str, state: str, changes: ChangesSince, why: str = "") -> dict
     said = {
         "same": "",
         "changed": f"{where} was changed after it was cloned: {parts}",
-        "replaced": f"another jail is at {where} than the one that was cloned",
+        "replaced": f"a different jail is now at {where}, not the cloned one",
         "gone": f"the jail {where} that was cloned is gone",
         "unknown": f"whether {where} was changed after it was cloned is unknown: {why}",
     }

@@ -93,7 +93,7 @@ class Search:
                 return found
             if not why or found.why != NOT_THERE:
                 why = found.why
-        return Found(None, why or "no rpath says where to look")
+        return Found(None, why or "it has no rpath to search")
 
     def file(self, path: bytes) -> str:
         """Why there is no file under an absolute path; empty when there is one."""

@@ -36,7 +36,7 @@ SIGN = "codesign --force --sign - FILE, on a Mac"
 
 CAUSES = {
     "unsigned": Cause(
-        "code for Apple silicon has to be signed, if only ad hoc",
+        "code for Apple silicon must be signed, at least ad hoc",
         "documented",
         SIGN,
         ("Apple, macOS 11 Universal Apps release notes (eclecticlight.co/2020/08/22)", "Homebrew/brew#9082"),
@@ -53,7 +53,7 @@ CAUSES = {
     "hardened": Cause(
         "a program with the hardened runtime that is not Apple's is killed when it starts in a chroot",
         "reported",
-        f"{SIGN}: that takes the hardened runtime away, and its entitlements",
+        f"{SIGN}, which removes the hardened runtime and its entitlements",
         (
             "nubjs/nub tests/macos-chroot-probe (macOS 26.5.2: 'hardened runtime not allowed in chroot' in the kernel)",
             "nubjs/nub tests/macos-chroot-probe (SIP off: node as shipped was killed, signed ad hoc it ran)",

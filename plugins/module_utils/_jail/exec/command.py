@@ -66,7 +66,7 @@ class Command:
         if self.groups is not None and len(self.groups) > MAX_GROUPS:
             raise InputError(
                 f"groups names {len(self.groups)} groups, but macOS takes at most {MAX_GROUPS} in addition to the "
-                "primary group: leave groups out to get all that Directory Services says"
+                "primary group: leave groups out to get all groups from Directory Services"
             )
         if self.timeout is not None and self.timeout <= 0:
             raise InputError(f"timeout {self.timeout:g} is not possible: give a number of seconds above 0")
@@ -74,7 +74,7 @@ class Command:
             raise InputError(f"output_limit {self.output_limit} is not possible: give a number of bytes above 0")
         texts = [*self.words, *self.variables.values(), self.chdir, self.creates or "", self.removes or ""]
         if any("\0" in text for text in texts):
-            raise InputError("argv, env, chdir, creates and removes cannot hold a NUL character: take it out")
+            raise InputError("argv, env, chdir, creates and removes must not contain a NUL character: remove it")
 
     @property
     def words(self) -> list[str]:
@@ -84,7 +84,7 @@ class Command:
         except ValueError as exc:
             raise InputError(f"cannot split cmd {self.cmd!r} into words: {exc}: give argv instead") from exc
         if not words or not words[0]:
-            raise InputError("there is no program to run: give its name as the first word of argv or cmd")
+            raise InputError("no program is given: set it as the first word of argv or cmd")
         return words
 
     @property
@@ -92,9 +92,9 @@ class Command:
         """`env`, as text."""
         for name, value in self.env.items():
             if not name or "=" in name or "\0" in name:
-                raise InputError(f"env holds the name {name!r}: a name has at least one character, and no = in it")
+                raise InputError(f"env contains the name {name!r}: a name has at least one character, and no = in it")
             if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-                raise InputError(f"env gives {name} the value {value!r}, which is no text: put it in quotes")
+                raise InputError(f"env gives {name} the value {value!r}, which is not a string: put it in quotes")
         return {name: str(value) for name, value in self.env.items()}
 
     @property
@@ -118,7 +118,8 @@ def execute_all(params: dict[str, Any], extra_commands: Sequence[dict[str, Any]]
     """Run the program of the module, then each of `extra_commands`, even if an earlier one failed."""
     if extra_commands and params["ephemeral"]:
         raise InputError(
-            "extra_commands cannot be used with ephemeral, since the clone is gone by then: use a task for each of them"
+            "extra_commands cannot be used with ephemeral, because the clone is removed by then: use a task for "
+            "each command"
         )
     names = [one["name"] for one in extra_commands]
     twice = next((name for name in names if names.count(name) > 1), None)

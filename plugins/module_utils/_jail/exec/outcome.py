@@ -146,7 +146,7 @@ def _failure_message(ended: CompletedRun, timeout: float | None) -> str:
         return ""
     how = f"signal {-ended.rc}" if ended.rc < 0 else f"exit code {ended.rc}"
     why = explain(ended.rc, ended.stderr) or _last_line(ended.stderr) or _last_line(ended.stdout)
-    return f"ended with {how}: {why}" if why else f"ended with {how}, and said nothing"
+    return f"ended with {how}: {why}" if why else f"ended with {how}, without output"
 
 
 def _last_line(said: bytes) -> str:

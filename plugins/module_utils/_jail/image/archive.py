@@ -56,7 +56,7 @@ def write(path: str, store: Layout, name: str, check: bool) -> bool:
     """Make the archive of an image; False when it is there already, by its index and its size."""
     entry = store.find(name)
     if entry is None:
-        raise InputError(f"{show(store.root.path)} holds no image named {name}")
+        raise InputError(f"{show(store.root.path)} contains no image named {name}")
     index = encode({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]})
     parts = [(MARKER, len(MARKER_TEXT)), (INDEX, len(index))]
     blobs = _blobs(store, entry)
@@ -106,7 +106,7 @@ def _stream(store: Layout, index: bytes, blobs: list[Descriptor]) -> Iterator[by
                 yield data
         if f"sha256:{found.hexdigest()}" != blob.digest:
             damaged = show(store.root.host_path(blob_path(blob.digest)))
-            raise InputError(f"{damaged} is not what its digest says: remove it, and run again")
+            raise InputError(f"{damaged} does not match its digest: remove it, and run again")
         progress.done(progress.WRITE)
         yield writer.padding(blob.size)
     yield writer.END
@@ -162,7 +162,7 @@ def _choose(index: bytes, path: str, name: str) -> Descriptor:
         picked = choice[0] if len(choice) == 1 else platforms.entry_for_this_mac(choice)
         if picked:
             return descriptor_of(picked, f"the index of {path}")
-    raise InputError(f"{path} holds {len(entries)} images, and not one that is named {name}: give its name")
+    raise InputError(f"{path} contains {len(entries)} images, but none is named {name}: give its name")
 
 
 def _json(path: bytes, blob: Descriptor) -> Json:
@@ -174,7 +174,7 @@ def _json(path: bytes, blob: Descriptor) -> Json:
                 if digest_of(text) != blob.digest:
                     break
                 return parse_json(text, f"{blob.digest} in {show(path)}")
-    raise InputError(f"{blob.digest} in {show(path)} is missing or not what its digest says: copy the archive again")
+    raise InputError(f"{blob.digest} in {show(path)} is missing or does not match its digest: copy the archive again")
 
 
 def read(path: str, store: Layout, name: str) -> None:

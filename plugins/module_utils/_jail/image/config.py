@@ -64,7 +64,7 @@ def config(root: Root, settings: Settings, layers: Sequence[Layer]) -> Json:
     system = release(root)
     machine = settings.architecture or architecture()
     if machine not in GO_NAMES:
-        raise InputError(f"there are no Macs with the processor {machine}: give architecture, arm64 or amd64")
+        raise InputError(f"macOS does not run on the processor {machine}: give architecture, arm64 or amd64")
     env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **settings.env}
     wrong = [key for key in env if not key or "=" in key or "\0" in key]
     if wrong:

@@ -66,7 +66,7 @@ def open_layer(file: BinaryIO, blob: Descriptor, where: str) -> LayerReader:
 def verify_digests(stream: LayerReader, layer: Layer, where: str) -> None:
     """Read the rest of a layer; InputError when it is not what its digests say."""
     if stream.digests() != (layer.diff_id, layer.blob.digest):
-        raise InputError(f"{where} is not what its digest says: it was damaged or exchanged")
+        raise InputError(f"{where} does not match its digest: it was damaged or replaced")
 
 
 class Inspection:
@@ -187,7 +187,7 @@ class Inspection:
             return "is longer than a path can be"
         wrong = self._names.name_error(path)
         if wrong:
-            return f"{wrong}, which the volume of {show(self._target)} cannot hold"
+            return f"{wrong}, which is not supported by the volume of {show(self._target)}"
         if entry.xattrs and any(map(_is_invalid_xattr, entry.xattrs)):
             return "has an extended attribute without a proper name"
         if entry.kind == "hardlink" and error_in_name(entry.link):

@@ -182,7 +182,7 @@ class LayerWriter:
             os.close(fd)
 
     def _note_other(self, path: bytes) -> None:
-        self.warnings.append(f"/{show(path)} of the jail became something else while it was read: left out")
+        self.warnings.append(f"/{show(path)} of the jail changed its type while it was read: left out")
 
     def _regular(self, fd: int, status: os.stat_result, path: bytes) -> None:
         if is_mostly_holes(status):
@@ -206,7 +206,8 @@ class LayerWriter:
         now = os.fstat(fd)
         if left or (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
             self.warnings.append(
-                f"/{show(path)} changed while it was read: the image may hold a mixture; export again when it is quiet"
+                f"/{show(path)} changed while it was read: the image may contain a mixture; export again when it "
+                f"does not change"
             )
         for start in range(0, left, CHUNK):
             self._write(bytes(min(CHUNK, left - start)))

@@ -145,7 +145,7 @@ class Layout:
         where = show(self.root.host_path(blob_path(descriptor.digest)))
         data = self.root.read(blob_path(descriptor.digest), IMAGE_JSON)
         if data is None or digest_of(data) != descriptor.digest:
-            raise InputError(f"{where} is missing or not what its digest says: copy the image again")
+            raise InputError(f"{where} is missing or does not match its digest: copy the image again")
         return parse_json(data, where)
 
     def index(self) -> Json:
@@ -233,7 +233,7 @@ class Layout:
                 blob.write(piece)
                 progress.done(progress.VERIFY, len(piece), 0)
             if f"sha256:{found.hexdigest()}" != digest:
-                raise InputError(f"{digest} in {where} is not what its digest says: it was damaged or exchanged")
+                raise InputError(f"{digest} in {where} does not match its digest: it was damaged or replaced")
             blob.commit(digest)
         finally:
             blob.abort()
@@ -329,8 +329,8 @@ def open_layout(path: bytes, check: bool) -> Layout:
         foreign = [name for name in foreign if not name.startswith(TEMPORARY)]
         if root.lstat(MARKER) is None and (foreign or root.lstat(INDEX) is not None):
             raise InputError(
-                f"{show(path)} holds {', '.join(map(show, sorted(foreign)[:3])) or 'an index'} and no OCI image "
-                "layout: choose a directory of its own"
+                f"{show(path)} contains {', '.join(map(show, sorted(foreign)[:3])) or 'an index'}, but not an OCI "
+                f"image layout: choose an empty directory"
             )
         if check:
             return DryRunLayout(root)

@@ -55,13 +55,14 @@ def check_platform(config: Json, where: str, runs: Release | None) -> list[str]:
     warnings = []
     if "" in shown:
         warnings.append(
-            f"the image in {where} does not say for which system and processor it is, and is used as one for "
+            f"the image in {where} does not state its system and processor, and is used as an image for "
             f"{here[0]}/{here[1]}: its programs may not start here"
         )
     version = config.get("os.version")
     if runs and isinstance(version, str) and version and version.partition(".")[0] != str(runs.major):
         warnings.append(
-            f"the image holds macOS {show(version)[:40]}, this Mac runs {runs.version}: its programs may not start here"
+            f"the image contains macOS {show(version)[:40]}, this Mac runs {runs.version}: its programs may not "
+            f"start here"
         )
     return warnings
 

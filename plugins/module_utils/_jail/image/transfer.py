@@ -84,9 +84,9 @@ def _refuse_invalid(params: dict[str, Any]) -> None:
     if not NAME.fullmatch(params["name"]):
         raise InputError(f"name '{show(params['name'])}' is not a valid name for an image: give one such as latest")
     if params["reference"] and ":" in params["layout"]:
-        raise InputError(f"{show(params['layout'])} holds a colon, which skopeo takes for the end of the path")
+        raise InputError(f"{show(params['layout'])} contains a colon, which skopeo interprets as the end of the path")
     if params["state"] == "present" and params["archive"] and params["reference"]:
-        raise InputError("archive and reference each say where the image is: give one of them")
+        raise InputError("archive and reference are mutually exclusive: set one of them")
     if params["state"] == "exported" and params["archive"]:
         archive.refuse_non_file(params["archive"])
 

@@ -109,7 +109,7 @@ class Registry:
         self._manifest, digest = ended.stdout, digest_of(ended.stdout)
         if self.wanted not in (None, digest):
             raise InputError(
-                f"what the registry has for {self.reference} has another digest, {digest}: it was exchanged"
+                f"the image {self.reference} in the registry has a different digest, {digest}: it was replaced"
             )
         return ended.stdout
 
@@ -123,7 +123,7 @@ class Registry:
         with closing(open_layout(host.real_path(layout), check=True)) as store:
             entry = store.find(name)
             if entry is None:
-                raise InputError(f"{layout} holds no image named {name}")
+                raise InputError(f"{layout} contains no image named {name}")
             layers, sent = _layers(store.load(descriptor_of(entry, layout))), self._layers_there()
             _begin(progress.SEND, [layer for layer in layers if layer.digest not in sent])
             blobs = os.path.join(store.root.path, BLOBS)
@@ -213,7 +213,7 @@ class Registry:
             said = show(self._redact(message))
             if attempt >= self._auth.retries or FATAL.search(message):
                 raise TransportError(f"cannot transfer {self.reference}: {name} says: {said}")
-            self.warnings.append(f"{name} failed and is tried again: {said}")
+            self.warnings.append(f"{name} failed and is retried: {said}")
             time.sleep(PAUSE * 2**attempt)
             attempt += 1
 

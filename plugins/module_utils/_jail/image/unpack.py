@@ -41,7 +41,7 @@ from .layout import INDEX_TYPES, Json, Layout, descriptor_of, name_of, open_layo
 from .one_pass import OnePassError, OnePassInspection
 from .zstd import ZstdReader
 
-NO_IMAGE = "not made of an image"
+NO_IMAGE = "not created from an image"
 
 
 class Image(NamedTuple):
@@ -99,8 +99,8 @@ def _is_previous(path: str, digest: str) -> bool:
     with jails.open_jail(path) as jail:
         made = jail.entry.get("image")
         if made is None and not _is_new(jail):
-            made_of = f"may be anything: {jail.unknown}" if jail.unknown else "was not made of an image"
-            raise InputError(f"the jail {show(real)} {made_of}: save what you need of it, then remove it")
+            made_of = f"may be anything: {jail.unknown}" if jail.unknown else "was not created from an image"
+            raise InputError(f"the jail {show(real)} {made_of}: save the data that you need, then remove it")
         return made is not None and made != digest
 
 
@@ -132,7 +132,7 @@ def _image(store: Layout, name: str, layout: str) -> Image:
     entry = platforms.entry_for_this_mac(entries) or store.find(name)
     if entry is None:
         names = ", ".join(store.names()) or "none"
-        raise InputError(f"{layout} holds no image named {name} (it holds {names}): correct name")
+        raise InputError(f"{layout} contains no image named {name} (it contains {names}): correct name")
     descriptor = descriptor_of(entry, f"the index of {layout}")
     manifest = store.load(descriptor)
     if descriptor.media_type in INDEX_TYPES:

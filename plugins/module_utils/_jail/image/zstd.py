@@ -38,7 +38,10 @@ def program() -> str:
     found = third_party.find("zstd", PLACES)
     if found:
         return found
-    raise InputError(f"there is no zstd in {', '.join(PLACES)}: install it (brew install zstd), or take gzip")
+    raise InputError(
+        f"there is no zstd in {', '.join(PLACES)}: install it (brew install zstd), "
+        "or set the option compression to gzip"
+    )
 
 
 def recipe() -> str:

@@ -78,7 +78,7 @@ def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
         words.append(f"--perms={item['perms']}")
     for option in item.get("options") or ():
         if not option or option.startswith("-") or "\0" in option:
-            raise InputError(f"{where}: options holds '{option}', which is no mount option: give it without -o")
+            raise InputError(f"{where}: options contains '{option}', which is not a mount option: write it without -o")
         words += ["-o", option]
     return tuple(words)
 
@@ -89,8 +89,8 @@ def refuse_overlaps(specs: Sequence[MountSpec], names: Names) -> None:
         for other in specs:
             if spec is not other and names.is_below(spec.mount_point, other.mount_point):
                 raise InputError(
-                    f"{spec.where}: dest /{show(spec.mount_point)} lies at or below that of {other.where}: "
-                    "choose another place, or mount them apart"
+                    f"{spec.where}: dest /{show(spec.mount_point)} is at or below dest of {other.where}: choose "
+                    f"another dest"
                 )
 
 

@@ -33,7 +33,7 @@ NO_FUSE = (
 )
 NO_BINDFS = (
     "there is no bindfs in {places}: install it, for macFUSE from the tap darwin-containers/formula, for fuse-t from "
-    "source (bindfs.org), or say where it is"
+    "source (bindfs.org), or set its path"
 )
 
 

@@ -61,12 +61,12 @@ def probe(root: Root) -> SocketState:
     if there is None:
         return SocketState("none", f"there is no /{SOCKET.decode()} in it")
     if not stat.S_ISSOCK(there.st_mode):
-        return SocketState("none", f"/{SOCKET.decode()} in it is no socket")
+        return SocketState("none", f"/{SOCKET.decode()} in it is not a socket")
     try:
         if os.path.samestat(there, os.lstat(SERVER)):
             return SocketState("link")
     except FileNotFoundError:
-        return SocketState("none", f"{SERVER} is not there")
+        return SocketState("none", f"{SERVER} does not exist")
     problem = connect_error(root, SOCKET)
     return (
         SocketState("none", f"/{SOCKET.decode()} in it leads nowhere: {problem}") if problem else SocketState("relay")

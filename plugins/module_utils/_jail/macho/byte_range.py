@@ -55,5 +55,5 @@ def text(data: bytes, start: int, what: str) -> bytes:
     """The bytes from `start` up to a NUL; FormatError when there is none."""
     end = data.find(b"\0", start)
     if start < 0 or end < 0:
-        raise FormatError(f"the text of its {what} has no end")
+        raise FormatError(f"the text of its {what} is not terminated")
     return data[start:end]

@@ -138,13 +138,13 @@ def read_slice(slice_range: ByteRange) -> Slice:
     """The header and load commands of a slice; FormatError when they are damaged."""
     head = slice_range.head
     if head[:4] not in THIN:
-        raise FormatError("a slice is no Mach-O")
+        raise FormatError("a slice is not a Mach-O file")
     order, size = THIN[head[:4]]
     if slice_range.size < size:
         raise FormatError("it ends before the end of its header")
     cpu, subtype, kind, count, length = struct.unpack_from(order + "IIIII", slice_range.read(0, size, "header"), 4)
     if kind not in FILE_TYPES:
-        raise FormatError(f"it is of an unknown type, {kind}")
+        raise FormatError(f"it has an unknown type, {kind}")
     if length > MAX_COMMANDS_SIZE:
         raise FormatError(f"it has {length} bytes of load commands")
     commands = slice_range.read(size, length, "load commands")
@@ -215,7 +215,7 @@ def _text(data: bytes, least: int, order: str, what: str) -> bytes:
     """The text whose offset is the third word of a load command; it lies after the fixed fields."""
     offset = _numbers(data, 8, "I", order)[0]
     if not least <= offset < len(data):
-        raise FormatError(f"the text of its {what} lies outside its load command")
+        raise FormatError(f"the text of its {what} is outside of its load command")
     return text(data, offset, what)
 
 

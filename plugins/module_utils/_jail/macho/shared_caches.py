@@ -98,7 +98,7 @@ def _faults(fd: int, parts: list[dyld_cache.Subcache]) -> list[str]:
                 found.append(str(exc))
                 continue
         if head.uuid != part.uuid:
-            found.append(f"{part.name} is of another build")
+            found.append(f"{part.name} belongs to another build")
         elif head.size != size:
             found.append(f"{part.name} is {size} bytes long and should be {head.size}")
     return found

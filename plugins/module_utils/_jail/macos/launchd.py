@@ -80,8 +80,8 @@ class Job(NamedTuple):
         }
         if any(UNWRITABLE.search(word) for word in (self.label, *self.arguments)):
             raise InputError(
-                f"cannot write the launchd job {show(self.label)}: a path or an option of it holds a control "
-                "character or is not UTF-8, which a property list cannot hold: choose another one"
+                f"cannot write the launchd job {show(self.label)}: a path or an option of it contains a control "
+                f"character or is not UTF-8, which a property list does not support: choose another one"
             )
         import plistlib  # noqa: PLC0415 (takes 2 ms, and most runs write none)
 

@@ -54,7 +54,7 @@ def release(root: Root) -> Release:
     data = root.read(SYSTEM_VERSION, PLIST)
     where = show(root.host_path(SYSTEM_VERSION))
     if data is None:
-        raise InputError(f"{show(root.path)} holds no macOS: {where} does not exist")
+        raise InputError(f"{show(root.path)} contains no macOS: {where} does not exist")
     try:
         values = property_list.load(data)
         found = Release(*(property_list.text(values, key) for key in ("ProductVersion", "ProductBuildVersion")))

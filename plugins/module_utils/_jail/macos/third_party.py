@@ -24,7 +24,7 @@ NAME_ANOTHER = "name a program that only root can replace, such as the Command L
 def require_root_owned(program: str, remedy: str = NAME_ANOTHER) -> None:
     """InputError when someone other than root could replace a program that is to run as root."""
     if not os.path.exists(program):
-        raise InputError(f"there is no program {show(program)}: install it, or name another one")
+        raise InputError(f"there is no program {show(program)}: install it, or choose another one")
     loose = host.first_untrusted_part(program)
     if loose is not None:
         raise InputError(

@@ -50,7 +50,9 @@ class LogOnce:
         now = time.monotonic()
         if now - self._since >= LOG_PERIOD:
             if self._left_out:
-                self._write(f"{self._left_out} more lines were left out, for at most {LOG_LINES} a minute are written")
+                self._write(
+                    f"{self._left_out} more lines were left out, because at most {LOG_LINES} a minute are written"
+                )
             self._since, self._said, self._left_out = now, 0, 0
         if self._said < LOG_LINES:
             self._said += 1

@@ -289,8 +289,8 @@ class SocketInstaller:
                 if not reason:
                     return
                 if self._mode == "link":
-                    raise OSError(errno.EXDEV, f"a hard link to {self._server} is of no use: {reason}")
-                self._mode, self._why = "relay", f", for a hard link is of no use: {reason}"
+                    raise OSError(errno.EXDEV, f"a hard link to {self._server} does not work: {reason}")
+                self._mode, self._why = "relay", f", because a hard link does not work: {reason}"
             if not self.listener or there != self._own:
                 self._listen(folder)
 
@@ -298,7 +298,7 @@ class SocketInstaller:
         """Make the name a hard link to the server's socket; says why that cannot be, or is not enough."""
         server = identity(self._server)
         if server is None:
-            raise OSError(errno.ENOENT, f"{self._server} is not there")
+            raise OSError(errno.ENOENT, f"{self._server} does not exist")
         if there == server == self._own:
             return ""
         try:

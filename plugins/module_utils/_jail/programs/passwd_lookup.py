@@ -61,7 +61,7 @@ def parse_entry(fields: list[str]) -> pwd.struct_passwd | None:
 def require_free_ids(entry: pwd.struct_passwd) -> None:
     user, group = mac_user(entry.pw_uid), mac_group(entry.pw_gid)
     if user:
-        raise StepError("number", f"uid {entry.pw_uid}, which is that of {user} on the Mac", 0)
+        raise StepError("number", f"uid {entry.pw_uid}, which belongs to {user} on the Mac", 0)
     if group:
         raise StepError("number", f"group {entry.pw_gid}, which is {group} on the Mac", 0)
 

@@ -108,8 +108,8 @@ class Record:
 
     def _damaged_record(self, exc: RecordError) -> RecordError:
         return RecordError(
-            f"{self._where} is damaged: {exc}. Remove it to go on: "
-            "what earlier runs installed is then compared again, and not pruned"
+            f"{self._where} is damaged: {exc}. Remove it to continue: files of earlier runs are then compared "
+            f"again, and not pruned"
         )
 
     def block(self, path: bytes) -> Block:

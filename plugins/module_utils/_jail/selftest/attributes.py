@@ -65,7 +65,7 @@ def allowed(context: Context) -> Verdict:
 
 @claim(
     "M-XATTR-4",
-    "com.apple.provenance, which macOS gives to what programs of others make, cannot be removed",
+    "com.apple.provenance, which macOS sets on files of third-party programs, cannot be removed",
     source="Copying: oferchen/rsync pull request 7002",
     judged="xattr -d",
     needs=(">=13",),
@@ -80,7 +80,7 @@ def stays(context: Context) -> Verdict:
 
 @claim(
     "M-XATTR-5",
-    "What is built has no com.apple.rootless, and nothing of it was refused",
+    "A built jail has no com.apple.rootless, and macOS refused no attribute",
     source="Copying: aoss/copyfile copyfile.c, copyfile_xattr",
     judged="xattr",
     needs=("jail",),

@@ -86,7 +86,7 @@ def read(context: Context) -> Verdict:
 
 @claim(
     "M-ARCH-1",
-    "sysctl hw.optional.arm64 says 1 on Apple silicon, and is unknown on Intel",
+    "sysctl hw.optional.arm64 is 1 on Apple silicon, and is unknown on Intel",
     source="Copying: uname(3) under Rosetta",
     judged="sysctl, uname",
 )

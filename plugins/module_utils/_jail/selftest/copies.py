@@ -101,7 +101,7 @@ def without_setuid(context: Context) -> Verdict:
 
 @claim(
     "M-CLONE-5",
-    "A jail becomes a clone of another one on its volume",
+    "A jail can be created as a clone of another jail on its volume",
     source="Copying: aoss/xnu bsd/vfs/vfs_syscalls.c",
     judged="the role base",
     needs=("jail",),
@@ -112,7 +112,7 @@ def whole(context: Context) -> Verdict:
 
 @claim(
     "M-LINK-1",
-    "A link's owner, mode, time and flags are set by a descriptor that O_SYMLINK gave",
+    "The owner, mode, time and flags of a link can be set through a descriptor from O_SYMLINK",
     source="Copying: aoss/xnu; the ledger of differences",
     judged="lstat(2)",
 )
@@ -126,7 +126,7 @@ def of_a_link(context: Context) -> Verdict:
 
 @claim(
     "M-SWAP-1",
-    "Two directories exchange their names in one step, and what is open stays what it was",
+    "Two directories swap their names in one step, and open files stay the same",
     source="Copying: renamex_np(2)",
     judged="renameatx_np(2)",
 )

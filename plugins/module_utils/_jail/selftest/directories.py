@@ -19,7 +19,7 @@ RECEIPTS = "/Library/Apple/System/Library/Receipts"
 
 @claim(
     "M-CONFSTR-1",
-    "The directories that confstr(3) names are made of the user's UUID and number as the code does it",
+    "The directories that confstr(3) returns are derived from the UUID and uid of the user as in the code",
     source="A user's temporary directories: aoss/Libc gen/confstr.c, Libc-997.90.3 _dirhelper.c",
     judged="getconf",
 )
@@ -62,7 +62,7 @@ def receipts(_context: Context) -> Verdict:
 
 @claim(
     "M-USER-3",
-    "Every person of a Mac is in the group staff, which has the number 20",
+    "Every regular user of a Mac is in the group staff, which has the gid 20",
     source="Users: published outputs of id",
     judged="id",
 )

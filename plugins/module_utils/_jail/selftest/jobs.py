@@ -40,7 +40,7 @@ def remove() -> None:
 
 @claim(
     "M-LAUNCHD-1",
-    "launchctl print of nothing ends with 113",
+    "launchctl print of an unknown job ends with 113",
     source="launchd jobs: many reports",
     judged="launchctl",
 )
@@ -51,7 +51,7 @@ def nothing(_context: Context) -> Verdict:
 
 @claim(
     "M-LAUNCHD-2",
-    "launchctl bootout of nothing ends with 3 or 113",
+    "launchctl bootout of an unknown job ends with 3 or 113",
     source="launchd jobs: many reports",
     judged="launchctl",
 )
@@ -84,7 +84,7 @@ def loaded(_context: Context) -> Verdict:
 
 @claim(
     "M-LAUNCHD-4",
-    "launchctl bootstrap of what is loaded ends with 5 or 37",
+    "launchctl bootstrap of a loaded job ends with 5 or 37",
     source="launchd jobs: many reports",
     judged="launchctl",
 )

@@ -25,7 +25,7 @@ TIMEOUT = 10.0
 
 @claim(
     "M-DNS-1",
-    "The socket of mDNSResponder has mode 0666 and is root's or of its own user",
+    "The socket of mDNSResponder has mode 0666 and belongs to root or its own user",
     source="Names: com.apple.mDNSResponder.plist, Sockets",
     judged="stat(2)",
 )
@@ -53,7 +53,7 @@ def linked(context: Context) -> Verdict:
 
 @claim(
     "M-DNS-3",
-    "The relay, as nobody, reaches mDNSResponder from outside of a jail",
+    "The relay reaches mDNSResponder from outside of a jail, as the user nobody",
     source="Names: uds_daemon.c; dnssd_clientstub.c, DNSServiceCreateConnection",
     judged="the role dns, connect(2), and what comes back",
     needs=("jail",),

@@ -25,7 +25,7 @@ TOOLS = (
 
 @claim(
     "M-SIP-1",
-    "csrutil status says in a known form what System Integrity Protection does",
+    "csrutil status reports System Integrity Protection in a known form",
     source="System Integrity Protection: asmvik/yabai issues 1800 and 731",
     judged="csrutil",
 )
@@ -85,7 +85,7 @@ def signed(context: Context) -> Verdict:
 
 @claim(
     "M-KILL-1",
-    "Programs of the command line are not killed in a jail",
+    "Command line programs are not killed in a jail",
     source="Code signatures: nubjs/nub research notes; Entering a jail, launch constraints",
     judged="chroot, and how each ends",
     needs=("SIP off", "jail"),

@@ -144,7 +144,7 @@ def is_device(path: bytes) -> bool:
 
 @claim(
     "M-MTREE-1",
-    "mtree reads the record of a jail, and finds the jail as it is recorded",
+    "mtree reads the record of a jail, and finds no difference",
     source="mtree: aoss/file_cmds mtree/spec.c",
     judged="mtree",
     needs=("jail",),
@@ -157,7 +157,7 @@ def recorded(context: Context) -> Verdict:
 
 @claim(
     "M-IMAGE-1",
-    "A jail that is made of an image is the jail that the image was made of",
+    "A jail that is created from an image equals the exported jail",
     source="Copying",
     judged="diff -r",
     needs=("image",),

@@ -120,7 +120,8 @@ def _dead_run(path: bytes, owner: str, replaces: str) -> dict[str, Any] | None:
     if mark["owner"] not in (owner, replaces) and replaces != "any" and time.time() - mark["began"] < MAX_RUN_SECONDS:
         minutes = max(0, round((time.time() - mark["began"]) / 60))
         raise _RunningError(
-            f"cannot start the selftest: another one, begun {minutes} minutes ago, uses {show(path)} (wait for it to "
+            f"cannot start the selftest: another one, which started {minutes} minutes ago, uses {show(path)} (wait "
+            f"for it to "
             "end; if you know that it was killed, set jail_selftest_take_over to true)",
             mark["owner"],
         )
@@ -149,7 +150,7 @@ def _take_over(path: bytes, owner: str, there: bool, left: dict[str, Any] | None
         mark = read_mark(root)
         if (mark or {}).get("owner") != (left or {}).get("owner"):
             raise BusyError(
-                f"cannot start the selftest: another one has just begun in {show(path)} (wait for it to end)"
+                f"cannot start the selftest: another one has just started in {show(path)} (wait for it to end)"
             )
         root.write(MARK_FILE, json.dumps({"owner": owner, "began": time.time(), "before": before}).encode(), 0o600)
         if left:

@@ -17,7 +17,7 @@ MOUNT, UMOUNT = "/sbin/mount_devfs", "/sbin/umount"
 
 @claim(
     "M-DEVFS-1",
-    "A second devfs can be mounted, has a device number of its own, and is unmounted without force",
+    "A second devfs can be mounted, has its own device number, and can be unmounted without force",
     source="Terminals: aoss/xnu devfs_vfsops.c",
     judged="mount_devfs, umount, stat(2)",
 )

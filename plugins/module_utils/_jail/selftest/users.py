@@ -34,7 +34,7 @@ def homes(_context: Context) -> Verdict:
 
 @claim(
     "M-USER-2",
-    "getpwnam(3) takes one home of root",
+    "getpwnam(3) returns one of the homes of root",
     source="Users",
     judged="getpwnam(3)",
 )
@@ -72,7 +72,7 @@ def beyond(context: Context) -> Verdict:
 
 @claim(
     "M-GROUP-2",
-    "A process becomes nobody, whose group is negative for initgroups(3)",
+    "A process can become nobody, which has a negative group for initgroups(3)",
     source="Entering a jail: aoss/Libinfo libinfo.c",
     judged="initgroups(3), open(2)",
 )

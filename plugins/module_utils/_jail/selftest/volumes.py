@@ -33,7 +33,7 @@ def one_number(_context: Context) -> Verdict:
 
 @claim(
     "M-VOLUME-2",
-    "f_fsid tells the System and the Data volume apart",
+    "f_fsid distinguishes the System and the Data volume",
     source="Copying: sys/mount.h",
     judged="fstatfs(2)",
 )
@@ -44,7 +44,7 @@ def two_numbers(_context: Context) -> Verdict:
 
 @claim(
     "M-VOLUME-3",
-    "mount and fstatfs(2) say the same of how a volume is mounted",
+    "mount and fstatfs(2) agree on the mount options of a volume",
     source="A volume for jails: sys/mount.h",
     judged="mount",
 )
@@ -108,7 +108,7 @@ def firmlinks(_context: Context) -> Verdict:
 
 @claim(
     "M-SEAL-1",
-    "diskutil info -plist / tells the sealed snapshot that macOS started from",
+    "diskutil info -plist / reports the sealed snapshot that macOS started from",
     source="Whether the source is the same: aws/ec2-macos-utils",
     judged="diskutil",
 )
@@ -123,7 +123,7 @@ def sealed(_context: Context) -> Verdict:
 
 @claim(
     "M-LAYOUT-1",
-    "Modes and owners of the directories of macOS are those that jails get",
+    "The directories of macOS have the modes and owners that jails get",
     source="The tree of a jail: aoss/files, hierarchy files",
     judged="stat(2)",
 )

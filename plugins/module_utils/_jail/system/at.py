@@ -203,7 +203,7 @@ def _same_contents(one: int, two: int, part: tuple[int, int] | None) -> bool:
 def _size(fd: int) -> int:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(0, "it is not a regular file any more")
+        raise OSError(0, "it is no longer a regular file")
     return status.st_size
 
 
@@ -215,7 +215,7 @@ def same_xattrs(fd: int, other: int) -> bool:
 def _chunks(name: bytes, dir_fd: int, part: tuple[int, int] | None = None) -> Iterator[bytes]:
     with os.fdopen(open_file(name, dir_fd), "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(0, "it is not a regular file any more")
+            raise OSError(0, "it is no longer a regular file")
         if part is None:
             yield from iter(lambda: file.read(CHUNK), b"")
             return

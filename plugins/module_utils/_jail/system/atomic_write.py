@@ -22,7 +22,7 @@ import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Callable, NamedTuple, Protocol
 
@@ -38,6 +38,8 @@ Stage = Callable[[], AbstractContextManager[int]]
 PREFIX = b".darwin.jail."
 """The prefix of temporary names next to final ones."""
 NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
+BLOCK = 1 << 20
+"""Bytes of pieces that are written at once: a record has two small ones for each directory."""
 
 
 class Owner(NamedTuple):
@@ -83,11 +85,24 @@ class NewFile:
         return os.open(name, CREATE, 0o600, dir_fd=dir_fd)
 
     def finish(self, fd: int) -> None:
-        for piece in self._data:
-            while piece:
-                piece = piece[os.write(fd, piece) :]
+        for block in _blocks(self._data):
+            while block:
+                block = block[os.write(fd, block) :]
         self._owner.give(fd)
         os.fsync(fd)
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, with small pieces joined."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= BLOCK:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
 
 
 class NewLink:
@@ -148,7 +163,7 @@ def _lock(fd: int, temporary: bytes) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        raise BusyError(f"another run is making the same ({show(temporary)}): wait for it to end") from exc
+        raise BusyError(f"another run is writing the same file ({show(temporary)}): wait for it to end") from exc
     except OSError:
         pass  # a file system without locks
 

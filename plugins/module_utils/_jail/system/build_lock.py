@@ -224,7 +224,7 @@ class BuildLock:
                 ahead, since = who, now
             if now - since > MAX_WAIT:
                 raise BusyError(
-                    f"another run has kept this Mac for more than {MAX_WAIT // 60} minutes ({ahead}), and only one "
+                    f"another run has used this Mac for more than {MAX_WAIT // 60} minutes ({ahead}), and only one "
                     "builds at a time: wait for it to end and run again, or end that process with kill if it hangs"
                 )
             time.sleep(pause)

@@ -34,7 +34,7 @@ def real_path(path: AnyPath) -> bytes:
     if not raw.startswith(b"/"):
         raise InputError(f"'{show(raw)}' is not an absolute path: give the whole path, from /")
     if b"\0" in raw:
-        raise InputError(f"{raw!r} holds a NUL byte: give another path")
+        raise InputError(f"{raw!r} contains a NUL byte: choose another path")
     parts = split(raw)
     if parts and fold(parts[0]) in PRIVATE and is_link_to_private(parts[0]):
         parts[:1] = [b"private", fold(parts[0])]

@@ -26,7 +26,7 @@ KEPT_VARIABLES = (
     "NO_PROXY",
 )
 """Variables that a program gets from this process's environment, also in lower case, as proxies have them."""
-HINT = "it runs as the user nobody, who must be able to reach and to run it"
+HINT = "it runs as the user nobody, which must be able to reach and run it"
 
 
 def ids() -> tuple[int, int]:

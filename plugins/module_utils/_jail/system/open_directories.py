@@ -28,6 +28,8 @@ class OpenDirectories:
 
     def enter(self, path: bytes) -> int:
         """Go to a directory; its descriptor stays this object's. OSError unless all names are directories."""
+        if self._root.check_mode_moves:
+            path = self._root.moved_path(path)
         if self._open and self._open[-1][0] == path:
             return self._open[-1][1]
         while self._open and not (path + b"/").startswith(self._open[-1][0] + b"/"):

@@ -24,7 +24,7 @@ def split(path: AnyPath) -> list[bytes]:
     """The components of a path of the host; ".." is refused, "." and empty ones vanish."""
     parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
     if b".." in parts:
-        raise InputError(f"{show(path)} holds '..', which is not allowed here: give the path without it")
+        raise InputError(f"{show(path)} contains '..', which is not allowed here")
     return parts
 
 
@@ -55,8 +55,7 @@ def split_last(rel: bytes) -> tuple[bytes, bytes]:
 
 def invalid_path(rel: bytes) -> InputError:
     return InputError(
-        f"'{show(rel)}' names nothing below a directory, since a part of it is empty, '.', '..' or holds a NUL: "
-        "give it without"
+        f"'{show(rel)}' is not a valid path below a directory: a part of it is empty, '.', '..' or contains a NUL"
     )
 
 

@@ -218,7 +218,7 @@ class _HelperEmptying(_Emptying):
 
     def _enter(self, level: _Level, name: bytes) -> None:
         if os.getppid() != self._parent:
-            raise OSError(errno.ESRCH, "nobody waits for this")
+            raise OSError(errno.ESRCH, "no process waits for this")
         super()._enter(level, name)
 
     def _move_up(self, level: _Level, name: bytes) -> None:
@@ -234,7 +234,7 @@ def _help(dir_fd: int, name: bytes, dev: int, where: bytes, parent: int) -> NoRe
 
 
 def _removal_error(level: _Level, exc: OSError) -> OperationError:
-    hint = "end the programs that use what is in it" if exc.errno in (errno.ENOTEMPTY, errno.EEXIST) else ""
+    hint = "end the programs that use it" if exc.errno in (errno.ENOTEMPTY, errno.EEXIST) else ""
     return OperationError("remove", level.where, exc.strerror or str(exc), exc.errno or 0, hint)
 
 

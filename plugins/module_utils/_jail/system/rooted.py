@@ -118,7 +118,7 @@ class Root:
     def open_dir(self, rel: bytes) -> int:
         """Open a directory below the root; the caller closes the descriptor."""
         if self.check_mode_moves:
-            rel = self._moved_path(rel)
+            rel = self.moved_path(rel)
         if not rel:
             return os.dup(self.fd)
         parent, name = split_last(rel)
@@ -131,7 +131,8 @@ class Root:
         except OSError as exc:
             raise open_error(self.host_path(rel), exc) from exc
 
-    def _moved_path(self, rel: bytes) -> bytes:
+    def moved_path(self, rel: bytes) -> bytes:
+        """Where something is in check mode that would have been moved before."""
         for new, old in self.check_mode_moves.items():
             if rel == new or rel.startswith(new + b"/"):
                 return old + rel[len(new) :]
@@ -182,7 +183,7 @@ class Root:
         if not rel:
             return self.status()
         try:
-            with self.holder(self._moved_path(rel)) as (fd, name):
+            with self.holder(self.moved_path(rel)) as (fd, name):
                 return os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
             return None

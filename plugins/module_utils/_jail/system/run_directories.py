@@ -98,11 +98,11 @@ def _open(place: bytes, mode: int) -> Root:
     except OperationError as exc:
         if exc.errno not in NOT_A_DIRECTORY_ERRORS:
             raise
-        raise InputError(f"{show(place)} is no directory that is root's alone: move it away") from exc
+        raise InputError(f"{show(place)} is not a directory that only root can change: move it away") from exc
     status = root.status()
     if status.st_uid or status.st_mode & ~mode & 0o777:
         root.close()
-        raise InputError(f"{show(place)} is no directory that is root's alone: move it away")
+        raise InputError(f"{show(place)} is not a directory that only root can change: move it away")
     _set_mode(root, mode)
     return root
 

@@ -14,8 +14,8 @@ def error_in_name(raw: bytes) -> str:
     if raw.startswith(b"/"):
         return "is an absolute path"
     if b".." in raw and b".." in raw.split(b"/"):
-        return "holds '..'"
-    return "holds a NUL byte" if b"\0" in raw else ""
+        return "contains '..'"
+    return "contains a NUL byte" if b"\0" in raw else ""
 
 
 def plain_name(raw: bytes) -> bytes:

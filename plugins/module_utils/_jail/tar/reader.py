@@ -258,7 +258,7 @@ class _Reader:
         raise InputError(f"refusing {self._where}: '{show(name)}' in it {why}")
 
     def _damaged(self, why: str) -> FormatError:
-        return FormatError(f"{self._where} is no tar archive, or damaged: {why}")
+        return FormatError(f"{self._where} is not a tar archive, or is damaged: {why}")
 
 
 def _says_something(key: bytes) -> bool:

@@ -86,7 +86,7 @@ class ArchiveSource:
             if count >= TREE_MEMBERS:
                 raise InputError(TREE_MEMBERS.exceeded("read", f"the archive {self._path}"))
             if max(len(member.name), len(member.link)) > MAX_PATH:
-                raise self._refused(member.name[:MAX_PATH], "is longer than a path can be, or links to what is")
+                raise self._refused(member.name[:MAX_PATH], "is longer than a path, or links to a path that is")
             yield member._replace(xattrs=_NONE)  # they are not used, and must not fill the memory
 
     def _checked(self, found: Iterable[Member]) -> dict[bytes, Node]:

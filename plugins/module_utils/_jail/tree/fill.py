@@ -94,7 +94,7 @@ def _is_filled(jail: Jail, path: bytes, required: bytes) -> bool:
     if not names or not required or jail.root.lstat(path + b"/" + required) is not None:
         return bool(names)
     shown = ", ".join(show(name) for name in names[:5])
-    raise InputError(f"cannot fill {where}: it holds {shown}, but no {show(required)}: move away what it holds")
+    raise InputError(f"cannot fill {where}: it contains {shown}, but not {show(required)}: move its contents away")
 
 
 def _open_source(src: str, jail: bytes, path: bytes, required: bytes, given_away: bool) -> TreeSource:
@@ -113,6 +113,6 @@ def _open_source(src: str, jail: bytes, path: bytes, required: bytes, given_away
         source.close()
         hint = f": its names must begin with {show(path)}/ or below" if isinstance(source, ArchiveSource) else ""
         raise InputError(
-            f"{src} does not hold {show(required)}, and so is not what /{show(path)} is to be filled with{hint}"
+            f"{src} does not contain {show(required)}, and is therefore not a source for /{show(path)}{hint}"
         )
     return source

@@ -20,7 +20,7 @@ PLACES = (
     "/Applications/VMware Fusion.app/Contents/Library/vmrun",
     "/Applications/VMware Fusion.app/Contents/Public/vmrun",
 )
-HINT = "install VMware Fusion, or say where it is"
+HINT = "install VMware Fusion, or set its path"
 FOLDER = "Virtual Machines.localized"
 BUNDLE = ".vmwarevm"
 SETTINGS = {"cpu": "numvcpus", "memory": "memsize"}

@@ -96,7 +96,7 @@ def check_limits(driver: Driver, running: Mapping[str, bool], specs: Sequence[Ma
     new = [spec for spec in specs if spec.name not in running]
     for spec in new:
         if not spec.image:
-            raise InputError(f"there is no virtual machine {spec.name}, and no image to make it of: give it an image")
+            raise InputError(f"there is no virtual machine {spec.name}, and no image to create it from: set its image")
         driver.check(spec)
     wanted = [spec.name for spec in specs]
     others = [name for name, active in running.items() if active and name not in wanted and driver.is_macos(name)]
@@ -193,7 +193,7 @@ def fatal_log_line(name: str) -> str:
 
 def job_log(name: str) -> str:
     said = launchd.log(label(name)).splitlines()[-5:]
-    return f"its job says: {' / '.join(said)}" if said else "its job says nothing"
+    return f"output of its job: {' / '.join(said)}" if said else "its job has no output"
 
 
 def clean_up(driver: Driver, name: str, made: bool) -> str:

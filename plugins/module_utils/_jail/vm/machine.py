@@ -110,7 +110,7 @@ def user_of(name: str) -> User:
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        raise InputError(f"there is no user {name} to own the virtual machines: name one of the Mac") from None
+        raise InputError(f"there is no user {name} to own the virtual machines: choose a user of the Mac") from None
     return User(name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 

@@ -14,7 +14,7 @@ from ..macos.launchd import Job
 from .machine import LONG_TIMEOUT, MachineSpec, User, failure_of, find_program, output_of, run_as
 
 PLACES = ("/opt/homebrew/bin/tart", "/usr/local/bin/tart", "/Applications/tart.app/Contents/MacOS/tart")
-HINT = "install it on this Mac, which must have Apple silicon (brew install openai/tools/tart), or say where it is"
+HINT = "install it on this Mac, which must have Apple silicon (brew install openai/tools/tart), or set its path"
 KEYCHAIN = "unlock it, or let the user log in at start: security unlock-keychain login.keychain"
 SECURITY = "/usr/bin/security"
 SETTINGS = {"cpu": "--cpu", "memory": "--memory", "disk": "--disk-size"}

@@ -151,8 +151,8 @@ def _plan(name: str, quota: str | None, wanted: int) -> Iterator[Change]:
     if quota is not None and volume.quota != wanted:
         has = f"a quota of {size(volume.quota)}" if volume.quota else "no quota"
         raise InputError(
-            f"the volume {name} has {has}, not of {size(wanted)}: a volume keeps the one that it was made with: "
-            "take its jails elsewhere and delete it, or set the quota that it has"
+            f"the volume {name} has {has}, not of {size(wanted)}: the quota of a volume cannot change: move its "
+            f"jails and delete it, or set its current quota"
         )
     _require_mount_point(name, volume)
     if not volume.mount_point:
@@ -166,8 +166,8 @@ def _require_mount_point(name: str, volume: Volume) -> None:
     point = _mount_point(name)
     if volume.mount_point not in ("", point):
         raise InputError(
-            f"the volume {name} ({volume.device}) is mounted on {volume.mount_point}, not on {point}, where something "
-            "else may have been in the way: unmount it, look what is there, and mount it again"
+            f"the volume {name} ({volume.device}) is mounted on {volume.mount_point}, not on {point}, because that "
+            f"path may be in use: unmount it, check that path, and mount it again"
         )
 
 
@@ -212,7 +212,7 @@ def _reason_to_keep(volume: Volume, ours: bool, jail: str | None) -> str:
     if not ours:
         return "this collection did not make it"
     if not volume.mount_point:
-        raise InputError(f"the volume on {volume.device} is not mounted: mount it, to see what is in it")
+        raise InputError(f"the volume on {volume.device} is not mounted: mount it to inspect its contents")
     with Root(volume.mount_point) as top:
         left = set(top.names(b"")) - MADE_BY_MACOS
     if run_directories.is_dead(os.path.join(os.fsencode(volume.mount_point), run_directories.FOLDER)):

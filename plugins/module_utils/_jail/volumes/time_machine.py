@@ -49,7 +49,7 @@ def is_excluded(path: bytes) -> bool:
     """Whether Time Machine excludes a path; OperationError when tmutil reports neither."""
     said = _tmutil("isexcluded", path).split(None, 1)[:1]
     if said not in (["[Excluded]"], ["[Included]"]):
-        raise OperationError("tell whether Time Machine excludes", path, "tmutil says neither that it does nor not")
+        raise OperationError("tell whether Time Machine excludes", path, "tmutil did not report either state")
     return said == ["[Excluded]"]
 
 

@@ -35,7 +35,7 @@ from hypothesis import strategies as st
         ({"skipped": True, "false_condition": "not ansible_check_mode"}, ("skipped", "is not tried in check mode")),
         (
             {"skipped": True, "false_condition": "__jail_mac_info.can_enter"},
-            ("skipped", "could not be tried, because of what is above"),
+            ("skipped", "could not be checked, because of the failure above"),
         ),
         ({"failed": True, "rc": 1, "stdout": "no\n", "stderr": "", "msg": "non-zero return code"}, ("failed", "no")),
         (

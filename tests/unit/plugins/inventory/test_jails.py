@@ -95,12 +95,12 @@ REFUSED = {
     "path, vars": (MACS, [{"name": "a", "mac": "mac1", "pth": "/a"}]),
     "an entry of macs has no name: 'mac1'; give it one, as in - name: first": (["mac1"], []),
     "an entry of jails has no name: {'mac': 'mac1'}; give it one, as in - name: first": (MACS, [{"mac": "mac1"}]),
-    "vars of 'mac1' in macs is no mapping: write name: value, one a line": ([{"name": "mac1", "vars": ["x"]}], []),
-    "macos of 'mac1' in macs is no version: 15.1; write it in quotes, as in \"15.2\"": (
+    "vars of 'mac1' in macs is not a mapping: write name: value, one per line": ([{"name": "mac1", "vars": ["x"]}], []),
+    "macos of 'mac1' in macs is not a valid version: 15.1; write it in quotes, as in \"15.2\"": (
         [{"name": "mac1", "macos": 15.10}],
         [],
     ),
-    "macos of 'mac1' in macs is no version: 'Sequoia'; write it in quotes, as in \"15.2\"": (
+    "macos of 'mac1' in macs is not a valid version: 'Sequoia'; write it in quotes, as in \"15.2\"": (
         [{"name": "mac1", "macos": "Sequoia"}],
         [],
     ),
@@ -117,7 +117,7 @@ REFUSED = {
         MACS,
         [{"name": "a", "macs": "imac*"}],
     ),
-    "macs of the jail 'a' is no list of names and patterns: [1]": (MACS, [{"name": "a", "macs": [1]}]),
+    "macs of the jail 'a' is not a list of names and patterns: [1]": (MACS, [{"name": "a", "macs": [1]}]),
     "the jail 'a' is on no Mac: mac1, !mac1": (MACS, [{"name": "a", "macs": ["mac1", "!mac1"]}]),
     "the jail 'a' is on no Mac: macs is empty": ([], [{"name": "a", "macs": []}]),
     "two hosts would be called 'mac1': give one of them another name": ([*MACS, {"name": "mac1"}], []),

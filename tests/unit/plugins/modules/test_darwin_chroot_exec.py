@@ -108,7 +108,7 @@ def test_further_programs_do_not_run_in_check_mode(furnished: Path, capsys: pyte
     extra = [{"name": "one", "argv": ["touch", "/made"]}]
     options = {"jail": str(furnished), "argv": ["true"], "extra_commands": extra}
     assert "extra_commands" not in answer(capsys, **options, _ansible_check_mode=True)
-    assert "clone is gone" in answer(capsys, **options, ephemeral=True)["msg"]
+    assert "clone is removed" in answer(capsys, **options, ephemeral=True)["msg"]
     assert not (furnished / "made").exists()
 
 

@@ -97,11 +97,11 @@ def test_warnings_are_passed_on(options: dict[str, Any], place: Path, capsys: py
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"jail": "/"}, "/ belongs to the system and cannot be a jail: choose a directory of its own"),
+        ({"jail": "/"}, "/ belongs to the system and cannot be a jail: choose another directory"),
         ({"entries": [{"src": "usr"}]}, "entries[0]: src 'usr' is not an absolute path"),
         ({"entries": [{"src": "/none"}]}, "entries[0]: /none matches nothing in"),
-        ({"exclude": ["[b-a]"]}, "'[b-a]' is no glob: bad character range b-a"),
-        ({"profile": "standard"}, "holds no macOS"),
+        ({"exclude": ["[b-a]"]}, "'[b-a]' is not a valid glob: bad character range b-a"),
+        ({"profile": "standard"}, "contains no macOS"),
     ],
 )
 def test_an_error_is_one_sentence(

@@ -74,5 +74,5 @@ def test_a_path_with_a_nul_byte(name: str, option: str) -> None:
         importlib.import_module(f"{modules.__name__}.{name}").main()
     message = json.loads(said.getvalue())["msg"]
     assert f"'{path_in(option, spec[option])}'" in message
-    assert rf"{PATH}\x00/x holds a NUL byte" in message
+    assert rf"{PATH}\x00/x contains a NUL byte" in message
     assert message.isprintable()

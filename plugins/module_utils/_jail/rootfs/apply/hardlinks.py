@@ -5,6 +5,10 @@
 
 The walk collects such files, since several processes may find the names of one.
 When all names are known, each group is made from one copy.
+
+Directories stay open from one name to the next: most files have all their names in one.
+
+Cost of a name in a directory that is open: six system calls; of a copy, those of install.py in addition.
 """
 
 from __future__ import annotations
@@ -13,8 +17,10 @@ import os
 import stat
 from collections.abc import Iterable
 
-from ...errors import OperationError, failed, show
-from ...system.paths import NOT_A_DIRECTORY_ERRORS
+from ...errors import failed, show
+from ...system import at
+from ...system.open_directories import OpenDirectories
+from ...system.paths import NOT_A_DIRECTORY_ERRORS, open_error
 from ...system.rooted import Root
 from ..diff.compare import Comparer
 from ..diff.directory_plan import HardLinkName
@@ -33,6 +39,8 @@ class Linker:
         self._root, self._source = root, source
         self._full, self._began = comparer.full_source, comparer.ownership.began
         self._installer = installer
+        self._directories, self._of_first, self._sources = (OpenDirectories(one) for one in (root, root, source))
+        """Directories of the jail, the one that has the first name of a group, and directories of the source."""
         self.report = BuildReport()
 
     def link_all(self, linked: Iterable[HardLinkName]) -> None:
@@ -40,8 +48,12 @@ class Linker:
         groups: dict[tuple[int, int], list[HardLinkName]] = {}
         for found in linked:
             groups.setdefault((found.status.st_dev, found.status.st_ino), []).append(found)
-        for group in groups.values():
-            self._group(sorted(group))
+        try:
+            for group in sorted(sorted(group) for group in groups.values()):
+                self._group(group)
+        finally:
+            for directories in (self._directories, self._of_first, self._sources):
+                directories.close_all()
 
     def _group(self, group: list[HardLinkName]) -> None:
         if None not in (found := {name.there for name in group}) and len(found) == 1:
@@ -63,11 +75,16 @@ class Linker:
 
     def _there(self, path: bytes) -> os.stat_result | None:
         """What the jail has under a name; without an installer, None for what a run would have removed before."""
+        if not self._root.exists:
+            return None
+        directory, name = os.path.split(path)
         try:
-            have = self._root.lstat(path)
-        except OperationError as exc:
+            have = at.lstat(name, self._directories.enter(directory))
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
             if self._installer or exc.errno not in NOT_A_DIRECTORY_ERRORS:
-                raise
+                raise failed("look at", self._root.host_path(path), exc) from exc
             return None
         return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None
 
@@ -81,13 +98,11 @@ class Linker:
 
     def _difference(self, name: HardLinkName, have: os.stat_result) -> str:
         want = DesiredFile(name.status, -1, name.name, name.parent)
+        directory, base = os.path.split(name.path)
         try:
-            with self._root.directory(os.path.dirname(name.path)) as fd:
-                if not self._full:
-                    return difference(want, have, os.path.basename(name.path), fd, None)
-                with self._source.directory(name.parent) as source:
-                    want.dir_fd = source
-                    return difference(want, have, os.path.basename(name.path), fd, self._source)
+            if self._full:
+                want.dir_fd = self._sources.enter(name.parent)
+            return difference(want, have, base, self._directories.enter(directory), self._full)
         except OSError as exc:
             raise failed("compare", self._root.host_path(name.path), exc) from exc
 
@@ -99,14 +114,13 @@ class Linker:
         action = CREATE if have is None else METADATA if same else REPLACE
         operation = Operation(action, name.path, want, why, have)
         self.report.count(operation)
-        with self._source.directory(name.parent) as source:
-            want.dir_fd = source
-            if not self._installer:
-                if action != METADATA:
-                    refuse_unreadable(self._source, os.path.join(name.parent, name.name), source)
-                return None
-            self._inside(name.path, operation)
-        return self._root.lstat(name.path)
+        want.dir_fd = _open(self._sources, self._source, name.parent)
+        if not self._installer:
+            if action != METADATA:
+                refuse_unreadable(self._source, os.path.join(name.parent, name.name), want.dir_fd)
+            return None
+        self._inside(name.path, operation)
+        return self._there(name.path)
 
     def _link(self, first: HardLinkName, name: HardLinkName, have: os.stat_result | None) -> None:
         why = f"to /{show(first.path)}"
@@ -119,16 +133,26 @@ class Linker:
         if not self._installer:
             return
         directory = os.path.dirname(path)
+        fd = _open(self._directories, self._root, directory)
         try:
-            with self._root.directory(directory) as fd:
-                before = os.fstat(fd).st_mtime_ns
-                if first:
-                    self._installer.link(first, path)
-                else:
-                    self._installer.execute(operation, fd)
-                self._installer.restore_time(fd, before)
+            before = os.fstat(fd).st_mtime_ns
+            if first:
+                where, name = os.path.split(first)
+                source = fd if where == directory else _open(self._of_first, self._root, where)
+                self._installer.link(source, name, fd, path)
+            else:
+                self._installer.execute(operation, fd)
+            self._installer.restore_time(fd, before)
         except OSError as exc:
             raise failed("set the time of", self._root.host_path(directory), exc) from exc
+
+
+def _open(directories: OpenDirectories, root: Root, path: bytes) -> int:
+    """A directory below a root, open until another one is asked for."""
+    try:
+        return directories.enter(path)
+    except OSError as exc:
+        raise open_error(root.host_path(path), exc) from exc
 
 
 def _inode(status: os.stat_result) -> tuple[int, int]:

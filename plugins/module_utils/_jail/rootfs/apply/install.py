@@ -175,7 +175,7 @@ class Installer:
             return self._file(fd, name, want, path, attempt + 1)
         self.warnings.append(
             f"{show(self._in_source(want))} changed each of the {ATTEMPTS} times it was read: "
-            f"/{show(path)} may hold a mixture; run again when it is quiet"
+            f"/{show(path)} may contain a mixture; run again when it does not change"
         )
         return True
 
@@ -218,7 +218,7 @@ class Installer:
         try:
             now = os.fstat(fd)
             if (now.st_dev, now.st_ino) != (have.st_dev, have.st_ino) or (not is_dir and now.st_nlink != 1):
-                raise OSError(errno.EAGAIN, "it was replaced by something else while the run went on")
+                raise OSError(errno.EAGAIN, "it was replaced during the run")
             if isinstance(want, DesiredDir):
                 self._finish_found_directory(fd, want)
             else:
@@ -305,13 +305,12 @@ class Installer:
         if mtime_ns is not None:
             at.set_time(fd, mtime_ns)
 
-    def link(self, first: bytes, path: bytes) -> None:
-        """Make `path` another name of the file `first`, atomically."""
+    def link(self, source: int, first: bytes, target: int, path: bytes) -> None:
+        """Make `path`, in the open directory `target`, another name of the file `first` in `source`, atomically."""
         temporary = self._temporary()
         try:
-            with self._root.holder(first) as (source, first_name), self._root.holder(path) as (target, name):
-                at.make_hardlink(first_name, source, temporary, self._stage)
-                at.rename(temporary, self._stage, name, target)
+            at.make_hardlink(first, source, temporary, self._stage)
+            at.rename(temporary, self._stage, os.path.basename(path), target)
         except OSError as exc:
             raise failed("link", self._root.host_path(path), exc) from exc
 

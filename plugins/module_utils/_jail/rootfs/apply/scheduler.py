@@ -8,10 +8,7 @@ A walk starts in this process, which does small ones alone.
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from .build_report import BuildReport
 from .task_queue import TaskQueue
@@ -31,27 +28,9 @@ def default_worker_count() -> int:
 
 def run(walker: Walker, count: int) -> BuildReport:
     """Carry out a whole walk with up to `count` processes."""
-    with _without_garbage_collection():
-        return _run(walker, count)
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """A walk makes no reference cycles, and the search for them took a fiftieth of its time."""
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collected:
-            gc.enable()
-
-
-def _run(walker: Walker, count: int) -> BuildReport:
     queue = TaskQueue(walker.start())
     while queue:
-        waiting = sum(MIN_DIRECTORIES_FOR_POOL if task.unwanted else len(task.subdirs) for task in queue.tasks())
-        if count > 1 and (queue.is_large or waiting >= MIN_DIRECTORIES_FOR_POOL):
+        if count > 1 and _is_worth_a_pool(queue):
             from .worker_pool import WorkerPool  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
 
             pool = WorkerPool(walker, count)
@@ -60,3 +39,9 @@ def _run(walker: Walker, count: int) -> BuildReport:
             count = 1
         queue.add(walker.carry_out(queue.take()))
     return walker.finish()
+
+
+def _is_worth_a_pool(queue: TaskQueue) -> bool:
+    """Whether so much is waiting. One process alone never asks: with each task that waits, asking takes longer."""
+    waiting = sum(MIN_DIRECTORIES_FOR_POOL if task.unwanted else len(task.subdirs) for task in queue.tasks())
+    return queue.is_large or waiting >= MIN_DIRECTORIES_FOR_POOL

@@ -101,7 +101,7 @@ class Walker:
         """Compare the jail's root directory; returns the task that follows."""
         if not self._root.exists:
             return _as_list(self._new(b"", self._tree.top(), None, CREATE))
-        return self._existing(b"", self._tree.top(), os.dup(self._root.fd))
+        return self._existing(b"", self._tree.top(), os.dup(self._root.fd), self._root.status())
 
     def carry_out(self, task: Task) -> list[Task]:
         """Compare and repair the subdirectories of a task; returns the tasks that follow."""
@@ -135,8 +135,9 @@ class Walker:
 
     def _subdirectory(self, path: bytes, want: DesiredDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
         """Compare one subdirectory; returns the tasks that follow, and whether it was renamed into place."""
-        have = self._lstat(path, parent)
         ownership = self._comparer.ownership
+        opened = None if new or parent is None else self._open_if_there(path, parent)
+        have = opened[1] if opened else self._lstat(path, parent)
         if have is None and not new and ownership.is_removed_on_purpose(path):
             return self._keep_removed(path, "removed in the jail")
         if have is None:
@@ -144,13 +145,13 @@ class Walker:
         if stat.S_ISDIR(have.st_mode):
             if ownership.is_mounted(path, have):
                 return [], False
-            return self._existing(path, want, self._open(path, parent)), False
+            return self._existing(path, want, *(opened or self._open(path, parent))), False
         if STATE.startswith(path + b"/"):
             raise OperationError("continue in", self._root.host_path(path), "it was replaced during the run")
         if path in ownership.mounts or (
             ownership.is_configuration(path) and not self._is_as_installed(path, have, parent)
         ):
-            return self._keep_removed(path, "no directory any more in the jail")
+            return self._keep_removed(path, "no longer a directory in the jail")
         return _as_list(self._new(path, want, parent, REPLACE)), True
 
     def _keep_removed(self, path: bytes, why: str) -> tuple[list[Task], bool]:
@@ -166,6 +167,21 @@ class Walker:
         except OSError as exc:
             raise failed("compare", self._root.host_path(path), exc) from exc
 
+    def _open_if_there(self, path: bytes, parent: int) -> tuple[int, os.stat_result] | None:
+        """Open a directory of the jail's volume that is no mount point; None for all else, and when that fails."""
+        ownership = self._comparer.ownership
+        if path in ownership.mounts or path in self._root.check_mode_moves:
+            return None
+        try:
+            fd = at.open_dir(path[path.rfind(b"/") + 1 :], parent)
+        except OSError:
+            return None
+        have = os.fstat(fd)
+        if have.st_dev == ownership.dev:
+            return fd, have
+        os.close(fd)
+        return None
+
     def _lstat(self, path: bytes, parent: int | None) -> os.stat_result | None:
         try:
             if path in self._root.check_mode_moves:
@@ -174,19 +190,21 @@ class Walker:
         except OSError as exc:
             raise failed("look at", self._root.host_path(path), exc) from exc
 
-    def _open(self, path: bytes, parent: int | None) -> int:
+    def _open(self, path: bytes, parent: int | None) -> tuple[int, os.stat_result]:
         if parent is None or path in self._root.check_mode_moves:
-            return self._root.open_dir(path)
+            fd = self._root.open_dir(path)
+            return fd, os.fstat(fd)
         try:
-            return at.open_dir(path[path.rfind(b"/") + 1 :], parent)
+            fd = at.open_dir(path[path.rfind(b"/") + 1 :], parent)
+            return fd, os.fstat(fd)
         except OSError as exc:
             raise failed("open", self._root.host_path(path), exc) from exc
 
     # -- a directory that is there -------------------------------------------------
 
-    def _existing(self, path: bytes, want: DesiredDir, fd: int) -> list[Task]:
+    def _existing(self, path: bytes, want: DesiredDir, fd: int, have: os.stat_result) -> list[Task]:
         """Compare a directory with the desired one and repair it; closes `fd`."""
-        verified = self._comparer.verify_against_record(path, want, fd)
+        verified = self._comparer.verify_against_record(path, want, fd, have)
         if verified is not None:
             os.close(fd)
             subdirs, mtime_ns, linked = verified
@@ -198,7 +216,7 @@ class Walker:
             if self._comparer.full_source:
                 self._refuse_large(listing)
             touched, later = False, list[bytes]()
-            equal = self._comparer.verify_unchanged(path, want, listing, fd)
+            equal = self._comparer.verify_unchanged(path, want, listing, fd, have)
             if equal is not None:
                 self._record_unchanged(equal, listing)
             else:
@@ -305,7 +323,7 @@ class Walker:
         report.kept += plan.kept
         report.stats.counts["kept"] += len(plan.kept)
         for where, why in plan.conflicts.items():
-            report.warnings.append(f"cannot make {show(self._root.host_path(where))} as wanted: {why}: move it away")
+            report.warnings.append(f"cannot make {show(self._root.host_path(where))} as specified: {why}: move it away")
         report.removed_dirs += plan.removed_dirs
         if self._journal:
             block = plan.block()

@@ -76,8 +76,10 @@ class Comparer:
 
     # -- short ways, for directories in which nothing differs --------------------------
 
-    def verify_against_record(self, path: bytes, want: DesiredDir, fd: int) -> VerifiedDirectory | None:
+    def verify_against_record(self, path: bytes, want: DesiredDir, fd: int, have: Any) -> VerifiedDirectory | None:
         """Whether all that was installed in a directory is there, without a look at the source, which is sealed.
+
+        The jail has it open as `fd`, with the status `have`.
 
         None when something differs, or when the record alone cannot tell.
 
@@ -90,7 +92,6 @@ class Comparer:
             return None
         record = self.ownership.record
         block = record.block(path)
-        have: Any = os.fstat(fd)
         mtime_ns: int | None = have.st_mtime_ns
         if mtree.line(path[path.rfind(b"/") + 1 :], have) != block.directory_line() or self._has_flags:
             recorded = record.fields_of(path)
@@ -120,7 +121,7 @@ class Comparer:
         return subdirs
 
     def verify_unchanged(
-        self, path: bytes, want: DesiredDir, listing: DirListing, fd: int
+        self, path: bytes, want: DesiredDir, listing: DirListing, fd: int, have: os.stat_result
     ) -> list[HardLinkName] | None:
         """Whether nothing differs in a directory of system files, which is what a run mostly meets.
 
@@ -132,7 +133,7 @@ class Comparer:
         recorded = ownership.record.block(path)
         if mtree.line(path[path.rfind(b"/") + 1 :], want.status) != recorded.directory_line():
             return None
-        if path in ownership.just_created or metadata(want.status, os.fstat(fd)):
+        if path in ownership.just_created or metadata(want.status, have):
             return None
         subdirs = set(ownership.record.subdirectories(path))
         if not listing.dirs.keys() >= subdirs or self._has_other_xattrs(listing, fd):

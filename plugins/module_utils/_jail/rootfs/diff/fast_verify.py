@@ -31,12 +31,12 @@ def recorded_links(record: Record, path: bytes, source: bytes, dev: int, fd: int
     `source` stands for all that it is made of: as they are here just so, none of them is copied from there.
     """
     found = []
-    inodes = record.linked(path)
-    text = b"\n" + record.block(path).files() if inodes else b""
-    for name, inode in inodes.items():
-        start = text.find(b"\n%s " % mtree.encode(name)) + 1
-        if start:  # only these lines are read: the others were compared as they are
-            fields = record.parse(text[start : text.index(b"\n", start) + 1])[1]
+    inodes = {mtree.encode(name): (name, inode) for name, inode in record.linked(path).items()}
+    for line in record.block(path).files().split(b"\n")[:-1] if inodes else ():
+        linked = inodes.pop(line.partition(b" ")[0], None)
+        if linked:  # only these lines are read: the others were compared as they are
+            name, inode = linked
+            fields = record.parse(line + b"\n")[1]
             status = FileStat(*fields[:6], st_dev=dev, st_ino=inode)
             found.append(HardLinkName(path + b"/" + name, source, name, status, _file(fd, name), from_record=True))
     return found

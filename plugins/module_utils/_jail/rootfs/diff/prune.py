@@ -240,7 +240,7 @@ class Pruner:
         if have is None or stat.S_ISDIR(have.st_mode) or path in self._ownership.mounts:
             return False
         if self._ownership.is_configuration(path) and not self._ownership.is_as_installed(directory, name, have, fd):
-            kept.append((path, "changed in the jail; nothing wants it any more"))
+            kept.append((path, "changed in the jail, and no longer listed"))
             return False
         return True
 

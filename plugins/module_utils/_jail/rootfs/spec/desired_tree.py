@@ -277,8 +277,9 @@ class DesiredTree:
             other = known.setdefault(self._names.key(name), name)
             if other != name:
                 raise InputError(
-                    f"'{show(other)}' and '{show(name)}', both wanted in /{show(path)}, are one name on the jail's "
-                    "volume, and one of the two would be lost: exclude one, or use a volume that tells them apart"
+                    f"'{show(other)}' and '{show(name)}', both listed in /{show(path)}, are the same name on the "
+                    f"volume of the jail, and one of the files would be lost: exclude one, or use a volume that "
+                    f"distinguishes them"
                 )
 
     def _add_plain_nodes(self, listing: DirListing) -> None:

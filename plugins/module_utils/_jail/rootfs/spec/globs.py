@@ -41,7 +41,7 @@ class Glob:
         try:
             self._compiled = re.compile(self.pattern, self.flags)
         except re.error as exc:
-            raise InputError(f"'{show(glob)}' is no glob: {exc.msg}") from exc
+            raise InputError(f"'{show(glob)}' is not a valid glob: {exc.msg}") from exc
 
     def match(self, name: bytes) -> bool:
         """Whether it is the glob of all of a name or path."""

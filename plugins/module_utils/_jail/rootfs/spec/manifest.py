@@ -53,7 +53,7 @@ def read_manifests(paths: Sequence[str], load: Callable[[str], Text]) -> list[En
         if not os.path.isabs(path):
             raise InputError(f"manifest '{path}' is not an absolute path: give the whole path on the Mac")
         if "\0" in path:
-            raise InputError(f"manifest {path!r} holds a NUL byte")
+            raise InputError(f"manifest {path!r} contains a NUL byte")
         reading.read(path, [], "manifests")
     return reading.entries
 
@@ -148,9 +148,9 @@ def checked_entry(src: bytes, dest: bytes | None, optional: bool, origin: str) -
         if not path.startswith(b"/"):
             raise InputError(f"{origin}: {what} '{show(path)}' is not an absolute path")
         if b".." in path.split(b"/"):
-            raise InputError(f"{origin}: {what} '{show(path)}' holds '..', which could lead out of the tree")
+            raise InputError(f"{origin}: {what} '{show(path)}' contains '..', which could lead out of the tree")
         if b"\0" in path:
-            raise InputError(f"{origin}: {what} '{show(path)}' holds a NUL byte")
+            raise InputError(f"{origin}: {what} '{show(path)}' contains a NUL byte")
         if len(path) > MAX_PATH:
             raise InputError(f"{origin}: {what} '{show(path[:40])}...' is longer than the {MAX_PATH} bytes of a path")
     return Entry(src, dest, optional, origin)

@@ -73,7 +73,7 @@ def _known(source: Source) -> tuple[int, str]:
     found, arch = release(source.root), architecture()
     if arch not in processors(found.major):
         raise InputError(
-            f"there is no profile for macOS {found.version} on {arch}: name what to copy with manifests or entries"
+            f"there is no profile for macOS {found.version} on {arch}: list files to copy with manifests or entries"
         )
     return found.major, arch
 

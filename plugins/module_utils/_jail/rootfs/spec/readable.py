@@ -18,7 +18,7 @@ from ...system.rooted import Root
 REFUSED = (errno.EPERM, errno.EACCES)
 GONE = (errno.ENOENT, errno.ELOOP)
 """Errors for a file that vanished, or became a link, during the run."""
-FULL_DISK_ACCESS = "give what runs Ansible on this Mac Full Disk Access"
+FULL_DISK_ACCESS = "grant Full Disk Access to the program that runs Ansible on this Mac"
 HINT = f"{FULL_DISK_ACCESS}, or leave it out with the option exclude"
 
 

@@ -24,8 +24,8 @@ def refuse_missing(
         rel = canonical(os.fsencode(path))
         if not _comes(rel, matches, source, excluded) and not _stays(rel, jail):
             raise InputError(
-                f"cannot build {show(jail)}: it would have no {path}, which is needed to work in it: take a profile, "
-                "or name it in the option entries or in a manifest"
+                f"cannot build {show(jail)}: it would not contain {path}, which sessions in it need: choose a "
+                f"profile, or add it to the option entries or to a manifest"
             )
 
 

@@ -128,7 +128,7 @@ def test_a_new_file_for_a_block(empty_jail: Path) -> None:
 
 def test_lone_markers_are_refused_with_the_path(empty_jail: Path) -> None:
     (empty_jail / "x").write_text("# BEGIN darwin.jail\n")
-    with pytest.raises(InputError, match=rf"cannot change {empty_jail}/x: it should hold one line"):
+    with pytest.raises(InputError, match=rf"cannot change {empty_jail}/x: it must contain one line"):
         ensure(empty_jail, {"path": "/x", "block": "a"}, check=True)
 
 
@@ -248,7 +248,7 @@ def test_on_a_full_disk_it_says_how_much_is_needed(tmp_path: Path) -> None:
 )
 def test_what_leads_to_our_own_stays_as_it_is(empty_jail: Path, wrong: dict[str, Any]) -> None:
     for check in (True, False):
-        with pytest.raises(InputError, match="leads to what the collection keeps in the jail"):
+        with pytest.raises(InputError, match="leads to files of the collection in the jail"):
             ensure(empty_jail, {"path": "/first"}, wrong, check=check)
     assert not (empty_jail / "first").exists()
     assert jails.open_jail(str(empty_jail)).root.read(MARKER, 1000)
@@ -257,7 +257,7 @@ def test_what_leads_to_our_own_stays_as_it_is(empty_jail: Path, wrong: dict[str,
 
 
 def test_a_link_cannot_point_to_a_nul(empty_jail: Path) -> None:
-    with pytest.raises(InputError, match="target holds a NUL"):
+    with pytest.raises(InputError, match="target contains a NUL"):
         ensure(empty_jail, {"path": "/x", "state": "link", "target": "a\0b"})
 
 
@@ -313,8 +313,8 @@ def test_what_is_kept_is_of_one_file(empty_jail: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["a\nb", "", " a", "a\x1b", "a\u2028"])
 def test_a_block_that_could_not_be_found_again(empty_jail: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"files\[0\]: name '.*' is to be one line of printed characters"):
+    with pytest.raises(InputError, match=r"files\[0\]: name '.*' must be one line of printable characters"):
         ensure(empty_jail, {"path": "/x", "block": "x\n", "name": name})
-    with pytest.raises(InputError, match=r"files\[0\]: block holds a line that marks where 'darwin.jail' begins"):
+    with pytest.raises(InputError, match=r"files\[0\]: block contains a marker line of 'darwin.jail'"):
         ensure(empty_jail, {"path": "/x", "block": "x\n# END darwin.jail\ny\n"})
     assert not (empty_jail / "x").exists()

@@ -130,9 +130,11 @@ def test_a_path_that_a_property_list_cannot_hold(place: Path, char: str) -> None
     """The jobs of a jail hold its path."""
     path = f"{place}/new{char}"
     for act in (jails.jail_path, jails.open_jail):
-        with pytest.raises(InputError, match="cannot be the path of a jail: it holds a control character or is not"):
+        with pytest.raises(
+            InputError, match="is not a valid path of a jail: it contains a control character or is not"
+        ):
             act(path)
-    with pytest.raises(InputError, match="cannot be the path of a jail"):
+    with pytest.raises(InputError, match="is not a valid path of a jail"):
         build(BuildSpec(jail=path, source="/", entries=[{"src": "/usr/share/"}]), False)
     assert list(place.iterdir()) == []
 

@@ -164,7 +164,7 @@ def test_another_volume_that_is_mounted_where_a_jail_was_is_not_what_is_left_of_
 def test_who_opens_what_is_left_of_a_jail_is_told_so(bench: Bench) -> None:
     path = bench.jail("one")
     without_private(path)
-    with pytest.raises(NotAJailError, match=r"is what is left of a jail .*destroy_jail"):
+    with pytest.raises(NotAJailError, match=r"contains remains of a jail .*destroy_jail"):
         jails.open_jail(str(path))
 
 

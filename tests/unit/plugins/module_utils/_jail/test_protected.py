@@ -115,7 +115,7 @@ def test_one_label_for_one_mount_point(folded: Path, place: Path) -> None:
 def test_mounts_that_hide_each_other(folded: Path, dest: str) -> None:
     path = os.fsencode(folded)
     specs = [bind_mounts.parse_mount(n, {"src": "/usr", "dest": at}, path) for n, at in enumerate(("/Opt/src", dest))]
-    with pytest.raises(InputError, match="lies at or below that of"):
+    with pytest.raises(InputError, match="is at or below dest of"):
         bind_mounts.refuse_overlaps(specs, volume_names.names_at(path))
 
 

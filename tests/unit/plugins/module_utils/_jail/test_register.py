@@ -210,7 +210,7 @@ def test_one_that_says_it_is_another_one_is_unknown(jail: Path, place: Path) -> 
 
 def test_one_whose_marker_makes_no_sense_is_taken_over_as_the_message_says(jail: Path) -> None:
     marker(jail).write_bytes(b"nonsense")
-    with pytest.raises(RecordError, match=r"not JSON \(remove the file, then take the jail over with the option adopt"):
+    with pytest.raises(RecordError, match=r"not JSON \(remove the file, then adopt the jail with the option adopt"):
         jails.open_jail(str(jail))
     marker(jail).unlink()
     spec = BuildSpec(str(jail), entries=[{"src": "/nothing", "optional": True}], adopt=True)

@@ -54,5 +54,5 @@ def test_an_empty_block_is_none() -> None:
     [WHOLE + WHOLE, WHOLE.replace(b"END", b"BEGIN"), b"# BEGIN darwin.jail test\n", b"# END darwin.jail test\n"],
 )
 def test_markers_out_of_order(content: bytes) -> None:
-    with pytest.raises(InputError, match=r"it should hold one line '# BEGIN darwin[.]jail test'"):
+    with pytest.raises(InputError, match=r"it must contain one line '# BEGIN darwin[.]jail test'"):
         BLOCK.insert_into(content)

@@ -131,8 +131,8 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "a b"}], "'a b' is not a valid user name"),
         ([{"name": "../x"}], "is not a valid user name"),
         ([{"name": "x" * 32}], "is not a valid user name"),
-        ([{"name": "root", "uid": 5}], "root is a user of the Mac, which says what uid is"),
-        ([{"name": "builder", "uid": 0, "home": "/x:y"}], "holds a colon"),
+        ([{"name": "root", "uid": 5}], "root is a user of the Mac, which sets its uid"),
+        ([{"name": "builder", "uid": 0, "home": "/x:y"}], "contains a colon"),
         ([{"name": "builder", "uid": 80}], "uid 80 is reserved for the system"),
         ([{"name": "builder", "uid": 65534}], "uid 65534 already belongs to nobody"),
         ([{"name": "one", "uid": 700}, {"name": "two", "uid": 700}], "uid 700 already belongs to one"),
@@ -140,20 +140,20 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "builder", "home": "Users/x"}], "not an absolute path"),
         ([{"name": "builder", "home": "/Users/../../x"}], "not an absolute path"),
         ([{"name": "builder", "shell": "/bin/sh\nroot2:*:0:0::/:/bin/sh"}], "a line break"),
-        ([{"name": "builder", "comment": "a:b"}], "comment holds a colon"),
+        ([{"name": "builder", "comment": "a:b"}], "comment contains a colon"),
         ([{"name": "builder", "group": "no-such-group"}], "no group 'no-such-group'"),
         ([{"name": "good"}, {"name": "builder", "groups": ["no-such-group"]}], "no group 'no-such-group'"),
         ([{"name": "ALL"}], "name 'ALL' is reserved in sudoers"),
         ([{"name": "ADMINS_2"}], "name 'ADMINS_2' is reserved in sudoers"),
         ([{"name": "Defaults"}], "name 'Defaults' is reserved in sudoers"),
         ([{"name": "User_Alias"}], "name 'User_Alias' is reserved in sudoers"),
-        ([{"name": "builder", "group": "0"}], "group '0' is the Mac's"),
-        ([{"name": "builder", "group": "80"}], "group '80' is the Mac's"),
-        ([{"name": "builder", "groups": [grp.getgrgid(0).gr_name]}], "is the Mac's"),
+        ([{"name": "builder", "group": "0"}], "group '0' belongs to the Mac"),
+        ([{"name": "builder", "group": "80"}], "group '80' belongs to the Mac"),
+        ([{"name": "builder", "groups": [grp.getgrgid(0).gr_name]}], "belongs to the Mac"),
         ([{"name": "builder", "groups": ["admin"]}], "its /etc/group gives it the number 80, which is .* on the Mac"),
         ([{"name": "4294967296"}], "is not a valid user name"),
         *(
-            ([{"name": "builder", "home": home}], f"home '{home}' is (or holds a directory of macOS|the jail's own)")
+            ([{"name": "builder", "home": home}], f"home '{home}' is (or contains a directory of macOS|the jail's own)")
             for home in HOMES
         ),
     ],
@@ -313,7 +313,7 @@ def test_a_user_of_the_jail_is_nobody_of_the_mac(bench: Bench, monkeypatch: pyte
         if user == "501":  # the Mac is asked first, so this is dana
             assert find_member(root, user)[0].name == jail_session.account(root.fd, user)[0].pw_name == "dana"
             return
-    assert all("uid 501, which is that of dana on the Mac" in said for said in ways_in(bench, user))
+    assert all("uid 501, which belongs to dana on the Mac" in said for said in ways_in(bench, user))
 
 
 @pytest.mark.parametrize("gid", [0, 80, 499])

@@ -55,7 +55,7 @@ def test_a_spreadsheet_has_sizes_and_counts_and_nothing_where_nothing_is_known()
         (answers.lagging(0), "warning", "the Mac has macOS 15.3"),
         (answers.unreachable(0), "unknown", "the Mac could not be reached: Failed to connect"),
         ({**answers.answer(0), "told": {"failed": True, "msg": "/a is not a jail"}}, "unknown", "/a is not a jail"),
-        ({**answers.answer(0), "told": {}}, "unknown", "the Mac said nothing"),
+        ({**answers.answer(0), "told": {}}, "unknown", "the Mac did not answer"),
         (answers.answer(0, identity={"state": "interrupted"}), "critical", "its build is not finished: interrupted"),
         (answers.answer(0, warnings=["cannot read /jails/a/x"]), "warning", "cannot read /jails/a/x"),
     ],
@@ -97,5 +97,5 @@ def test_lists_are_cut_until_the_page_is_small_and_totals_stay() -> None:
 
 
 def test_unknown_forms_are_told() -> None:
-    with pytest.raises(AnsibleFilterError, match="there is no form 'pdf' of a report; there are json, csv, page"):
+    with pytest.raises(AnsibleFilterError, match="'pdf' is not a form of a report; use json, csv, page"):
         report([], "pdf", NOW)

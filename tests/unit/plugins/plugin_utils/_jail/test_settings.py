@@ -133,7 +133,7 @@ def test_an_answer_that_would_set_a_setting_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("key", ["add_host", "add_group", "ansible_stats"])
 def test_an_answer_that_would_change_the_inventory_or_the_run_is_refused(key: str) -> None:
-    assert f"it holds {key}," in answered(json.dumps({key: {}}))
+    assert f"it contains {key}," in answered(json.dumps({key: {}}))
 
 
 FORMS = [

@@ -16,13 +16,13 @@ VAULT = "$ANSIBLE_VAULT;1.1;AES256\n6162\n"
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("more.yml", "macs:\n - name: a\n jails: [", "it is no YAML: .* in line 3: "),
-        ("more.yaml", "\udcff", "it is no YAML: "),
-        ("more.yml", "\0", "it is no YAML: "),
+        ("more.yml", "macs:\n - name: a\n jails: [", "it is not YAML: .* in line 3: "),
+        ("more.yaml", "\udcff", "it is not YAML: "),
+        ("more.yml", "\0", "it is not YAML: "),
         ("more.yml", "", "it is empty"),
         ("more.yml", "# nothing yet\n---\n", "it is empty"),
-        ("more.yml", "- name: studio\n", "it holds a list"),
-        ("more.json", '"words"', "it holds text"),
+        ("more.yml", "- name: studio\n", "it contains a list"),
+        ("more.json", '"words"', "it contains text"),
         ("more.yml", "plugn: darwin.jail.jails\nmacs: []\n", "it names no plugin .*did you mean 'plugin'"),
     ],
 )

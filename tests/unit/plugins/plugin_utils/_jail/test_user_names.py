@@ -50,8 +50,8 @@ def test_a_directory_that_is_no_jail_is_told_for_both() -> None:
     said = str(jail.not_a_jail("/jails/a"))
     assert "with the option adopt" in said
     assert for_playbooks(said, "dns") == (
-        "/jails/a is not a jail of this collection: build it with the playbook build_jail, or take over what another "
-        "tool made with jail_adopt"
+        "/jails/a is not a jail of this collection: build it with the playbook build_jail, or adopt a jail of another "
+        "tool with jail_adopt"
     )
 
 

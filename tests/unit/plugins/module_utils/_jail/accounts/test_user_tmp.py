@@ -128,9 +128,9 @@ def test_what_is_given_is_not_asked_for() -> None:
 
 @pytest.mark.parametrize("number", [-1, -3, 1 << 32, 0xFFFFFFFF])
 def test_numbers_that_no_user_has(number: int) -> None:
-    with pytest.raises(InputError, match=f"uid {number} is not possible"):
+    with pytest.raises(InputError, match=f"uid {number} is not valid"):
         find_owner(NO_JAIL, "x", number, 20, WINCENT)
-    with pytest.raises(InputError, match=f"gid {number} is not possible"):
+    with pytest.raises(InputError, match=f"gid {number} is not valid"):
         find_owner(NO_JAIL, "x", 501, number, WINCENT)
 
 
@@ -271,11 +271,11 @@ def test_a_link_that_is_swapped_in_meanwhile_is_not_followed(empty_jail: Path, t
 def test_a_var_that_is_not_the_link_is_refused(empty_jail: Path) -> None:
     (empty_jail / "var").unlink()
     (empty_jail / "var").mkdir()
-    with pytest.raises(InputError, match=r"var is not the link to private/var that macOS has there"):
+    with pytest.raises(InputError, match=r"var is not a link to private/var, as on macOS"):
         present(empty_jail)
     (empty_jail / "var").rmdir()
     (empty_jail / "var").symlink_to("tmp")
-    with pytest.raises(InputError, match=r"var is not the link to private/var that macOS has there"):
+    with pytest.raises(InputError, match=r"var is not a link to private/var, as on macOS"):
         present(empty_jail)
     assert tree(empty_jail) == {}
 

@@ -64,7 +64,7 @@ def test_the_whole_record(jail: Path) -> None:
     result = report(jail)
     assert "sizes" in result.values
     assert "drift" not in result.values
-    assert any("Remove it to go on" in text for text in result.warnings)
+    assert any("Remove it to continue" in text for text in result.warnings)
 
 
 @pytest.mark.parametrize("base", ["/", "relative", "/bin/x", "/" + "a" * 5000])

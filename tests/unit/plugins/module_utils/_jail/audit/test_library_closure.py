@@ -211,7 +211,7 @@ def test_one_program_finds_it_and_another_does_not(tree: Tree) -> None:
     tree.library("/app/lib/m.dylib")
     (found,) = tree.check().missing
     assert (found.library, found.needed_by) == (b"@rpath/m.dylib", b"lib/l.dylib")
-    assert found.why == "no rpath says where to look (when loaded by /bin/b)"
+    assert found.why == "it has no rpath to search (when loaded by /bin/b)"
 
 
 def test_a_program_without_the_right_rpath(tree: Tree) -> None:
@@ -280,7 +280,7 @@ def test_a_limit_to_going_through_programs(tree: Tree, monkeypatch: pytest.Monke
     tree.program("/bin/other", rpath("/other"))
     tree.library("/lib/l.dylib", need("@rpath/m.dylib"))
     tree.library("/other/m.dylib")
-    assert [one.why for one in tree.check().missing] == ["no rpath says where to look (when loaded by /app/bin/a)"]
+    assert [one.why for one in tree.check().missing] == ["it has no rpath to search (when loaded by /app/bin/a)"]
     monkeypatch.setattr(library_closure, "MOST_STEPS", 0)
     found = tree.check()
     assert (found.missing, [one.why for one in found.undetermined]) == ([], ["depends on the program that loads it"])

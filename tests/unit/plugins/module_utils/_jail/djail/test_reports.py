@@ -65,7 +65,7 @@ def read_all(person: TerminalUser) -> bytes:
         (["info"], 64, "JAIL is missing: djail info JAIL"),
         (["info", "nix", "--json"], 66, "this Mac knows no jail nix: djail list shows all"),
         (["info", "/nix"], 66, "/nix does not exist: build the jail first, with djail create"),
-        (["info", "/etc"], 64, "/etc belongs to the system and cannot be a jail: choose a directory of its own"),
+        (["info", "/etc"], 64, "/etc belongs to the system and cannot be a jail: choose another directory"),
         (["df", "/dev/shm"], 66, "/dev/shm is not a jail of this collection"),  # noqa: S108 (nothing is made there)
     ],
 )

@@ -227,7 +227,7 @@ def test_death_by_a_signal(furnished: Path) -> None:
     result = shell(furnished, "kill -KILL $$")
     assert (result.failed, result.values["rc"]) == (True, -signal.SIGKILL)
     assert result.values["msg"].startswith("ended with signal 9: killed: if nobody sent it SIGKILL, macOS refused")
-    assert shell(furnished, "kill -TERM $$").values["msg"] == "ended with signal 15, and said nothing"
+    assert shell(furnished, "kill -TERM $$").values["msg"] == "ended with signal 15, without output"
 
 
 def test_signals_are_as_usual(furnished: Path) -> None:
@@ -339,18 +339,18 @@ def test_a_jail_that_is_none(tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         ({"cmd": "echo 'open"}, r"cannot split cmd .* into words: No closing quotation: give argv instead"),
-        ({"cmd": "   "}, "there is no program to run"),
-        ({"argv": []}, "there is no program to run"),
-        ({"argv": [""]}, "there is no program to run"),
-        ({"argv": ["a\0b"]}, "cannot hold a NUL character"),
+        ({"cmd": "   "}, "no program is given"),
+        ({"argv": []}, "no program is given"),
+        ({"argv": [""]}, "no program is given"),
+        ({"argv": ["a\0b"]}, "must not contain a NUL character"),
         ({"argv": ["a"], "chdir": "tmp"}, "chdir 'tmp' is not an absolute path"),
         ({"argv": ["a"], "chdir": ""}, "chdir '' is not an absolute path"),
         ({"argv": ["a"], "groups": list("abcdefghijklmnop")}, "groups names 16 groups, but macOS takes at most 15"),
-        ({"argv": ["a"], "env": {"A=B": "x"}}, "env holds the name 'A=B'"),
-        ({"argv": ["a"], "env": {"": "x"}}, "env holds the name ''"),
-        ({"argv": ["a"], "env": {"A": True}}, "env gives A the value True, which is no text: put it in quotes"),
+        ({"argv": ["a"], "env": {"A=B": "x"}}, "env contains the name 'A=B'"),
+        ({"argv": ["a"], "env": {"": "x"}}, "env contains the name ''"),
+        ({"argv": ["a"], "env": {"A": True}}, "env gives A the value True, which is not a string: put it in quotes"),
         ({"argv": ["a"], "env": {"A": None}}, "env gives A the value None"),
-        ({"argv": ["a"], "env": {"A": "\0"}}, "cannot hold a NUL character"),
+        ({"argv": ["a"], "env": {"A": "\0"}}, "must not contain a NUL character"),
         ({"argv": ["a"], "timeout": 0}, "timeout 0 is not possible: give a number of seconds above 0"),
     ],
 )

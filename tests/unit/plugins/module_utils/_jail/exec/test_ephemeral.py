@@ -149,7 +149,7 @@ def test_a_place_that_is_not_ours_alone_is_refused(jail: Path, made: str) -> Non
         place.mkdir(mode=0o755 if made == "mode" else 0o700)
         os.chown(place, 501 if made == "owner" else 0, 0)
     before = listing(jail.parent)
-    with pytest.raises(InputError, match=r"runs is no directory that is root's alone: move it away"):
+    with pytest.raises(InputError, match=r"runs is not a directory that only root can change: move it away"):
         run(jail, "true")
     assert listing(jail.parent) == before
     place.rmdir() if place.is_dir() and made != "link" else place.unlink()

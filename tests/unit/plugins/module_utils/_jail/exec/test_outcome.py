@@ -59,7 +59,7 @@ def test_others_are_told_by_what_the_program_said_last(rc: int) -> None:
     assert message(rc, CACHE_13) == f"{how}: {CACHE_13.decode().strip()}"
     assert message(rc, b"first\n  last  \n\n", b"output") == f"{how}: last"
     assert message(rc, b" \n", b"only here\n") == f"{how}: only here"
-    assert message(rc) == f"{how}, and said nothing"
+    assert message(rc) == f"{how}, without output"
 
 
 def test_what_a_program_said_has_bounds() -> None:

@@ -107,7 +107,7 @@ def test_a_damaged_blob_of_the_layout_is_replaced(make_jail: Make, place: Path) 
     blob = place / "image/blobs/sha256" / layers[-1]["digest"].partition(":")[2]
     sound = blob.read_bytes()
     blob.write_bytes(sound[:50] + bytes([sound[50] ^ 1]) + sound[51:])
-    with pytest.raises(InputError, match=f"{blob} is not what its digest says: remove it, and run again"):
+    with pytest.raises(InputError, match=f"{blob} does not match its digest: remove it, and run again"):
         work(place, "exported", "jail", "image", "other.tar")
     assert not (place / "other.tar").exists()
     assert work(place, "present", "new", "image", "file.tar").changed
@@ -160,7 +160,7 @@ def test_images_for_several_platforms(make_jail: Make, place: Path, nested: bool
     shutil.rmtree(place / "both/blobs")
     with tarfile.open(place / "file.tar", "w") as made:
         made.add(place / "both/index.json", "index.json")
-    with pytest.raises(InputError, match=r"sha256:.* in .*/file.tar is missing or not what its digest says"):
+    with pytest.raises(InputError, match=r"sha256:.* in .*/file.tar is missing or does not match its digest"):
         work(place, "present", "other", "third", "file.tar")
     assert not (place / "other").exists()
 

@@ -51,7 +51,7 @@ def test_a_file_that_becomes_something_else_once_it_was_listed(
     with monkeypatch.context() as patch:
         patch.setattr(at, "open_file", meanwhile)
         result = export(str(place / "jail"), str(place / "image"), "latest", Settings(), False)
-    assert result.warnings == ["/Users/admin/.zprofile of the jail became something else while it was read: left out"]
+    assert result.warnings == ["/Users/admin/.zprofile of the jail changed its type while it was read: left out"]
     unpack.unpack(str(place / "new"), str(place / "image"), "latest", False)
     assert (place / "new/Users/admin/mine").exists()
     assert not os.path.lexists(place / "new/Users/admin/.zprofile")

@@ -308,7 +308,7 @@ def test_refusals(make_jail: Make, place: Path) -> None:
     (place / "full/file").touch()
     (place / "file").touch()
     cases = {
-        place / "full": "holds file and no OCI image layout",
+        place / "full": "contains file, but not an OCI image layout",
         place / "file": "is not a directory",
         jail / "image": "lies in the jail",
     }
@@ -319,7 +319,7 @@ def test_refusals(make_jail: Make, place: Path) -> None:
     with pytest.raises(InputError, match="is not a valid name for a variable"):
         made(jail, place / "image", env={"A=B": "1"})
     (jail / "System/Library/CoreServices/SystemVersion.plist").unlink()
-    with pytest.raises(InputError, match="holds no macOS"):
+    with pytest.raises(InputError, match="contains no macOS"):
         made(jail, place / "image")
     assert not (place / "image").exists()
 

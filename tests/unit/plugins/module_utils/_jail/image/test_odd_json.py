@@ -56,7 +56,7 @@ def named(entry: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("annotations", [[1], "abc", 5, True, {layout.REF_NAME: {}}, {layout.REF_NAME: ["latest"]}])
 def test_annotations(place: Path, annotations: Any) -> None:
-    assert "holds no image named latest (it holds none)" in unpacked(place, {"annotations": annotations})
+    assert "contains no image named latest (it contains none)" in unpacked(place, {"annotations": annotations})
 
 
 @pytest.mark.parametrize("manifests", [5, True, "abc", {"a": 1}, [5], [{"platform": {"os": ["darwin"]}}]])

@@ -184,7 +184,7 @@ def test_no_build_opens_what_is_not_inspected(place: Path, check: bool, monkeypa
         Spy(patch, place / "new", stop="bin/ls")
         with pytest.raises(KeyboardInterrupt):
             unpacked(place)
-    with pytest.raises(InputError, match="let darwin_jail_image finish it"):
+    with pytest.raises(InputError, match="complete it with darwin_jail_image"):
         build(spec(place), check)
     assert stat.S_IMODE((place / "new").stat().st_mode) == 0o700
 
@@ -198,7 +198,7 @@ def test_a_jail_that_a_build_finished_is_no_image(place: Path, monkeypatch: pyte
         with pytest.raises(KeyboardInterrupt):
             unpacked(place)
     build(spec(place), False)
-    with pytest.raises(InputError, match="is there and not made of an image"):
+    with pytest.raises(InputError, match="is there and not created from an image"):
         unpacked(place)
     assert not {"image", "layers"} & marker(place / "new").keys()
 

@@ -48,5 +48,7 @@ def test_a_jail_that_is_unknown_stays_and_the_new_one_is_made_beside_it(image: P
     assert (done.changed, done.values["path"]) == (True, str(place / "beside"))
     assert unpack.unpack(jail, layout, "latest", True, str(place / "beside")).changed is False
     register.forget(os.fsencode(place / "beside"), register.known(os.fsencode(place / "beside")))
-    with pytest.raises(InputError, match=f"the jail {place}/beside may be anything: {said}: save what you need of it"):
+    with pytest.raises(
+        InputError, match=f"the jail {place}/beside may be anything: {said}: save the data that you need"
+    ):
         unpack.unpack(jail, layout, "latest", False, str(place / "beside"))

@@ -218,7 +218,7 @@ def test_a_failure_is_tried_again(make_jail: Make, place: Path, served: Registry
     wrapper.write_text(wrapper.read_text().replace("export", once + "export", 1))
     result = push(place, f"{served.host}/jails/dev:1", retries=1)
     assert result.changed
-    assert result.warnings == [f"{tool.name} failed and is tried again: connection reset by peer"]
+    assert result.warnings == [f"{tool.name} failed and is retried: connection reset by peer"]
 
 
 def test_refusals(make_jail: Make, place: Path, served: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +253,7 @@ def test_a_deployment_is_beside_the_jail_in_use(make_jail: Make, place: Path, se
     assert (place / "next.new/opt/homebrew/bin/tmux").read_text() == "3"
     shutil.rmtree(beside)
     make_jail("next.new")
-    with pytest.raises(InputError, match="was not made of an image: save what you need of it"):
+    with pytest.raises(InputError, match="was not created from an image: save the data that you need"):
         pull(place, reference, staging_path=beside)
 
 
@@ -284,11 +284,11 @@ def test_another_image_of_the_layout_does_not_travel(make_jail: Make, place: Pat
         ("rm -r $made/blobs; ln -s {blobs} $made/blobs", "symbolic link"),
         ("for b in $made/blobs/sha256/*; do rm $b; ln -s {secret} $b; done", "blobs/sha256"),
         ("for b in $made/blobs/sha256/*; do rm $b; mkfifo $b; done", "blobs/sha256"),
-        ("for b in $made/blobs/sha256/*; do chmod u+w $b; sed -i s/a/b/ $b; done", "not what its digest says"),
+        ("for b in $made/blobs/sha256/*; do chmod u+w $b; sed -i s/a/b/ $b; done", "does not match its digest"),
         ("rm $made/index.json", "no layout of one image"),
         (
             'for b in $made/blobs/sha256/*; do grep -q "^{{" $b || printf damaged | dd of=$b conv=notrunc; done',
-            "in what (skopeo|crane) made is not what its digest says",
+            "in what (skopeo|crane) made does not match its digest",
         ),
     ],
 )

@@ -185,7 +185,7 @@ def untouched(bench: Bench) -> bool:
         ({"src": "{}/one", "dest": "/"}, r"dest '/' is the jail's own"),
         ({"src": "{}/one", "dest": "/var/db/darwin.jail/x"}, r"is the jail's own"),
         ({"src": "{}/one", "dest": "/a", "user": "nobody-like-this"}, r"there is no user 'nobody-like-this'"),
-        ({"src": "{}/one", "dest": "/a", "options": ["-o"]}, r"options holds '-o'"),
+        ({"src": "{}/one", "dest": "/a", "options": ["-o"]}, r"options contains '-o'"),
         ({"src": "{}/one", "dest": "/file"}, r"/jail/file is not a directory"),
         ({"src": "{}/one", "dest": "/full"}, r"/jail/full is not empty"),
         ({"src": "{}/one", "dest": "/out"}, r"/jail/out is a symbolic link"),
@@ -206,7 +206,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(bench: Bench, item: d
 
 @pytest.mark.parametrize("dests", [("/a", "/a"), ("/a", "/a/b"), ("/var/x/y", "/private/var/x")])
 def test_one_mount_in_another_is_refused(bench: Bench, dests: tuple[str, str]) -> None:
-    with pytest.raises(InputError, match=r"lies at or below that of mounts\[[01]\]"):
+    with pytest.raises(InputError, match=r"is at or below dest of mounts\[[01]\]"):
         bench.ensure(bench.item("one", dests[0]), bench.item("two", dests[1]))
     assert untouched(bench)
 

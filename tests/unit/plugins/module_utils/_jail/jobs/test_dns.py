@@ -144,7 +144,7 @@ def test_a_link_that_cannot_be_is_an_error_with_the_reason(mac: Mac) -> None:
         ensure(mac, "link", timeout=0.5)
     assert str(caught.value).startswith(f"cannot let names resolve in {mac.jail}: there is no /private/var/run")
     assert caught.value.hint.startswith("its job says: ")
-    assert caught.value.hint.endswith(f"{mac.server} is not there")
+    assert caught.value.hint.endswith(f"{mac.server} does not exist")
 
 
 def test_a_jail_that_is_not_there_yet(mac: Mac) -> None:
@@ -171,19 +171,19 @@ def test_what_is_in_the_place_of_the_socket(mac: Mac) -> None:
     with jails.open_jail(str(mac.jail)) as jail:
         assert dns.probe(jail.root).problem == "there is no /private/var/run/mDNSResponder in it"
         mac.socket.touch()
-        assert dns.probe(jail.root).problem == "/private/var/run/mDNSResponder in it is no socket"
+        assert dns.probe(jail.root).problem == "/private/var/run/mDNSResponder in it is not a socket"
         mac.socket.unlink()
         with socket.socket(socket.AF_UNIX) as stale:
             stale.bind(str(mac.socket))
         assert dns.probe(jail.root).problem.endswith("leads nowhere: Connection refused")
         mac.socket.unlink()
         mac.socket.symlink_to(mac.server)
-        assert dns.probe(jail.root).problem.endswith("is no socket")
+        assert dns.probe(jail.root).problem.endswith("is not a socket")
         mac.socket.unlink()
         os.link(mac.server, mac.socket)
         assert dns.probe(jail.root) == ("link", "")
         mac.server.unlink()
-        assert dns.probe(jail.root).problem == f"{mac.server} is not there"
+        assert dns.probe(jail.root).problem == f"{mac.server} does not exist"
 
 
 def test_names_are_looked_up_with_the_jail_as_root(mac: Mac) -> None:

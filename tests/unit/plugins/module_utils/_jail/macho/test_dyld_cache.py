@@ -161,7 +161,7 @@ def test_caches_with_which_no_program_starts(tree: Path, tmp_path: Path) -> None
         arm, intel = caches(root)
     assert arm.faults == (
         f"{ARM.name}.01 is missing",
-        f"{ARM.name}.02 is of another build",
+        f"{ARM.name}.02 belongs to another build",
         f"{ARM.name}.03 is 70000 bytes long and should be {len(MAIN)}",
     )
     assert (intel.arch, intel.images, len(intel.faults)) == ("x86_64", frozenset(), 1)

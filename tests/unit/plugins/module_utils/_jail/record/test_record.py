@@ -98,7 +98,7 @@ def test_what_is_in_a_directory_comes_before_names_that_only_begin_like_it(make:
     ],
 )
 def test_a_damaged_record_is_refused_with_the_remedy(place: Path, text: bytes) -> None:
-    with pytest.raises(RecordError, match="Remove it to go on"):
+    with pytest.raises(RecordError, match="Remove it to continue"):
         load(place, text)
 
 
@@ -131,7 +131,7 @@ def test_a_bomb_takes_neither_much_time_nor_memory(place: Path, bomb: str) -> No
         try:
             load(place, HEAD + b"..\n" if name else text)
         except RecordError as exc:
-            assert "Remove it to go on" in str(exc)  # noqa: PT017 (this is another process)
+            assert "Remove it to continue" in str(exc)  # noqa: PT017 (this is another process)
 
     assert in_child(read) == 0
 
@@ -244,7 +244,7 @@ class TestJournals:
     )
     def test_other_paths_are_refused(self, place: Path, path: bytes) -> None:
         journal(place, b"#dir " + path + b"\n" + BLOCK)
-        with pytest.raises(RecordError, match=r"/journal\.1 is damaged: .* Remove it to go on"):
+        with pytest.raises(RecordError, match=r"/journal\.1 is damaged: .* Remove it to continue"):
             load(place, HEAD + b"..\n")
 
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -263,7 +263,7 @@ def test_a_line_that_makes_no_sense_is_told_with_the_file_and_the_remedy(make: M
     make("/usr/")
     path = place / "jail" / os.fsdecode(record.RECORD)
     path.write_text(path.read_text().replace("git type=file", "git type=thing"))
-    with pytest.raises(RecordError, match=r"record\.mtree is damaged: 'git type=thing .* Remove it to go on"):
+    with pytest.raises(RecordError, match=r"record\.mtree is damaged: 'git type=thing .* Remove it to continue"):
         make("/usr/bin/cc")
     assert (place / "jail/usr/bin/git").exists()
     path.unlink()

@@ -134,7 +134,7 @@ def test_a_run_that_copies_waits_for_its_turn(make: Make, source: Path, count: i
     (source / new).parent.mkdir(exist_ok=True)
     (source / new).write_text("new")
     with another_build():
-        with pytest.raises(BusyError, match=r"another run has kept this Mac .*another build"):
+        with pytest.raises(BusyError, match=r"another run has used this Mac .*another build"):
             make("/usr/", workers=count)
     assert ("create", f"/{new}") in {(one["action"], one["path"]) for one in make("/usr/").values["operations"]}
 

@@ -115,6 +115,6 @@ def test_a_former_jail_is_not_put_back_by_a_guess(place: Path) -> None:
     swap_in(old, new, check=False, migrate=False)
     lose(Path(old))
     for act in (swap_in, rollback):
-        with pytest.raises(InputError, match=f"cannot tell whether {old} is what took the place of {new}: "):
+        with pytest.raises(InputError, match=f"cannot determine whether {old} replaced {new}: "):
             act(old, new, check=False)
     assert entered(Path(new))["source"] == "jail"

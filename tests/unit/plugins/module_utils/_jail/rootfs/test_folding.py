@@ -178,14 +178,14 @@ def test_two_files_of_the_source(make: Make, place: Path, apart: Path, monkeypat
     monkeypatch.setattr(host, "used_bytes", lambda path: 0)  # else all is looked at before, for its size
     for check in (True, False):
         with pytest.raises(
-            InputError, match=r"'(CONNMARK|connmark).h' and '.*.h', both wanted in /usr/include, are one"
+            InputError, match=r"'(CONNMARK|connmark).h' and '.*.h', both listed in /usr/include, are the same"
         ):
             make("/usr/", source=str(apart), check=check)
     assert not (place / "jail").exists()
     make("/usr/", source=str(apart), exclude=["CONNMARK.h"])
     assert (place / "jail/usr/include/connmark.h").read_text() == "two"
     before = tree_snapshot(place / "jail")
-    with pytest.raises(InputError, match="both wanted in /usr/include"):
+    with pytest.raises(InputError, match="both listed in /usr/include"):
         make("/usr/", source=str(apart))
     assert tree_snapshot(place / "jail") == before
 
@@ -227,7 +227,7 @@ def test_a_clone_on_a_volume_that_takes_two_of_its_names_for_one(place: Path, ap
     base, copy = tmp_path / "base", place / "copy"
     build(BuildSpec(str(base), str(apart), entries=[{"src": "/usr/include/"}]), check=False)
     for check in (True, False):
-        with pytest.raises(InputError, match="both wanted in /usr/include, are one name"):
+        with pytest.raises(InputError, match="both listed in /usr/include, are the same name"):
             build(BuildSpec(str(copy), clone_of=str(base), allow_full_copy=True), check)
     assert not copy.exists()
     (apart / "usr/include/CONNMARK.h").unlink()

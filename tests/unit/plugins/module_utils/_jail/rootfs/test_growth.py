@@ -110,6 +110,14 @@ def nested_directories_pruned(place: Path, count: int) -> Prepared:
     return lambda: build(spec(place, {"src": "/bin/"}), check=False)
 
 
+def directories_side_by_side(place: Path, count: int) -> Prepared:
+    """Each of them has a directory, so that all of them wait at once."""
+    for number in range(count):
+        (place / f"source/usr/{number}/below").mkdir(parents=True)
+    asked = spec(place, {"src": "/usr/"})
+    return lambda: build(asked, check=False)
+
+
 def merges(place: Path, count: int) -> Prepared:
     """Entries that lead into one directory, each with a file of its own."""
     for number in range(count):
@@ -188,6 +196,7 @@ INPUTS = [
     (lines_of_a_manifest, 100),
     (nested_directories, 100),
     (nested_directories_again, 100),
+    (directories_side_by_side, 200),
     (merges, 50),
     (links, 50),
     (links_far_down, 100),

@@ -41,7 +41,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch, by: os.stat_result | None) -> None:
 
 
 def refusal(path: Path) -> str:
-    hint = "give what runs Ansible on this Mac Full Disk Access, or leave it out with the option exclude"
+    hint = (
+        "grant Full Disk Access to the program that runs Ansible on this Mac, or leave it out with the option exclude"
+    )
     reason = f"Operation not permitted ({hint})"
     return f"^{re.escape(f'cannot read {path}: {reason}')}$"
 

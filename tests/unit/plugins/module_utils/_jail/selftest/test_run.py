@@ -71,7 +71,7 @@ def test_check_mode_makes_nothing(mac: Path) -> None:
 
 
 def test_another_system_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"only root can|holds no macOS"):
+    with pytest.raises(InputError, match=r"only root can|contains no macOS"):
         begin(tmp_path / "x")
 
 
@@ -129,7 +129,7 @@ def test_another_run_is_left_alone(mac: Path) -> None:
     begin(mac, OTHER)
     found = begin(mac)
     assert found.values["busy_with"] == OTHER
-    assert "another one, begun 0 minutes ago" in found.values["message"]
+    assert "another one, which started 0 minutes ago" in found.values["message"]
     assert json.loads((mac / "run.json").read_text())["owner"] == OTHER
     assert not run.end(str(mac), ME, False).changed
     assert (mac / "scratch").exists()

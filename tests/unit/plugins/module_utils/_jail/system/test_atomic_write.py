@@ -142,7 +142,7 @@ def test_what_a_living_run_makes_is_not_swept(tree: Path, kind: str) -> None:
     beside.write_text("half")
     with beside.open() as held, opened(tree, False) as root:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(BusyError, match="another run is making the same"):
+        with pytest.raises(BusyError, match="another run is writing the same file"):
             NEW[kind](root)
         assert beside.read_text() == "half"
     with opened(tree, False) as root:
@@ -214,7 +214,23 @@ def test_no_part_of_a_path_is_anything_but_a_name(tree: Path, rel: bytes) -> Non
         for name, call in calls.items():
             error = refusal(lambda call=call: call(root, rel))  # type: ignore[misc]
             assert isinstance(error, InputError), name
-            assert "names nothing below a directory" in str(error)
+            assert "is not a valid path below a directory" in str(error)
         for call in ALSO_THE_ROOT.values():
             call(root, b"")
     assert [str(path.relative_to(tree)) for path in sorted(tree.rglob("*"))] == ["top", "top/kept"]
+
+
+def test_small_pieces_are_written_together(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record comes in two pieces for each directory."""
+    sizes, write = list[int](), os.write
+
+    def counting(fd: int, data: bytes) -> int:
+        sizes.append(len(data))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", counting)
+    pieces = [b"%07d\n" % number for number in range(300_000)]
+    with opened(tree, True) as root:
+        root.write(b"top/new", pieces)
+    assert (tree / "top/new").read_bytes() == b"".join(pieces)
+    assert sizes == [1 << 20, 1 << 20, 302_848]

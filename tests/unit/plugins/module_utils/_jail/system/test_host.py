@@ -35,8 +35,8 @@ class TestRealPath:
         [
             ("", "'' is not an absolute path"),
             ("x/y", "'x/y' is not an absolute path"),
-            ("/x/../y", r"holds '\.\.'"),
-            ("/x\0y", "holds a NUL byte"),
+            ("/x/../y", r"contains '\.\.'"),
+            ("/x\0y", "contains a NUL byte"),
         ],
     )
     def test_what_is_refused(self, path: str, words: str) -> None:

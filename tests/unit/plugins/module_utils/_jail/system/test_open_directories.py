@@ -57,7 +57,7 @@ def test_few_are_open_at_a_time(place: Path, way: OpenDirectories) -> None:
 def test_what_is_no_name_is_refused(place: Path, way: OpenDirectories, path: bytes) -> None:
     (place / "a/b").mkdir(parents=True)
     way.enter(b"a")
-    with pytest.raises(InputError, match="names nothing below a directory"):
+    with pytest.raises(InputError, match="is not a valid path below a directory"):
         way.enter(path)
 
 

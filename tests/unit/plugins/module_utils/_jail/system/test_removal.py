@@ -137,7 +137,7 @@ def test_what_somebody_makes_meanwhile_is_found_or_told(place: Path) -> None:
 
     with Root(str(place)) as root, pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "rmdir", never)
-        with pytest.raises(OperationError, match=r"d/e: Directory not empty \(end the programs that use what is in it"):
+        with pytest.raises(OperationError, match=r"d/e: Directory not empty \(end the programs that use it"):
             root.remove_tree(b"d")
 
 
@@ -175,7 +175,7 @@ def test_many_names_that_come_back_are_told(fuse: Path, monkeypatch: pytest.Monk
             opened.enter_context((fuse / folder / str(number)).open("w"))
         with (
             before_call(1000, lambda: pytest.fail("there is no end"), ("unlink",)),
-            pytest.raises(OperationError, match=f"{folder}: Directory not empty .end the programs that use what is"),
+            pytest.raises(OperationError, match=f"{folder}: Directory not empty .end the programs that use it"),
         ):
             root.remove_tree(b"d")
     with Root(str(fuse)) as root:

@@ -110,13 +110,13 @@ def test_an_empty_directory_keeps_its_owner_and_mode(empty_jail: Path, prefix: P
 
 def test_what_holds_other_things_is_refused(empty_jail: Path, prefix: Path) -> None:
     (empty_jail / "usr/local/bin").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"it holds bin, but no bin/brew: move away what it holds$"):
+    with pytest.raises(InputError, match=r"it contains bin, but not bin/brew: move its contents away$"):
         put(empty_jail, prefix, "/usr/local", creates="bin/brew")
     assert put(empty_jail, prefix, "/usr/local").changed is False
 
 
 def test_a_source_that_lacks_what_it_must_hold(empty_jail: Path, prefix: Path) -> None:
-    with pytest.raises(InputError, match="does not hold bin/port"):
+    with pytest.raises(InputError, match="does not contain bin/port"):
         put(empty_jail, prefix, creates="bin/port")
     with pytest.raises(InputError, match="there is no /nowhere on the Mac to fill /opt/homebrew from"):
         put(empty_jail, "/nowhere")

@@ -93,14 +93,16 @@ def test_one_that_is_mounted_elsewhere_is_refused(mac: Path) -> None:
     (mac / "state").write_text(json.dumps(state))
     for check in (True, False):
         with pytest.raises(
-            InputError, match=r"is mounted on .*/Volumes/jails 1, not on .*/Volumes/jails, where something"
+            InputError, match=r"is mounted on .*/Volumes/jails 1, not on .*/Volumes/jails, because that path"
         ):
             ensure("jails", None, "present", None, check=check)
 
 
 def test_another_quota_is_refused_for_macos_changes_none(mac: Path) -> None:
     ensure("jails", None, "present", None, check=False)
-    with pytest.raises(InputError, match=r"the volume jails has no quota, not of 1.0 GB: a volume keeps"):
+    with pytest.raises(
+        InputError, match=r"the volume jails has no quota, not of 1.0 GB: the quota of a volume cannot change"
+    ):
         ensure("jails", "1g", "present", None, check=True)
     assert not ensure("jails", None, "present", None, check=False).changed
 

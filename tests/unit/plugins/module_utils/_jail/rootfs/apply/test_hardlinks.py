@@ -85,7 +85,9 @@ def test_a_directory_with_foreign_files_in_place_of_a_name(make: Make, place: Pa
     for check in (True, False):
         result = make("/usr/", check=check)
         assert result.values["operations"] == []
-        assert [warning.partition(": ")[0] for warning in result.warnings] == [f"cannot make {mine.parent} as wanted"]
+        assert [warning.partition(": ")[0] for warning in result.warnings] == [
+            f"cannot make {mine.parent} as specified"
+        ]
     assert mine.read_text() == "mine"
 
 

@@ -202,7 +202,7 @@ def test_a_directory_goes_but_for_what_was_changed_in_it(make: Make, place: Path
     assert os.listdir(directory) == ["su"]
     assert result.values["kept"][0] == {
         "path": "/private/etc/pam.d/su",
-        "why": "changed in the jail; nothing wants it any more",
+        "why": "changed in the jail, and no longer listed",
     }
     assert any("is in the way" in warning for warning in result.warnings)
     assert (directory / "su").read_text() == "edited"

@@ -12,7 +12,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import In
 from built_jails import Make
 
 NEEDED = ["/usr/bin/git"]
-MISSING = "cannot build .*/jail: it would have no /usr/bin/git"
+MISSING = "cannot build .*/jail: it would not contain /usr/bin/git"
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,9 @@ def test_a_forged_record_that_passes_for_what_is_there_is_refused_with_what_to_d
     forged, count = re.subn(rb"^(third type=.* time=)\S+$", rb"\1.5", text, flags=re.MULTILINE)
     assert count == 1
     (jail / os.fsdecode(RECORD)).write_bytes(forged)
-    with pytest.raises(RecordError, match=r"is damaged: 'third .* is not a line of the record\. Remove it to go on: "):
+    with pytest.raises(
+        RecordError, match=r"is damaged: 'third .* is not a line of the record\. Remove it to continue: "
+    ):
         run()
 
 

@@ -136,7 +136,7 @@ class TestWildcards:
         assert find("/nowhere/*") == find("/usr/bin/none") == find("/usr/bin/[x]") == {}
 
     def test_nonsense_is_named_with_its_origin(self, find: Find) -> None:
-        with pytest.raises(InputError, match=r"^here: '\[z-a\]' is no glob"):
+        with pytest.raises(InputError, match=r"^here: '\[z-a\]' is not a valid glob"):
             find("/usr/[z-a]/x")
 
 

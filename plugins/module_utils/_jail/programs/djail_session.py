@@ -15,7 +15,7 @@ import os
 import stat
 
 from ..dirfd import PRIVATE, is_link_to_private, open_below, read_below
-from .chroot_exec import StepError, close_inherited, execute, locate
+from .chroot_exec import StepError, close_inherited, execute, locate, suppressed
 from .djail_arguments import Call, DjailError, harmless, parse
 from .djail_commands import COMMANDS
 from .enter_command import (
@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 # sysexits(3), and the exit codes of a shell that cannot start a program.
-EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_UNAVAILABLE, EX_OSERR, EX_NOPERM = 65, 66, 67, 69, 71, 77
+EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_UNAVAILABLE, EX_SOFTWARE, EX_OSERR, EX_NOPERM = 65, 66, 67, 69, 70, 71, 77
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+INTERRUPTED = 130
 
 REGISTER = "/private/var/db/darwin.jail/jails"
 """register.py describes it."""
@@ -162,8 +163,9 @@ def granted_to(uid: str) -> list[dict[str, Any]]:
         found = parse_json(read_below(folder, uid, MAX_FILE))
     except FileNotFoundError:
         return []
-    grants = found.get("grants", []) if found.get("format") == 1 else []
-    return [grant for grant in grants if isinstance(grant, dict)]
+    grants = found.get("grants") if found.get("format") == 1 else None
+    grants = grants if isinstance(grants, list) else []
+    return [grant for grant in grants if isinstance(grant, dict) and isinstance(grant.get("commands"), list)]
 
 
 def granted_jail(call: Call, user: str) -> tuple[str, set[str]]:
@@ -177,7 +179,7 @@ def granted_jail(call: Call, user: str) -> tuple[str, set[str]]:
     ids = {
         str(grant.get("jail"))
         for grant in granted_to(uid)
-        if grant.get("user") == user and call.name in grant.get("commands", ())
+        if grant.get("user") == user and call.name in grant["commands"]
     }
     jail = call.values["jail"]
     wanted = normal_path(jail) if jail.startswith("/") else jail
@@ -258,7 +260,8 @@ def ending(become: Any) -> None:
 def report(exc: BaseException) -> int:
     """Write one sentence about an error; return the exit code for it."""
     message, code = explained(exc)
-    os.write(2, f"djail: {message}\n".encode("utf-8", "backslashreplace"))
+    with suppressed(OSError):  # nobody reads it, and the code still tells
+        os.write(2, f"djail: {message}\n".encode("utf-8", "backslashreplace"))
     return code
 
 
@@ -266,8 +269,13 @@ def explained(exc: BaseException) -> tuple[str, int]:
     """The sentence and the exit code for an error."""
     if isinstance(exc, DjailError):
         return exc.message, exc.code
-    if not isinstance(exc, StepError):
+    if isinstance(exc, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(exc, OSError):
         return harmless(str(exc)), EX_OSERR
+    if not isinstance(exc, StepError):
+        fault = harmless(f"{type(exc).__name__}: {exc}")
+        return f"djail failed by a fault of its own, please report it: {fault}", EX_SOFTWARE
     event, path, number = exc.args
     before, after = MESSAGES.get(event, (f"{event} ", ""))
     if event in ("find", "execute"):
@@ -299,7 +307,7 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
         if call.name == "names" and not call.values["help"]:
             os.write(1, "".join(f"{harmless(name)}\n" for name in names()).encode("utf-8", "backslashreplace"))
             return 0
-    except (DjailError, StepError, OSError) as exc:
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (no traceback for people)
         return report(exc)
     import sys  # noqa: PLC0415 (what starts a program needs none of this)
 

@@ -17,6 +17,8 @@ from ..errors import InputError, show
 from ..jobs import devfs, dns
 from ..macos import launchd
 from ..macos.release import OLDEST
+from ..programs.djail_arguments import DjailError
+from ..programs.djail_session import EX_NOINPUT, path_of
 from ..result import Result
 from ..rootfs.build import BuildSpec, build
 from ..rootfs.remove import remove
@@ -96,10 +98,20 @@ def _new_path(jail: str) -> str:
             raise InputError(f"{show(jail)} is neither a name nor an absolute path: give the whole path, from /")
         path = jail.rstrip("/")
     else:
-        path = os.path.join(places.JAILS, jail)
+        path = _known_path(jail) or os.path.join(places.JAILS, jail)
     if jail.startswith("-") or os.path.basename(path).startswith(base_files.RESERVED) or not os.path.basename(path):
         raise InputError(f"{show(jail)} is reserved for playbooks (next.NAME, ephemeral.NAME): choose another name")
     return path
+
+
+def _known_path(name: str) -> str:
+    """The path of the jail of this name; empty when there is none."""
+    try:
+        return path_of(name)
+    except DjailError as exc:
+        if exc.code != EX_NOINPUT:
+            raise
+        return ""
 
 
 def _preflight(request: Request, path: str, steps: Steps, tools: bool) -> None:

@@ -62,7 +62,7 @@ case $command in
 help|-h|--help|completion|man) ;;
 *)
     # Who owns / is root. A person with grants uses what the rule of sudo names. All that macOS may have as /bin/sh,
-    # which are bash, dash and zsh, know -O. UID saves a process; where a shell does not set it, it is who calls that does.
+    # which are bash, dash and zsh, know -O. UID saves a process; in a shell that does not set it, the caller may.
     # shellcheck disable=SC3028,SC3067
     if [ ! -O / ]; then
         [ $# -eq 0 ] || shift

@@ -16,7 +16,7 @@ import stat
 
 from ..dirfd import PRIVATE, is_link_to_private, open_below, read_below
 from .chroot_exec import StepError, close_inherited, execute, locate, suppressed
-from .djail_arguments import Call, DjailError, harmless, parse
+from .djail_arguments import SCHEMA, Call, DjailError, harmless, parse
 from .djail_commands import COMMANDS
 from .enter_command import (
     MESSAGES,
@@ -44,6 +44,7 @@ from .terminal import Terminal, run_at_new_terminal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pwd
+    from collections.abc import Sequence
     from typing import Any
 
 # sysexits(3), and the exit codes of a shell that cannot start a program.
@@ -257,11 +258,17 @@ def ending(become: Any) -> None:
 # -- what is said --------------------------------------------------------------
 
 
-def report(exc: BaseException) -> int:
-    """Write one sentence about an error; return the exit code for it."""
+def report(exc: BaseException, argv: Sequence[str] = ()) -> int:
+    """Write one sentence about an error, and JSON where these words ask for it; return the exit code."""
     message, code = explained(exc)
     with suppressed(OSError):  # nobody reads it, and the code still tells
         os.write(2, f"djail: {message}\n".encode("utf-8", "backslashreplace"))
+    if "--json" in argv:
+        import json  # noqa: PLC0415 (costs as much as a start of Python)
+
+        answer = {"schema": SCHEMA, "command": argv[0], "error": message, "exit_code": code}
+        with suppressed(OSError):
+            os.write(1, json.dumps(answer, sort_keys=True).encode() + b"\n")
     return code
 
 
@@ -308,7 +315,7 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
             os.write(1, "".join(f"{harmless(name)}\n" for name in names()).encode("utf-8", "backslashreplace"))
             return 0
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (no traceback for people)
-        return report(exc)
+        return report(exc, argv[: argv.index("--")] if "--" in argv else argv)
     import sys  # noqa: PLC0415 (what starts a program needs none of this)
 
     sys.path.insert(0, library)
@@ -316,5 +323,5 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
         from darwin_jail.djail.main import run  # type: ignore[import-not-found]  # noqa: PLC0415
     except ImportError as exc:
         why = f"djail cannot be loaded by Python {sys.version.split(maxsplit=1)[0]}: {exc}"
-        return report(DjailError(f"{why}: install it again, by the role darwin.jail.mac", EX_UNAVAILABLE))
+        return report(DjailError(f"{why}: install it again, by the role darwin.jail.mac", EX_UNAVAILABLE), argv)
     return int(run(call.name, call.values, call.words))

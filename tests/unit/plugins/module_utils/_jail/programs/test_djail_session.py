@@ -116,6 +116,13 @@ def test_lines_behind_a_pipe_are_lines(djail: InstalledDjail, furnished: Path) -
         assert "one\r\ntwo\r\nover" in person.expect("over").replace("\r\r", "\r")
 
 
+def test_a_wrong_call_is_told_as_json_too(djail: InstalledDjail) -> None:
+    assert djail.json("info", code=64)["error"] == "JAIL is missing: djail info JAIL"
+    assert djail.json("list", "--bogus", code=64)["command"] == "list"
+    assert djail.json("bogus", code=64)["exit_code"] == 64
+    assert djail.run("exec", "nix", "--", "true", "--json").stdout == b""
+
+
 @pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full", ">&- 2>&-"])
 @pytest.mark.parametrize(
     ("words", "code"), [("bogus", 64), ("exec nix -- true", 66), ("info nix", 66), ("exec jail -- sh -c 'exit 3'", 3)]

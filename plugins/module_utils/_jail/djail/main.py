@@ -65,6 +65,12 @@ CODES: dict[type[BaseException], int] = {
 }
 """The exit code for each error; the first class that fits counts."""
 
+IN_WORDS_OF_DJAIL = (
+    ("build the jail first, with darwin_jail_rootfs", "build the jail first, with djail create"),
+    ("build it with darwin_jail_rootfs, ", "build it with djail create, "),
+)
+"""What errors advise in words of modules, and what is meant here."""
+
 
 def run(name: str, values: dict[str, str], words: list[str]) -> int:
     """Run a command; return the exit code."""
@@ -94,7 +100,10 @@ def _explained(exc: BaseException) -> tuple[str, int]:
     code = next(code for kind, code in CODES.items() if isinstance(exc, kind))
     if isinstance(exc, OperationError) and exc.errno in (errno.EPERM, errno.EACCES):
         code = os.EX_NOPERM
-    return str(exc), code
+    message = str(exc)
+    for theirs, ours in IN_WORDS_OF_DJAIL:
+        message = message.replace(theirs, ours)
+    return message, code
 
 
 def _fail(request: Request, message: str, code: int) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import documents, main, schema
+from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import documents, install, main, schema
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail.install import command_modules
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.djail_commands import COMMANDS, JSON
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.djail_session import GRANTED
@@ -26,6 +26,12 @@ def test_each_command_has_a_function() -> None:
     for place in main.HANDLERS.values():
         module, _colon, function = place.partition(":")
         assert callable(getattr(modules[module], function))
+
+
+def test_advice_in_words_of_modules_is_given() -> None:
+    """Otherwise it would be translated for nothing."""
+    texts = " ".join(" ".join(install.sources().values()).split()).replace('" "', "").replace('" f"', "")
+    assert [theirs for theirs, _ours in main.IN_WORDS_OF_DJAIL if texts.count(theirs) < 2] == []
 
 
 def test_each_json_has_a_schema() -> None:

@@ -64,7 +64,7 @@ def read_all(person: TerminalUser) -> bytes:
         (["nix"], 64, "there is no command nix: djail help lists them"),
         (["info"], 64, "JAIL is missing: djail info JAIL"),
         (["info", "nix", "--json"], 66, "this Mac knows no jail nix: djail list shows all"),
-        (["info", "/nix"], 66, "/nix does not exist: build the jail first, with darwin_jail_rootfs"),
+        (["info", "/nix"], 66, "/nix does not exist: build the jail first, with djail create"),
         (["info", "/etc"], 64, "/etc belongs to the system and cannot be a jail: choose a directory of its own"),
         (["df", "/dev/shm"], 66, "/dev/shm is not a jail of this collection"),  # noqa: S108 (nothing is made there)
     ],

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import show_message
+from ..programs.djail_arguments import SCHEMA
 
-SCHEMA = 1
-"""The version of the JSON that all commands print. It grows when a field is removed or changes its meaning."""
 COLORS = {"good": "32", "bad": "31", "warning": "33", "head": "1"}
 
 

@@ -45,9 +45,14 @@ def copy(request: Request) -> Answer:
 
 
 def _is_in_jail(text: str) -> bool:
-    """Whether it is JAIL:PATH. A path of the Mac with a colon begins with a slash or a dot, or has one before it."""
-    jail, colon, _path = text.partition(":")
-    return bool(colon) and bool(jail) and (jail.startswith("/") or "/" not in jail) and not jail.startswith(".")
+    """Whether it is JAIL:PATH. A relative path of the Mac with a colon begins with a dot, or has a slash before it.
+
+    An absolute one has no slash behind it.
+    """
+    jail, colon, path = text.partition(":")
+    if jail.startswith("/"):
+        return path.startswith("/")
+    return bool(colon) and bool(jail) and "/" not in jail and not jail.startswith(".")
 
 
 def _on_mac(path: str) -> str:

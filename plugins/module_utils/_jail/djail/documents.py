@@ -156,7 +156,8 @@ def _bash() -> str:
     return f"""\
 # Completion of djail for bash.
 _djail() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}} options=
+    local word=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}} options= name
+    COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W '{" ".join(command.name for command in COMMANDS)}' -- "$word"))
         return
@@ -166,7 +167,12 @@ _djail() {{
     esac
     case $word:$command in
         -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
-        *:{"|*:".join(_jail_commands())}) COMPREPLY=($(compgen -W "$({NAMES})" -- "$word")) ;;
+        *:{"|*:".join(_jail_commands())})
+            # What compgen -W gets, it expands: a name would be run.
+            while IFS= read -r name; do
+                case $name in "$word"*) COMPREPLY+=("$(printf %q "$name")") ;; esac
+            done < <({NAMES})
+            ;;
         *) COMPREPLY=($(compgen -f -- "$word")) ;;
     esac
 }}

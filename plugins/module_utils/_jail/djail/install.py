@@ -27,7 +27,7 @@ from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
-from ..errors import OperationError, show
+from ..errors import InputError, OperationError, show
 from ..exec.session import PYTHONS
 from ..macos import third_party
 from ..plan import Change, apply
@@ -234,6 +234,10 @@ def ensure(state: str, python: str, check: bool) -> Result:
 
 def _plan_directory() -> list[Change]:
     place = places.DIRECTORY.encode()
+    loose = host.writable_ancestors(place + b"/djail")
+    if loose:
+        why = f"others than root can change {show(loose[0])}, and what is in it runs as root"
+        raise InputError(f"djail cannot be installed in {show(place)}: {why}: make it root's alone (chown, chmod go-w)")
     if os.path.isdir(place):
         return []
     return [Change(f"+ {show(place)}", partial(host.make_dirs, place))]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sys
 from importlib import import_module
 from typing import Callable
 
@@ -26,7 +25,6 @@ from ..errors import (
     SpaceError,
     show_message,
 )
-from ..programs.chroot_exec import StepError
 from ..programs.djail_arguments import DjailError
 from ..programs.djail_session import EX_NOPERM, explained
 from ..system import at
@@ -73,8 +71,6 @@ IN_WORDS_OF_DJAIL = (
 )
 """What errors advise in words of modules, and what is meant here."""
 
-INTERRUPTED = 128 + signal.SIGINT
-
 
 def run(name: str, values: dict[str, str], words: list[str]) -> int:
     """Run a command; return the exit code."""
@@ -82,13 +78,8 @@ def run(name: str, values: dict[str, str], words: list[str]) -> int:
     request = Request(name, values, words)
     try:
         answer = _handler(request)(request)
-    except KeyboardInterrupt:
-        return _fail(request, "interrupted", INTERRUPTED)
-    except (JailError, StepError, DjailError, OSError) as exc:
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (no traceback for people)
         return _fail(request, *_explained(exc))
-    except Exception as exc:  # noqa: BLE001 (no traceback for people)
-        fault = f"{type(exc).__name__}: {exc}"
-        return _fail(request, f"djail {name} failed by a fault of its own, please report it: {fault}", os.EX_SOFTWARE)
     return _print(request, answer)
 
 
@@ -116,9 +107,9 @@ def _explained(exc: BaseException) -> tuple[str, int]:
 
 
 def _fail(request: Request, message: str, code: int) -> int:
-    sys.stderr.write(f"djail: {show_message(message)}\n")
+    _write(2, f"djail: {show_message(message)}\n")
     if request.flag("json"):
-        _write(as_json(request.name, {"error": message, "exit_code": code}) + "\n")
+        _write(1, as_json(request.name, {"error": message, "exit_code": code}) + "\n")
     return code
 
 
@@ -128,14 +119,14 @@ def _print(request: Request, answer: Answer) -> int:
     else:
         text = "".join(f"{line}\n" for line in answer.lines)
         for warning in answer.warnings:
-            sys.stderr.write(f"{request.style_of(2).paint('warning', 'djail: warning:')} {show_message(warning)}\n")
-    return answer.code if _write(text) else os.EX_IOERR
+            _write(2, f"{request.style_of(2).paint('warning', 'djail: warning:')} {show_message(warning)}\n")
+    return answer.code if _write(1, text) else os.EX_IOERR
 
 
-def _write(text: str) -> bool:
-    """Write to standard output; False when nobody reads it, or its volume is full."""
+def _write(fd: int, text: str) -> bool:
+    """Write to standard output or error; False when nobody reads it, or its volume is full."""
     try:
-        at.append(1, text.encode("utf-8", "backslashreplace"))
+        at.append(fd, text.encode("utf-8", "backslashreplace"))
     except OSError:
         return False
     return True

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The JSON that commands print, as JSON Schema: docs/djail.schema.json is made of it, and tests validate by it.
 
-A field may be added at any time. SCHEMA of answers.py grows when one is removed or changes its meaning.
+A field may be added at any time. SCHEMA of djail_arguments.py grows when one is removed or changes its meaning.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from .answers import SCHEMA
+from ..programs.djail_arguments import SCHEMA
 
 Schema = dict[str, Any]
 

@@ -83,9 +83,13 @@ def take_groups(login: str | None, gid: int, groups: list[int]) -> None:
 def close_inherited(*kept: int) -> None:
     """Close what this process was given but standard input, output, error and these; for before the root changes.
 
+    Where one of the three is closed, nothing else gets its number later: an answer would be written into that.
+
     What is opened later closes by itself when a program takes over. The list takes 0.1 ms; where there is none that
     can be believed, which is nowhere on macOS, all numbers are tried, and that takes 0.3 s.
     """
+    while os.open(os.devnull, os.O_RDWR) <= 2:
+        pass
     numbers: list[int] | range = range(MAX_DESCRIPTORS)
     try:
         own = os.open(DESCRIPTORS, os.O_RDONLY)

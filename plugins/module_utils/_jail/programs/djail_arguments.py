@@ -10,6 +10,8 @@ behind -- are those of a program. Part of programs that bundle.py puts together,
 from __future__ import annotations
 
 EX_USAGE = 64
+SCHEMA = 1
+"""The version of the JSON that all commands print. It grows when a field is removed or changes its meaning."""
 
 
 class DjailError(Exception):

@@ -15,8 +15,8 @@ import os
 import stat
 
 from ..dirfd import PRIVATE, is_link_to_private, open_below, read_below
-from .chroot_exec import StepError, close_inherited, execute, locate
-from .djail_arguments import Call, DjailError, harmless, parse
+from .chroot_exec import StepError, close_inherited, execute, locate, suppressed
+from .djail_arguments import SCHEMA, Call, DjailError, harmless, parse
 from .djail_commands import COMMANDS
 from .enter_command import (
     MESSAGES,
@@ -44,11 +44,13 @@ from .terminal import Terminal, run_at_new_terminal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pwd
+    from collections.abc import Sequence
     from typing import Any
 
 # sysexits(3), and the exit codes of a shell that cannot start a program.
-EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_UNAVAILABLE, EX_OSERR, EX_NOPERM = 65, 66, 67, 69, 71, 77
+EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_UNAVAILABLE, EX_SOFTWARE, EX_OSERR, EX_NOPERM = 65, 66, 67, 69, 70, 71, 77
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+INTERRUPTED = 130
 
 REGISTER = "/private/var/db/darwin.jail/jails"
 """register.py describes it."""
@@ -162,8 +164,9 @@ def granted_to(uid: str) -> list[dict[str, Any]]:
         found = parse_json(read_below(folder, uid, MAX_FILE))
     except FileNotFoundError:
         return []
-    grants = found.get("grants", []) if found.get("format") == 1 else []
-    return [grant for grant in grants if isinstance(grant, dict)]
+    grants = found.get("grants") if found.get("format") == 1 else None
+    grants = grants if isinstance(grants, list) else []
+    return [grant for grant in grants if isinstance(grant, dict) and isinstance(grant.get("commands"), list)]
 
 
 def granted_jail(call: Call, user: str) -> tuple[str, set[str]]:
@@ -177,7 +180,7 @@ def granted_jail(call: Call, user: str) -> tuple[str, set[str]]:
     ids = {
         str(grant.get("jail"))
         for grant in granted_to(uid)
-        if grant.get("user") == user and call.name in grant.get("commands", ())
+        if grant.get("user") == user and call.name in grant["commands"]
     }
     jail = call.values["jail"]
     wanted = normal_path(jail) if jail.startswith("/") else jail
@@ -255,10 +258,17 @@ def ending(become: Any) -> None:
 # -- what is said --------------------------------------------------------------
 
 
-def report(exc: BaseException) -> int:
-    """Write one sentence about an error; return the exit code for it."""
+def report(exc: BaseException, argv: Sequence[str] = ()) -> int:
+    """Write one sentence about an error, and JSON where these words ask for it; return the exit code."""
     message, code = explained(exc)
-    os.write(2, f"djail: {message}\n".encode("utf-8", "backslashreplace"))
+    with suppressed(OSError):  # nobody reads it, and the code still tells
+        os.write(2, f"djail: {message}\n".encode("utf-8", "backslashreplace"))
+    if "--json" in argv:
+        import json  # noqa: PLC0415 (costs as much as a start of Python)
+
+        answer = {"schema": SCHEMA, "command": argv[0], "error": message, "exit_code": code}
+        with suppressed(OSError):
+            os.write(1, json.dumps(answer, sort_keys=True).encode() + b"\n")
     return code
 
 
@@ -266,8 +276,13 @@ def explained(exc: BaseException) -> tuple[str, int]:
     """The sentence and the exit code for an error."""
     if isinstance(exc, DjailError):
         return exc.message, exc.code
-    if not isinstance(exc, StepError):
+    if isinstance(exc, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(exc, OSError):
         return harmless(str(exc)), EX_OSERR
+    if not isinstance(exc, StepError):
+        fault = harmless(f"{type(exc).__name__}: {exc}")
+        return f"djail failed by a fault of its own, please report it: {fault}", EX_SOFTWARE
     event, path, number = exc.args
     before, after = MESSAGES.get(event, (f"{event} ", ""))
     if event in ("find", "execute"):
@@ -299,8 +314,8 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
         if call.name == "names" and not call.values["help"]:
             os.write(1, "".join(f"{harmless(name)}\n" for name in names()).encode("utf-8", "backslashreplace"))
             return 0
-    except (DjailError, StepError, OSError) as exc:
-        return report(exc)
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (no traceback for people)
+        return report(exc, argv[: argv.index("--")] if "--" in argv else argv)
     import sys  # noqa: PLC0415 (what starts a program needs none of this)
 
     sys.path.insert(0, library)
@@ -308,5 +323,5 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
         from darwin_jail.djail.main import run  # type: ignore[import-not-found]  # noqa: PLC0415
     except ImportError as exc:
         why = f"djail cannot be loaded by Python {sys.version.split(maxsplit=1)[0]}: {exc}"
-        return report(DjailError(f"{why}: install it again, by the role darwin.jail.mac", EX_UNAVAILABLE))
+        return report(DjailError(f"{why}: install it again, by the role darwin.jail.mac", EX_UNAVAILABLE), argv)
     return int(run(call.name, call.values, call.words))

@@ -32,6 +32,9 @@ BLOCK = 1 << 16
 MAX_LAST_BLOCKS = 64
 """The most that is copied after the end of the program: other processes may go on writing."""
 
+OUTPUT = 1
+"""Where the modes of output are in what tcgetattr returns."""
+
 # <sys/ttycom.h>: _IO('t', 97).
 SET_CONTROLLING = getattr(termios, "TIOCSCTTY", 0x20007461)
 
@@ -74,6 +77,10 @@ class Terminal:
         with suppressed(OSError, termios.error):  # it is gone
             if 0 in self._terminal_fds:
                 tty.setraw(0, termios.TCSADRAIN)
+            if 0 in self._terminal_fds and 1 not in self._terminal_fds:  # behind a pipe another program writes lines
+                mode = termios.tcgetattr(0)
+                mode[OUTPUT] = self._before[OUTPUT]
+                termios.tcsetattr(0, termios.TCSADRAIN, mode)
             self.copy_size()
 
     def restore(self) -> None:
@@ -175,6 +182,7 @@ def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in HANDLED:
         signal.signal(number, ignore_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # who called may block them, and then no wait would end
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)

@@ -87,12 +87,16 @@ def _open_or_make(fd: int, name: bytes) -> int:
     """Open a directory in an open one, which is closed, also after an error."""
     try:
         os.mkdir(name, 0o755, dir_fd=fd)
+        is_new = True
     except FileExistsError:
-        pass
+        is_new = False
     except OSError:
         os.close(fd)
         raise
-    return open_child(fd, name)
+    fd = open_child(fd, name)
+    if is_new:
+        os.fchmod(fd, 0o755)  # whatever the umask is
+    return fd
 
 
 def missing_dirs(path: bytes) -> list[bytes]:

@@ -103,8 +103,9 @@ def _destination(root: Root, path: bytes, name: bytes, into: bool) -> bytes:
     if parent is None or not stat.S_ISDIR(parent.st_mode):
         where = show(root.host_path(os.path.dirname(path)))
         raise InputError(f"{where} is no directory: make it, or correct the path")
-    if status and stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{show(root.host_path(path))} exists: remove it first, or choose another name")
+    if status and not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+        what = "" if stat.S_ISDIR(status.st_mode) else " and is no file"
+        raise InputError(f"{show(root.host_path(path))} exists{what}: remove it first, or choose another name")
     return path
 
 

@@ -71,6 +71,30 @@ def test_a_tree_goes_in_and_comes_out(djail: InstalledDjail, jail: Path, tree: P
     assert not [path for path in place.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("kind", [stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR])
+def test_a_file_replaces_nothing_but_a_file(djail: InstalledDjail, jail: Path, place: Path, kind: int) -> None:
+    """As cp dev:/x /dev/null would."""
+    (place / "file").write_text("new")
+    (jail / "bytes").write_text("new")
+    for node, words in ((jail / "private/tmp/n", ("file", "one:/tmp/n")), (place / "n", ("one:/bytes", "n"))):
+        try:
+            os.mknod(node, kind | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("no devices here")
+        for option in ((), ("--dry-run",)):
+            ran = djail.run("cp", *option, *words, folder=place)
+            assert (ran.returncode, ran.stdout) == (64, b""), ran
+            assert ran.stderr.endswith(b"n exists and is no file: remove it first, or choose another name\n")
+        assert stat.S_IFMT(node.lstat().st_mode) == kind
+
+
+def test_a_path_of_the_mac_with_a_colon(djail: InstalledDjail, jail: Path, place: Path) -> None:
+    (place / "at:10:00").write_text("new")
+    for path in ("./at:10:00", f"{place}/at:10:00"):
+        djail.json("cp", path, "one:/tmp/", folder=place)
+        (jail / "private/tmp/at:10:00").unlink()
+
+
 def test_a_file_replaces_a_file(djail: InstalledDjail, jail: Path, place: Path) -> None:
     (place / "file").write_text("new")
     (jail / "private/tmp/file").write_text("old")

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import documents, install, main, schema
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail.install import command_modules
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.djail_commands import COMMANDS, JSON
@@ -76,6 +79,14 @@ def test_bash_completes(djail: InstalledDjail, furnished: object) -> None:
     assert completed(djail, "djail", "c") == {name for name in NAMES if name.startswith("c")}
     assert "--user" in completed(djail, "djail", "exec", "--")
     assert "jail" in completed(djail, "djail", "exec", "j")
+
+
+def test_completion_runs_no_name(djail: InstalledDjail, furnished: object, place: Path) -> None:
+    name = f"ja$(touch {place.name})`touch {place.name}`* b"
+    jails.create(os.fsencode(place / name)).close()
+    assert "jail" in completed(djail, "djail", "exec", "ja")
+    assert not Path(place.name).exists()
+    assert not completed(djail, "djail", "exec", "nix")
 
 
 def test_the_man_page_is_clean() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.darwin.jail.plugins.lookup.djail_command import LookupModule
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import install, places
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from installed_djail import python
 
@@ -88,6 +89,19 @@ def test_another_version_takes_the_place_of_the_former(target: Path) -> None:
     assert ensure().changed
     assert version.is_dir()
     assert not [path for path in (target / "tools").iterdir() if "0123456789" in path.name]
+
+
+@pytest.mark.parametrize("fault", ["owner", "mode", "above"])
+def test_nothing_is_installed_where_others_could_exchange_it(target: Path, fault: str) -> None:
+    (target / "tools").mkdir(parents=True)
+    if fault == "owner":
+        os.chown(target / "tools", 501, 20)
+    else:
+        (target if fault == "above" else target / "tools").chmod(0o775)
+    for check in (True, False):
+        with pytest.raises(InputError, match=f"others than root can change {target}.*: make it root's alone"):
+            ensure(check=check)
+    assert there(target) == {}
 
 
 def test_no_link_is_made_where_others_could_exchange_it(target: Path) -> None:

@@ -17,10 +17,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import install
 from installed_djail import InstalledDjail
 from terminal_user import TerminalUser
 
+BLOCKING = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 PERSON = {"SUDO_UID": "5010", "SUDO_GID": "20", "SUDO_USER": "dana"}
 
 
@@ -61,6 +67,14 @@ def test_words_arrive_as_they_are(djail: InstalledDjail, furnished: Path) -> Non
     assert ran.stdout == b"".join(b"[" + os.fsencode(word) + b"]\n" for word in words)
 
 
+def test_signals_that_who_called_blocks(djail: InstalledDjail, furnished: Path) -> None:
+    """Without SIGCHLD nobody would learn that the program ended."""
+    ran = subprocess.run(
+        ["python3", "-c", BLOCKING, *djail.argv("exec", "jail", "--", "sh", "-c", "exit 3")], check=False, timeout=60
+    )
+    assert ran.returncode == 3
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
 def test_signals_reach_the_program(djail: InstalledDjail, furnished: Path, number: signal.Signals) -> None:
     script = f"trap 'echo caught; exit 3' {number.name[3:]}; echo ready; while :; do sleep 0.02; done"
@@ -93,6 +107,31 @@ def test_a_shell_at_a_terminal(djail: InstalledDjail, furnished: Path) -> None:
         person.type("sh -c 'echo go-$((1+1)); exec sleep 100'", "go-2")
         person.press(b"\x03", r"[#$] $")
         person.type("echo rc-$?", "rc-130")
+
+
+def test_lines_behind_a_pipe_are_lines(djail: InstalledDjail, furnished: Path) -> None:
+    """The terminal is raw then for what is typed alone: another program writes to it."""
+    argv = " ".join(djail.argv("exec", "jail", "--", "sh", "-c", "'echo one; sleep 0.3; echo two; sleep 0.3'"))
+    with TerminalUser(["sh", "-c", f"{argv} | cat; echo over"], "xterm") as person:
+        assert "one\r\ntwo\r\nover" in person.expect("over").replace("\r\r", "\r")
+
+
+def test_a_wrong_call_is_told_as_json_too(djail: InstalledDjail) -> None:
+    assert djail.json("info", code=64)["error"] == "JAIL is missing: djail info JAIL"
+    assert djail.json("list", "--bogus", code=64)["command"] == "list"
+    assert djail.json("bogus", code=64)["exit_code"] == 64
+    assert djail.run("exec", "nix", "--", "true", "--json").stdout == b""
+
+
+@pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    ("words", "code"), [("bogus", 64), ("exec nix -- true", 66), ("info nix", 66), ("exec jail -- sh -c 'exit 3'", 3)]
+)
+def test_the_exit_code_does_not_need_a_reader(
+    djail: InstalledDjail, furnished: Path, words: str, code: int, stream: str
+) -> None:
+    ran = subprocess.run(["sh", "-c", f"{djail.place}/djail {words} {stream}"], check=False, capture_output=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -243,6 +282,30 @@ def test_grants_that_others_could_have_written_are_none(dana: InstalledDjail, fu
     else:
         file.write_text("{" if fault == "damaged" else file.read_text().replace("1", "2", 1))
     assert granted(dana, "exec", "jail", "--", "true")[0] == 77
+
+
+@pytest.mark.parametrize(
+    "grants", ["5", "null", "[5]", "COMMANDS 5", "COMMANDS null", 'COMMANDS "exec"', 'COMMANDS {"exec": 1}']
+)
+def test_grants_that_are_none_are_none(dana: InstalledDjail, furnished: Path, grants: str) -> None:
+    """Who may is what grant wrote, and no other way to write it."""
+    file = dana.grants / PERSON["SUDO_UID"]
+    granted_now = json.loads(file.read_text())["grants"][0]
+    if grants.startswith("COMMANDS "):
+        grants = json.dumps([{**granted_now, "commands": json.loads(grants.removeprefix("COMMANDS "))}])
+    file.write_text(f'{{"format": 1, "grants": {grants}}}')
+    code, said = granted(dana, "exec", "jail", "--", "true")
+    assert (code, said.count("\n")) == (77, 1), said
+
+
+def test_a_fault_of_its_own_is_one_sentence(dana: InstalledDjail, furnished: Path) -> None:
+    file = Path(os.fsdecode(register.DIRECTORY)) / "jail-damaged.json"
+    file.write_text(json.dumps({"format": 1, "path": str(furnished), "jails": [5]}))
+    try:
+        code, said = granted(dana, "exec", "jail", "--", "true")
+    finally:
+        file.unlink()
+    assert (code, said.count("\n"), "fault of its own" in said) == (70, 1, True), said
 
 
 def test_without_sudo_nobody_has_one(dana: InstalledDjail, furnished: Path) -> None:

@@ -187,7 +187,7 @@ def destroy(request: Request) -> Answer:
     if not steps.check and not request.flag("yes"):
         _confirm(path)
     with shown_progress(request, f"removing {show(path)}") as progress_file:
-        steps.run(lambda: remove(path, True, steps.check, progress_file))
+        steps.run(lambda: remove(path, True, steps.check, progress_file, request.flag("force")))
     done = "would remove" if steps.check else "removed"
     return steps.answer({"path": path}, [f"{done} {show(path)}" if steps.changed else f"there is no {show(path)}"])
 

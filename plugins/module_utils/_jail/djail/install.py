@@ -123,10 +123,10 @@ LIMIT = 8 << 20
 
 def command_modules() -> tuple[Any, ...]:
     """The modules of all commands, which main.py loads by their names."""
-    from . import changes, checks, copying, doctor, grants, listing, main, reports  # noqa: PLC0415 (loads nearly all)
+    from . import changes, checks, copying, doctor, grants, listing, main, reports, running  # noqa: PLC0415 (loads nearly all)
     from . import run as run_module  # noqa: PLC0415
 
-    return (changes, checks, copying, doctor, documents, grants, listing, main, reports, run_module)
+    return (changes, checks, copying, doctor, documents, grants, listing, main, reports, run_module, running)
 
 
 @cache

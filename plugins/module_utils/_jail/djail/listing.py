@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from .. import mounted_volume, register
+from .. import mounted_volume, register, service_jobs
 from ..errors import JailError
 from ..jail import Jail, open_at
+from ..macos import launchd
 from ..macos.release import Release, release
 from ..programs import passwd_lookup
 from ..record.record import journals
@@ -23,19 +25,21 @@ from .request import Request
 HOMES = b"Users"
 NO_USERS = (b"Shared", b".localized")
 GOOD = "complete"
-HEAD = ("name", "macos", "size", "users", "health", "age", "path")
+HEAD = ("name", "macos", "size", "users", "services", "health", "age", "path")
 
 
 def list_jails(request: Request) -> Answer:
     """The jails that the register of this Mac has."""
     mac, warnings = _mac_release()
-    jails = [_row(path, entries, mac) for path, entries in sorted(register.all_known().items())]
+    labels = launchd.labels("darwin.jail.")
+    jails = [_row(path, entries, mac, labels) for path, entries in sorted(register.all_known().items())]
     rows = [
         [
             (jail["name"], "head"),
             (jail["macos_version"] or "-", ""),
             (size(jail["bytes"]) if jail["bytes"] is not None else "-", ""),
             (", ".join(jail["users"]) or "-", ""),
+            _services_cell(jail["services"]),
             (jail["health"], "good" if jail["health"] == GOOD else "bad"),
             (age(jail["created"]), ""),
             (jail["path"], ""),
@@ -54,9 +58,9 @@ def _mac_release() -> tuple[Release | None, list[str]]:
         return None, [f"the macOS of jails is not compared: {exc}"]
 
 
-def _row(path: bytes, entries: list[register.Entry], mac: Release | None) -> dict[str, Any]:
+def _row(path: bytes, entries: list[register.Entry], mac: Release | None, labels: Sequence[str]) -> dict[str, Any]:
     """One jail. The entry decides; of the jail itself only names of users are read."""
-    entry, users, health = entries[0] if entries else {}, [], ""
+    entry, users, services, health = entries[0] if entries else {}, [], [], ""
     try:
         if mounted_volume.missing_mount(path):
             health = "not mounted"
@@ -66,6 +70,7 @@ def _row(path: bytes, entries: list[register.Entry], mac: Release | None) -> dic
             with open_at(path) as jail:
                 entry = jail.entry or entry
                 users, health = _users(jail), _health(jail, mac)
+                services = [_service(path, label) for label in labels if label.startswith(service_jobs.prefix(path))]
     except JailError as exc:
         health = f"unusable: {exc}"
     return {
@@ -76,10 +81,22 @@ def _row(path: bytes, entries: list[register.Entry], mac: Release | None) -> dic
         "macos_build": entry.get("macos_build"),
         "bytes": entry.get("bytes"),
         "users": users,
+        "services": services,
         "health": health,
         "created": entry.get("created"),
         "built": entry.get("built"),
     }
+
+
+def _services_cell(services: Sequence[dict[str, str]]) -> tuple[str, str]:
+    """The names of the services; those that have a problem are marked."""
+    names = [one["name"] + ("!" if one["problem"] else "") for one in services]
+    return ", ".join(names) or "-", "bad" if any(one["problem"] for one in services) else ""
+
+
+def _service(path: bytes, label: str) -> dict[str, str]:
+    one = service_jobs.find(path, label[len(service_jobs.prefix(path)) :])
+    return {"name": one.name, "state": one.status, "problem": one.problem}
 
 
 def _health(jail: Jail, mac: Release | None) -> str:

@@ -57,6 +57,7 @@ JAIL = record(
     macos_build=SOME_TEXT,
     bytes=described(SOME_COUNT, "In the files that builds copied; null when it is not known."),
     users=described(array(TEXT), "Who has a home in the jail, and users of the jail alone."),
+    services=array(record(name=TEXT, state=TEXT, problem=described(TEXT, "Empty when it works, or is stopped."))),
     health=described(
         TEXT,
         "complete, or what it is instead: building, interrupted, outdated (another macOS than the Mac), gone, not "
@@ -66,7 +67,17 @@ JAIL = record(
     built=SOME_COUNT,
 )
 
+CONTROLLED: dict[str, Schema] = {
+    "changed": CHANGED,
+    "services": described(array(ANYTHING), "As `services` of darwin_jail_services."),
+}
 FIELDS: dict[str, dict[str, Schema]] = {
+    "ps": {"processes": described(array(ANYTHING), "As `processes` of darwin_jail_info.")},
+    "status": {"services": described(array(ANYTHING), "As `services` of darwin_jail_services_info, without the log.")},
+    "start": CONTROLLED,
+    "stop": CONTROLLED,
+    "restart": CONTROLLED,
+    "logs": {"logs": array(record(name=TEXT, path=PATH, lines=array(TEXT)))},
     "list": {"jails": array(JAIL)},
     "info": {
         "identity": described(ANYTHING, "As darwin_jail_info returns it, and so are host, mounts and jobs."),

@@ -21,13 +21,17 @@ REPORT = (JSON, NO_COLOR, HELP)
 CHANGE = (DRY_RUN, JSON, NO_COLOR, HELP)
 SESSION = (USER, NO_COLOR, HELP)
 
+SERVICES = "a service of the jail, or all of them. What services a jail has, the variable jail_services says."
+WAITS = "Waits until they work, for at most a minute each."
+STAYS = "They stay stopped after a reboot, until they are started again."
+
 COMMANDS = (
     Command(
         "list",
         "",
         "List the jails of this Mac",
-        "Lists each jail that the Mac knows: its name, its macOS, the size of what was built, its users, its health "
-        "and its age. No tree is read.",
+        "Lists each jail that the Mac knows: its name, its macOS, the size of what was built, its users, its services, "
+        "its health and its age. Services that have a problem are marked with !. No tree is read.",
         REPORT,
     ),
     Command(
@@ -77,6 +81,35 @@ COMMANDS = (
         ),
     ),
     Command(
+        "ps",
+        "JAIL",
+        "List the processes of a jail",
+        "Lists each process whose root directory is the jail, or lies below it, and the service that it belongs to.",
+        REPORT,
+    ),
+    Command(
+        "status",
+        "JAIL [SERVICE]",
+        "Show how the services of a jail do",
+        "Shows the state, the health and the problem of each service, or of one. Ends with 1 when one has a problem.",
+        REPORT,
+    ),
+    Command("start", "JAIL [SERVICE]", "Start the services of a jail", f"Starts {SERVICES} {WAITS}", CHANGE),
+    Command("stop", "JAIL [SERVICE]", "Stop the services of a jail", f"Stops {SERVICES} {STAYS}", CHANGE),
+    Command("restart", "JAIL [SERVICE]", "Restart the services of a jail", f"Restarts {SERVICES} {WAITS}", CHANGE),
+    Command(
+        "logs",
+        "JAIL [SERVICE]",
+        "Show what services printed",
+        "Shows the last lines of the logs of the services, or of one. With several, each line begins with the name of "
+        "its service.",
+        (
+            Option("-f --follow", "", "Go on with what comes, until ^C."),
+            Option("-n --lines", "COUNT", "How many lines of each log; 20 when it is left out."),
+            *REPORT,
+        ),
+    ),
+    Command(
         "create",
         "JAIL",
         "Build a jail, or repair it",
@@ -107,7 +140,7 @@ COMMANDS = (
         "Remove a jail with all that is in it",
         "Ends the jobs of the jail, unmounts what is mounted in it, and removes it. The remains of an interrupted "
         "removal are removed, too. Without --yes it asks.",
-        (YES, *CHANGE),
+        (YES, Option("--force", "", "End what runs in the jail. Otherwise such a jail stays."), *CHANGE),
     ),
     Command(
         "check",

@@ -307,3 +307,22 @@ def tail(path: AnyPath, limit: int = 4096) -> bytes:
             return file.read(limit)
     except OSError:
         return b""
+
+
+def size_of(path: AnyPath) -> tuple[int, int]:
+    """The inode number and the size of a file of the host; zeros when it cannot be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_size
+
+
+def read_part(path: AnyPath, offset: int, limit: int = 1 << 20) -> bytes:
+    """What a file of the host holds from an offset on; empty when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(limit)
+    except OSError:
+        return b""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import struct
 import termios
@@ -168,6 +169,50 @@ def test_check_finds_what_does_not_work(place: Place, mac: Link) -> None:
         place.on_mac("/bin/mv", f"{place.jail}/usr/bin/id2", f"{place.jail}/usr/bin/id")
     assert ran.rc == 1
     assert [one["check"] for one in json.loads(ran.stdout)["checks"] if one["result"] == "failed"] == ["user"]
+
+
+@pytest.fixture
+def service(place: Place) -> Iterator[str]:
+    """A service of the jail that prints a line each second."""
+    task = {
+        "jail": place.jail,
+        "services": [{"name": "tick", "argv": ["/bin/sh", "-c", "while echo up; do sleep 1; done"]}],
+    }
+    for number, services in enumerate((task, {**task, "services": []})):
+        path = place.folder / f"services{number}.yml"
+        play = {
+            "hosts": MAC,
+            "become": True,
+            "gather_facts": False,
+            "tasks": [{"darwin.jail.darwin_jail_services": services}],
+        }
+        path.write_text(json.dumps([play]))
+        place.play(path, "--limit", MAC)
+        if not number:
+            yield "tick"
+
+
+def test_services(mac: Link, service: str) -> None:
+    words = f"{JAIL} {service}"
+    (found,) = answer(mac, f"status {words}")["services"]
+    assert (found["state"], found["problem"]) == ("running", "")
+    assert [
+        one["name"] for jail in answer(mac, "list")["jails"] if jail["name"] == JAIL for one in jail["services"]
+    ] == ["tick"]
+    assert {one["service"] for one in answer(mac, f"ps {JAIL}")["processes"]} >= {"tick"}
+    assert answer(mac, f"logs {words} -n 1")["logs"][0]["lines"][0].endswith(" up")
+    assert answer(mac, f"restart {words}")["services"][0]["state"] == "running"
+    assert [answer(mac, f"stop {words}")["changed"] for _time in range(2)] == [True, False]
+    assert answer(mac, f"status {words}")["services"][0]["state"] == "stopped"
+    assert answer(mac, f"start {words} --dry-run")["changed"]
+    assert answer(mac, f"start {words}")["services"][0]["state"] == "running"
+
+
+def test_a_log_that_is_followed_ends_with_a_key(mac: Link, service: str) -> None:
+    with TerminalUser([*by_ssh(MAC), DJAIL, "logs", JAIL, service, "-f", "-n", "1"], "xterm") as person:
+        person.expect("up\r\n.*up\r\n")
+        os.write(person._fd, b"\x03")
+        person.expect("closed")
 
 
 # -- sessions ------------------------------------------------------------------------

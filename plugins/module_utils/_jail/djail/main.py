@@ -72,6 +72,7 @@ CODES: dict[type[BaseException], int] = {
 """The exit code for each error; the first class that fits counts."""
 
 IN_WORDS_OF_DJAIL = (
+    ("or set stop_processes", "or give --force"),
     ("build the jail first, with darwin_jail_rootfs", "build the jail first, with djail create"),
     ("build it with darwin_jail_rootfs, ", "build it with djail create, "),
 )

@@ -16,7 +16,7 @@ from states import PLACES, STATE
 FOLDER = "/private/var/jails/attack"
 JAIL, NEIGHBOUR, NEW = (f"{FOLDER}/{name}" for name in ("jail", "neighbour", "new"))
 LAYOUT, ARCHIVE, PROGRAMS = (f"{FOLDER}/{name}" for name in ("layout", "archive", "programs"))
-ENTER = f"{PROGRAMS}/enter.sh"
+ENTER, SERVICE = f"{PROGRAMS}/enter.sh", f"{PROGRAMS}/service"
 STATE_OF_MAC = "/private/var/db/darwin.jail"
 LOCKS = ("/private/var/root/.darwin.jail.lock", "/private/var/root/.darwin.jail.locks")
 JOBS = ("/Library/LaunchDaemons/darwin.jail.jail-*", f"{STATE_OF_MAC}/jobs/darwin.jail.jail-*", f"{STATE_OF_MAC}/jobs")
@@ -139,6 +139,17 @@ def _mounts(rng: random.Random) -> Options:
     return {"jail": JAIL, "mounts": _pick(rng, [mount], [mount], []), "bindfs": BINDFS, "timeout": 2}
 
 
+def _services(rng: random.Random) -> Options:
+    web = {
+        "name": "web",
+        "argv": ["/bin/sleep", "60"],
+        "user": _pick(rng, "root", "admin"),
+        "chdir": _pick(rng, "/", "/Users/admin"),
+        "state": _pick(rng, "started", "started", "stopped"),
+    }
+    return {"jail": JAIL, "services": [web], "timeout": 5}
+
+
 def _image(rng: random.Random) -> Options:
     architecture = _pick(rng, "arm64", None)
     options: Options = {"jail": JAIL, "layout": LAYOUT, "compression": "gzip"}
@@ -150,7 +161,7 @@ def _image(rng: random.Random) -> Options:
 
 
 MODULES = [
-    Entry("rootfs", "darwin_jail_rootfs", _build, [*PLACES, *RECORDED, *RECORDED], turns=8),
+    Entry("rootfs", "darwin_jail_rootfs", _build, [*PLACES, *RECORDED, *RECORDED], turns=7),
     Entry(
         "rootfs absent",
         "darwin_jail_rootfs",
@@ -170,7 +181,7 @@ MODULES = [
         },
         [*PLACES, *RECORDED],
         (NEW, f"{STATE_OF_MAC}/jails/new-*"),
-        turns=6,
+        turns=5,
     ),
     Entry(
         "files",
@@ -179,7 +190,7 @@ MODULES = [
         [*HOMES, *HOMES, "private/etc/hosts", "private/tmp", STATE, f"{STATE}/stage"],
         turns=5,
     ),
-    Entry("users", "darwin_jail_users", _users, [*USERS, *USERS, *HOMES, "private/etc", f"{STATE}/stage"], turns=6),
+    Entry("users", "darwin_jail_users", _users, [*USERS, *USERS, *HOMES, "private/etc", f"{STATE}/stage"], turns=5),
     Entry(
         "user_tmp",
         "darwin_jail_user_tmp",
@@ -202,7 +213,7 @@ MODULES = [
         ["index.json", "oci-layout", "blobs", "blobs/sha256"],
         (NEW, f"{STATE_OF_MAC}/jails/new-*", f"{LAYOUT}/.darwin.jail*"),
         "layout",
-        turns=8,
+        turns=7,
     ),
     Entry(
         "tree",
@@ -215,7 +226,7 @@ MODULES = [
         },
         ["opt", "opt/tree", "Users/admin", "Users/admin/deep", "usr/local", STATE, f"{STATE}/stage"],
         input="archive",
-        turns=6,
+        turns=5,
     ),
     Entry(
         "mounts",
@@ -252,6 +263,10 @@ MODULES = [
         JOBS,
         turns=2,
     ),
+    Entry(
+        "services", "darwin_jail_services", _services, [*USERS, "bin/sleep", "Users/admin", *RECORDED], JOBS, turns=2
+    ),
+    Entry("services_info", "darwin_jail_services_info", lambda _rng: {"jail": JAIL}, RECORDED),
     Entry(
         "info",
         "darwin_jail_info",
@@ -325,6 +340,14 @@ PROGRAMS_RUN = [
         "bind_mount",
         lambda rng: {"words": [JAIL, _pick(rng, "Users/admin/deep", "private/tmp"), f"{FOLDER}/shown", BINDFS]},
         ["Users", "Users/admin", "Users/admin/deep", "private/tmp"],
+        turns=2,
+    ),
+    Entry(
+        "service job",
+        "service_supervisor",
+        lambda _rng: {"words": [SERVICE]},
+        ["bin/sh", "Users/admin", "usr/lib", STATE],
+        (SERVICE, f"{SERVICE}/*"),
         turns=2,
     ),
 ]

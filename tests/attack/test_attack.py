@@ -103,7 +103,7 @@ def test_changes_of_the_host_are_noticed(mac: macs.Mac, action: str) -> None:
     ("vulnerability", "entry", "first"),
     [
         ("links are followed", "rootfs", 0),
-        ("texts are shown as they are", "dns", 10),
+        ("texts are shown as they are", "tree", 12),
         ("damaged JSON is not expected", "committed", 47),
     ],
 )

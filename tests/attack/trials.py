@@ -27,6 +27,7 @@ from contextlib import suppress
 from typing import Any
 
 import images
+import job_programs
 import states
 import vulnerabilities
 from background import background_process
@@ -49,13 +50,13 @@ from entries import (
     entry_of,
 )
 from host_changes import LOGS, SECRET, HostSnapshot, leaks
+from job_programs import PACKAGE
 from replies import MEMORY, OUTPUT, SECONDS, Ended, beyond_limits, wrong_answer
 
 VOLUME = b"/private/var/jails"
 TEMPLATES = "/private/var/jails/templates"
 LINGER = 0.7
 """Seconds for a job to do what it does."""
-PACKAGE = "ansible_collections.darwin.jail.plugins"
 
 
 def run(work: Callable[[], Any]) -> Ended:
@@ -162,7 +163,7 @@ def set_up() -> None:
     _bait("")
     _command("touch", "/Users/admin/.sudo_as_admin_successful")  # as sudo does when it is used first
     _command("cp", "-a", STATE_OF_MAC, f"{TEMPLATES}/mac")
-    _write_programs()
+    job_programs.write()
     for path in (*map(os.fsdecode, LOGS), "/Library/LaunchDaemons", "/private/var/root"):
         os.utime(path)  # the first change below a directory shows in those above it, on an overlay
 
@@ -185,17 +186,6 @@ def _bait(top: str) -> None:
             file.write(b"# " + SECRET + b"\n")
     with open(f"{top or NEIGHBOUR}/linked", "w") as file:
         file.write("of the Mac\n")
-
-
-def _write_programs() -> None:
-    bundle = importlib.import_module(f"{PACKAGE}.module_utils._jail.programs.bundle")
-    parts = {
-        name: importlib.import_module(f"{PACKAGE}.module_utils._jail.programs.{name}")
-        for name in ("daemon", "socket_peer", "dns_relay", "devfs_mount", "bind_mount")
-    }
-    for name in ("dns_relay", "devfs_mount", "bind_mount"):
-        with open(f"{PROGRAMS}/{name}.py", "w") as file:
-            file.write(bundle.program(parts["daemon"], parts["socket_peer"], parts[name], call="main()"))
 
 
 def _remove(path: str) -> None:

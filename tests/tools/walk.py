@@ -122,6 +122,8 @@ WALKTHROUGHS = {
     ),
 }  # fmt: skip
 INSTALLED = "ansible-galaxy collection install darwin-jail-0.1.0.tar.gz"
+IN_CLONE = "ansible-galaxy collection install . "
+"""How a command begins that is typed in a clone."""
 
 
 def line_of(place: str) -> int:
@@ -231,7 +233,7 @@ class Walk:
         print(f"$ {line}", flush=True)
         child, terminal = pty.fork()
         if child == 0:
-            os.chdir(self.home)
+            os.chdir(CHECKOUT if line.startswith(IN_CLONE) else self.home)
             os.execvpe("bash", ["bash", "-ec", line], self.environment)
         said = ""
         while more := self.read(terminal):
@@ -267,7 +269,8 @@ def main(page: str, stand_in: str) -> None:
         walk = Walk(page, stand_in, home)
         walk.prepare(page)
         lines = [line for line in printed(page) if line not in walk.way.left_out]
-        for line in (*(() if INSTALLED in lines else (INSTALLED,)), *walk.way.first):
+        installs = any(line.startswith((INSTALLED, IN_CLONE)) for line in lines)
+        for line in (*(() if installs else (INSTALLED,)), *walk.way.first):
             walk.type(line)
         for line in lines:
             walk.command(line)

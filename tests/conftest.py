@@ -181,3 +181,13 @@ def make(place: Path, source: Path) -> Make:
 def not_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
     """A module runs as on a Mac: on the controller warnings are displayed at once, a module returns them."""
     monkeypatch.setattr(_internal, "is_controller", False, raising=False)
+
+
+@pytest.fixture(scope="session")
+def djail(own_register: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The command djail, installed for tests; see installed_djail.py."""
+    needs_root()
+    from installed_djail import InstalledDjail  # noqa: PLC0415 (it compiles all of it)
+
+    place = tmp_path_factory.mktemp("djail")
+    return InstalledDjail(place, home=tmp_path_factory.getbasetemp().resolve())

@@ -359,6 +359,7 @@ REPORT = Entry("report", "darwin_jail_check_results", lambda _rng: {}, [], OF_AN
 ALL = [*MODULES, *PROGRAMS_RUN, CONNECTION, REPORT]
 
 NO_JAIL = {
+    "darwin_jail_command": "installs a command on the Mac, and looks at no jail",
     "darwin_mac_info": "looks at the Mac alone",
     "darwin_mac_vm": "works on virtual machines of a Mac",
     "darwin_selftest": "works in a directory of its own, with jails that it built",

@@ -31,6 +31,7 @@ from typing import Any
 
 from . import mounted_volume
 from .errors import OperationError, RecordError, show
+from .programs.jail_entry import belongs
 from .system import host
 from .system.build_lock import locked_directory
 from .system.mounts import is_mount
@@ -73,7 +74,7 @@ TYPES: dict[str, type] = {
 def find(path: bytes, inode: int, marker: dict[str, Any]) -> Entry | None:
     """The entry of the jail that is at a path now, with this marker; RecordError when the file is not valid."""
     for entry in _read(path):
-        if entry["inode"] == inode and entry["id"] == marker.get("id") and marker.get("stamp") in entry["stamps"]:
+        if belongs(entry, inode, marker):
             return entry
     return None
 

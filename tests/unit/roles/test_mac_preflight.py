@@ -38,10 +38,14 @@ def asked(folder: Path) -> list[str]:
     """What the question is answered with where there is all that it asks for below a folder, by this system."""
     tasks = {task["name"]: task for task in yaml.safe_load((FOLDER / "tasks/preflight.yml").read_text())}
     places = {
-        name: f"{folder}/{name.removeprefix('__mac_')}" for name in ("__mac_enter_rule", "__mac_sudo_rule", "__mac_git")
+        name: f"{folder}/{name.removeprefix('__mac_')}"
+        for name in ("__mac_enter_rule", "__mac_sudo_rule", "__mac_djail_rule", "__mac_git")
     }
     question = rendered(
-        tasks["Gather facts about the Mac"]["ansible.builtin.raw"], **places, __mac_enter_command=f"{folder}/bin/enter"
+        tasks["Gather facts about the Mac"]["ansible.builtin.raw"],
+        **places,
+        __mac_enter_command=f"{folder}/bin/enter",
+        __mac_djail_command=f"{folder}/bin/djail",
     )
     done = subprocess.run(["/bin/sh", "-c", question], capture_output=True, text=True, check=False)
     assert done.stderr == ""
@@ -95,21 +99,27 @@ def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: s
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin").chmod(above)
     (tmp_path / "git").touch()
-    command = tmp_path / "bin/enter"
-    command.write_text(text)
-    command.chmod(mode)
+    command, djail = tmp_path / "bin/enter", tmp_path / "bin/djail"
+    for file in (command, djail):
+        file.write_text(text)
+        file.chmod(mode)
     given: dict[str, Any] = {
         "__mac_enter_command": str(command),
         "__mac_enter_text": "ours\n",
+        "__mac_djail_command": str(djail),
+        "__mac_djail_text": "ours\n",
         "__mac_git": f"{tmp_path}/git",
         "__mac_seen": {"stdout_lines": [BEGIN, *ROOT, *asked(tmp_path)]},
     }
     expected = mode == above == 0o755 and text == "ours\n" and os.geteuid() == 0
     assert rendered("{{ __mac_enter_has_command }}", **given) is expected
+    assert rendered("{{ __mac_djail_is_current }}", **given) is expected
     assert rendered("{{ __mac_prepared }}", **given) is expected
     others: list[dict[str, Any]] = [
         {"jail_bootstrap_sudo_users": ["a"]},
         {"jail_bootstrap_enter": [{}]},
+        {"jail_bootstrap_djail_users": ["a"]},
+        {"__mac_djail_text": "newer\n"},
         {"jail_bootstrap_homebrew_user": "a"},
         {"__mac_git": "/nowhere"},
     ]
@@ -120,7 +130,7 @@ def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: s
 
 
 def test_a_mac_that_was_not_asked_is_prepared() -> None:
-    assert rendered("{{ __mac_prepared }}", __mac_enter_text="") is False
+    assert rendered("{{ __mac_prepared }}", __mac_enter_text="", __mac_djail_text="") is False
 
 
 @pytest.mark.parametrize(
@@ -137,6 +147,11 @@ def test_a_mac_that_was_not_asked_is_prepared() -> None:
             ROOT,
             {"jail_bootstrap_sudo_users": ["a b"]},
             "jail_bootstrap_sudo_users is ['a b']; use names of users, or % and a group",
+        ),
+        (
+            ROOT,
+            {"jail_bootstrap_djail_users": ["ALL, b"]},
+            "jail_bootstrap_djail_users is ['ALL, b']; use names of users, or % and a group",
         ),
         (
             ROOT,

@@ -49,6 +49,19 @@ class step:  # noqa: N801 (a context manager that is used like a function)
             raise StepError(self.name, self.path, exc.errno or 0) from exc
 
 
+class suppressed:  # noqa: N801 (a context manager that is used like a function)
+    """Like contextlib.suppress, whose module costs milliseconds."""
+
+    def __init__(self, *kinds: type[BaseException]) -> None:
+        self.kinds = kinds
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, _exc: object, _trace: object) -> bool:
+        return kind is not None and issubclass(kind, self.kinds)
+
+
 def take_groups(login: str | None, gid: int, groups: list[int]) -> None:
     """Take the group and the groups. With a login name, these are what Directory Services says.
 
@@ -70,9 +83,13 @@ def take_groups(login: str | None, gid: int, groups: list[int]) -> None:
 def close_inherited(*kept: int) -> None:
     """Close what this process was given but standard input, output, error and these; for before the root changes.
 
+    Where one of the three is closed, nothing else gets its number later: an answer would be written into that.
+
     What is opened later closes by itself when a program takes over. The list takes 0.1 ms; where there is none that
     can be believed, which is nowhere on macOS, all numbers are tried, and that takes 0.3 s.
     """
+    while os.open(os.devnull, os.O_RDWR) <= 2:
+        pass
     numbers: list[int] | range = range(MAX_DESCRIPTORS)
     try:
         own = os.open(DESCRIPTORS, os.O_RDONLY)

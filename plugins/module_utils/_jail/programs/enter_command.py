@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-import subprocess
 
 from ..dirfd import open_below
 from .chroot_exec import StepError, close_inherited, execute, locate
@@ -92,6 +91,8 @@ def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
 
 def is_protected() -> bool:
     """Whether csrutil(8) says that programs cannot start in jails."""
+    import subprocess  # noqa: PLC0415 (djail exec does without)
+
     try:
         asked = subprocess.run(  # pylint: disable=ansible-bad-function # no module
             [CSRUTIL, "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=False

@@ -20,18 +20,25 @@ import os
 import select
 import termios
 import tty
-from collections.abc import Callable
-from contextlib import suppress
+
+from .chroot_exec import suppressed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STANDARD = (0, 1, 2)
 BLOCK = 1 << 16
 MAX_LAST_BLOCKS = 64
 """The most that is copied after the end of the program: other processes may go on writing."""
 
+OUTPUT = 1
+"""Where the modes of output are in what tcgetattr returns."""
+
 # <sys/ttycom.h>: _IO('t', 97).
 SET_CONTROLLING = getattr(termios, "TIOCSCTTY", 0x20007461)
 
-FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 HANDLED = (*FORWARDED, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
 
 
@@ -67,19 +74,23 @@ class Terminal:
 
     def set_raw(self) -> None:
         """Set the user's terminal to raw mode: the new one interprets keys."""
-        with suppress(OSError, termios.error):  # it is gone
+        with suppressed(OSError, termios.error):  # it is gone
             if 0 in self._terminal_fds:
                 tty.setraw(0, termios.TCSADRAIN)
+            if 0 in self._terminal_fds and 1 not in self._terminal_fds:  # behind a pipe another program writes lines
+                mode = termios.tcgetattr(0)
+                mode[OUTPUT] = self._before[OUTPUT]
+                termios.tcsetattr(0, termios.TCSADRAIN, mode)
             self.copy_size()
 
     def restore(self) -> None:
         """Restore the settings of the user's terminal."""
-        with suppress(termios.error):
+        with suppressed(termios.error):
             if 0 in self._terminal_fds:
                 termios.tcsetattr(0, termios.TCSADRAIN, self._before)
 
     def copy_size(self) -> None:
-        with suppress(OSError):
+        with suppressed(OSError):
             if self._controller >= 0:
                 size = fcntl.ioctl(self._screen, termios.TIOCGWINSZ, bytes(8))
                 fcntl.ioctl(self._controller, termios.TIOCSWINSZ, size)
@@ -171,6 +182,7 @@ def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in HANDLED:
         signal.signal(number, ignore_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # who called may block them, and then no wait would end
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)
@@ -218,7 +230,7 @@ def stop_like_child(child: int, terminal: Terminal) -> None:
 
 def signal_child(child: int, number: int) -> None:
     """Send a signal to the program's process group."""
-    with suppress(OSError):
+    with suppressed(OSError):
         try:
             os.killpg(child, number)
         except ProcessLookupError:  # it has no group of its own yet

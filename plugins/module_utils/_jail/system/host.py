@@ -87,12 +87,16 @@ def _open_or_make(fd: int, name: bytes) -> int:
     """Open a directory in an open one, which is closed, also after an error."""
     try:
         os.mkdir(name, 0o755, dir_fd=fd)
+        is_new = True
     except FileExistsError:
-        pass
+        is_new = False
     except OSError:
         os.close(fd)
         raise
-    return open_child(fd, name)
+    fd = open_child(fd, name)
+    if is_new:
+        os.fchmod(fd, 0o755)  # whatever the umask is
+    return fd
 
 
 def missing_dirs(path: bytes) -> list[bytes]:
@@ -300,6 +304,25 @@ def tail(path: AnyPath, limit: int = 4096) -> bytes:
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
+            return file.read(limit)
+    except OSError:
+        return b""
+
+
+def size_of(path: AnyPath) -> tuple[int, int]:
+    """The inode number and the size of a file of the host; zeros when it cannot be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_size
+
+
+def read_part(path: AnyPath, offset: int, limit: int = 1 << 20) -> bytes:
+    """What a file of the host holds from an offset on; empty when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
             return file.read(limit)
     except OSError:
         return b""

@@ -29,8 +29,9 @@ class DirectorySource:
 
     shares = True
 
-    def __init__(self, path: bytes, given_away: bool = False) -> None:
-        self._root = Root(path)
+    def __init__(self, path: bytes, given_away: bool = False, only: bytes = b"") -> None:
+        """With `only`, the tree is the directory with nothing but what has this name in it."""
+        self._root, self._only = Root(path), only
         self._given_away = given_away
         self._fd = -1
         self.skipped = 0
@@ -80,7 +81,7 @@ class DirectorySource:
     def _list(self, path: bytes, fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
         """The names of a directory that are copied, and their status."""
         try:
-            for name in sorted(at.names(fd)):
+            for name in sorted(at.names(fd)) if path or not self._only else [self._only]:
                 status = at.lstat(name, fd)
                 if status is None:
                     continue  # it was removed just now

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.utils.display import Display
 from ansible_collections.darwin.jail.plugins.action import darwin_jail_rootfs as action
+from ansible_collections.darwin.jail.plugins.module_utils._jail import progress_text
 
 HALF = {"files": 6000, "bytes": 1_200_000_000, "seconds": 5.0}
 WHOLE = {"files_total": 46396, "bytes_total": 4_900_000_000}
@@ -32,13 +33,13 @@ WHOLE = {"files_total": 46396, "bytes_total": 4_900_000_000}
     ],
 )
 def test_words(report: dict[str, Any], text: str) -> None:
-    assert action.described(report) == text
+    assert progress_text.described(report) == text
 
 
 def test_what_is_only_looked_at_is_not_said_to_be_copied() -> None:
     report = {**HALF, **WHOLE, "directories": 812, "looking": True, "free": 9_000_000_000}
     said = "comparing, 812 directories after 5 s, 1.2 GB in 6000 files to copy so far, 9.0 GB free"
-    assert action.described(report) == said
+    assert progress_text.described(report) == said
 
 
 LAYERS = {"work": "unpack", "unit": "layers", "files": 1, "files_total": 3, "bytes": 1_200_000_000, "seconds": 5.0}
@@ -84,7 +85,7 @@ ENTRIES = {"work": "remove", "unit": "entries", "files": 6000, "files_total": 48
     ],
 )
 def test_words_of_other_works(report: dict[str, Any], text: str, check: bool) -> None:
-    assert action.described(report, check) == text
+    assert progress_text.described(report, check) == text
 
 
 def test_of_each_work_it_is_said_once_how_much_there_is(shown: list[str]) -> None:
@@ -115,7 +116,7 @@ def test_of_each_work_it_is_said_once_how_much_there_is(shown: list[str]) -> Non
 
 def test_words_of_check_mode() -> None:
     report = {**HALF, "directories": 812}
-    assert action.described(report, check=True) == (
+    assert progress_text.described(report, check=True) == (
         "comparing, 812 directories after 5 s, 1.2 GB in 6000 files to copy so far"
     )
 

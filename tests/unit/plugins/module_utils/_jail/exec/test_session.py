@@ -181,7 +181,7 @@ def test_descriptors_are_closed_with_a_list_and_without(listing: str) -> None:
     code = (
         f"import os, sys; from {chroot_exec.__package__} import chroot_exec\n"
         f"chroot_exec.DESCRIPTORS, chroot_exec.MOST_DESCRIPTORS = {listing!r}, 300\n"
-        "for n in (5, 6, 200): os.dup2(2, n)\n"
+        "for n in (5, 6, 200): os.dup2(1, n)\n"
         "chroot_exec.close_inherited(6)\n"
         "print([n for n in range(300) if os.path.exists(f'/proc/self/fd/{n}')])"
     )
@@ -190,6 +190,14 @@ def test_descriptors_are_closed_with_a_list_and_without(listing: str) -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
     assert ran.stdout == b"[0, 1, 2, 6]\n"
     assert chroot_exec.MAX_DESCRIPTORS > 245760, "kern.maxfilesperproc of Macs with much memory"
+    closed = [
+        "sh",
+        "-c",
+        '"$0" -c "$1" 0<&- 2>&-',
+        sys.executable,
+        code.replace("close_inherited(6)", "close_inherited()"),
+    ]
+    assert subprocess.run(closed, capture_output=True, check=True, env=environment).stdout == b"[0, 1, 2]\n"
 
 
 # -- the way there -------------------------------------------------------------------------

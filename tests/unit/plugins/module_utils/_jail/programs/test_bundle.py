@@ -59,7 +59,7 @@ def test_no_module_of_a_program_takes_a_name_of_another(names: tuple[str, ...]) 
     owners: dict[str, str] = {}
     for path in (PROGRAMS.parent / "dirfd.py", *(PROGRAMS / f"{name}.py" for name in names)):
         tree = ast.parse(path.read_text())
-        for defined in {name for node in tree.body for name in defines(node)}:
+        for defined in {name for node in tree.body for name in defines(node)} - {"TYPE_CHECKING"}:  # False in each
             assert owners.setdefault(defined, path.name) == path.name, defined
 
 

@@ -62,9 +62,10 @@ class TestRealPath:
 
 
 class TestMakingDirectories:
-    def test_missing_parents_are_made(self, place: Path) -> None:
+    @pytest.mark.parametrize("umask", [0, 0o077])
+    def test_missing_parents_are_made(self, place: Path, umask: int) -> None:
         (place / "a").mkdir(mode=0o700)
-        old = os.umask(0)
+        old = os.umask(umask)
         try:
             host.make_dirs(os.fsencode(place / "a/b/c"))
         finally:

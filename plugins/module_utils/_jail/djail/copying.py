@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""djail cp: files and trees into a jail, and out of it."""
+
+from __future__ import annotations
+
+import os
+
+from ..accounts.directory_services import find_account
+from ..accounts.jail_accounts import find_user
+from ..errors import InputError, show
+from ..jail import open_jail
+from ..programs.djail_session import path_of
+from ..result import Result
+from ..sizes import size
+from ..tree import copy as copies
+from .answers import Answer
+from .progress_lines import shown_progress
+from .request import Request, caller
+
+USAGE = "give one of the two as JAIL:PATH, the other as a path of the Mac"
+
+
+def copy(request: Request) -> Answer:
+    """Copy into the jail or out of it."""
+    if request.flag("owner") and request.flag("keep_owners"):
+        raise InputError("--owner and --keep-owners exclude each other: give one of them")
+    src, dest = request["src"], request["dst"]
+    from_jail, to_jail = _is_in_jail(src), _is_in_jail(dest)
+    if from_jail == to_jail:
+        raise InputError(f"{show(src)} and {show(dest)} are both {'in jails' if from_jail else 'on the Mac'}: {USAGE}")
+    jail, _colon, path = (dest if to_jail else src).partition(":")
+    place, check = path_of(jail), request.is_dry_run
+    if not path.startswith("/"):
+        raise InputError(f"'{show(path)}' is not an absolute path in the jail: give it from /, as seen in the jail")
+    with shown_progress(request, f"copying {show(src)}") as progress_file:
+        if to_jail:
+            owner = _owner_in(request, place)
+            result = copies.copy_in(place, _on_mac(src), path, owner, check, progress_file)
+        else:
+            owner = _owner_out(request)
+            result = copies.copy_out(place, path, _on_mac(dest), owner, check, progress_file)
+    return Answer({"changed": result.changed, **result.values}, _lines(result, check), result.shown_warnings())
+
+
+def _is_in_jail(text: str) -> bool:
+    """Whether it is JAIL:PATH. A relative path of the Mac with a colon begins with a dot, or has a slash before it.
+
+    An absolute one has no slash behind it.
+    """
+    jail, colon, path = text.partition(":")
+    if jail.startswith("/"):
+        return path.startswith("/")
+    return bool(colon) and bool(jail) and "/" not in jail and not jail.startswith(".")
+
+
+def _on_mac(path: str) -> str:
+    """The absolute path; that of the working directory is the one that the kernel has."""
+    kept_slash = "/" if path.endswith("/") else ""
+    return os.path.normpath(os.path.join(os.getcwd(), path)) + kept_slash
+
+
+def _owner_in(request: Request, jail: str) -> tuple[int, int] | None:
+    if request.flag("keep_owners"):
+        return None
+    if not request.flag("owner"):
+        return 0, 0
+    with open_jail(jail) as opened:
+        account = find_user(opened.root, request["owner"])
+    return account.uid, account.gid
+
+
+def _owner_out(request: Request) -> tuple[int, int] | None:
+    if request.flag("keep_owners"):
+        return None
+    if request.flag("owner"):
+        account = find_account(request["owner"])
+        return account.uid, account.gid
+    return caller()
+
+
+def _lines(result: Result, check: bool) -> list[str]:
+    stats, done = result.values["stats"], "would copy" if check else "copied"
+    skipped = f", {stats['skipped']} sockets, devices and mounts left out" if stats["skipped"] else ""
+    count = f"{stats['files']} files and {stats['directories']} directories, {size(stats['bytes'])}"
+    return [f"{done} {count} to {show(result.values['dest'])}{skipped}"]

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""djail grant, revoke and grants; what a grant allows is in programs/test_djail_session.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from installed_djail import InstalledDjail
+
+NOBODY = "nobody"
+
+
+@pytest.fixture
+def jail(djail: InstalledDjail, place: Path) -> Iterator[str]:
+    """The id of a jail called one."""
+    with jails.create(os.fsencode(place / "one")) as made:
+        made.update_entry(state="complete")
+        yield str(made.entry["id"])
+    shutil.rmtree(djail.grants, ignore_errors=True)
+
+
+def grants(djail: InstalledDjail) -> list[tuple[str | None, str, list[str]]]:
+    return [(one["path"], one["user"], one["commands"]) for one in djail.json("grants")["grants"]]
+
+
+def test_it_is_there_until_it_is_revoked(djail: InstalledDjail, jail: str, place: Path) -> None:
+    words = ("grant", "one", NOBODY, "--user", "daemon")
+    assert djail.json(*words, "--dry-run")["changed"]
+    assert not djail.grants.exists()
+    assert [djail.json(*words)["changed"] for _time in range(2)] == [True, False]
+    djail.json("grant", "one", NOBODY, "--user", "bin", "--only", "exec")
+    path = str(place / "one")
+    assert grants(djail) == [(path, "daemon", ["exec", "console"]), (path, "bin", ["exec"])]
+    (file,) = djail.grants.iterdir()
+    assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(djail.grants.stat().st_mode)) == (0o600, 0o755)
+    assert [djail.json("revoke", "one", NOBODY)["changed"] for _time in range(2)] == [True, False]
+    assert (grants(djail), list(djail.grants.iterdir())) == ([], [])
+
+
+def test_that_of_a_jail_that_is_gone_is_revoked_by_its_id(djail: InstalledDjail, jail: str, place: Path) -> None:
+    djail.json("grant", "one", NOBODY, "--user", "daemon")
+    djail.json("destroy", "one", "--yes")
+    assert grants(djail) == [(None, "daemon", ["exec", "console"])]
+    assert f"{jail} (gone)" in djail.run("grants").stdout.decode()
+    assert djail.json("revoke", jail, NOBODY)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("grant one nobody", 64, "--user is missing: name the user that the person may be in the jail"),
+        ("grant one root --user daemon", 64, "root needs no grant: root may use every command"),
+        ("grant one nobody-known --user daemon", 64, "there is no user 'nobody-known' in Directory Services"),
+        ("grant one nobody --user daemon --only cp", 64, "--only cp cannot be granted: give exec or console"),
+        ("grant nix nobody --user daemon", 66, "this Mac knows no jail nix: djail list shows all"),
+    ],
+)
+def test_what_cannot_be_granted(djail: InstalledDjail, jail: str, words: str, code: int, said: str) -> None:
+    ran = djail.run(*words.split())
+    assert (ran.returncode, ran.stderr.decode().startswith(f"djail: {said}")) == (code, True), ran
+
+
+def test_a_damaged_file_is_said(djail: InstalledDjail, jail: str) -> None:
+    djail.json("grant", "one", NOBODY, "--user", "daemon")
+    (file,) = djail.grants.iterdir()
+    file.write_text("{")
+    assert "is damaged: remove it" in djail.json("grants", code=65)["error"]

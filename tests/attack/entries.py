@@ -17,6 +17,7 @@ FOLDER = "/private/var/jails/attack"
 JAIL, NEIGHBOUR, NEW = (f"{FOLDER}/{name}" for name in ("jail", "neighbour", "new"))
 LAYOUT, ARCHIVE, PROGRAMS = (f"{FOLDER}/{name}" for name in ("layout", "archive", "programs"))
 ENTER, SERVICE = f"{PROGRAMS}/enter.sh", f"{PROGRAMS}/service"
+DJAIL, COPIED = "/Library/PrivilegedHelperTools/darwin.jail/djail", f"{FOLDER}/copied"
 STATE_OF_MAC = "/private/var/db/darwin.jail"
 LOCKS = ("/private/var/root/.darwin.jail.lock", "/private/var/root/.darwin.jail.locks")
 JOBS = ("/Library/LaunchDaemons/darwin.jail.jail-*", f"{STATE_OF_MAC}/jobs/darwin.jail.jail-*", f"{STATE_OF_MAC}/jobs")
@@ -47,6 +48,8 @@ ENTRIES = [
     f"/{CACHES}/dyld_shared_cache_arm64e*",
 ]
 """What a jail needs to run these few programs."""
+
+PROGRAMS_TRIED = [["/usr/bin/id"], ["/bin/cat", "/private/etc/hosts"], ["true"], ["/bin/sh", "-c", "id; pwd"]]
 
 Options = dict[str, Any]
 
@@ -119,9 +122,7 @@ def _user_tmp(rng: random.Random) -> Options:
 
 def _exec(rng: random.Random) -> Options:
     options: Options = {"jail": JAIL, "timeout": 5, "user": _pick(rng, "root", "admin", "admin", "501", "nobody")}
-    options["argv"] = _pick(
-        rng, ["/usr/bin/id"], ["/bin/cat", "/private/etc/hosts"], ["true"], ["/bin/sh", "-c", "id; pwd"]
-    )
+    options["argv"] = _pick(rng, *PROGRAMS_TRIED)
     if rng.random() < 0.3:
         options["chdir"] = _pick(rng, "/Users/admin", "/private/tmp", "/usr")
     if rng.random() < 0.3:
@@ -150,6 +151,29 @@ def _services(rng: random.Random) -> Options:
     return {"jail": JAIL, "services": [web], "timeout": 5}
 
 
+def _djail(rng: random.Random) -> Options:
+    """A call of djail by root; `granted` is one by a person who was granted the jail."""
+    jail, user = _pick(rng, JAIL, "jail"), _pick(rng, "root", "admin", "admin", "501")
+    sessions = [[name, jail, "-u", user, "--", *argv] for name in ("exec", "granted") for argv in PROGRAMS_TRIED]
+    copies = [
+        ["cp", f"{FOLDER}/shown", f"{jail}:{_pick(rng, '/Users/admin/', '/Users/admin/deep', '/private/tmp/new')}"],
+        ["cp", "-o", "admin", f"{FOLDER}/shown/file", f"{jail}:{_pick(rng, '/Users/admin/.profile', '/usr/bin/id')}"],
+        ["cp", f"{jail}:{_pick(rng, '/Users/admin', '/private/etc', '/Users/admin/.zshrc', '/usr')}", COPIED],
+    ]
+    reports = [["list"], *([name, jail] for name in ("info", "df", "ps", "status", "logs"))]
+    changes = [
+        ["run", jail, "-u", user, "--", "/usr/bin/id"],
+        ["check", jail, "-u", user],
+        ["clone", jail, "new"],
+        ["destroy", jail, "--yes"],
+        ["grant", jail, "operator", "--user", user],
+        ["revoke", jail, "operator"],
+    ]
+    kind = _pick(rng, sessions, copies, copies, reports, changes)
+    words = rng.choice(kind)
+    return {"words": [*words, "--json"] if kind is reports else words}
+
+
 def _image(rng: random.Random) -> Options:
     architecture = _pick(rng, "arm64", None)
     options: Options = {"jail": JAIL, "layout": LAYOUT, "compression": "gzip"}
@@ -161,7 +185,7 @@ def _image(rng: random.Random) -> Options:
 
 
 MODULES = [
-    Entry("rootfs", "darwin_jail_rootfs", _build, [*PLACES, *RECORDED, *RECORDED], turns=7),
+    Entry("rootfs", "darwin_jail_rootfs", _build, [*PLACES, *RECORDED, *RECORDED], turns=6),
     Entry(
         "rootfs absent",
         "darwin_jail_rootfs",
@@ -181,7 +205,7 @@ MODULES = [
         },
         [*PLACES, *RECORDED],
         (NEW, f"{STATE_OF_MAC}/jails/new-*"),
-        turns=5,
+        turns=4,
     ),
     Entry(
         "files",
@@ -196,7 +220,7 @@ MODULES = [
         "darwin_jail_user_tmp",
         _user_tmp,
         [*FOLDERS, *FOLDERS, "private", "var", "private/etc/passwd"],
-        turns=4,
+        turns=3,
     ),
     Entry(
         "image exported",
@@ -204,7 +228,7 @@ MODULES = [
         _image,
         [*PLACES, *SYSTEM],
         (f"{LAYOUT}*", f"{FOLDER}/written", f"{STATE_OF_MAC}/images*"),
-        turns=5,
+        turns=4,
     ),
     Entry(
         "image present",
@@ -213,7 +237,7 @@ MODULES = [
         ["index.json", "oci-layout", "blobs", "blobs/sha256"],
         (NEW, f"{STATE_OF_MAC}/jails/new-*", f"{LAYOUT}/.darwin.jail*"),
         "layout",
-        turns=7,
+        turns=6,
     ),
     Entry(
         "tree",
@@ -226,7 +250,7 @@ MODULES = [
         },
         ["opt", "opt/tree", "Users/admin", "Users/admin/deep", "usr/local", STATE, f"{STATE}/stage"],
         input="archive",
-        turns=5,
+        turns=4,
     ),
     Entry(
         "mounts",
@@ -272,7 +296,7 @@ MODULES = [
         "darwin_jail_info",
         lambda rng: {"jail": JAIL, "gather_subset": _pick(rng, ["all"], ["all"], ["identity", "mounts"])},
         [*PLACES, *SYSTEM, CACHES, *RECORDED, *USERS],
-        turns=6,
+        turns=5,
     ),
     Entry(
         "swap",
@@ -285,7 +309,7 @@ MODULES = [
         [*PLACES, *HOMES, *RECORDED],
         (NEW, f"{STATE_OF_MAC}/jails/new-*", *JOBS),
         "replacement",
-        turns=5,
+        turns=4,
     ),
     Entry("committed", "darwin_jail_swap", lambda _rng: {"jail": JAIL, "state": "committed"}, RECORDED),
     Entry(
@@ -328,6 +352,17 @@ PROGRAMS_RUN = [
         turns=4,
     ),
     Entry(
+        "djail",
+        "djail",
+        _djail,
+        [*USERS, *HOMES, "bin/sh", "usr/bin/id", "private/etc", "private/tmp", CACHES, *RECORDED, *RECORDED],
+        (
+            *(JAIL, NEW, f"{STATE_OF_MAC}/jails/new-*", f"{FOLDER}/.darwin.jail.runs*", COPIED, f"{COPIED}/*"),
+            *(f"{STATE_OF_MAC}/grants", f"{STATE_OF_MAC}/grants/*", *JOBS),
+        ),
+        turns=8,
+    ),
+    Entry(
         "dns relay",
         "dns_relay",
         lambda rng: {"words": ["--mode", _pick(rng, "auto", "relay", "link"), JAIL]},
@@ -359,7 +394,7 @@ REPORT = Entry("report", "darwin_jail_check_results", lambda _rng: {}, [], OF_AN
 ALL = [*MODULES, *PROGRAMS_RUN, CONNECTION, REPORT]
 
 NO_JAIL = {
-    "darwin_jail_command": "installs a command on the Mac, and looks at no jail",
+    "darwin_jail_command": "installs djail, which is attacked as a program",
     "darwin_mac_info": "looks at the Mac alone",
     "darwin_mac_vm": "works on virtual machines of a Mac",
     "darwin_selftest": "works in a directory of its own, with jails that it built",

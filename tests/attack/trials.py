@@ -34,6 +34,8 @@ from background import background_process
 from entries import (
     ALL,
     ARCHIVE,
+    COPIED,
+    DJAIL,
     ENTER,
     ENTRIES,
     FOLDER,
@@ -164,6 +166,7 @@ def set_up() -> None:
     _command("touch", "/Users/admin/.sudo_as_admin_successful")  # as sudo does when it is used first
     _command("cp", "-a", STATE_OF_MAC, f"{TEMPLATES}/mac")
     job_programs.write()
+    must("darwin_jail_command", {})
     for path in (*map(os.fsdecode, LOGS), "/Library/LaunchDaemons", "/private/var/root"):
         os.utime(path)  # the first change below a directory shows in those above it, on an overlay
 
@@ -287,7 +290,7 @@ class Trial:
         return [*self.host_changed(), *beyond_limits(ended), *wrong_answer(ended, self.entry)]
 
     def host_changed(self) -> list[str]:
-        places = [JAIL, NEW, LAYOUT, f"{FOLDER}/written"]
+        places = [JAIL, NEW, LAYOUT, f"{FOLDER}/written", COPIED]
         found = [
             *self.outside.changes(),
             *leaks([os.fsencode(place) for place in places if os.path.isdir(place)], self.since),
@@ -301,6 +304,9 @@ def _program(name: str, words: list[str], rng: random.Random) -> None:
         known = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "SUDO_UID": "501", "SUDO_USER": "admin", "TERM": "xterm"}
         subprocess.run(["/bin/sh", ENTER, *words], input=b"id; pwd; exit 0\n", env=known, check=False, timeout=20)
         return
+    if name == "djail":
+        _djail(words)
+        return
     started = subprocess.Popen([sys.executable, "-I", "-S", f"{PROGRAMS}/{name}.py", *words], stdin=subprocess.DEVNULL)
     time.sleep(LINGER / 2)
     for data in (b"", b"\0" * 28, b"\0\0\0\1" + b"\xff" * 24, rng.randbytes(5000)) if name == "dns_relay" else ():
@@ -313,6 +319,19 @@ def _program(name: str, words: list[str], rng: random.Random) -> None:
     time.sleep(LINGER / 2)
     started.terminate()
     started.wait(25)
+
+
+def _djail(words: list[str]) -> None:
+    """Run djail as root does, or as somebody in sudo's name to whom root has granted the jail."""
+    known = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "SUDO_UID": "501", "SUDO_GID": "20", "SUDO_USER": "admin"}
+    if words[0] == "granted":
+        user = words[words.index("-u") + 1]
+        grant = [DJAIL, "grant", words[1], "admin", "--user", user]
+        subprocess.run(grant, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=known, check=False, timeout=20)
+        words = ["exec", *words[1:]]
+        subprocess.run([f"{DJAIL}-granted", *words], stdin=subprocess.DEVNULL, env=known, check=False, timeout=20)
+        return
+    subprocess.run([DJAIL, *words], stdin=subprocess.DEVNULL, env=known, check=False, timeout=40)
 
 
 def answer(words: dict[str, Any], kept: dict[int, Trial]) -> dict[str, Any]:

@@ -87,13 +87,13 @@ def test_the_session_of_the_page(place: Place, mac: Link) -> None:
     try:
         with TerminalUser(by_ssh(MAC), "xterm") as person:
             person.expect(r"[%$] $")
-            person.type(f"{LOGIN}PS1='mac> '", r"mac> $")
+            person.type(f"{LOGIN}PS1='ma''c> '", r"mac> $")  # so that its echo is no prompt
             for prompt, typed, lines in session():
                 more = f" --manifest {LINUX_FILES}" if typed.startswith("djail create") else ""
                 if typed.startswith("djail console"):
                     place.on_mac("/usr/bin/touch", "/private/var/jails/dev/Users/admin/.zshrc")  # zsh would ask
                     person.type(typed, r"[%$#] $")
-                    person.type("PS1='jail> '", r"jail> $")
+                    person.type("PS1='ja''il> '", r"jail> $")
                     continue
                 ends = r"jail> $" if prompt == "jail" and not typed.startswith("exit") else r"mac> $"
                 said = person.type(typed + more, ends).replace("\r", "").split("\n")[1:-1]

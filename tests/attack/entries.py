@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from djail_calls import PROGRAMS_TRIED, djail_words
 from states import PLACES, STATE
 
 FOLDER = "/private/var/jails/attack"
@@ -48,8 +49,6 @@ ENTRIES = [
     f"/{CACHES}/dyld_shared_cache_arm64e*",
 ]
 """What a jail needs to run these few programs."""
-
-PROGRAMS_TRIED = [["/usr/bin/id"], ["/bin/cat", "/private/etc/hosts"], ["true"], ["/bin/sh", "-c", "id; pwd"]]
 
 Options = dict[str, Any]
 
@@ -149,29 +148,6 @@ def _services(rng: random.Random) -> Options:
         "state": _pick(rng, "started", "started", "stopped"),
     }
     return {"jail": JAIL, "services": [web], "timeout": 5}
-
-
-def _djail(rng: random.Random) -> Options:
-    """A call of djail by root; `granted` is one by a person who was granted the jail."""
-    jail, user = _pick(rng, JAIL, "jail"), _pick(rng, "root", "admin", "admin", "501")
-    sessions = [[name, jail, "-u", user, "--", *argv] for name in ("exec", "granted") for argv in PROGRAMS_TRIED]
-    copies = [
-        ["cp", f"{FOLDER}/shown", f"{jail}:{_pick(rng, '/Users/admin/', '/Users/admin/deep', '/private/tmp/new')}"],
-        ["cp", "-o", "admin", f"{FOLDER}/shown/file", f"{jail}:{_pick(rng, '/Users/admin/.profile', '/usr/bin/id')}"],
-        ["cp", f"{jail}:{_pick(rng, '/Users/admin', '/private/etc', '/Users/admin/.zshrc', '/usr')}", COPIED],
-    ]
-    reports = [["list"], *([name, jail] for name in ("info", "df", "ps", "status", "logs"))]
-    changes = [
-        ["run", jail, "-u", user, "--", "/usr/bin/id"],
-        ["check", jail, "-u", user],
-        ["clone", jail, "new"],
-        ["destroy", jail, "--yes"],
-        ["grant", jail, "operator", "--user", user],
-        ["revoke", jail, "operator"],
-    ]
-    kind = _pick(rng, sessions, copies, copies, reports, changes)
-    words = rng.choice(kind)
-    return {"words": [*words, "--json"] if kind is reports else words}
 
 
 def _image(rng: random.Random) -> Options:
@@ -354,7 +330,7 @@ PROGRAMS_RUN = [
     Entry(
         "djail",
         "djail",
-        _djail,
+        lambda rng: {"words": djail_words(rng, JAIL, f"{FOLDER}/shown", COPIED)},
         [*USERS, *HOMES, "bin/sh", "usr/bin/id", "private/etc", "private/tmp", CACHES, *RECORDED, *RECORDED],
         (
             *(JAIL, NEW, f"{STATE_OF_MAC}/jails/new-*", f"{FOLDER}/.darwin.jail.runs*", COPIED, f"{COPIED}/*"),

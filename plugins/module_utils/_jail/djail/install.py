@@ -34,8 +34,8 @@ from ..plan import Change, apply
 from ..programs import (
     chroot_exec,
     djail_arguments,
-    djail_commands,
     djail_compiler,
+    djail_first_commands,
     djail_session,
     enter_command,
     jail_entry,
@@ -57,7 +57,12 @@ SCRIPT = """\
 #
 # Jails of this Mac: djail help. Do not edit it: the role darwin.jail.mac installs it.
 command=${1-help}
-case ${2-} in -h|--help) command=help;; esac
+for word do
+    case $word in
+    --) break ;;
+    -h|--help) command=help ;;
+    esac
+done
 case $command in
 help|-h|--help|completion|man) ;;
 *)
@@ -176,8 +181,8 @@ def _imported(text: str, package: str) -> Iterator[str]:
 def entry() -> str:
     """The program for exec and console, which loads the archive for all others."""
     return program(
-        chroot_exec, passwd_lookup, jail_session, jail_entry, terminal, enter_command, djail_arguments, djail_commands,
-        djail_session, call="",
+        chroot_exec, passwd_lookup, jail_session, jail_entry, terminal, enter_command, djail_arguments,
+        djail_first_commands, djail_session, call="",
     )  # fmt: skip
 
 

@@ -25,8 +25,9 @@ from ..errors import (
     SpaceError,
     show_message,
 )
-from ..programs.djail_arguments import DjailError
-from ..programs.djail_session import EX_NOPERM, explained
+from ..programs.djail_arguments import DjailError, parse
+from ..programs.djail_commands import COMMANDS
+from ..programs.djail_session import EX_NOPERM, explained, report
 from ..system import at
 from .answers import Answer, as_json
 from .request import Request
@@ -79,10 +80,14 @@ IN_WORDS_OF_DJAIL = (
 """What errors advise in words of modules, and what is meant here."""
 
 
-def run(name: str, values: dict[str, str], words: list[str]) -> int:
+def run(argv: list[str]) -> int:
     """Run a command; return the exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it, as its parent may, never learns how a child ended
-    request = Request(name, values, words)
+    try:
+        call = parse(argv, COMMANDS)
+    except DjailError as exc:
+        return report(exc, argv[: argv.index("--")] if "--" in argv else argv)
+    request = Request(call.name, call.values, call.words)
     try:
         answer = _handler(request)(request)
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (no traceback for people)

@@ -1,25 +1,22 @@
 # Copyright: (c) 2026, darwin.jail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands of djail: the only place that describes them.
+"""The commands of djail, and what describes them.
 
---help, the man page, the completion of shells and docs/djail.md are made of it (djail/documents.py). Part of programs
-that bundle.py puts together, so it imports nothing else.
+--help, the man page, the completion of shells and docs/djail.md are made of it (djail/documents.py). Those that start
+most often are in djail_first_commands.py.
 """
 
 from __future__ import annotations
 
 from .djail_arguments import Command, Option
+from .djail_first_commands import CONSOLE, EXEC, HELP, NAMES, NO_COLOR, SESSION
 
-HELP = Option("-h --help", "", "Show what the command does.")
 JSON = Option("--json", "", "Print one JSON object, as docs/djail.schema.json describes it.")
-NO_COLOR = Option("--no-color", "", "Print without colour, as with the variable NO_COLOR.")
 DRY_RUN = Option("--dry-run", "", "Only say what would change.")
 YES = Option("-y --yes", "", "Do not ask for confirmation.")
-USER = Option("-u --user", "USER", "The user in the jail, by name or number; root when it is left out.")
 REPORT = (JSON, NO_COLOR, HELP)
 CHANGE = (DRY_RUN, JSON, NO_COLOR, HELP)
-SESSION = (USER, NO_COLOR, HELP)
 
 SERVICES = "a service of the jail, or all of them. What services a jail has, the variable jail_services says."
 WAITS = "Waits until they work, for at most a minute each."
@@ -41,23 +38,8 @@ COMMANDS = (
         "Shows what darwin_jail_info returns of identity, mounts and jobs.",
         REPORT,
     ),
-    Command(
-        "console",
-        "JAIL",
-        "Open a login shell in a jail",
-        "Opens the login shell of the user, at a terminal of its own: no program of the jail can type into the "
-        "terminal of the Mac. The exit code is that of the shell.",
-        SESSION,
-    ),
-    Command(
-        "exec",
-        "JAIL CMD...",
-        "Run a program in a jail",
-        "Runs a program as the user. Its streams, signals and exit code are those of the call; 128 and the number of "
-        "a signal that it died of. 127 means that the jail has no such program, 126 that it cannot be started. At a "
-        "terminal the program gets one of its own.",
-        SESSION,
-    ),
+    CONSOLE,
+    EXEC,
     Command(
         "run",
         "JAIL CMD...",
@@ -189,13 +171,7 @@ COMMANDS = (
         CHANGE,
     ),
     Command("grants", "", "List who may enter which jail", "Lists all grants of this Mac.", REPORT),
-    Command(
-        "names",
-        "",
-        "Print the names of all jails",
-        "Prints one name a line, for the completion of shells.",
-        (HELP,),
-    ),
+    NAMES,
     Command(
         "completion",
         "SHELL",

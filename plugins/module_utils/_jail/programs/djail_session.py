@@ -17,7 +17,7 @@ import stat
 from ..dirfd import PRIVATE, is_link_to_private, open_below, read_below
 from .chroot_exec import StepError, close_inherited, execute, locate, suppressed
 from .djail_arguments import SCHEMA, Call, DjailError, harmless, parse
-from .djail_commands import COMMANDS
+from .djail_first_commands import FIRST_COMMANDS
 from .enter_command import (
     MESSAGES,
     SIP_IS_ON,
@@ -196,11 +196,11 @@ def granted_jail(call: Call, user: str) -> tuple[str, set[str]]:
 
 def not_granted(call: Call, user: str) -> DjailError:
     jail, person = harmless(call.values["jail"]), harmless(os.environ.get("SUDO_USER", ""))
-    return DjailError(
-        f"you may not use djail {call.name} in {jail} as {harmless(user)}: who administers this Mac can allow it: "
-        f"djail grant {jail} {person} --user {harmless(user)}",
-        EX_NOPERM,
-    )
+    advice = "give the user that you were granted, with -u USER"  # root, who is meant without it, is seldom granted
+    if call.values["user"]:
+        grant = f"djail grant {jail} {person} --user {harmless(user)}"
+        advice = f"who administers this Mac can allow it: {grant}"
+    return DjailError(f"you may not use djail {call.name} in {jail} as {harmless(user)}: {advice}", EX_NOPERM)
 
 
 # -- the session ---------------------------------------------------------------
@@ -231,11 +231,12 @@ def start(jail: int, path: str, user: str, words: list[str]) -> int:
         os.write(2, f"djail: {warning}\n".encode())
     if words:
         return run_at_new_terminal(terminal, lambda: ending(lambda: start_program(jail, path, who, words, terminal)))
-    return run_at_new_terminal(terminal, lambda: ending(lambda: start_shell(jail, path, who)))
+    return run_at_new_terminal(terminal, lambda: ending(lambda: start_shell(jail, path, who, terminal)))
 
 
 def start_program(jail: int, path: str, who: pwd.struct_passwd, words: list[str], terminal: Terminal) -> None:
     """Become a program in the jail."""
+    terminal.attach()
     at_terminal = {name: os.environ[name] for name in ("LANG", "TERM") if name in os.environ and terminal.fd >= 0}
     chroot_to_jail(jail, who)
     env = {**environment(path, who), **at_terminal}
@@ -301,21 +302,18 @@ def exit_code(event: str, number: int) -> int:
 
 
 def djail(argv: list[str], granted: bool, library: str) -> int:
-    """Run a command; `library` is the archive of the other commands. Returns the exit code."""
+    """Run a command; `library` is the archive of those that are not here. Returns the exit code."""
     close_inherited()
+    words = argv[: argv.index("--")] if "--" in argv else argv
     try:
-        call = parse(argv, COMMANDS)
-        if call.name in GRANTED and not call.values["help"]:
-            if os.geteuid() != 0:
-                raise DjailError("only root can enter a jail: call it by sudo", EX_NOPERM)
-            os._exit(session(call, granted))  # nothing is left to be tidied up, which would take Python a millisecond
-        if granted:
-            raise DjailError(f"djail {call.name} is for root alone: you may use exec and console", EX_NOPERM)
-        if call.name == "names" and not call.values["help"]:
-            os.write(1, "".join(f"{harmless(name)}\n" for name in names()).encode("utf-8", "backslashreplace"))
-            return 0
+        if argv[:1] and argv[0] in [command.name for command in FIRST_COMMANDS]:
+            call = parse(argv, FIRST_COMMANDS)
+            if not call.values["help"]:
+                return run_first(call, granted)
+        elif granted:
+            raise DjailError(f"djail {harmless(argv[0])} is for root alone: you may use exec and console", EX_NOPERM)
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 (no traceback for people)
-        return report(exc, argv[: argv.index("--")] if "--" in argv else argv)
+        return report(exc, words)
     import sys  # noqa: PLC0415 (what starts a program needs none of this)
 
     sys.path.insert(0, library)
@@ -323,5 +321,17 @@ def djail(argv: list[str], granted: bool, library: str) -> int:
         from darwin_jail.djail.main import run  # type: ignore[import-not-found]  # noqa: PLC0415
     except ImportError as exc:
         why = f"djail cannot be loaded by Python {sys.version.split(maxsplit=1)[0]}: {exc}"
-        return report(DjailError(f"{why}: install it again, by the role darwin.jail.mac", EX_UNAVAILABLE), argv)
-    return int(run(call.name, call.values, call.words))
+        return report(DjailError(f"{why}: install it again, by the role darwin.jail.mac", EX_UNAVAILABLE), words)
+    return int(run(argv))
+
+
+def run_first(call: Call, granted: bool) -> int:
+    """Run a command that is here; exec and console do not return."""
+    if call.name in GRANTED:
+        if os.geteuid() != 0:
+            raise DjailError("only root can enter a jail: call it by sudo", EX_NOPERM)
+        os._exit(session(call, granted))  # nothing is left to be tidied up, which would take Python a millisecond
+    if granted:
+        raise DjailError(f"djail {call.name} is for root alone: you may use exec and console", EX_NOPERM)
+    os.write(1, "".join(f"{harmless(name)}\n" for name in names()).encode("utf-8", "backslashreplace"))
+    return 0

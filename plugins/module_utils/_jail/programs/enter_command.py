@@ -39,6 +39,7 @@ MESSAGES = {
         ": make it root's alone (chown root, chmod go-w), or move the jail, to /private/var/jails for example",
     ),
     "number": ("the jail's /etc/passwd gives the user ", ""),
+    "terminal": ("cannot use a new terminal", ""),
     "groups": ("cannot take the groups of the user", ""),
     "enter": (
         "cannot enter the jail",
@@ -70,7 +71,7 @@ def enter(argv: list[str]) -> None:
         warnings += [UNFINISHED if is_building(fd) else "", SIP_IS_ON if is_protected() else ""]
         for warning in filter(None, warnings):
             os.write(2, f"enter: {warning}\n".encode())
-        raise SystemExit(run_at_new_terminal(terminal, lambda: start_shell(fd, argv[0], who)))
+        raise SystemExit(run_at_new_terminal(terminal, lambda: start_shell(fd, argv[0], who, terminal)))
     except StepError as exc:
         event, path, number = exc.args
         before, after = MESSAGES.get(event, (f"{event} ", ""))
@@ -78,8 +79,9 @@ def enter(argv: list[str]) -> None:
         raise SystemExit(f"enter: {before}{path}{reason}{after}") from None
 
 
-def start_shell(jail: int, path: str, who: pwd.struct_passwd) -> None:
+def start_shell(jail: int, path: str, who: pwd.struct_passwd, terminal: Terminal) -> None:
     """Become the user's shell in the jail."""
+    terminal.attach()
     chroot_to_jail(jail, who)
     env = environment(path, who)
     env["TERM_PROGRAM"] = TERM_PROGRAM

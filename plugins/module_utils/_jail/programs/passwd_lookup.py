@@ -14,7 +14,6 @@ chroot(2). Part of programs that bundle.py puts together, so it imports little.
 
 from __future__ import annotations
 
-import grp
 import pwd
 
 from ..dirfd import read_below
@@ -79,6 +78,8 @@ def mac_group(gid: int) -> str:
 
     Numbers of the system are the Mac's also when it has no group for them yet.
     """
+    import grp  # noqa: PLC0415 (only users of the jail alone need it)
+
     try:
         name = grp.getgrgid(gid).gr_name
     except KeyError:

@@ -15,16 +15,17 @@ of macOS does not work on terminals.
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
-import fcntl
 import os
-import select
-import termios
-import tty
+import stat
 
-from .chroot_exec import suppressed
+from .chroot_exec import step, suppressed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import fcntl
+    import select
+    import termios
+    import tty
     from collections.abc import Callable
 
 STANDARD = (0, 1, 2)
@@ -35,11 +36,23 @@ MAX_LAST_BLOCKS = 64
 OUTPUT = 1
 """Where the modes of output are in what tcgetattr returns."""
 
-# <sys/ttycom.h>: _IO('t', 97).
-SET_CONTROLLING = getattr(termios, "TIOCSCTTY", 0x20007461)
+BACKGROUND_LOOK = 0.3
+"""Seconds between two looks whether a job in the background has come to the foreground: not each shell says so."""
+
+SET_CONTROLLING = 0x20007461
+"""<sys/ttycom.h> of macOS: _IO('t', 97). Its Python does not have TIOCSCTTY."""
 
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 HANDLED = (*FORWARDED, signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH)
+
+
+def load_modules() -> None:
+    """Import what is needed at a terminal only: without one a program starts 2 ms earlier."""
+    global fcntl, select, termios, tty  # noqa: PLW0603 (so each method has them)
+    import fcntl  # noqa: PLC0415
+    import select  # noqa: PLC0415
+    import termios  # noqa: PLC0415
+    import tty  # noqa: PLC0415
 
 
 class Terminal:
@@ -51,9 +64,12 @@ class Terminal:
 
     def __init__(self) -> None:
         self._terminal_fds = [fd for fd in STANDARD if os.isatty(fd)]
+        self._others = [fd for fd in STANDARD if fd not in self._terminal_fds]
         self.fd = self._controller = -1
+        self._is_raw = self._has_no_keys = False
         if not self._terminal_fds:
             return
+        load_modules()
         self._controller, self.fd = os.openpty()
         os.set_blocking(self._controller, False)
         self._screen = next(fd for fd in (1, 2, 0) if fd in self._terminal_fds)
@@ -61,37 +77,52 @@ class Terminal:
         termios.tcsetattr(self.fd, termios.TCSANOW, self._before)
         self._typed = b""
         self.copy_size()
+        if 0 in self._terminal_fds and is_pipe(1):  # keys are for the program that reads the pipe
+            self._terminal_fds.remove(0)
+            self._has_no_keys = True
 
     def attach(self) -> None:
         """In the process that becomes the program: use the new terminal only."""
-        os.setsid()
-        if self._terminal_fds:
-            fcntl.ioctl(self.fd, SET_CONTROLLING, 0)
-        for fd in self._terminal_fds:
-            os.dup2(self.fd, fd)
+        with step("terminal"):
+            os.setsid()
+            if self.fd >= 0:
+                fcntl.ioctl(self.fd, getattr(termios, "TIOCSCTTY", SET_CONTROLLING), 0)
+            for fd in self._terminal_fds:
+                os.dup2(self.fd, fd)
+            if self._has_no_keys:
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def let_go(self) -> None:
+        """In the process that stays: whoever is at the other end of a pipe waits for the program alone."""
+        if self._others:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for fd in self._others:
+                os.dup2(nothing, fd)
 
     # -- the user's terminal -------------------------------------------------------
 
     def set_raw(self) -> None:
-        """Set the user's terminal to raw mode: the new one interprets keys."""
-        with suppressed(OSError, termios.error):  # it is gone
-            if 0 in self._terminal_fds:
+        """Set the user's terminal to raw mode: the new one interprets keys.
+
+        Not from the background: SIGTTOU would stop this process, and the keys are for others.
+        """
+        if 0 in self._terminal_fds and is_in_foreground():
+            with suppressed(OSError, termios.error):  # it is gone
                 tty.setraw(0, termios.TCSADRAIN)
-            if 0 in self._terminal_fds and 1 not in self._terminal_fds:  # behind a pipe another program writes lines
-                mode = termios.tcgetattr(0)
-                mode[OUTPUT] = self._before[OUTPUT]
-                termios.tcsetattr(0, termios.TCSADRAIN, mode)
+                self._is_raw = True
+        if self._controller >= 0:
             self.copy_size()
 
     def restore(self) -> None:
         """Restore the settings of the user's terminal."""
-        with suppressed(termios.error):
-            if 0 in self._terminal_fds:
+        if self._is_raw and is_in_foreground():
+            with suppressed(termios.error):
                 termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+        self._is_raw = False
 
     def copy_size(self) -> None:
-        with suppressed(OSError):
-            if self._controller >= 0:
+        if self._controller >= 0:
+            with suppressed(OSError):
                 size = fcntl.ioctl(self._screen, termios.TIOCGWINSZ, bytes(8))
                 fcntl.ioctl(self._controller, termios.TIOCSWINSZ, size)
 
@@ -99,15 +130,16 @@ class Terminal:
 
     def wait(self, waker: int) -> bool:
         """Copy in both directions until the waker is readable; False when the user's terminal is gone."""
-        while True:
-            reads, writes = [waker], []
-            if self._controller >= 0:
-                reads.append(self._controller)
-                if self._typed:
-                    writes.append(self._controller)
-                elif 0 in self._terminal_fds:
-                    reads.append(0)
-            readable, writable, _errors = select.select(reads, writes, [])
+        while self._controller >= 0:
+            reads, writes = [waker, self._controller], []
+            if self._typed:
+                writes.append(self._controller)
+            elif self._is_raw:
+                reads.append(0)
+            in_background = 0 in self._terminal_fds and not self._is_raw
+            readable, writable, _errors = select.select(reads, writes, [], BACKGROUND_LOOK if in_background else None)
+            if in_background:
+                self.set_raw()
             if self._controller in readable:
                 self.copy_output()
             if 0 in readable:
@@ -118,7 +150,8 @@ class Terminal:
             if writable:
                 self._send()
             if waker in readable:
-                return True
+                break
+        return True
 
     def copy_output(self) -> bool:
         """Copy the program's output; False at its end, or when the user's terminal is gone."""
@@ -157,6 +190,19 @@ class Terminal:
         self.fd = self._controller = -1
 
 
+def is_pipe(fd: int) -> bool:
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def is_in_foreground() -> bool:
+    """Whether the shell of the user lets this process use the terminal. One that no shell controls is free for all."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return True
+
+
 def read_available(fd: int) -> bytes | None:
     """Read what is available; None when there is nothing yet, empty at the end (an error on Linux)."""
     try:
@@ -174,11 +220,12 @@ def ignore_signal(_number: int, _frame: object) -> None:
 def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
     """Become the program in a child process, and wait for it; return its exit status, as a shell has it.
 
+    `become` calls attach() of the terminal first, and does not return.
+
     Directory Services are asked before: on macOS a forked process may not ask them.
     """
     waker, wake = os.pipe()
-    for fd in (waker, wake):
-        os.set_blocking(fd, False)
+    os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in HANDLED:
         signal.signal(number, ignore_signal)
@@ -186,12 +233,8 @@ def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)
-        terminal.attach()
         become()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for fd in STANDARD:
-        if not os.isatty(fd):
-            os.dup2(nothing, fd)  # whoever is at the other end waits for the program alone
+    terminal.let_go()
     terminal.set_raw()
     try:
         return forward_until_exit(child, terminal, waker)
@@ -202,8 +245,7 @@ def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
 def forward_until_exit(child: int, terminal: Terminal, waker: int) -> int:
     """Forward bytes and signals until the process ends; return its exit status."""
     while True:
-        numbers = read_available(waker) if terminal.wait(waker) else bytes([signal.SIGHUP])
-        for number in numbers or b"":
+        for number in os.read(waker, BLOCK) if terminal.wait(waker) else bytes([signal.SIGHUP]):
             if number == signal.SIGHUP:
                 terminal.hang_up()
             if number in FORWARDED:

@@ -82,8 +82,8 @@ def test_what_is_confirmed_is_destroyed(djail: InstalledDjail, base: Path) -> No
 def test_what_was_killed_is_finished_by_the_same_command(djail: InstalledDjail, base: Path, command: str) -> None:
     new = base.parent / "new"
     for number in range(400):
-        path = base / f"scratch/{number % 20}/{number}"
-        path.parent.mkdir(exist_ok=True)
+        path = base / f"many/{number % 20}/{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     words = ("clone", "base", "new") if command == "clone" else ("destroy", "new", "--yes")
     if command == "destroy":
@@ -96,7 +96,7 @@ def test_what_was_killed_is_finished_by_the_same_command(djail: InstalledDjail, 
     ran = djail.run(*words)
     assert ran.returncode == 0 or (command == "destroy" and ran.returncode == 66), ran
     if command == "clone":
-        assert len(list((new / "scratch").rglob("*"))) == 420
+        assert len(list((new / "many").rglob("*"))) == 420
         assert djail.run("exec", "new", "--", "true").returncode == 0
         djail.json("destroy", "new", "--yes")
     assert not new.exists()
@@ -110,7 +110,7 @@ def is_far(process: subprocess.Popen[bytes], new: Path, command: str, goal: int)
 def entries(new: Path, command: str) -> int:
     """How far a command is."""
     try:
-        found = len(list((new / "scratch").iterdir()))
+        found = len(list((new / "many").iterdir()))
     except FileNotFoundError:
         return 20 if command == "destroy" else 0
     return found if command == "clone" else 20 - found

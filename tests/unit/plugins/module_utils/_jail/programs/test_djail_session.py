@@ -30,6 +30,18 @@ os.execv(sys.argv[1], sys.argv[1:])
 PERSON = {"SUDO_UID": "5010", "SUDO_GID": "20", "SUDO_USER": "dana"}
 
 
+@pytest.fixture(autouse=True)
+def one_jail_of_that_name(furnished: Path) -> Iterator[None]:
+    """Jails that other tests keep may have the same name."""
+    own = register._name(os.fsencode(furnished)).decode()
+    others = [path for path in Path(os.fsdecode(register.DIRECTORY)).glob("jail-*.json") if path.name != own]
+    for path in others:
+        path.rename(path.with_name(f"aside.{path.name}"))
+    yield
+    for path in others:
+        path.with_name(f"aside.{path.name}").rename(path)
+
+
 def test_modules_of_the_program_use_no_name_twice() -> None:
     """One would replace the other: all are in one text."""
     defined = Counter(
@@ -319,6 +331,38 @@ def test_it_says_nothing_of_what_there_is(dana: InstalledDjail, furnished: Path)
     """Who may not see a path or a jail does not learn whether it exists."""
     said = {granted(dana, "exec", path, "--", "true")[1].replace(path, "X") for path in ("/etc", "/nix", "jail2")}
     assert len(said) == 1
+
+
+def test_who_names_no_user_is_told_to(dana: InstalledDjail) -> None:
+    """Nobody is to ask for root because -u was forgotten."""
+    assert granted(dana, "console", "jail") == (
+        77,
+        "djail: you may not use djail console in jail as root: give the user that you were granted, with -u USER\n",
+    )
+    assert granted(dana, "console", "jail", "-u", "daemon")[1].endswith("djail grant jail dana --user daemon\n")
+
+
+@pytest.mark.parametrize("words", [["exec", "jail", "--help"], ["console", "-h"], ["exec", "-u", "root", "-h"]])
+@pytest.mark.parametrize("as_granted", [True, False])
+def test_help_is_for_everybody(djail: InstalledDjail, words: list[str], as_granted: bool) -> None:
+    """Neither sudo nor a grant is needed, wherever the option is."""
+    ran = djail.run(*words, granted=as_granted, environment=PERSON if as_granted else {})
+    assert (ran.returncode, ran.stdout.startswith(f"usage: djail {words[0]} JAIL".encode()), ran.stderr) == (
+        0,
+        True,
+        b"",
+    )
+
+
+def test_the_script_asks_for_no_password_to_help(djail: InstalledDjail) -> None:
+    """As somebody who is not root, where there is no sudo."""
+    script = (
+        (djail.place / "djail").read_text().replace("-O /", "-O /nowhere").replace("/usr/bin/sudo", "/usr/bin/false")
+    )
+    for words, code in ((["exec", "jail", "--help"], 0), (["exec", "jail", "--", "ls", "--help"], 1)):
+        assert (
+            subprocess.run(["sh", "-c", script, "djail", *words], check=False, capture_output=True).returncode == code
+        )
 
 
 def test_a_login_shell(djail: InstalledDjail, furnished: Path) -> None:

@@ -26,7 +26,8 @@ RUN = """\
 import os, sys, termios
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import terminal
 before = termios.tcgetattr(0) if os.isatty(0) else None
-rc = terminal.run_at_new_terminal(terminal.Terminal(), lambda: {become})
+one = terminal.Terminal()
+rc = terminal.run_at_new_terminal(one, lambda: (one.attach(), {become}))
 if before:
     print("as before" if termios.tcgetattr(0) == before else "not as before")
 print("ended", rc)
@@ -184,6 +185,60 @@ def test_what_is_stopped_lets_the_person_s_shell_go_on(tmp_path: Path) -> None:
         os.write(one.fd, b"exit\r")
 
 
+def test_a_job_in_the_background_goes_on(tmp_path: Path) -> None:
+    """Who sets a terminal from there is stopped by SIGTTOU."""
+    made, words = tmp_path / "made", "sleep 0.4; echo shown-$((1+1)); echo made >"
+    argv = " ".join(driver(tmp_path, f"os.execvp('sh', ['sh', '-c', {words + str(made)!r}])"))
+    with Person(["bash", "--norc", "-i"], "dumb") as one:
+        one.type("PS1='outer> '", r"outer> $")
+        said = one.type(f"{argv} & wait; echo over-$((1+1)); stty -a | grep -o ' icanon'", "over-2\r\n icanon")
+        assert "shown-2" in said
+        assert made.exists()
+        os.write(one.fd, b"exit\r")
+
+
+def test_and_gets_the_keys_in_the_foreground(tmp_path: Path) -> None:
+    """Of which bash says nothing to a job that runs."""
+    argv = " ".join(driver(tmp_path, "os.execvp('sh', ['sh', '-c', 'read line; echo got-$line; exit 4'])"))
+    with Person(["bash", "--norc", "-i"], "dumb") as one:
+        one.type("PS1='outer> '", r"outer> $")
+        one.type(f"{argv} &", r"outer> $")
+        one.type("echo mine-$((1+1))", "mine-2(?s:.*)outer> $")
+        one.type("fg", "driver.py")
+        one.type("keys", "got-keys(?s:.*)ended 4(?s:.*)outer> $")
+        os.write(one.fd, b"exit\r")
+
+
+def test_behind_a_pipe_the_keys_are_for_who_reads_it(tmp_path: Path) -> None:
+    """As in: exec dev -- long | less"""
+    argv = " ".join(driver(tmp_path, "os.execvp('sh', ['sh', '-c', 'cat; echo long; sleep 1'])"))
+    with Person(["bash", "--norc", "-i"], "dumb") as one:
+        one.type("PS1='outer> '", r"outer> $")
+        one.type(f"{argv} | sh -c 'read line; echo line-$line; read key </dev/tty; echo key-$key'", "line-long")
+        one.type("abc", "key-abc(?s:.*)outer> $")
+        os.write(one.fd, b"exit\r")
+
+
+ENDING = """\
+import os
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import djail_session, terminal
+one = terminal.Terminal()
+os.dup2(os.open(os.devnull, os.O_RDWR), one.fd)
+become = lambda: djail_session.ending(lambda: djail_session.start_program(-1, "", None, ["true"], one))
+print("ended", terminal.run_at_new_terminal(one, become))
+"""
+
+
+def test_a_terminal_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    """And the process that was to become the program goes on with nothing else."""
+    script = tmp_path / "driver.py"
+    script.write_text(ENDING)
+    with Person([sys.executable, str(script)], "dumb") as one:
+        said = one.expect("ended 71")
+    assert said.splitlines()[0] == "djail: cannot use a new terminal: Inappropriate ioctl for device"
+    assert said.count("ended") == 1
+
+
 def test_a_closed_window_ends_it(tmp_path: Path) -> None:
     said = tmp_path / "said"
     words = f"trap 'echo hung up >{said}; exit' HUP; echo ready; while :; do sleep 0.1; done"
@@ -224,6 +279,7 @@ def test_what_is_left_at_the_end_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_p
     os.write(wake, bytes([signal.SIGCHLD]))
     child = subprocess.Popen(["sh", "-c", "exit 3"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    terminal.load_modules()
     one = terminal.Terminal()
     with (tmp_path / "screen").open("wb") as screen:
         one._controller, one.fd, one._screen, one._typed = near, far, screen.fileno(), b""
@@ -240,6 +296,7 @@ def test_nothing_to_read_yet_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     controller, far = pty.openpty()
     os.set_blocking(controller, False)
     monkeypatch.setattr(terminal, "STANDARD", ())
+    terminal.load_modules()
     one = terminal.Terminal()
     one._controller, one.fd, one._screen = controller, far, 1
     assert one.copy_output()
@@ -264,6 +321,7 @@ def test_the_end_is_seen(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(far)
         assert os.read(controller, 1) == b""
     monkeypatch.setattr(terminal, "STANDARD", ())
+    terminal.load_modules()
     one = terminal.Terminal()
     one._controller, one.fd, one._screen = controller, os.open(os.devnull, os.O_RDWR), 1
     assert not one.copy_output()

@@ -99,6 +99,13 @@ def run(
     return CompletedRun(rc, out, err, report.finish()[0], not in_time, more + more_errors)
 
 
+def _hint(exc: OSError) -> str:
+    """A program of macOS is missing on other systems, where a playbook without an inventory runs, too."""
+    system = os.uname().sysname
+    is_elsewhere = isinstance(exc, FileNotFoundError) and system != "Darwin"
+    return f"this computer runs {system}, and darwin.jail needs a Mac: name one in an inventory" if is_elsewhere else ""
+
+
 @contextmanager
 def _started(
     argv: Sequence[str], inherited: Sequence[int], given: Sequence[int], options: Mapping[str, Any], hint: str
@@ -116,7 +123,7 @@ def _started(
             **options,
         )
     except OSError as exc:
-        raise failed("run", argv[0], exc, hint) from exc
+        raise failed("run", argv[0], exc, hint or _hint(exc)) from exc
     finally:
         for fd in given:
             os.close(fd)

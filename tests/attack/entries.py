@@ -139,6 +139,19 @@ def _mounts(rng: random.Random) -> Options:
     return {"jail": JAIL, "mounts": _pick(rng, [mount], [mount], []), "bindfs": BINDFS, "timeout": 2}
 
 
+def _copy(rng: random.Random) -> Options:
+    path = _pick(rng, "/Users/admin", "/Users/admin/.zshrc", "/Users/admin/deep", "/private/tmp/new", "/private/etc")
+    owner = _pick(rng, {}, {"owner": "admin"}, {"keep_owners": True})
+    if rng.random() < 0.5:
+        return {"jail": JAIL, "from_jail": True, "src": path, "dest": COPIED, **owner}
+    return {
+        "jail": JAIL,
+        "src": f"{FOLDER}/shown{_pick(rng, '', '/file')}",
+        "dest": path + _pick(rng, "", "/"),
+        **owner,
+    }
+
+
 def _services(rng: random.Random) -> Options:
     web = {
         "name": "web",
@@ -188,7 +201,7 @@ MODULES = [
         "darwin_jail_files",
         _files,
         [*HOMES, *HOMES, "private/etc/hosts", "private/tmp", STATE, f"{STATE}/stage"],
-        turns=5,
+        turns=4,
     ),
     Entry("users", "darwin_jail_users", _users, [*USERS, *USERS, *HOMES, "private/etc", f"{STATE}/stage"], turns=5),
     Entry(
@@ -228,6 +241,7 @@ MODULES = [
         input="archive",
         turns=4,
     ),
+    Entry("copy", "darwin_jail_copy", _copy, [*HOMES, *HOMES, "private/etc", "private/tmp", STATE], (COPIED,), turns=3),
     Entry(
         "mounts",
         "darwin_jail_mounts",
@@ -325,7 +339,7 @@ PROGRAMS_RUN = [
         "enter",
         lambda rng: {"words": [JAIL, _pick(rng, "root", "admin", "admin")]},
         [*USERS, "bin/sh", "Users/admin", *RECORDED],
-        turns=4,
+        turns=3,
     ),
     Entry(
         "djail",
@@ -336,7 +350,7 @@ PROGRAMS_RUN = [
             *(JAIL, NEW, f"{STATE_OF_MAC}/jails/new-*", f"{FOLDER}/.darwin.jail.runs*", COPIED, f"{COPIED}/*"),
             *(f"{STATE_OF_MAC}/grants", f"{STATE_OF_MAC}/grants/*", *JOBS),
         ),
-        turns=8,
+        turns=7,
     ),
     Entry(
         "dns relay",

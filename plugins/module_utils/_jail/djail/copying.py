@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 
-from ..accounts.directory_services import find_account
-from ..accounts.jail_accounts import find_user
 from ..errors import InputError, show
-from ..jail import open_jail
 from ..programs.djail_session import path_of
 from ..result import Result
 from ..sizes import size
+from ..system import progress
 from ..tree import copy as copies
 from .answers import Answer
 from .progress_lines import shown_progress
@@ -34,13 +32,13 @@ def copy(request: Request) -> Answer:
     place, check = path_of(jail), request.is_dry_run
     if not path.startswith("/"):
         raise InputError(f"'{show(path)}' is not an absolute path in the jail: give it from /, as seen in the jail")
-    with shown_progress(request, f"copying {show(src)}") as progress_file:
+    into = True if (path if to_jail else dest).endswith("/") else None
+    owner = _owner(request, to_jail)
+    with shown_progress(request, f"copying {show(src)}") as progress_file, progress.reporting(progress_file):
         if to_jail:
-            owner = _owner_in(request, place)
-            result = copies.copy_in(place, _on_mac(src), path, owner, check, progress_file)
+            result = copies.copy_in(place, _on_mac(src), path, owner, check, into)
         else:
-            owner = _owner_out(request)
-            result = copies.copy_out(place, path, _on_mac(dest), owner, check, progress_file)
+            result = copies.copy_out(place, path, _on_mac(dest), owner, check, into)
     return Answer({"changed": result.changed, **result.values}, _lines(result, check), result.shown_warnings())
 
 
@@ -61,27 +59,16 @@ def _on_mac(path: str) -> str:
     return os.path.normpath(os.path.join(os.getcwd(), path)) + kept_slash
 
 
-def _owner_in(request: Request, jail: str) -> tuple[int, int] | None:
+def _owner(request: Request, to_jail: bool) -> copies.Owner:
     if request.flag("keep_owners"):
         return None
-    if not request.flag("owner"):
-        return 0, 0
-    with open_jail(jail) as opened:
-        account = find_user(opened.root, request["owner"])
-    return account.uid, account.gid
-
-
-def _owner_out(request: Request) -> tuple[int, int] | None:
-    if request.flag("keep_owners"):
-        return None
-    if request.flag("owner"):
-        account = find_account(request["owner"])
-        return account.uid, account.gid
-    return caller()
+    return request["owner"] or ((0, 0) if to_jail else caller())
 
 
 def _lines(result: Result, check: bool) -> list[str]:
     stats, done = result.values["stats"], "would copy" if check else "copied"
+    if not result.changed:
+        return [f"{show(result.values['dest'])} is a copy already"]
     skipped = f", {stats['skipped']} sockets, devices and mounts left out" if stats["skipped"] else ""
     count = f"{stats['files']} files and {stats['directories']} directories, {size(stats['bytes'])}"
     return [f"{done} {count} to {show(result.values['dest'])}{skipped}"]

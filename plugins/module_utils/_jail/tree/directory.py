@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ..system.platform.current import backend
 from ..system.rooted import Root
 from .node import Node
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 COPIED_KINDS = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 
@@ -64,7 +66,7 @@ class DirectorySource:
                         lacking[key] = lacking.get(key, status.st_nlink) - 1
                         if self._given_away and status.st_uid != here.st_uid:
                             raise self._refused(below, "not of whom its directory is")
-                    target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else b""
+                    target = self._link(below, name, fd) if stat.S_ISLNK(status.st_mode) else b""
                     self._fd = fd
                     yield _node(below, status)._replace(target=target, first=None if first == below else first)
                 waiting += reversed(inside)
@@ -92,17 +94,33 @@ class DirectorySource:
         except OSError as exc:
             raise failed("read", self._root.host_path(path), exc) from exc
 
+    def _link(self, path: bytes, name: bytes, fd: int) -> bytes:
+        try:
+            return os.readlink(name, dir_fd=fd)
+        except OSError as exc:
+            raise failed("read the link", self._root.host_path(path), exc) from exc
+
+    def equals(self, node: Node, dir_fd: int, name: bytes) -> bool:
+        """Whether another file has the contents and attributes of `node`, which `nodes` gave just now."""
+        return at.equal(os.path.basename(node.path), self._fd, name, dir_fd)
+
     def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:
+        """OperationError names the source unless the volume of the copy is full."""
+        where = self._root.host_path(node.path)
         try:
             source = at.open_file(os.path.basename(node.path), self._fd)
         except OSError as exc:
             hint = FULL_DISK_ACCESS if exc.errno in REFUSED else ""
-            raise failed("read", self._root.host_path(node.path), exc, hint) from exc
+            raise failed("read", where, exc, hint) from exc
         try:
             now, seen = os.fstat(source), node.origin
             if self._given_away and (not os.path.samestat(now, seen) or now.st_nlink != seen.st_nlink):
                 raise OSError(0, "another file was put in its place meanwhile")
             return backend().copy(source, node.origin, dir_fd, name)
+        except OSError as exc:
+            if exc.errno in FULL:
+                raise
+            raise failed("copy", where, exc) from exc
         finally:
             os.close(source)
 

@@ -96,6 +96,6 @@ def test_no_text_ends_in_a_traceback(name: str, option: Option, empty_jail: Path
 
 def test_all_modules_that_take_such_a_path_are_tried() -> None:
     assert {(name, option[-1]) for name, option in PATHS} == {
-        ("darwin_jail_files", "path"), ("darwin_jail_mounts", "dest"), ("darwin_jail_tree", "dest"),
-        ("darwin_jail_users", "home"), ("darwin_jail_users", "shell"),
+        ("darwin_jail_copy", "dest"), ("darwin_jail_files", "path"), ("darwin_jail_mounts", "dest"),
+        ("darwin_jail_tree", "dest"), ("darwin_jail_users", "home"), ("darwin_jail_users", "shell"),
     }  # fmt: skip

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 
 PROGRAMS_TRIED = [["/usr/bin/id"], ["/bin/cat", "/private/etc/hosts"], ["true"], ["/bin/sh", "-c", "id; pwd"]]
 
@@ -35,3 +36,16 @@ def djail_words(rng: random.Random, path: str, shown: str, copied: str) -> list[
         ["revoke", jail, "operator"],
     ]
     return rng.choice(rng.choice([sessions, copies, copies, reports, changes]))
+
+
+def run_djail(command: str, words: list[str]) -> None:
+    """Run djail as root does, or as somebody in sudo's name to whom root has granted the jail."""
+    known = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "SUDO_UID": "501", "SUDO_GID": "20", "SUDO_USER": "admin"}
+    if words[0] == "granted":
+        user = words[words.index("-u") + 1]
+        grant = [command, "grant", words[1], "admin", "--user", user]
+        subprocess.run(grant, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=known, check=False, timeout=20)
+        words = ["exec", *words[1:]]
+        subprocess.run([f"{command}-granted", *words], stdin=subprocess.DEVNULL, env=known, check=False, timeout=20)
+        return
+    subprocess.run([command, *words], stdin=subprocess.DEVNULL, env=known, check=False, timeout=40)

@@ -140,16 +140,13 @@ def _mounts(rng: random.Random) -> Options:
 
 
 def _copy(rng: random.Random) -> Options:
-    path = _pick(rng, "/Users/admin", "/Users/admin/.zshrc", "/Users/admin/deep", "/private/tmp/new", "/private/etc")
     owner = _pick(rng, {}, {"owner": "admin"}, {"keep_owners": True})
     if rng.random() < 0.5:
-        return {"jail": JAIL, "from_jail": True, "src": path, "dest": COPIED, **owner}
-    return {
-        "jail": JAIL,
-        "src": f"{FOLDER}/shown{_pick(rng, '', '/file')}",
-        "dest": path + _pick(rng, "", "/"),
-        **owner,
-    }
+        src = _pick(rng, "/Users/admin", "/Users/admin/.zshrc", "/private/etc", "/usr")
+        return {"jail": JAIL, "from_jail": True, "src": src, "dest": COPIED, **owner}
+    src = _pick(rng, f"{FOLDER}/shown", f"{FOLDER}/shown/file")
+    dest = _pick(rng, "/Users/admin/", "/Users/admin/deep/", "/private/etc/", "/private/tmp/new")
+    return {"jail": JAIL, "src": src, "dest": dest, **owner}
 
 
 def _services(rng: random.Random) -> Options:

@@ -18,6 +18,7 @@ import random
 import resource
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ import job_programs
 import states
 import vulnerabilities
 from background import background_process
+from djail_calls import run_djail
 from entries import (
     ALL,
     ARCHIVE,
@@ -293,9 +295,14 @@ class Trial:
         places = [JAIL, NEW, LAYOUT, f"{FOLDER}/written", COPIED]
         found = [
             *self.outside.changes(),
-            *leaks([os.fsencode(place) for place in places if os.path.isdir(place)], self.since),
+            *leaks([os.fsencode(place) for place in places if stat.S_ISDIR(_mode(place))], self.since),
         ]
         return found[:20]
+
+
+def _mode(path: str) -> int:
+    """Of what is there, links not followed; 0 when nothing is."""
+    return os.lstat(path).st_mode if os.path.lexists(path) else 0
 
 
 def _program(name: str, words: list[str], rng: random.Random) -> None:
@@ -305,7 +312,7 @@ def _program(name: str, words: list[str], rng: random.Random) -> None:
         subprocess.run(["/bin/sh", ENTER, *words], input=b"id; pwd; exit 0\n", env=known, check=False, timeout=20)
         return
     if name == "djail":
-        _djail(words)
+        run_djail(DJAIL, words)
         return
     started = subprocess.Popen([sys.executable, "-I", "-S", f"{PROGRAMS}/{name}.py", *words], stdin=subprocess.DEVNULL)
     time.sleep(LINGER / 2)
@@ -319,19 +326,6 @@ def _program(name: str, words: list[str], rng: random.Random) -> None:
     time.sleep(LINGER / 2)
     started.terminate()
     started.wait(25)
-
-
-def _djail(words: list[str]) -> None:
-    """Run djail as root does, or as somebody in sudo's name to whom root has granted the jail."""
-    known = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "SUDO_UID": "501", "SUDO_GID": "20", "SUDO_USER": "admin"}
-    if words[0] == "granted":
-        user = words[words.index("-u") + 1]
-        grant = [DJAIL, "grant", words[1], "admin", "--user", user]
-        subprocess.run(grant, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=known, check=False, timeout=20)
-        words = ["exec", *words[1:]]
-        subprocess.run([f"{DJAIL}-granted", *words], stdin=subprocess.DEVNULL, env=known, check=False, timeout=20)
-        return
-    subprocess.run([DJAIL, *words], stdin=subprocess.DEVNULL, env=known, check=False, timeout=40)
 
 
 def answer(words: dict[str, Any], kept: dict[int, Trial]) -> dict[str, Any]:

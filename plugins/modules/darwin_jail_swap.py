@@ -19,6 +19,11 @@ description:
     such files. Save them before you remove the old jail.
   - Sockets are not migrated. The program that listens on a socket creates it again.
   - An interrupted run is continued by the next one. A run after a complete one changes nothing.
+  - The launchd jobs of O(jail), which are its services, mounts, devfs and names, are stopped right before the swap, and
+    run again right after it in the jail that has the name then. So a service refuses requests for the time of its stop,
+    the swap and its start. What is refused is refused before a service is stopped.
+  - Services are not waited for. M(darwin.jail.darwin_jail_services) does so, with its list.
+  - When the migration fails, services stay stopped. The next run, or O(state=rolled_back), completes it.
   - The register of the Mac identifies the two jails. A replacement that the register does not know, because it was
     moved there or restored from a backup, is refused.
   - A swap can also be a trial, see O(migrate) and O(state=rolled_back).
@@ -32,11 +37,12 @@ options:
   state:
     description:
       - With V(swapped), O(replacement) takes the place of O(jail).
-      - With V(rolled_back), the old jail gets its place back. Nothing changes when there was no swap, or when it was
-        committed. The task fails when user data was already migrated.
+      - With V(rolled_back), the old jail gets its place back, and user data that was migrated is migrated back as it is
+        now. RV(written) lists what was written meanwhile. Configuration of the old jail stays as it was. Nothing
+        changes when there was no swap, or when it was committed.
       - With V(committed), the jail that is in place stays, and V(rolled_back) does nothing any more.
-      - In check mode, V(rolled_back) warns about mounts and processes in the jails. The mounts must be unmounted, and
-        the processes stopped, before a rollback.
+      - In check mode, V(rolled_back) warns about other mounts and processes in the jails. The mounts must be unmounted,
+        and the processes stopped, before a rollback.
     type: str
     choices: [swapped, rolled_back, committed]
     default: swapped
@@ -48,7 +54,8 @@ options:
     type: path
   migrate:
     description:
-      - Whether to migrate user data. Without it the two jails only swap names, which O(state=rolled_back) undoes.
+      - Whether to migrate user data. Without it the two jails only swap names.
+      - With O(state=rolled_back) and V(false), the task fails when user data was migrated.
     type: bool
     default: true
   stop_processes:
@@ -56,14 +63,13 @@ options:
       - Stop processes that have one of the two jails as their root directory, before the swap.
       - They get SIGTERM, and after 20 seconds SIGKILL. Without this option the task fails and names them.
       - Processes of the Mac are never stopped, whatever files of the jail they use.
-      - A service that M(darwin.jail.darwin_jail_services) keeps running must be stopped with that module.
     type: bool
     default: false
 notes:
   - Run it as root (C(become)).
-  - The module refuses jails with mounts in them, and a jail that is a volume of its own.
-  - It refuses jails in which processes run, see O(stop_processes). They would keep running in the old jail, and data
-    that they write after the swap is not migrated.
+  - The module refuses jails with mounts that no job of the jail made, and a jail that is a volume of its own.
+  - It refuses jails in which other processes run than those of services of O(jail), see O(stop_processes). They would
+    keep running in the old jail, and data that they write after the swap is not migrated.
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_image
@@ -127,6 +133,14 @@ kept:
   elements: dict
   sample:
     - {path: /private/etc/hosts, why: "changed in the jail (size 213, was 201)"}
+written:
+  description:
+    - With O(state=rolled_back), files that were written in the other jail while it was in place. At most 1000.
+    - They were migrated back when user data was migrated. Otherwise they are still there.
+  returned: success
+  type: list
+  elements: str
+  sample: [/Users/admin/redis/appendonly.aof]
 not_migrated:
   description: Files that stay in the old jail, and why. At most 1000.
   returned: success
@@ -140,7 +154,7 @@ from typing import Any
 
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import commit, rollback, swap_in
 
 SPEC = {
     "jail": {"type": "path", "required": True},
@@ -157,7 +171,8 @@ def work(params: dict[str, Any], check: bool) -> Result:
     if params["state"] == "committed":
         return commit(params["jail"], check)
     if params["state"] == "rolled_back":
-        return rollback(params["jail"], params["replacement"], check, params["stop_processes"])
+        given = {name: params[name] for name in ("migrate", "stop_processes")}
+        return rollback(params["jail"], params["replacement"], check, **given)
     given = {name: params[name] for name in ("migrate", "progress_file", "stop_processes")}
     return swap_in(params["jail"], params["replacement"], check, **given)
 

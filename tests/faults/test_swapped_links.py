@@ -69,7 +69,7 @@ def home_files(mac: str) -> Result:
 
 def mount_point(mac: str) -> Result:
     with jails.open_jail(f"{mac}{JAIL}") as opened:
-        for step in bind_mounts._make_mount_point(opened.root, b"Users/admin/deep/src"):
+        for step in bind_mounts.make_mount_point(opened.root, b"Users/admin/deep/src"):
             step.apply()
     return Result(True)
 

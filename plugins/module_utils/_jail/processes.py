@@ -69,13 +69,14 @@ def names(found: Sequence[JailProcess]) -> str:
     return ", ".join(one.name for one in found[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def plan_end(jail: Jail, verb: str, stop: bool, ends_jobs: bool = False) -> list[Change]:
+def plan_end(jail: Jail, verb: str, stop: bool, ends_jobs: bool = False, stops_services: bool = False) -> list[Change]:
     """What ends the processes of a jail, before it is treated as the verb says; nothing when there are none.
 
     InputError when there are some and they may not be stopped, and when launchd would start them again, unless the
-    caller ends the jobs of the jail, too.
+    caller ends the jobs of the jail, too. With `stops_services`, the caller stops the services before, and their
+    processes do not count.
     """
-    found = _lasting(jail)
+    found = _lasting(jail, stops_services)
     if not found:
         return []
     if not stop:
@@ -105,12 +106,14 @@ def plan_end_of_service(jail: Jail, service: Installed) -> list[Change]:
     return [Change(f"- processes {names(found)}", partial(_stop, jail, find, STOP_SECONDS))] if found else []
 
 
-def _lasting(jail: Jail) -> list[JailProcess]:
+def _lasting(jail: Jail, stops_services: bool) -> list[JailProcess]:
     """The processes that are no remains of a task, which end within a moment."""
-    table, deadline = process_table.table(), time.monotonic() + ENDING_SECONDS
-    while jail.root.exists and _find(jail, table) and time.monotonic() < deadline:
+    deadline = time.monotonic() + ENDING_SECONDS
+    while found := [one for one in processes(jail) if not (stops_services and one.service)]:
+        if time.monotonic() > deadline:
+            break
         time.sleep(ENDING_SECONDS / 10)
-    return processes(jail)
+    return found
 
 
 def stop_all(jail: Jail, timeout: float = STOP_SECONDS) -> None:

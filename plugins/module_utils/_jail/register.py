@@ -67,6 +67,8 @@ TYPES: dict[str, type] = {
     "replaces": str,
     "replaced_by": str,
     "inherited": bool,
+    "swapped_at": float,
+    "goes_back": bool,
 }
 """What an entry can hold; `inode`, `stamps` and `id` are always there."""
 

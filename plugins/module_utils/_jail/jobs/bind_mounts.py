@@ -144,7 +144,7 @@ def responds(root: Root, mount_point: bytes) -> bool:
         return False
 
 
-def _mount_point_of(label: str) -> bytes:
+def mount_point_of(label: str) -> bytes:
     """The mount point in the property list of a job; empty when it cannot be read."""
     words = launchd.arguments(label)
     index = next((number for number, word in enumerate(words) if word.endswith("/" + PROGRAM)), len(words))
@@ -218,7 +218,7 @@ def _plan_removals(root: Root, kept: set[str]) -> list[Change]:
     changes = []
     for label in launchd.labels(launchd.label(root.path, PURPOSE)):
         if label not in kept:
-            changes += [*_unmount(root, _mount_point_of(label)), *launchd.plan_absent(label)]
+            changes += [*_unmount(root, mount_point_of(label)), *launchd.plan_absent(label)]
     return changes
 
 
@@ -235,7 +235,7 @@ def _plan_mount(root: Root, spec: MountSpec, service: Service) -> list[Change]:
     changes = services.plan(service)
     if not changes:
         return []
-    return [*_unmount(root, spec.mount_point), *_make_mount_point(root, spec.mount_point), *changes]
+    return [*_unmount(root, spec.mount_point), *make_mount_point(root, spec.mount_point), *changes]
 
 
 def _unmount(root: Root, mount_point: bytes) -> list[Change]:
@@ -247,6 +247,6 @@ def _unmount(root: Root, mount_point: bytes) -> list[Change]:
     )
 
 
-def _make_mount_point(root: Root, mount_point: bytes) -> list[Change]:
+def make_mount_point(root: Root, mount_point: bytes) -> list[Change]:
     paths = [*parents(mount_point), mount_point]
     return [make_directory(root, rel, 0o755) for rel in paths if root.lstat(rel) is None]

@@ -115,15 +115,22 @@ def _remove(jail: str, check: bool) -> Result:
     changes = launchd.plan_absent(name)
     if changes and os.path.isdir(path):
         with Root(path) as root:
-            status = root.lstat(SOCKET)
-        if status and stat.S_ISSOCK(status.st_mode):
-            changes.append(Change(f"- /{SOCKET.decode()}", lambda: _remove_socket(path)))
+            is_there = _has_socket(root)
+        if is_there:
+            changes.append(Change(f"- /{SOCKET.decode()}", lambda: remove_socket(path)))
     return apply(changes, check, {"mode": "none", "job": name, "message": ""})
 
 
-def _remove_socket(path: bytes) -> None:
+def _has_socket(root: Root) -> bool:
+    status = root.lstat(SOCKET)
+    return status is not None and stat.S_ISSOCK(status.st_mode)
+
+
+def remove_socket(path: bytes) -> None:
+    """Remove the socket of a jail, if there is one."""
     with Root(path) as root:
-        root.unlink(SOCKET)
+        if _has_socket(root):
+            root.unlink(SOCKET)
 
 
 # -- looking up ----------------------------------------------------------------

@@ -198,8 +198,8 @@ def plan_started_again(name: str) -> list[Change]:
         raise OperationError("start the launchd job", name, "it is not installed")
     writes = _plan_files({_plist(name): plist})
     loaded = is_loaded(name)
-    load = [Change(f"+ launchd job {name}", lambda: _load(name))] if writes or not loaded else []
-    return [*writes, *load]
+    start = [Change(f"+ launchd job {name}", lambda: load(name))] if writes or not loaded else []
+    return [*writes, *start]
 
 
 def plan_stopped_again(name: str) -> list[Change]:
@@ -214,7 +214,7 @@ def plan_restarted(name: str) -> list[Change]:
 
     def start_again() -> None:
         _unload(name)
-        _load(name)
+        load(name)
 
     return [Change(f"~ launchd job {name} (restarted)", start_again)]
 
@@ -329,10 +329,10 @@ def _start(job: Job) -> None:
         host.make_dirs(os.path.join(TOP, LOGS))
         with run_directories.staged_root(TOP, TOP) as root:
             root.write(_log(job.label), b"", 0o644, *job.owner)
-    _load(job.label)
+    load(job.label)
 
 
-def _load(name: str) -> None:
+def load(name: str) -> None:
     """Load and start a job. It is enabled first: launchctl refuses a disabled one with the code for a loaded one."""
     ended = _launchctl("enable", f"system/{name}")
     if ended.rc:

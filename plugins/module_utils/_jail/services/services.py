@@ -77,7 +77,7 @@ MOMENT = 1.0
 def ensure(
     jail: str, services: Sequence[dict[str, Any]], user: str, python: str, timeout: float, check: bool
 ) -> Result:
-    """Make the services of a jail those of the list, and wait until those that were started work."""
+    """Make the services of a jail those of the list, and wait until those work that were started or did not work."""
     path = _path(jail)
     specs = service_specs(services, user)
     third_party.require_root_owned(python)
@@ -91,11 +91,12 @@ def ensure(
             if one.name not in [spec.name for spec in specs]
             for change in _plan_absent(opened, one)
         ]
-        started = []
+        started, troubled = [], [one.name for one in there if one.problem or one.status == "starting"]
         for spec in specs:
             planned = _plan(opened, jail, spec, python, check)
             changes += planned
-            started += [spec.name] if planned and spec.state == "started" else []
+            is_troubled = not check and spec.name in troubled
+            started += [spec.name] if (planned or is_troubled) and spec.state == "started" else []
         result = plans.apply(changes, check)
     return _finish(result, path, started, [spec.name for spec in specs], timeout, check, opened.prediction_warnings)
 

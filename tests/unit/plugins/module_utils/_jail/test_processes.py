@@ -24,7 +24,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import rollback, swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
 from chrooted import process_in
 from tree_snapshots import tree_snapshot
 

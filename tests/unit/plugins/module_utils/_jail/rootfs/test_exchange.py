@@ -15,7 +15,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.marker import MARKER
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import commit, rollback, swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import commit, rollback, swap_in
 from system_calls import CHANGING, before_call, die, in_child
 
 

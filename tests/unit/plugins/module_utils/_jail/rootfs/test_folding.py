@@ -18,7 +18,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.record import re
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.diff.ownership import FileOwnership
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import UserDataMigration
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from built_jails import Make, paths

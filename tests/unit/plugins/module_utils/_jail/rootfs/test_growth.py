@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import swap_in
 
 MORE = 4
 LINEARITHMIC = 1.25

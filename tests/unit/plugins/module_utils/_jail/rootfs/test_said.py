@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import MAX_LINES
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove import remove
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import progress as progresses
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.progress import Progress
 from built_jails import Make

@@ -27,7 +27,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.remove im
 from ansible_collections.darwin.jail.plugins.module_utils._jail.service_jobs import SWITCHED_OFF, Installed
 from ansible_collections.darwin.jail.plugins.module_utils._jail.services import ports
 from ansible_collections.darwin.jail.plugins.module_utils._jail.services.services import control
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import swap_in
 from chrooted import process_in
 from service_mac import ServiceMac as Mac
 from waiting import until

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, darwin.jail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The launchd jobs of a jail while two jails swap their names: services, mounts, devfs and names.
+
+They end before the swap, and run again after it in the jail that has the path then. The labels and the files of the
+jobs contain the path, so they stay as they are. One call of a module does all of it: requests to a service are refused
+from its stop to its start, and nothing that can be done before or after is in between.
+
+Services without ports end first, since they may use those with ports, and start last. Jobs of one kind end at the same
+time: requests are refused as long as the slowest of them takes, and not as long as all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+
+from ..errors import InputError, JailError
+from ..jail import Jail
+from ..jobs import bind_mounts, devfs, dns
+from ..macos import launchd
+from ..plan import Change
+from ..processes import plan_end_of_service
+from ..programs import service_needs
+from ..service_jobs import Installed, installed
+from ..system.mounts import unmount
+
+AT_ONCE = 16
+"""Runs of launchctl at the same time."""
+CONNECT_SECONDS, POLL_SECONDS = 10.0, 0.02
+"""How long mounts, devfs and names have before services start, which then wait for them by themselves; and between two
+looks."""
+
+
+class Suspension:
+    """The jobs of a jail that run at the moment."""
+
+    def __init__(self, jail: Jail) -> None:
+        self._jail, self._path = jail, jail.path
+        self._prefix = launchd.label(jail.path, "")
+        services = installed(jail.path)
+        self._remains = [one for one in services if not one.is_supervised]
+        running = [one for one in services if one.loaded]
+        self._services = [_labels(running, with_ports=False), _labels(running, with_ports=True)]
+        names = {one.label for one in services}
+        jobs = [label for label in launchd.labels(self._prefix) if label not in names]
+        self._jobs = [label for label in jobs if launchd.is_loaded(label)]
+        self._points = {label: self._mount_point(label[len(self._prefix) :], label) for label in jobs}
+
+    @staticmethod
+    def _mount_point(purpose: str, label: str) -> bytes:
+        if purpose == devfs.PURPOSE:
+            return devfs.MOUNT_POINT
+        return bind_mounts.mount_point_of(label) if purpose.startswith(bind_mounts.PURPOSE) else b""
+
+    @property
+    def mount_points(self) -> set[bytes]:
+        """Where jobs of the jail mount something, below the jail."""
+        return {point for point in self._points.values() if point}
+
+    @property
+    def descriptions(self) -> list[str]:
+        """For --diff."""
+        jobs = [*self._services[0], *self._services[1], *self._jobs]
+        return [f"~ launchd job {label} (stopped until the jails have swapped their names)" for label in jobs]
+
+    @contextmanager
+    def around(self, pair: Sequence[Jail]) -> Iterator[None]:
+        """End the jobs, and run them again after the block.
+
+        After a failure they run again in the jail in which they ran before, and not in one that replaced it: its user
+        data may have been migrated in part.
+        """
+        try:
+            self._end()
+            yield
+        except JailError as exc:
+            if self._jail.path == self._path:
+                try:
+                    self._run_again(self._jail)
+                except JailError as second:
+                    raise InputError(f"{exc}; and the jobs of the jail do not run again: {second}") from exc
+            raise
+        self._run_again(next(jail for jail in pair if jail.path == self._path))
+
+    def _end(self) -> None:
+        for labels in self._services:
+            _at_once([partial(_stop, label) for label in labels])
+        _apply([change for one in self._remains for change in plan_end_of_service(self._jail, one)])
+        mounted = self._jail.mounts()
+        for point in sorted(self.mount_points & mounted, key=lambda point: -point.count(b"/")):
+            unmount(self._jail.root, point)
+        _at_once([partial(launchd.unload, label) for label in self._jobs])
+        if self._prefix + dns.PURPOSE in self._jobs:
+            dns.remove_socket(self._jail.path)
+
+    def _run_again(self, jail: Jail) -> None:
+        steps: list[Callable[[], None]] = [
+            partial(self._make_mount_points, jail),
+            partial(_at_once, [partial(launchd.load, label) for label in self._jobs]),
+            self._wait_for_connections,
+        ]
+        for labels in reversed(self._services):
+            steps += [partial(_start_again, label) for label in labels]
+        _all(steps)
+
+    def _make_mount_points(self, jail: Jail) -> None:
+        for label in self._jobs:
+            if self._points.get(label):
+                _apply(bind_mounts.make_mount_point(jail.root, self._points[label]))
+
+    def _wait_for_connections(self) -> None:
+        deadline = time.monotonic() + CONNECT_SECONDS
+        jail = os.fsdecode(self._path)
+        while any(self._services) and service_needs.missing(jail, self._prefix) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+
+def _labels(services: Sequence[Installed], with_ports: bool) -> list[str]:
+    return [one.label for one in services if bool(one.spec.get("ports")) is with_ports]
+
+
+def _stop(label: str) -> None:
+    _apply(launchd.plan_stopped_again(label))
+
+
+def _start_again(label: str) -> None:
+    _apply(launchd.plan_started_again(label))
+
+
+def _apply(changes: Sequence[Change]) -> None:
+    for change in changes:
+        change.apply()
+
+
+def _all(steps: Sequence[Callable[[], None]]) -> None:
+    """Take each step, also after one that failed; then raise the first error."""
+    errors = []
+    for step in steps:
+        try:
+            step()
+        except JailError as exc:
+            errors.append(exc)
+    if errors:
+        raise errors[0]
+
+
+def _at_once(steps: Sequence[Callable[[], None]]) -> None:
+    """Take all steps at the same time; then raise the first error."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        _all([pool.submit(step).result for step in steps])

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""Services follow the name of their jail, to another jail and back. The jails, supervisors and programs are real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import create, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import suspension
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
+from chrooted import process_in
+from service_mac import ServiceMac as Mac
+from waiting import until
+
+PORT: dict[str, Any] = {"name": "port", "argv": ["/usr/bin/sleep", "60"], "ports": [6399], "stop": {"timeout": 2}}
+PLAIN: dict[str, Any] = {"name": "plain", "argv": ["/usr/bin/sleep", "61"], "stop": {"timeout": 2}}
+STOPPED: dict[str, Any] = {**PLAIN, "name": "stopped", "state": "stopped"}
+
+
+@pytest.fixture
+def mac(tmp_path: Path, furnished: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
+    made = Mac.make(tmp_path, furnished, monkeypatch)
+    with open_jail(str(made.jail)) as jail:
+        jail.update_entry(state="complete")
+    yield made
+    made.launchctl.close()
+
+
+@pytest.fixture
+def replacement(mac: Mac) -> Path:
+    path = mac.jail.with_name("next.jail")
+    with create(os.fsencode(path)) as jail:
+        jail.update_entry(state="complete")
+    for name in ("usr", "lib", "lib64", "bin", "scratch"):
+        subprocess.run(["cp", "-a", mac.jail / name, path], check=True)
+    return path
+
+
+def test_services_run_in_the_jail_that_has_the_name(mac: Mac, replacement: Path) -> None:
+    mac.ensure(PORT, PLAIN, STOPPED)
+    places = str(mac.jail), str(replacement)
+    predicted = swap_in(*places, check=True, migrate=False)
+    assert "~ launchd job" in predicted.diff[0]
+    inode = mac.jail.stat().st_ino
+    assert swap_in(*places, check=False, migrate=False).diff == predicted.diff
+    assert mac.jail.stat().st_ino != inode
+    until(lambda: mac.commands() == ["sleep", "sleep"])
+    assert [mac.info(name)["state"] for name in ("port", "plain", "stopped")] == ["running", "running", "stopped"]
+    assert rollback(*places, check=False).changed
+    assert mac.jail.stat().st_ino == inode
+    until(lambda: mac.commands() == ["sleep", "sleep"])
+
+
+def test_services_that_others_may_use_stop_last_and_start_first(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac.ensure(PORT, PLAIN)
+    done: list[str] = []
+    for name in ("_stop", "_start_again"):
+        original = getattr(suspension, name)
+
+        def told(label: str, name: str = name, original: Any = original) -> None:
+            done.append(f"{name} {label.rpartition('.')[2]}")
+            original(label)
+
+        monkeypatch.setattr(suspension, name, told)
+    swap_in(str(mac.jail), str(replacement), check=False, migrate=False)
+    assert done == ["_stop plain", "_stop port", "_start_again port", "_start_again plain"]
+
+
+def test_what_is_refused_is_refused_before_a_service_stops(mac: Mac, replacement: Path) -> None:
+    mac.ensure(PORT)
+    pid = mac.info("port")["pid"]
+    with process_in(mac.jail) as stranger, pytest.raises(InputError, match=rf"processes run in it: .*{stranger.pid}"):
+        swap_in(str(mac.jail), str(replacement), check=False)
+    assert mac.info("port")["pid"] == pid
+
+
+def test_after_a_failure_services_run_where_they_ran(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac.ensure(PORT)
+    inode = mac.jail.stat().st_ino
+
+    def fail(*_names: bytes) -> None:
+        raise OperationError("swap", str(mac.jail), "the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "swap_names", fail)
+        with pytest.raises(OperationError, match="the disk is gone"):
+            swap_in(str(mac.jail), str(replacement), check=False)
+    assert mac.jail.stat().st_ino == inode
+    until(lambda: mac.commands() == ["sleep"])
+
+
+def test_services_do_not_run_on_data_that_was_migrated_in_part(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac.ensure(PORT)
+    (mac.jail / "data").write_text("of the service\n")
+
+    def fail(_migration: object) -> None:
+        raise OperationError("migrate", "/data", "the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UserDataMigration, "apply", fail)
+        with pytest.raises(OperationError, match="the disk is full"):
+            swap_in(str(mac.jail), str(replacement), check=False)
+    assert mac.commands() == []
+    assert rollback(str(mac.jail), str(replacement), check=False).changed
+    assert (mac.jail / "data").exists()
+
+
+def test_a_service_that_did_not_work_is_waited_for(mac: Mac) -> None:
+    """It was started by a run before, or by the swap."""
+    failing = {**PLAIN, "argv": ["/bin/sh", "-c", "echo no database; exit 4"]}
+    for _run in range(2):
+        with pytest.raises(OperationError, match=r"cannot start the service plain of "):
+            mac.ensure(failing, timeout=3)

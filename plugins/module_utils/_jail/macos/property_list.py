@@ -14,21 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..limits import PLIST_TEXT
+from ..programs.plist_values import parse_plist as load
+from ..programs.plist_values import plist_texts as texts
+
+__all__ = ["load", "text", "texts"]
 
 Values = Mapping[str, Any]
-
-
-def load(data: bytes) -> dict[str, Any]:
-    """The dictionary in a property list; ValueError for anything else."""
-    import plistlib  # noqa: PLC0415 (takes 3 ms, and not every run gets here)
-
-    try:
-        values = plistlib.loads(data)
-    except Exception as exc:  # plistlib raises errors of expat, and of its own faults
-        raise ValueError("it is not a property list") from exc
-    if not isinstance(values, dict):
-        raise ValueError("it is not a dictionary")
-    return values
 
 
 def text(values: Values, key: str) -> str:
@@ -36,12 +27,4 @@ def text(values: Values, key: str) -> str:
     found = values.get(key)
     if not isinstance(found, str) or len(found) > PLIST_TEXT:
         raise ValueError(f"it has no text under {key}")
-    return found
-
-
-def texts(values: Values, key: str) -> list[str]:
-    """The list of texts under a key; ValueError when there is none."""
-    found = values.get(key)
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ValueError(f"it has no list of texts under {key}")
     return found

@@ -8,7 +8,8 @@ Directory Services for the groups of a user.
 
 It gets three descriptors: of the message with the plan (JSON), of the report,
 one line with the step that it reached, and of the jail's directory. The report
-is closed on exec.
+is closed on exec. So are further ones, by which others see that it still works.
+Without a message it does nothing: who started it has ended.
 """
 
 from __future__ import annotations
@@ -63,14 +64,18 @@ def in_login_shell(shells: list[str], argv: list[str]) -> list[str]:
     return argv
 
 
-def launch(message: int, report: int, jail: int) -> None:
+def launch(message: int, report: int, jail: int, *kept: int) -> None:
     def say(what: dict[str, Any]) -> None:
         os.write(report, json.dumps(what).encode() + b"\n")
 
-    close_inherited(message, report, jail)
-    os.set_inheritable(report, False)
+    close_inherited(message, report, jail, *kept)
+    for fd in (report, *kept):
+        os.set_inheritable(fd, False)
     with open(message, "rb") as file:
-        plan = json.load(file)
+        text = file.read()
+    if not text:
+        return
+    plan = json.loads(text)
     try:
         set_limits(plan.get("limits", {}))
         state = prepare(plan, jail)

@@ -16,9 +16,10 @@ It is put into one file with other programs (bundle.py), and needs nothing but P
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -40,6 +41,14 @@ CTL_KERN, KERN_PROCARGS2 = 1, 49
 PASSES = 20
 """How often to look for processes that others of them start meanwhile."""
 PAUSE = 0.05
+
+
+class Directory(NamedTuple):
+    """The identity of a directory, which stays when it is renamed."""
+
+    volume: str
+    """f_fsid on macOS and st_dev on Linux, in hexadecimal digits."""
+    inode: int
 
 
 class Process(NamedTuple):
@@ -78,13 +87,13 @@ class LinuxTable:
     def pids(self) -> list[int]:
         return [int(name) for name in os.listdir(self._proc) if name.isdigit()]
 
-    def has_root(self, pid: int, root: os.stat_result, _volume: bytes, path: str) -> bool:
-        """Whether the root of a process is the directory, or lies below it."""
+    def root(self, pid: int) -> tuple[Directory, str] | None:
+        """The root of a process and its path, as this process sees it; None when the process ended."""
         link = f"{self._proc}/{pid}/root"
         try:
-            return os.path.samestat(os.stat(link), root) or f"{os.readlink(link)}/".startswith(path + "/")
+            return _on_device(os.stat(link)), os.readlink(link)
         except OSError:
-            return False  # it ended
+            return None
 
     def process(self, pid: int) -> Process | None:
         try:
@@ -109,8 +118,8 @@ class LinuxTable:
             return []
 
     @staticmethod
-    def volume(_fd: int) -> bytes:
-        return b""
+    def identity(fd: int) -> Directory:
+        return _on_device(os.fstat(fd))
 
     def boot(self) -> str:
         """The identity of this start of the system. Process ids of another one say nothing."""
@@ -153,15 +162,14 @@ class DarwinTable:
         done = self._libc.proc_pidinfo(pid, kind, self._ctypes.c_uint64(0), answer, size)
         return answer.raw if done == size else None
 
-    def has_root(self, pid: int, root: os.stat_result, volume: bytes, path: str) -> bool:
+    def root(self, pid: int) -> tuple[Directory, str] | None:
+        """The root of a process and its path, as this process sees it; None when the process ended."""
         found = self._info(pid, PROC_PIDVNODEPATHINFO, ROOT_INFO)
         if found is None:
-            return False
+            return None
         (inode,) = struct.unpack_from("=Q", found, ROOT_INODE)
-        if inode == root.st_ino and found[ROOT_VOLUME : ROOT_VOLUME + 8] == volume:
-            return True
-        where = os.fsdecode(found[ROOT_PATH:].split(b"\0", 1)[0])
-        return f"{where}/".startswith(path + "/")
+        path = os.fsdecode(found[ROOT_PATH:].split(b"\0", 1)[0])
+        return Directory(found[ROOT_VOLUME : ROOT_VOLUME + 8].hex(), inode), path
 
     def process(self, pid: int) -> Process | None:
         info, task = self._info(pid, PROC_PIDTBSDINFO, BSD_INFO), self._info(pid, PROC_PIDTASKINFO, TASK_INFO)
@@ -190,14 +198,17 @@ class DarwinTable:
         words = text[4:].split(b"\0", 1)[-1].lstrip(b"\0").split(b"\0")
         return words[count:]
 
-    def volume(self, fd: int) -> bytes:
-        """The f_fsid of an open directory."""
+    def identity(self, fd: int) -> Directory:
+        """Volumes may share one st_dev, and f_fsid tells them apart (docs/macos.md)."""
         found = self._ctypes.create_string_buffer(4096)
         name = "fstatfs$INODE64" if hasattr(self._libc, "fstatfs$INODE64") else "fstatfs"
         if getattr(self._libc, name)(fd, found):
             raise OSError(self._ctypes.get_errno(), "fstatfs")
-        fsid: bytes = found.raw[STATFS_VOLUME : STATFS_VOLUME + 8]
-        return fsid
+        return Directory(found.raw[STATFS_VOLUME : STATFS_VOLUME + 8].hex(), os.fstat(fd).st_ino)
+
+
+def _on_device(status: os.stat_result) -> Directory:
+    return Directory(f"{status.st_dev:x}", status.st_ino)
 
 
 def table() -> LinuxTable | DarwinTable:
@@ -211,9 +222,17 @@ def table() -> LinuxTable | DarwinTable:
 def processes_of(jail: int, path: str, source: LinuxTable | DarwinTable | None = None) -> list[Process]:
     """The processes whose root is an open directory or lies below it, by their ids."""
     source = source or table()
-    root, volume = os.fstat(jail), source.volume(jail)
-    found = (source.process(pid) for pid in source.pids() if source.has_root(pid, root, volume, path))
-    return sorted(process for process in found if process)
+    return processes_below([source.identity(jail)], path, source)
+
+
+def processes_below(roots: Sequence[Directory], path: str, source: LinuxTable | DarwinTable) -> list[Process]:
+    """The processes whose root is one of the directories, wherever these are now, or lies below the path."""
+
+    def is_below(pid: int) -> bool:
+        found = source.root(pid)
+        return found is not None and (found[0] in roots or f"{found[1]}/".startswith(path + "/"))
+
+    return sorted(process for process in map(source.process, filter(is_below, source.pids())) if process)
 
 
 def send(process: Process, number: int, source: LinuxTable | DarwinTable) -> bool:
@@ -231,7 +250,8 @@ def end_all(
 ) -> list[Process]:
     """Send a signal to processes, and after the timeout in seconds SIGKILL; those that are left, mostly none.
 
-    `wanted` looks for them. It is asked until it twice finds none, since what ends can start others.
+    `wanted` looks for them. It is asked until it twice finds none, since what ends can start others. Before SIGKILL all
+    are stopped, for of those that start others faster than they are found, each one that ends makes room for more.
     """
     deadline = time.monotonic() + timeout
     told: set[tuple[int, float]] = set()
@@ -242,6 +262,8 @@ def end_all(
         quiet = quiet + 1 if not found else 0
         late = time.monotonic() >= deadline
         passes += late
+        if late:
+            found = _freeze(wanted, source)
         for process in found:
             if late or (process.pid, process.start) not in told:
                 told.add((process.pid, process.start))
@@ -249,6 +271,21 @@ def end_all(
                     send(process, kill if late else number, source)
         if found:
             time.sleep(PAUSE)
+    return found
+
+
+def _freeze(wanted: Callable[[], list[Process]], source: LinuxTable | DarwinTable) -> list[Process]:
+    """Send SIGSTOP to processes until a look finds no other ones; those that were found last."""
+    stopped: set[tuple[int, float]] = set()
+    for _number in range(PASSES):
+        found = wanted()
+        others = [process for process in found if (process.pid, process.start) not in stopped]
+        if not others:
+            break
+        for process in others:
+            stopped.add((process.pid, process.start))
+            with suppress(PermissionError):
+                send(process, signal.SIGSTOP, source)
     return found
 
 

@@ -11,6 +11,7 @@ It is put into one file with the supervisor (bundle.py), and needs nothing but P
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import signal
@@ -27,7 +28,9 @@ MOST = 4096
 SOON = 1.0
 """Seconds between the checks of a program that just started."""
 GOOD = range(200, 400)
-"""Status codes of HTTP that are healthy."""
+"""Status codes of HTTP that are healthy. No redirection is followed."""
+END_SECONDS = 2.0
+"""How long to wait for the end of a check that is given up."""
 
 
 def http_problem(url: str, timeout: float) -> str:
@@ -35,7 +38,7 @@ def http_problem(url: str, timeout: float) -> str:
     host, port, path = http_address(url)
     deadline = time.monotonic() + timeout
     try:
-        with socket.create_connection((host, port), timeout) as sock:
+        with _connected(host, port, deadline) as sock:
             name = f"[{host}]" if ":" in host else host
             sock.sendall(f"GET {path} HTTP/1.0\r\nHost: {name}:{port}\r\nUser-Agent: darwin.jail\r\n\r\n".encode())
             line = _first_line(sock, deadline)
@@ -71,28 +74,50 @@ def _first_line(sock: socket.socket, deadline: float) -> bytes:
     return data.split(b"\n", 1)[0]
 
 
+def _connected(host: str, port: int, deadline: float) -> socket.socket:
+    """A connection to the first address of a host that accepts one before the deadline."""
+    failure = OSError(errno.ETIMEDOUT, "timed out")
+    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            sock.connect(address)
+            return sock
+        except OSError as exc:
+            sock.close()
+            failure = exc
+    raise failure
+
+
 def tcp_problem(port: int, timeout: float) -> str:
     """Why nothing accepts connections on a port of this Mac; empty when something does."""
     try:
-        socket.create_connection(("localhost", port), timeout).close()
+        _connected("localhost", port, time.monotonic() + timeout).close()
     except OSError as exc:
         return f"port {port}: {exc.strerror or exc}"
     return ""
 
 
 def command_problem(start: Callable[[], Any], timeout: float) -> str:
-    """Why a program in the jail is not content; empty when it ends with 0. `start` starts it in a group of its own."""
-    process = start()
-    try:
+    """Why a program in the jail is not content; empty when it ends with 0. `start` starts it in a group of its own.
+
+    What it leaves in this group is ended.
+    """
+    process, rc = start(), None
+    with suppress(subprocess.TimeoutExpired):
         rc = process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process.pid)
+    if rc is None:
         process.wait()
         return f"the command still runs after {timeout:g} seconds"
     if not rc:
         return ""
     return f"the command ended with {'signal' if rc < 0 else 'exit code'} {abs(rc)}"
+
+
+def kill_group(leader: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def problem(health: dict[str, Any], start: Callable[[], Any]) -> str:
@@ -116,6 +141,9 @@ class HealthCheck:
         self._counted = time.monotonic()
         self._answer: list[str] = []
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._is_ended = False
+        self._process: Any = None
         self.failures = 0
         """In a row."""
         self.was_healthy = False
@@ -135,11 +163,32 @@ class HealthCheck:
 
     def _check(self) -> None:
         try:
-            answer = problem(self._spec, self._start)
+            answer = problem(self._spec, self._start_command)
         except Exception as exc:  # noqa: BLE001 (a check that cannot be made is one that failed)
-            answer = str(exc) or type(exc).__name__
+            answer = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+        self._process = None
         self._answer.append(answer)
         self._wake()
+
+    def _start_command(self) -> Any:
+        with self._starting:
+            if self._is_ended:
+                raise OSError(errno.ECANCELED, "the service ends")
+            self._process = process = self._start()
+        if self._is_ended:  # meanwhile, and nobody waited so long
+            kill_group(process.pid)
+        return process
+
+    def end(self) -> None:
+        """End the program of a check, and start none any more. It is not in the process group of the service."""
+        self._is_ended = True
+        if self._starting.acquire(timeout=END_SECONDS):
+            self._starting.release()
+        process = self._process
+        if process and process.returncode is None:
+            kill_group(process.pid)
+            if self._thread:
+                self._thread.join(END_SECONDS)
 
     def take_answer(self) -> bool:
         """Take the answer of a check; whether there was one.

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
 
 from .chroot_exec import StepError
 from .daemon import is_mounted, open_nofollow
 from .jail_session import open_jail
+from .plist_values import parse_plist, plist_texts
 
 DAEMONS = "/Library/LaunchDaemons"
 VOLUMES = "/Volumes/"
@@ -33,7 +33,7 @@ def missing(jail: str, jobs: str, daemons: str = DAEMONS) -> str:
     try:
         os.close(open_jail(jail))
     except (StepError, OSError) as exc:
-        return f"{_volume(jail) or jail}: {_reason(exc)}"
+        return f"{_volume(jail) or jail}: {step_reason(exc) if isinstance(exc, StepError) else exc.strerror}"
     for label in sorted(name[: -len(".plist")] for name in _names(daemons) if name.startswith(jobs)):
         lacks = _lacks(jail, label[len(jobs) :], os.path.join(daemons, label + ".plist"))
         if lacks:
@@ -53,11 +53,10 @@ def _volume(jail: str) -> str:
     return "" if os.path.ismount(point) else f"the volume {point}"
 
 
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, StepError):
-        event, path, number = exc.args
-        return f"others than root can change {path}" if event == "others" else f"{path}: {os.strerror(number)}"
-    return str(exc)
+def step_reason(exc: StepError) -> str:
+    """Why a jail cannot be entered, for people."""
+    event, path, number = exc.args
+    return f"others than root can change {path}" if event == "others" else f"{path}: {os.strerror(number)}"
 
 
 def _lacks(jail: str, purpose: str, plist: str) -> str:
@@ -84,13 +83,10 @@ def _is_mounted(jail: str, point: str) -> bool:
 
 
 def mount_point(plist: str) -> str:
-    """The mount point of a job of ours, below the jail; empty when the file cannot be read."""
-    import plistlib  # noqa: PLC0415 (takes 2 ms, and few jails have mounts)
-
+    """The mount point of a job of the collection, below the jail; empty when the file cannot be read."""
     try:
         with open(plist, "rb") as file:
-            job: Any = plistlib.load(file)
-        words = [str(word) for word in job["ProgramArguments"]]
+            words = plist_texts(parse_plist(file.read()), "ProgramArguments")
         return words[next(number for number, word in enumerate(words) if word.endswith(MOUNT_PROGRAM)) + 2]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration):
+    except (OSError, ValueError, IndexError, StopIteration):
         return ""

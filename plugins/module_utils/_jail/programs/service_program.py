@@ -13,6 +13,7 @@ It is put into one file with the supervisor (bundle.py), and needs nothing but P
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -20,14 +21,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from .chroot_exec import StepError
 from .jail_session import open_jail
-from .process_table import DarwinTable, LinuxTable, Process, end_all, family, processes_of
+from .process_table import DarwinTable, Directory, LinuxTable, Process, end_all, family, processes_below
 from .service_files import LAUNCHER, MARK, SECRETS
 from .service_log import BLOCK
+from .service_needs import step_reason
 
 KILLED = 10.0
 """Seconds for processes to end after SIGKILL."""
@@ -38,8 +41,9 @@ LOOK = 0.05
 class Running:
     """A program that was started. Its output and its errors come over one pipe."""
 
-    def __init__(self, process: Any, report: int, output: int) -> None:
-        self.process, self.report, self.output = process, report, output
+    def __init__(self, process: Any, root: Directory, report: int, output: int) -> None:
+        """`root` is the jail that it runs in, which may be moved meanwhile."""
+        self.process, self.root, self.report, self.output = process, root, report, output
         self.started = time.monotonic()
         self.is_ready = False
         """Whether the launcher gave its process to the program."""
@@ -91,20 +95,30 @@ class Running:
 
 
 class Program:
-    """Starts and ends the program of a service. `folder` is the directory of the job, `spec` what spec.json says."""
+    """Starts and ends the program of a service. `folder` is the directory of the job, `spec` what spec.json says.
 
-    def __init__(self, folder: str, spec: dict[str, Any], table: LinuxTable | DarwinTable) -> None:
-        self._folder, self._spec, self._table = folder, spec, table
+    `lock` is a descriptor of a lock. A launcher keeps it open until it has ended or is in the jail, where the next
+    supervisor finds what this one started.
+    """
+
+    def __init__(self, folder: str, spec: dict[str, Any], table: LinuxTable | DarwinTable, lock: int) -> None:
+        self._folder, self._spec, self._table, self._lock = folder, spec, table, lock
         self._jail: str = spec["jail"]
         self._mark = f"{MARK}={spec['label']}".encode()
 
-    def start(self) -> Running:
-        """Start it; OSError or StepError when the jail cannot be entered."""
+    def start(self, announce: Callable[[int, Directory], None]) -> Running:
+        """Start it; OSError or ValueError when that is not possible.
+
+        `announce` gets its process id and its root before it begins, so that it is known even if the supervisor is
+        killed right now.
+        """
         output, output_end = os.pipe()
         report, report_end = os.pipe()
         os.set_blocking(output, False)
         try:
-            process = self._launch(self._spec["plan"]["argv"], output_end, report_end)
+            jail = self._open_jail()
+            root = self._table.identity(jail)
+            process, message = self._launch(self._spec["plan"]["argv"], jail, output_end, report_end)
         except BaseException:
             os.close(output)
             os.close(report)
@@ -112,41 +126,58 @@ class Program:
         finally:
             os.close(output_end)
             os.close(report_end)
-        return Running(process, report, output)
+        announce(process.pid, root)
+        message.send()
+        return Running(process, root, report, output)
 
-    def start_check(self) -> Any:
-        """Start the command of a health check; what it prints goes nowhere."""
+    def start_check(self, root: Directory) -> Any:
+        """Start the command of a health check in the same jail; what it prints goes nowhere."""
+        jail = self._open_jail()
+        if self._table.identity(jail) != root:
+            os.close(jail)
+            raise OSError(
+                errno.ESTALE, f"{self._jail} is not the directory that the program runs in: restart the service"
+            )
         nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            return self._launch(self._spec["health"]["command"], nothing, nothing)
+            process, message = self._launch(self._spec["health"]["command"], jail, nothing, nothing)
         finally:
             os.close(nothing)
-
-    def _launch(self, argv: list[str], output: int, report: int) -> Any:
-        jail = open_jail(self._jail)
-        message, message_end = os.pipe()
-        plan = {**self._spec["plan"], "argv": argv, "check": False}
-        plan["env"] = {**plan["env"], **self._secrets(), MARK: self._spec["label"]}
-        launcher = os.path.join(self._folder, LAUNCHER)
-        try:
-            process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-                [sys.executable, "-I", "-S", launcher, *map(str, (message, report, jail))],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                pass_fds=(message, report, jail),
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(message_end)
-            raise
-        finally:
-            os.close(message)
-            os.close(jail)
-        with suppress(BrokenPipeError), open(message_end, "wb") as file:  # the launcher ended, and its report says why
-            file.write(json.dumps(plan).encode())
+        message.send()
         return process
+
+    def _open_jail(self) -> int:
+        try:
+            return open_jail(self._jail)
+        except StepError as exc:
+            raise OSError(exc.args[2], step_reason(exc)) from None
+
+    def _launch(self, argv: list[str], jail: int, output: int, report: int) -> tuple[Any, Message]:
+        """A launcher that waits for its message. The jail is closed."""
+        try:
+            plan = {**self._spec["plan"], "argv": argv, "check": False}
+            plan["env"] = {**plan["env"], **self._secrets(), MARK: self._spec["label"]}
+            message = Message(json.dumps(plan).encode())
+            launcher = os.path.join(self._folder, LAUNCHER)
+            given = (message.reader, report, jail, self._lock)
+            try:
+                process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+                    [sys.executable, "-I", "-S", launcher, *map(str, given)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd="/",
+                    pass_fds=given,
+                    start_new_session=True,
+                )
+            except BaseException:
+                message.discard()
+                raise
+            finally:
+                os.close(message.reader)
+        finally:
+            os.close(jail)
+        return process, message
 
     def _secrets(self) -> dict[str, str]:
         try:
@@ -158,17 +189,19 @@ class Program:
 
     # -- the end ------------------------------------------------------------------------
 
-    def processes(self, leader: int) -> list[Process]:
-        """All processes of the service that are in the jail. `leader` was, or is, its program; 0 when none is known."""
+    def processes(self, leader: int, root: Directory | None) -> list[Process]:
+        """All processes of the service that are in the jail, or in the directory in which its program was started.
+
+        `leader` was, or is, its program; 0 when none is known.
+        """
+        roots = [root] if root else []
         try:
             jail = open_jail(self._jail)
-        except (StepError, OSError):
-            return []  # the jail is gone, or its volume
-        try:
-            found = processes_of(jail, self._jail, self._table)
-        finally:
+            roots.append(self._table.identity(jail))
             os.close(jail)
-        return family(found, self._mark, leader or -2, self._table)
+        except (StepError, OSError):
+            pass  # the jail was moved, or its volume is gone
+        return family(processes_below(roots, self._jail, self._table), self._mark, leader or -2, self._table)
 
     def end(self, running: Running, write: Any) -> None:
         """Signal the process group, wait, send SIGKILL; then end what left the group. `write` takes what it prints."""
@@ -178,14 +211,33 @@ class Program:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(running.process.pid, number)
                 _wait(running, seconds, write)
-        self.end_rest(running.process.pid)
+        self.end_rest(running.process.pid, running.root)
 
-    def end_rest(self, leader: int) -> list[Process]:
+    def end_rest(self, leader: int, root: Directory | None) -> list[Process]:
         """End all processes of the service; those that are left, mostly none."""
         stop = self._spec["stop"]
         return end_all(
-            lambda: self.processes(leader), stop["signal"], min(stop["timeout"], KILLED), signal.SIGKILL, self._table
+            lambda: self.processes(leader, root),
+            stop["signal"],
+            min(stop["timeout"], KILLED),
+            signal.SIGKILL,
+            self._table,
         )
+
+
+class Message:
+    """What a launcher is told, which waits for it."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self.reader, self._writer = os.pipe()
+
+    def send(self) -> None:
+        with suppress(BrokenPipeError), open(self._writer, "wb") as file:  # it ended, and its report says why
+            file.write(self._text)
+
+    def discard(self) -> None:
+        os.close(self._writer)
 
 
 def _wait(running: Running, seconds: float, write: Any) -> None:

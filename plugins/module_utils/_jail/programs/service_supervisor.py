@@ -17,28 +17,29 @@ Between events this process sleeps: a service costs nothing while it does what i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import signal
+import stat
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from .chroot_exec import StepError
-from .daemon import escape_control
-from .process_table import Process, table
+from .daemon import LogOnce, error_text, escape_control
+from .process_table import Directory, table
 from .service_files import SPEC, STATE
 from .service_health import HealthCheck
 from .service_log import BLOCK, ServiceLog
 from .service_needs import missing
 from .service_program import Program, Running, ending
 from .service_schedule import next_run
-
-VERSION = 1
-"""Of spec.json and state.json."""
+from .service_state import LONG, SHOWN, VERSION, WRITE_PAUSE, StateFile
 
 SHORT_RUN = 10.0
 """A program that ends sooner, in seconds, failed."""
@@ -50,84 +51,12 @@ WAITING_PAUSE = 1.0
 """Seconds between two looks at what a service waits for."""
 NAP = 60.0
 """The longest sleep before a time of the schedule, in seconds: the monotonic clock stands still while a Mac sleeps."""
-WRITE_PAUSE = 5.0
-"""Seconds before the state is written again, when the disk was full."""
-LINE_PAUSE = 1.0
-"""Seconds after which the state is written again for a new last line of the log alone."""
-LONG = 3600.0
-SHOWN = 1000
-"""Characters of a reason that are kept."""
-
-
-class StateFile:
-    """What others are told. It is written when it changes, and on a full disk again until there is room.
-
-    It has the last line of the log, so root alone can read it, as the log. A program may print without end: a new last
-    line is written once in LINE_PAUSE seconds.
-    """
-
-    def __init__(self, path: str, boot: str, own: Process | None) -> None:
-        """`boot` is the identity of this start of the system, and `own` this process."""
-        self._path, self._written, self._next_line = path, "", 0.0
-        former = self._read()
-        is_of_this_boot = former.get("boot") == boot
-        self.former_pid = former["pid"] if is_of_this_boot and isinstance(former.get("pid"), int) else 0
-        """The program of a supervisor that was killed."""
-        self.last_run = self._last_run(former.get("last_run"))
-        self.values: dict[str, Any] = {
-            "version": VERSION,
-            "boot": boot,
-            "supervisor": own and [own.pid, own.start],
-            "state": "waiting",
-            "since": time.time(),
-            "reason": "",
-            "pid": None,
-            "restarts": 0,
-            "failures": 0,
-            "last_exit": None,
-            "health": "none",
-            "health_message": "",
-            "last_run": self.last_run,
-            "next_run": None,
-            "last_line": "",
-        }
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            with open(self._path, encoding="ascii") as file:
-                found = json.load(file)
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    @staticmethod
-    def _last_run(found: object) -> float | None:
-        """When a former supervisor started the service last; a time that is still to come is none."""
-        return float(found) if isinstance(found, (int, float)) and found <= time.time() else None
-
-    def set(self, state: str, reason: str = "", **values: Any) -> None:
-        if (state, reason) != (self.values["state"], self.values["reason"]):
-            self.values["since"] = time.time()
-        self.values.update(values, state=state, reason=escape_control(reason)[:SHOWN])
-
-    def write(self, last_line: str) -> float:
-        """Write what changed; seconds until this is to be done again."""
-        if self._written == json.dumps(self.values):
-            pause = self._next_line - time.monotonic() if last_line != self.values["last_line"] else LONG
-            if pause > 0:
-                return pause
-        self.values["last_line"] = last_line
-        text = json.dumps(self.values)
-        with suppress(OSError):
-            with open(self._path + ".new", "w", encoding="ascii", opener=_private) as file:
-                file.write(text)
-            os.rename(self._path + ".new", self._path)
-            self._written, self._next_line = text, time.monotonic() + LINE_PAUSE
-        return LONG if text == self._written else WRITE_PAUSE
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+LOCK_PAUSE = 0.1
+"""Seconds between two looks whether what a former supervisor started has begun."""
+MISSED = 2 * NAP
+"""A time of the schedule that passed so many seconds ago passed while the Mac slept, or was set to a later time."""
+OWN_LOG = 1 << 16
+"""The most bytes of the log of the job, which launchd never shortens."""
 
 
 class Supervisor:
@@ -136,7 +65,8 @@ class Supervisor:
     def __init__(self, folder: str, spec: dict[str, Any]) -> None:
         self._spec = spec
         processes = table()
-        self._program = Program(folder, spec, processes)
+        self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._program = Program(folder, spec, processes, self._lock)
         self._log = ServiceLog(spec["log"]["path"], spec["log"]["max_size"], spec["log"]["keep"])
         self._state = StateFile(os.path.join(folder, STATE), processes.boot(), processes.process(os.getpid()))
         self._running: Running | None = None
@@ -157,12 +87,24 @@ class Supervisor:
         signal.set_wakeup_fd(self._waker)
         signal.signal(signal.SIGCHLD, lambda *_signal: None)
         signal.signal(signal.SIGTERM, self._end)
-        self._end_rest("a former supervisor left", self._state.former_pid)
+        self._wait_for_former()
+        self._end_rest("a former supervisor left", self._state.former_pid, self._state.former_root)
         self._plan_first_run()
         while not self._stopping:
             self._act()
             self._sleep(self._write_state())
         self._stop()
+
+    def _wait_for_former(self) -> None:
+        """Wait until all that a killed supervisor started is in the jail, where it is found, or has ended."""
+        while not self._stopping:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                self._state.set("waiting", "waits for the end of what a former supervisor started")
+                self._write_state()
+                time.sleep(LOCK_PAUSE)
 
     def _end(self, *_signal: object) -> None:
         self._stopping = True
@@ -212,7 +154,12 @@ class Supervisor:
             os.write(self._waker, b"\0")
 
     def _write_state(self) -> float:
-        return self._state.write(escape_control(self._log.last_line.decode("utf-8", "replace")))
+        """Write what changed; seconds until this is to be done again."""
+        self._log.retry()
+        problem = self._log.problem
+        self._state.values["log_problem"] = problem
+        pause = self._state.write(escape_control(self._log.last_line.decode("utf-8", "replace")))
+        return min(pause, WRITE_PAUSE) if problem else pause
 
     # -- starting -----------------------------------------------------------------------
 
@@ -231,10 +178,16 @@ class Supervisor:
         if self._next_run is None:
             return True
         now = time.time()
-        if now < self._planned:
-            self._next_run, self._planned = next_run(self._spec["schedule"], now), now
+        is_due = self._next_run <= now
+        missed = is_due and now - self._next_run > MISSED and not self._spec["schedule"]["catch_up"]
+        if now < self._planned or (missed and self._state.values["state"] != "waiting"):
+            self._plan_next_run(now)
             self._state.values["next_run"] = self._next_run
-        return self._next_run is not None and now >= self._next_run
+            return False
+        return is_due
+
+    def _plan_next_run(self, now: float) -> None:
+        self._next_run, self._planned = next_run(self._spec["schedule"], now), now
 
     def _has_all(self) -> bool:
         """Whether all is there that the service needs, such as the jail's volume and mounts."""
@@ -247,17 +200,22 @@ class Supervisor:
     def _start(self) -> None:
         now = time.time()
         if self._next_run is not None:
-            self._next_run, self._planned = next_run(self._spec["schedule"], now), now
+            self._plan_next_run(now)
+
+        def announce(pid: int, root: Directory) -> None:
+            health = "unknown" if self._spec["health"] else "none"
+            self._state.set("starting", pid=pid, root=root, health=health, health_message="", last_run=now)
+            self._state.values["next_run"] = self._next_run
+            self._write_state()
+
         try:
-            self._running = self._program.start()
-        except (OSError, StepError) as exc:
-            self._failed(f"cannot start: {exc}")
+            running = self._running = self._program.start(announce)
+        except (OSError, ValueError) as exc:
+            self._plan_after(f"cannot start: {error_text(exc)}", well=False)
             return
-        health = "unknown" if self._spec["health"] else "none"
-        pid = self._running.process.pid
-        self._state.set("starting", pid=pid, health=health, health_message="", last_run=now, next_run=self._next_run)
         if self._spec["health"]:
-            self._health = HealthCheck(self._spec["health"], self._program.start_check, self._wake)
+            start = partial(self._program.start_check, running.root)
+            self._health = HealthCheck(self._spec["health"], start, self._wake)
 
     # -- while it runs ------------------------------------------------------------------
 
@@ -267,8 +225,7 @@ class Supervisor:
             if health.state == "unhealthy" and self._spec["restart"] != "never":
                 why = f"unhealthy {health.failures} times in a row: {health.message}"
                 self._log.note(f"{why}: ends the program to start it again")
-                self._program.end(running, self._log.write)
-                self._forget(running)
+                self._end_program(running)
                 self._failed(why, running.lasted if health.was_healthy else 0.0)
                 return
         health.start_when_due()
@@ -279,17 +236,23 @@ class Supervisor:
         while running.report >= 0:
             running.read_report()
         rc, lasted = running.process.returncode, running.lasted
-        self._end_rest("it left when it ended, so it does not stay in the foreground", running.process.pid)
+        self._end_check()
+        self._end_rest(
+            "it left when it ended, so it does not stay in the foreground", running.process.pid, running.root
+        )
         self._forget(running)
         why = running.failure or f"ended with {ending(rc)}"
         self._log.note(f"{why} after {lasted:.1f} seconds")
-        well = not rc and not running.failure
+        self._plan_after(why, not rc and not running.failure, lasted)
+
+    def _plan_after(self, why: str, well: bool, lasted: float = 0.0) -> None:
+        """Plan what comes after a run. A schedule and `restart: never` leave the reason of one that failed."""
         if self._next_run is not None:
-            self._state.set(
-                "scheduled", "" if well else why, failures=0 if well else self._state.values["failures"] + 1
-            )
+            failures = 0 if well else self._state.values["failures"] + 1
+            self._state.set("scheduled", "" if well else f"its last run failed: {why}", failures=failures)
+            self._state.values["next_run"] = self._next_run
         elif self._spec["restart"] == "never" or (self._spec["restart"] == "on_failure" and well):
-            self._state.set("finished", why)
+            self._state.set("finished", "" if well else why)
         else:
             self._failed(why, lasted)
 
@@ -311,24 +274,33 @@ class Supervisor:
                 break
             self._log.write(data)
         running.close()
-        self._running = self._health = None
+        self._running = None
         rc = running.process.returncode
         self._state.values.update(pid=None, last_exit={"code": rc, "text": ending(rc), "at": time.time()})
 
-    def _end_rest(self, why: str, leader: int) -> None:
-        found = self._program.processes(leader)
+    def _end_program(self, running: Running) -> None:
+        self._end_check()
+        self._program.end(running, self._log.write)
+        self._forget(running)
+
+    def _end_check(self) -> None:
+        if self._health:
+            self._health.end()
+            self._health = None
+
+    def _end_rest(self, why: str, leader: int, root: Directory | None) -> None:
+        found = self._program.processes(leader, root)
         if found:
             names = ", ".join(f"{process.command} ({process.pid})" for process in found[:10])
             self._log.note(f"ends what {why}: {names}")
-            self._program.end_rest(leader)
+            self._program.end_rest(leader, root)
 
     def _stop(self) -> None:
         running = self._running
         self._state.set("stopping")
         self._write_state()
         if running:
-            self._program.end(running, self._log.write)
-            self._forget(running)
+            self._end_program(running)
             self._log.note(f"stopped: it ended with {ending(running.process.returncode)}")
         self._state.set("stopped")
         self._write_state()
@@ -336,9 +308,29 @@ class Supervisor:
 
 
 def main(words: Sequence[str] | None = None) -> None:
+    """Supervise the service of a directory. launchd starts this again when it fails, so it says one line."""
     (folder,) = words or sys.argv[1:]
+    _shorten_own_log()
+    try:
+        Supervisor(folder, _spec(folder)).run()
+    except Exception as exc:  # noqa: BLE001 (a traceback each time launchd starts this again would fill the log)
+        where = traceback.extract_tb(exc.__traceback__)[-1]
+        text = f"{type(exc).__name__}: {error_text(exc)} ({where.name}, line {where.lineno})"
+        LogOnce().say(f"cannot supervise {folder}: {text}: run darwin_jail_services again")
+        raise SystemExit(1) from None
+
+
+def _spec(folder: str) -> dict[str, Any]:
     with open(os.path.join(folder, SPEC), encoding="utf-8") as file:
-        spec = json.load(file)
-    if spec.get("version") != VERSION:
-        raise SystemExit(f"{folder}/{SPEC} has version {spec.get('version')}, and this program knows version {VERSION}")
-    Supervisor(folder, spec).run()
+        spec: dict[str, Any] = json.load(file)
+    if spec["version"] != VERSION:
+        raise ValueError(f"{SPEC} has version {spec['version']}, and this program knows version {VERSION}")
+    return spec
+
+
+def _shorten_own_log() -> None:
+    """Empty the log of the job when it is large. launchd opens it for appending."""
+    with suppress(OSError):
+        status = os.fstat(sys.stderr.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_size > OWN_LOG:
+            os.ftruncate(sys.stderr.fileno(), 0)

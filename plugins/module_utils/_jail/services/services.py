@@ -33,6 +33,7 @@ from ..programs import (
     jail_session,
     launcher,
     passwd_lookup,
+    plist_values,
     process_table,
     service_files,
     service_health,
@@ -40,6 +41,7 @@ from ..programs import (
     service_needs,
     service_program,
     service_schedule,
+    service_state,
     service_supervisor,
 )
 from ..programs.bundle import program
@@ -55,6 +57,7 @@ SUPERVISOR = (
     daemon,
     passwd_lookup,
     jail_session,
+    plist_values,
     process_table,
     service_files,
     service_health,
@@ -62,6 +65,7 @@ SUPERVISOR = (
     service_needs,
     service_program,
     service_schedule,
+    service_state,
     service_supervisor,
 )
 LAUNCH = "import sys; launch(*map(int, sys.argv[1:]))"
@@ -206,7 +210,7 @@ def _job(jail: bytes, spec: ServiceSpec, plan: dict[str, Any], python: str) -> J
 def _spec(jail: bytes, label: str, spec: ServiceSpec, plan: dict[str, Any]) -> dict[str, Any]:
     """What the supervisor reads. Secrets are not in it."""
     return {
-        "version": service_supervisor.VERSION,
+        "version": service_state.VERSION,
         "label": label,
         "jail": os.fsdecode(jail),
         "jobs": launchd.label(jail, ""),

@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,12 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import process_table
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.process_table import (
     DarwinTable,
+    Directory,
     LinuxTable,
     Process,
     end_all,
     family,
+    processes_below,
     processes_of,
     send,
 )
@@ -120,6 +123,58 @@ def test_all_are_ended_that_others_start_meanwhile(furnished: Path) -> None:
     assert not processes(furnished)
 
 
+BOMB = """
+import ctypes, os, resource, signal, sys, time
+ctypes.CDLL(None).prctl(36, 1)  # it is to the others what launchd is: it waits for them at once
+if os.fork():
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            sys.exit()
+os.chroot(sys.argv[1])
+os.chdir("/")
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_NPROC, (300, 300))
+os.setuid(4713)
+while True:
+    try:
+        if os.fork() == 0:
+            os.setsid()
+    except OSError:
+        time.sleep(0.0005)
+"""
+
+
+def test_processes_that_start_others_faster_than_they_are_found_are_ended(furnished: Path) -> None:
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", BOMB, furnished]) as process:
+        try:
+            until(lambda: len(processes(furnished)) > 250)
+            assert end_all(lambda: processes(furnished), signal.SIGTERM, 0.2, signal.SIGKILL, LinuxTable()) == []
+            assert process.wait(5) == 0
+        finally:
+            for _number in range(500):
+                for left in processes(furnished):
+                    send(left, signal.SIGSTOP, LinuxTable())
+            for left in processes(furnished):
+                send(left, signal.SIGKILL, LinuxTable())
+
+
+def test_a_directory_is_the_same_wherever_it_is_moved(furnished: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    table = LinuxTable()
+    fd = os.open(furnished, os.O_RDONLY)
+    root = table.identity(fd)
+    os.close(fd)
+    away = furnished.with_name("away")
+    furnished.rename(away)
+    try:
+        assert [found.pid for found in processes_below([root], str(furnished), table)] == [sleeper.pid]
+        assert processes_below([], str(furnished), table) == []
+    finally:
+        away.rename(furnished)
+
+
 def vnode(inode: int, volume: bytes, path: bytes) -> bytes:
     """struct vnode_info_path."""
     return struct.pack("=IHHQ", 1, 0, 0, inode).ljust(144, b"\0") + volume + path.ljust(1024, b"\0")
@@ -203,8 +258,12 @@ def test_on_macos_the_root_is_told_by_inode_and_volume(lib: LibProc) -> None:
         12: (inode, bytes(8), b"/Volumes/other/dev"),  # the number of another volume
         13: (99, FSID, b"/private/var/jails/dev2"),
         14: (98, FSID, b"/private/var/jails/dev/inner"),
+        15: (inode, FSID, b"/private/var/jails/dev.former"),  # it was moved, and its processes went with it
     }
-    assert [process.pid for process in darwin(lib)] == [11, 14]
+    assert [process.pid for process in darwin(lib)] == [11, 14, 15]
+    table = DarwinTable(lib, ctypes)
+    assert table.root(15) == (Directory(FSID.hex(), inode), "/private/var/jails/dev.former")
+    assert [process.pid for process in processes_below([Directory(FSID.hex(), 99)], "/none", table)] == [13]
 
 
 def test_on_macos_times_are_ticks_and_names_the_longer_ones(lib: LibProc) -> None:

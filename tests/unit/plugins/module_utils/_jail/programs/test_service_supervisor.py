@@ -9,28 +9,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.service_log import BLOCK, ServiceLog
-from supervised import HASTE, Service, made_service
-from volumes import volume
+from supervised import Service
 from waiting import until
-
-
-@pytest.fixture
-def service(tmp_path: Path, furnished: Path) -> Iterator[Service]:
-    with made_service(tmp_path, furnished) as made:
-        yield made
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path, furnished: Path) -> Iterator[Service]:
-    """A service whose state and log lie on a disk of one megabyte."""
-    with volume("tmpfs", tmp_path / "small", 1) as point, made_service(point, furnished) as made:
-        yield made
 
 
 def test_a_program_runs_until_it_is_stopped(service: Service) -> None:
@@ -148,36 +131,6 @@ def test_output_without_end_fills_no_disk_and_blocks_nothing(service: Service) -
     assert sum(file.stat().st_size for file in files) < 3 * 200_000
 
 
-def test_a_full_disk_neither_blocks_nor_ends_a_program(small_disk: Service) -> None:
-    small_disk.shell("while :; do echo prints; sleep 0.1; done")
-    until(lambda: small_disk.is_in("running") and small_disk.said)
-    pid, size = small_disk.state["pid"], fill(small_disk)
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: [one.pid for one in small_disk.inside() if one.command == "sh"] not in ([], [pid]))
-    assert small_disk.state["pid"] == pid, "there is room for a new state"
-    (small_disk.log.parent / "obstacle").unlink()
-    until(lambda: small_disk.is_in("running") and small_disk.state["pid"] != pid, 20)
-    until(lambda: small_disk.log.stat().st_size > size, 20)
-
-
-def test_the_state_of_a_quiet_program_is_written_when_the_disk_has_room_again(small_disk: Service) -> None:
-    small_disk.write()
-    fill(small_disk)
-    small_disk.start()
-    until(small_disk.inside)
-    assert not small_disk.is_in("running")
-    (small_disk.log.parent / "obstacle").unlink()
-    until(lambda: small_disk.is_in("running"), 20)
-
-
-def fill(service: Service) -> int:
-    """Leave no room for it; return how large its log is then."""
-    with suppress(OSError), (service.log.parent / "obstacle").open("wb", buffering=0) as file:
-        while file.write(bytes(4096)):
-            pass
-    return service.log.stat().st_size if service.log.exists() else 0
-
-
 def test_it_waits_for_the_jail_and_says_so(service: Service) -> None:
     away = service.jail.with_name("away")
     service.jail.rename(away)
@@ -207,24 +160,6 @@ def test_an_unhealthy_program_that_may_not_be_restarted_goes_on(service: Service
     until(lambda: service.state["health"] == "unhealthy")
     time.sleep(0.3)
     assert service.is_in("running")
-
-
-def test_a_scheduled_program_runs_at_its_times(service: Service) -> None:
-    service.shell("echo runs", schedule={"interval": 0.3, "catch_up": True})
-    until(lambda: service.said.count("runs\n") >= 2)
-    assert service.state["restarts"] == 0
-    until(lambda: service.is_in("scheduled"))
-    assert service.state["next_run"] > service.state["last_run"]
-
-
-@pytest.mark.parametrize("catch_up", [True, False])
-def test_a_time_that_was_missed_is_made_up_for_once(service: Service, catch_up: bool) -> None:
-    (service.folder / "state.json").write_text(json.dumps({"last_run": time.time() - 100_000}))
-    service.shell("echo runs; sleep 0.1", schedule={"interval": 3600, "catch_up": catch_up})
-    until(lambda: service.is_in("scheduled"))
-    time.sleep(1)
-    assert service.said.count("runs\n") == int(catch_up)
-    assert 3500 < service.state["next_run"] - time.time() <= 3600
 
 
 def test_limits_are_those_of_the_program(service: Service) -> None:
@@ -291,31 +226,3 @@ def test_a_program_that_worked_for_long_did_not_fail_in_a_row(service: Service) 
         until(lambda: service.state["restarts"] == restarts)  # noqa: B023 (it is called at once)
         assert service.state["failures"] == 0
         flag.touch()
-
-
-def test_a_clock_that_is_set_back_does_not_put_off_a_run(service: Service) -> None:
-    """The clock of a Mac may be wrong until it has asked the network for the time."""
-    clock = service.folder / "clock"
-    clock.write_text("0")
-    text = service.file.read_text()
-    wrong = f"_now = time.time; time.time = lambda: _now() + float(open({str(clock)!r}).read()); NAP = 0.1; "
-    service.file.write_text(text.replace(HASTE, HASTE + wrong))
-    clock.write_text("100000000")
-    service.shell("echo runs", schedule={"interval": 2, "catch_up": True})
-    until(lambda: service.is_in("scheduled"))
-    clock.write_text("0")
-    until(lambda: "runs" in service.said, 20)
-
-
-def test_no_log_is_larger_than_it_may_be(tmp_path: Path) -> None:
-    """The time in front of each line makes much of little."""
-    log = ServiceLog(str(tmp_path / "log"), 1 << 16, 2)
-    for _block in range(3):
-        log.write(b"\n" * BLOCK)
-    log.note("the end")
-    log.close()
-    sizes = [file.stat().st_size for file in tmp_path.iterdir()]
-    assert len(sizes) == 3
-    assert max(sizes) <= 1 << 16
-    assert (tmp_path / "log").read_bytes().endswith(b"-- the end\n")
-    assert log.lost == 0

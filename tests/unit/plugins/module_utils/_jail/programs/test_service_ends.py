@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, darwin.jail contributors
+"""What a supervisor started ends with it, or with the next one, also in a jail that was moved."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import process_table
+from supervised import Service
+from waiting import until
+
+CHECK = {"command": ["/usr/bin/sleep", "99"], "interval": 0.2, "timeout": 60, "retries": 3}
+
+
+def slow_launcher(service: Service) -> None:
+    """Its launchers take a second before they enter the jail."""
+    file = service.folder / "launcher.py"
+    text = file.read_text()
+    assert "    try:\n        set_limits(" in text
+    file.write_text(
+        text.replace("    try:\n        set_limits(", "    import time; time.sleep(1)\n    try:\n        set_limits(")
+    )
+
+
+def arguments(service: Service) -> list[str]:
+    """The arguments of each process in the jail."""
+    found = []
+    for process in service.inside():
+        with suppress(OSError):
+            text = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            found.append(text.replace(b"\0", b" ").decode().strip())
+    return sorted(found)
+
+
+def test_a_health_command_that_hangs_ends_with_the_service(service: Service) -> None:
+    service.start(health=CHECK)
+    until(lambda: arguments(service) == ["/usr/bin/sleep 60", "/usr/bin/sleep 99"])
+    service.stop()
+    assert service.inside() == []
+    assert "foreground" not in service.said
+
+
+def test_a_health_command_that_is_just_started_ends_with_the_service(service: Service) -> None:
+    """It is not in the jail yet, where it would be found."""
+    slow_launcher(service)
+    service.start(health=CHECK)
+    until(lambda: service.is_in("starting"))
+    time.sleep(0.4)
+    service.stop()
+    time.sleep(1.5)
+    assert service.inside() == []
+
+
+def test_a_health_command_is_no_process_that_a_program_left(service: Service) -> None:
+    service.shell("sleep 0.5", health=CHECK, restart="never")
+    until(lambda: service.is_in("finished"))
+    assert "foreground" not in service.said
+    assert service.inside() == []
+
+
+def test_what_a_health_command_leaves_in_its_group_ends_with_it(service: Service) -> None:
+    command = ["/usr/bin/sh", "-c", "sleep 98 & exit 0"]
+    service.start(health={**CHECK, "command": command})
+    until(lambda: service.state["health"] == "healthy")
+    time.sleep(1)
+    assert arguments(service).count("sleep 98") <= 1
+
+
+@pytest.mark.parametrize("health", [None, CHECK])
+def test_nothing_runs_twice_when_a_supervisor_is_killed_as_it_starts_it(
+    service: Service, health: dict[str, Any] | None
+) -> None:
+    slow_launcher(service)
+    first = service.start(health=health)
+    until(lambda: service.is_in("starting"))
+    time.sleep(0.3)
+    first.kill()
+    first.wait()
+    service.start(health=None)
+    most = 0
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        most = max(most, arguments(service).count("/usr/bin/sleep 60"))
+        time.sleep(0.02)
+    assert service.is_in("running")
+    assert (most, arguments(service)) == (1, ["/usr/bin/sleep 60"])
+
+
+def test_its_process_is_known_before_a_program_begins(service: Service) -> None:
+    """Else a program that hides its environment would not be found by the next supervisor."""
+    service.shell("exec env -i /usr/bin/sleep 60")
+    until(service.inside)
+    assert service.state["pid"] == service.inside()[0].pid
+    first = service.processes[0]
+    first.kill()
+    first.wait()
+    service.start("/usr/bin/sleep", "61")
+    until(lambda: arguments(service) == ["/usr/bin/sleep 61"])
+
+
+def test_a_health_command_of_a_killed_supervisor_ends_with_the_next_one(service: Service) -> None:
+    first = service.start(health=CHECK)
+    until(lambda: arguments(service) == ["/usr/bin/sleep 60", "/usr/bin/sleep 99"])
+    first.kill()
+    first.wait()
+    service.start(health=None)
+    until(lambda: service.is_in("running") and len(service.inside()) == 1)
+    assert arguments(service) == ["/usr/bin/sleep 60"]
+
+
+@contextmanager
+def moved(jail: Path, replaced: bool) -> Iterator[Path]:
+    """A jail that has another name, as the former one has after a swap. A copy may be in its place."""
+    away = jail.with_name("away")
+    jail.rename(away)
+    try:
+        if replaced:
+            shutil.copytree(away, jail, symlinks=True)
+        yield away
+    finally:
+        shutil.rmtree(jail, ignore_errors=True)
+        away.rename(jail)
+
+
+def inside(jail: Path) -> list[str]:
+    fd = os.open(jail, os.O_RDONLY)
+    try:
+        return [process.command for process in process_table.processes_of(fd, str(jail))]
+    finally:
+        os.close(fd)
+
+
+DAEMONISED = "setsid sh -c 'setsid sleep 61 & setsid env -i /usr/bin/sleep 62 & sleep 63' & exec sleep 60"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_left_the_process_group_is_found_in_a_jail_that_was_moved(service: Service, replaced: bool) -> None:
+    service.shell(DAEMONISED)
+    until(lambda: len(service.inside()) == 5)
+    with moved(service.jail, replaced) as away:
+        assert len(inside(away)) == 5
+        service.stop()
+        assert inside(away) == []
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_a_killed_supervisor_left_is_found_in_a_jail_that_was_moved(service: Service, replaced: bool) -> None:
+    first = service.shell(DAEMONISED)
+    until(lambda: service.is_in("running") and len(service.inside()) == 5)
+    with moved(service.jail, replaced) as away:
+        first.kill()
+        first.wait()
+        service.start("/usr/bin/sleep", "64")
+        until(lambda: inside(away) == [])
+        until(lambda: service.is_in("running" if replaced else "waiting"))
+        service.stop()
+
+
+def test_a_health_command_runs_in_the_jail_of_its_program(service: Service) -> None:
+    health = {"command": ["/usr/bin/true"], "interval": 0.2, "timeout": 5, "retries": 1000}
+    service.start(health=health)
+    until(lambda: service.state["health"] == "healthy")
+    with moved(service.jail, True):
+        until(lambda: "is not the directory that the program runs in" in service.state["health_message"])
+        service.stop()

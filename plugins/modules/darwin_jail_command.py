@@ -28,6 +28,36 @@ options:
     description: The Python that compiles it, which only root may be able to replace.
     type: path
     default: /Library/Developer/CommandLineTools/usr/bin/python3
+  grants:
+    description:
+      - Who may use C(djail exec) and C(djail console) in which jails. The grants of a jail become exactly those that
+        are listed for it. Jails that are not listed keep theirs.
+      - Grants hold for the id of a jail. One that is renamed or made again inherits none, until this module runs again.
+      - A directory that is not a jail yet is left out with a warning.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      jail:
+        description: The path of the jail on the Mac.
+        type: path
+        required: true
+      users:
+        description: The users that the persons may be in the jail.
+        type: list
+        elements: str
+        required: true
+      persons:
+        description: Users of the Mac. An empty list takes back all grants of the jail.
+        type: list
+        elements: str
+        required: true
+      commands:
+        description: What they may do.
+        type: list
+        elements: str
+        choices: [exec, console]
+        default: [exec, console]
 notes:
   - Run it as root (C(become)).
 seealso:
@@ -40,6 +70,12 @@ EXAMPLES = r"""
 - name: Install djail
   darwin.jail.darwin_jail_command:
     state: present
+  become: true
+
+- name: Let dana enter one jail as admin
+  darwin.jail.darwin_jail_command:
+    grants:
+      - {jail: /private/var/jails/dev, users: [admin], persons: [dana]}
   become: true
 
 - name: Remove djail, and leave who was granted what
@@ -69,7 +105,7 @@ links_missing:
 
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail.djail.install import ensure
+from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import grants, install
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import PYTHON
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import run
@@ -77,11 +113,32 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.runner import ru
 SPEC = {
     "state": {"choices": ["present", "absent"], "default": "present"},
     "python": {"type": "path", "default": PYTHON},
+    "grants": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "jail": {"type": "path", "required": True},
+            "users": {"type": "list", "elements": "str", "required": True},
+            "persons": {"type": "list", "elements": "str", "required": True},
+            "commands": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["exec", "console"],
+                "default": ["exec", "console"],
+            },
+        },
+    },
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return ensure(**params, check=check)
+    result = install.ensure(params["state"], params["python"], check)
+    granted = grants.ensure(params["grants"], check)
+    result.changed = result.changed or granted.changed
+    result.diff += granted.diff
+    result.warnings += granted.warnings
+    return result
 
 
 def main() -> None:

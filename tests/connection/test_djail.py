@@ -249,7 +249,12 @@ def dana(place: Place, mac: Link, tmp_path_factory: pytest.TempPathFactory) -> I
     people = ["-e", json.dumps({"jail_bootstrap_djail_users": ["user1"]})]
     place.play(path, "--limit", MAC, *people)
     assert "changed=0" in place.play(path, "--limit", MAC, *people)
-    assert answer(mac, f"grant {JAIL} user1 --user operator")["changed"]
+    given = {"jail": place.jail, "users": ["operator"], "persons": ["user1"]}
+    for granted, changes in (({**given, "persons": []}, ["0"]), (given, ["1", "0"])):
+        words = ["-e", json.dumps({"jail_bootstrap_djail_grants": [granted]})]
+        said = [place.play(path, "--limit", MAC, *people, *words) for _number in changes]
+        assert [re.findall(r"changed=(\d+)", one) for one in said] == [[change] for change in changes]
+    assert not answer(mac, f"grant {JAIL} user1 --user operator")["changed"]
     with place.link("link-user1") as link:
         yield link
         answer(mac, f"revoke {JAIL} user1")

@@ -119,6 +119,7 @@ def test_a_command_is_left_alone_that_is_ours(tmp_path: Path, mode: int, text: s
         {"jail_bootstrap_sudo_users": ["a"]},
         {"jail_bootstrap_enter": [{}]},
         {"jail_bootstrap_djail_users": ["a"]},
+        {"jail_bootstrap_djail_grants": [{}]},
         {"__mac_djail_text": "newer\n"},
         {"jail_bootstrap_homebrew_user": "a"},
         {"__mac_git": "/nowhere"},

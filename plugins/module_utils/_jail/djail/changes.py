@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from .. import files
+from .. import files, mounted_volume
 from ..accounts.directory_services import Account, find_account
 from ..audit.mac_info import gather
 from ..errors import InputError, show
@@ -23,6 +24,7 @@ from ..result import Result
 from ..rootfs.build import BuildSpec, build
 from ..rootfs.remove import remove
 from ..sizes import size
+from ..volumes import apfs_volume
 from . import base_files, places
 from .answers import Answer
 from .progress_lines import shown_progress
@@ -182,14 +184,35 @@ def clone(request: Request) -> Answer:
 
 
 def destroy(request: Request) -> Answer:
-    """Remove a jail, when it was confirmed."""
+    """Remove a jail, when it was confirmed, with what playbooks keep beside it, see the playbook destroy_jail."""
     path, steps = request.jail(), Steps(request.is_dry_run)
+    if point := mounted_volume.missing_mount(os.fsencode(path)):
+        raise InputError(f"cannot remove {show(path)}: nothing is mounted on {show(point)}: mount its volume first")
     if not steps.check and not request.flag("yes"):
         _confirm(path)
+    folder, name = os.path.split(path)
+    beside = os.path.join(folder, f"next.{name}")
     with shown_progress(request, f"removing {show(path)}") as progress_file:
-        steps.run(lambda: remove(path, True, steps.check, progress_file, request.flag("force")))
+        for jail in (path, *([beside] if os.path.lexists(beside) else [])):
+            steps.run(partial(remove, jail, True, steps.check, progress_file, request.flag("force")))
+    _remove_volume(path, steps)
+    for kind in ("manifests", "images"):
+        kept = f"{places.STATE}/{kind}/{name}"
+        if os.path.lexists(kept):
+            steps.warnings.append(
+                f"{show(kept)} stays, which belongs to a host of an inventory: the playbook destroy_jail removes it"
+            )
     done = "would remove" if steps.check else "removed"
     return steps.answer({"path": path}, [f"{done} {show(path)}" if steps.changed else f"there is no {show(path)}"])
+
+
+def _remove_volume(path: str, steps: Steps) -> None:
+    """Delete the volume that a playbook made for the jail, when nothing else is in it."""
+    volumes, name = os.fsdecode(mounted_volume.VOLUMES), os.path.basename(os.path.dirname(path))
+    if os.path.dirname(path) == volumes + name and os.path.lexists(
+        os.path.join("/", os.fsdecode(apfs_volume.NOTES), name)
+    ):
+        steps.run(lambda: apfs_volume.ensure(name, None, "absent", path, steps.check))
 
 
 def _confirm(path: str) -> None:

@@ -21,9 +21,10 @@ from typing import Any
 
 from .. import register
 from ..accounts.directory_services import find_account
-from ..errors import InputError, RecordError, show
+from ..errors import InputError, NotAJailError, RecordError, show
 from ..jail import open_jail
 from ..programs import djail_session
+from ..result import Result
 from ..system import host
 from ..system.build_lock import locked_directory
 from ..system.rooted import Root
@@ -71,19 +72,59 @@ def list_grants(request: Request) -> Answer:
     """All grants. A jail that is gone is shown by its id."""
     names = {entry["id"]: os.fsdecode(path) for path, entries in register.all_known().items() for entry in entries}
     found: list[dict[str, Any]] = []
-    if os.path.isdir(djail_session.GRANTS):
+    for name in _persons():
         with Root(djail_session.GRANTS) as root:
-            for name in sorted(root.names(b"")):
-                if name.isdigit():
-                    found += [
-                        {"uid": int(name), **one, "path": names.get(one.get("jail"))} for one in _read(root, name)
-                    ]
+            found += [{"uid": int(name), **one, "path": names.get(one.get("jail"))} for one in _read(root, name)]
     rows = [
         plain(_name(one["uid"]), one["path"] or f"{one['jail']} (gone)", one["user"], ", ".join(one["commands"]))
         for one in found
     ]
     head = ("person", "jail", "user", "commands")
     return Answer({"grants": found}, request.style.table(head, rows) if rows else ["nobody was granted anything"])
+
+
+# -- those of an inventory -----------------------------------------------------------
+
+
+def ensure(wanted: list[dict[str, Any]], check: bool) -> Result:
+    """Make the grants of each listed jail those that are listed; other jails keep theirs.
+
+    A jail is listed by its path, and its grants hold for its id. One that is made again is granted by the next run.
+    """
+    persons: dict[bytes, list[Grant]] = {}
+    paths: dict[str, str] = {}
+    warnings: list[str] = []
+    for one in wanted:
+        try:
+            jail = _id(djail_session.normal_path(one["jail"]))
+        except NotAJailError:
+            warnings.append(
+                f"nobody was granted {show(one['jail'])}, which is not a jail yet: build it, and run this again"
+            )
+            continue
+        paths[jail] = one["jail"]
+        for person in one["persons"]:
+            given = [{"jail": jail, "user": user, "commands": one["commands"]} for user in one["users"]]
+            persons[_person(person)] = [*persons.get(_person(person), []), *given]
+    diff = []
+    for file in sorted({*persons, *_persons()}):
+        wanted_grants = persons.get(file, [])
+
+        def change(grants: list[Grant], wanted_grants: list[Grant] = wanted_grants) -> list[Grant]:
+            return [*(one for one in grants if one["jail"] not in paths), *wanted_grants]
+
+        if _change(file, change, check):
+            places = ", ".join(sorted(show(paths[one["jail"]]) for one in wanted_grants)) or "nothing"
+            diff.append(f"~ grants of {_name(int(file))}: {places}")
+    return Result(bool(diff), {}, diff, warnings)
+
+
+def _persons() -> list[bytes]:
+    """The names of all files of persons."""
+    if not os.path.isdir(djail_session.GRANTS):
+        return []
+    with Root(djail_session.GRANTS) as root:
+        return [name for name in sorted(root.names(b"")) if name.isdigit()]
 
 
 def _name(uid: int) -> str:

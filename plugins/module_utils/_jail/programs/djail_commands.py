@@ -120,8 +120,9 @@ COMMANDS = (
         "destroy",
         "JAIL",
         "Remove a jail with all that is in it",
-        "Ends the jobs of the jail, unmounts what is mounted in it, and removes it. The remains of an interrupted "
-        "removal are removed, too. Without --yes it asks.",
+        "Ends the jobs of the jail, unmounts what is mounted in it, and removes it. With it go the jail that an update "
+        "left beside it (next.NAME), the volume that a playbook made for it when nothing else is in that, and the "
+        "remains of an interrupted removal. Without --yes it asks.",
         (YES, Option("--force", "", "End what runs in the jail. Otherwise such a jail stays."), *CHANGE),
     ),
     Command(
@@ -130,7 +131,8 @@ COMMANDS = (
         "Try what works in a jail, or in all jails",
         "Tries whether programs start, know their user and can write temporary files, whether names resolve and "
         "terminals open where the jail has the jobs for it, and whether the jail is complete and has the macOS of the "
-        "Mac. Ends with 1 when something does not work.",
+        "Mac. Ends with 1 when something does not work. The playbook check_jail knows what an inventory asks for, and "
+        "also tries certificates, users of the jail alone, Homebrew, mounts and dotfiles. djail status shows services.",
         (Option("-u --user", "USER", "The user whose programs are tried; root when left out."), *REPORT),
     ),
     Command(

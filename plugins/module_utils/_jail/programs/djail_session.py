@@ -57,6 +57,8 @@ REGISTER = "/private/var/db/darwin.jail/jails"
 GRANTS = "/private/var/db/darwin.jail/grants"
 """A file of root's for each person, named after the uid: {"format": 1, "grants": [{"jail", "user", "commands"}]}."""
 MAX_FILE = 1 << 16
+MAX_READABLE = 40
+"""Letters of the name of a jail in the name of its file."""
 GRANTED = ("exec", "console")
 PATH_LINE = b' "path": "'
 """The line of an entry with the path of the jail. json.py costs as much as a start of Python, so it is read so."""
@@ -94,24 +96,39 @@ def base_name(path: str) -> str:
 
 
 def register_files(name: str = "") -> list[bytes]:
-    """The files of the register; with a name at least those of jails with it. None when there is no register."""
-    letters = len(name)
-    for place, char in enumerate(name):
-        if not (char.isascii() and char.isalnum()):
-            letters = place
-            break
-    start = name[: min(letters, 40)]  # files of the register begin with the letters and digits of the name
-    return read_files(REGISTER, start)
+    """The files of the register, or those of jails with this name. None when there is no register.
+
+    As register.py does, it leaves out a file that does not have the name for the path in it.
+    """
+    found = read_files(REGISTER, file_start(name))
+    return [data for file, data in found if file == file_name(registered_path(data))]
 
 
-def read_files(place: str, start: str = "") -> list[bytes]:
-    """The files of a directory that root alone can write; none when it is missing."""
+def file_start(name: str) -> str:
+    """The first letters of the file of a jail: those of its name up to what is neither a letter nor a digit."""
+    letters = next((place for place, char in enumerate(name) if not (char.isascii() and char.isalnum())), len(name))
+    return name[: min(letters, MAX_READABLE)]
+
+
+def file_name(path: str) -> str:
+    """The name of the file of a jail, see _name of register.py."""
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found]  # noqa: PLC0415 (a tenth of what hashlib takes)
+    except ImportError:
+        from hashlib import sha256  # noqa: PLC0415 (newer versions of Python)
+    parts = "".join(char if char.isascii() and char.isalnum() else " " for char in base_name(path)).split()
+    return f"{'-'.join(parts)[:MAX_READABLE]}-{sha256(os.fsencode(path)).hexdigest()[:32]}.json"
+
+
+def read_files(place: str, start: str = "") -> list[tuple[str, bytes]]:
+    """The files of a directory that root alone can write, with their names; none when it is missing."""
     try:
         folder = open_below(os.open("/", os.O_RDONLY), place.strip("/").split("/"))
     except FileNotFoundError:
         return []
     require_root_only(folder, place)
-    found = [read_below(folder, name, MAX_FILE) for name in os.listdir(folder) if name.startswith(start)]
+    names_there = [name for name in os.listdir(folder) if name.startswith(start)]
+    found = [(name, read_below(folder, name, MAX_FILE)) for name in names_there]
     os.close(folder)
     return found
 

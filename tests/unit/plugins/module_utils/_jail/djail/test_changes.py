@@ -17,7 +17,8 @@ import yaml
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.directory_services import Account
-from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import base_files
+from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import base_files, changes
+from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from installed_djail import InstalledDjail
 from terminal_user import TerminalUser
 from volumes import lacks, volume
@@ -58,6 +59,38 @@ def test_a_clone_is_made_and_removed(djail: InstalledDjail, base: Path) -> None:
     assert not (base.parent / "new").exists()
     assert "new" not in known()
     assert djail.json("destroy", "new", "--yes", code=66)["error"] == "this Mac knows no jail new: djail list shows all"
+
+
+def test_what_an_update_left_goes_with_it(djail: InstalledDjail, base: Path) -> None:
+    for name in ("new", "next.new", "next.other"):
+        with jails.create(os.fsencode(base.parent / name)) as jail:
+            jail.update_entry(state="complete")
+    said = djail.run("destroy", "new", "--dry-run").stdout.decode()
+    assert "next.other" not in said
+    djail.json("destroy", "new", "--yes")
+    assert not {"new", "next.new"} & {*known(), *os.listdir(base.parent)}
+    djail.json("destroy", "next.other", "--yes")
+
+
+def test_a_jail_whose_volume_is_not_mounted_stays(djail: InstalledDjail) -> None:
+    path = "/Volumes/not-mounted/jail"
+    error = djail.json("destroy", path, "--yes", code=64)["error"]
+    assert error == f"cannot remove {path}: nothing is mounted on /Volumes/not-mounted: mount its volume first"
+
+
+@pytest.mark.parametrize("note", [True, False])
+def test_a_volume_that_was_made_for_it_goes_when_it_is_empty(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, note: bool
+) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(changes.apfs_volume, "ensure", lambda *words: asked.append(words) or Result(True))
+    monkeypatch.setattr(changes.apfs_volume, "NOTES", os.fsencode(tmp_path)[1:])
+    if note:
+        (tmp_path / "jails").touch()
+    steps = changes.Steps(True)
+    for path in ("/Volumes/jails/dev", "/Volumes/jails/deeper/dev", "/Volumes/others/dev", "/private/var/jails"):
+        changes._remove_volume(path, steps)
+    assert asked == ([("jails", None, "absent", "/Volumes/jails/dev", True)] if note else [])
 
 
 @pytest.mark.parametrize("answer", ["no", "", "y"])

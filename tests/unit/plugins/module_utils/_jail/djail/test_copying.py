@@ -112,6 +112,16 @@ def replace_by_another(path: Path) -> None:
     path.chmod(0o755)
 
 
+def relink(path: Path, target: str) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+def make_file(path: Path) -> None:
+    path.unlink()
+    path.write_text("sub/file")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "content": lambda top: (top / "sub/file").write_bytes(os.urandom(100_000)),
     "mode": lambda top: (top / "sub/file").chmod(0o700),
@@ -119,8 +129,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "size": lambda top: (top / "sub/file").write_bytes(b"short"),
     "more": lambda top: (top / "sub/more").touch(),
     "less": lambda top: (top / "link").unlink(),
-    "link": lambda top: ((top / "link").unlink(), (top / "link").symlink_to("elsewhere")),
-    "kind": lambda top: ((top / "link").unlink(), (top / "link").write_text("sub/file")),
+    "link": lambda top: relink(top / "link", "elsewhere"),
+    "kind": lambda top: make_file(top / "link"),
     "hard link": lambda top: replace_by_another(top / "other"),
     "attribute": lambda top: os.setxattr(top / "sub/file", "user.one", b"1"),
 }

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import grants as made
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import djail_session
 from installed_djail import InstalledDjail
 
 NOBODY = "nobody"
@@ -50,6 +52,36 @@ def test_that_of_a_jail_that_is_gone_is_revoked_by_its_id(djail: InstalledDjail,
     assert grants(djail) == [(None, "daemon", ["exec", "console"])]
     assert f"{jail} (gone)" in djail.run("grants").stdout.decode()
     assert djail.json("revoke", jail, NOBODY)["changed"]
+
+
+def test_those_of_an_inventory(djail: InstalledDjail, jail: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the jails that it lists; a jail that is made again inherits nothing, and is granted again by the next run."""
+    monkeypatch.setattr(djail_session, "GRANTS", str(djail.grants))
+    with jails.create(os.fsencode(place / "two")) as other:
+        other.update_entry(state="complete")
+    djail.json("grant", "one", "daemon", "--user", "root")
+    djail.json("grant", "two", NOBODY, "--user", "root")
+    listed = {"jail": str(place / "one"), "users": ["bin", "sys"], "persons": [NOBODY], "commands": ["exec"]}
+    runs = [made.ensure([listed], check) for check in (True, False, True, False)]
+    assert [run.changed for run in runs] == [True, True, False, False]
+    one, two = str(place / "one"), str(place / "two")
+    assert sorted(grants(djail)) == [(one, "bin", ["exec"]), (one, "sys", ["exec"]), (two, "root", ["exec", "console"])]
+    djail.json("destroy", "one", "--yes")
+    with jails.create(os.fsencode(place / "one")) as again:
+        again.update_entry(state="complete")
+    assert [name for path, name, _commands in grants(djail) if path == one] == []
+    assert [made.ensure([listed], False).changed for _time in range(2)] == [True, False]
+    assert made.ensure([{**listed, "persons": []}], False).changed
+    assert [path for path, _name, _commands in grants(djail) if path] == [two]
+
+
+def test_a_jail_that_is_not_built_yet_is_left_out(
+    djail: InstalledDjail, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(djail_session, "GRANTS", str(djail.grants))
+    result = made.ensure([{"jail": f"{place}/new", "users": ["bin"], "persons": [NOBODY], "commands": ["exec"]}], False)
+    said = f"nobody was granted {place}/new, which is not a jail yet: build it, and run this again"
+    assert (result.changed, result.warnings) == (False, [said])
 
 
 @pytest.mark.parametrize(

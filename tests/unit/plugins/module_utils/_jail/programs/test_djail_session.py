@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import install
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import djail_session
 from installed_djail import InstalledDjail
 from terminal_user import TerminalUser
 
@@ -188,6 +189,24 @@ def test_names_come_from_the_register(djail: InstalledDjail, furnished: Path, pl
         assert djail.run("exec", name, "--", "true").returncode == 127
 
 
+@pytest.mark.parametrize("name", ["one", "b.l-a nk", 'q"uo\\te', ".x.", "\u00fcber", "a" * 60 + ".b", "--", "-1"])
+def test_names_of_files_are_those_of_the_register(name: str) -> None:
+    path = f"/private/var/jails/{name}"
+    assert djail_session.file_name(path).encode() == register._name(os.fsencode(path))
+    assert djail_session.file_name(path).startswith(djail_session.file_start(name))
+
+
+def test_an_entry_that_leads_elsewhere_is_none(djail: InstalledDjail, furnished: Path, place: Path) -> None:
+    """A file of the register under another name than that for its path, as all others leave it out."""
+    jails.create(os.fsencode(place / "one")).close()
+    folder = Path(os.fsdecode(register.DIRECTORY))
+    entry = folder / os.fsdecode(register._name(os.fsencode(place / "one")))
+    entry.write_text(entry.read_text().replace(str(place / "one"), str(furnished.parent / "one")))
+    ran = djail.run("exec", "one", "--", "true")
+    assert (ran.returncode, ran.stderr) == (66, b"djail: this Mac knows no jail one: djail list shows all\n")
+    assert "one" not in djail.run("names").stdout.decode().splitlines()
+
+
 # -- a grant -------------------------------------------------------------------------
 
 
@@ -311,12 +330,13 @@ def test_grants_that_are_none_are_none(dana: InstalledDjail, furnished: Path, gr
 
 
 def test_a_fault_of_its_own_is_one_sentence(dana: InstalledDjail, furnished: Path) -> None:
-    file = Path(os.fsdecode(register.DIRECTORY)) / "jail-damaged.json"
+    file = Path(os.fsdecode(register.DIRECTORY)) / os.fsdecode(register._name(os.fsencode(furnished)))
+    kept = file.read_bytes()
     file.write_text(json.dumps({"format": 1, "path": str(furnished), "jails": [5]}))
     try:
         code, said = granted(dana, "exec", "jail", "--", "true")
     finally:
-        file.unlink()
+        file.write_bytes(kept)
     assert (code, said.count("\n"), "fault of its own" in said) == (70, 1, True), said
 
 

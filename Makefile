@@ -71,7 +71,7 @@ soak: $(VENV)/test.stamp $(COLLECTION)
 	@$(MAKE) --no-print-directory $(VENV)/fuzz.stamp || echo "atheris does not install here: its tests are skipped"
 	@DARWIN_JAIL_KILLS=200 $(VENV)/bin/pytest --quiet --durations=20 tests/faults tests/fuzz
 	@DARWIN_JAIL_ATTACKS=$${DARWIN_JAIL_ATTACKS:-5000} $(VENV)/bin/pytest --quiet tests/attack
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet folding many selftest_kills services_deploy vm \
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" python tests/tools/scenarios.py fleet folding many selftest_kills services_deploy services_recipes vm \
 		walk walk_ci walk_first walk_many walk_update
 
 engines: .cache/engines/stamp

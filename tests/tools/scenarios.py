@@ -20,7 +20,7 @@ AT_A_TIME = 3
 LONGEST = ("default", "services", "selftest", "dns", "homebrew")
 """They begin first, so that none of them is left over at the end."""
 WALKS = ("walk", "walk_ci", "walk_first", "walk_many", "walk_update")
-SOAKED = ("fleet", "folding", "many", "selftest_kills", "services_deploy", "vm", *WALKS)
+SOAKED = ("fleet", "folding", "many", "selftest_kills", "services_deploy", "services_recipes", "vm", *WALKS)
 """Not worth their minutes in each `make test`."""
 
 

@@ -43,7 +43,21 @@ UNUSED_LIBRARIES = ("perl", "perl-base", "libperl*", "gconv", "libapt-*", "audit
 # Programs that a stand-in of the same name replaces but still needs.
 REPLACED = ("bindfs", "domainname", "getconf", "mount", "screen", "umount")
 # Not part of macOS, to be installed by Homebrew.
-PACKAGES = {"nginx": "usr/sbin/nginx", "redis": "usr/bin/redis-server", "tmux": "usr/bin/tmux", "tree": "usr/bin/tree"}
+PACKAGES = {
+    "nginx": ("usr/sbin/nginx",),
+    "redis": ("usr/bin/redis-server", "usr/bin/redis-cli"),
+    "tmux": ("usr/bin/tmux",),
+    "tree": ("usr/bin/tree",),
+}
+# The same of 40 MB. It is where no jail gets it; a scenario that needs it copies it to the other packages.
+DATABASE = "Library/StandIn/postgresql@17"
+DATABASE_PROGRAMS = ("initdb", "pg_isready", "postgres", "psql")
+DATABASE_LEFT_OUT = ("etc", "usr/share/doc", "usr/share/lintian", "usr/share/locale", "usr/share/man", "var")
+DATABASE_PROGRAM = """#!/bin/sh
+PACKAGE=$(dirname "$(dirname "$(readlink -f "$0")")")
+export LD_LIBRARY_PATH="$PACKAGE/usr/lib/{triplet}"
+exec "$PACKAGE/usr/lib/postgresql/15/bin/{name}" "$@"
+"""
 
 
 def keep_replaced(root: Path) -> None:
@@ -52,11 +66,28 @@ def keep_replaced(root: Path) -> None:
     for name in REPLACED:
         shutil.copy(inside(root, root / "usr/bin" / name), own / name)
         (own / name).chmod(0o755)
-    for name, program in PACKAGES.items():
-        folder = root / "usr/lib/standin/packages" / name / "bin"
+    for package, paths in PACKAGES.items():
+        folder = root / "usr/lib/standin/packages" / package / "bin"
         folder.mkdir(parents=True)
-        shutil.copy(inside(root, root / program), folder / Path(program).name)
-        (root / program).unlink()
+        for path in paths:
+            shutil.copy(inside(root, root / path), folder / Path(path).name)
+        for path in paths:
+            (root / path).unlink()
+
+
+def keep_database(root: Path, triplet: str) -> None:
+    """PostgreSQL with its own libraries. Its compiler of queries needs LLVM, and stays out."""
+    package = root / DATABASE
+    for name in DATABASE_LEFT_OUT:
+        shutil.rmtree(package / name, ignore_errors=True)
+    compiler = package / "usr/lib/postgresql/15/lib"
+    shutil.rmtree(compiler / "bitcode")
+    (compiler / "llvmjit.so").unlink()
+    (package / "bin").mkdir()
+    for name in DATABASE_PROGRAMS:
+        program = package / "bin" / name
+        program.write_text(DATABASE_PROGRAM.format(triplet=triplet, name=name), encoding="utf-8")
+        program.chmod(0o755)
 
 
 def place(root: Path) -> None:

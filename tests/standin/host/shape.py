@@ -25,6 +25,7 @@ def shape(debian: Path, root: Path, triplet: str) -> None:
     run("cp", "-a", "--reflink=auto", str(debian), str(root))
     clt.shape(root, triplet)
     programs.keep_replaced(root)
+    programs.keep_database(root, triplet)
     programs.place(root)
     programs.drop_the_rest(root, triplet)
     (root / "usr/share/terminfo").rmdir()

@@ -106,7 +106,7 @@ class Suspension:
             self._wait_for_connections,
         ]
         for labels in reversed(self._services):
-            steps += [partial(_start_again, label) for label in labels]
+            steps.append(partial(_at_once, [partial(_start_again, label) for label in labels]))
         _all(steps)
 
     def _make_mount_points(self, jail: Jail) -> None:

@@ -15,6 +15,9 @@ from collections.abc import Iterable, Sequence
 from ..errors import RecordError, show
 from . import mtree
 
+_BITS = 40
+_MASK = (1 << _BITS) - 1
+
 _INODE = re.compile(rb"\d{1,20}\Z")
 
 
@@ -32,40 +35,48 @@ def linked_line(inodes: Iterable[tuple[bytes, int]]) -> bytes:
 class Block:
     """What the record says of one directory."""
 
-    __slots__ = ("_whole", "_start", "_end", "_fields")
+    __slots__ = ("_whole", "_bounds", "_fields")
 
     def __init__(self, whole: bytes, start: int = 0, end: int | None = None) -> None:
-        self._whole, self._start = whole, start
-        self._end = len(whole) if end is None else end
+        self._whole = whole
+        self._bounds = start << _BITS | (len(whole) if end is None else end)
+        """Start and end, in one number: a record has many blocks, and each worker gets copies of those that it uses."""
         self._fields: dict[bytes, list[mtree.Fields]] | None = None
+
+    def _limits(self) -> tuple[int, int]:
+        return self._bounds >> _BITS, self._bounds & _MASK
 
     @property
     def text(self) -> bytes:
-        return self._whole[self._start : self._end]
+        start, end = self._limits()
+        return self._whole[start:end]
 
     def directory_line(self) -> bytes:
         """The line of the directory itself."""
-        return self._whole[self._start : self._whole.find(b"\n", self._start, self._end) + 1]
+        start, end = self._limits()
+        return self._whole[start : self._whole.find(b"\n", start, end) + 1]
 
     def files(self) -> bytes:
         """The lines of all in it that is no directory."""
-        return self._whole[self._start_of_files() : self._end]
+        return self._whole[self._start_of_files() : self._limits()[1]]
 
     def _start_of_files(self) -> int:
-        start = self._whole.find(b"\n", self._start, self._end) + 1
-        while self._whole.startswith(b"#", start, self._end):
-            start = self._whole.find(b"\n", start, self._end) + 1
+        start, end = self._limits()
+        start = self._whole.find(b"\n", start, end) + 1
+        while self._whole.startswith(b"#", start, end):
+            start = self._whole.find(b"\n", start, end) + 1
         return start
 
     def lists(self, names: Sequence[bytes], inodes: Iterable[tuple[bytes, int]]) -> bool:
         """Whether it has these files (sorted) and no others, and the same hard links."""
-        second = self._whole.find(b"\n", self._start, self._end) + 1
+        start, end = self._limits()
+        second = self._whole.find(b"\n", start, end) + 1
         head = names_line(names) + linked_line(inodes)
-        return self._whole.startswith(head, second, self._end) and not self._whole.startswith(b"#", second + len(head))
+        return self._whole.startswith(head, second, end) and not self._whole.startswith(b"#", second + len(head))
 
     def linked(self) -> dict[bytes, int]:
         """The files that have other names too, and the number of each; RecordError when that is not valid."""
-        text = self._whole[self._start : self._start_of_files()].split(b"\n", 2)[-1]
+        text = self._whole[self._limits()[0] : self._start_of_files()].split(b"\n", 2)[-1]
         if not text:
             return {}
         words = text.split()[1:]

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Callable, TypeVar
 
 from .. import limits
@@ -131,6 +131,15 @@ class Record:
         spelling = self.spelling(path)
         start = len(spelling) + 1 if spelling else 0
         return [below[start:] for below in self.children.get(spelling, ())]
+
+    def with_all_below(self, paths: Iterable[bytes]) -> set[bytes]:
+        """Directories, and all that are recorded in them."""
+        found, todo = set[bytes](), [*paths]
+        while todo:
+            path = todo.pop()
+            found.add(path)
+            todo += self.children.get(path, ())
+        return found
 
     def fields(self, path: bytes) -> dict[bytes, list[mtree.Fields]]:
         """What a block says, by name; RecordError when one of its lines is not valid."""
@@ -318,10 +327,10 @@ Written = dict[bytes, tuple[bytes, int, int, int]]
 """Changed blocks: by directory, the journal with the text, its start, its length, and the bytes of the files in it."""
 
 
-def commit(root: Root, record: Record, written: Written, removed_dirs: Sequence[bytes]) -> None:
+def commit(root: Root, record: Record, written: Written, removed_dirs: Collection[bytes]) -> None:
     """Write the record again from the last one and what changed, atomically; then remove the journals."""
     if written or removed_dirs or record.interrupted:
-        paths = (record.blocks.keys() | written.keys()) - (set(removed_dirs) - written.keys())
+        paths = (record.blocks.keys() | written.keys()) - (record.with_all_below(removed_dirs) - written.keys())
         names = {found[0] for found in written.values()}
         texts = {name: root.read(STATE + b"/" + name, limits.RECORD) or b"" for name in names}
 

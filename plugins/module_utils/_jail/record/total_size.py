@@ -16,16 +16,20 @@ from .record import Record, Written
 _FILE = re.compile(rb"^(\S+) type=file [^\n]*?\bsize=(\d{1,19})\b", re.MULTILINE)
 
 
-def after(was: Record, written: Written, removed_dirs: Sequence[bytes]) -> int | None:
+def after(was: Record, written: Written, removed_dirs: Sequence[bytes], before: int | None) -> int | None:
     """The total when these blocks have changed; None for a record that is not valid.
 
     A file with several names counts once in a directory, and once for each directory. It is a function of the record
     alone, so that a run after one that was killed finds the same.
+
+    `before` is the total of the record as it was, if that is known: then only changed blocks are read.
     """
-    changed = {*written, *removed_dirs}
+    changed = {*written, *was.with_all_below(removed_dirs)}
+    size = sum(size for _name, _start, _length, size in written.values())
     try:
-        new = sum(size for _name, _start, _length, size in written.values())
-        return new + sum(of_block(block) for path, block in was.blocks.items() if path not in changed)
+        if before is not None and was.blocks and not was.interrupted:
+            return before + size - sum(of_block(was.block(path)) for path in changed)
+        return size + sum(of_block(block) for path, block in was.blocks.items() if path not in changed)
     except RecordError:
         return None
 

@@ -272,7 +272,7 @@ class _Builder:
         if jail.entry.get("fingerprint") != self._input.fingerprint and not report.warnings:
             changes["fingerprint"] = self._input.fingerprint
         if report.blocks or report.removed_dirs or was.interrupted:
-            self.bytes = total_size.after(was, report.blocks, report.removed_dirs)
+            self.bytes = total_size.after(was, report.blocks, report.removed_dirs, self.bytes)
         if self.bytes != jail.entry.get("bytes"):
             changes["bytes"] = self.bytes
         return changes

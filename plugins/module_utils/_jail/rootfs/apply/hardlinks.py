@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make hard links: files with several names in the source get them in the jail, across entries too.
 
-The walk collects such files, since several processes may find the names of one.
-When all names are known, each group is made from one copy.
+A file whose names are all in one new directory is made with that directory. The walk collects the others, since
+several processes may find the names of one. When all names are known, each group is made from one copy.
 
 Directories stay open from one name to the next: most files have all their names in one.
 
@@ -58,6 +58,9 @@ class Linker:
     def _group(self, group: list[HardLinkName]) -> None:
         if None not in (found := {name.there for name in group}) and len(found) == 1:
             return  # all were compared a moment ago, and are one file
+        if all(name.made for name in group) and len({os.path.dirname(name.path) for name in group}) == 1:
+            self._report_made(group[0], group)
+            return
         have = [self._there(name.path) for name in group]
         leader = self._leader(group, have)
         if leader is None:
@@ -67,11 +70,24 @@ class Linker:
                 return
             leader = 0
             have[0] = self._copy(group[0], have[0], alone=len(group) == 1)
-        for number, name in enumerate(group):
-            there, first = have[number], have[leader]
-            if number == leader or (there and first and _inode(there) == _inode(first)):
+        else:
+            self._report_made(group[leader], [group[leader]])
+        first = have[leader]
+        for name, there in zip(group, have):
+            if name is group[leader]:
                 continue
-            self._link(group[leader], name, there)
+            if there and first and _inode(there) == _inode(first):
+                self._report_made(group[leader], [name])
+            else:
+                self._link(group[leader], name, there)
+
+    def _report_made(self, first: HardLinkName, names: list[HardLinkName]) -> None:
+        """Report the names that were made together with their directory."""
+        for name in names:
+            if name.made:
+                action, why = (CREATE, "") if name is first else (LINK, _link_reason(first))
+                want = DesiredFile(name.status, -1, name.name, name.parent)
+                self.report.count(Operation(action, name.path, want, why))
 
     def _there(self, path: bytes) -> os.stat_result | None:
         """What the jail has under a name; without an installer, None for what a run would have removed before."""
@@ -123,8 +139,8 @@ class Linker:
         return self._there(name.path)
 
     def _link(self, first: HardLinkName, name: HardLinkName, have: os.stat_result | None) -> None:
-        why = f"to /{show(first.path)}"
-        operation = Operation(LINK, name.path, DesiredFile(name.status, -1, name.name, name.parent), why, have)
+        want = DesiredFile(name.status, -1, name.name, name.parent)
+        operation = Operation(LINK, name.path, want, _link_reason(first), have)
         self.report.count(operation)
         self._inside(name.path, operation, first.path)
 
@@ -145,6 +161,10 @@ class Linker:
             self._installer.restore_time(fd, before)
         except OSError as exc:
             raise failed("set the time of", self._root.host_path(directory), exc) from exc
+
+
+def _link_reason(first: HardLinkName) -> str:
+    return f"to /{show(first.path)}"
 
 
 def _open(directories: OpenDirectories, root: Root, path: bytes) -> int:

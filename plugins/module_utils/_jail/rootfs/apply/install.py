@@ -5,7 +5,7 @@
 
 A new file is made in the stage, a directory of the jail that only root can
 enter, with owner, mode, times, flags and xattrs, and then renamed into place.
-A new directory is filled in the stage, so that its files need no rename.
+A new directory is filled in the stage, so that its files and small directories in it need no rename.
 The next run removes what killed runs left in the stage.
 
 Cost of a regular file on Linux: open twice, copy, listxattr, fchown, fchmod,
@@ -242,10 +242,32 @@ class Installer:
 
     # -- directories ------------------------------------------------------------
 
-    def populate(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
-        """Make files in the directory `path` that is still in the stage: where a build spends its time."""
+    def populate(
+        self,
+        fd: int,
+        path: bytes,
+        files: Iterable[tuple[bytes, DesiredFile]],
+        groups: Iterable[list[tuple[bytes, DesiredFile]]],
+    ) -> None:
+        """Make files in the directory `path` that is still in the stage: where a build spends its time.
+
+        The names of a group are those of one file.
+        """
         with self.build_lock, self._mutex or nullcontext():
             self._make_files(fd, path, files)
+            for group in groups:
+                self._make_files(fd, path, group[:1])
+                self._link_names(fd, path, [name for name, _want in group])
+
+    def _link_names(self, fd: int, path: bytes, names: list[bytes]) -> None:
+        """Give the first of these files the other names."""
+        for name in names[1:]:
+            try:
+                at.make_hardlink(names[0], fd, name, fd)
+            except FileNotFoundError:
+                return  # it vanished from the source, and a warning says so
+            except OSError as exc:
+                raise failed("link", self._root.host_path(os.path.join(path, name)), exc) from exc
 
     def _make_files(self, fd: int, path: bytes, files: Iterable[tuple[bytes, DesiredFile]]) -> None:
         copy, make, below = self._file, self._make, path + b"/" if path else b""
@@ -261,32 +283,30 @@ class Installer:
         except OSError as exc:
             raise failed("create", self._root.host_path(below + name), exc, self._source_hint(want, exc)) from exc
 
-    def new_directory(self) -> tuple[bytes, int]:
-        """An empty directory in the stage: its name there and its descriptor."""
-        name = self._temporary()
+    def new_directory(self, want: DesiredDir, path: bytes, parent: int | None) -> tuple[bytes, int]:
+        """An empty directory for `finish_directory`: its name and its descriptor.
+
+        It is in a directory of the stage, open as `parent`, or has a temporary name in the stage.
+        """
+        where, name = (self._stage, self._temporary()) if parent is None else (parent, path[path.rfind(b"/") + 1 :])
         try:
-            return name, at.make_dir(name, self._stage)
+            self._backend.make_dir(where, name, want.status)
+            return name, at.open_dir(name, where)
         except OSError as exc:
-            raise failed("create", self._root.host_path(STAGING + b"/" + name), exc) from exc
+            raise failed("create", self._root.host_path(path), exc) from exc
 
     def finish_directory(self, fd: int, want: DesiredDir, like: int | None, path: bytes) -> None:
         """Give a filled directory its metadata, and the xattrs of the source's, open as `like`."""
         try:
-            self._finish_directory(fd, want, like)
+            self._backend.finish_dir(fd, want.status, like)
         except OSError as exc:
             raise failed("create", self._root.host_path(path), exc) from exc
 
-    def _finish_directory(self, fd: int, want: DesiredDir, like: int | None) -> None:
-        if like is not None:
-            self._backend.copy_xattrs(like, fd)
-        self._backend.apply_metadata(fd, want.status, times=want.status.st_mtime_ns is not None)
-
     def _finish_found_directory(self, fd: int, want: DesiredDir) -> None:
-        if not want.sources:
-            self._finish_directory(fd, want, None)
-            return
-        with self._source.directory(want.sources[-1]) as source:
-            self._finish_directory(fd, want, source)
+        if want.sources:
+            with self._source.directory(want.sources[-1]) as source:
+                self._backend.copy_xattrs(source, fd)
+        self._backend.apply_metadata(fd, want.status, times=want.status.st_mtime_ns is not None)
 
     def rename_into_place(self, staged: bytes, path: bytes, parent_fd: int) -> None:
         """Rename a staged directory into place; a file or link of that name is replaced."""

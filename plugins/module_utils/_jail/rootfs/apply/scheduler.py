@@ -11,11 +11,17 @@ from __future__ import annotations
 import os
 
 from .build_report import BuildReport
-from .task_queue import TaskQueue
-from .walk import Walker
+from .task_queue import TaskQueue, weight
+from .walk import MAX_ROOM, Walker
 
 MIN_DIRECTORIES_FOR_POOL = 48
 """How many directories must be waiting for more processes to be worth their start, unless one of them is large."""
+
+BLOCK = 4096
+"""Bytes of a directory with few names, on most file systems."""
+
+MIN_BYTES_FOR_POOL = 1 << 14
+"""Bytes of the waiting directories beyond a block for each: about 800 names."""
 
 MAX_WORKERS = 4
 """More workers than this wait for the disk, not for a processor."""
@@ -37,11 +43,17 @@ def run(walker: Walker, count: int) -> BuildReport:
             if pool.size:
                 return pool.carry_out(queue.tasks())
             count = 1
+        walker.max_room = 1 if count > 1 else MAX_ROOM
         queue.add(walker.carry_out(queue.take()))
     return walker.finish()
 
 
 def _is_worth_a_pool(queue: TaskQueue) -> bool:
     """Whether so much is waiting. One process alone never asks: with each task that waits, asking takes longer."""
-    waiting = sum(MIN_DIRECTORIES_FOR_POOL if task.unwanted else len(task.subdirs) for task in queue.tasks())
-    return queue.is_large or waiting >= MIN_DIRECTORIES_FOR_POOL
+    waiting = queue.tasks()
+    count = sum(MIN_DIRECTORIES_FOR_POOL if task.unwanted else len(task.subdirs) for task in waiting)
+    return (
+        queue.is_large
+        or count >= MIN_DIRECTORIES_FOR_POOL
+        or sum(max(0, weight(task) - len(task.subdirs) * BLOCK) for task in waiting) >= MIN_BYTES_FOR_POOL
+    )

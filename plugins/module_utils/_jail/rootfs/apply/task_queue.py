@@ -36,7 +36,7 @@ def _split(tasks: list[Task]) -> list[Task]:
     return pieces
 
 
-def _weight(task: Task) -> int:
+def weight(task: Task) -> int:
     """How much there is to do, about: on every file system a directory is the larger the more names it has had.
 
     What the record alone is asked about has no status yet. What is to be cleared comes first: it makes room.
@@ -63,7 +63,7 @@ class TaskQueue:
     def add(self, tasks: list[Task]) -> None:
         for task in _split(tasks):
             self._count += 1
-            heapq.heappush(self._heap, (-_weight(task), self._count, task))
+            heapq.heappush(self._heap, (-weight(task), self._count, task))
 
     def take(self) -> Task:
         return heapq.heappop(self._heap)[2]

@@ -38,6 +38,13 @@ LARGE = 1 << 24
 """Bytes of files that take so long that other processes must be able to take the other tasks."""
 
 
+MAX_ROOM, MAX_DEPTH = 64, 8
+"""How many new directories a task makes at once, and how many of them lie in each other: those need no rename."""
+
+Files = list[tuple[bytes, DesiredFile]]
+"""Files of a directory by name."""
+
+
 class Task(NamedTuple):
     """A directory whose subdirectories are to be compared and repaired."""
 
@@ -81,13 +88,19 @@ class Walker:
         self.report = BuildReport()
         self._max_bytes = sys.maxsize
         """The most bytes of files that a directory of this task may have."""
+        self.max_room = 1
+        """How many new directories a task may make at once. Where others wait for tasks, one is best."""
+        self._room = 1
+        """How many the current task may still make."""
 
     def for_worker(self) -> Walker:
         """A walker with a report and a journal of its own."""
         journal = Journal(self._root) if self._journal else None
         if self._installer:
             BuildReport().collect_from(self._installer)  # the parent reports what was noted before the fork
-        return Walker(self._root, self._tree, self._comparer, self._installer, journal)
+        walker = Walker(self._root, self._tree, self._comparer, self._installer, journal)
+        walker.max_room = MAX_ROOM
+        return walker
 
     def finish(self) -> BuildReport:
         """The report, when all tasks are carried out."""
@@ -100,7 +113,7 @@ class Walker:
     def start(self) -> list[Task]:
         """Compare the jail's root directory; returns the task that follows."""
         if not self._root.exists:
-            return _as_list(self._new(b"", self._tree.top(), None, CREATE))
+            return self._new(b"", self._tree.top(), None, CREATE)
         return self._existing(b"", self._tree.top(), os.dup(self._root.fd), self._root.status())
 
     def carry_out(self, task: Task) -> list[Task]:
@@ -110,6 +123,7 @@ class Walker:
         touched = task.touched or bool(task.unwanted)
         below, shown = task.path + b"/" if task.path else b"", progress.current()
         self._max_bytes = sys.maxsize if task.size else LARGE  # set aside once: it may grow whenever it is looked at
+        self._room = self.max_room
         try:
             if task.unwanted and fd is not None:
                 self._clear(below + task.unwanted, fd, task.reverse)
@@ -137,11 +151,11 @@ class Walker:
         """Compare one subdirectory; returns the tasks that follow, and whether it was renamed into place."""
         ownership = self._comparer.ownership
         opened = None if new or parent is None else self._open_if_there(path, parent)
-        have = opened[1] if opened else self._lstat(path, parent)
+        have = opened[1] if opened else self._lstat(path, parent) if not (new and self._installer) else None
         if have is None and not new and ownership.is_removed_on_purpose(path):
             return self._keep_removed(path, "removed in the jail")
         if have is None:
-            return _as_list(self._new(path, want, parent, CREATE)), True
+            return self._new(path, want, parent, CREATE), True
         if stat.S_ISDIR(have.st_mode):
             if ownership.is_mounted(path, have):
                 return [], False
@@ -152,7 +166,7 @@ class Walker:
             ownership.is_configuration(path) and not self._is_as_installed(path, have, parent)
         ):
             return self._keep_removed(path, "no longer a directory in the jail")
-        return _as_list(self._new(path, want, parent, REPLACE)), True
+        return self._new(path, want, parent, REPLACE), True
 
     def _keep_removed(self, path: bytes, why: str) -> tuple[list[Task], bool]:
         self.report.kept.append((path, why))
@@ -266,34 +280,67 @@ class Walker:
 
     # -- a directory that is not ------------------------------------------------------
 
-    def _new(self, path: bytes, want: DesiredDir, parent: int | None, action: str) -> Task | None:
-        """Fill a directory in the stage and put it in place."""
+    def _new(self, path: bytes, want: DesiredDir, parent: int | None, action: str, depth: int = 0) -> list[Task]:
+        """Fill a directory in the stage and put it in place; at a `depth`, its parent is in the stage still."""
         listing = self._tree.list(path, want)
         try:
             if self._installer:
                 self._refuse_large(listing)
-            new_plan = self._comparer.plan_new(path, want, listing) if action == CREATE else None
-            if new_plan:
-                self._record_new_directory(new_plan, listing)
-                files = new_plan.files
-            else:
-                plan = self._comparer.compare(path, want, listing, None)
-                plan.operations.insert(0, Operation(action, path, want))
-                self._record_plan(path, plan, listing)
-                files = _files(plan.operations)
-            if not self._installer:
-                self._tree.refuse_unreadable(file for _name, file in files)
-            elif parent is not None:
-                staged, fd = self._installer.new_directory()
-                try:
-                    self._installer.populate(fd, path, files)
-                    self._installer.finish_directory(fd, want, listing.source_dir_fd, path)
-                finally:
-                    os.close(fd)
-                self._installer.rename_into_place(staged, path, parent)
-            return Task(path, listing.dirs, want.status.st_mtime_ns, touched=False, new=True) if listing.dirs else None
+            files, groups = self._plan_new(path, want, listing, action)
+            if self._installer and parent is not None:
+                return self._make(self._installer, path, want, listing, files, groups, parent, depth)
+            self._tree.refuse_unreadable(file for _name, file in (*files, *(group[0] for group in groups)))
+            return self._below_new(path, want, listing.dirs)
         finally:
             listing.close()
+
+    def _plan_new(self, path: bytes, want: DesiredDir, listing: DirListing, action: str) -> tuple[Files, list[Files]]:
+        """What is to be made in a new directory: files, and groups of names of one file."""
+        new_plan = self._comparer.plan_new(path, want, listing) if action == CREATE else None
+        if new_plan:
+            self._record_new_directory(new_plan, listing)
+            return new_plan.files, new_plan.groups
+        plan = self._comparer.compare(path, want, listing, None)
+        plan.operations.insert(0, Operation(action, path, want))
+        self._record_plan(path, plan, listing)
+        return _files(plan.operations), []
+
+    def _make(
+        self,
+        installer: Installer,
+        path: bytes,
+        want: DesiredDir,
+        listing: DirListing,
+        files: Files,
+        groups: list[Files],
+        parent: int,
+        depth: int,
+    ) -> list[Task]:
+        """Make a directory with small ones in it; returns the tasks for the others."""
+        self._room -= 1
+        staged, fd = installer.new_directory(want, path, parent if depth else None)
+        later, tasks = dict[bytes, DesiredDir](), list[Task]()
+        try:
+            installer.populate(fd, path, files, groups)
+            for name in sorted(listing.dirs):
+                below, subdir = path + b"/" + name, listing.dirs[name]
+                try:
+                    if depth < MAX_DEPTH and self._room > 0 and self._comparer.is_plain_new(below, subdir):
+                        tasks += self._new(below, subdir, fd, CREATE, depth + 1)
+                        continue
+                except _TooLargeError:
+                    pass
+                later[name] = subdir
+            installer.finish_directory(fd, want, listing.source_dir_fd, path)
+        finally:
+            os.close(fd)
+        if not depth:
+            installer.rename_into_place(staged, path, parent)
+        return [*self._below_new(path, want, later), *tasks]
+
+    @staticmethod
+    def _below_new(path: bytes, want: DesiredDir, subdirs: dict[bytes, DesiredDir]) -> list[Task]:
+        return [Task(path, subdirs, want.status.st_mtime_ns, touched=False, new=True)] if subdirs else []
 
     def _refuse_large(self, listing: DirListing) -> None:
         size = sum(status.st_size for status in listing.statuses.values())
@@ -331,11 +378,7 @@ class Walker:
                 report.blocks[path] = self._journal.write(path, block, total_size.of_block(Block(block)))
 
 
-def _files(operations: list[Operation]) -> list[tuple[bytes, DesiredFile]]:
+def _files(operations: list[Operation]) -> Files:
     """The files that are to be made in a directory, by name."""
     made = [one for one in operations if one.action in (CREATE, REPLACE)]
     return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, DesiredFile)]
-
-
-def _as_list(task: Task | None) -> list[Task]:
-    return [task] if task else []

@@ -28,7 +28,7 @@ from ...system.platform.current import backend
 from ...system.rooted import Root
 from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
 from .conffiles import Action, Configuration
-from .directory_plan import DirectoryPair, DirectoryPlan, HardLinkName, inode
+from .directory_plan import DirectoryPair, DirectoryPlan, HardLinkName, inode, linked_name
 from .fast_verify import matches_record, recorded_links
 from .file_diff import can_fix_in_place, difference, metadata, same_contents
 from .new_directory import NewDirectoryPlan
@@ -69,10 +69,12 @@ class Comparer:
 
     def plan_new(self, path: bytes, want: DesiredDir, listing: DirListing) -> NewDirectoryPlan | None:
         """Decide about a directory that is not there; None when it takes more than the short way."""
+        return NewDirectoryPlan(path, want, listing) if self.is_plain_new(path, want) else None
+
+    def is_plain_new(self, path: bytes, want: DesiredDir) -> bool:
+        """Whether a directory that is not there is one of system files alone that no run has installed."""
         ownership = self.ownership
-        if want.is_merged or ownership.record.has_directory(path) or not path or not ownership.is_plain(path):
-            return None
-        return NewDirectoryPlan(path, want, listing)
+        return not (want.is_merged or not path or ownership.record.has_directory(path) or not ownership.is_plain(path))
 
     # -- short ways, for directories in which nothing differs --------------------------
 
@@ -142,10 +144,7 @@ class Comparer:
         if equal is None:
             return None
         below = path + b"/"
-        linked = [
-            HardLinkName(below + name, file.parent, file.name, file.status, there)
-            for name, file, there in sorted(equal)
-        ]
+        linked = [linked_name(below + name, file, there) for name, file, there in equal]
         return linked if recorded.lists(sorted(listing.statuses), map(inode, linked)) else None
 
     def _has_other_xattrs(self, listing: DirListing, fd: int) -> bool:
@@ -156,9 +155,7 @@ class Comparer:
             and not at.same_xattrs(listing.source_dir_fd, fd)
         )
 
-    def _all_equal(
-        self, listing: DirListing, fd: int
-    ) -> list[tuple[bytes, DesiredFile, tuple[int, int] | None]] | None:
+    def _all_equal(self, listing: DirListing, fd: int) -> list[tuple[bytes, DesiredFile, tuple[int, int]]] | None:
         """Those with several names and what the jail has there, when all in the jail is as wanted."""
         lstat, has_flags, full_source, linked = os.stat, self._has_flags, self.full_source, []
         try:
@@ -179,15 +176,13 @@ class Comparer:
                     if _is_link(want) and os.readlink(name, dir_fd=fd) != listing.file(name).link():
                         return None
                 elif want.st_nlink > 1:
-                    there = (
-                        None if full_source else (have.st_dev, have.st_ino)
-                    )  # rootfs/apply/hardlinks.py compares contents
-                    linked.append((name, listing.file(name), there))
+                    linked.append((name, listing.file(name), (have.st_dev, have.st_ino)))
                 elif full_source and not same_contents(listing.file(name), name, fd, full_source):
                     return None
+            linked.sort()
+            return linked if not full_source or _have_same_contents(linked, fd, full_source) else None
         except FileNotFoundError:
             return None
-        return linked
 
     # -- one thing after the other -----------------------------------------------------
 
@@ -254,7 +249,7 @@ class Comparer:
         for name, status in sorted(pair.listing.statuses.items()):
             if status.st_nlink > 1 and stat.S_ISREG(status.st_mode) and self._can_link(pair, pair.below(name)):
                 want = pair.listing.file(name)
-                pair.plan.linked.append(HardLinkName(pair.below(name), want.parent, want.name, status))
+                pair.plan.linked.append(linked_name(pair.below(name), want))
 
     def _can_link(self, pair: DirectoryPair, path: bytes) -> bool:
         ownership = self.ownership
@@ -289,6 +284,12 @@ class Comparer:
         """Whether a directory of configuration is not as it was installed."""
         ownership = self.ownership
         return ownership.is_configuration(path) and not ownership.is_as_installed(path, b".", have, None)
+
+
+def _have_same_contents(linked: list[tuple[bytes, DesiredFile, tuple[int, int]]], fd: int, full_source: Root) -> bool:
+    """Whether files with several names have the same contents, xattrs and ACLs; by one name in this directory."""
+    files = {(want.status.st_dev, want.status.st_ino, there): (want, name) for name, want, there in reversed(linked)}
+    return all(same_contents(want, name, fd, full_source) for want, name in files.values())
 
 
 def _is_link(status: os.stat_result) -> bool:

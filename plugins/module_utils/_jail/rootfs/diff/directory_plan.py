@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from ...record.block import linked_line, names_line
 from ...system import at
-from ..spec.desired_tree import DesiredDir, DirListing
+from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
+from ..spec.file_stat import FileStat, compact
 from .operation import Operation
 
 
@@ -25,6 +26,16 @@ class HardLinkName(NamedTuple):
     """Device and inode of what the jail has, where that was found to be as wanted."""
     from_record: bool = False
     """Whether the status is what the record says, and the source was not read."""
+    made: bool = False
+    """Whether it is made with its new directory, where it is one file with the other names that are made there."""
+
+
+def linked_name(
+    path: bytes, want: DesiredFile, there: tuple[int, int] | None = None, made: bool = False
+) -> HardLinkName:
+    """One name of a file. Its status is compact: workers send many of them."""
+    status = want.status if isinstance(want.status, FileStat) else compact(want.status, {})
+    return HardLinkName(path, want.parent, want.name, status, there, made=made)
 
 
 def inode(linked: HardLinkName) -> tuple[bytes, int]:
@@ -47,7 +58,7 @@ class DirectoryPlan:
         self.conflicts: dict[bytes, str] = {}
         """What cannot be made as wanted, by path, and why."""
         self.removed_dirs: list[bytes] = []
-        """Directories that leave the record."""
+        """Directories that leave the record with all in them."""
 
     def block(self) -> bytes:
         """The block of the record that will be true afterwards."""

@@ -17,21 +17,23 @@ from collections.abc import Iterator
 from ...record import mtree
 from ...record.block import linked_line, names_line
 from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
-from .directory_plan import HardLinkName, inode
+from .directory_plan import HardLinkName, inode, linked_name
 from .operation import CREATE, KINDS, Operation
 
 
 class NewDirectoryPlan:
     """What is to be made in one new directory, and with it."""
 
-    __slots__ = ("path", "want", "files", "linked", "counts", "size", "disk", "block")
+    __slots__ = ("path", "want", "files", "groups", "linked", "counts", "size", "disk", "block")
 
     def __init__(self, path: bytes, want: DesiredDir, listing: DirListing) -> None:
         self.path, self.want = path, want
         self.files: list[tuple[bytes, DesiredFile]] = []
         """What is to be made right away, by name, in order."""
+        self.groups: list[list[tuple[bytes, DesiredFile]]] = []
+        """Files whose names are all in this directory, by name: each is copied once."""
         self.linked: list[HardLinkName] = []
-        """Files with several names, which rootfs/apply/hardlinks.py makes."""
+        """All names of files with several. rootfs/apply/hardlinks.py reports them, and makes those of no group."""
         self.counts = {"directories": 1, "files": 0, "symlinks": 0, "devices": 0}
         self.size = self.disk = 0
         """Bytes in the files, and what they take on the volume."""
@@ -46,6 +48,7 @@ class NewDirectoryPlan:
     def _decide(self, names: list[bytes], listing: DirListing, lines: list[bytes]) -> None:
         line, file, now, counts = mtree.line, listing.file, self.files, self.counts
         regular = size = blocks = 0
+        linked: dict[tuple[int, int], list[tuple[bytes, DesiredFile]]] = {}
         for name in names:
             want = file(name)
             status = want.status
@@ -56,7 +59,7 @@ class NewDirectoryPlan:
             else:
                 lines.append(line(name, status))
                 if status.st_nlink > 1:
-                    self.linked.append(HardLinkName(self._below(name), want.parent, want.name, status))
+                    linked.setdefault((status.st_dev, status.st_ino), []).append((name, want))
                     continue
                 regular += 1
                 size += status.st_size
@@ -64,6 +67,17 @@ class NewDirectoryPlan:
             now.append((name, want))
         counts["files"] = regular
         self.size, self.disk = size, blocks * 512
+        for group in linked.values():
+            self._add_linked(group)
+        self.linked.sort()
+
+    def _add_linked(self, group: list[tuple[bytes, DesiredFile]]) -> None:
+        """Add names of one file, in one source directory unless there are fewer than it has."""
+        whole = len(group) == group[0][1].status.st_nlink
+        if whole:
+            self.groups.append(group)
+        for name, want in group:
+            self.linked.append(linked_name(self._below(name), want, made=whole))
 
     def _below(self, name: bytes) -> bytes:
         return self.path + b"/" + name

@@ -104,18 +104,18 @@ class Pruner:
             path, now = pair.below(name), respelled.get(name, name)
             if now in listing.dirs:
                 _rename(pair, name, now)
-                self._drop_from_record(path, plan)
+                plan.removed_dirs.append(path)
                 continue
             if path in self._ownership.mounts or not self._active:
                 continue
             if now in listing.statuses:  # it was cleared to make room, unless something is in the way
                 if pair.below(now) not in plan.conflicts:
-                    self._drop_from_record(path, plan)
+                    plan.removed_dirs.append(path)
                 continue
             have = pair.lstat(name)
             if have is not None and stat.S_ISDIR(have.st_mode):
                 plan.operations.append(Operation(CLEAR, path))
-            self._drop_from_record(path, plan)
+            plan.removed_dirs.append(path)
 
     def _respelled(self, names: Sequence[bytes], listing: DirListing) -> dict[bytes, bytes]:
         """Of names that are not wanted, those that are in another spelling, which is the same name to the volume."""
@@ -243,13 +243,6 @@ class Pruner:
             kept.append((path, "changed in the jail, and no longer listed"))
             return False
         return True
-
-    def _drop_from_record(self, path: bytes, plan: DirectoryPlan) -> None:
-        todo = [path]
-        while todo:
-            path = todo.pop()
-            plan.removed_dirs.append(path)
-            todo += self._ownership.record.children.get(path, ())
 
 
 def _kinds(fd: int) -> dict[bytes, FileStat | None]:

@@ -152,6 +152,16 @@ class Backend:
         """The BSD file flags of a status that a copy is expected to carry; 0 where there are none."""
         return 0
 
+    def make_dir(self, dir_fd: int, name: bytes, status: Status) -> None:
+        """Make a directory that gets the metadata of `status` in the end. Nobody else can enter the one it is in."""
+        os.mkdir(name, 0o700, dir_fd=dir_fd)
+
+    def finish_dir(self, fd: int, status: Status, like: int | None) -> None:
+        """Give a directory from `make_dir` its metadata, and the xattrs and the ACL of another one."""
+        if like is not None:
+            self.copy_xattrs(like, fd)
+        self.apply_metadata(fd, status, times=status.st_mtime_ns is not None)
+
     def apply_metadata(self, fd: int, status: Status, times: bool = True) -> None:
         """Set owner, mode, flags and (with `times`) the modification time, in the order that keeps all of them.
 

@@ -13,7 +13,7 @@ import struct
 from contextlib import suppress
 
 from ..paths import CREATE
-from .base import Backend, Mount, Volume, is_local_xattr, require_symlink
+from .base import Backend, Mount, Status, Volume, is_local_xattr, require_symlink
 
 FICLONE = 0x40049409
 RENAME_EXCHANGE = 2
@@ -89,6 +89,23 @@ class Linux(Backend):
             return True
         except OSError:
             return False
+
+    def make_dir(self, dir_fd: int, name: bytes, status: Status) -> None:
+        os.mkdir(name, status.st_mode & 0o777 if self._is_final(status) else 0o700, dir_fd=dir_fd)
+
+    def finish_dir(self, fd: int, status: Status, like: int | None) -> None:
+        """Of a new directory of root's, without an ACL to inherit, nothing but the time is left to set."""
+        if not self._is_final(status):
+            super().finish_dir(fd, status, like)
+            return
+        for key, value in self.xattrs(like).items() if like is not None else ():
+            os.setxattr(fd, key, value)
+        if status.st_mtime_ns is not None:
+            os.utime(fd, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+    def _is_final(self, status: Status) -> bool:
+        """Whether mkdir(2) sets owner and mode of a directory."""
+        return self.umask_cleared and not (status.st_uid or status.st_gid or status.st_mode & 0o7000)
 
     def copy_xattrs(self, source: int, target: int) -> None:
         wanted = self.xattrs(source)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record import total_size
-from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import Record
+from ansible_collections.darwin.jail.plugins.module_utils._jail.record.record import RECORD, Record
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.hardlinks import Linker
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.sealed_source import SealedSnapshot
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
@@ -202,3 +203,75 @@ def test_the_bytes_that_are_told_are_those_of_the_record(make: Make, place: Path
     with Root(bytes(place / "jail")) as root:
         recorded = sum(map(total_size.of_block, Record.load(root).blocks.values()))
     assert first.values["jail_bytes"] == second.values["jail_bytes"] == recorded > 0
+
+
+@pytest.fixture
+def beside(source: Path) -> list[str]:
+    """The names of one file, all in one directory."""
+    for name in ("usr/bin/git-add", "usr/bin/git-log"):
+        os.link(source / "usr/bin/git", source / name)
+    return ["usr/bin/git", "usr/bin/git-add", "usr/bin/git-log"]
+
+
+def test_names_in_one_new_directory_are_made_with_it(
+    make: Make, place: Path, beside: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one after the other when all else is done; they are reported as others are."""
+    monkeypatch.setattr(Installer, "link", None)
+    predicted = make("/usr/", check=True)
+    done = make("/usr/")
+    assert predicted.diff == done.diff
+    assert {("create", f"/{beside[0]}"), *(("link", f"/{name}") for name in beside[1:])} <= paths(done)
+    assert done.values["stats"]["hardlinks"] == predicted.values["stats"]["hardlinks"] == 2
+    assert inodes(place / "jail", beside) == 1
+    assert not make("/usr/", verify="full").changed
+
+
+def test_names_in_two_copies_of_a_directory_are_one_file(place: Path, source: Path, beside: list[str]) -> None:
+    entries = [{"src": "/usr/bin/", "dest": "/usr/bin/"}, {"src": "/usr/bin/", "dest": "/opt/bin/"}]
+    spec = BuildSpec(str(place / "jail"), str(source), entries=entries)
+    predicted, done = build(spec, check=True), build(spec, check=False)
+    copies = [*beside, *(name.replace("usr", "opt") for name in beside)]
+    assert predicted.diff == done.diff
+    assert inodes(place / "jail", copies) == 1
+    assert not build(spec, check=False).changed
+
+
+def test_names_of_a_file_that_vanishes_are_left_out(
+    make: Make, place: Path, source: Path, beside: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Installer._make_files
+
+    def vanish(installer: Installer, fd: int, path: bytes, files: list[tuple[bytes, object]]) -> None:
+        if path == b"usr/bin":
+            for name in beside:
+                (source / name).unlink(missing_ok=True)
+        original(installer, fd, path, files)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Installer, "_make_files", vanish)
+    assert [f"{source}/{beside[0]} vanished while it was copied"] == make("/usr/").warnings
+    assert not any((place / "jail" / name).exists() for name in beside)
+
+
+def test_contents_are_compared_where_the_names_are_found(
+    make: Make, beside: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the processes that compare directories, and not by the one that waits for them."""
+    make("/usr/")
+    monkeypatch.setattr(Linker, "_difference", None)
+    assert not make("/usr/", verify="full").changed
+
+
+def test_bytes_are_counted_again_without_a_record(
+    make: Make, place: Path, source: Path, beside: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise only directories that have changed are."""
+    first = make("/usr/")
+    counted: list[object] = []
+    real = total_size.of_block
+    monkeypatch.setattr(total_size, "of_block", lambda block: counted.append(block) or real(block))  # type: ignore[func-returns-value]
+    (source / "usr/bin/longer").write_bytes(bytes(1000))
+    assert make("/usr/").values["jail_bytes"] == first.values["jail_bytes"] + 1000
+    assert len(counted) == 2  # as it was, and as it is
+    (place / "jail" / RECORD.decode()).unlink()
+    assert make("/usr/").values["jail_bytes"] == first.values["jail_bytes"] + 1000

@@ -75,6 +75,35 @@ def test_few_directories_are_dealt_with_alone(make: Make, monkeypatch: pytest.Mo
     make("/usr/", workers=4)
 
 
+def test_one_wide_directory_is_worth_more_processes(make: Make, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one of them is filled, others go on; how large a directory is depends on the file system."""
+    for number in range(3000):
+        (source / f"usr/bin/file{number}").touch()
+    forked, original = list[int](), os.fork
+
+    def fork() -> int:
+        pid = original()
+        forked.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork)
+    make("/usr/", workers=2)
+    assert len(forked) == 2
+
+
+def test_small_directories_are_put_in_place_together(make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed, original = list[bytes](), Installer.rename_into_place
+
+    def rename(installer: Installer, staged: bytes, path: bytes, parent: int) -> None:
+        renamed.append(path)
+        original(installer, staged, path, parent)
+
+    monkeypatch.setattr(Installer, "rename_into_place", rename)
+    made = make("/usr/", workers=1).values["stats"]["directories"]
+    assert made > 160
+    assert len(renamed) < made / 4
+
+
 @pytest.mark.parametrize("verify", ["quick", "full"])
 def test_large_files_are_dealt_with_while_others_go_on(
     make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch, verify: str
@@ -164,6 +193,7 @@ def test_an_unforeseen_error_in_a_worker_is_told_with_its_traceback(
 def test_a_worker_that_is_killed_at_work_ends_the_run_at_once(
     make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
+    monkeypatch.setattr(walk, "MAX_ROOM", 1)  # as many tasks as directories
     parent, carried, before = os.getpid(), [], children()
     original = walk.Walker.carry_out
 

@@ -126,3 +126,23 @@ def test_a_service_that_did_not_work_is_waited_for(mac: Mac) -> None:
     for _run in range(2):
         with pytest.raises(OperationError, match=r"cannot start the service plain of "):
             mac.ensure(failing, timeout=3)
+
+
+def test_what_a_job_mounted_again_before_it_ended_is_unmounted(mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job looks every second whether it has to mount, and launchd ends it only after it was unmounted."""
+    point = mac.jail / "again"
+    point.mkdir()
+    loaded: list[str] = []
+
+    def mount_and_end(_label: str) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
+
+    with open_jail(str(mac.jail)) as jail:
+        jobs = suspension.Suspension(jail)
+        monkeypatch.setattr(jobs, "_jobs", ["job"])
+        monkeypatch.setattr(jobs, "_points", {"job": b"again"})
+        monkeypatch.setattr(suspension.launchd, "unload", mount_and_end)
+        monkeypatch.setattr(suspension.launchd, "load", loaded.append)
+        with jobs.around((jail, jail)):
+            assert jail.mounts() == set()
+    assert loaded == ["job"]

@@ -16,7 +16,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import crea
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import suspension
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host, mounts
 from chrooted import process_in
 from service_mac import ServiceMac as Mac
 from waiting import until
@@ -141,6 +141,7 @@ def test_what_a_job_mounted_again_before_it_ended_is_unmounted(mac: Mac, monkeyp
         jobs = suspension.Suspension(jail)
         monkeypatch.setattr(jobs, "_jobs", ["job"])
         monkeypatch.setattr(jobs, "_points", {"job": b"again"})
+        monkeypatch.setattr(mounts, "UMOUNT", "/bin/umount")
         monkeypatch.setattr(suspension.launchd, "unload", mount_and_end)
         monkeypatch.setattr(suspension.launchd, "load", loaded.append)
         with jobs.around((jail, jail)):

@@ -144,6 +144,9 @@ def test_what_a_job_mounted_again_before_it_ended_is_unmounted(mac: Mac, monkeyp
         monkeypatch.setattr(mounts, "UMOUNT", "/bin/umount")
         monkeypatch.setattr(suspension.launchd, "unload", mount_and_end)
         monkeypatch.setattr(suspension.launchd, "load", loaded.append)
-        with jobs.around((jail, jail)):
-            assert jail.mounts() == set()
+        try:
+            with jobs.around((jail, jail)):
+                assert jail.mounts() == set()
+        finally:
+            subprocess.run(["umount", "-q", point], check=False)
     assert loaded == ["job"]

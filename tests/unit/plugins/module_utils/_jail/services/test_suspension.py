@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import create, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import suspension
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
@@ -142,8 +143,8 @@ def test_what_a_job_mounted_again_before_it_ended_is_unmounted(mac: Mac, monkeyp
         monkeypatch.setattr(jobs, "_jobs", ["job"])
         monkeypatch.setattr(jobs, "_points", {"job": b"again"})
         monkeypatch.setattr(mounts, "UMOUNT", "/bin/umount")
-        monkeypatch.setattr(suspension.launchd, "unload", mount_and_end)
-        monkeypatch.setattr(suspension.launchd, "load", loaded.append)
+        monkeypatch.setattr(launchd, "unload", mount_and_end)
+        monkeypatch.setattr(launchd, "load", loaded.append)
         try:
             with jobs.around((jail, jail)):
                 assert jail.mounts() == set()

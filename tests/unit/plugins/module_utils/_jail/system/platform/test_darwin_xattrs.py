@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Extended attributes on macOS and the call that copies them, against a model of libSystem: this is no proof that it works on macOS."""
+"""Extended attributes on macOS, and what copies them, against a model of libSystem: no proof that it works on macOS."""
 
 from __future__ import annotations
 

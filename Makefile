@@ -64,6 +64,7 @@ bench: ready
 	@$(VENV)/bin/python tests/bench/measure_files.py $(FILES)
 	@$(VENV)/bin/python tests/bench/measure_images.py
 	@$(VENV)/bin/python tests/bench/measure_macs.py
+	@$(VENV)/bin/python tests/bench/measure_djail.py
 	@$(VENV)/bin/python tests/bench/page.py
 
 # Fuzzing with coverage is left out where atheris cannot be installed.

@@ -52,10 +52,15 @@ MACS = """\
 hosts run nothing, so those rows measure only the controller. The rows of 20 tasks and of a further jail exclude the
 time that Ansible takes without them.
 """
+DJAIL = """\
+`tests/bench/measure_djail.py` measures the command on a stand-in Mac, called by a user who becomes root by sudo. What
+it is compared with is measured apart, and added up round by round. Root lists jails of this machine.
+"""
 SECTIONS = {
     "files": ("The root file system", FILES),
     "images": ("Images", IMAGES),
     "macs": ("Macs and their controller", MACS),
+    "djail": ("The command djail", DJAIL),
 }
 MEASURES = {"seconds": "time", "cpu": "CPU", "memory": "memory", "bytes": "size", "calls": "calls of modules a jail"}
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import djail_times
 import jsonschema
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import schema
@@ -28,11 +29,13 @@ DIRECTORY = "/Library/PrivilegedHelperTools/darwin.jail"
 DJAIL = f"{DIRECTORY}/djail"
 LINUX_FILES = "/private/var/root/linux.files"
 """A manifest of what Linux programs need in a jail: on a Mac nothing of it is needed."""
+PROGRESS = re.compile("^(building|cloning|removing) .*(?=built|cloned|removed)")
+"""What is shown before a line where the machine is slow."""
 LOGIN = "PATH=/usr/local/bin:$PATH; "
 PLAY = "[{hosts: macs, become: true, gather_facts: false, roles: [{role: darwin.jail.mac}]}]\n"
 
-SLOWEST = 2.0
-"""How much longer `djail exec` may take than sudo, chroot and a bare start of Python: 1.5 is promised."""
+SLOWEST = 1.5
+"""How much longer `djail exec` may take than sudo, chroot and a bare start of Python."""
 SLOWEST_COMPLETION = 0.3
 """Seconds; 0.1 is promised."""
 LARGEST = 1_000_000
@@ -97,7 +100,7 @@ def test_the_session_of_the_page(place: Place, mac: Link) -> None:
                     continue
                 ends = r"jail> $" if prompt == "jail" and not typed.startswith("exit") else r"mac> $"
                 said = person.type(typed + more, ends).replace("\r", "").split("\n")[1:-1]
-                said = [line for line in said if line]
+                said = [PROGRESS.sub("", line) for line in said if line]
                 assert len(said) == len(lines), (typed, said)
                 for line, expected in zip(said, lines, strict=True):
                     if expected.endswith("..."):
@@ -335,29 +338,11 @@ def test_nor_a_way_around_it(dana: Link, command: str, rc: int) -> None:
 
 # -- how long it takes -------------------------------------------------------------------
 
-MEASURE = """
-import subprocess, time
-def least(argv):
-    times = []
-    for _time in range(20):
-        began = time.perf_counter()
-        subprocess.run(argv, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        times.append(time.perf_counter() - began)
-    return min(times)
-jail = "{jail}"
-chroot = least(["/usr/bin/sudo", "/usr/sbin/chroot", jail, "/usr/bin/true"])
-python = least(["{python}", "-I", "-S", "-c", "pass"])
-djail = least(["{djail}", "exec", jail, "--", "/usr/bin/true"])
-named = least(["{djail}", "exec", "{name}", "--", "/usr/bin/true"])
-names = least(["/usr/bin/sudo", "-n", "{djail}", "names"])
-print(chroot, python, djail, named, names)
-"""
-
 
 def test_it_is_fast(place: Place, mac: Link) -> None:
-    python = "/Library/Developer/CommandLineTools/usr/bin/python3"
-    script = MEASURE.format(jail=place.jail, python=python, djail=DJAIL, name=JAIL)
-    chroot, bare, djail, named, names = map(float, mac.run(f"{python} -", stdin=script.encode()).stdout.split())
-    assert djail < SLOWEST * (chroot + bare), f"{djail * 1000:.1f} ms, {chroot * 1000:.1f} + {bare * 1000:.1f} ms"
-    assert named < SLOWEST * (chroot + bare)
-    assert names < SLOWEST_COMPLETION
+    """By the least of all rounds, which other work on the machine disturbs least."""
+    found = djail_times.measure(place, 20)
+    parts = sum(min(found[name]["seconds"]) for name in djail_times.PARTS)
+    for how in ("by path", "by name"):
+        assert min(found[how]["seconds"]) < SLOWEST * parts, found
+    assert min(found["names"]["seconds"]) < SLOWEST_COMPLETION

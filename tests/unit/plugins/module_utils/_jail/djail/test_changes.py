@@ -19,6 +19,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.accounts.directory_services import Account
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import base_files, changes
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
+from ansible_collections.darwin.jail.plugins.module_utils._jail.volumes import apfs_volume
 from installed_djail import InstalledDjail
 from terminal_user import TerminalUser
 from volumes import lacks, volume
@@ -83,8 +84,13 @@ def test_a_volume_that_was_made_for_it_goes_when_it_is_empty(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, note: bool
 ) -> None:
     asked: list[tuple[object, ...]] = []
-    monkeypatch.setattr(changes.apfs_volume, "ensure", lambda *words: asked.append(words) or Result(True))
-    monkeypatch.setattr(changes.apfs_volume, "NOTES", os.fsencode(tmp_path)[1:])
+
+    def ensure(*words: object) -> Result:
+        asked.append(words)
+        return Result(True)
+
+    monkeypatch.setattr(apfs_volume, "ensure", ensure)
+    monkeypatch.setattr(apfs_volume, "NOTES", os.fsencode(tmp_path)[1:])
     if note:
         (tmp_path / "jails").touch()
     steps = changes.Steps(True)

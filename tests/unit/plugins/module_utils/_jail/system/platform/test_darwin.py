@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, removal
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import copyfile, current, darwin
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import current, darwin
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from libsystem import RESTRICTED, LibSystem
 from libsystem_attributes import COMPRESSED
@@ -127,34 +127,6 @@ class TestCopying:
             copy()
         assert caught.value.errno == code
         assert not (place / "copy").exists()
-
-    @pytest.mark.parametrize("endless", [False, True])
-    def test_a_file_that_grows_without_end_is_left(
-        self,
-        lib: LibSystem,
-        copy: Copy,
-        place: Path,
-        original: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        endless: bool,
-    ) -> None:
-        """It is read to its end; a log may grow by some lines meanwhile."""
-        monkeypatch.setattr(copyfile, "GROWTH", 1 << 20)
-        lib.clone_error = errno.EXDEV
-        real = os.pread
-
-        def growing(fd: int, size: int, offset: int) -> bytes:
-            with original.open("ab") as file:
-                file.write(bytes((size if offset < 8 << 20 else 0) if endless else 100 * (not offset)))
-            return real(fd, size, offset)
-
-        monkeypatch.setattr(os, "pread", growing)
-        if endless:
-            with pytest.raises(OSError, match="it grew by 1 MB while it was copied"):
-                copy()
-            return
-        copy()
-        assert (place / "copy").stat().st_size == original.stat().st_size
 
     def test_data_and_xattrs_are_copied_in_one_call(
         self, lib: LibSystem, copy: Copy, place: Path, original: Path

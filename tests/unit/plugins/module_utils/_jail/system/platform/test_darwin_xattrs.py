@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""Extended attributes on macOS, against a model of libSystem: this is no proof that it works on macOS."""
+"""Extended attributes on macOS, and what copies them, against a model of libSystem: no proof that it works on macOS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import darwin
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import copyfile, darwin
 from libsystem import LibSystem
 from libsystem_attributes import COMPRESSED
 
@@ -155,3 +155,31 @@ class TestAttributesOfTheMac:
         with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
             macos.set_xattr(fd, "com.apple.big", b"1")
         os.close(fd)
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_a_file_that_grows_without_end_is_left(
+    lib: LibSystem,
+    copy: Copy,
+    place: Path,
+    original: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    endless: bool,
+) -> None:
+    """It is read to its end; a log may grow by some lines meanwhile."""
+    monkeypatch.setattr(copyfile, "GROWTH", 1 << 20)
+    lib.clone_error = errno.EXDEV
+    real = os.pread
+
+    def growing(fd: int, size: int, offset: int) -> bytes:
+        with original.open("ab") as file:
+            file.write(bytes((size if offset < 8 << 20 else 0) if endless else 100 * (not offset)))
+        return real(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", growing)
+    if endless:
+        with pytest.raises(OSError, match="it grew by 1 MB while it was copied"):
+            copy()
+        return
+    copy()
+    assert (place / "copy").stat().st_size == original.stat().st_size

@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple
 from ..errors import failed
 from ..limits import PROGRAM_OUTPUT
 from . import nobody, progress
+from .platform.current import system
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -101,9 +102,8 @@ def run(
 
 def _hint(exc: OSError) -> str:
     """A program of macOS is missing on other systems, where a playbook without an inventory runs, too."""
-    system = os.uname().sysname
-    is_elsewhere = isinstance(exc, FileNotFoundError) and system != "Darwin"
-    return f"this computer runs {system}, and darwin.jail needs a Mac: name one in an inventory" if is_elsewhere else ""
+    is_elsewhere = isinstance(exc, FileNotFoundError) and system() != "darwin"
+    return "this computer is not a Mac, and darwin.jail needs one: name a Mac in an inventory" if is_elsewhere else ""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ short_description: Run services in a jail, now and after every boot
 version_added: 0.1.0
 description:
   - Runs programs in a jail as services of the Mac. The list is the truth. A service that the list no longer names is
-    stopped and removed.
+    stopped and removed, with its logs.
   - Each service is a launchd job of root's. It runs a supervisor, which enters the jail as
     M(darwin.jail.darwin_chroot_exec) does, becomes the user, and starts the program.
   - The supervisor waits until the jail's volume, devfs, mounts and names are there. It starts a program that ended
@@ -45,7 +45,9 @@ options:
         description: The user that runs it, of the Mac or of the jail. The default is the module's O(user).
         type: str
       env:
-        description: Variables added to the clean environment that M(darwin.jail.darwin_chroot_exec) describes.
+        description:
+          - Variables added to the clean environment that M(darwin.jail.darwin_chroot_exec) describes.
+          - They lie in a file that only root can read. Diffs show them.
         type: dict
         default: {}
       secret_env:
@@ -61,7 +63,8 @@ options:
       ports:
         description:
           - TCP ports that the program will listen on. All jails of a Mac share its network. A port that another
-            service or program has is refused before anything is changed.
+            service or program has is refused before anything is changed. Of two runs for two jails that want one port
+            at the same time, one is refused.
         type: list
         elements: int
         default: []
@@ -100,7 +103,7 @@ options:
             type: str
             default: 10m
           keep:
-            description: How many older files to keep.
+            description: How many older files to keep. More of them are removed.
             type: int
             default: 5
       limits:

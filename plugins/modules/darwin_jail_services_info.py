@@ -60,8 +60,9 @@ services:
       description:
         - V(starting), V(running) or V(stopping).
         - V(waiting) for the jail's volume, mounts or names. RV(services[].problem) says for what.
-        - V(restarting) after its program ended, or V(failing) after ten failures in a row.
-        - V(scheduled) for its next time, or V(finished) and not to be started again.
+        - V(restarting) after its program ended or could not start, or V(failing) after ten failures in a row.
+        - V(scheduled) for its next time, or V(finished) and not to be started again. When the last run failed,
+          RV(services[].problem) says why.
         - V(stopped) when its job is not loaded.
       type: str
       sample: running

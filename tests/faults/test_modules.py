@@ -220,8 +220,7 @@ def share(name: str) -> int:
 
 def test_the_next_run_does_all_of_it(run: Run, mac: SmallMac, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.params["run"]
-    for step in run.first:
-        step.do(mac.words) if isinstance(step, Module) else step(mac.top)
+    _all(run.first, mac)
     trial = Trial(mac, run.module, partial(_all, run.live, mac), run.settled)
     cases = trial.cases()
     some = random.Random(f"{SEED} {name}").sample(cases, min(share(name), len(cases)))  # noqa: S311 (no secret)
@@ -234,9 +233,9 @@ def test_the_next_run_does_all_of_it(run: Run, mac: SmallMac, request: pytest.Fi
     assert not wrong, "\n".join(wrong)
 
 
-def _all(modules: Sequence[Module], mac: SmallMac) -> None:
-    for module in modules:
-        module.do(mac.words)
+def _all(steps: Sequence[Module | Callable[[Path], None]], mac: SmallMac) -> None:
+    for step in steps:
+        step.do(mac.words) if isinstance(step, Module) else step(mac.top)
 
 
 def _not_known_as_begun(_mac: SmallMac, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,9 @@ def plan_end_of_service(jail: Jail, service: Installed) -> list[Change]:
     table = process_table.table()
 
     def find() -> list[Process]:
-        return process_table.family(_find(jail, table), service.mark, service.leader, table)
+        roots = [table.identity(jail.root.fd), *([service.root] if service.root else [])]
+        found = process_table.processes_below(roots, os.fsdecode(jail.path), table)
+        return process_table.family(found, service.mark, service.leader, table)
 
     found = [JailProcess(process, service) for process in find()]
     return [Change(f"- processes {names(found)}", partial(_stop, jail, find, STOP_SECONDS))] if found else []

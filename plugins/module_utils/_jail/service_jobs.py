@@ -13,11 +13,13 @@ import json
 import os
 from typing import Any, NamedTuple
 
-from .errors import show_message
+from .errors import show, show_message
 from .macos import launchd
-from .programs import process_table, service_files
-from .programs.process_table import DarwinTable, LinuxTable
+from .plan import Change
+from .programs import process_table, service_files, service_log, service_state
+from .programs.process_table import DarwinTable, Directory, LinuxTable
 from .system import host
+from .system.rooted import Root
 
 PURPOSE = "service."
 SWITCHED_OFF = (
@@ -25,8 +27,8 @@ SWITCHED_OFF = (
     "General, Login Items)"
 )
 NO_SUPERVISOR = "its supervisor does not run, and launchd starts it again every ten seconds: look at its own log"
-GOOD = ("running", "scheduled", "finished", "stopped")
-"""States of a service that does what it is to do."""
+RESTING = ("scheduled", "finished")
+"""States in which no program is to run. They have a reason when the last run failed."""
 CLOCK = 2.0
 """Seconds by which two looks at the start of a process may differ where the clock is being corrected."""
 
@@ -45,6 +47,8 @@ class Installed(NamedTuple):
     """Whether launchd is to run it: nobody stopped it by this collection."""
     leader: int = -2
     """Its program, which leads a session; -2 when none is known. It may outlive the supervisor."""
+    root: Directory | None = None
+    """The directory in which its program was started. The jail may have been moved since."""
 
     @property
     def is_supervised(self) -> bool:
@@ -66,20 +70,24 @@ class Installed(NamedTuple):
     @property
     def problem(self) -> str:
         """Why it does not work; empty when it does, or is stopped."""
-        if self.wanted and not self.loaded:
-            return SWITCHED_OFF
-        status, health = self.status, self.state.get("health", "none")
-        if status == "running" and health in ("none", "healthy"):
-            return ""
-        if status in GOOD and status != "running":
-            return ""
+        if not self.loaded:
+            return SWITCHED_OFF if self.wanted else ""
         if not self.state:
             return NO_SUPERVISOR
-        if status == "starting" and self.spec.get("schedule"):
-            return ""  # it does so all the time
+        status, health = self.status, self.state.get("health", "none")
+        lost = self.state.get("log_problem")
+        if self._does_its_work(status, health):
+            return show_message(f"what it prints is lost: {lost}") if lost else ""
         said = self.state.get("reason") or self.state.get("health_message") or self.state.get("last_line") or ""
         what = f"it is {status}" if status != "running" else f"its health is {health}"
         return show_message(f"{what}: {said}" if said else what)
+
+    def _does_its_work(self, status: str, health: str) -> bool:
+        if status in RESTING:
+            return not self.state.get("reason")  # otherwise its last run failed
+        if status == "starting":
+            return bool(self.spec.get("schedule"))  # it does so all the time
+        return status == "running" and health in ("none", "healthy")
 
 
 def prefix(jail: bytes) -> str:
@@ -99,11 +107,13 @@ def installed(jail: bytes) -> list[Installed]:
 def find(jail: bytes, name: str) -> Installed:
     label = label_of(jail, name)
     spec, state = (_read(label, file) for file in (service_files.SPEC, service_files.STATE))
-    loaded, table, pid = launchd.is_loaded(label), process_table.table(), state.get("pid")
-    leader = pid if isinstance(pid, int) and state.get("boot") == table.boot() else -2
+    loaded, table = launchd.is_loaded(label), process_table.table()
+    is_of_this_boot = state.get("boot") == table.boot()
+    leader = (is_of_this_boot and service_state.positive(state.get("pid"))) or -2
+    root = service_state.directory(state.get("root")) if is_of_this_boot else None
     if loaded and not _is_alive(state.get("supervisor"), table):
         state = {}
-    return Installed(name, label, spec, loaded, state, launchd.has_plist(label), leader)
+    return Installed(name, label, spec, loaded, state, launchd.has_plist(label), leader, root)
 
 
 def _is_alive(supervisor: object, table: LinuxTable | DarwinTable) -> bool:
@@ -125,6 +135,16 @@ def _read(label: str, file: str) -> dict[str, Any]:
 def log_path(label: str) -> str:
     """The newest log of what a service prints."""
     return f"{os.fsdecode(os.path.join(launchd.TOP, launchd.LOGS))}/{label}.output.log"
+
+
+def plan_older_logs_absent(label: str, keep: int) -> list[Change]:
+    """The removal of rotated logs of a service that are more than are to be kept."""
+    log = os.path.basename(log_path(label))
+    with Root(launchd.TOP) as root:
+        there = map(os.fsdecode, root.names(launchd.LOGS)) if root.lstat(launchd.LOGS) else ()
+        numbers = service_log.older_logs(there, log, keep)
+    paths = [launchd.LOGS + os.fsencode(f"/{log}.{number}") for number in numbers]
+    return [Change(f"- /{show(path)}", launchd.remover(path)) for path in paths]
 
 
 def log_lines(one: Installed, count: int) -> list[str]:

@@ -22,6 +22,7 @@ import re
 import stat
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, NamedTuple
 
 from ..errors import UNWRITABLE, InputError, OperationError, show, show_message
@@ -41,8 +42,7 @@ FILES = b"private/var/db/darwin.jail/jobs"
 LOGS = b"private/var/log/darwin.jail"
 
 # launchctl's exit codes are errno values of launchd, and 113 when there is no such service.
-NO_SUCH_SERVICE = (3, 113)
-STILL_UNLOADING = 36
+NO_SUCH_SERVICE, STILL_UNLOADING = (3, 113), 36
 LOADED_OR_UNLOADING = (5, 37)
 """Already loaded, or still being unloaded: 37, and just 5 since macOS 14."""
 
@@ -51,8 +51,12 @@ TIMEOUT, POLL_SECONDS = 40.0, 0.2
 MAX_SIZE = 1 << 24
 """The most bytes of a file of a job."""
 TEXTS = (b".plist", b".json")
-SECRETS, COPY = "secrets.json", "job.plist"
-"""Files of a job: the first is for root alone; the second is its plist while it is stopped."""
+SECRETS, SPEC, COPY = "secrets.json", "spec.json", "job.plist"
+"""Files of a job: the first two are for root alone; the third is its plist while it is stopped."""
+CLAIMS = (b".plist", b"/" + SPEC.encode())
+"""Files of a job that tell others what it takes of this Mac."""
+Claim = Callable[[], AbstractContextManager[object]]
+"""Holds something of the Mac for a job while a file of it is written; InputError when another job has it."""
 
 
 class Job(NamedTuple):
@@ -67,6 +71,8 @@ class Job(NamedTuple):
     """Further keys of its plist; they replace the usual ones of the same name."""
     owner: tuple[int, int] = (0, 0)
     """User and group of its log: a job of another user than root may not be able to create it."""
+    is_private: bool = False
+    """Whether only root can enter the directory with its files."""
 
     def plist(self) -> bytes:
         """The property list: launchd starts the job at load, at boot and when it ends, at most every ten seconds."""
@@ -164,8 +170,7 @@ def arguments(name: str) -> list[str]:
 
 def last_log_line(name: str) -> str:
     """The last line of a job's log; empty when there is none."""
-    lines = log(name).splitlines()
-    return lines[-1] if lines else ""
+    return "".join(log(name).splitlines()[-1:])
 
 
 def log(name: str) -> str:
@@ -177,26 +182,26 @@ def log(name: str) -> str:
 # -- changes -------------------------------------------------------------------
 
 
-def plan_present(job: Job) -> list[Change]:
+def plan_present(job: Job, claim: Claim = nullcontext) -> list[Change]:
     """The changes that install and load the job; none when it is installed and loaded."""
-    writes = _plan_files({_plist(job.label): job.plist(), **_files(job)})
+    writes = _plan_files({_plist(job.label): job.plist(), **_files(job)}, claim)
     loaded = is_loaded(job.label)
     unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and writes else []
     load = [Change(f"+ launchd job {job.label}", lambda: _start(job))] if writes or not loaded else []
-    return [*unload, *writes, *load]
+    return [*_plan_directory(job), *unload, *writes, *load]
 
 
 def plan_stopped(job: Job) -> list[Change]:
     """What makes the job installed and not running, now and after a restart of the Mac: it has no plist for launchd."""
-    return [*_plan_unloaded(job.label), *_plan_files(_files(job))]
+    return [*_plan_directory(job), *_plan_unloaded(job.label), *_plan_files(_files(job))]
 
 
-def plan_started_again(name: str) -> list[Change]:
+def plan_started_again(name: str, claim: Claim = nullcontext) -> list[Change]:
     """What runs a job that was stopped, as it is installed; nothing when it runs. OperationError without one."""
     plist = read_file(name, COPY)
     if plist is None:
         raise OperationError("start the launchd job", name, "it is not installed")
-    writes = _plan_files({_plist(name): plist})
+    writes = _plan_files({_plist(name): plist}, claim)
     loaded = is_loaded(name)
     start = [Change(f"+ launchd job {name}", lambda: load(name))] if writes or not loaded else []
     return [*writes, *start]
@@ -207,10 +212,10 @@ def plan_stopped_again(name: str) -> list[Change]:
     return _plan_unloaded(name)
 
 
-def plan_restarted(name: str) -> list[Change]:
+def plan_restarted(name: str, claim: Claim = nullcontext) -> list[Change]:
     """What ends a job as it wants to be ended, and starts it again; what starts it when it is stopped."""
     if not is_loaded(name):
-        return plan_started_again(name)
+        return plan_started_again(name, claim)
 
     def start_again() -> None:
         _unload(name)
@@ -225,8 +230,8 @@ def plan_absent(name: str) -> list[Change]:
     folder = FILES + b"/" + os.fsencode(name)
     with Root(TOP) as root:
         there = [rel for rel in (*_logs(root, name), _plist(name)) if root.lstat(rel)]
-        changes += [Change(f"- /{show(rel)}", _remover(rel)) for rel in there]
-        return [*changes, Change(f"- /{show(folder)}", _remover(folder, name))] if root.lstat(folder) else changes
+        changes += [Change(f"- /{show(rel)}", remover(rel)) for rel in there]
+        return [*changes, Change(f"- /{show(folder)}", remover(folder, name))] if root.lstat(folder) else changes
 
 
 def _logs(root: Root, name: str) -> list[bytes]:
@@ -236,9 +241,8 @@ def _logs(root: Root, name: str) -> list[bytes]:
 
 def _plan_unloaded(name: str) -> list[Change]:
     changes = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
-    with Root(TOP) as root:
-        plist = _plist(name)
-        return [*changes, Change(f"- /{show(plist)}", _remover(plist))] if root.lstat(plist) else changes
+    plist = _plist(name)
+    return [*changes, Change(f"- /{show(plist)}", remover(plist))] if has_plist(name) else changes
 
 
 def _files(job: Job) -> dict[bytes, bytes | None]:
@@ -247,13 +251,29 @@ def _files(job: Job) -> dict[bytes, bytes | None]:
     return {os.fsencode(installed_path(job.label, name)[1:]): data for name, data in files.items()}
 
 
-def _plan_files(wanted: Mapping[bytes, bytes | None]) -> list[Change]:
+def _plan_directory(job: Job) -> list[Change]:
+    """What makes the directory of a private job one that only root can enter."""
+    rel = FILES + b"/" + os.fsencode(job.label)
+
+    def make() -> None:
+        host.make_dirs(os.path.join(TOP, FILES))
+        with run_directories.staged_root(TOP, TOP) as root:
+            root.make_dir(rel, 0o700, 0, 0)
+
+    with Root(TOP) as root:
+        status = root.lstat(rel)
+    if not job.is_private or (status and (status.st_mode, status.st_uid) == (stat.S_IFDIR | 0o700, 0)):
+        return []
+    return [Change(f"{'~' if status else '+'} /{show(rel)} (for root alone)", make)]
+
+
+def _plan_files(wanted: Mapping[bytes, bytes | None], claim: Claim = nullcontext) -> list[Change]:
     """What writes those files that are not as they are to be, and removes those that are not to be."""
     with Root(TOP) as root:
         return [
-            Change(f"- /{show(rel)}", _remover(rel))
+            Change(f"- /{show(rel)}", remover(rel))
             if data is None
-            else Change(_describe_difference(root, rel, data), _writer(rel, data), content_size=len(data))
+            else Change(_describe_difference(root, rel, data), _writer(rel, data, claim), content_size=len(data))
             for rel, data in sorted(wanted.items())
             if not _is_current(root, rel, data)
         ]
@@ -282,7 +302,7 @@ def _is_current(root: Root, rel: bytes, data: bytes | None) -> bool:
 
 
 def _mode(rel: bytes) -> int:
-    if rel.endswith(b"/" + SECRETS.encode()):
+    if os.fsdecode(os.path.basename(rel)) in (SECRETS, SPEC):
         return 0o600
     return 0o644 if rel.endswith(TEXTS) else 0o755
 
@@ -300,17 +320,17 @@ def _describe_difference(root: Root, rel: bytes, data: bytes) -> str:
     return "\n".join(line.expandtabs(4) for line in lines) or f"~ {path} (owner or mode)"
 
 
-def _writer(rel: bytes, data: bytes) -> Callable[[], None]:
+def _writer(rel: bytes, data: bytes, claim: Claim) -> Callable[[], None]:
     def write() -> None:
         for folder in (os.path.dirname(rel), LOGS):
             host.make_dirs(os.path.join(TOP, folder))
-        with run_directories.staged_root(TOP, TOP) as root:
+        with claim() if rel.endswith(CLAIMS) else nullcontext(), run_directories.staged_root(TOP, TOP) as root:
             root.write(rel, data, mode=_mode(rel))
 
     return write
 
 
-def _remover(rel: bytes, name: str = "") -> Callable[[], None]:
+def remover(rel: bytes, name: str = "") -> Callable[[], None]:
     """With the name of a job, its logs go too: one may have been made while the job ended."""
 
     def remove() -> None:

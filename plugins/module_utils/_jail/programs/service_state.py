@@ -55,7 +55,7 @@ class StateFile:
             "state": "waiting",
             "since": time.time(),
             "reason": "",
-            "pid": None,
+            "pid": self.former_pid or None,
             "root": self.former_root,
             "restarts": 0,
             "failures": 0,

@@ -89,6 +89,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._end)
         self._wait_for_former()
         self._end_rest("a former supervisor left", self._state.former_pid, self._state.former_root)
+        self._state.values.update(pid=None, root=None)
         self._plan_first_run()
         while not self._stopping:
             self._act()

@@ -11,19 +11,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..errors import InputError, OperationError, show, show_message
 from ..macos import launchd
 from ..programs import process_table, service_files
 from ..service_jobs import PURPOSE, Installed
+from ..system import host
+from ..system.build_lock import locked_directory
 from ..system.process import run
-from .spec import ServiceSpec
+from ..system.rooted import Root
 
 LSOF = "/usr/sbin/lsof"
 TIMEOUT = 30.0
 """Seconds. lsof(8) waits for network volumes that do not answer."""
+ATTEMPTS = 600
+"""How often to try to lock the jobs of this Mac, 20 times a second: a run keeps the lock while it writes one file."""
 
 
 class Listener(NamedTuple):
@@ -34,26 +39,46 @@ class Listener(NamedTuple):
     command: str
 
 
-def refuse_used(specs: Sequence[ServiceSpec], prefix: str, own: Sequence[Installed]) -> None:
+def refuse_used(wanted: Mapping[int, str], prefix: str, own: Sequence[Installed]) -> None:
     """InputError for a port that a service of another jail or another program of the Mac has.
 
-    `prefix` begins the labels of this jail's services, and `own` are these.
+    `wanted` are the ports, each with who wants it. `prefix` begins the labels of this jail's services, and `own` are
+    these.
     """
-    wanted = {port: spec for spec in specs for port in spec.ports if spec.state == "started"}
     if not wanted:
         return
-    for label, ports in _ports_of_others(prefix):
-        for port in sorted(wanted.keys() & ports):
-            raise InputError(
-                f"{wanted[port].where}: port {port} is that of the service {label}: choose another port for one of them"
-            )
+    _refuse_of_others(wanted, prefix)
     leaders, mark = {one.leader for one in own}, f"{service_files.MARK}={prefix}".encode()
     for listener in listeners(sorted(wanted)):
         words = process_table.table().environment(listener.pid)
         if process_table.session(listener.pid) not in leaders and not any(word.startswith(mark) for word in words):
             raise InputError(
-                f"{wanted[listener.port].where}: port {listener.port} is in use on this Mac by "
+                f"{wanted[listener.port]}: port {listener.port} is in use on this Mac by "
                 f"{show_message(listener.command)} (process {listener.pid}): choose another port, or end that program"
+            )
+
+
+@contextmanager
+def claimed(wanted: Mapping[int, str], prefix: str) -> Iterator[None]:
+    """Hold ports for a service while a file is written by which others know of them.
+
+    Two runs for two jails can come here at once, and both have found a port unused.
+    """
+    if not wanted:
+        yield
+        return
+    path = os.path.join(launchd.TOP, launchd.FILES)
+    host.make_dirs(path)
+    with Root(path) as root, locked_directory(root, attempts=ATTEMPTS):
+        _refuse_of_others(wanted, prefix)
+        yield
+
+
+def _refuse_of_others(wanted: Mapping[int, str], prefix: str) -> None:
+    for label, ports in _ports_of_others(prefix):
+        for port in sorted(wanted.keys() & ports):
+            raise InputError(
+                f"{wanted[port]}: port {port} is that of the service {label}: choose another port for one of them"
             )
 
 

@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .. import plan as plans
@@ -46,8 +47,8 @@ from ..programs import (
 )
 from ..programs.bundle import program
 from ..result import Result
-from ..service_jobs import Installed, find, installed, label_of, log_lines, log_path, prefix
-from .ports import refuse_used
+from ..service_jobs import Installed, find, installed, label_of, log_lines, log_path, plan_older_logs_absent, prefix
+from .ports import claimed, refuse_used
 from .spec import ServiceSpec, service_specs
 
 PROGRAM = "darwin-jail-service"
@@ -88,7 +89,8 @@ def ensure(
     with open_predicted(jail, check) as opened:
         opened.lock(check)
         there = installed(path)
-        refuse_used(specs, prefix(path), there)
+        wanted = {port: spec.where for spec in specs for port in spec.ports if spec.state == "started"}
+        refuse_used(wanted, prefix(path), there)
         changes = [
             change
             for one in there
@@ -123,6 +125,10 @@ def control(jail: str, names: Sequence[str] | None, state: str, timeout: float, 
             "restarted": _plan_restarted,
             "absent": _plan_absent,
         }
+        if state in ("started", "restarted"):
+            stopped = [there[name] for name in chosen if not there[name].loaded]
+            wanted = {port: where for one in stopped for port, where in _ports(path, one).items()}
+            refuse_used(wanted, prefix(path), [*there.values()])
         changes = [change for name in chosen for change in plan[state](opened, there[name])]
         result = plans.apply(changes, check)
     started = chosen if result.changed and state in ("started", "restarted") else []
@@ -138,12 +144,17 @@ def _path(jail: str) -> bytes:
 # -- one service ---------------------------------------------------------------------
 
 
-def _plan_started(_jail: Jail, one: Installed) -> list[Change]:
-    return launchd.plan_started_again(one.label)
+def _ports(jail: bytes, one: Installed) -> dict[int, str]:
+    """The ports of a service that is installed, each with what messages call the service."""
+    return {port: f"the service {one.name} of {show(jail)}" for port in one.spec.get("ports", [])}
 
 
-def _plan_restarted(_jail: Jail, one: Installed) -> list[Change]:
-    return launchd.plan_restarted(one.label)
+def _plan_started(jail: Jail, one: Installed) -> list[Change]:
+    return launchd.plan_started_again(one.label, partial(claimed, _ports(jail.path, one), prefix(jail.path)))
+
+
+def _plan_restarted(jail: Jail, one: Installed) -> list[Change]:
+    return launchd.plan_restarted(one.label, partial(claimed, _ports(jail.path, one), prefix(jail.path)))
 
 
 def _plan_stopped(jail: Jail, one: Installed) -> list[Change]:
@@ -162,9 +173,12 @@ def _plan(jail: Jail, shown: str, spec: ServiceSpec, python: str, check: bool) -
     try:
         plan = plan_of(command, identify(command, jail.root), jail.root, check=False)
         job = _job(jail.path, spec, plan, python)
+        logs = plan_older_logs_absent(job.label, spec.keep)
         if spec.state == "stopped":
-            return [*plan_end_of_service(jail, find(jail.path, spec.name)), *launchd.plan_stopped(job)]
-        changes = launchd.plan_present(job)
+            return [*plan_end_of_service(jail, find(jail.path, spec.name)), *launchd.plan_stopped(job), *logs]
+        claim = partial(claimed, dict.fromkeys(spec.ports, spec.where), prefix(jail.path))
+        changes = launchd.plan_present(job, claim)
+        changes = [*changes[:-1], *logs, *changes[-1:]]  # the last one starts a supervisor, which would remove them
         if changes and not jail.root.check_mode_moves:
             jail.prediction_warnings += _try(command, spec, check)
     except (InputError, OperationError) as exc:
@@ -203,7 +217,7 @@ def _job(jail: bytes, spec: ServiceSpec, plan: dict[str, Any], python: str) -> J
     if spec.low_priority_io:
         keys["LowPriorityIO"] = True
     folder = os.path.dirname(launchd.installed_path(label, PROGRAM))
-    job = Job(label, (launchd.installed_path(label, PROGRAM), folder), files, keys)
+    job = Job(label, (launchd.installed_path(label, PROGRAM), folder), files, keys, is_private=True)
     return job._replace(files={**files, launchd.COPY: job.plist()})
 
 
@@ -250,7 +264,7 @@ def _see_working(jail: bytes, names: list[str], timeout: float) -> None:
     for name in names:
         one = find(jail, name)
         while not _works(one):
-            if one.status == "failing" or time.monotonic() > deadline:
+            if one.status in ("failing", "finished") or time.monotonic() > deadline:
                 raise _not_working(jail, one, timeout)
             time.sleep(POLL_SECONDS)
             one = find(jail, name)
@@ -258,6 +272,8 @@ def _see_working(jail: bytes, names: list[str], timeout: float) -> None:
 
 def _works(one: Installed) -> bool:
     """Whether a service does what it should. Without a health check its program must have run for a moment."""
+    if one.status == "scheduled":
+        return True
     if one.problem or one.status == "starting":
         return False
     if one.status != "running" or one.state.get("health") == "healthy":

@@ -116,6 +116,22 @@ def test_a_health_command_of_a_killed_supervisor_ends_with_the_next_one(service:
     assert arguments(service) == ["/usr/bin/sleep 60"]
 
 
+def test_what_a_supervisor_left_is_known_until_it_has_ended(service: Service) -> None:
+    """The next supervisor is killed, too, while it waits for the end of what the first one left."""
+    service.shell("trap '' TERM; setsid env -i /usr/bin/sleep 61 & while :; do sleep 0.1; done")
+    until(lambda: service.is_in("running") and "/usr/bin/sleep 61" in arguments(service))
+    pid = service.state["pid"]
+    for text in ("first", "second"):
+        service.processes[-1].kill()
+        service.processes[-1].wait()
+        assert service.state["pid"] == pid, text
+        if text == "first":
+            service.start(stop={"signal": 15, "timeout": 30})
+            until(lambda: service.said.count("a former supervisor left") == 1)
+    service.start("/usr/bin/sleep", "62", stop={"signal": 15, "timeout": 0.2})
+    until(lambda: arguments(service) == ["/usr/bin/sleep 62"])
+
+
 @contextmanager
 def moved(jail: Path, replaced: bool) -> Iterator[Path]:
     """A jail that has another name, as the former one has after a swap. A copy may be in its place."""

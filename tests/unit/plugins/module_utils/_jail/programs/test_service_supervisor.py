@@ -188,6 +188,17 @@ def test_it_sleeps_while_nothing_happens(service: Service) -> None:
     assert Path(f"/proc/{process.pid}/status").read_text().splitlines()[-2:] == switches
 
 
+def test_a_program_that_closes_its_output_costs_nothing(service: Service) -> None:
+    process = service.shell("exec >&- 2>&-; exec sleep 60")
+    until(lambda: service.is_in("running"))
+    time.sleep(0.5)
+    before = Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]
+    time.sleep(1)
+    assert Path(f"/proc/{process.pid}/stat").read_text().split()[13:15] == before
+    assert service.stop() == 0
+    assert service.state["last_exit"]["text"] == "signal TERM"
+
+
 def test_a_process_id_of_another_boot_says_nothing(service: Service) -> None:
     """Process ids come again after a boot, mostly to other services of the jail."""
     other = subprocess.Popen(["chroot", service.jail, "/usr/bin/sleep", "30"], start_new_session=True)

@@ -92,12 +92,16 @@ class Suspension:
         for labels in self._services:
             _at_once([partial(_stop, label) for label in labels])
         _apply([change for one in self._remains for change in plan_end_of_service(self._jail, one)])
+        self._unmount()
+        _at_once([partial(launchd.unload, label) for label in self._jobs])
+        self._unmount()  # a job may have mounted again before it ended
+        if self._prefix + dns.PURPOSE in self._jobs:
+            dns.remove_socket(self._jail.path)
+
+    def _unmount(self) -> None:
         mounted = self._jail.mounts()
         for point in sorted(self.mount_points & mounted, key=lambda point: -point.count(b"/")):
             unmount(self._jail.root, point)
-        _at_once([partial(launchd.unload, label) for label in self._jobs])
-        if self._prefix + dns.PURPOSE in self._jobs:
-            dns.remove_socket(self._jail.path)
 
     def _run_again(self, jail: Jail) -> None:
         steps: list[Callable[[], None]] = [

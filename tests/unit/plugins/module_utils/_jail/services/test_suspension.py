@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import create, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import Jail, create, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import suspension
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
@@ -118,6 +119,25 @@ def test_services_do_not_run_on_data_that_was_migrated_in_part(
     assert mac.commands() == []
     assert rollback(str(mac.jail), str(replacement), check=False).changed
     assert (mac.jail / "data").exists()
+
+
+def test_what_a_job_mounts_again_before_it_ends_is_unmounted(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = launchd.Job(launchd.label(os.fsencode(mac.jail), "devfs"), ("/usr/bin/sleep", "70"))
+    for change in launchd.plan_present(job):
+        change.apply()
+    mounted, unload = {b"dev"}, launchd.unload
+
+    def unload_late(label: str) -> None:
+        mounted.add(b"dev")
+        unload(label)
+
+    monkeypatch.setattr(Jail, "mounts", lambda jail: {*mounted} if jail.path == os.fsencode(mac.jail) else set())
+    monkeypatch.setattr(suspension, "unmount", lambda _root, point: mounted.discard(point))
+    monkeypatch.setattr(launchd, "unload", unload_late)
+    assert swap_in(str(mac.jail), str(replacement), check=False, migrate=False).changed
+    assert job.label in mac.launchctl.loaded
 
 
 def test_a_service_that_did_not_work_is_waited_for(mac: Mac) -> None:

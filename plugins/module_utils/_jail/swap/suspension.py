@@ -99,7 +99,8 @@ class Suspension:
             dns.remove_socket(self._jail.path)
 
     def _unmount(self) -> None:
-        for point in sorted(self.mount_points & self._jail.mounts(), key=lambda point: -point.count(b"/")):
+        mounted = self._jail.mounts()
+        for point in sorted(self.mount_points & mounted, key=lambda point: -point.count(b"/")):
             unmount(self._jail.root, point)
 
     def _run_again(self, jail: Jail) -> None:

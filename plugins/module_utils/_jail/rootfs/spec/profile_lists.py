@@ -24,9 +24,10 @@ MINIMAL = """
 /usr/libexec/path_helper
 # Edits property lists; scripts call it by this path.
 /usr/libexec/PlistBuddy
-# What ssh, scp and Ansible start by these paths.
+# What ssh, scp, Ansible and sshd start by these paths.
 /usr/libexec/sftp-server
 /usr/libexec/ssh-*
+/usr/libexec/sshd-*
 # Languages, character sets and terminals: setlocale(3), ICU, ncurses.
 /usr/share/locale/
 /usr/share/icu/

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import create, open_jail
+from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import Jail, create, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import suspension
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
-from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host, mounts
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from chrooted import process_in
 from service_mac import ServiceMac as Mac
 from waiting import until
@@ -121,33 +121,28 @@ def test_services_do_not_run_on_data_that_was_migrated_in_part(
     assert (mac.jail / "data").exists()
 
 
+def test_what_a_job_mounts_again_before_it_ends_is_unmounted(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = launchd.Job(launchd.label(os.fsencode(mac.jail), "devfs"), ("/usr/bin/sleep", "70"))
+    for change in launchd.plan_present(job):
+        change.apply()
+    mounted, unload = {b"dev"}, launchd.unload
+
+    def unload_late(label: str) -> None:
+        mounted.add(b"dev")
+        unload(label)
+
+    monkeypatch.setattr(Jail, "mounts", lambda jail: {*mounted} if jail.path == os.fsencode(mac.jail) else set())
+    monkeypatch.setattr(suspension, "unmount", lambda _root, point: mounted.discard(point))
+    monkeypatch.setattr(launchd, "unload", unload_late)
+    assert swap_in(str(mac.jail), str(replacement), check=False, migrate=False).changed
+    assert job.label in mac.launchctl.loaded
+
+
 def test_a_service_that_did_not_work_is_waited_for(mac: Mac) -> None:
     """It was started by a run before, or by the swap."""
     failing = {**PLAIN, "argv": ["/bin/sh", "-c", "echo no database; exit 4"]}
     for _run in range(2):
         with pytest.raises(OperationError, match=r"cannot start the service plain of "):
             mac.ensure(failing, timeout=3)
-
-
-def test_what_a_job_mounted_again_before_it_ended_is_unmounted(mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job looks every second whether it has to mount, and launchd ends it only after it was unmounted."""
-    point = mac.jail / "again"
-    point.mkdir()
-    loaded: list[str] = []
-
-    def mount_and_end(_label: str) -> None:
-        subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
-
-    with open_jail(str(mac.jail)) as jail:
-        jobs = suspension.Suspension(jail)
-        monkeypatch.setattr(jobs, "_jobs", ["job"])
-        monkeypatch.setattr(jobs, "_points", {"job": b"again"})
-        monkeypatch.setattr(mounts, "UMOUNT", "/bin/umount")
-        monkeypatch.setattr(launchd, "unload", mount_and_end)
-        monkeypatch.setattr(launchd, "load", loaded.append)
-        try:
-            with jobs.around((jail, jail)):
-                assert jail.mounts() == set()
-        finally:
-            subprocess.run(["umount", "-q", point], check=False)
-    assert loaded == ["job"]

@@ -74,6 +74,7 @@ def test_every_release_and_processor(jail: Jail, mac: Mac, profile: str) -> None
         "bin/sh",
         "usr/lib/dyld",
         "usr/libexec/path_helper",
+        "usr/libexec/sshd-session",
         "etc/localtime",
         "usr/share/zoneinfo/Europe/Berlin",
         "usr/share/terminfo/78/xterm-256color",

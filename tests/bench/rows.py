@@ -96,7 +96,9 @@ LIMITS = (
     Limit("20 tasks in a jail", "plain ssh", "seconds", 1.25, None, None),
     Limit("20 tasks in a jail, from a file of hosts", "plain ssh", "seconds", 1.25, None, None),
     Limit("djail exec of true, by path", "sudo and chroot + a start of Python", "seconds", 1.50, None, None),
+    Limit("djail exec of true, by path", "sudo and chroot + a start of Python", "cpu", 1.50, None, None),
     Limit("djail exec of true, by name", "sudo and chroot + a start of Python", "seconds", 1.50, None, None),
+    Limit("djail exec of true, by name", "sudo and chroot + a start of Python", "cpu", 1.50, None, None),
     Limit("djail names, for completion", None, "seconds", 0.1, None, None),
     Limit("djail list of 200 jails", None, "seconds", 1, None, None),
 )

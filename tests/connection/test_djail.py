@@ -36,8 +36,8 @@ PLAY = "[{hosts: macs, become: true, gather_facts: false, roles: [{role: darwin.
 
 SLOWEST = 1.5
 """How much longer `djail exec` may take than sudo, chroot and a bare start of Python."""
-SLOWEST_COMPLETION = 0.3
-"""Seconds; 0.1 is promised."""
+SLOWEST_COMPLETION = 0.1
+"""Seconds of the processor."""
 LARGEST = 1_000_000
 """Bytes of all that is installed."""
 
@@ -195,7 +195,7 @@ def service(place: Place) -> Iterator[str]:
             yield "tick"
 
 
-def test_services(mac: Link, service: str) -> None:
+def test_services(place: Place, mac: Link, service: str) -> None:
     words = f"{JAIL} {service}"
     (found,) = answer(mac, f"status {words}")["services"]
     assert (found["state"], found["problem"]) == ("running", "")
@@ -209,6 +209,11 @@ def test_services(mac: Link, service: str) -> None:
     assert answer(mac, f"status {words}")["services"][0]["state"] == "stopped"
     assert answer(mac, f"start {words} --dry-run")["changed"]
     assert answer(mac, f"start {words}")["services"][0]["state"] == "running"
+    for command, state in (("stop", "stopped"), ("start", "running"), ("restart", "running")):
+        for seconds in (0.1, 0.3):
+            script = f"{DJAIL} {command} {words} >/dev/null & sleep {seconds}; kill -9 $! 2>/dev/null; true"
+            place.on_mac("/bin/sh", "-c", script)
+        assert answer(mac, f"{command} {words}")["services"][0]["state"] == state
 
 
 def test_a_log_that_is_followed_ends_with_a_key(mac: Link, service: str) -> None:
@@ -340,9 +345,14 @@ def test_nor_a_way_around_it(dana: Link, command: str, rc: int) -> None:
 
 
 def test_it_is_fast(place: Place, mac: Link) -> None:
-    """By the least of all rounds, which other work on the machine disturbs least."""
-    found = djail_times.measure(place, 20)
-    parts = sum(min(found[name]["seconds"]) for name in djail_times.PARTS)
-    for how in ("by path", "by name"):
-        assert min(found[how]["seconds"]) < SLOWEST * parts, found
-    assert min(found["names"]["seconds"]) < SLOWEST_COMPLETION
+    """By the least of all rounds, which other work on the machine disturbs least, and once more where it did."""
+    ratios = []
+    for _time in range(3):
+        found = djail_times.measure(place, 15)
+        for kind in ("seconds", "cpu"):
+            parts = sum(min(found[name][kind]) for name in djail_times.PARTS)
+            ratios.append(max(min(found[how][kind]) for how in ("by path", "by name")) / parts)
+        if min(ratios) < SLOWEST:
+            break
+    assert min(ratios) < SLOWEST, ratios
+    assert min(found["names"]["cpu"]) < SLOWEST_COMPLETION

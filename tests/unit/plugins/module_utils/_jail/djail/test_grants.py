@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +47,20 @@ def test_it_is_there_until_it_is_revoked(djail: InstalledDjail, jail: str, place
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(djail.grants.stat().st_mode)) == (0o600, 0o755)
     assert [djail.json("revoke", "one", NOBODY)["changed"] for _time in range(2)] == [True, False]
     assert (grants(djail), list(djail.grants.iterdir())) == ([], [])
+
+
+def test_what_was_killed_is_finished_by_the_same_command(djail: InstalledDjail, jail: str) -> None:
+    """The file of a person is as before, or as after."""
+    for command, count in (("grant", 1), ("revoke", 0)):
+        words = (command, "one", NOBODY, *(("--user", "daemon") if command == "grant" else ()))
+        for delay in (0.05, 0.1, 0.15, 0.2):
+            with subprocess.Popen(djail.argv(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                time.sleep(delay)
+                process.kill()
+            assert len(grants(djail)) in (0, 1)
+        djail.json(*words)
+        assert len(grants(djail)) == count
+        assert [path.name for path in djail.grants.iterdir()] == [str(pwd.getpwnam(NOBODY).pw_uid)] * count
 
 
 def test_that_of_a_jail_that_is_gone_is_revoked_by_its_id(djail: InstalledDjail, jail: str, place: Path) -> None:

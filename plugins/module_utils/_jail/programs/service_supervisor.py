@@ -51,8 +51,9 @@ WAITING_PAUSE = 1.0
 """Seconds between two looks at what a service waits for."""
 NAP = 60.0
 """The longest sleep before a time of the schedule, in seconds: the monotonic clock stands still while a Mac sleeps."""
-LOCK_PAUSE = 0.1
-"""Seconds between two looks whether what a former supervisor started has begun."""
+LOCK_PAUSE, LOCK_SECONDS = 0.1, 10.0
+"""Seconds between two looks whether what a former supervisor started has begun, and until a service that is stopped no
+longer waits for that."""
 MISSED = 2 * NAP
 """A time of the schedule that passed so many seconds ago passed while the Mac slept, or was set to a later time."""
 OWN_LOG = 1 << 16
@@ -98,7 +99,8 @@ class Supervisor:
 
     def _wait_for_former(self) -> None:
         """Wait until all that a killed supervisor started is in the jail, where it is found, or has ended."""
-        while not self._stopping:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not self._stopping or time.monotonic() < deadline:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return

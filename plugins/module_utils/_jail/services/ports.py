@@ -47,7 +47,7 @@ def refuse_used(wanted: Mapping[int, str], prefix: str, own: Sequence[Installed]
     """
     if not wanted:
         return
-    _refuse_of_others(wanted, prefix)
+    refuse_of_others(wanted, prefix)
     leaders, mark = {one.leader for one in own}, f"{service_files.MARK}={prefix}".encode()
     for listener in listeners(sorted(wanted)):
         words = process_table.table().environment(listener.pid)
@@ -70,11 +70,12 @@ def claimed(wanted: Mapping[int, str], prefix: str) -> Iterator[None]:
     path = os.path.join(launchd.TOP, launchd.FILES)
     host.make_dirs(path)
     with Root(path) as root, locked_directory(root, attempts=ATTEMPTS):
-        _refuse_of_others(wanted, prefix)
+        refuse_of_others(wanted, prefix)
         yield
 
 
-def _refuse_of_others(wanted: Mapping[int, str], prefix: str) -> None:
+def refuse_of_others(wanted: Mapping[int, str], prefix: str) -> None:
+    """InputError for a port that a service of another jail is to have. Cost: two files for each of these services."""
     for label, ports in _ports_of_others(prefix):
         for port in sorted(wanted.keys() & ports):
             raise InputError(

@@ -48,7 +48,7 @@ from ..programs import (
 from ..programs.bundle import program
 from ..result import Result
 from ..service_jobs import Installed, find, installed, label_of, log_lines, log_path, plan_older_logs_absent, prefix
-from .ports import claimed, refuse_used
+from .ports import claimed, refuse_of_others, refuse_used
 from .spec import ServiceSpec, service_specs
 
 PROGRAM = "darwin-jail-service"
@@ -128,7 +128,7 @@ def control(jail: str, names: Sequence[str] | None, state: str, timeout: float, 
         if state in ("started", "restarted"):
             stopped = [there[name] for name in chosen if not there[name].loaded]
             wanted = {port: where for one in stopped for port, where in _ports(path, one).items()}
-            refuse_used(wanted, prefix(path), [*there.values()])
+            refuse_of_others(wanted, prefix(path))  # lsof(8) would take longer, while nothing answers
         changes = [change for name in chosen for change in plan[state](opened, there[name])]
         result = plans.apply(changes, check)
     started = chosen if result.changed and state in ("started", "restarted") else []

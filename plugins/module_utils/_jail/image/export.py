@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any, Callable, Union
+from threading import Lock
+from typing import Any, Callable, NamedTuple, Union
 
-from ..errors import InputError, show
+from ..errors import InputError, JailError, show
 from ..jail import Jail, is_empty, jail_path, open_jail
 from ..predicted import not_built_yet_warning
 from ..result import Result
@@ -74,6 +77,20 @@ def _layout_path(layout: str) -> bytes:
     return place
 
 
+class _Made(NamedTuple):
+    """A layer that is there."""
+
+    layer: Layer
+    warnings: Sequence[str] = ()
+    is_new: bool = False
+    is_certain: bool = True
+    """Whether it certainly belongs to its fingerprint."""
+
+
+class _StoppedError(JailError):
+    """The other layer that is written cannot be."""
+
+
 class _Exporter:
     """One export."""
 
@@ -83,6 +100,8 @@ class _Exporter:
         self._scan = Scan(jail.root, jail.mounts())
         self._new_layers: list[Layer] = []
         self._fingerprints: dict[str, Layer] = {}
+        self._lock, self._is_stopped = Lock(), False
+        """For the layout, while two layers are written; and whether one of them has failed."""
         self.warnings = list(self._scan.warnings)
         by_zstd = settings.compression == "zstd"
         self._packer: Packer = Zstd if by_zstd else Gzip
@@ -140,41 +159,73 @@ class _Exporter:
         lacking = [plan for plan, layer in zip(plans, found) if layer is None]
         free = 0 if check else host.free_bytes(self._store.root.path)
         progress.begin(progress.PACK, sum(one.files for one in lacking), sum(one.bytes for one in lacking), free)
-        return [self._layer(*one) for one in zip(plans, fingerprints, found)]
+        written = self._write_all(lacking)
+        made = [written[plan.number] if layer is None else _Made(layer) for plan, layer in zip(plans, found)]
+        for fingerprint, one in zip(fingerprints, made):
+            self._note(fingerprint, one)
+        return [one.layer for one in made]
+
+    def _write_all(self, plans: list[LayerPlan]) -> dict[int, _Made]:
+        """Write layers, the largest in a thread of its own: it mostly waits for what packs and digests it."""
+        if not plans:
+            return {}
+        *others, largest = sorted(plans, key=lambda plan: plan.bytes)
+        with ThreadPoolExecutor(1) as thread:
+            aside = thread.submit(self._write_or_stop, largest)
+            try:
+                made = {plan.number: self._write_or_stop(plan) for plan in others}
+            except _StoppedError:
+                made = {}
+            return {**made, largest.number: aside.result()}
+
+    def _write_or_stop(self, plan: LayerPlan) -> _Made:
+        """Write a layer, and end the writing of the other one when that fails."""
+        try:
+            return self._write(plan, self._packer)
+        except BaseException:
+            self._is_stopped = True
+            raise
+
+    def _note(self, fingerprint: str, made: _Made) -> None:
+        self.warnings += [*made.warnings, *made.layer.left_out]
+        if made.is_new:
+            self._new_layers.append(made.layer)
+        if made.is_certain:
+            self._fingerprints[fingerprint] = made.layer
 
     def _cached_layer(self, fingerprint: str) -> Layer | None:
         """The layer of this fingerprint, when the layout still has it."""
         layer = self._cache.layer(fingerprint)
         return layer if layer and self._store.has(layer.blob.digest, layer.blob.size) else None
 
-    def _layer(self, plan: LayerPlan, fingerprint: str, layer: Layer | None) -> Layer:
-        if layer is None:
-            layer, certain = self._write(plan, self._packer)
-            if not certain:
-                self.warnings += layer.left_out
-                return layer
-        self.warnings += layer.left_out
-        self._fingerprints[fingerprint] = layer
-        return layer
-
-    def _write(self, plan: LayerPlan, packer: Packer) -> tuple[Layer, bool]:
-        """Write a layer; whether it certainly belongs to the fingerprint."""
+    def _write(self, plan: LayerPlan, packer: Packer) -> _Made:
         previous = self._cache.blocks.get(plan.name)
-        blob = Descriptor("", previous.digest, previous.size) if previous and packer is Gzip else None
-        if previous is None or blob is None or not self._store.is_intact(blob):
+        if not previous or packer is not Gzip:
+            return self._pack(plan, packer, None)
+        blob = Descriptor("", previous.digest, previous.size)
+        with self._lock:
+            is_intact = self._store.is_intact(blob)
+        if not is_intact:
             return self._pack(plan, packer, None)
         with self._store.open_blob(blob) as file:
             return self._pack(plan, packer, PreviousBlocks(file, previous))
 
-    def _pack(self, plan: LayerPlan, packer: Packer, previous: PreviousBlocks | None) -> tuple[Layer, bool]:
-        blob = self._store.blob()
-        stream = packer(blob.write)
-        if isinstance(stream, Gzip):
-            stream.former = previous
+    def _pack(self, plan: LayerPlan, packer: Packer, previous: PreviousBlocks | None) -> _Made:
+        with self._lock:
+            blob = self._store.blob()
+
+        def write(data: bytes) -> None:
+            if self._is_stopped:
+                raise _StoppedError("another layer cannot be written")
+            blob.write(data)
+
         try:
-            writer = LayerWriter(self._jail.root, self._scan, plan, self._settings.epoch, stream)
-            writer.run()
-            diff_id, digest = stream.finish()
+            with closing(packer(write)) as stream, closing(self._jail.root.duplicate()) as root:
+                if isinstance(stream, Gzip):
+                    stream.former = previous
+                writer = LayerWriter(root, self._scan, plan, self._settings.epoch, stream)
+                writer.run()
+                diff_id, digest = stream.finish()
             if packer is not Gzip and stream.plain_size > max(SMALL, DENSEST * stream.packed_size):
                 return self._write(plan, Gzip)
             layer = Layer(plan.name, diff_id, Descriptor(stream.media_type, digest, stream.packed_size))
@@ -182,11 +233,10 @@ class _Exporter:
             if isinstance(stream, Gzip):
                 start = stream.packed_size - TRAILER - sum(length for _key, length in stream.blocks)
                 self._cache.blocks[plan.name] = Blocks.of(digest, stream.packed_size, start, stream.blocks)
-            if not self._store.is_intact(layer.blob):
-                blob.commit(digest)
-                self._new_layers.append(layer)
+            with self._lock:
+                is_new = not self._store.is_intact(layer.blob)
+                if is_new:
+                    blob.commit(digest)
         finally:
-            stream.close()
             blob.abort()
-        self.warnings += writer.warnings
-        return layer, not writer.warnings and self._scan.is_settled(plan)
+        return _Made(layer, writer.warnings, is_new, not writer.warnings and self._scan.is_settled(plan))

@@ -93,6 +93,13 @@ class Root:
         root.stage, root.check_mode_moves = None, {}
         return root
 
+    def duplicate(self) -> Root:
+        """The same tree for another thread, with open directories of its own; the caller closes it."""
+        root = Root.missing(self.path)
+        root.fd, root.dev = os.dup(self.fd), self.dev
+        root._parents = _ParentCache(root.fd, root._open_in)
+        return root
+
     @property
     def exists(self) -> bool:
         return self.fd >= 0

@@ -24,6 +24,7 @@ from typing import IO, Callable, cast
 
 from ..errors import failed
 from . import nobody
+from .platform.current import backend
 from .process import GRACE, TICK, signal_group
 
 CHUNK = 1 << 18
@@ -49,6 +50,8 @@ class StreamFilter:
             )
         except OSError as exc:
             raise failed("run", argv[0], exc, nobody.HINT) from exc
+        for end in (self._stdin, self._stdout):
+            backend().enlarge_pipe(end.fileno())
         os.set_blocking(self._stdin.fileno(), False)
         self._thread: Thread | None = None
         self._error: BaseException | None = None

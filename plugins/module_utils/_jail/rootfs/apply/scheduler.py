@@ -12,7 +12,7 @@ import os
 
 from .build_report import BuildReport
 from .task_queue import TaskQueue, weight
-from .walk import MAX_ROOM, Walker
+from .walk import Walker
 
 MIN_DIRECTORIES_FOR_POOL = 48
 """How many directories must be waiting for more processes to be worth their start, unless one of them is large."""
@@ -43,7 +43,6 @@ def run(walker: Walker, count: int) -> BuildReport:
             if pool.size:
                 return pool.carry_out(queue.tasks())
             count = 1
-        walker.max_room = 1 if count > 1 else MAX_ROOM
         queue.add(walker.carry_out(queue.take()))
     return walker.finish()
 

@@ -39,7 +39,7 @@ LARGE = 1 << 24
 
 
 MAX_ROOM, MAX_DEPTH = 64, 8
-"""How many new directories a task makes at once, and how many of them lie in each other: those need no rename."""
+"""How many new directories a task of a worker makes at once, and how many lie in each other: those need no rename."""
 
 Files = list[tuple[bytes, DesiredFile]]
 """Files of a directory by name."""
@@ -89,7 +89,7 @@ class Walker:
         self._max_bytes = sys.maxsize
         """The most bytes of files that a directory of this task may have."""
         self.max_room = 1
-        """How many new directories a task may make at once. Where others wait for tasks, one is best."""
+        """How many new directories a task may make at once: one as long as there are too few tasks to share."""
         self._room = 1
         """How many the current task may still make."""
 

@@ -217,6 +217,9 @@ class Backend:
         """
         return None, None
 
+    def enlarge_pipe(self, fd: int) -> None:
+        """Let a pipe hold more where that is possible: each time that it is full or empty costs a change of threads."""
+
     def read_offsets(self, pid: int) -> dict[tuple[int, int], int]:
         """By device and inode, how far a process has read each open file."""
         raise NotImplementedError

@@ -17,6 +17,7 @@ from .base import Backend, Mount, Status, Volume, is_local_xattr, require_symlin
 
 FICLONE = 0x40049409
 RENAME_EXCHANGE = 2
+F_SETPIPE_SZ, PIPE_BYTES = 1031, 1 << 20
 BTRFS_IOC_FS_INFO = 0x8400941F
 DEFAULT_ACL = "system.posix_acl_default"
 MAX_LINKS = 65000
@@ -173,6 +174,10 @@ class Linux(Backend):
         if libc.renameat2(dir_fd, one, dir_fd, other, RENAME_EXCHANGE) < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
+
+    def enlarge_pipe(self, fd: int) -> None:
+        with suppress(OSError):  # more than a user may have
+            fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
 
     def read_offsets(self, pid: int) -> dict[tuple[int, int], int]:
         found = {}

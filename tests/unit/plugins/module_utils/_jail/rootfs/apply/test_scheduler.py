@@ -91,17 +91,23 @@ def test_one_wide_directory_is_worth_more_processes(make: Make, source: Path, mo
     assert len(forked) == 2
 
 
-def test_small_directories_are_put_in_place_together(make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    renamed, original = list[bytes](), Installer.rename_into_place
+def test_workers_put_small_directories_in_place_together(
+    make: Make, place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
+        (source / f"usr/share/{number // 5}/{number}").mkdir(parents=True)
+    log, original = os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), Installer.rename_into_place
 
     def rename(installer: Installer, staged: bytes, path: bytes, parent: int) -> None:
-        renamed.append(path)
+        os.write(log, path + b"\n")
         original(installer, staged, path, parent)
 
     monkeypatch.setattr(Installer, "rename_into_place", rename)
-    made = make("/usr/", workers=1).values["stats"]["directories"]
-    assert made > 160
-    assert len(renamed) < made / 4
+    made = make("/usr/", workers=2).values["stats"]["directories"]
+    os.close(log)
+    assert made > 360
+    assert (place / "log").read_bytes().count(b"\n") < made / 3
+    assert not make("/usr/").changed
 
 
 @pytest.mark.parametrize("verify", ["quick", "full"])

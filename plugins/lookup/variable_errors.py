@@ -18,6 +18,8 @@ description:
     user. Both sentences suggest up to two names.
   - An invalid key in an item of a variable such as C(jail_mounts) is an error. So is a value with another type than in
     the argument specifications of the roles, or that is not one of their choices.
+  - So is an item of C(jail_users), C(jail_mounts) or C(jail_services) that is valid on no Mac and in no jail, such as a
+    name that no user can have.
   - A value that cannot be evaluated yet is left to the role that uses it.
 options: {}
 author:
@@ -57,6 +59,8 @@ TYPING_ERROR = 0.8
 """How alike two names are, from 0 to 1, when one of them is probably the other."""
 SIMILAR = 0.55
 """The same for names that a message suggests."""
+ITEMS_CHECKED = ("jail_mounts", "jail_services", "jail_users")
+"""Variables whose items are checked by the modules' own code."""
 ALIKE_KEYS = 0.6
 """The same for keys, which are short, and of which there are few."""
 
@@ -84,9 +88,15 @@ def judge(names: Iterable[str], known: Collection[str], typed: Collection[str] =
 
 def judge_value(variable: str, value: Any, option: dict[str, Any]) -> list[str]:
     """Sentences about what the specification of a variable does not allow: ours, where they say more than Ansible's."""
-    errors = ArgumentSpecValidator({variable: option}).validate({variable: value}).error_messages
+    validated = ArgumentSpecValidator({variable: option}).validate({variable: value})
     keys = option.get("options") if option.get("elements") == "dict" else None
-    return [*judge_items(variable, value, keys)] or errors if errors and keys else errors
+    if validated.error_messages:
+        return (keys and [*judge_items(variable, value, keys)]) or validated.error_messages
+    if variable in ITEMS_CHECKED and value:
+        from ansible_collections.darwin.jail.plugins.plugin_utils._jail.item_errors import item_errors  # noqa: PLC0415 (few jails need it)
+
+        return item_errors(variable, validated.validated_parameters[variable])
+    return []
 
 
 def judge_items(variable: str, items: Any, known: Collection[str]) -> Iterator[str]:

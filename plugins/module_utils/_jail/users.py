@@ -87,6 +87,34 @@ class UserSpec:
 # -- options -------------------------------------------------------------------
 
 
+def refuse_invalid(items: Sequence[dict[str, Any]]) -> None:
+    """InputError for the first item of the option `users` that is valid on no Mac and in no jail."""
+    for number, item in enumerate(items):
+        _refuse_invalid(f"users[{number}]", item)
+    names = [item["name"] for item in items]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"users names {name} twice: use one item per user")
+
+
+def _refuse_invalid(where: str, item: dict[str, Any]) -> None:
+    name = item["name"]
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"{where}: '{show(name)}' is not a valid user name: start with a letter or _, then letters, digits, _ . -"
+        )
+    if item.get("state") == "absent":
+        return
+    if item.get("sudo") and SUDOERS_KEYWORD.fullmatch(name):
+        _refuse_keyword(where, name)
+    for option in ("home", "shell", "comment"):
+        _refuse_text(where, option, item.get(option) or "/-")
+    if item.get("home"):
+        _refuse_system_home(where, name, item["home"])
+    if item.get("uid") is not None:
+        _refuse_system_uid(where, item["uid"])
+
+
 class UserParser:
     """Reads the items of the option `users` for one jail."""
 
@@ -97,22 +125,16 @@ class UserParser:
         self._taken = {entry.pw_uid: entry.pw_name for entry in self._jail_users.values()}
 
     def parse(self, number: int, item: dict[str, Any]) -> UserSpec:
-        """One item; InputError when it is not valid."""
+        """One item that refuse_invalid() accepts; InputError when it is not valid in this jail."""
         where, name = f"users[{number}]", item["name"]
-        if not NAME.fullmatch(name):
-            raise InputError(
-                f"{where}: '{name}' is not a valid user name: start with a letter or _, then letters, digits, _ . -"
-            )
         present = item["state"] == "present"
         try:
             account = find_account(name)
         except InputError:
             account = None
-        if present and SUDOERS_KEYWORD.fullmatch(name) and (item["sudo"] or not account):
-            raise InputError(
-                f"{where}: name '{name}' is reserved in sudoers(5): choose a name that is not all capitals"
-            )
         if not account:
+            if present and SUDOERS_KEYWORD.fullmatch(name):
+                _refuse_keyword(where, name)
             return self._jail_only_user(where, item, present)
         given = [option for option in FROM_DIRECTORY_SERVICES if item.get(option)]
         if given:
@@ -131,9 +153,7 @@ class UserParser:
         if present:
             for option, text in (("home", home), ("shell", shell), ("comment", comment)):
                 _refuse_text(where, option, text)
-            if is_system_directory(home):
-                hint = f"give one such as /Users/{name}"
-                raise InputError(f"{where}: home '{home}' is or contains a directory of macOS: {hint}")
+            _refuse_system_home(where, name, home)
         groups = {group: self._group(where, group) for group in item.get("groups") or []}
         account = Account(name, uid or 0, gid, home, shell, compatibility_uuid(uid or 0))
         return UserSpec(where, account, True, present, item["sudo"], item["remove"], comment, groups)
@@ -141,10 +161,7 @@ class UserParser:
     def _number(self, where: str, name: str, uid: int | None) -> int:
         if uid is None:
             uid = next(free for free in CHOSEN_UIDS if free not in self._taken and not passwd_lookup.mac_user(free))
-        if not passwd_lookup.FIRST_UID <= uid < 1 << 31:
-            raise InputError(
-                f"{where}: uid {uid} is reserved for the system: choose {passwd_lookup.FIRST_UID} or higher"
-            )
+        _refuse_system_uid(where, uid)
         other = passwd_lookup.mac_user(uid) or self._taken.get(uid, name)
         if other != name:
             raise InputError(f"{where}: uid {uid} already belongs to {other}: choose another, or omit uid")
@@ -172,6 +189,24 @@ def is_system_directory(home: str) -> bool:
     return path == b"/" or below or above
 
 
+def _refuse_keyword(where: str, name: str) -> None:
+    raise InputError(f"{where}: name '{name}' is reserved in sudoers(5): choose a name that is not all capitals")
+
+
+def _refuse_system_uid(where: str, uid: int) -> None:
+    if not passwd_lookup.FIRST_UID <= uid < 1 << 31:
+        raise InputError(
+            f"{where}: uid {uid} is reserved for the system: choose {passwd_lookup.FIRST_UID} or higher, or omit uid"
+        )
+
+
+def _refuse_system_home(where: str, name: str, home: str) -> None:
+    if is_system_directory(home):
+        raise InputError(
+            f"{where}: home '{show(home)}' is or contains a directory of macOS: give one such as /Users/{name}"
+        )
+
+
 def _refuse_text(where: str, option: str, text: str) -> None:
     if any(char in text for char in ":\n\0"):
         raise InputError(f"{where}: {option} contains a colon, a line break or a NUL, which passwd(5) does not support")
@@ -184,14 +219,11 @@ def _refuse_text(where: str, option: str, text: str) -> None:
 
 def ensure(jail: str, users: Sequence[dict[str, Any]], check: bool) -> Result:
     """Make the users of a jail what the items say. All items are checked before anything is changed."""
+    refuse_invalid(users)
     with open_predicted(jail, check) as opened:
         opened.lock(check)
         parser = UserParser(opened.root)
         specs = [parser.parse(number, item) for number, item in enumerate(users)]
-        names = [spec.account.name for spec in specs]
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(f"users names {name} twice: use one item per user")
         return _UserPlan(opened, specs).apply(check)
 
 

@@ -57,18 +57,35 @@ class MountSpec(NamedTuple):
 # -- options -------------------------------------------------------------------
 
 
+def refuse_invalid(items: Sequence[dict[str, Any]]) -> None:
+    """InputError for the first item of the option `mounts` that is valid on no Mac and in no jail."""
+    for number, item in enumerate(items):
+        _refuse_invalid(f"mounts[{number}]", item)
+
+
+def _refuse_invalid(where: str, item: dict[str, Any]) -> None:
+    if not item["src"].startswith("/"):
+        raise InputError(f"{where}: src '{show(item['src'])}' is not an absolute path: give the whole path on the Mac")
+    relative(f"{where}: dest", item["dest"])
+    for option in item.get("options") or ():
+        if not option or option.startswith("-") or "\0" in option:
+            raise InputError(
+                f"{where}: options contains '{show(option)}', which is not a mount option: write it without -o"
+            )
+
+
 def parse_mount(number: int, item: dict[str, Any], jail: bytes) -> MountSpec:
-    """One item of the option `mounts`; InputError when it is not valid."""
+    """One item that refuse_invalid() accepts; InputError when it is not valid on this Mac for this jail."""
     where = f"mounts[{number}]"
     source = host.real_path(item["src"])
     if not os.path.isdir(source):
         raise InputError(f"{where}: src {show(source)} is not a directory of the Mac: only directories can be mounted")
     if (source + b"/").startswith(jail + b"/") or (jail + b"/").startswith(source.rstrip(b"/") + b"/"):
         raise InputError(f"{where}: src {show(source)} and the jail lie within each other: choose another directory")
-    return MountSpec(where, source, relative(f"{where}: dest", item["dest"]), _options(where, item))
+    return MountSpec(where, source, relative(f"{where}: dest", item["dest"]), _options(item))
 
 
-def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
+def _options(item: dict[str, Any]) -> tuple[str, ...]:
     words = ["-r"] if item.get("read_only") else []
     for option, find in (("user", find_account), ("group", find_group)):
         if item.get(option):
@@ -77,8 +94,6 @@ def _options(where: str, item: dict[str, Any]) -> tuple[str, ...]:
     if item.get("perms"):
         words.append(f"--perms={item['perms']}")
     for option in item.get("options") or ():
-        if not option or option.startswith("-") or "\0" in option:
-            raise InputError(f"{where}: options contains '{option}', which is not a mount option: write it without -o")
         words += ["-o", option]
     return tuple(words)
 
@@ -146,6 +161,7 @@ def ensure(
     if os.geteuid() != 0:
         raise InputError(f"cannot mount anything in {jail}: only root can: set become: true")
     path = jail_path(jail)
+    refuse_invalid(mounts)
     specs = [parse_mount(number, item, path) for number, item in enumerate(mounts)]
     refuse_overlaps(specs, names_at(path))
     warnings: list[str] = []

@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple
 from ..errors import failed
 from ..limits import PROGRAM_OUTPUT
 from . import nobody, progress
+from .platform.current import system
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -99,6 +100,12 @@ def run(
     return CompletedRun(rc, out, err, report.finish()[0], not in_time, more + more_errors)
 
 
+def _hint(exc: OSError) -> str:
+    """A program of macOS is missing on other systems, where a playbook without an inventory runs, too."""
+    is_elsewhere = isinstance(exc, FileNotFoundError) and system() != "darwin"
+    return "this computer is not a Mac, and darwin.jail needs one: name a Mac in an inventory" if is_elsewhere else ""
+
+
 @contextmanager
 def _started(
     argv: Sequence[str], inherited: Sequence[int], given: Sequence[int], options: Mapping[str, Any], hint: str
@@ -116,7 +123,7 @@ def _started(
             **options,
         )
     except OSError as exc:
-        raise failed("run", argv[0], exc, hint) from exc
+        raise failed("run", argv[0], exc, hint or _hint(exc)) from exc
     finally:
         for fd in given:
             os.close(fd)

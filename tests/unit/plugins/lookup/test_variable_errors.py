@@ -14,6 +14,7 @@ from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.connection import chroot
 from ansible_collections.darwin.jail.plugins.lookup import variable_errors
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail import item_errors
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
 
 CHECKOUT = Path(__file__).parents[4]
@@ -122,10 +123,44 @@ def test_a_wrong_value_is_refused_before_a_role_begins(variable: str, value: Any
     assert sentence.startswith(said)
 
 
+SERVICE = {"name": "web", "argv": ["/bin/web"]}
+
+
+@pytest.mark.parametrize(
+    ("variable", "items", "said"),
+    [
+        ("jail_users", [{"name": "dana"}, {"name": "Da na"}], "jail_users[1]: 'Da na' is not a valid user name: "),
+        ("jail_users", ["name=-x"], "jail_users[0]: '-x' is not a valid user name: "),
+        ("jail_users", [{"name": "dana"}, {"name": "dana"}], "jail_users names dana twice: "),
+        ("jail_users", [{"name": "ALL", "sudo": True}], "jail_users[0]: name 'ALL' is reserved in sudoers(5): "),
+        ("jail_users", [{"name": "dana", "uid": 20}], "jail_users[0]: uid 20 is reserved for the system: "),
+        ("jail_users", [{"name": "dana", "home": "/USR/bin"}], "jail_users[0]: home '/USR/bin' is or contains "),
+        ("jail_users", [{"name": "dana", "shell": "zsh"}], "jail_users[0]: shell 'zsh' is not an absolute path "),
+        ("jail_users", [{"name": "dana", "comment": "a:b"}], "jail_users[0]: comment contains a colon, "),
+        ("jail_mounts", [{"src": "a", "dest": "/b"}], "jail_mounts[0]: src 'a' is not an absolute path: "),
+        ("jail_mounts", [{"src": "/a", "dest": "b"}], "jail_mounts[0]: dest 'b' is not an absolute path "),
+        ("jail_mounts", [{"src": "/a", "dest": "/b", "options": ["-o"]}], "jail_mounts[0]: options contains '-o', "),
+        ("jail_services", [{**SERVICE, "name": "We b"}], "jail_services[0]: 'We b' is not a valid name: "),
+        ("jail_services", [{**SERVICE, "schedule": {"day": 31, "month": 2}}], "jail_services[0] (web): schedule never"),
+    ],
+)
+def test_an_item_that_is_valid_nowhere_is_refused_before_a_role_begins(
+    variable: str, items: list[Any], said: str
+) -> None:
+    (sentence,) = variable_errors.LookupModule().run([], {variable: items})
+    assert sentence.startswith(said)
+
+
+def test_every_variable_whose_items_are_checked_has_a_check() -> None:
+    assert set(variable_errors.ITEMS_CHECKED) == set(item_errors.CHECKS)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("jail_mounts", [{"src": "/a", "dest": "/b"}]),
+        ("jail_services", [SERVICE]),
+        ("jail_users", [{"name": "ALL", "state": "absent", "sudo": True, "uid": 20}]),
         ("jail_users", "name=dana"),
         ("jail_clt", "yes"),
         ("jail_homebrew_timeout", "3600"),

@@ -131,7 +131,7 @@ def know(monkeypatch: pytest.MonkeyPatch, person: pwd.struct_passwd) -> None:
         ([{"name": "a b"}], "'a b' is not a valid user name"),
         ([{"name": "../x"}], "is not a valid user name"),
         ([{"name": "x" * 32}], "is not a valid user name"),
-        ([{"name": "root", "uid": 5}], "root is a user of the Mac, which sets its uid"),
+        ([{"name": "root", "uid": 5}], "uid 5 is reserved for the system: .*, or omit uid"),
         ([{"name": "builder", "uid": 0, "home": "/x:y"}], "contains a colon"),
         ([{"name": "builder", "uid": 80}], "uid 80 is reserved for the system"),
         ([{"name": "builder", "uid": 65534}], "uid 65534 already belongs to nobody"),

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
-"""What many services cost, and one that prints without end. The programs and their supervisors are real.
+"""What many services cost, one that prints without end, and one that forks without end. The programs are real.
 
-`make soak` has fifty services for a minute and a program that prints a gigabyte, `make faults` less of each.
+`make soak` has fifty services for a minute, a gigabyte that is printed, and 400 processes, `make faults` less of each.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,11 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.process_table import (
+    LinuxTable,
+    Process,
+    end_all,
+    processes_of,
+    send,
+)
 from service_mac import ServiceMac
 from waiting import until
 
 ALL = "DARWIN_JAIL_KILLS" in os.environ
-COUNT, SECONDS, OUTPUT = (50, 60.0, 10**9) if ALL else (5, 5.0, 10**8)
+COUNT, SECONDS, OUTPUT, BOMBS = (50, 60.0, 10**9, 400) if ALL else (5, 5.0, 10**8, 60)
 MOST = 0.005
 """Of a processor, for the supervision of all services together."""
 MAX_SIZE, KEEP = 1 << 16, 2
@@ -105,3 +115,48 @@ def test_output_without_end_fills_no_disk(mac: ServiceMac, capsys: pytest.Captur
         )
     assert len(logs) == KEEP + 1
     assert sum(logs) < 2 * (KEEP + 1) * MAX_SIZE
+
+
+BOMB = """
+import ctypes, os, resource, signal, sys, time
+ctypes.CDLL(None).prctl(36, 1)  # it is to the others what launchd is: it waits for them at once
+if os.fork():
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            sys.exit()
+os.chroot(sys.argv[1])
+os.chdir("/")
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_NPROC, (int(sys.argv[2]), int(sys.argv[2])))
+os.setuid(4713)
+while True:
+    try:
+        if os.fork() == 0:
+            os.setsid()
+    except OSError:
+        time.sleep(0.0005)
+"""
+
+
+def test_processes_that_start_others_faster_than_they_are_found_are_ended(furnished: Path) -> None:
+    def processes() -> list[Process]:
+        jail = os.open(furnished, os.O_RDONLY)
+        try:
+            return processes_of(jail, str(furnished))
+        finally:
+            os.close(jail)
+
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", BOMB, furnished, str(BOMBS)]) as process:
+        try:
+            until(lambda: len(processes()) > 0.85 * BOMBS)
+            assert end_all(processes, signal.SIGTERM, 0.2, signal.SIGKILL, LinuxTable()) == []
+            assert process.wait(5) == 0
+        finally:
+            for _number in range(500):
+                for left in processes():
+                    send(left, signal.SIGSTOP, LinuxTable())
+            for left in processes():
+                send(left, signal.SIGKILL, LinuxTable())

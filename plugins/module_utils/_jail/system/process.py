@@ -231,6 +231,8 @@ class _Streams:
             return
         except BrokenPipeError:  # a program need not read its input
             rest = data[:0]
+        except OSError as exc:
+            raise failed("write to a pipe of", b"/dev/fd/%d" % fd, exc) from exc
         if rest:
             self._selector.modify(fd, selectors.EVENT_WRITE, rest)
         else:

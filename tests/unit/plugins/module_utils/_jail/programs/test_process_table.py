@@ -9,7 +9,6 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,44 +120,6 @@ def test_all_are_ended_that_others_start_meanwhile(furnished: Path) -> None:
         assert end_all(lambda: processes(furnished), signal.SIGTERM, 1.0, signal.SIGKILL, LinuxTable()) == []
         process.wait(5)
     assert not processes(furnished)
-
-
-BOMB = """
-import ctypes, os, resource, signal, sys, time
-ctypes.CDLL(None).prctl(36, 1)  # it is to the others what launchd is: it waits for them at once
-if os.fork():
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            sys.exit()
-os.chroot(sys.argv[1])
-os.chdir("/")
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_NPROC, (300, 300))
-os.setuid(4713)
-while True:
-    try:
-        if os.fork() == 0:
-            os.setsid()
-    except OSError:
-        time.sleep(0.0005)
-"""
-
-
-def test_processes_that_start_others_faster_than_they_are_found_are_ended(furnished: Path) -> None:
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", BOMB, furnished]) as process:
-        try:
-            until(lambda: len(processes(furnished)) > 250)
-            assert end_all(lambda: processes(furnished), signal.SIGTERM, 0.2, signal.SIGKILL, LinuxTable()) == []
-            assert process.wait(5) == 0
-        finally:
-            for _number in range(500):
-                for left in processes(furnished):
-                    send(left, signal.SIGSTOP, LinuxTable())
-            for left in processes(furnished):
-                send(left, signal.SIGKILL, LinuxTable())
 
 
 def test_a_directory_is_the_same_wherever_it_is_moved(furnished: Path, sleeper: subprocess.Popen[bytes]) -> None:

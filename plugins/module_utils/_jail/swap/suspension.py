@@ -86,8 +86,8 @@ class Suspension:
                 except JailError as second:
                     raise InputError(f"{exc}; and the jobs of the jail do not run again: {second}") from exc
             raise
-        first, second = pair
-        self._run_again(first if first.path == self._path else second)
+        one, other = pair
+        self._run_again(one if one.path == self._path else other)
 
     def _end(self) -> None:
         for labels in self._services:

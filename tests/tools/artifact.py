@@ -27,7 +27,8 @@ MAY_BE_IN = re.compile(
     r"""MANIFEST\.json | FILES\.json | LICENSE | (README|CHANGELOG|CODE_OF_CONDUCT|CONTRIBUTING|SECURITY)\.md
       | changelogs/(changelog|config)\.yaml
       | meta/[\w-]+\.(yml|txt)
-      | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl|mobileconfig) | docs/(benchmarks|djail\.schema)\.json | docs/pictures/[\w-]+\.png
+      | docs/[\w./-]+\.(md|rst|yml|cfg|svg|hcl|mobileconfig)
+      | docs/(benchmarks|djail\.schema)\.json | docs/pictures/[\w-]+\.png
       | playbooks/[\w./-]+\.yml
       | plugins/[\w./-]+\.py
       | roles/[\w./-]+\.(yml|j2|md|files)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -157,7 +158,7 @@ def moved(jail: Path, replaced: bool) -> Iterator[Path]:
     jail.rename(away)
     try:
         if replaced:
-            shutil.copytree(away, jail, symlinks=True)
+            subprocess.run(["cp", "-a", away, jail], check=True)
         yield away
     finally:
         shutil.rmtree(jail, ignore_errors=True)

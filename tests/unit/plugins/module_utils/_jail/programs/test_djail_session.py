@@ -92,6 +92,22 @@ def test_signals_reach_the_program(djail: InstalledDjail, furnished: Path, numbe
     process.stdout.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_signals_that_who_called_ignores(djail: InstalledDjail, furnished: Path, number: signal.Signals) -> None:
+    """As under nohup(1): the program goes on when the terminal is gone."""
+    script = f"trap '' {number.name[3:]}; exec {' '.join(djail.argv('exec', 'jail', '--'))} sh -c 'echo ready; cat'"
+    with subprocess.Popen(
+        ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, number)
+        process.stdin.write(b"goes on\n")
+        process.stdin.close()
+        assert (process.stdout.read(), process.wait(30)) == (b"goes on\n", 0)
+
+
 def test_the_program_cannot_reach_the_terminal_of_who_called(djail: InstalledDjail, furnished: Path) -> None:
     """Also when none of its streams is that terminal: it is in a session of its own."""
     node = furnished / "dev/tty"

@@ -240,6 +240,16 @@ def test_the_script_asks_for_no_password_to_help(djail: InstalledDjail) -> None:
         )
 
 
+def test_the_script_takes_no_colour_twice(djail: InstalledDjail) -> None:
+    """As somebody who is not root: the variable becomes an option, since sudo removes it."""
+    script = (djail.place / "djail").read_text().replace("-O /", "-O /nowhere").replace("/usr/bin/sudo", "echo")
+    for words, count in ((["list", "--no-color"], 1), (["list"], 1), (["exec", "jail", "--", "ls", "--no-color"], 2)):
+        ran = subprocess.run(
+            ["sh", "-c", script, "djail", *words], check=False, capture_output=True, env={**os.environ, "NO_COLOR": "1"}
+        )
+        assert (ran.returncode, ran.stdout.count(b"--no-color")) == (0, count), ran
+
+
 def test_a_login_shell(djail: InstalledDjail, furnished: Path) -> None:
     """The terminal of who called is as it was afterwards."""
     shell = furnished / pwd.getpwuid(0).pw_shell.lstrip("/")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -121,3 +122,15 @@ def test_a_damaged_file_is_said(djail: InstalledDjail, jail: str) -> None:
     (file,) = djail.grants.iterdir()
     file.write_text("{")
     assert "is damaged: remove it" in djail.json("grants", code=65)["error"]
+
+
+def test_as_many_are_written_as_can_be_read(djail: InstalledDjail, place: Path, jail: str) -> None:
+    """Otherwise the person would have none, and nobody could revoke one."""
+    djail.json("grant", "one", NOBODY, "--user", "daemon")
+    (file,) = djail.grants.iterdir()
+    many = [{"jail": jail, "user": f"{number:0100}", "commands": ["exec"]} for number in range(360)]
+    file.write_text(json.dumps({"format": 1, "grants": many}))
+    before = file.read_bytes()
+    said = djail.json("grant", "one", NOBODY, "--user", "u" * ((1 << 16) - len(before)), code=64)["error"]
+    assert said == f"{NOBODY} would have 361 grants, which are too many: revoke some"
+    assert (file.read_bytes(), len(grants(djail))) == (before, 360)

@@ -15,7 +15,7 @@ from ..system import progress
 from ..tree import copy as copies
 from .answers import Answer
 from .progress_lines import shown_progress
-from .request import Request, caller
+from .request import Request, absolute, caller
 
 USAGE = "give one of the two as JAIL:PATH, the other as a path of the Mac"
 
@@ -56,7 +56,7 @@ def _is_in_jail(text: str) -> bool:
 def _on_mac(path: str) -> str:
     """The absolute path; that of the working directory is the one that the kernel has."""
     kept_slash = "/" if path.endswith("/") else ""
-    return os.path.normpath(os.path.join(os.getcwd(), path)) + kept_slash
+    return os.path.normpath(absolute(path)) + kept_slash
 
 
 def _owner(request: Request, to_jail: bool) -> copies.Owner:

@@ -179,6 +179,18 @@ def test_owners(djail: InstalledDjail, jail: Path, place: Path) -> None:
     assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == (5011, 5012, 0o4755)
 
 
+def test_a_working_directory_that_is_gone(djail: InstalledDjail, jail: Path, place: Path) -> None:
+    """Whole paths do not need it."""
+    (place / "file").write_text("x")
+    for words, code, said in (
+        (f"{place}/file one:/tmp/", 0, ""),
+        ("one:/tmp/file copy", 64, "djail: the working directory is gone: change to one that is there"),
+    ):
+        script = f"mkdir {place}/gone; cd {place}/gone; rmdir {place}/gone; exec {djail.place}/djail cp {words}"
+        ran = subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True)
+        assert (ran.returncode, said in ran.stderr) == (code, True), ran
+
+
 def test_dry_run_changes_nothing(djail: InstalledDjail, jail: Path, tree: Path, place: Path) -> None:
     before = listing(place)
     assert djail.json("cp", str(tree), "one:/tmp", "--dry-run")["changed"]

@@ -66,6 +66,7 @@ def test_a_tree_goes_in_and_comes_out(djail: InstalledDjail, jail: Path, tree: P
     assert owners(jail / "private/tmp/tree") == {(0, 0)}
     (tree / "socket").unlink()
     assert listing(jail / "private/tmp/tree") == listing(tree)
+    os.chown(place, 5010, 20)
     assert djail.run("cp", "one:/tmp/tree", "out", folder=place, environment=DANA).returncode == 0
     assert listing(place / "out") == listing(tree)
     assert owners(place / "out") == {(5010, 20)}
@@ -189,6 +190,26 @@ def test_a_working_directory_that_is_gone(djail: InstalledDjail, jail: Path, pla
         script = f"mkdir {place}/gone; cd {place}/gone; rmdir {place}/gone; exec {djail.place}/djail cp {words}"
         ran = subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True)
         assert (ran.returncode, said in ran.stderr) == (code, True), ran
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "expected"),
+    [(0o755, 0, (0, 0)), (0o775, 0, (0, 0)), (0o1777, 0, (5010, 20)), (0o755, 5010, (5010, 20))],
+)
+def test_what_replaces_a_file_of_roots_is_roots(
+    djail: InstalledDjail, jail: Path, place: Path, mode: int, owner: int, expected: tuple[int, int]
+) -> None:
+    """Who called sudo for one copy is not to own a file of the system from then on."""
+    (jail / "hosts").write_text("new")
+    folder = place / "etc"
+    folder.mkdir()
+    folder.chmod(mode)
+    os.chown(folder, owner, 0)
+    (folder / "hosts").write_text("old")
+    for dest in ("etc", "etc/", "etc/hosts", "etc/new", f"{folder}/../etc/other"):
+        djail.json("cp", "one:/hosts", dest, folder=place, environment=DANA)
+    assert {path.name for path in folder.iterdir()} == {"hosts", "new", "other"}
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()} == {expected}
 
 
 def test_dry_run_changes_nothing(djail: InstalledDjail, jail: Path, tree: Path, place: Path) -> None:

@@ -20,6 +20,7 @@ from ..errors import (
     InputError,
     JailError,
     NotAJailError,
+    NoUserError,
     OperationError,
     RecordError,
     SpaceError,
@@ -62,6 +63,7 @@ WITHOUT_ROOT = ("completion", "man", "help")
 
 CODES: dict[type[BaseException], int] = {
     NotAJailError: os.EX_NOINPUT,
+    NoUserError: os.EX_NOUSER,
     FormatError: os.EX_DATAERR,
     RecordError: os.EX_DATAERR,
     InputError: os.EX_USAGE,

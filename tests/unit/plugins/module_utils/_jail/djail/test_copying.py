@@ -256,6 +256,12 @@ def test_nor_out(djail: InstalledDjail, jail: Path, place: Path) -> None:
         ("file", "one:/nix/file", 64, "{place}/one/nix is not a directory: make it, or correct the path"),
         ("tree", "one:/Users/dana/../x", 64, "dest '/Users/dana/../x' is not an absolute path without '..'"),
         ("tree", "one:/private/var/db/darwin.jail/x", 64, "dest '/private/var/db/darwin.jail/x' is the jail's own"),
+        (
+            "-o nobody-known file",
+            "one:/tmp",
+            67,
+            "there is no user 'nobody-known' in Directory Services: create it first",
+        ),
         ("file", "nix:/tmp", 66, "this Mac knows no jail nix: djail list shows all"),
         ("fifo", "one:/tmp", 64, "fifo is a socket, a device or a FIFO, or on another volume: it is not copied"),
         (
@@ -280,7 +286,7 @@ def test_what_hinders_it_is_said(
     os.mkfifo(place / "fifo")
     (jail / "private/tmp/full/tree/x").mkdir(parents=True)
     before = listing(jail)
-    ran = djail.run("cp", src, dest, folder=place)
+    ran = djail.run("cp", *src.split(), dest, folder=place)
     assert (ran.returncode, ran.stderr.count(b"\n")) == (code, 1), ran
     assert ran.stderr.decode().startswith("djail: " + said.format(place=place)), ran.stderr
     assert listing(jail) == before

@@ -107,7 +107,7 @@ def test_a_jail_that_is_not_built_yet_is_left_out(
     [
         ("grant one nobody", 64, "--user is missing: name the user that the person may be in the jail"),
         ("grant one root --user daemon", 64, "root needs no grant: root may use every command"),
-        ("grant one nobody-known --user daemon", 64, "there is no user 'nobody-known' in Directory Services"),
+        ("grant one nobody-known --user daemon", 67, "there is no user 'nobody-known' in Directory Services"),
         ("grant one nobody --user daemon --only cp", 64, "--only cp cannot be granted: give exec or console"),
         ("grant nix nobody --user daemon", 66, "this Mac knows no jail nix: djail list shows all"),
     ],

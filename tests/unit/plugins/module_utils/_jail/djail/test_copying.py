@@ -212,6 +212,19 @@ def test_what_replaces_a_file_of_roots_is_roots(
     assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()} == {expected}
 
 
+def test_what_runs_as_its_owner_on_the_mac_is_said(djail: InstalledDjail, jail: Path, place: Path) -> None:
+    """Who has the file decides in the jail; on the Mac it is another matter."""
+    for name in ("one", "two"):
+        (jail / "Users/dana" / name).write_text("x")
+        (jail / "Users/dana" / name).chmod(0o4755)
+    said = djail.json("cp", "one:/Users/dana", f"{place}/kept", "--keep-owners")["warnings"]
+    assert said == [
+        f"{place}/kept has 2 files with setuid or setgid: who runs one on the Mac becomes its owner or group"
+    ]
+    assert djail.json("cp", "one:/Users/dana", f"{place}/given")["warnings"] == []
+    assert stat.S_IMODE((place / "given/one").stat().st_mode) == 0o755
+
+
 def test_dry_run_changes_nothing(djail: InstalledDjail, jail: Path, tree: Path, place: Path) -> None:
     before = listing(place)
     assert djail.json("cp", str(tree), "one:/tmp", "--dry-run")["changed"]

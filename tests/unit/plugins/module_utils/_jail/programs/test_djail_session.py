@@ -108,6 +108,17 @@ def test_signals_that_who_called_ignores(djail: InstalledDjail, furnished: Path,
         assert (process.stdout.read(), process.wait(30)) == (b"goes on\n", 0)
 
 
+@pytest.mark.parametrize("fd", [0, 1, 2])
+def test_no_directory_of_the_mac_becomes_a_stream(djail: InstalledDjail, furnished: Path, fd: int) -> None:
+    """A program could leave the jail through it. Python does not start with one, since 3.9 at least."""
+    ran = subprocess.run(
+        ["sh", "-c", f"{djail.place}/djail exec jail -- sh -c ': >/scratch/started' {fd}</etc"],
+        check=False,
+        capture_output=True,
+    )
+    assert (ran.returncode != 0, (furnished / "scratch/started").exists()) == (True, False), ran
+
+
 def test_the_program_cannot_reach_the_terminal_of_who_called(djail: InstalledDjail, furnished: Path) -> None:
     """Also when none of its streams is that terminal: it is in a session of its own."""
     node = furnished / "dev/tty"

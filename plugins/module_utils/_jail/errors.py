@@ -49,6 +49,10 @@ class ManifestError(InputError):
     """A manifest cannot be read or understood."""
 
 
+class NoUserError(InputError):
+    """Neither the Mac nor the jail knows a user."""
+
+
 class NotAJailError(InputError):
     """The directory is not a jail made by this collection."""
 

@@ -14,7 +14,7 @@ import pwd
 import re
 from typing import NamedTuple
 
-from ..errors import InputError, OperationError
+from ..errors import InputError, NoUserError, OperationError
 from ..programs.passwd_lookup import parse_id
 from ..system.process import run
 
@@ -73,8 +73,8 @@ def find_account(user: str) -> Account:
     )
 
 
-def no_such_user(user: str) -> InputError:
-    return InputError(f"there is no user {user!r} in Directory Services: create it first, or give another one")
+def no_such_user(user: str) -> NoUserError:
+    return NoUserError(f"there is no user {user!r} in Directory Services: create it first, or give another one")
 
 
 def find_group(group: str) -> int:

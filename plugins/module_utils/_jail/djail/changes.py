@@ -28,7 +28,7 @@ from ..volumes import apfs_volume
 from . import base_files, places
 from .answers import Answer
 from .progress_lines import shown_progress
-from .request import Request
+from .request import Request, absolute
 
 PROFILES = ("minimal", "standard", "developer")
 DEFAULT_PROFILE = "standard"
@@ -86,7 +86,7 @@ def _spec(request: Request, path: str, account: Account, tools: bool) -> BuildSp
     return BuildSpec(
         path,
         profile=request["profile"] or DEFAULT_PROFILE,
-        manifests=[os.path.join(os.getcwd(), request["manifest"])] if request.flag("manifest") else [],
+        manifests=[absolute(request["manifest"])] if request.flag("manifest") else [],
         entries=base_files.TOOLS if tools else [],
         exclude=base_files.EXCLUDED,
         required_programs=list(shells),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from ..errors import InputError, show
 from ..programs.djail_session import path_of
@@ -15,7 +16,7 @@ from ..system import progress
 from ..tree import copy as copies
 from .answers import Answer
 from .progress_lines import shown_progress
-from .request import Request, caller
+from .request import Request, absolute, caller
 
 USAGE = "give one of the two as JAIL:PATH, the other as a path of the Mac"
 
@@ -33,7 +34,7 @@ def copy(request: Request) -> Answer:
     if not path.startswith("/"):
         raise InputError(f"'{show(path)}' is not an absolute path in the jail: give it from /, as seen in the jail")
     into = True if (path if to_jail else dest).endswith("/") else None
-    owner = _owner(request, to_jail)
+    owner = _owner(request, to_jail or _is_roots(_on_mac(dest)))
     with shown_progress(request, f"copying {show(src)}") as progress_file, progress.reporting(progress_file):
         if to_jail:
             result = copies.copy_in(place, _on_mac(src), path, owner, check, into)
@@ -56,13 +57,23 @@ def _is_in_jail(text: str) -> bool:
 def _on_mac(path: str) -> str:
     """The absolute path; that of the working directory is the one that the kernel has."""
     kept_slash = "/" if path.endswith("/") else ""
-    return os.path.normpath(os.path.join(os.getcwd(), path)) + kept_slash
+    return os.path.normpath(absolute(path)) + kept_slash
 
 
-def _owner(request: Request, to_jail: bool) -> copies.Owner:
+def _is_roots(dest: str) -> bool:
+    """Whether only root can put something there. Who called sudo is not to own what lies among files of the system."""
+    folder = dest if os.path.isdir(dest) else os.path.dirname(dest.rstrip("/"))
+    try:
+        status = os.stat(folder)
+    except FileNotFoundError:
+        return False
+    return status.st_uid == 0 and not status.st_mode & stat.S_IWOTH
+
+
+def _owner(request: Request, is_roots: bool) -> copies.Owner:
     if request.flag("keep_owners"):
         return None
-    return request["owner"] or ((0, 0) if to_jail else caller())
+    return request["owner"] or ((0, 0) if is_roots else caller())
 
 
 def _lines(result: Result, check: bool) -> list[str]:

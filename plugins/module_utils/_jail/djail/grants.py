@@ -163,7 +163,12 @@ def _change(person: bytes, change: Any, check: bool) -> bool:
         if _same(wanted, grants):
             return False
         if wanted:
-            root.write(person, json.dumps({"format": 1, "grants": wanted}).encode() + b"\n", mode=0o600)
+            data = json.dumps({"format": 1, "grants": wanted}).encode() + b"\n"
+            if len(data) > djail_session.MAX_FILE:  # a longer one could not be read, and then nothing would be granted
+                raise InputError(
+                    f"{_name(int(person))} would have {len(wanted)} grants, which are too many: revoke some"
+                )
+            root.write(person, data, mode=0o600)
         else:
             root.unlink(person)
     return True

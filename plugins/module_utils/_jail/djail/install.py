@@ -61,6 +61,7 @@ for word do
     case $word in
     --) break ;;
     -h|--help) command=help ;;
+    --no-color) NO_COLOR= ;;
     esac
 done
 case $command in

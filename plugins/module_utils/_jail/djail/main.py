@@ -20,6 +20,7 @@ from ..errors import (
     InputError,
     JailError,
     NotAJailError,
+    NoUserError,
     OperationError,
     RecordError,
     SpaceError,
@@ -62,6 +63,7 @@ WITHOUT_ROOT = ("completion", "man", "help")
 
 CODES: dict[type[BaseException], int] = {
     NotAJailError: os.EX_NOINPUT,
+    NoUserError: os.EX_NOUSER,
     FormatError: os.EX_DATAERR,
     RecordError: os.EX_DATAERR,
     InputError: os.EX_USAGE,
@@ -76,6 +78,8 @@ IN_WORDS_OF_DJAIL = (
     ("or set stop_processes", "or give --force"),
     ("build the jail first, with darwin_jail_rootfs", "build the jail first, with djail create"),
     ("build it with darwin_jail_rootfs, ", "build it with djail create, "),
+    ("remove it, or leave clone_of out", "remove it, or choose another name"),
+    ("set allow_full_copy for a plain copy, which takes as much space as the other", "build it with djail create"),
 )
 """What errors advise in words of modules, and what is meant here."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from ..errors import InputError
 from ..programs import djail_session
 from .answers import Style
 
@@ -43,6 +44,14 @@ class Request:
     def jail(self, operand: str = "jail") -> str:
         """The path of the jail that an operand names."""
         return djail_session.path_of(self[operand])
+
+
+def absolute(path: str) -> str:
+    """A path of the Mac that may be relative to the working directory; InputError when that is gone."""
+    try:
+        return path if path.startswith("/") else os.path.join(os.getcwd(), path)
+    except FileNotFoundError as exc:
+        raise InputError("the working directory is gone: change to one that is there, or give the whole path") from exc
 
 
 def caller() -> Person:

@@ -33,9 +33,10 @@ def run(request: Request) -> Answer:
 
 @contextmanager
 def _ending_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise, so that the clone is removed."""
+    """SIGTERM and SIGHUP raise, so that the clone is removed, unless who called ignores them, as nohup(1) does."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     yield
 
 

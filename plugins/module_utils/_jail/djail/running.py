@@ -30,6 +30,7 @@ LINES = 20
 MOST_LINES = 1000
 EVERY = 0.2
 """Seconds between two looks at a log that is followed."""
+NO_SERVICE = "it has no service"
 GOOD = ("running", "scheduled", "finished")
 STATES = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
@@ -77,7 +78,7 @@ def _table(request: Request, found: Sequence[dict[str, Any]]) -> list[str]:
         for one in found
     ]
     head = ("service", "state", "health", "pid", "restarts", "since", "problem")
-    return request.style.table(head, rows) if rows else ["it has no service"]
+    return request.style.table(head, rows) if rows else [NO_SERVICE]
 
 
 def _names(request: Request) -> list[str] | None:
@@ -111,7 +112,7 @@ def logs(request: Request) -> Answer:
     """The last lines that services printed; with --follow those that come, until ^C."""
     names, count = _names(request), _count(request)
     found = [one for one in installed(os.fsencode(request.jail())) if not names or one.name in names]
-    if request.flag("follow"):
+    if request.flag("follow") and found:
         if request.flag("json"):
             raise InputError("--follow prints lines without end, and --json one object: leave one of them out")
         return Answer({}, code=_follow(found, count))
@@ -119,7 +120,7 @@ def logs(request: Request) -> Answer:
         "logs": [{"name": one.name, "path": log_path(one.label), "lines": log_lines(one, count)} for one in found]
     }
     lines = [_line(one, line, found) for one in found for line in log_lines(one, count)]
-    return Answer(values, lines)
+    return Answer(values, lines if found else [NO_SERVICE])
 
 
 def _follow(found: Sequence[Installed], count: int) -> int:

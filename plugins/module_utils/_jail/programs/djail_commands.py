@@ -54,8 +54,8 @@ COMMANDS = (
         "Copy a file or a tree into a jail, or out of it",
         "Copies SRC to JAIL:DST, or JAIL:SRC to DST. No symbolic link is followed, neither in the jail nor on the Mac. "
         "A file replaces a file. A directory goes to where nothing is yet. A DST that is a directory or ends in a "
-        "slash gets the name of SRC in it. All of it arrives, or nothing. In the jail the copy belongs to root, and "
-        "on the Mac to who called djail, unless --owner says otherwise.",
+        "slash gets the name of SRC in it. All of it arrives, or nothing. The copy belongs to root in the jail and in "
+        "directories of root's, and elsewhere on the Mac to who called djail, unless --owner says otherwise.",
         (
             Option("-o --owner", "USER", "The owner of the copy, with the primary group of this user."),
             Option("--keep-owners", "", "Keep the owners, groups and setuid bits of the source."),

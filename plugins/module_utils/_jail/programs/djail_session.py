@@ -321,9 +321,10 @@ def exit_code(event: str, number: int) -> int:
 def djail(argv: list[str], granted: bool, library: str) -> int:
     """Run a command; `library` is the archive of those that are not here. Returns the exit code."""
     close_inherited()
+    argv = argv or ["help"]
     words = argv[: argv.index("--")] if "--" in argv else argv
     try:
-        if argv[:1] and argv[0] in [command.name for command in FIRST_COMMANDS]:
+        if argv[0] in [command.name for command in FIRST_COMMANDS]:
             call = parse(argv, FIRST_COMMANDS)
             if not call.values["help"]:
                 return run_first(call, granted)

@@ -228,7 +228,8 @@ def run_at_new_terminal(terminal: Terminal, become: Callable[[], None]) -> int:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in HANDLED:
-        signal.signal(number, ignore_signal)
+        if number not in FORWARDED or signal.getsignal(number) != signal.SIG_IGN:  # the program is to ignore it, too
+            signal.signal(number, ignore_signal)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # who called may block them, and then no wait would end
     child = os.fork()
     if child == 0:

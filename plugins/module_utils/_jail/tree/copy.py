@@ -19,6 +19,7 @@ from ..accounts.directory_services import find_account
 from ..accounts.jail_accounts import find_user
 from ..errors import InputError, show
 from ..jail import Jail, open_jail, relative
+from ..kept_file import SETUID_SETGID
 from ..predicted import open_predicted
 from ..result import Result
 from ..sizes import size
@@ -100,7 +101,17 @@ def copy_out(jail: str, src: str, dest: str, owner: Owner, check: bool, into: bo
         with Root(parent) as root, closing(DirectorySource(folder, only=name)) as source:
             _destination(root, new, name, False)
             with _mac_stage(root, check) as stage:
-                return _copy(stage, source, ids, _Target(root, new), name, check)
+                result = _copy(stage, source, ids, _Target(root, new), name, check)
+            if ids is None and result.changed:
+                result.warnings += _setuid_warnings(source, result.values["dest"])
+            return result
+
+
+def _setuid_warnings(source: DirectorySource, dest: str) -> list[str]:
+    """What is said of files for which a jail chose as whom they run on the Mac; nothing when there are none."""
+    count = sum(1 for node in source.nodes() if node.kind == "files" and node.st_mode & SETUID_SETGID)
+    what = f"{count} {'file' if count == 1 else 'files'} with setuid or setgid"
+    return [f"{show(dest)} has {what}: who runs one on the Mac becomes its owner or group"] if count else []
 
 
 def _ids(account: Any) -> tuple[int, int]:

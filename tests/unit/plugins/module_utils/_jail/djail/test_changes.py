@@ -62,6 +62,11 @@ def test_a_clone_is_made_and_removed(djail: InstalledDjail, base: Path) -> None:
     assert djail.json("destroy", "new", "--yes", code=66)["error"] == "this Mac knows no jail new: djail list shows all"
 
 
+def test_advice_is_given_in_words_of_djail(djail: InstalledDjail, base: Path) -> None:
+    said = djail.json("clone", "base", "base", code=64)["error"]
+    assert said == f"{base} is a jail already and no clone of {base}: remove it, or choose another name"
+
+
 def test_what_an_update_left_goes_with_it(djail: InstalledDjail, base: Path) -> None:
     for name in ("new", "next.new", "next.other"):
         with jails.create(os.fsencode(base.parent / name)) as jail:

@@ -66,6 +66,7 @@ def test_a_tree_goes_in_and_comes_out(djail: InstalledDjail, jail: Path, tree: P
     assert owners(jail / "private/tmp/tree") == {(0, 0)}
     (tree / "socket").unlink()
     assert listing(jail / "private/tmp/tree") == listing(tree)
+    os.chown(place, 5010, 20)
     assert djail.run("cp", "one:/tmp/tree", "out", folder=place, environment=DANA).returncode == 0
     assert listing(place / "out") == listing(tree)
     assert owners(place / "out") == {(5010, 20)}
@@ -179,6 +180,51 @@ def test_owners(djail: InstalledDjail, jail: Path, place: Path) -> None:
     assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == (5011, 5012, 0o4755)
 
 
+def test_a_working_directory_that_is_gone(djail: InstalledDjail, jail: Path, place: Path) -> None:
+    """Whole paths do not need it."""
+    (place / "file").write_text("x")
+    for words, code, said in (
+        (f"{place}/file one:/tmp/", 0, ""),
+        ("one:/tmp/file copy", 64, "djail: the working directory is gone: change to one that is there"),
+    ):
+        script = f"mkdir {place}/gone; cd {place}/gone; rmdir {place}/gone; exec {djail.place}/djail cp {words}"
+        ran = subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True)
+        assert (ran.returncode, said in ran.stderr) == (code, True), ran
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "expected"),
+    [(0o755, 0, (0, 0)), (0o775, 0, (0, 0)), (0o1777, 0, (5010, 20)), (0o755, 5010, (5010, 20))],
+)
+def test_what_replaces_a_file_of_roots_is_roots(
+    djail: InstalledDjail, jail: Path, place: Path, mode: int, owner: int, expected: tuple[int, int]
+) -> None:
+    """Who called sudo for one copy is not to own a file of the system from then on."""
+    (jail / "hosts").write_text("new")
+    folder = place / "etc"
+    folder.mkdir()
+    folder.chmod(mode)
+    os.chown(folder, owner, 0)
+    (folder / "hosts").write_text("old")
+    for dest in ("etc", "etc/", "etc/hosts", "etc/new", f"{folder}/../etc/other"):
+        djail.json("cp", "one:/hosts", dest, folder=place, environment=DANA)
+    assert {path.name for path in folder.iterdir()} == {"hosts", "new", "other"}
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()} == {expected}
+
+
+def test_what_runs_as_its_owner_on_the_mac_is_said(djail: InstalledDjail, jail: Path, place: Path) -> None:
+    """Who has the file decides in the jail; on the Mac it is another matter."""
+    for name in ("one", "two"):
+        (jail / "Users/dana" / name).write_text("x")
+        (jail / "Users/dana" / name).chmod(0o4755)
+    said = djail.json("cp", "one:/Users/dana", f"{place}/kept", "--keep-owners")["warnings"]
+    assert said == [
+        f"{place}/kept has 2 files with setuid or setgid: who runs one on the Mac becomes its owner or group"
+    ]
+    assert djail.json("cp", "one:/Users/dana", f"{place}/given")["warnings"] == []
+    assert stat.S_IMODE((place / "given/one").stat().st_mode) == 0o755
+
+
 def test_dry_run_changes_nothing(djail: InstalledDjail, jail: Path, tree: Path, place: Path) -> None:
     before = listing(place)
     assert djail.json("cp", str(tree), "one:/tmp", "--dry-run")["changed"]
@@ -223,6 +269,12 @@ def test_nor_out(djail: InstalledDjail, jail: Path, place: Path) -> None:
         ("file", "one:/nix/file", 64, "{place}/one/nix is not a directory: make it, or correct the path"),
         ("tree", "one:/Users/dana/../x", 64, "dest '/Users/dana/../x' is not an absolute path without '..'"),
         ("tree", "one:/private/var/db/darwin.jail/x", 64, "dest '/private/var/db/darwin.jail/x' is the jail's own"),
+        (
+            "-o nobody-known file",
+            "one:/tmp",
+            67,
+            "there is no user 'nobody-known' in Directory Services: create it first",
+        ),
         ("file", "nix:/tmp", 66, "this Mac knows no jail nix: djail list shows all"),
         ("fifo", "one:/tmp", 64, "fifo is a socket, a device or a FIFO, or on another volume: it is not copied"),
         (
@@ -247,7 +299,7 @@ def test_what_hinders_it_is_said(
     os.mkfifo(place / "fifo")
     (jail / "private/tmp/full/tree/x").mkdir(parents=True)
     before = listing(jail)
-    ran = djail.run("cp", src, dest, folder=place)
+    ran = djail.run("cp", *src.split(), dest, folder=place)
     assert (ran.returncode, ran.stderr.count(b"\n")) == (code, 1), ran
     assert ran.stderr.decode().startswith("djail: " + said.format(place=place)), ran.stderr
     assert listing(jail) == before

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -106,7 +107,7 @@ def test_a_jail_that_is_not_built_yet_is_left_out(
     [
         ("grant one nobody", 64, "--user is missing: name the user that the person may be in the jail"),
         ("grant one root --user daemon", 64, "root needs no grant: root may use every command"),
-        ("grant one nobody-known --user daemon", 64, "there is no user 'nobody-known' in Directory Services"),
+        ("grant one nobody-known --user daemon", 67, "there is no user 'nobody-known' in Directory Services"),
         ("grant one nobody --user daemon --only cp", 64, "--only cp cannot be granted: give exec or console"),
         ("grant nix nobody --user daemon", 66, "this Mac knows no jail nix: djail list shows all"),
     ],
@@ -121,3 +122,15 @@ def test_a_damaged_file_is_said(djail: InstalledDjail, jail: str) -> None:
     (file,) = djail.grants.iterdir()
     file.write_text("{")
     assert "is damaged: remove it" in djail.json("grants", code=65)["error"]
+
+
+def test_as_many_are_written_as_can_be_read(djail: InstalledDjail, place: Path, jail: str) -> None:
+    """Otherwise the person would have none, and nobody could revoke one."""
+    djail.json("grant", "one", NOBODY, "--user", "daemon")
+    (file,) = djail.grants.iterdir()
+    many = [{"jail": jail, "user": f"{number:0100}", "commands": ["exec"]} for number in range(360)]
+    file.write_text(json.dumps({"format": 1, "grants": many}))
+    before = file.read_bytes()
+    said = djail.json("grant", "one", NOBODY, "--user", "u" * ((1 << 16) - len(before)), code=64)["error"]
+    assert said == f"{NOBODY} would have 361 grants, which are too many: revoke some"
+    assert (file.read_bytes(), len(grants(djail))) == (before, 360)

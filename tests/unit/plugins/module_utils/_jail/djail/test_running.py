@@ -52,6 +52,13 @@ def test_what_is_wrong(djail: InstalledDjail, jail: Path, words: list[str], code
     assert (ran.returncode, ran.stderr.decode().startswith(f"djail: {said}")) == (code, True), ran
 
 
+def test_logs_of_a_jail_without_a_service(djail: InstalledDjail, jail: Path) -> None:
+    """Nothing would ever come."""
+    for words in (("logs", "one"), ("logs", "one", "--follow")):
+        ran = djail.run(*words)
+        assert (ran.returncode, ran.stdout) == (0, b"it has no service\n"), ran
+
+
 def test_a_log_is_followed_when_it_is_renamed_and_begun_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("before\n")

@@ -173,3 +173,7 @@ def test_who_names_no_user_is_told_to(dana: InstalledDjail) -> None:
         "djail: you may not use djail console in jail as root: give the user that you were granted, with -u USER\n",
     )
     assert granted(dana, "console", "jail", "-u", "daemon")[1].endswith("djail grant jail dana --user daemon\n")
+
+
+def test_a_call_without_a_word_is_refused(dana: InstalledDjail) -> None:
+    assert granted(dana) == (77, "djail: djail help is for root alone: you may use exec and console\n")

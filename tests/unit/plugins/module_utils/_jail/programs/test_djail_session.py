@@ -92,6 +92,33 @@ def test_signals_reach_the_program(djail: InstalledDjail, furnished: Path, numbe
     process.stdout.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_signals_that_who_called_ignores(djail: InstalledDjail, furnished: Path, number: signal.Signals) -> None:
+    """As under nohup(1): the program goes on when the terminal is gone."""
+    script = f"trap '' {number.name[3:]}; exec {' '.join(djail.argv('exec', 'jail', '--'))} sh -c 'echo ready; cat'"
+    with subprocess.Popen(
+        ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, number)
+        process.stdin.write(b"goes on\n")
+        process.stdin.close()
+        assert (process.stdout.read(), process.wait(30)) == (b"goes on\n", 0)
+
+
+@pytest.mark.parametrize("fd", [0, 1, 2])
+def test_no_directory_of_the_mac_becomes_a_stream(djail: InstalledDjail, furnished: Path, fd: int) -> None:
+    """A program could leave the jail through it. Python does not start with one, since 3.9 at least."""
+    ran = subprocess.run(
+        ["sh", "-c", f"{djail.place}/djail exec jail -- sh -c ': >/scratch/started' {fd}</etc"],
+        check=False,
+        capture_output=True,
+    )
+    assert (ran.returncode != 0, (furnished / "scratch/started").exists()) == (True, False), ran
+
+
 def test_the_program_cannot_reach_the_terminal_of_who_called(djail: InstalledDjail, furnished: Path) -> None:
     """Also when none of its streams is that terminal: it is in a session of its own."""
     node = furnished / "dev/tty"
@@ -222,6 +249,16 @@ def test_the_script_asks_for_no_password_to_help(djail: InstalledDjail) -> None:
         assert (
             subprocess.run(["sh", "-c", script, "djail", *words], check=False, capture_output=True).returncode == code
         )
+
+
+def test_the_script_takes_no_colour_twice(djail: InstalledDjail) -> None:
+    """As somebody who is not root: the variable becomes an option, since sudo removes it."""
+    script = (djail.place / "djail").read_text().replace("-O /", "-O /nowhere").replace("/usr/bin/sudo", "echo")
+    for words, count in ((["list", "--no-color"], 1), (["list"], 1), (["exec", "jail", "--", "ls", "--no-color"], 2)):
+        ran = subprocess.run(
+            ["sh", "-c", script, "djail", *words], check=False, capture_output=True, env={**os.environ, "NO_COLOR": "1"}
+        )
+        assert (ran.returncode, ran.stdout.count(b"--no-color")) == (0, count), ran
 
 
 def test_a_login_shell(djail: InstalledDjail, furnished: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import tree_walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, InputError, NotAJailError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import swap_in
 from jail_pairs import Killed, Pair, kill_at, live_in, see_that_all_is_there
 from tree_snapshots import tree_snapshot
@@ -86,12 +88,45 @@ def test_what_the_new_macos_has_itself_stays_in_the_former_jail(pair: Pair) -> N
     (pair.jail / "usr/libexec/tool").write_text("the user's own\n")
     (pair.source / "usr/libexec").symlink_to("bin")
     pair.renew()
-    left = pair.swap().values["not_migrated"]
+    predicted, done = pair.swap(check=True), pair.swap()
+    assert predicted.values == done.values
+    assert done.values["migrated"] == []
+    left = done.values["not_migrated"]
     assert [found["path"] for found in left] == ["/usr/bin/fresh", "/usr/libexec"]
     assert (pair.next / "usr/bin/fresh").read_text() == "the user's own\n"
     assert (pair.next / "usr/libexec/tool").read_text() == "the user's own\n"
     assert os.readlink(pair.jail / "usr/libexec") == "bin"
-    assert [found["path"] for found in pair.swap().values["not_migrated"]] == ["/usr/bin/fresh", "/usr/libexec"]
+    again = pair.swap()
+    assert not again.changed
+    assert again.values["not_migrated"] == left
+
+
+def test_of_a_merged_directory_only_what_the_new_macos_has_itself_stays(pair: Pair) -> None:
+    for name in ("tool", "own"):
+        (pair.jail / "opt/tools").mkdir(exist_ok=True)
+        (pair.jail / "opt/tools" / name).write_text("the user's own\n")
+    (pair.source / "opt/tools").mkdir(parents=True)
+    (pair.source / "opt/tools/tool").write_text("of the update\n")
+    pair.entries = [*pair.entries, {"src": "/opt/"}]
+    pair.renew()
+    predicted, done = pair.swap(check=True), pair.swap()
+    assert predicted.values == done.values
+    assert done.values["migrated"] == ["/opt/tools"]
+    assert [found["path"] for found in done.values["not_migrated"]] == ["/opt/tools/tool"]
+    assert (pair.jail / "opt/tools/own").exists()
+    assert not pair.swap().changed
+
+
+def test_a_directory_that_cannot_be_read_stays_in_the_old_jail(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have user data, so that the old jail is not to be removed."""
+    for number in range(30):
+        (pair.jail / f"opt/{number}").write_text("the user's own\n")
+    pair.renew()
+    monkeypatch.setattr(tree_walk, "DIRECTORY_NAMES", Limit(20, "names", "a test"))
+    done = pair.swap()
+    assert "/opt: cannot look into it" in done.warnings[0]
+    assert [found["path"] for found in done.values["not_migrated"]] == ["/opt"]
+    assert len(list((pair.next / "opt").iterdir())) == 30
 
 
 def test_what_lies_in_a_directory_that_is_no_more(pair: Pair) -> None:

@@ -187,8 +187,9 @@ def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatc
             pair.swap()
     other = place / "elsewhere/jail"
     pair.build(other)
-    with pytest.raises(InputError, match="is not next to"):
-        swap_in(str(pair.jail), str(other), check=False)
+    for check in (True, False):
+        with pytest.raises(InputError, match="is not next to"):
+            swap_in(str(pair.jail), str(other), check)
     monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
     with pytest.raises(InputError, match=f"mounted below it: {pair.jail}/dev: unmount first"):
         pair.swap()

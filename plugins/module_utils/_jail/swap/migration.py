@@ -14,6 +14,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from .. import staging
@@ -187,7 +189,7 @@ class UserDataMigration:
             self.not_migrated[path] = f"{display_path(parent)} {NOT_A_DIRECTORY}"
             return []
         try:
-            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+            with self._directories(parent) as (source, target):
                 have, there = at.lstat(name, source), at.lstat(name, target)
                 recorded = there is not None and self._is_recorded(path)
                 if have is None:
@@ -198,10 +200,17 @@ class UserDataMigration:
                 if not recorded and self._rename(path, source, target):
                     return []
                 if not recorded and not leads_to_state(path):
-                    self._set_metadata(name, target, self._merging.get(path, have))
+                    self._set_metadata(name, source, target, self._merging.get(path, have))
                 return self._merge(path, have, source)
         except OSError as exc:
             raise failed("migrate", self._old.root.host_path(path), exc) from exc
+
+    @contextmanager
+    def _directories(self, path: bytes) -> Iterator[tuple[int, int]]:
+        """A directory of the old jail and that of the new one; names in both can change."""
+        with self._old.root.directory(path) as source, self._new.root.directory(path) as target:
+            with at.unlocked(source), at.unlocked(target):
+                yield source, target
 
     def _rename(self, path: bytes, source: int, target: int) -> bool:
         """Rename it into the new jail; False when a directory is there that is not empty."""
@@ -257,12 +266,18 @@ class UserDataMigration:
         return []
 
     @staticmethod
-    def _set_metadata(name: bytes, dir_fd: int, status: os.stat_result) -> None:
-        fd = at.open_dir(name, dir_fd)
+    def _set_metadata(name: bytes, source: int, target: int, status: os.stat_result) -> None:
+        """Give a directory the xattrs and the ACL of the old one, and the metadata of `status`."""
+        like = at.open_dir(name, source)
         try:
-            backend().apply_metadata(fd, status)
+            fd = at.open_dir(name, target)
+            try:
+                backend().copy_xattrs(like, fd)
+                backend().apply_metadata(fd, status)
+            finally:
+                os.close(fd)
         finally:
-            os.close(fd)
+            os.close(like)
 
     # -- configuration ------------------------------------------------------------------
 
@@ -273,14 +288,14 @@ class UserDataMigration:
             self.not_migrated[path] = f"{display_path(parent)} {NOT_A_DIRECTORY}"
             return
         try:
-            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+            with self._directories(parent) as (source, target):
                 have, there = at.lstat(name, source), at.lstat(name, target)
                 if have is not None and there is not None and os.path.samestat(have, there):
                     return
                 if have is None and there is not None and not stat.S_ISDIR(there.st_mode):
                     at.remove(name, target)
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
-                    self._set_metadata(name, target, have)
+                    self._set_metadata(name, source, target, have)
                 elif have is not None and not self._copy_file(have, name, source, target):
                     self.not_migrated[path] = why
         except OSError as exc:

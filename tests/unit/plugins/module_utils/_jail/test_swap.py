@@ -13,8 +13,12 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as j
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import tree_walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, InputError, NotAJailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import migration
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, atomic_write, host, removal
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import darwin
 from jail_pairs import Killed, Pair, kill_at, live_in, see_that_all_is_there
+from libsystem import LibSystem
 from tree_snapshots import tree_snapshot
 
 
@@ -231,3 +235,39 @@ def test_what_the_collection_keeps_in_the_old_jail_stays_there(pair: Pair) -> No
     assert not (record.parent / "theirs").exists()
     with jails.open_jail(str(pair.jail)) as jail:
         assert not jail.unknown
+
+
+def test_a_merged_directory_keeps_its_attributes(pair: Pair) -> None:
+    live_in(pair.jail)
+    for path in (pair.jail / "Users/admin", pair.jail / "private/etc/pam.d"):
+        os.setxattr(path, "user.mine", b"1")
+    pair.renew()
+    (pair.next / "Users/admin").mkdir()
+    (pair.next / "Users/admin/.made").touch()
+    pair.swap()
+    for path in (pair.jail / "Users/admin", pair.jail / "private/etc/pam.d"):
+        assert os.getxattr(path, "user.mine") == b"1"
+
+
+@pytest.mark.parametrize("path", ["Users/admin", "Users/admin/src", "usr/bin", "private/etc"])
+def test_what_is_locked_is_migrated_there_and_back(pair: Pair, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """The owner of a home can lock it, and root's other directories and files. The system is a model of macOS."""
+    live_in(pair.jail)
+    pair.renew()
+    (pair.next / "Users/admin/src").mkdir(parents=True)
+    (pair.next / "Users/admin/src/made").write_text("by a role\n")
+    lib = LibSystem(monkeypatch)
+    macos = darwin.Darwin(lib)
+    for module in (at, host, migration, removal, atomic_write):
+        monkeypatch.setattr(module, "backend", lambda: macos)
+    lib.set_flags(pair.jail / path, 0x2)
+    done = pair.swap()
+    assert done.values["not_migrated"] == []
+    assert (pair.jail / "Users/admin/src/deep/work").exists()
+    assert (pair.jail / "usr/bin/mine").exists()
+    assert lib.flags_of(pair.jail / path) == (0 if path in ("usr/bin", "private/etc") else 0x2)
+    lib.set_flags(pair.jail / path, 0x2)
+    rollback(str(pair.jail), str(pair.next), check=False)
+    assert (pair.jail / "Users/admin/src/deep/work").exists()
+    assert (pair.jail / "private/etc/hosts").read_text() == "127.0.0.1 edited\n"
+    assert lib.flags_of(pair.jail / path) == 0x2

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Move user data from a jail to the one that takes its place, and back.
 
-Foreign files are renamed, and configuration that was changed gets hard links. User data at a path that the new macOS
+Foreign files are renamed, and configuration that was changed is copied. User data at a path that the new macOS
 needs itself stays in the old jail and is reported.
 
-Cost: one fstatat for each name outside of foreign directories, and one rename for each foreign file or directory.
+Cost: one fstatat for each name outside of foreign directories, one rename for each foreign file or directory, and one
+clone for each changed file of configuration.
 """
 
 from __future__ import annotations
@@ -290,8 +291,6 @@ class UserDataMigration:
         try:
             with self._directories(parent) as (source, target):
                 have, there = at.lstat(name, source), at.lstat(name, target)
-                if have is not None and there is not None and os.path.samestat(have, there):
-                    return
                 if have is None and there is not None and not stat.S_ISDIR(there.st_mode):
                     at.remove(name, target)
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
@@ -302,11 +301,15 @@ class UserDataMigration:
             raise failed("migrate", self._old.root.host_path(path), exc) from exc
 
     def _copy_file(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
-        """Give the new jail a file that the old one keeps, too; False for anything but files and links."""
+        """Give the new jail a copy of a file of the old one; False for anything but files and links.
+
+        A hard link would let the new jail change the file of the old one, and a locked file can have no other one.
+        """
         temporary = os.urandom(6).hex().encode()
         with self._new.root.directory(staging.STAGING) as stage:
             if stat.S_ISREG(have.st_mode):
-                at.make_hardlink(name, source, temporary, stage)
+                with at.open_regular(name, source) as file:
+                    backend().copy(file.fileno(), os.fstat(file.fileno()), stage, temporary)
             elif stat.S_ISLNK(have.st_mode):
                 at.make_symlink(os.readlink(name, dir_fd=source), temporary, stage)
                 backend().apply_symlink_metadata(stage, temporary, have)

@@ -151,7 +151,7 @@ def test_killed_at_any_moment_it_is_finished_by_the_next_run(
     (pair.next / "Users/admin").mkdir()
     (pair.next / "Users/admin/.made").write_text("by a role\n")
     with monkeypatch.context() as patch:
-        kill_at(moment, patch, "rename", "remove", "make_hardlink")
+        kill_at(moment, patch, "rename", "remove")
         with pytest.raises(Killed):
             pair.swap()
     pair.swap()
@@ -249,7 +249,7 @@ def test_a_merged_directory_keeps_its_attributes(pair: Pair) -> None:
         assert os.getxattr(path, "user.mine") == b"1"
 
 
-@pytest.mark.parametrize("path", ["Users/admin", "Users/admin/src", "usr/bin", "private/etc"])
+@pytest.mark.parametrize("path", ["Users/admin", "Users/admin/src", "usr/bin", "private/etc", "private/etc/hosts"])
 def test_what_is_locked_is_migrated_there_and_back(pair: Pair, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """The owner of a home can lock it, and root's other directories and files. The system is a model of macOS."""
     live_in(pair.jail)

@@ -126,7 +126,7 @@ class StateFile:
 
 def positive(found: object) -> int:
     """A process id; 0 for anything else."""
-    return found if type(found) is int and found > 1 else 0
+    return found if isinstance(found, int) and found > 1 else 0
 
 
 def directory(found: object) -> Directory | None:

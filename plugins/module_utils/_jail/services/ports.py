@@ -76,20 +76,19 @@ def claimed(wanted: Mapping[int, str], prefix: str) -> Iterator[None]:
 
 def refuse_of_others(wanted: Mapping[int, str], prefix: str) -> None:
     """InputError for a port that a service of another jail is to have. Cost: two files for each of these services."""
-    for label, ports in _ports_of_others(prefix):
+    for other, ports in _ports_of_others(prefix):
         for port in sorted(wanted.keys() & ports):
-            raise InputError(
-                f"{wanted[port]}: port {port} is that of the service {label}: choose another port for one of them"
-            )
+            raise InputError(f"{wanted[port]}: port {port} is that of {other}: choose another port for one of them")
 
 
 def _ports_of_others(prefix: str) -> Iterator[tuple[str, set[int]]]:
-    """The ports that services of other jails of this Mac are to have."""
+    """The services of other jails of this Mac, each with its jail, and the ports that they are to have."""
     for label in launchd.labels("darwin.jail."):
         if f".{PURPOSE}" in label and not label.startswith(prefix) and launchd.has_plist(label):
             try:
                 spec: Any = json.loads(launchd.read_file(label, service_files.SPEC) or b"{}")
-                yield label, {port for port in spec.get("ports", []) if isinstance(port, int)}
+                ports = {port for port in spec.get("ports", []) if isinstance(port, int)}
+                yield f"the service {label.rpartition('.')[2]} of {show(str(spec.get('jail')))}", ports
             except (ValueError, AttributeError, TypeError):
                 continue
 

@@ -244,7 +244,7 @@ def _spec(jail: bytes, label: str, spec: ServiceSpec, plan: dict[str, Any]) -> d
 def _finish(
     result: Result, jail: bytes, started: list[str], names: list[str], timeout: float, check: bool, warnings: list[str]
 ) -> Result:
-    """Wait for those that were started; those that have trouble and were not are warned about."""
+    """Wait for those that were started; warn about others that do not work, and runs of a schedule that failed."""
     if started and not check:
         _see_working(jail, started, timeout)
     result.values = {"services": []}
@@ -252,7 +252,7 @@ def _finish(
         one = find(jail, name)
         found = {"name": name, "job": one.label, "state": one.status, "problem": one.problem}
         result.values["services"].append(found)
-        if one.problem and name not in started:
+        if one.problem and (name not in started or one.status == "scheduled"):
             warnings = [*warnings, f"the service {name} of {show(jail)} does not work: {one.problem}"]
     result.warnings += warnings
     return result

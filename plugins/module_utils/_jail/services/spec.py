@@ -64,7 +64,7 @@ def service_specs(items: Sequence[dict[str, Any]], user: str) -> list[ServiceSpe
                 raise InputError(f"{spec.where}: name '{spec.name}' is that of {other.where}, too: give each its own")
             both = set(other.ports) & set(spec.ports)
             if both:
-                raise InputError(f"{spec.where} ({spec.name}): port {min(both)} is that of {other.name}, too")
+                raise InputError(f"{spec.where}: port {min(both)} is that of {other.name}, too: give each its own")
     return specs
 
 

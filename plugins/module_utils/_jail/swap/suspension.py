@@ -86,7 +86,8 @@ class Suspension:
                 except JailError as second:
                     raise InputError(f"{exc}; and the jobs of the jail do not run again: {second}") from exc
             raise
-        self._run_again(next(jail for jail in pair if jail.path == self._path))
+        one, other = pair
+        self._run_again(one if one.path == self._path else other)
 
     def _end(self) -> None:
         for labels in self._services:

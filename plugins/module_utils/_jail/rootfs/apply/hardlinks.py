@@ -76,7 +76,7 @@ class Linker:
         for name, there in zip(group, have):
             if name is group[leader]:
                 continue
-            if there and first and _inode(there) == _inode(first):
+            if self._is_one_file(group[leader], first, name, there):
                 self._report_made(group[leader], [name])
             else:
                 self._link(group[leader], name, there)
@@ -105,12 +105,22 @@ class Linker:
         return have if self._installer or not have or not stat.S_ISDIR(have.st_mode) else None
 
     def _leader(self, group: list[HardLinkName], have: list[os.stat_result | None]) -> int | None:
-        """The number of the first name that already is as wanted."""
+        """The number of the first name that already is as wanted, or would be in a real run."""
         for number, name in enumerate(group):
             there = have[number]
             if there is not None and not self._difference(name, there):
                 return number
+            if name.made and not self._installer:
+                return number
         return None
+
+    def _is_one_file(
+        self, first: HardLinkName, status: os.stat_result | None, name: HardLinkName, there: os.stat_result | None
+    ) -> bool:
+        """Whether a name already is one file with the first one, or would be in a real run."""
+        if self._installer or not name.made:
+            return there is not None and status is not None and _inode(there) == _inode(status)
+        return first.made and os.path.dirname(first.path) == os.path.dirname(name.path)
 
     def _difference(self, name: HardLinkName, have: os.stat_result) -> str:
         want = DesiredFile(name.status, -1, name.name, name.parent)

@@ -84,7 +84,7 @@ def test_a_stopped_service_does_not_start_on_the_port_of_another_jail(first: Mac
     second.ensure(WEB)
     for state in ("started", "restarted"):
         for check in (True, False):
-            with pytest.raises(InputError, match=r"the service web of .*: port 8080 is that of the service .*second"):
+            with pytest.raises(InputError, match=r"the service web of .*: port 8080 is that of the service web of .*"):
                 first.control(state, check=check)
     second.control("stopped")
     assert first.control("started").changed

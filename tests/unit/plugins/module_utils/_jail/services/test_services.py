@@ -153,6 +153,16 @@ def test_one_that_does_not_start_fails_with_the_end_of_its_log(mac: Mac) -> None
     assert "cannot start the service sleep of" in str(caught.value)
     assert "ended with exit code 4" in str(caught.value)
     assert "no database" in str(caught.value)
+    result = mac.ensure(item, check=True)
+    assert not result.changed
+    assert "the service sleep of" in result.warnings[0]
+
+
+def test_a_failed_run_of_a_schedule_is_a_warning(mac: Mac) -> None:
+    """The service does what it should: the program runs again at its next time."""
+    item = {**SLEEP, "argv": ["/usr/bin/sh", "-c", "exit 4"], "schedule": {"interval": 1}}
+    mac.ensure(item)
+    until(lambda: bool(mac.info("sleep")["problem"]))
     result = mac.ensure(item)
     assert not result.changed
     assert "the service sleep of" in result.warnings[0]
@@ -225,7 +235,7 @@ def test_a_port_of_another_jail_is_refused_with_its_service(mac: Mac) -> None:
     (jobs / label).rename(jobs / other)
     plists = mac.folder / "Library/LaunchDaemons"
     (plists / f"{label}.plist").rename(plists / f"{other}.plist")
-    with pytest.raises(InputError, match=f"port 65001 is that of the service {other}"):
+    with pytest.raises(InputError, match=f"port 65001 is that of the service sleep of {mac.jail}: "):
         mac.ensure({**SLEEP, "ports": [65001]})
 
 

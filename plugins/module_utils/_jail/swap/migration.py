@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Move user data from a jail to the one that takes its place, and back.
 
-Foreign files are renamed, and configuration that was changed gets hard links. User data at a path that the new macOS
+Foreign files are renamed, and configuration that was changed is copied. User data at a path that the new macOS
 needs itself stays in the old jail and is reported.
 
-Cost: one fstatat for each name outside of foreign directories, and one rename for each foreign file or directory.
+Cost: one fstatat for each name outside of foreign directories, one rename for each foreign file or directory, and one
+clone for each changed file of configuration.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 
 from .. import staging
 from ..audit.drift import Drift
@@ -28,6 +32,7 @@ from ..system import at, progress
 from ..system.platform.current import backend
 
 MOST_REPORTED = 1000
+NOT_A_DIRECTORY, OCCUPIED = "is not a directory in the new macOS", "the new macOS has something of its own there"
 
 
 class RecordedOnly:
@@ -35,10 +40,17 @@ class RecordedOnly:
 
     def __init__(self, record: Record) -> None:
         self._record = record
+        self.unread = {b""}
+        """Recorded directories that were found, and did not come: they could not be read."""
 
     def visit(self, directory: Directory) -> None:
+        self.unread.discard(directory.path)
         for name, status in list(directory.entries.items()):
-            if stat.S_ISDIR(status.st_mode) and directory.below(name) not in self._record.blocks:
+            if not stat.S_ISDIR(status.st_mode):
+                continue
+            if directory.below(name) in self._record.blocks:
+                self.unread.add(directory.below(name))
+            else:
                 del directory.entries[name]
 
 
@@ -77,16 +89,18 @@ class UserDataMigration:
         """The metadata, before the migration, of directories that are merged."""
         self._made = {b""}
         """Directories that exist in the new jail."""
-        self.not_migrated: list[tuple[bytes, str]] = []
+        self.not_migrated: dict[bytes, str] = {}
+        """What stays in the old jail, and why."""
         self.warnings: list[str] = []
 
     def find(self) -> None:
         """Find user data by the record of the old jail."""
         root = self._old.root
         record = Record.load(root)
-        drift = Drift(FileOwnership(record, set(), root.dev))
-        self.warnings = walk(root, set(), [drift, RecordedOnly(record)], len(record.blocks))
-        self._foreign = [path for path in sorted(drift.foreign) if not self._is_socket(path)]
+        drift, recorded = Drift(FileOwnership(record, set(), root.dev)), RecordedOnly(record)
+        self.warnings = walk(root, set(), [drift, recorded], len(record.blocks))
+        self.not_migrated = dict.fromkeys(sorted(recorded.unread), "it could not be read, so it may have user data")
+        self._foreign = [path for path in sorted(drift.foreign) if not self._is_socket(path) and self._plan(path)]
         self._kept = [] if self._back else sorted(drift.kept)
 
     @property
@@ -98,6 +112,34 @@ class UserDataMigration:
         """Sockets are not migrated: the program that listens creates its socket again."""
         status = self._old.root.lstat(path)
         return status is not None and stat.S_ISSOCK(status.st_mode)
+
+    def _plan(self, path: bytes) -> bool:
+        """Whether something of a foreign file or directory can be migrated; notes what cannot."""
+        can, todo = False, [path]
+        while todo:
+            path = todo.pop()
+            have = self._old.root.lstat(path)
+            if have is None or is_state(path):
+                continue
+            there, why = self._obstacle(path, have)
+            if why:
+                self.not_migrated[path] = why
+            elif there is None or not stat.S_ISDIR(have.st_mode):
+                can = True
+            else:
+                below = self._old.root.names(path)
+                can = can or not below
+                todo += [path + b"/" + name for name in below]
+        return can
+
+    def _obstacle(self, path: bytes, have: os.stat_result) -> tuple[os.stat_result | None, str]:
+        """What the new jail has at a path, and why something cannot be migrated there; empty when it can."""
+        parent = os.path.dirname(path)
+        if self._missing_parents(parent) is None:
+            return None, f"{display_path(parent)} {NOT_A_DIRECTORY}"
+        there = self._new.root.lstat(path)
+        is_free = there is None or _can_replace(have, there, self._is_recorded(path))
+        return there, "" if is_free else OCCUPIED
 
     def apply(self) -> None:
         if "inherited" not in self._new.entry and not self._back:  # they were swapped without a migration
@@ -120,8 +162,10 @@ class UserDataMigration:
         result.changed = result.changed or bool(self._foreign)
         carried = [display_path(path) for path in self._foreign]
         result.values["migrated"] = carried[:MOST_REPORTED]
-        for name, found in (("kept", self._kept), ("not_migrated", self.not_migrated)):
-            result.values[name] = [{"path": display_path(path), "why": why} for path, why in found[:MOST_REPORTED]]
+        for name, found in (("kept", self._kept), ("not_migrated", self.not_migrated.items())):
+            result.values[name] = [
+                {"path": display_path(path), "why": why} for path, why in islice(found, MOST_REPORTED)
+            ]
         result.diff += [f"> {path}" for path in carried]
         result.warnings += self.warnings
 
@@ -143,24 +187,31 @@ class UserDataMigration:
             return []
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.not_migrated.append((path, f"{display_path(parent)} is not a directory in the new macOS"))
+            self.not_migrated[path] = f"{display_path(parent)} {NOT_A_DIRECTORY}"
             return []
         try:
-            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+            with self._directories(parent) as (source, target):
                 have, there = at.lstat(name, source), at.lstat(name, target)
                 recorded = there is not None and self._is_recorded(path)
                 if have is None:
                     return []
                 if there is not None and not _can_replace(have, there, recorded):
-                    self.not_migrated.append((path, "the new macOS has something of its own there"))
+                    self.not_migrated[path] = OCCUPIED
                     return []
                 if not recorded and self._rename(path, source, target):
                     return []
                 if not recorded and not leads_to_state(path):
-                    self._set_metadata(name, target, self._merging.get(path, have))
+                    self._set_metadata(name, source, target, self._merging.get(path, have))
                 return self._merge(path, have, source)
         except OSError as exc:
             raise failed("migrate", self._old.root.host_path(path), exc) from exc
+
+    @contextmanager
+    def _directories(self, path: bytes) -> Iterator[tuple[int, int]]:
+        """A directory of the old jail and that of the new one; names in both can change."""
+        with self._old.root.directory(path) as source, self._new.root.directory(path) as target:
+            with at.unlocked(source), at.unlocked(target):
+                yield source, target
 
     def _rename(self, path: bytes, source: int, target: int) -> bool:
         """Rename it into the new jail; False when a directory is there that is not empty."""
@@ -191,26 +242,43 @@ class UserDataMigration:
 
     def _make_parents(self, parent: bytes) -> bool:
         """Make the missing directories of the new jail; False when something else has the name of one."""
-        missing = []
-        while parent not in self._made:
-            missing.append(parent)
-            parent = os.path.dirname(parent)
-        for path in reversed(missing):
-            there, was = self._new.root.lstat(path), self._old.root.lstat(path)
-            if there is None and was is not None:
-                self._new.root.make_dir(path, was.st_mode & 0o7777, was.st_uid, was.st_gid)
-            elif there is None or not stat.S_ISDIR(there.st_mode):
+        missing = self._missing_parents(parent)
+        for path in missing or ():
+            was = self._old.root.lstat(path)
+            if was is None:
                 return False
+            self._new.root.make_dir(path, was.st_mode & 0o7777, was.st_uid, was.st_gid)
             self._made.add(path)
-        return True
+        return missing is not None
+
+    def _missing_parents(self, parent: bytes) -> list[bytes] | None:
+        """Directories that the new jail lacks, parents first; None when something else has the name of one."""
+        missing: list[bytes] = []
+        while parent not in self._made:
+            missing.insert(0, parent)
+            parent = os.path.dirname(parent)
+        for number, path in enumerate(missing):
+            there = self._new.root.lstat(path)
+            if there is None:
+                return missing[number:]
+            if not stat.S_ISDIR(there.st_mode):
+                return None
+            self._made.add(path)
+        return []
 
     @staticmethod
-    def _set_metadata(name: bytes, dir_fd: int, status: os.stat_result) -> None:
-        fd = at.open_dir(name, dir_fd)
+    def _set_metadata(name: bytes, source: int, target: int, status: os.stat_result) -> None:
+        """Give a directory the xattrs and the ACL of the old one, and the metadata of `status`."""
+        like = at.open_dir(name, source)
         try:
-            backend().apply_metadata(fd, status)
+            fd = at.open_dir(name, target)
+            try:
+                backend().copy_xattrs(like, fd)
+                backend().apply_metadata(fd, status)
+            finally:
+                os.close(fd)
         finally:
-            os.close(fd)
+            os.close(like)
 
     # -- configuration ------------------------------------------------------------------
 
@@ -218,28 +286,30 @@ class UserDataMigration:
         """Give the new jail the configuration of the old one, which keeps its own."""
         parent, name = os.path.split(path)
         if not self._make_parents(parent):
-            self.not_migrated.append((path, f"{display_path(parent)} is not a directory in the new macOS"))
+            self.not_migrated[path] = f"{display_path(parent)} {NOT_A_DIRECTORY}"
             return
         try:
-            with self._old.root.directory(parent) as source, self._new.root.directory(parent) as target:
+            with self._directories(parent) as (source, target):
                 have, there = at.lstat(name, source), at.lstat(name, target)
-                if have is not None and there is not None and os.path.samestat(have, there):
-                    return
                 if have is None and there is not None and not stat.S_ISDIR(there.st_mode):
                     at.remove(name, target)
                 elif have is not None and stat.S_ISDIR(have.st_mode) and there is not None:
-                    self._set_metadata(name, target, have)
+                    self._set_metadata(name, source, target, have)
                 elif have is not None and not self._copy_file(have, name, source, target):
-                    self.not_migrated.append((path, why))
+                    self.not_migrated[path] = why
         except OSError as exc:
             raise failed("migrate", self._old.root.host_path(path), exc) from exc
 
     def _copy_file(self, have: os.stat_result, name: bytes, source: int, target: int) -> bool:
-        """Give the new jail a file that the old one keeps, too; False for anything but files and links."""
+        """Give the new jail a copy of a file of the old one; False for anything but files and links.
+
+        A hard link would let the new jail change the file of the old one, and a locked file can have no other one.
+        """
         temporary = os.urandom(6).hex().encode()
         with self._new.root.directory(staging.STAGING) as stage:
             if stat.S_ISREG(have.st_mode):
-                at.make_hardlink(name, source, temporary, stage)
+                with at.open_regular(name, source) as file:
+                    backend().copy(file.fileno(), os.fstat(file.fileno()), stage, temporary)
             elif stat.S_ISLNK(have.st_mode):
                 at.make_symlink(os.readlink(name, dir_fd=source), temporary, stage)
                 backend().apply_symlink_metadata(stage, temporary, have)

@@ -51,10 +51,11 @@ def swap_in(
 
 def _swap_in(path: str, replacement: str, check: bool, migrate: bool, stop_processes: bool) -> Result:
     with jails.open_jail(path) as current, jails.open_jail(replacement) as other:
-        pair, suspension = (current, other), Suspension(current)
-        _refuse_volumes_and_mounts(pair, suspension)
+        pair = current, other
         for jail in pair:
             jail.lock(check)
+        suspension = Suspension(current)
+        _refuse_volumes_and_mounts(pair, suspension)
         other.refuse_unknown("put in the place of another jail", "remove it, and build it again")
         swapped = _has_replaced(current, other)
         old, new = (other, current) if swapped else (current, other)
@@ -62,12 +63,12 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool, stop_proce
         migration = UserDataMigration(old, new) if migrate else None
         if swapped:
             return _continue(suspension, pair, migration, check)
+        _refuse_elsewhere(old, new)
         ends = _plan_ends(pair, stop_processes)
         result = _swap_result(old, new, suspension, ends)
         if check:
             _migrate(migration, result, check)
             return result
-        _refuse_elsewhere(old, new)
         with suspension.around(pair):
             _end_rest(pair, stop_processes)
             _record_swap(old, new, migrate)
@@ -116,8 +117,10 @@ def rollback(path: str, replacement: str, check: bool, stop_processes: bool = Fa
 
 
 def _roll_back(current: Jail, other: Jail, check: bool, stop_processes: bool) -> Result:
-    pair, suspension = (current, other), Suspension(current)
-    warnings = []
+    pair = current, other
+    for jail in pair:
+        jail.lock(check)
+    suspension, warnings = Suspension(current), []
     ends: list[Change] = []
     try:
         _refuse_volumes_and_mounts(pair, suspension)
@@ -128,8 +131,6 @@ def _roll_back(current: Jail, other: Jail, check: bool, stop_processes: bool) ->
         warnings.append(str(exc))  # it may be unmounted and at rest before the real run
     result = _swap_result(current, other, suspension, ends)
     result.warnings = warnings
-    for jail in pair:
-        jail.lock(check)
     if not check:
         with suspension.around(pair):
             _end_rest(pair, stop_processes)

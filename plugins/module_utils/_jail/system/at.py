@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Callable
 
 from ..dirfd import DIRECTORY, READ
@@ -121,6 +122,17 @@ def rename(old: bytes, old_fd: int, new: bytes, new_fd: int) -> None:
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
         if flags:
             backend().restore_flags(new_fd, new, flags)
+
+
+@contextmanager
+def unlocked(fd: int) -> Iterator[None]:
+    """Let the names in an open directory change for the time of the block, also if it is immutable."""
+    flags = backend().clear_immutable(fd, b".")
+    try:
+        yield
+    finally:
+        if flags:
+            backend().restore_flags(fd, b".", flags)
 
 
 def remove(name: bytes, dir_fd: int, directory: bool = False) -> bool:

@@ -92,6 +92,16 @@ def test_the_former_jail_comes_back_with_the_user_data(pair: Pair) -> None:
     see_that_all_is_there(pair)
 
 
+def test_what_the_new_jail_adds_to_configuration_is_not_in_the_former_one(pair: Pair) -> None:
+    live_in(pair.jail)
+    pair.renew()
+    pair.swap()
+    with open(pair.jail / "private/etc/hosts", "a") as file:
+        file.write("written in place\n")
+    assert rollback(str(pair.jail), str(pair.next), check=False).changed
+    assert (pair.jail / "private/etc/hosts").read_text() == "127.0.0.1 edited\n"
+
+
 @pytest.mark.parametrize("moment", range(6))
 def test_a_killed_way_back_is_completed_by_the_next_run(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, moment: int

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import tree_walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, InputError, NotAJailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import migration
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system import at, atomic_write, host, removal
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform import darwin
 from jail_pairs import Killed, Pair, kill_at, live_in, see_that_all_is_there
+from libsystem import LibSystem
 from tree_snapshots import tree_snapshot
 
 
@@ -86,12 +92,45 @@ def test_what_the_new_macos_has_itself_stays_in_the_former_jail(pair: Pair) -> N
     (pair.jail / "usr/libexec/tool").write_text("the user's own\n")
     (pair.source / "usr/libexec").symlink_to("bin")
     pair.renew()
-    left = pair.swap().values["not_migrated"]
+    predicted, done = pair.swap(check=True), pair.swap()
+    assert predicted.values == done.values
+    assert done.values["migrated"] == []
+    left = done.values["not_migrated"]
     assert [found["path"] for found in left] == ["/usr/bin/fresh", "/usr/libexec"]
     assert (pair.next / "usr/bin/fresh").read_text() == "the user's own\n"
     assert (pair.next / "usr/libexec/tool").read_text() == "the user's own\n"
     assert os.readlink(pair.jail / "usr/libexec") == "bin"
-    assert [found["path"] for found in pair.swap().values["not_migrated"]] == ["/usr/bin/fresh", "/usr/libexec"]
+    again = pair.swap()
+    assert not again.changed
+    assert again.values["not_migrated"] == left
+
+
+def test_of_a_merged_directory_only_what_the_new_macos_has_itself_stays(pair: Pair) -> None:
+    for name in ("tool", "own"):
+        (pair.jail / "opt/tools").mkdir(exist_ok=True)
+        (pair.jail / "opt/tools" / name).write_text("the user's own\n")
+    (pair.source / "opt/tools").mkdir(parents=True)
+    (pair.source / "opt/tools/tool").write_text("of the update\n")
+    pair.entries = [*pair.entries, {"src": "/opt/"}]
+    pair.renew()
+    predicted, done = pair.swap(check=True), pair.swap()
+    assert predicted.values == done.values
+    assert done.values["migrated"] == ["/opt/tools"]
+    assert [found["path"] for found in done.values["not_migrated"]] == ["/opt/tools/tool"]
+    assert (pair.jail / "opt/tools/own").exists()
+    assert not pair.swap().changed
+
+
+def test_a_directory_that_cannot_be_read_stays_in_the_old_jail(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have user data, so that the old jail is not to be removed."""
+    for number in range(30):
+        (pair.jail / f"opt/{number}").write_text("the user's own\n")
+    pair.renew()
+    monkeypatch.setattr(tree_walk, "DIRECTORY_NAMES", Limit(20, "names", "a test"))
+    done = pair.swap()
+    assert "/opt: cannot look into it" in done.warnings[0]
+    assert [found["path"] for found in done.values["not_migrated"]] == ["/opt"]
+    assert len(list((pair.next / "opt").iterdir())) == 30
 
 
 def test_what_lies_in_a_directory_that_is_no_more(pair: Pair) -> None:
@@ -112,7 +151,7 @@ def test_killed_at_any_moment_it_is_finished_by_the_next_run(
     (pair.next / "Users/admin").mkdir()
     (pair.next / "Users/admin/.made").write_text("by a role\n")
     with monkeypatch.context() as patch:
-        kill_at(moment, patch, "rename", "remove", "make_hardlink")
+        kill_at(moment, patch, "rename", "remove")
         with pytest.raises(Killed):
             pair.swap()
     pair.swap()
@@ -152,8 +191,9 @@ def test_what_is_refused(pair: Pair, place: Path, monkeypatch: pytest.MonkeyPatc
             pair.swap()
     other = place / "elsewhere/jail"
     pair.build(other)
-    with pytest.raises(InputError, match="is not next to"):
-        swap_in(str(pair.jail), str(other), check=False)
+    for check in (True, False):
+        with pytest.raises(InputError, match="is not next to"):
+            swap_in(str(pair.jail), str(other), check)
     monkeypatch.setattr(jails.Jail, "mounts", lambda jail: {b"dev"} if jail.path == bytes(pair.jail) else set())
     with pytest.raises(InputError, match=f"mounted below it: {pair.jail}/dev: unmount first"):
         pair.swap()
@@ -195,3 +235,39 @@ def test_what_the_collection_keeps_in_the_old_jail_stays_there(pair: Pair) -> No
     assert not (record.parent / "theirs").exists()
     with jails.open_jail(str(pair.jail)) as jail:
         assert not jail.unknown
+
+
+def test_a_merged_directory_keeps_its_attributes(pair: Pair) -> None:
+    live_in(pair.jail)
+    for path in (pair.jail / "Users/admin", pair.jail / "private/etc/pam.d"):
+        os.setxattr(path, "user.mine", b"1")
+    pair.renew()
+    (pair.next / "Users/admin").mkdir()
+    (pair.next / "Users/admin/.made").touch()
+    pair.swap()
+    for path in (pair.jail / "Users/admin", pair.jail / "private/etc/pam.d"):
+        assert os.getxattr(path, "user.mine") == b"1"
+
+
+@pytest.mark.parametrize("path", ["Users/admin", "Users/admin/src", "usr/bin", "private/etc", "private/etc/hosts"])
+def test_what_is_locked_is_migrated_there_and_back(pair: Pair, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """The owner of a home can lock it, and root's other directories and files. The system is a model of macOS."""
+    live_in(pair.jail)
+    pair.renew()
+    (pair.next / "Users/admin/src").mkdir(parents=True)
+    (pair.next / "Users/admin/src/made").write_text("by a role\n")
+    lib = LibSystem(monkeypatch)
+    macos = darwin.Darwin(lib)
+    for module in (at, host, migration, removal, atomic_write):
+        monkeypatch.setattr(module, "backend", lambda: macos)
+    lib.set_flags(pair.jail / path, 0x2)
+    done = pair.swap()
+    assert done.values["not_migrated"] == []
+    assert (pair.jail / "Users/admin/src/deep/work").exists()
+    assert (pair.jail / "usr/bin/mine").exists()
+    assert lib.flags_of(pair.jail / path) == (0 if path in ("usr/bin", "private/etc") else 0x2)
+    lib.set_flags(pair.jail / path, 0x2)
+    rollback(str(pair.jail), str(pair.next), check=False)
+    assert (pair.jail / "Users/admin/src/deep/work").exists()
+    assert (pair.jail / "private/etc/hosts").read_text() == "127.0.0.1 edited\n"
+    assert lib.flags_of(pair.jail / path) == 0x2

@@ -121,6 +121,28 @@ def test_services_do_not_run_on_data_that_was_migrated_in_part(
     assert (mac.jail / "data").exists()
 
 
+@pytest.mark.parametrize("state", ["swapped", "rolled_back"])
+def test_a_service_that_another_run_stops_at_the_last_moment_stays_stopped(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    mac.ensure(PORT)
+    places, lock = (str(mac.jail), str(replacement)), Jail.lock
+    if state == "rolled_back":
+        swap_in(*places, check=False, migrate=False)
+
+    def late(jail: Jail, check: bool = False) -> None:
+        monkeypatch.setattr(Jail, "lock", lock)
+        mac.control("stopped", "port")
+        jail.lock(check)
+
+    monkeypatch.setattr(Jail, "lock", late)
+    if state == "rolled_back":
+        rollback(*places, check=False)
+    else:
+        swap_in(*places, check=False, migrate=False)
+    assert mac.info("port")["state"] == "stopped"
+
+
 def test_what_a_job_mounts_again_before_it_ends_is_unmounted(
     mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

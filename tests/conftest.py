@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import build_lock, run_directories
 from built_jails import Make
 from volumes import folding_volume, lacks
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) ignores it, and so would every program of a test
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
 PROGRAMS = (

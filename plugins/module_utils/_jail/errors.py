@@ -7,6 +7,7 @@
     ├── InputError            what was asked for is wrong; nothing was touched
     │   ├── FormatError       a program, library, shared cache or archive is damaged
     │   ├── ManifestError     a line of a manifest, with its file and line number
+    │   ├── NoUserError       neither the Mac nor the jail knows the user
     │   └── NotAJailError     the directory is not a jail of this collection
     ├── BusyError             another run holds the jail
     ├── SpaceError            the volume is too small

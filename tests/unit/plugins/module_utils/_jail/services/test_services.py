@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -271,7 +272,7 @@ def test_a_start_by_the_schedule_is_no_problem(schedule: dict[str, Any] | None, 
 def test_a_jail_is_not_moved_under_a_service_that_would_come_back(mac: Mac) -> None:
     mac.ensure(SLEEP)
     pid = mac.info("sleep")["pid"]
-    other = str(mac.folder / "next.jail")
+    other = str(mac.jail.with_name("next.jail"))
     with create(os.fsencode(other)) as jail:
         jail.update_entry(state="complete")
     for check in (True, False):
@@ -283,6 +284,7 @@ def test_a_jail_is_not_moved_under_a_service_that_would_come_back(mac: Mac) -> N
     mac.control("stopped")
     with open_jail(str(mac.jail)) as jail:
         assert plan_end(jail, "move", stop=False) == []
+    shutil.rmtree(other)
 
 
 def test_a_jail_goes_with_its_services(mac: Mac) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind
 from ansible_collections.darwin.jail.plugins.module_utils._jail.services.spec import service_specs
 
 USER_OF_CHECK = "root"
-"""Who services run as that name nobody: another one makes none of them invalid."""
+"""The user of services that name none. Which user it is makes no item invalid."""
 
 
 def _refuse_services(items: Sequence[dict[str, Any]]) -> None:

@@ -159,10 +159,12 @@ def test_one_that_does_not_start_fails_with_the_end_of_its_log(mac: Mac) -> None
 
 def test_a_failed_run_of_a_schedule_is_a_warning(mac: Mac) -> None:
     """The service does what it should: the program runs again at its next time."""
-    item = {**SLEEP, "argv": ["/usr/bin/sh", "-c", "exit 4"], "schedule": {"interval": 1}}
+    item = {**SLEEP, "argv": ["/usr/bin/sh", "-c", "exit 4"], "schedule": {"interval": 8}}
     mac.ensure(item)
-    until(lambda: any("the service sleep of" in said for said in mac.ensure(item).warnings))
-    assert not mac.ensure(item).changed
+    until(lambda: "its last run failed" in mac.info("sleep")["problem"])
+    result = mac.ensure(item)
+    assert not result.changed
+    assert "the service sleep of" in result.warnings[0]
 
 
 def test_the_task_waits_for_health(mac: Mac) -> None:

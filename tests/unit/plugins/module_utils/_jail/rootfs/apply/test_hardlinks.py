@@ -237,6 +237,20 @@ def test_names_in_two_copies_of_a_directory_are_one_file(place: Path, source: Pa
     assert not build(spec, check=False).changed
 
 
+def test_names_that_are_made_with_their_directory_lead_as_predicted(place: Path, source: Path) -> None:
+    """A real run finds them when it makes the others, although these have earlier names."""
+    for name in ("one", "two"):
+        (source / name).mkdir()
+    (source / "two/first").write_text("contents")
+    os.link(source / "two/first", source / "two/second")
+    entries = [{"src": f"/{src}/", "dest": dest} for src, dest in (("one", "/x"), ("two", "/x"), ("two", "/x/z"))]
+    spec = BuildSpec(str(place / "jail"), str(source), entries=entries, workers=1)
+    predicted, done = build(spec, check=True), build(spec, check=False)
+    assert predicted.values["operations"] == done.values["operations"]
+    assert inodes(place / "jail/x", ["first", "second", "z/first", "z/second"]) == 1
+    assert not build(spec, check=False).changed
+
+
 def test_names_of_a_file_that_vanishes_are_left_out(
     make: Make, place: Path, source: Path, beside: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

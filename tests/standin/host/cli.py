@@ -34,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
     enter = verbs.add_parser("enter", help="a root shell or a command in a host")
     enter.add_argument("name")
     enter.add_argument("command", nargs=argparse.REMAINDER)
-    verbs.add_parser("reboot", help="restart a host").add_argument("name")
+    reboot = verbs.add_parser("reboot", help="restart a host")
+    reboot.add_argument("name")
+    reboot.add_argument("--power-loss", action="store_true", help="end all programs at once, without a shutdown")
     update = verbs.add_parser("update", help="another macOS, and a restart")
     update.add_argument("name")
     update.add_argument("--macos", metavar="VERSION", required=True)
@@ -89,7 +91,7 @@ def do_enter(arguments: argparse.Namespace) -> int:
 
 
 def do_reboot(arguments: argparse.Namespace) -> int:
-    print(describe(lifecycle.reboot(arguments.name)))
+    print(describe(lifecycle.reboot(arguments.name, arguments.power_loss)))
     return 0
 
 

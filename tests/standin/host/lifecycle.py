@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, darwin.jail contributors
 
-"""Create, reboot and destroy hosts. Every verb repairs what an interrupted one left."""
+"""Create, reboot and destroy hosts. Every verb repairs what an interrupted one left.
+
+Reboot, update and halt shut macOS down. A loss of power and destroy end all processes at once.
+"""
 
 from __future__ import annotations
 
@@ -102,16 +105,16 @@ def update(name: str, macos: str) -> Host:
             releases.release_for(macos, host.arch)
         except releases.UnknownReleaseError as error:
             raise StandinError(str(error)) from error
-        _stop(host)
+        _shut_down(host)
         host.macos = macos
         _start(host)
         return host
 
 
-def reboot(name: str) -> Host:
+def reboot(name: str, power_loss: bool = False) -> Host:
     with lock():
         host = _existing(name)
-        _stop(host)
+        (_stop if power_loss else _shut_down)(host)
         _start(host)
         return host
 
@@ -121,7 +124,7 @@ def halt(name: str) -> None:
     with lock():
         host = load(name)
         if host is not None:
-            _stop(host)
+            _shut_down(host)
 
 
 def destroy(name: str) -> None:
@@ -145,6 +148,11 @@ def _existing(name: str) -> Host:
         known = ", ".join(names()) or "none"
         raise StandinError(f"no stand-in {name}; there are: {known}")
     return host
+
+
+def _shut_down(host: Host) -> None:
+    namespaces.shut_down(host)
+    _stop(host)
 
 
 def _stop(host: Host) -> None:

@@ -102,6 +102,16 @@ def _become(argv: list[str], stdin: int, stdout: int, log: Path) -> None:
     os.execve("/bin/sh", ["sh", *argv], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
+def shut_down(host: Host, patience: float = 900.0) -> None:
+    """Let launchd end its jobs, each within its ExitTimeOut, and itself. kill() ends what is left."""
+    if host.running():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(host.pid, signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and host.running():
+        time.sleep(0.02)
+
+
 def kill(host: Host, patience: float = 10.0) -> None:
     """End the first process, and with it all others; returns when its mounts are gone too."""
     if host.running():

@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,6 +176,36 @@ def test_launchd_runs_jobs_and_runs_them_again_after_a_reboot(host: state.Host) 
     gone = ssh(host, "launchctl print system/org.test")
     assert gone == 'Bad request.\nCould not find service "org.test" in domain for system\n[113]'
     assert ssh(host, "sudo -n launchctl bootout system/org.test") == "Boot-out failed: 3: No such process\n[3]"
+
+
+DAEMON = """\
+<plist version="1.0"><dict>
+<key>Label</key><string>org.test.NAME</string>
+<key>ProgramArguments</key><array><string>/bin/sh</string><string>-c</string><string>SCRIPT</string></array>
+<key>RunAtLoad</key><true/>
+<key>ExitTimeOut</key><integer>2</integer>
+</dict></plist>
+"""
+
+
+def test_a_reboot_lets_jobs_end_and_a_loss_of_power_does_not(host: state.Host) -> None:
+    """At a reboot one job ends in time, and the other is killed; a loss of power kills both."""
+    log = "/private/var/log/org.test.ends"
+    ends = f"trap 'sleep 1; echo NAME ended >> {log}; exit' TERM; while :; do sleep 0.1; done"
+    scripts = {"orderly": ends, "late": ends.replace("sleep 1", "sleep 60")}
+    paths = {name: f"/Library/LaunchDaemons/org.test.{name}.plist" for name in scripts}
+    for name, script in scripts.items():
+        text = DAEMON.replace("SCRIPT", script.replace(">", "&gt;")).replace("NAME", name)
+        standin("enter", NAME, "/bin/sh", "-c", f"cat > {paths[name]}", stdin=text)
+        assert ssh(host, f"sudo -n launchctl bootstrap system {paths[name]}") == ""
+    begin = time.monotonic()
+    assert standin("reboot", NAME).returncode == 0
+    assert time.monotonic() - begin < 10
+    assert ssh(host, f"cat {log}") == "orderly ended\n"
+    assert standin("reboot", NAME, "--power-loss").returncode == 0
+    assert ssh(host, f"cat {log}") == "orderly ended\n"
+    for name, path in paths.items():
+        inside(f"launchctl bootout system/org.test.{name}; rm {path}")
 
 
 RESOLVE = "python3 -c 'import socket, sys; print(*[a[4][0] for a in socket.getaddrinfo(sys.argv[1], 80, type=1)])'"

@@ -17,7 +17,8 @@ from typing import Any
 from standin.listeners import Listeners
 
 DEFAULT_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
-THROTTLE, EXIT_TIMEOUT = 10, 20
+THROTTLE, EXIT_TIMEOUT = 10, 5
+"""Seconds that launchd.plist(5) calls system-defined: 5 on macOS 12 and 15 (docs/macos.md, launchd jobs)."""
 
 
 class BadPlistError(Exception):
@@ -88,7 +89,8 @@ class Job:
         self.listeners.close()
         if self.pid is not None:
             self.signal(signal.SIGTERM)
-            self.kill_at = now + self.plist.get("ExitTimeOut", EXIT_TIMEOUT)
+            seconds = self.plist.get("ExitTimeOut", EXIT_TIMEOUT)
+            self.kill_at = now + seconds if seconds else None
 
     def signal(self, number: int) -> None:
         if self.pid is not None:

@@ -5,6 +5,10 @@
 
 Exit codes and texts: the launchctl section of the collected transcripts (113 for an unknown service,
 37 while a job drains or is loaded, 5 for a bad plist, 3 for bootout of nothing).
+
+SIGTERM begins the shutdown, as in core.c of launchd-842 (jobmgr_shutdown, jobmgr_do_garbage_collection): all jobs get
+SIGTERM at once, those that outlive their ExitTimeOut SIGKILL, and no job is started any more. The end of this process
+is the end of all others.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ class Launchd:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.disabled: dict[str, bool] = {}
+        self.shutting_down = False
         if OVERRIDES.exists():
             self.disabled = plistlib.loads(OVERRIDES.read_bytes())
 
@@ -46,10 +51,10 @@ class Launchd:
         os.set_blocking(self._waker, False)
         signal.set_wakeup_fd(self._waker)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(signal.SIGTERM, self.shut_down)
         listener = listen(LAUNCHD)
         self.boot()
-        while True:
+        while not (self.shutting_down and self.all_ended()):
             self.start_what_is_due()
             demands = {sock: job for job in self.jobs.values() if job.on_demand for sock in job.listeners.sockets}
             ready, _w, _x = select.select([wake, listener, *demands], [], [], self.patience())
@@ -69,6 +74,18 @@ class Launchd:
                     if job.label not in self.jobs and not self.is_disabled(job):
                         self.jobs[job.label] = job
                         job.load(monotonic())
+
+    def shut_down(self, *_signal: object) -> None:
+        self.shutting_down = True
+
+    def all_ended(self) -> bool:
+        """Stop the jobs that are not being stopped yet."""
+        for job in list(self.jobs.values()):
+            if not job.leaving:
+                job.stop(monotonic())
+            if job.pid is None:
+                del self.jobs[job.label]
+        return not self.jobs
 
     def patience(self) -> float | None:
         """Seconds until something is due; nothing is due: for ever."""

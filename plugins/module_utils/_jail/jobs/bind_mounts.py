@@ -202,7 +202,7 @@ def _job(path: bytes, spec: MountSpec, tool: Bindfs, python: str) -> Job:
     command = [launchd.installed_path(label, COPY), *spec.options]
     words = (python, "-I", "-S", launchd.installed_path(label, PROGRAM), *place, *command)
     text = program(daemon, bind_mount, call="main()").encode()
-    return Job(label, words, {PROGRAM: text, COPY: tool.contents})
+    return Job(label, words, {PROGRAM: text, COPY: tool.contents}, {"ExitTimeOut": bind_mount.EXIT_TIMEOUT})
 
 
 def _service(root: Root, spec: MountSpec, job: Job) -> Service:

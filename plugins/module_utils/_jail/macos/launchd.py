@@ -47,7 +47,9 @@ LOADED_OR_UNLOADING = (5, 37)
 """Already loaded, or still being unloaded: 37, and just 5 since macOS 14."""
 
 TIMEOUT, POLL_SECONDS = 40.0, 0.2
-"""Seconds for a job to end, for which launchd allows ExitTimeOut (20), and between two looks."""
+"""Seconds for a job to end, for which launchd allows EXIT_TIMEOUT, and between two looks."""
+EXIT_TIMEOUT = 20
+"""Seconds between SIGTERM and SIGKILL for a job. Without a number macOS gives it 5."""
 MAX_SIZE = 1 << 24
 """The most bytes of a file of a job."""
 TEXTS = (b".plist", b".json")
@@ -82,6 +84,7 @@ class Job(NamedTuple):
             "ProgramArguments": list(self.arguments),
             "RunAtLoad": True,
             "KeepAlive": True,
+            "ExitTimeOut": EXIT_TIMEOUT,
             "ProcessType": "Interactive",  # others are slowed down when the Mac is busy
             "StandardOutPath": log,
             "StandardErrorPath": log,
@@ -193,7 +196,7 @@ def plan_present(job: Job, claim: Claim = nullcontext) -> list[Change]:
 
 def plan_stopped(job: Job) -> list[Change]:
     """What makes the job installed and not running, now and after a restart of the Mac: it has no plist for launchd."""
-    return [*_plan_directory(job), *_plan_unloaded(job.label), *_plan_files(_files(job))]
+    return [*_plan_directory(job), *plan_stopped_again(job.label), *_plan_files(_files(job))]
 
 
 def plan_started_again(name: str, claim: Claim = nullcontext) -> list[Change]:
@@ -209,7 +212,9 @@ def plan_started_again(name: str, claim: Claim = nullcontext) -> list[Change]:
 
 def plan_stopped_again(name: str) -> list[Change]:
     """What stops a job that is installed, until it is started again."""
-    return _plan_unloaded(name)
+    changes = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    plist = _plist(name)
+    return [*changes, Change(f"- /{show(plist)}", remover(plist))] if has_plist(name) else changes
 
 
 def plan_restarted(name: str, claim: Claim = nullcontext) -> list[Change]:
@@ -237,12 +242,6 @@ def plan_absent(name: str) -> list[Change]:
 def _logs(root: Root, name: str) -> list[bytes]:
     """All logs of a job: LABEL.log, and those that its program writes by itself."""
     return [LOGS + b"/" + log for log in _names(root, LOGS) if log.startswith(os.fsencode(name) + b".")]
-
-
-def _plan_unloaded(name: str) -> list[Change]:
-    changes = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
-    plist = _plist(name)
-    return [*changes, Change(f"- /{show(plist)}", remover(plist))] if has_plist(name) else changes
 
 
 def _files(job: Job) -> dict[bytes, bytes | None]:

@@ -8,7 +8,8 @@ It is installed on the Mac and run by launchd, once for each mount:
     python3 -I -S bind_mount.py JAIL POINT SOURCE BINDFS [OPTION...]
 
 POINT is the path of an empty directory in the jail, without leading slash. When bindfs ends, for whatever reason, it is
-started again; when this process is ended, it unmounts.
+started again; when this process is ended, it unmounts. launchd ends all jobs at once when the Mac shuts down. The
+services of the jail may still use the mount, so it goes after they have ended.
 
 Whoever can write in the jail may put a symbolic link anywhere, at any time, and bindfs, as root, would follow it. So
 the mount point is opened without following any, and bindfs is started in it with "." as its mount point. bindfs and
@@ -28,6 +29,7 @@ a directory on the way to the source.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -54,7 +56,11 @@ POLL_INTERVAL, TICK = 0.001, 1.0
 REPLACED_DELAY = 3600.0
 """Seconds before another attempt after the source was replaced."""
 MOUNT_TIMEOUT, END_TIMEOUT = 20.0, 4.0
-"""Seconds for bindfs to mount, and to end. launchd gives a job 20 seconds to end."""
+"""Seconds for bindfs to mount, and to end."""
+EXIT_TIMEOUT = 700
+"""Seconds that launchd gives this process to end: more than a service may take (services/spec.py, LONGEST_STOP)."""
+STOP_TIMEOUT = 20
+"""Seconds to unmount at the end. A file system that hangs must not hold up the Mac for longer."""
 
 # What a directory says whose file system has lost its process: macOS the first two, Linux the third.
 DEAD_MOUNT_ERRORS = (errno.ENXIO, errno.EIO, errno.ENOTCONN)
@@ -133,6 +139,12 @@ class Mount:
             f"somebody exchanged the directory: nothing is mounted for {REPLACED_DELAY:.0f} seconds"
         )
 
+    def is_needed(self) -> bool:
+        """Whether it is mounted; a dead mount is of no use."""
+        with suppress(OSError, MountError), open_nofollow(self._folder) as folder:
+            return self._bindfs is not None and is_mounted(folder, self._name)
+        return False
+
     def wait(self) -> int:
         """How bindfs ended.
 
@@ -167,6 +179,18 @@ def is_mount_of(mounted: os.stat_result, source: os.stat_result) -> bool:
     return times or mounted.st_ino == source.st_ino
 
 
+def wait_for_services(job: str) -> None:
+    """Wait until no supervisor of a service of the jail runs. `job` is the directory of this job.
+
+    A supervisor keeps a lock on the directory of its job (service_supervisor.py).
+    """
+    jobs, name = os.path.split(job)
+    prefix = name.partition(".mount.")[0] + ".service."
+    for service in sorted(entry for entry in os.listdir(jobs) if entry.startswith(prefix)):
+        with suppress(OSError), open_nofollow(os.path.join(jobs, service)) as folder:
+            fcntl.flock(folder, fcntl.LOCK_SH)
+
+
 def main(words: Sequence[str] | None = None) -> None:
     jail, point, source, *command = words or sys.argv[1:]
     log, mount = LogOnce(), Mount(jail, point, source, command, Sigterm())
@@ -187,4 +211,9 @@ def main(words: Sequence[str] | None = None) -> None:
             wait = min(2 * wait, MAX_DELAY)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.alarm(STOP_TIMEOUT)
+        if mount.is_needed():
+            signal.alarm(0)
+            wait_for_services(os.path.dirname(sys.argv[0]))
+            signal.alarm(STOP_TIMEOUT)
         mount.stop()

@@ -45,6 +45,7 @@ def test_a_job_is_written_then_loaded_and_left_alone_afterwards(launchctl: Launc
     plist = tmp_path / "Library/LaunchDaemons" / f"{NAME}.plist"
     found = plistlib.loads(plist.read_bytes())
     assert (found["Label"], found["ProgramArguments"], found["KeepAlive"]) == (NAME, ["/usr/bin/true", "x"], True)
+    assert found["ExitTimeOut"] == launchd.EXIT_TIMEOUT == 20, "what the programs rely on"
     program = tmp_path / launchd.installed_path(NAME, "program.py")[1:]
     assert program.read_bytes() == b"print()\n"
     for path, mode in ((plist, 0o644), (program, 0o755)):
@@ -164,7 +165,7 @@ def test_unloading_what_is_going_already(launchctl: Launchctl, code: int) -> Non
 
 
 def test_what_does_not_end_is_said(launchctl: Launchctl) -> None:
-    execute(launchd.plan_present(JOB))
+    execute(launchd.plan_present(JOB._replace(keys={"ExitTimeOut": 0})))
     launchctl.answers["bootout"] = [36]
     with pytest.raises(OperationError, match="it still runs after 0 seconds"):
         execute(launchd.plan_absent(NAME))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.host import swap_names
-from bindfs_mounts import PROGRAM, is_mounted, lazy_unmount, needs_bindfs
+from bindfs_mounts import PROGRAM, UMOUNT, is_mounted, lazy_unmount, needs_bindfs
 from waiting import until
 
 
@@ -110,6 +111,46 @@ def test_one_in_use_is_unmounted_when_the_process_is_ended(bench: Bench) -> None
     assert not bench.mounted
     with contextlib.suppress(OSError):
         os.close(used)
+
+
+def test_a_mount_stays_until_the_services_of_the_jail_have_ended(bench: Bench, tmp_path: Path) -> None:
+    """launchd ends all jobs at once when the Mac shuts down. A supervisor locks the directory of its job."""
+    names = ("darwin.jail.a-1.mount.b-2", "darwin.jail.a-1.service.db", "darwin.jail.c-3.service.db")
+    job, service, other = (tmp_path / "jobs" / name for name in names)
+    for folder in (job, service, other):
+        folder.mkdir(parents=True)
+    bench.file = bench.file.rename(job / bench.file.name)
+    process = bench.start()
+    until(lambda: bench.mounted)
+    with locked(other):
+        with locked(service):
+            process.terminate()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            assert bench.shows_the_file
+        assert process.wait(15) == 0
+    assert not bench.mounted
+
+
+def test_a_mount_that_hangs_holds_up_its_end_for_a_limited_time(bench: Bench, tmp_path: Path) -> None:
+    umount = tmp_path / "umount"
+    umount.write_text("#!/bin/sh\nexec sleep 30\n")
+    umount.chmod(0o755)
+    bench.file.write_text(PROGRAM.replace(UMOUNT, str(umount)).replace("STOP_TIMEOUT = 20", "STOP_TIMEOUT = 1"))
+    process = bench.start()
+    until(lambda: bench.mounted)
+    bindfs = bench.bindfs()
+    process.terminate()
+    assert process.wait(10) == -signal.SIGALRM
+    os.kill(bindfs, signal.SIGKILL)  # launchd ends the process group
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    fd = os.open(folder, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    yield
+    os.close(fd)
 
 
 @pytest.mark.parametrize("fault", ["unmounted", "killed"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import plistlib
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,7 +16,11 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.processes import plan_end_of_service
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import bind_mount
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.service_health import END_SECONDS
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.service_program import KILLED
 from ansible_collections.darwin.jail.plugins.module_utils._jail.service_jobs import Installed, find
+from ansible_collections.darwin.jail.plugins.module_utils._jail.services.spec import LONGEST_STOP
 from service_mac import ServiceMac as Mac
 from waiting import until
 
@@ -40,6 +45,15 @@ def test_what_a_service_is_given_is_for_root_alone(mac: Mac, state: str) -> None
     assert (job(mac) / "spec.json").stat().st_mode & 0o777 == 0o600
     readable = [*job(mac).iterdir(), *mac.folder.glob("Library/LaunchDaemons/*")]
     assert [file.name for file in readable if "password" in file.read_text()] == ["spec.json"]
+
+
+def test_launchd_gives_a_service_the_time_that_it_takes_to_stop(mac: Mac) -> None:
+    """The supervisor waits for the program, for what left its group, for a health check, and twice after SIGKILL."""
+    mac.ensure({**ITEM, "stop": {"timeout": 60}})
+    [plist] = mac.folder.glob("Library/LaunchDaemons/*")
+    given = plistlib.loads(plist.read_bytes())["ExitTimeOut"]
+    assert given >= 60 + 2 * KILLED + 2 * END_SECONDS
+    assert given - 60 + LONGEST_STOP < bind_mount.EXIT_TIMEOUT, "mounts stay until services have ended"
 
 
 def other_mode(path: Path) -> None:

@@ -41,7 +41,10 @@ def leads_to_state(path: bytes) -> bool:
 
 def guards_state(path: bytes) -> bool:
     """Whether a directory of a jail is the state directory, or one that leads to it."""
-    return leads_to_state(path) or fold_more(path) == STATE
+    if path.count(b"/") > STATE.count(b"/"):  # all spellings of a path have the same number
+        return False
+    folded = path.lower() if path.isascii() else fold_more(path)
+    return folded in LEADING or folded == STATE
 
 
 def is_safe_guard(mode: int, uid: int) -> bool:

@@ -38,12 +38,14 @@ class OnePassInspection(Inspection):
 
         By the hash of its key, for a short archive can imply millions of long paths.
         """
+        self._last_touched: bytes | None = None
+        """The key of the directory whose entry came last: the next one is often there, too."""
         self._number = 0
 
     def add_layer(self, layer: Layer) -> None:
         """Add the next layer to the others; InputError, SpaceError or OnePassError at an entry that is wrong."""
         self._number += 1
-        self._touched = {}
+        self._touched, self._last_touched = {}, None
         self._merged.begin_layer()
         self.inspect((layer,))
 
@@ -57,12 +59,16 @@ class OnePassInspection(Inspection):
         self._applier.put(entry, stream)
 
     def _touch(self, key: bytes) -> None:
-        self._touched.setdefault(hash(key), False)
-        while key:
-            key = key.rpartition(b"/")[0]
-            if self._touched.get(hash(key)):
+        touched, above = self._touched, key.rpartition(b"/")[0]
+        touched.setdefault(hash(key), False)
+        if not key or above == self._last_touched:
+            return
+        self._last_touched = above
+        while not touched.get(hash(above)):
+            touched[hash(above)] = True
+            if not above:
                 break
-            self._touched[hash(key)] = True
+            above = above.rpartition(b"/")[0]
 
     def _add_whiteout(self, entry: Entry) -> None:
         opaque = entry.kind == "opaque"

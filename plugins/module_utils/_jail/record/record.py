@@ -176,7 +176,11 @@ class Record:
             self._bytes_left -= len(path) + OVERHEAD
             if self._bytes_left < 0:
                 raise RecordError("it names more directories than a system has, or deeper ones")
-            self.children.setdefault(path.rpartition(b"/")[0] if parent is None else parent, []).append(path)
+            above = path.rpartition(b"/")[0] if parent is None else parent
+            if above in self.children:
+                self.children[above].append(path)
+            else:
+                self.children[above] = [path]
         self.blocks[path] = block
 
     @staticmethod
@@ -213,22 +217,20 @@ class _NestedText:
 
     def add_blocks(self) -> None:
         """Add all blocks to the record."""
-        data, up = self._data, len(mtree.UP)
+        data, up, add = self._data, len(mtree.UP), self._record.add
         for start in _openings(data):
             end = start
             while data.endswith(_CLOSES, 0, end):
                 end -= up
-            self._end_block(end)
-            self._close_directories((start - end) // up)
+            if self._block:
+                path, parent, begin = self._block
+                add(path, Block(data, begin, end), parent)
+            if end < start:
+                self._close_directories((start - end) // up)
             if start < len(data):
                 self._open_directory(start)
         if self._open or not data.endswith(b"\n"):
             raise RecordError("it ends in the middle")
-
-    def _end_block(self, end: int) -> None:
-        if self._block:
-            path, parent, start = self._block
-            self._record.add(path, Block(self._data, start, end), parent)
 
     def _close_directories(self, count: int) -> None:
         if count > len(self._open):

@@ -78,7 +78,7 @@ class Root:
         self.path = os.fsencode(path)
         self.fd = open_absolute(path)
         self.dev = self.status().st_dev
-        self._parents = _ParentCache(self.fd, self._open_in)
+        self._parents = _ParentCache(self.fd, self.open_in)
         self.stage: Stage | None = None
         """Where what is new is finished, see atomic_write.py."""
         self.check_mode_moves: dict[bytes, bytes] = {}
@@ -89,7 +89,7 @@ class Root:
         """A root for a directory that does not exist: it is empty."""
         root = cls.__new__(cls)
         root.path, root.fd, root.dev = os.fsencode(path), -1, -1
-        root._parents = _ParentCache(-1, root._open_in)
+        root._parents = _ParentCache(-1, root.open_in)
         root.stage, root.check_mode_moves = None, {}
         return root
 
@@ -97,7 +97,7 @@ class Root:
         """The same tree for another thread, with open directories of its own; the caller closes it."""
         root = Root.missing(self.path)
         root.fd, root.dev = os.dup(self.fd), self.dev
-        root._parents = _ParentCache(root.fd, root._open_in)
+        root._parents = _ParentCache(root.fd, root.open_in)
         return root
 
     @property
@@ -129,9 +129,9 @@ class Root:
         if not rel:
             return os.dup(self.fd)
         parent, name = split_last(rel)
-        return self._open_in(self._parents.fd_of(parent), name, rel)
+        return self.open_in(self._parents.fd_of(parent), name, rel)
 
-    def _open_in(self, fd: int, name: bytes, rel: bytes) -> int:
+    def open_in(self, fd: int, name: bytes, rel: bytes) -> int:
         """Open the directory `rel` by its name in the one that it is in."""
         try:
             return os.open(name, DIRECTORY, dir_fd=fd)

@@ -102,7 +102,7 @@ class DirectorySource:
 
     def equals(self, node: Node, dir_fd: int, name: bytes) -> bool:
         """Whether another file has the contents and attributes of `node`, which `nodes` gave just now."""
-        return at.equal(os.path.basename(node.path), self._fd, name, dir_fd)
+        return at.equal(os.path.basename(node.path), self._fd, name, dir_fd, node.st_size)
 
     def copy(self, node: Node, dir_fd: int, name: bytes) -> bool:
         """OperationError names the source unless the volume of the copy is full."""

@@ -12,7 +12,7 @@ import os
 
 from .build_report import BuildReport
 from .task_queue import TaskQueue, weight
-from .walk import Walker
+from .walk import MAX_ROOM, Walker
 
 MIN_DIRECTORIES_FOR_POOL = 48
 """How many directories must be waiting for more processes to be worth their start, unless one of them is large."""
@@ -36,13 +36,16 @@ def run(walker: Walker, count: int) -> BuildReport:
     """Carry out a whole walk with up to `count` processes."""
     queue = TaskQueue(walker.start())
     while queue:
-        if count > 1 and _is_worth_a_pool(queue):
+        if count == 1:
+            walker.max_room = MAX_ROOM
+        elif _is_worth_a_pool(queue):
             from .worker_pool import WorkerPool  # noqa: PLC0415 (most runs begin no other process, and load nothing for it)
 
             pool = WorkerPool(walker, count)
             if pool.size:
                 return pool.carry_out(queue.tasks())
             count = 1
+            continue
         queue.add(walker.carry_out(queue.take()))
     return walker.finish()
 

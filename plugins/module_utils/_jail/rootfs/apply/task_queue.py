@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import heapq
 
-from .walk import Task
+from .task import LARGE_TASK, Task
 
 TASK_DIRECTORIES = 8
 """How many directories make a task, at most: a task is what one process can give to another."""
-
-LARGE_TASK = 1 << 16
-"""Bytes of directories, some thousand names: while one process compares these, others would be idle."""
 
 FIRST = 1 << 62
 

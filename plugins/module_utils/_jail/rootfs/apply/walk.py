@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from typing import NamedTuple
+from operator import attrgetter
 
 from ...errors import OperationError, failed, show
 from ...jail import STATE
@@ -33,43 +33,20 @@ from ..diff.operation import CLEAR, CREATE, REPLACE, Operation
 from ..spec.desired_tree import DesiredDir, DesiredFile, DesiredTree, DirListing
 from .build_report import BuildReport
 from .install import Installer
+from .task import Task, TooLargeError, is_large_directory
 
 LARGE = 1 << 24
 """Bytes of files that take so long that other processes must be able to take the other tasks."""
 
 
 MAX_ROOM, MAX_DEPTH = 64, 8
-"""How many new directories a task of a worker makes at once, and how many lie in each other: those need no rename."""
+"""How many directories a task of a worker deals with at once, and how many lie in each other: each of them is opened by
+its name in the one that it is in, and a new one needs no rename."""
+
+_SIZE = attrgetter("st_size")
 
 Files = list[tuple[bytes, DesiredFile]]
 """Files of a directory by name."""
-
-
-class Task(NamedTuple):
-    """A directory whose subdirectories are to be compared and repaired."""
-
-    path: bytes
-    subdirs: dict[bytes, DesiredDir]
-    mtime_ns: int | None
-    """The time that the directory gets in the end; None: left alone."""
-    touched: bool
-    """Whether the run changed its contents already."""
-    new: bool
-    """Whether this run made it, or in check mode would make it."""
-    unwanted: bytes = b""
-    """A subdirectory that is to be cleared."""
-    reverse: bool = False
-    """Whether that is the second task that clears it, from its other end."""
-    size: int = 0
-    """Bytes of the files in its one subdirectory, when those are LARGE."""
-
-
-class _TooLargeError(Exception):
-    """The files of a directory are so large that it becomes a task of its own."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
 
 
 class Walker:
@@ -89,9 +66,11 @@ class Walker:
         self._max_bytes = sys.maxsize
         """The most bytes of files that a directory of this task may have."""
         self.max_room = 1
-        """How many new directories a task may make at once: one as long as there are too few tasks to share."""
+        """How many directories a task may deal with at once: one as long as there are too few tasks to share."""
         self._room = 1
-        """How many the current task may still make."""
+        """How many the current task may still deal with."""
+        self._depth = 0
+        """How many existing directories lie in each other in the current task."""
 
     def for_worker(self) -> Walker:
         """A walker with a report and a journal of its own."""
@@ -113,41 +92,67 @@ class Walker:
     def start(self) -> list[Task]:
         """Compare the jail's root directory; returns the task that follows."""
         if not self._root.exists:
-            return self._new(b"", self._tree.top(), None, CREATE)
-        return self._existing(b"", self._tree.top(), os.dup(self._root.fd), self._root.status())
+            return self._new(b"", self._tree.top(), None, CREATE, None)
+        return self._existing(b"", self._tree.top(), os.dup(self._root.fd), self._root.status(), None)
 
     def carry_out(self, task: Task) -> list[Task]:
         """Compare and repair the subdirectories of a task; returns the tasks that follow."""
         fd = self._root.open_dir(task.path) if self._installer or not task.new else None
-        tasks: list[Task] = []
-        touched = task.touched or bool(task.unwanted)
-        below, shown = task.path + b"/" if task.path else b"", progress.current()
         self._max_bytes = sys.maxsize if task.size else LARGE  # set aside once: it may grow whenever it is looked at
-        self._room = self.max_room
+        self._room, self._depth = self.max_room, 0
         try:
             if task.unwanted and fd is not None:
-                self._clear(below + task.unwanted, fd, task.reverse)
-            for name in sorted(task.subdirs):
-                try:
-                    found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new)
-                except _TooLargeError as large:
-                    tasks.append(task._replace(subdirs={name: task.subdirs[name]}, size=large.size))
-                    continue
-                if shown:
-                    stats = self.report.stats
-                    shown.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
-                touched = touched or made
-                tasks += found
-            if touched and fd is not None and self._installer:
-                self._installer.restore_time(fd, task.mtime_ns)
-        except OSError as exc:
-            raise failed("set the time of", self._root.host_path(task.path), exc) from exc
+                self._clear(task.path + b"/" + task.unwanted if task.path else task.unwanted, fd, task.reverse)
+                task = task._replace(touched=True)
+            return self._subdirectories(task, fd, None)
         finally:
             if fd is not None:
                 os.close(fd)
+
+    def _subdirectories(self, task: Task, fd: int | None, above: DirListing | None) -> list[Task]:
+        """Compare and repair the subdirectories of one that is open, and set its time; returns the tasks that follow.
+
+        `above` is what belongs into it, while that is open.
+        """
+        tasks: list[Task] = []
+        touched, below, shown = task.touched, task.path + b"/" if task.path else b"", progress.current()
+        for name in sorted(task.subdirs):
+            try:
+                found, made = self._subdirectory(below + name, task.subdirs[name], fd, task.new, above)
+            except TooLargeError as large:
+                tasks.append(task._replace(subdirs={name: task.subdirs[name]}, size=large.size))
+                continue
+            if shown:
+                stats = self.report.stats
+                shown.compared(None if self._installer else (stats.counts["files"], stats.sizes.total()[1]))
+            touched = touched or made
+            tasks += found
+        if touched and fd is not None:
+            self._set_time(fd, task.path, task.mtime_ns)
         return tasks
 
-    def _subdirectory(self, path: bytes, want: DesiredDir, parent: int | None, new: bool) -> tuple[list[Task], bool]:
+    def _now_or_later(self, task: Task, fd: int, above: DirListing | None) -> list[Task]:
+        """Carry out a task in an open directory at once if it is small; returns the tasks that follow."""
+        subdirs = task.subdirs.values()
+        if len(subdirs) > self._room or self._depth == MAX_DEPTH or any(map(is_large_directory, subdirs)):
+            return [task]
+        self._room -= len(subdirs)
+        self._depth += 1
+        tasks = self._subdirectories(task, fd, above)
+        self._depth -= 1
+        return tasks
+
+    def _set_time(self, fd: int, path: bytes, mtime_ns: int | None) -> None:
+        """Set the time of a directory again after its contents changed."""
+        try:
+            if self._installer:
+                self._installer.restore_time(fd, mtime_ns)
+        except OSError as exc:
+            raise failed("set the time of", self._root.host_path(path), exc) from exc
+
+    def _subdirectory(
+        self, path: bytes, want: DesiredDir, parent: int | None, new: bool, above: DirListing | None
+    ) -> tuple[list[Task], bool]:
         """Compare one subdirectory; returns the tasks that follow, and whether it was renamed into place."""
         ownership = self._comparer.ownership
         opened = None if new or parent is None else self._open_if_there(path, parent)
@@ -155,18 +160,18 @@ class Walker:
         if have is None and not new and ownership.is_removed_on_purpose(path):
             return self._keep_removed(path, "removed in the jail")
         if have is None:
-            return self._new(path, want, parent, CREATE), True
+            return self._new(path, want, parent, CREATE, above), True
         if stat.S_ISDIR(have.st_mode):
             if ownership.is_mounted(path, have):
                 return [], False
-            return self._existing(path, want, *(opened or self._open(path, parent))), False
+            return self._existing(path, want, *(opened or self._open(path, parent)), above), False
         if STATE.startswith(path + b"/"):
             raise OperationError("continue in", self._root.host_path(path), "it was replaced during the run")
         if path in ownership.mounts or (
             ownership.is_configuration(path) and not self._is_as_installed(path, have, parent)
         ):
             return self._keep_removed(path, "no longer a directory in the jail")
-        return self._new(path, want, parent, REPLACE), True
+        return self._new(path, want, parent, REPLACE, above), True
 
     def _keep_removed(self, path: bytes, why: str) -> tuple[list[Task], bool]:
         self.report.kept.append((path, why))
@@ -216,16 +221,27 @@ class Walker:
 
     # -- a directory that is there -------------------------------------------------
 
-    def _existing(self, path: bytes, want: DesiredDir, fd: int, have: os.stat_result) -> list[Task]:
+    def _existing(
+        self, path: bytes, want: DesiredDir, fd: int, have: os.stat_result, above: DirListing | None
+    ) -> list[Task]:
         """Compare a directory with the desired one and repair it; closes `fd`."""
-        verified = self._comparer.verify_against_record(path, want, fd, have)
-        if verified is not None:
-            os.close(fd)
+        try:
+            verified = self._comparer.verify_against_record(path, want, fd, have)
+            if verified is None:
+                return self._compared(path, want, fd, have, above)
             subdirs, mtime_ns, linked = verified
             self.report.linked += linked
-            return [Task(path, subdirs, mtime_ns, touched=False, new=False)] if subdirs else []
-        listing = self._tree.list(path, want)
-        mtime_ns = want.status.st_mtime_ns
+            return self._now_or_later(Task(path, subdirs, mtime_ns, False, False), fd, None) if subdirs else []
+        except OSError as exc:
+            raise failed("compare", self._root.host_path(path), exc) from exc
+        finally:
+            os.close(fd)
+
+    def _compared(
+        self, path: bytes, want: DesiredDir, fd: int, have: os.stat_result, above: DirListing | None
+    ) -> list[Task]:
+        """The same for one that must be read in the source."""
+        listing, mtime_ns = self._tree.list(path, want, above), want.status.st_mtime_ns
         try:
             if self._comparer.full_source:
                 self._refuse_large(listing)
@@ -237,15 +253,13 @@ class Walker:
                 touched, later = self._repair(path, want, listing, fd)
             tasks = [Task(path, {}, mtime_ns, True, False, name, end) for name in later for end in (False, True)]
             if listing.dirs:
-                return [*tasks, Task(path, listing.dirs, mtime_ns, touched, new=False)]
-            if touched and self._installer:
-                self._installer.restore_time(fd, mtime_ns)
+                listing.forget_files()
+                return tasks + self._now_or_later(Task(path, listing.dirs, mtime_ns, touched, False), fd, listing)
+            if touched:
+                self._set_time(fd, path, mtime_ns)
             return tasks
-        except OSError as exc:
-            raise failed("compare", self._root.host_path(path), exc) from exc
         finally:
             listing.close()
-            os.close(fd)
 
     def _repair(self, path: bytes, want: DesiredDir, listing: DirListing, fd: int) -> tuple[bool, list[bytes]]:
         """Plan the operations in a directory and carry them out; returns whether its time changed, and what is left.
@@ -280,9 +294,11 @@ class Walker:
 
     # -- a directory that is not ------------------------------------------------------
 
-    def _new(self, path: bytes, want: DesiredDir, parent: int | None, action: str, depth: int = 0) -> list[Task]:
+    def _new(
+        self, path: bytes, want: DesiredDir, parent: int | None, action: str, above: DirListing | None, depth: int = 0
+    ) -> list[Task]:
         """Fill a directory in the stage and put it in place; at a `depth`, its parent is in the stage still."""
-        listing = self._tree.list(path, want)
+        listing = self._tree.list(path, want, above)
         try:
             if self._installer:
                 self._refuse_large(listing)
@@ -326,9 +342,9 @@ class Walker:
                 below, subdir = path + b"/" + name, listing.dirs[name]
                 try:
                     if depth < MAX_DEPTH and self._room > 0 and self._comparer.is_plain_new(below, subdir):
-                        tasks += self._new(below, subdir, fd, CREATE, depth + 1)
+                        tasks += self._new(below, subdir, fd, CREATE, listing, depth + 1)
                         continue
-                except _TooLargeError:
+                except TooLargeError:
                     pass
                 later[name] = subdir
             installer.finish_directory(fd, want, listing.source_dir_fd, path)
@@ -343,9 +359,9 @@ class Walker:
         return [Task(path, subdirs, want.status.st_mtime_ns, touched=False, new=True)] if subdirs else []
 
     def _refuse_large(self, listing: DirListing) -> None:
-        size = sum(status.st_size for status in listing.statuses.values())
+        size = sum(map(_SIZE, listing.statuses.values()))
         if size > self._max_bytes:
-            raise _TooLargeError(size)
+            raise TooLargeError(size)
 
     def _record_unchanged(self, linked: list[HardLinkName], listing: DirListing) -> None:
         self.report.linked += linked

@@ -25,8 +25,9 @@ from typing import Any, NoReturn
 from ...errors import JailError
 from ...system import at
 from .build_report import BuildReport
+from .task import Task
 from .task_queue import TaskQueue
-from .walk import Task, Walker
+from .walk import Walker
 
 
 class _Channel:

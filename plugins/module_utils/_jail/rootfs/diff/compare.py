@@ -30,7 +30,7 @@ from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
 from .conffiles import Action, Configuration
 from .directory_plan import DirectoryPair, DirectoryPlan, HardLinkName, inode, linked_name
 from .fast_verify import matches_record, recorded_links
-from .file_diff import can_fix_in_place, difference, metadata, same_contents
+from .file_diff import all_same_contents, can_fix_in_place, difference, metadata, same_contents
 from .new_directory import NewDirectoryPlan
 from .operation import CREATE, METADATA, REPLACE, TIME, Operation
 from .ownership import FileOwnership
@@ -157,7 +157,7 @@ class Comparer:
 
     def _all_equal(self, listing: DirListing, fd: int) -> list[tuple[bytes, DesiredFile, tuple[int, int]]] | None:
         """Those with several names and what the jail has there, when all in the jail is as wanted."""
-        lstat, has_flags, full_source, linked = os.stat, self._has_flags, self.full_source, []
+        lstat, has_flags, full_source, linked, alone = os.stat, self._has_flags, self.full_source, [], []
         try:
             for name, want in listing.statuses.items():
                 have = lstat(name, dir_fd=fd, follow_symlinks=False)
@@ -177,10 +177,12 @@ class Comparer:
                         return None
                 elif want.st_nlink > 1:
                     linked.append((name, listing.file(name), (have.st_dev, have.st_ino)))
-                elif full_source and not same_contents(listing.file(name), name, fd, full_source):
-                    return None
+                elif full_source:
+                    alone.append(name)
             linked.sort()
-            return linked if not full_source or _have_same_contents(linked, fd, full_source) else None
+            if full_source and not all_same_contents(listing, alone, fd, full_source):
+                return None
+            return linked if not (linked and full_source) or _have_same_contents(linked, fd, full_source) else None
         except FileNotFoundError:
             return None
 

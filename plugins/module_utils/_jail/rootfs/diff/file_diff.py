@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from typing import Any
 
 from ...errors import show
@@ -14,7 +15,7 @@ from ...record import mtree
 from ...system import at
 from ...system.platform.current import backend
 from ...system.rooted import Root
-from ..spec.desired_tree import DesiredFile
+from ..spec.desired_tree import DesiredFile, DirListing
 from ..spec.file_stat import FileStat
 from ..spec.readable import refuse_unreadable
 from .operation import TIME
@@ -76,11 +77,33 @@ def _contents(want: DesiredFile, have: os.stat_result, name: bytes, fd: int, sou
 
 
 def same_contents(want: DesiredFile, name: bytes, fd: int, source: Root) -> bool:
-    """Whether a file of the jail has the contents, xattrs and ACLs that it should have."""
+    """Whether a file of the jail has the contents, xattrs and ACLs that it should have, once it has the size."""
     status = want.status
-    part = (status.slice_of[0], status.st_size) if isinstance(status, FileStat) and status.slice_of else None
+    offset = status.slice_of[0] if isinstance(status, FileStat) and status.slice_of else 0
     try:
-        return at.equal(want.name, want.dir_fd, name, fd, part)
+        return at.equal(want.name, want.dir_fd, name, fd, status.st_size, offset)
     except OSError:
-        refuse_unreadable(source, os.path.join(want.parent, want.name), want.dir_fd)
+        _refuse_unreadable(want, source)
         raise
+
+
+def all_same_contents(listing: DirListing, names: Iterable[bytes], fd: int, source: Root) -> bool:
+    """The same for many files of one directory. Cost: that of at.equal."""
+    equal, statuses, scanned, elsewhere, name = at.equal, listing.statuses, listing.scanned_fd, listing.elsewhere, b""
+    try:
+        for name in names:
+            status = statuses[name]
+            if status.__class__ is FileStat or name in elsewhere:
+                same = same_contents(listing.file(name), name, fd, source)
+            else:
+                same = equal(name, scanned, name, fd, status.st_size)
+            if not same:
+                return False
+    except OSError:
+        _refuse_unreadable(listing.file(name), source)
+        raise
+    return True
+
+
+def _refuse_unreadable(want: DesiredFile, source: Root) -> None:
+    refuse_unreadable(source, os.path.join(want.parent, want.name), want.dir_fd)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Union
 
 from ...errors import InputError, OperationError, failed, show
 from ...jail import TEMPORARY
-from ...protected import guards_state, is_safe_guard, is_state, leads_to_state, safe_mode
+from ...protected import guards_state, is_safe_guard, is_state, safe_mode
 from ...system import host
 from ...system.rooted import Root
 from ...system.volume_names import Names
@@ -79,7 +79,7 @@ class DirListing:
         """Of all that is no directory, by name."""
         self._scanned: tuple[int, bytes] = -1, b""
         """The directory of the source in which these names are, open, and its path."""
-        self._from_elsewhere: dict[bytes, DesiredFile] = {}
+        self.elsewhere: dict[bytes, DesiredFile] = {}
         """The files that come from another directory, or have another name there."""
         self.dirs: dict[bytes, DesiredDir] = {}
         self.sockets = 0
@@ -107,9 +107,24 @@ class DirListing:
 
     def file(self, name: bytes) -> DesiredFile:
         """One of the files."""
-        if name in self._from_elsewhere:
-            return self._from_elsewhere[name]
+        if name in self.elsewhere:
+            return self.elsewhere[name]
         return DesiredFile(self.statuses[name], self._scanned[0], name, self._scanned[1])
+
+    @property
+    def scanned_fd(self) -> int:
+        """The directory of the source that all files are in but those from elsewhere."""
+        return self._scanned[0]
+
+    def open_below(self, source: Root, path: bytes) -> int | None:
+        """Open a directory of the source by its name in the one scanned; None when it is not in that one."""
+        fd, scanned = self._scanned
+        above, _slash, name = path.rpartition(b"/")
+        return source.open_in(fd, name, path) if name and above == scanned and fd >= 0 else None
+
+    def forget_files(self) -> None:
+        """Keep the directories alone, once the files have been dealt with."""
+        self.statuses, self.elsewhere = {}, {}
 
     def add_scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
         """Add the files of an open directory of the source. For the first one, nothing is kept but the statuses."""
@@ -140,20 +155,20 @@ class DirListing:
                 self.add_file(name, want)
 
     def leave_out(self, name: bytes) -> None:
-        for names in (self.statuses, self._from_elsewhere, self.dirs):
+        for names in (self.statuses, self.elsewhere, self.dirs):
             names.pop(name, None)
 
     def add_file(self, name: bytes, want: DesiredFile) -> None:
         """A later source wins over an earlier one."""
         self.dirs.pop(name, None)
         self.statuses[name] = want.status
-        self._from_elsewhere[name] = want
+        self.elsewhere[name] = want
 
     def set_status(self, name: bytes, status: Status) -> None:
         """Want other metadata for one of the files."""
         self.statuses[name] = status
-        if name in self._from_elsewhere:
-            self._from_elsewhere[name].status = status
+        if name in self.elsewhere:
+            self.elsewhere[name].status = status
 
     def add_dir(self, name: bytes, want: DesiredDir) -> None:
         """Directories of the same name merge; the later one gives the metadata."""
@@ -162,7 +177,8 @@ class DirListing:
             sources: list[bytes] = former.sources if isinstance(former.sources, list) else [*former.sources]
             sources.extend(want.sources)
             want = DesiredDir(want.status, sources, want.is_merged)
-        self.leave_out(name)
+        elif name in self.statuses:
+            self.leave_out(name)
         self.dirs[name] = want
 
 
@@ -185,7 +201,11 @@ class DesiredTree:
         self._source = source
         self._merged = entries
         self._firmlinks = source.firmlinks()
+        self._firmlink_slashes = max((key.count(b"/") for key in self._firmlinks), default=-1)
+        """The most that one of them has. All spellings of a path have the same number."""
         self._excluded = excluded
+        self._leaves_out = source.is_jail or bool(excluded)
+        """Whether something of any directory may be left out."""
         self._own = own
         """Device and inode of the jail, which may lie in what is copied."""
         self._names, self._may_clash = names, not names.tells_apart(source.names)
@@ -199,15 +219,19 @@ class DesiredTree:
         status = self._source.root.lstat(sources[-1]) if sources else self._merged.fixed
         return _protected(b"", DesiredDir(status, sources, is_merged=True))
 
-    def list(self, path: bytes, want: DesiredDir) -> DirListing:
-        """What belongs in the directory `path` of the jail; OperationError when the source cannot be read."""
+    def list(self, path: bytes, want: DesiredDir, above: DirListing | None = None) -> DirListing:
+        """What belongs in the directory `path` of the jail; OperationError when the source cannot be read.
+
+        `above` is the same for the directory above, while it is open: one more descriptor, and no path to walk.
+        """
         listing = DirListing()
         if want.status is None:
             want.status = self._status(want.sources[-1])
             _protected(path, want)
+        guarded = guards_state(path)
         try:
             for source in want.sources:
-                self._scan(source, path, listing)
+                self._scan(source, path, listing, above, guarded)
             if self._may_clash:
                 self._refuse_clash(path, listing)
             if want.plain_nodes:
@@ -216,7 +240,7 @@ class DesiredTree:
                 self._add_merged(path, self._merged.child(path), listing)
             if self._thin:
                 self._thin(path, listing)
-            if guards_state(path):
+            if guarded:
                 for name, below in listing.dirs.items():
                     _protected(path + b"/" + name if path else name, below)
         except BaseException:
@@ -230,9 +254,10 @@ class DesiredTree:
             raise OperationError("read", self._source.root.host_path(source), "it vanished during the run")
         return status
 
-    def _scan(self, source: bytes, path: bytes, listing: DirListing) -> None:
+    def _scan(self, source: bytes, path: bytes, listing: DirListing, above: DirListing | None, guarded: bool) -> None:
         """Add what a directory of the source holds."""
-        fd = listing.source_dir_fd = listing.own_fd(self._source.root.open_dir(source))
+        fd = above.open_below(self._source.root, source) if above else None
+        fd = listing.source_dir_fd = listing.own_fd(self._source.root.open_dir(source) if fd is None else fd)
         statuses: dict[bytes, Status] = {}
         subdirs: dict[bytes, Status] = {}
         shared: dict[int, int] = {}
@@ -252,7 +277,8 @@ class DesiredTree:
                         statuses[name] = status
         except OSError as exc:
             raise failed("read", self._source.root.host_path(source), exc) from exc
-        self._leave_out(path, statuses, subdirs)
+        if guarded or self._leaves_out:
+            self._leave_out(path, statuses, subdirs, guarded)
         if not self._names.exact and not listing.is_empty:
             listing.respell([*statuses, *subdirs], self._names)
         listing.add_scanned(statuses, fd, source)
@@ -267,8 +293,10 @@ class DesiredTree:
             status_there = DIRECTORIES.get(inside, IMPLIED)
             listing.add_dir(name, DesiredDir(status_there, (), plain_nodes=self._source.names.key(inside) == DEV))
         else:  # through a firmlink the Data volume shows: a plain directory in a jail
-            shows = self._firmlinks and self._source.names.key(inside) in self._firmlinks
-            listing.add_dir(name, DesiredDir(status, () if shows else (inside,)))
+            listing.add_dir(name, DesiredDir(status, () if self._is_firmlink(inside) else (inside,)))
+
+    def _is_firmlink(self, path: bytes) -> bool:
+        return path.count(b"/") <= self._firmlink_slashes and self._source.names.key(path) in self._firmlinks
 
     def _refuse_clash(self, path: bytes, listing: DirListing) -> None:
         """InputError when two names of a directory are one on the jail's volume."""
@@ -287,10 +315,12 @@ class DesiredTree:
         fd, found = host.devices(PLAIN_NODES)
         listing.add_scanned(found, listing.own_fd(fd), DEV)
 
-    def _leave_out(self, path: bytes, statuses: dict[bytes, Status], subdirs: dict[bytes, Status]) -> None:
+    def _leave_out(
+        self, path: bytes, statuses: dict[bytes, Status], subdirs: dict[bytes, Status], guarded: bool
+    ) -> None:
         """Forget what of a directory of the source does not belong into a jail, or is not wanted."""
         below = path + b"/" if path else b""
-        if leads_to_state(path):
+        if guarded:
             _forget(lambda name: is_state(below + name), statuses, subdirs)
         if self._source.is_jail:
             _forget(lambda name: name.startswith(TEMPORARY), statuses)

@@ -83,7 +83,7 @@ class Source:
 
     def is_skipped(self, path: bytes) -> bool:
         """Whether a directory is not copied, whatever names it."""
-        return not self.is_jail and self.names.key(path) == self._skipped
+        return path.count(b"/") == SKIPPED.count(b"/") and not self.is_jail and self.names.key(path) == self._skipped
 
     def is_mounted(self, path: bytes, status: os.stat_result) -> bool:
         """Whether a directory of a jail is, or lies on, another file system."""

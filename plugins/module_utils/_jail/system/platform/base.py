@@ -113,6 +113,10 @@ class Backend:
         """All extended attributes of an open file but those of the Mac, and its ACLs, comparable between files."""
         raise NotImplementedError
 
+    def same_xattrs(self, fd: int, other: int) -> bool:
+        """Whether two open files or directories have the same xattrs and ACLs; those of the Mac do not count."""
+        return self.xattrs(fd) == self.xattrs(other)
+
     def set_xattr(self, fd: int, name: str, value: bytes) -> str:
         """Give an open file an extended attribute; why the system refuses this one, empty when it does not."""
         try:

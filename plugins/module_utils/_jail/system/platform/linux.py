@@ -118,6 +118,15 @@ class Linux(Backend):
     def xattrs(self, fd: int) -> dict[str, bytes]:
         return {key: os.getxattr(fd, key) for key in self._keys(fd)}
 
+    def same_xattrs(self, fd: int, other: int) -> bool:
+        """Most files have none, which two calls tell."""
+        try:
+            if not os.listxattr(fd) and not os.listxattr(other):
+                return True
+        except OSError:
+            pass  # the volume has none
+        return super().same_xattrs(fd, other)
+
     def _set_xattr(self, fd: int, name: str, value: bytes) -> None:
         os.setxattr(fd, name, value)
 

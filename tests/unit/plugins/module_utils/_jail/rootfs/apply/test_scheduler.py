@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply import walk, worker_pool
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.install import Installer
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task import Task
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import DirListing
 from built_jails import Make
 
@@ -32,6 +34,42 @@ def wide(source: Path) -> Path:
         deep /= str(number)
     deep.mkdir(parents=True)
     return source
+
+
+@pytest.mark.parametrize("options", [{}, {"verify": "full"}], ids=["metadata", "full"])
+def test_a_run_opens_each_directory_once(
+    make: Make, source: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+) -> None:
+    """Those of the source and of the jail, whatever the paths to them; and with `full` both files of each pair."""
+    folders = [source / f"usr/lib/{one}/{two}/{three}" for one in "abc" for two in "abc" for three in "abc"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("a")
+    make("/usr/lib/", workers=1)
+    opened, real = [], os.open
+
+    def count(path: bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        opened.append(path)
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", count)
+    assert not make("/usr/lib/", workers=1, **options).changed
+    directories = 3 + 9 + 27
+    assert sum(path in (b"a", b"b", b"c") for path in opened) <= 2 * directories + 9
+    assert opened.count(b"file") == (2 * 27 if options else 0)
+
+
+def test_a_run_that_goes_down_by_descriptors_needs_few(make: Make, wide: Path) -> None:
+    """A Mac gives a process 256 of them."""
+    for number in range(30):
+        (wide / f"usr/{'/'.join(map(str, range(number)))}").mkdir(parents=True, exist_ok=True)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, before[1]))
+    try:
+        make("/usr/", workers=2)
+        assert not make("/usr/", workers=2, verify="full").changed
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])
@@ -203,7 +241,7 @@ def test_a_worker_that_is_killed_at_work_ends_the_run_at_once(
     parent, carried, before = os.getpid(), [], children()
     original = walk.Walker.carry_out
 
-    def carry_out(self: walk.Walker, task: walk.Task) -> list[walk.Task]:
+    def carry_out(self: walk.Walker, task: Task) -> list[Task]:
         carried.append(task)
         if os.getpid() != parent and len(carried) > after:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -228,7 +266,7 @@ def test_workers_of_a_killed_parent_end_themselves(make: Make, place: Path, wide
     if not pid:
         parent = os.getpid()
 
-        def carry_out(self: walk.Walker, task: walk.Task) -> list[walk.Task]:
+        def carry_out(self: walk.Walker, task: Task) -> list[Task]:
             if os.getpid() != parent:
                 os.write(writer, b"%d\n" % os.getpid())
                 time.sleep(0.1)

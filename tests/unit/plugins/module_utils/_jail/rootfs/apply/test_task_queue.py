@@ -8,8 +8,8 @@ import random
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.record import mtree
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task_queue import LARGE_TASK, TaskQueue
-from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.walk import Task
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task import LARGE_TASK, Task
+from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.apply.task_queue import TaskQueue
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.spec.desired_tree import DesiredDir
 
 

@@ -79,7 +79,7 @@ LIMITS = (
     Limit("export, gzip", "tar to gzip -5", "bytes", 1.02, "small"),
     Limit("export, gzip", "tar to gzip -5", "memory", 120, "small"),
     Limit("export, zstd", "tar to zstd -3 -T2", "seconds", 1.20),
-    Limit("export, gzip, after one new file", "all of it", "seconds", 0.15, "small"),
+    Limit("export, gzip, after one new file", "all of it", "seconds", 0.15),
     Limit("export, zstd, after one new file", "all of it", "seconds", 0.45),
     Limit("export, zstd, unchanged", "a look at all files", "seconds", 2.00),
     Limit("import, gzip", "gzip -d to tar", "seconds", 1.20, "small"),

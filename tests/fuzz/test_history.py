@@ -9,6 +9,7 @@ again, and the source changes in between: files become directories, directories 
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -82,9 +83,15 @@ def test_the_last_options_count(place: Path, items: list[Item], history: list[St
 
 
 def jail(root: Path) -> dict[bytes, FileState]:
-    """A jail without what the collection keeps there, and without times of directories that come from nowhere."""
+    """A jail without what the collection keeps there, and without times that say nothing.
+
+    Those are of directories that come from nowhere, and of FIFOs, which have the time of the last writing.
+    """
     found = tree_snapshot(root, STATE)
-    return {path: seen if _is_copied(path) else seen._replace(time=0) for path, seen in found.items()}
+    return {
+        path: seen if _is_copied(path) and not stat.S_ISFIFO(seen.mode) else seen._replace(time=0)
+        for path, seen in found.items()
+    }
 
 
 def apart(seen: dict[bytes, FileState]) -> dict[bytes, FileState]:

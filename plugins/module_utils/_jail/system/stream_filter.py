@@ -27,7 +27,7 @@ from . import nobody
 from .platform.current import backend
 from .process import GRACE, TICK, signal_group
 
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 PIPE_CAPACITY = 1 << 20
 """At least the capacity of a pipe: 64 KiB on macOS, 1 MiB on Linux at most."""
 

@@ -27,10 +27,10 @@ from ...record.record import Journal
 from ...system import at, progress
 from ...system.rooted import Root
 from ..diff.compare import Comparer
-from ..diff.directory_plan import DirectoryPlan, HardLinkName
+from ..diff.directory_plan import DirectoryPlan, Files, HardLinkName
 from ..diff.new_directory import NewDirectoryPlan
 from ..diff.operation import CLEAR, CREATE, REPLACE, Operation
-from ..spec.desired_tree import DesiredDir, DesiredFile, DesiredTree, DirListing
+from ..spec.desired_tree import DesiredDir, DesiredTree, DirListing
 from .build_report import BuildReport
 from .install import Installer
 from .task import Task, TooLargeError, is_large_directory
@@ -44,9 +44,6 @@ MAX_ROOM, MAX_DEPTH = 64, 8
 its name in the one that it is in, and a new one needs no rename."""
 
 _SIZE = attrgetter("st_size")
-
-Files = list[tuple[bytes, DesiredFile]]
-"""Files of a directory by name."""
 
 
 class Walker:
@@ -195,7 +192,11 @@ class Walker:
             fd = at.open_dir(path[path.rfind(b"/") + 1 :], parent)
         except OSError:
             return None
-        have = os.fstat(fd)
+        try:
+            have = os.fstat(fd)
+        except OSError as exc:
+            os.close(fd)
+            raise failed("look at", self._root.host_path(path), exc) from exc
         if have.st_dev == ownership.dev:
             return fd, have
         os.close(fd)
@@ -270,7 +271,7 @@ class Walker:
         self._record_plan(path, plan, listing)
         touched, later = False, []
         if not self._installer:
-            self._tree.refuse_unreadable(file for _name, file in _files(plan.operations))
+            self._tree.refuse_unreadable(file for _name, file in plan.files_to_make())
         for operation in plan.operations:
             name = operation.path[operation.path.rfind(b"/") + 1 :]
             if operation.action == CLEAR:
@@ -319,7 +320,7 @@ class Walker:
         plan = self._comparer.compare(path, want, listing, None)
         plan.operations.insert(0, Operation(action, path, want))
         self._record_plan(path, plan, listing)
-        return _files(plan.operations), []
+        return plan.files_to_make(), []
 
     def _make(
         self,
@@ -392,9 +393,3 @@ class Walker:
             block = plan.block()
             if plan.operations or block != self._comparer.ownership.record.block(path).text:
                 report.blocks[path] = self._journal.write(path, block, total_size.of_block(Block(block)))
-
-
-def _files(operations: list[Operation]) -> Files:
-    """The files that are to be made in a directory, by name."""
-    made = [one for one in operations if one.action in (CREATE, REPLACE)]
-    return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, DesiredFile)]

@@ -12,7 +12,10 @@ from ...record.block import linked_line, names_line
 from ...system import at
 from ..spec.desired_tree import DesiredDir, DesiredFile, DirListing
 from ..spec.file_stat import FileStat, compact
-from .operation import Operation
+from .operation import CREATE, REPLACE, Operation
+
+Files = list[tuple[bytes, DesiredFile]]
+"""Files of a directory by name."""
 
 
 class HardLinkName(NamedTuple):
@@ -59,6 +62,11 @@ class DirectoryPlan:
         """What cannot be made as wanted, by path, and why."""
         self.removed_dirs: list[bytes] = []
         """Directories that leave the record with all in them."""
+
+    def files_to_make(self) -> Files:
+        """The files that are to be made, by name."""
+        made = [one for one in self.operations if one.action in (CREATE, REPLACE)]
+        return [(os.path.basename(one.path), one.want) for one in made if isinstance(one.want, DesiredFile)]
 
     def block(self) -> bytes:
         """The block of the record that will be true afterwards."""

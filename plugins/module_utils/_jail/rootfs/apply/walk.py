@@ -339,6 +339,7 @@ class Walker:
         later, tasks = dict[bytes, DesiredDir](), list[Task]()
         try:
             installer.populate(fd, path, files, groups)
+            listing.forget_files()
             for name in sorted(listing.dirs):
                 below, subdir = path + b"/" + name, listing.dirs[name]
                 try:

@@ -123,8 +123,13 @@ class DirListing:
         return source.open_in(fd, name, path) if name and above == scanned and fd >= 0 else None
 
     def forget_files(self) -> None:
-        """Keep the directories alone, once the files have been dealt with."""
+        """Keep the directories alone, once the files have been dealt with: few descriptors, and little memory."""
         self.statuses, self.elsewhere = {}, {}
+        kept = self._scanned[0], self.source_dir_fd
+        for fd in self._fds:
+            if fd not in kept:
+                os.close(fd)
+        self._fds = [fd for fd in self._fds if fd in kept]
 
     def add_scanned(self, statuses: dict[bytes, Status], fd: int, source: bytes) -> None:
         """Add the files of an open directory of the source. For the first one, nothing is kept but the statuses."""

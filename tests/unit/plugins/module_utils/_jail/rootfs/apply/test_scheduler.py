@@ -60,14 +60,18 @@ def test_a_run_opens_each_directory_once(
 
 
 def test_a_run_that_goes_down_by_descriptors_needs_few(make: Make, wide: Path) -> None:
-    """A Mac gives a process 256 of them."""
+    """A Mac gives a process 256 of them; a directory that is made of many has one more."""
+    for number in range(40):
+        (wide / f"opt/{number}/{'/'.join('abcdefghij')}").mkdir(parents=True)
+        (wide / f"opt/{number}/a/b/{number}").write_text("b")
+    entries = ["/usr/", *({"src": f"/opt/{number}/", "dest": "/opt"} for number in range(40))]
     for number in range(30):
         (wide / f"usr/{'/'.join(map(str, range(number)))}").mkdir(parents=True, exist_ok=True)
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, before[1]))
     try:
-        make("/usr/", workers=2)
-        assert not make("/usr/", workers=2, verify="full").changed
+        make(*entries, workers=2)
+        assert not make(*entries, workers=2, verify="full").changed
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 

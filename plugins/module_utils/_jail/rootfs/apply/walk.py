@@ -308,6 +308,8 @@ class Walker:
                 return self._make(self._installer, path, want, listing, files, groups, parent, depth)
             self._tree.refuse_unreadable(file for _name, file in (*files, *(group[0] for group in groups)))
             return self._below_new(path, want, listing.dirs)
+        except OSError as exc:
+            raise failed("create", self._root.host_path(path), exc) from exc
         finally:
             listing.close()
 
@@ -364,6 +366,7 @@ class Walker:
         size = sum(map(_SIZE, listing.statuses.values()))
         if size > self._max_bytes:
             raise TooLargeError(size)
+        self._max_bytes = LARGE  # the directories in one that was set aside are set aside themselves
 
     def _record_unchanged(self, linked: list[HardLinkName], listing: DirListing) -> None:
         self.report.linked += linked

@@ -178,8 +178,11 @@ class Pruner:
                         else:
                             del level.remaining[name]
                     continue
-                if not level.mounted:
-                    yield from self._batches(level, descent.fd, kept)
+                try:
+                    if not level.mounted:
+                        yield from self._batches(level, descent.fd, kept)
+                except OSError as exc:
+                    raise failed("compare", os.path.join(self._ownership.where, level.path), exc) from exc
                 levels.pop()
                 self._leave(level, descent)
                 if level.is_removable:

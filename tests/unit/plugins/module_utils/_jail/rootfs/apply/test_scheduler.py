@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -293,3 +294,64 @@ def test_workers_of_a_killed_parent_end_themselves(make: Make, place: Path, wide
 def children() -> set[str]:
     """The processes that this one started, by number, ended ones that nobody waited for included."""
     return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_link_that_vanishes_is_an_error_with_a_path(
+    make: Make, wide: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    link, real = wide / "usr/lib/part0/7/link", os.readlink
+    link.symlink_to("file1")
+
+    def readlink(name: bytes, *, dir_fd: int | None = None) -> bytes:
+        if name == b"link":
+            link.unlink(missing_ok=True)
+        return real(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "readlink", readlink)
+    with pytest.raises(JailError, match=r"cannot create .*/jail/usr/lib/part0/7: No such file or directory"):
+        make("/usr/", workers=workers)
+
+
+def test_a_status_that_cannot_be_read_while_a_directory_is_cleared_is_an_error_with_a_path(
+    make: Make, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is neither file nor link: a large directory is cleared in a task of its own."""
+    old, real = source / "usr/lib/old", os.stat
+    old.mkdir(parents=True)
+    os.mkfifo(old / "fifo")
+    for number in range(1200):
+        (old / f"{number:064}").touch()
+    make("/usr/", workers=1)
+    shutil.rmtree(old)
+
+    def status(name: bytes, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        if name == b"fifo":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(name, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "stat", status)
+    with pytest.raises(JailError, match=r"cannot compare .*/jail/usr/lib/old: Input/output error"):
+        make("/usr/", workers=1)
+
+
+def test_each_of_the_directories_in_one_with_large_files_is_a_task(
+    make: Make, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those whose files are large, too: one process would compare all of them, and the others none."""
+    for folder in (source / "usr/lib/large", *(source / f"usr/lib/large/{number}" for number in range(20))):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x" * 500)
+    monkeypatch.setattr(walk, "LARGE", 100)
+    sizes, real = list[int](), walk.Walker.carry_out
+
+    def carry_out(walker: walk.Walker, task: Task) -> list[Task]:
+        sizes.append(task.size)
+        return real(walker, task)
+
+    monkeypatch.setattr(walk.Walker, "carry_out", carry_out)
+    make("/usr/", workers=1)
+    assert sizes.count(500) >= 21
+    sizes.clear()
+    assert not make("/usr/", workers=1, verify="full").changed
+    assert sizes.count(500) >= 21

@@ -17,7 +17,7 @@ from .errors import show, show_message
 from .macos import launchd
 from .plan import Change
 from .programs import process_table, service_files, service_log, service_state
-from .programs.process_table import DarwinTable, Directory, LinuxTable
+from .programs.process_table import DarwinTable, Directory, LinuxTable, Remembered
 from .system import host
 from .system.rooted import Root
 
@@ -29,8 +29,6 @@ SWITCHED_OFF = (
 NO_SUPERVISOR = "its supervisor does not run, and launchd starts it again every ten seconds: look at its own log"
 RESTING = ("scheduled", "finished")
 """States in which no program is to run. They have a reason when the last run failed."""
-CLOCK = 2.0
-"""Seconds by which two looks at the start of a process may differ where the clock is being corrected."""
 
 
 class Installed(NamedTuple):
@@ -45,8 +43,8 @@ class Installed(NamedTuple):
     """What the supervisor says; empty when it has said nothing yet, and when it is to run and does not."""
     wanted: bool = False
     """Whether launchd is to run it: nobody stopped it by this collection."""
-    leader: int = -2
-    """Its program, which leads a session; -2 when none is known. It may outlive the supervisor."""
+    leader: Remembered | None = None
+    """Its program, which leads a session, if it is known. It may outlive the supervisor."""
     root: Directory | None = None
     """The directory in which its program was started. The jail may have been moved since."""
 
@@ -109,7 +107,7 @@ def find(jail: bytes, name: str) -> Installed:
     spec, state = (_read(label, file) for file in (service_files.SPEC, service_files.STATE))
     loaded, table = launchd.is_loaded(label), process_table.table()
     is_of_this_boot = state.get("boot") == table.boot()
-    leader = (is_of_this_boot and service_state.positive(state.get("pid"))) or -2
+    leader = service_state.program(state) if is_of_this_boot else None
     root = service_state.directory(state.get("root")) if is_of_this_boot else None
     if loaded and not _is_alive(state.get("supervisor"), table):
         state = {}
@@ -120,8 +118,7 @@ def _is_alive(supervisor: object, table: LinuxTable | DarwinTable) -> bool:
     """Whether a process runs, which is told by its id and its start. What a dead supervisor wrote is out of date."""
     if not isinstance(supervisor, list) or [type(value) for value in supervisor] != [int, float]:
         return False
-    found = table.process(supervisor[0])
-    return found is not None and abs(found.start - supervisor[1]) < CLOCK
+    return Remembered(*supervisor).is_same(table.process(supervisor[0]))
 
 
 def _read(label: str, file: str) -> dict[str, Any]:

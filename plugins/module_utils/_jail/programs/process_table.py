@@ -38,6 +38,10 @@ ZOMBIE = 5
 """pbi_status of a process that ended (sys/proc.h, SZOMB)."""
 CTL_KERN, KERN_PROCARGS2 = 1, 49
 
+CLOCK = 2.0
+"""Seconds by which two looks at the start of a process may differ: Linux tells it since the boot, whose time moves when
+the clock is corrected. No id is given again so soon."""
+
 PASSES = 20
 """How often to look for processes that others of them start meanwhile."""
 PAUSE = 0.05
@@ -69,6 +73,22 @@ class Process(NamedTuple):
 
     def is_same(self, other: Process | None) -> bool:
         return other is not None and (other.pid, other.start) == (self.pid, self.start)
+
+
+class Remembered(NamedTuple):
+    """A process as a file remembers it. Its id may be that of another process now, which started at another time."""
+
+    pid: int
+    start: float
+    """Seconds since 1970."""
+
+    def is_same(self, found: Process | None) -> bool:
+        return found is not None and found.pid == self.pid and abs(found.start - self.start) < CLOCK
+
+    def may_lead(self, source: LinuxTable | DarwinTable) -> bool:
+        """Whether the session of this id may be that of the process: its id is not given again while one is in it."""
+        found = source.process(self.pid)
+        return found is None or self.is_same(found)
 
 
 class LinuxTable:
@@ -289,14 +309,15 @@ def _freeze(wanted: Callable[[], list[Process]], source: LinuxTable | DarwinTabl
     return found
 
 
-def family(found: list[Process], mark: bytes, leader: int, source: LinuxTable | DarwinTable) -> list[Process]:
+def family(
+    found: list[Process], mark: bytes, leader: Remembered | None, source: LinuxTable | DarwinTable
+) -> list[Process]:
     """Those that have a word in their environment, belong to the session of a process, or descend from such ones.
 
     No one sign is enough: a program may overwrite its environment to show a title, or begin a session of its own.
     """
-    own = {
-        process.pid for process in found if mark in source.environment(process.pid) or session(process.pid) == leader
-    }
+    led = leader.pid if leader and leader.may_lead(source) else None
+    own = {process.pid for process in found if mark in source.environment(process.pid) or session(process.pid) == led}
     while True:
         more = {process.pid for process in found if process.parent in own} - own
         if not more:

@@ -27,7 +27,7 @@ from typing import Any
 
 from .chroot_exec import StepError
 from .jail_session import open_jail
-from .process_table import DarwinTable, Directory, LinuxTable, Process, end_all, family, processes_below
+from .process_table import DarwinTable, Directory, LinuxTable, Process, Remembered, end_all, family, processes_below
 from .service_files import LAUNCHER, MARK, SECRETS
 from .service_log import BLOCK
 from .service_needs import step_reason
@@ -41,9 +41,9 @@ LOOK = 0.05
 class Running:
     """A program that was started. Its output and its errors come over one pipe."""
 
-    def __init__(self, process: Any, root: Directory, report: int, output: int) -> None:
-        """`root` is the jail that it runs in, which may be moved meanwhile."""
-        self.process, self.root, self.report, self.output = process, root, report, output
+    def __init__(self, process: Any, leader: Remembered, root: Directory, report: int, output: int) -> None:
+        """`leader` is the process, as others know it, and `root` its jail, which may be moved meanwhile."""
+        self.process, self.leader, self.root, self.report, self.output = process, leader, root, report, output
         self.started = time.monotonic()
         self.is_ready = False
         """Whether the launcher gave its process to the program."""
@@ -106,10 +106,10 @@ class Program:
         self._jail: str = spec["jail"]
         self._mark = f"{MARK}={spec['label']}".encode()
 
-    def start(self, announce: Callable[[int, Directory], None]) -> Running:
+    def start(self, announce: Callable[[Remembered, Directory], None]) -> Running:
         """Start it; OSError or ValueError when that is not possible.
 
-        `announce` gets its process id and its root before it begins, so that it is known even if the supervisor is
+        `announce` gets its process and its root before it begins, so that it is known even if the supervisor is
         killed right now.
         """
         output, output_end = os.pipe()
@@ -126,9 +126,11 @@ class Program:
         finally:
             os.close(output_end)
             os.close(report_end)
-        announce(process.pid, root)
+        found = self._table.process(process.pid)  # the launcher waits for its message; None if something killed it
+        leader = Remembered(process.pid, found.start if found else 0.0)
+        announce(leader, root)
         message.send()
-        return Running(process, root, report, output)
+        return Running(process, leader, root, report, output)
 
     def start_check(self, root: Directory) -> Any:
         """Start the command of a health check in the same jail; what it prints goes nowhere."""
@@ -189,10 +191,10 @@ class Program:
 
     # -- the end ------------------------------------------------------------------------
 
-    def processes(self, leader: int, root: Directory | None) -> list[Process]:
+    def processes(self, leader: Remembered | None, root: Directory | None) -> list[Process]:
         """All processes of the service that are in the jail, or in the directory in which its program was started.
 
-        `leader` was, or is, its program; 0 when none is known.
+        `leader` was, or is, its program.
         """
         roots = [root] if root else []
         try:
@@ -201,7 +203,7 @@ class Program:
             os.close(jail)
         except (StepError, OSError):
             pass  # the jail was moved, or its volume is gone
-        return family(processes_below(roots, self._jail, self._table), self._mark, leader or -2, self._table)
+        return family(processes_below(roots, self._jail, self._table), self._mark, leader, self._table)
 
     def end(self, running: Running, write: Any) -> None:
         """Signal the process group, wait, send SIGKILL; then end what left the group. `write` takes what it prints."""
@@ -211,9 +213,9 @@ class Program:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(running.process.pid, number)
                 _wait(running, seconds, write)
-        self.end_rest(running.process.pid, running.root)
+        self.end_rest(running.leader, running.root)
 
-    def end_rest(self, leader: int, root: Directory | None) -> list[Process]:
+    def end_rest(self, leader: Remembered | None, root: Directory | None) -> list[Process]:
         """End all processes of the service; those that are left, mostly none."""
         stop = self._spec["stop"]
         return end_all(

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from .daemon import escape_control
-from .process_table import Directory, Process
+from .process_table import Directory, Process, Remembered
 
 VERSION = 1
 """Of spec.json and state.json."""
@@ -43,7 +43,7 @@ class StateFile:
         self._path, self._written, self._next_line = path, "", 0.0
         former = self._read()
         is_of_this_boot = former.get("boot") == boot
-        self.former_pid = positive(former.get("pid")) if is_of_this_boot else 0
+        self.former = program(former) if is_of_this_boot else None
         """The program of a supervisor that was killed."""
         self.former_root = directory(former.get("root")) if is_of_this_boot else None
         """The directory that this program has, or had, as its root."""
@@ -55,7 +55,8 @@ class StateFile:
             "state": "waiting",
             "since": time.time(),
             "reason": "",
-            "pid": self.former_pid or None,
+            "pid": self.former and self.former.pid,
+            "start": self.former and self.former.start,
             "root": self.former_root,
             "restarts": 0,
             "failures": 0,
@@ -124,9 +125,12 @@ class StateFile:
             pass
 
 
-def positive(found: object) -> int:
-    """A process id; 0 for anything else."""
-    return found if isinstance(found, int) and found > 1 else 0
+def program(state: dict[str, Any]) -> Remembered | None:
+    """The program of a service, as a state has it."""
+    pid, start = state.get("pid"), state.get("start")
+    if isinstance(pid, int) and 1 < pid < 1 << 31 and isinstance(start, float):
+        return Remembered(pid, start)
+    return None
 
 
 def directory(found: object) -> Directory | None:

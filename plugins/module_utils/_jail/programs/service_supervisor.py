@@ -32,7 +32,7 @@ from functools import partial
 from typing import Any
 
 from .daemon import LogOnce, error_text, escape_control
-from .process_table import Directory, table
+from .process_table import Directory, Remembered, table
 from .service_files import SPEC, STATE
 from .service_health import HealthCheck
 from .service_log import BLOCK, ServiceLog
@@ -89,8 +89,8 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_signal: None)
         signal.signal(signal.SIGTERM, self._end)
         self._wait_for_former()
-        self._end_rest("a former supervisor left", self._state.former_pid, self._state.former_root)
-        self._state.values.update(pid=None, root=None)
+        self._end_rest("a former supervisor left", self._state.former, self._state.former_root)
+        self._state.values.update(pid=None, start=None, root=None)
         self._plan_first_run()
         while not self._stopping:
             self._act()
@@ -135,7 +135,7 @@ class Supervisor:
         if running and running.report in readable:
             running.read_report()
             if running.is_ready:
-                self._state.set("running", pid=running.process.pid)
+                self._state.set("running")
         if running and running.output in readable:
             self._log.write(running.read_output())
 
@@ -205,9 +205,9 @@ class Supervisor:
         if self._next_run is not None:
             self._plan_next_run(now)
 
-        def announce(pid: int, root: Directory) -> None:
+        def announce(leader: Remembered, root: Directory) -> None:
             health = "unknown" if self._spec["health"] else "none"
-            self._state.set("starting", pid=pid, root=root, health=health, health_message="", last_run=now)
+            self._state.set("starting", **leader._asdict(), root=root, health=health, health_message="", last_run=now)
             self._state.values["next_run"] = self._next_run
             self._write_state()
 
@@ -240,9 +240,7 @@ class Supervisor:
             running.read_report()
         rc, lasted = running.process.returncode, running.lasted
         self._end_check()
-        self._end_rest(
-            "it left when it ended, so it does not stay in the foreground", running.process.pid, running.root
-        )
+        self._end_rest("it left when it ended, so it does not stay in the foreground", running.leader, running.root)
         self._forget(running)
         why = running.failure or f"ended with {ending(rc)}"
         self._log.note(f"{why} after {lasted:.1f} seconds")
@@ -279,7 +277,7 @@ class Supervisor:
         running.close()
         self._running = None
         rc = running.process.returncode
-        self._state.values.update(pid=None, last_exit={"code": rc, "text": ending(rc), "at": time.time()})
+        self._state.values.update(pid=None, start=None, last_exit={"code": rc, "text": ending(rc), "at": time.time()})
 
     def _end_program(self, running: Running) -> None:
         self._end_check()
@@ -291,7 +289,7 @@ class Supervisor:
             self._health.end()
             self._health = None
 
-    def _end_rest(self, why: str, leader: int, root: Directory | None) -> None:
+    def _end_rest(self, why: str, leader: Remembered | None, root: Directory | None) -> None:
         found = self._program.processes(leader, root)
         if found:
             names = ", ".join(f"{process.command} ({process.pid})" for process in found[:10])

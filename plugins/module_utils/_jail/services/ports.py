@@ -48,9 +48,10 @@ def refuse_used(wanted: Mapping[int, str], prefix: str, own: Sequence[Installed]
     if not wanted:
         return
     refuse_of_others(wanted, prefix)
-    leaders, mark = {one.leader for one in own}, f"{service_files.MARK}={prefix}".encode()
+    mark, table = f"{service_files.MARK}={prefix}".encode(), process_table.table()
+    leaders = {one.leader.pid for one in own if one.leader and one.leader.may_lead(table)}
     for listener in listeners(sorted(wanted)):
-        words = process_table.table().environment(listener.pid)
+        words = table.environment(listener.pid)
         if process_table.session(listener.pid) not in leaders and not any(word.startswith(mark) for word in words):
             raise InputError(
                 f"{wanted[listener.port]}: port {listener.port} is in use on this Mac by "

@@ -21,6 +21,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.process
     Directory,
     LinuxTable,
     Process,
+    Remembered,
     end_all,
     family,
     processes_below,
@@ -93,12 +94,14 @@ def test_a_family_has_the_mark_or_the_session_or_descends(furnished: Path) -> No
     ) as process:
         until(lambda: [found.command for found in processes(furnished)].count("sleep") == 2)
         found = processes(furnished)
-        by_session = family(found, b"MARK=none", process.pid, table)
-        by_mark = family(found, b"MARK=web", -2, table)
+        leader = Remembered(process.pid, found[0].start)
+        by_session = family(found, b"MARK=none", leader, table)
+        by_mark = family(found, b"MARK=web", None, table)
         assert by_mark == found
         assert [one.command for one in by_session] == ["sleep", "sh", "sleep"]
-        assert family(found, b"MARK=we", -2, table) == []
-        assert end_all(lambda: family(processes(furnished), b"MARK=web", process.pid, table), 15, 1, 9, table) == []
+        assert family(found, b"MARK=we", None, table) == []
+        assert family(found, b"MARK=none", leader._replace(start=leader.start - 5), table) == [], "it got the id later"
+        assert end_all(lambda: family(processes(furnished), b"MARK=web", leader, table), 15, 1, 9, table) == []
     assert not processes(furnished)
 
 

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs import process_table
+from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.process_table import CLOCK
 from supervised import Service
 from waiting import until
 
@@ -149,6 +152,26 @@ def test_what_a_supervisor_left_is_known_until_it_has_ended(service: Service) ->
             until(lambda: service.said.count("a former supervisor left") == 1)
     service.start("/usr/bin/sleep", "62", stop={"signal": 15, "timeout": 0.2})
     until(lambda: arguments(service) == ["/usr/bin/sleep 62"])
+
+
+def test_a_process_that_got_the_id_of_a_program_is_left_alone(service: Service) -> None:
+    """The program and its supervisor were killed, and the system gave the id to a process that leads a session."""
+    first = service.start()
+    until(lambda: service.is_in("running"))
+    first.kill()
+    first.wait()
+    os.kill(service.state["pid"], signal.SIGKILL)
+    until(lambda: service.inside() == [])
+    time.sleep(2 * CLOCK)
+    command = ["chroot", str(service.jail), "/usr/bin/sleep", "66"]
+    with subprocess.Popen(command, start_new_session=True) as stranger:
+        until(lambda: arguments(service) == ["/usr/bin/sleep 66"])
+        (service.folder / "state.json").write_text(json.dumps({**service.state, "pid": stranger.pid}))
+        service.start("/usr/bin/sleep", "67")
+        until(lambda: "/usr/bin/sleep 67" in arguments(service))
+        service.stop()
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 @contextmanager

@@ -23,9 +23,10 @@ description:
     run again right after it in the jail that has the name then. So a service refuses requests for the time of its stop,
     the swap and its start. What is refused is refused before a service is stopped.
   - Services are not waited for. M(darwin.jail.darwin_jail_services) does so, with its list.
-  - When the migration fails, or the run is killed, the jobs stay stopped. The next run, or O(state=rolled_back),
-    completes the migration, and does not start them. M(darwin.jail.darwin_jail_services) starts services. The playbooks
-    C(darwin.jail.update_jail), C(darwin.jail.deploy_jail) and C(darwin.jail.build_jail) start all jobs.
+  - When the run fails before the swap, the jobs run again in the old jail. When the migration fails, or the run is
+    killed, they stay stopped, also after a boot, for user data may be migrated in part. The next run with any O(state)
+    runs those again that ran before, as soon as all user data is where it belongs. A job that was started or stopped in
+    the meantime by another module stays as it is.
   - The register of the Mac identifies the two jails. A replacement that the register does not know, because it was
     moved there or restored from a backup, is refused.
   - A swap can also be a trial, see O(migrate) and O(state=rolled_back).

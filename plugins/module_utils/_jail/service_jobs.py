@@ -14,7 +14,7 @@ import os
 from typing import Any, NamedTuple
 
 from .errors import show, show_message
-from .macos import launchd
+from .macos import launchd, suspended_jobs
 from .plan import Change
 from .programs import process_table, service_files, service_log, service_state
 from .programs.process_table import DarwinTable, Directory, LinuxTable, Remembered
@@ -29,6 +29,7 @@ SWITCHED_OFF = (
 NO_SUPERVISOR = "its supervisor does not run, and launchd starts it again every ten seconds: look at its own log"
 RESTING = ("scheduled", "finished")
 """States in which no program is to run. They have a reason when the last run failed."""
+SUSPENDED = "an interrupted run stopped it to swap its jail: run the same playbook again, or build the jail"
 
 
 class Installed(NamedTuple):
@@ -47,6 +48,8 @@ class Installed(NamedTuple):
     """Its program, which leads a session, if it is known. It may outlive the supervisor."""
     root: Directory | None = None
     """The directory in which its program was started. The jail may have been moved since."""
+    suspended: bool = False
+    """Whether a swap stopped it, which goes on or was interrupted."""
 
     @property
     def is_supervised(self) -> bool:
@@ -69,7 +72,7 @@ class Installed(NamedTuple):
     def problem(self) -> str:
         """Why it does not work; empty when it does, or is stopped."""
         if not self.loaded:
-            return SWITCHED_OFF if self.wanted else ""
+            return SUSPENDED if self.suspended else SWITCHED_OFF if self.wanted else ""
         if not self.state:
             return NO_SUPERVISOR
         status, health = self.status, self.state.get("health", "none")
@@ -111,7 +114,8 @@ def find(jail: bytes, name: str) -> Installed:
     root = service_state.directory(state.get("root")) if is_of_this_boot else None
     if loaded and not _is_alive(state.get("supervisor"), table):
         state = {}
-    return Installed(name, label, spec, loaded, state, launchd.has_plist(label), leader, root)
+    suspended = not loaded and suspended_jobs.is_suspended(label)
+    return Installed(name, label, spec, loaded, state, launchd.has_plist(label), leader, root, suspended)
 
 
 def _is_alive(supervisor: object, table: LinuxTable | DarwinTable) -> bool:

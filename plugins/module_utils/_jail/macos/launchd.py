@@ -10,6 +10,9 @@
 A job is unloaded before its files are written, and loaded last. So a loaded job was loaded from the files that
 exist, also after a run that was killed.
 
+A job that stops while its jail is replaced is marked as suspended until it runs again (suspended_jobs.py). What starts
+or stops it for another reason removes the mark.
+
 The exit codes of launchctl(1) are known from many reports; the text of `launchctl print` is not an interface, as its
 man page says (docs/macos.md, launchd).
 """
@@ -31,6 +34,7 @@ from ..system import host, run_directories
 from ..system.process import CompletedRun, run
 from ..system.rooted import Root
 from . import property_list
+from .job_files import COPY, MAX_SIZE, SECRETS, SPEC, SUSPENDED, describe_difference, is_current, mode_of
 
 LAUNCHCTL = "/bin/launchctl"
 PYTHON = "/Library/Developer/CommandLineTools/usr/bin/python3"
@@ -50,11 +54,6 @@ TIMEOUT, POLL_SECONDS = 40.0, 0.2
 """Seconds for a job to end, for which launchd allows EXIT_TIMEOUT, and between two looks."""
 EXIT_TIMEOUT = 20
 """Seconds between SIGTERM and SIGKILL for a job. Without a number macOS gives it 5."""
-MAX_SIZE = 1 << 24
-"""The most bytes of a file of a job."""
-TEXTS = (b".plist", b".json")
-SECRETS, SPEC, COPY = "secrets.json", "spec.json", "job.plist"
-"""Files of a job: the first two are for root alone; the third is its plist while it is stopped."""
 CLAIMS = (b".plist", b"/" + SPEC.encode())
 """Files of a job that tell others what it takes of this Mac."""
 Claim = Callable[[], AbstractContextManager[object]]
@@ -191,7 +190,7 @@ def plan_present(job: Job, claim: Claim = nullcontext) -> list[Change]:
     loaded = is_loaded(job.label)
     unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and writes else []
     load = [Change(f"+ launchd job {job.label}", lambda: _start(job))] if writes or not loaded else []
-    return [*_plan_directory(job), *unload, *writes, *load]
+    return [*_plan_unmarked(job.label), *_plan_directory(job), *unload, *writes, *load]
 
 
 def plan_stopped(job: Job) -> list[Change]:
@@ -207,14 +206,12 @@ def plan_started_again(name: str, claim: Claim = nullcontext) -> list[Change]:
     writes = _plan_files({_plist(name): plist}, claim)
     loaded = is_loaded(name)
     start = [Change(f"+ launchd job {name}", lambda: load(name))] if writes or not loaded else []
-    return [*writes, *start]
+    return [*writes, *start, *_plan_unmarked(name)]
 
 
 def plan_stopped_again(name: str) -> list[Change]:
     """What stops a job that is installed, until it is started again."""
-    changes = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
-    plist = _plist(name)
-    return [*changes, Change(f"- /{show(plist)}", remover(plist))] if has_plist(name) else changes
+    return [*_plan_unmarked(name), *plan_unloaded(name)]
 
 
 def plan_restarted(name: str, claim: Claim = nullcontext) -> list[Change]:
@@ -242,6 +239,23 @@ def plan_absent(name: str) -> list[Change]:
 def _logs(root: Root, name: str) -> list[bytes]:
     """All logs of a job: LABEL.log, and those that its program writes by itself."""
     return [LOGS + b"/" + log for log in _names(root, LOGS) if log.startswith(os.fsencode(name) + b".")]
+
+
+def mark_of(name: str) -> bytes:
+    """The file of a job that marks it as suspended."""
+    return FILES + b"/" + os.fsencode(f"{name}/{SUSPENDED}")
+
+
+def _plan_unmarked(name: str) -> list[Change]:
+    """What removes the mark that a killed run left; mostly nothing."""
+    return _plan_files({mark_of(name): None})
+
+
+def plan_unloaded(name: str) -> list[Change]:
+    """What stops a job now, and keeps it from starting with the Mac."""
+    changes = [Change(f"- launchd job {name}", lambda: _unload(name))] if is_loaded(name) else []
+    plist = _plist(name)
+    return [*changes, Change(f"- /{show(plist)}", remover(plist))] if has_plist(name) else changes
 
 
 def _files(job: Job) -> dict[bytes, bytes | None]:
@@ -272,9 +286,9 @@ def _plan_files(wanted: Mapping[bytes, bytes | None], claim: Claim = nullcontext
         return [
             Change(f"- /{show(rel)}", remover(rel))
             if data is None
-            else Change(_describe_difference(root, rel, data), _writer(rel, data, claim), content_size=len(data))
+            else Change(describe_difference(root, rel, data), writer(rel, data, claim), content_size=len(data))
             for rel, data in sorted(wanted.items())
-            if not _is_current(root, rel, data)
+            if not is_current(root, rel, data)
         ]
 
 
@@ -291,40 +305,12 @@ def restart(name: str) -> None:
         raise _failed("restart the launchd job", name, ended)
 
 
-def _is_current(root: Root, rel: bytes, data: bytes | None) -> bool:
-    status = root.lstat(rel)
-    if status is None or data is None:
-        return status is None and data is None
-    if (status.st_mode, status.st_uid, status.st_size) != (stat.S_IFREG | _mode(rel), 0, len(data)):
-        return False
-    return root.read(rel, MAX_SIZE) == data
-
-
-def _mode(rel: bytes) -> int:
-    if os.fsdecode(os.path.basename(rel)) in (SECRETS, SPEC):
-        return 0o600
-    return 0o644 if rel.endswith(TEXTS) else 0o755
-
-
-def _describe_difference(root: Root, rel: bytes, data: bytes) -> str:
-    """A unified diff of a text without secrets, with spaces for tabs, otherwise the path."""
-    import difflib  # noqa: PLC0415 (few runs change a job)
-
-    path, status = f"/{show(rel)}", root.lstat(rel)
-    if not rel.endswith(TEXTS) or rel.endswith((b"/" + SECRETS.encode(), b"/" + COPY.encode())):
-        return f"~ {path}" if status else f"+ {path}"
-    before = root.read(rel, MAX_SIZE) if status and stat.S_ISREG(status.st_mode) else b""
-    old, new = (text.decode("utf-8", "replace").splitlines() for text in (before or b"", data))
-    lines = difflib.unified_diff(old, new, path, path, lineterm="")
-    return "\n".join(line.expandtabs(4) for line in lines) or f"~ {path} (owner or mode)"
-
-
-def _writer(rel: bytes, data: bytes, claim: Claim) -> Callable[[], None]:
+def writer(rel: bytes, data: bytes, claim: Claim = nullcontext) -> Callable[[], None]:
     def write() -> None:
         for folder in (os.path.dirname(rel), LOGS):
             host.make_dirs(os.path.join(TOP, folder))
         with claim() if rel.endswith(CLAIMS) else nullcontext(), run_directories.staged_root(TOP, TOP) as root:
-            root.write(rel, data, mode=_mode(rel))
+            root.write(rel, data, mode=mode_of(rel))
 
     return write
 

@@ -7,6 +7,8 @@ They end before the swap, and run again after it in the jail that has the path t
 jobs contain the path, so they stay as they are. One call of a module does all of it: requests to a service are refused
 from its stop to its start, and nothing that can be done before or after is in between.
 
+A run that is killed leaves the jobs marked as suspended (macos/suspended_jobs.py), and the next one runs them again.
+
 Services without ports end first, since they may use those with ports, and start last. Jobs of one kind end at the same
 time: requests are refused as long as the slowest of them takes, and not as long as all.
 """
@@ -23,12 +25,13 @@ from functools import partial
 from ..errors import InputError, JailError
 from ..jail import Jail
 from ..jobs import bind_mounts, devfs, dns
-from ..macos import launchd
+from ..macos import launchd, suspended_jobs
 from ..plan import Change
 from ..processes import plan_end_of_service
 from ..programs import service_needs
 from ..service_jobs import Installed, installed
 from ..system.mounts import unmount
+from ..system.rooted import Root
 
 AT_ONCE = 16
 """Runs of launchctl at the same time."""
@@ -38,18 +41,20 @@ looks."""
 
 
 class Suspension:
-    """The jobs of a jail that run at the moment."""
+    """The jobs of a jail that run at the moment, or did so before a run that was killed."""
 
     def __init__(self, jail: Jail) -> None:
         self._jail, self._path = jail, jail.path
         self._prefix = launchd.label(jail.path, "")
         services = installed(jail.path)
         self._remains = [one for one in services if not one.is_supervised]
-        running = [one for one in services if one.loaded]
+        self.interrupted = suspended_jobs.suspended(self._prefix)
+        """Jobs that a killed run has not started again."""
+        running = [one for one in services if one.loaded or one.label in self.interrupted]
         self._services = [_labels(running, with_ports=False), _labels(running, with_ports=True)]
         names = {one.label for one in services}
         jobs = [label for label in launchd.labels(self._prefix) if label not in names]
-        self._jobs = [label for label in jobs if launchd.is_loaded(label)]
+        self._jobs = [label for label in jobs if label in self.interrupted or launchd.is_loaded(label)]
         self._points = {label: self._mount_point(label[len(self._prefix) :], label) for label in jobs}
 
     @staticmethod
@@ -66,32 +71,51 @@ class Suspension:
     @property
     def descriptions(self) -> list[str]:
         """For --diff."""
-        jobs = [*self._services[0], *self._services[1], *self._jobs]
-        return [f"~ launchd job {label} (stopped until the jails have swapped their names)" for label in jobs]
+        return [f"~ launchd job {label} (stopped until the jails have swapped their names)" for label in self._all]
+
+    @property
+    def _all(self) -> list[str]:
+        return [*self._services[0], *self._services[1], *self._jobs]
+
+    @property
+    def resumptions(self) -> list[str]:
+        """For --diff: what `run_again` does after a run that was killed."""
+        return [f"+ launchd job {label} (an interrupted run stopped it)" for label in self.interrupted]
 
     @contextmanager
-    def around(self, pair: Sequence[Jail]) -> Iterator[None]:
+    def around(self, pair: Sequence[Jail], complete: bool = True) -> Iterator[None]:
         """End the jobs, and run them again after the block.
 
-        After a failure they run again in the jail in which they ran before, and not in one that replaced it: its user
-        data may have been migrated in part.
+        `complete` tells whether the jail has all its user data before the block. Then the jobs run again in it after a
+        failure, whatever raised, but never in the jail that replaced it: user data may have been migrated in part.
+        Jobs that do not run again stay marked as suspended, for the next run.
         """
         try:
             self._end()
             yield
-        except JailError as exc:
-            if self._jail.path == self._path:
-                try:
-                    self._run_again(self._jail)
-                except JailError as second:
-                    raise InputError(f"{exc}; and the jobs of the jail do not run again: {second}") from exc
+        except BaseException as exc:
+            if complete and self._is_in_place():
+                self._run_again_after(exc)
             raise
         one, other = pair
-        self._run_again(one if one.path == self._path else other)
+        self.run_again(one if one.path == self._path else other)
+
+    def _is_in_place(self) -> bool:
+        """Whether the jail in which the jobs ran has its path, also when the swap itself was interrupted."""
+        with Root(self._path) as root:
+            return root.status().st_ino == self._jail.root.status().st_ino
+
+    def _run_again_after(self, exc: BaseException) -> None:
+        try:
+            self.run_again(self._jail)
+        except JailError as second:
+            if isinstance(exc, JailError):
+                raise InputError(f"{exc}; and the jobs of the jail do not run again: {second}") from exc
 
     def _end(self) -> None:
+        suspended_jobs.mark(self._all)
         for labels in self._services:
-            _at_once([partial(_stop, label) for label in labels])
+            _at_once([partial(suspended_jobs.stop_service, label) for label in labels])
         _apply([change for one in self._remains for change in plan_end_of_service(self._jail, one)])
         self._unmount()
         _at_once([partial(launchd.unload, label) for label in self._jobs])
@@ -104,14 +128,15 @@ class Suspension:
         for point in sorted(self.mount_points & mounted, key=lambda point: -point.count(b"/")):
             unmount(self._jail.root, point)
 
-    def _run_again(self, jail: Jail) -> None:
+    def run_again(self, jail: Jail) -> None:
+        """Run the jobs again. One that runs already goes on."""
         steps: list[Callable[[], None]] = [
             partial(self._make_mount_points, jail),
-            partial(_at_once, [partial(launchd.load, label) for label in self._jobs]),
+            partial(_at_once, [partial(suspended_jobs.start, label) for label in self._jobs]),
             self._wait_for_connections,
         ]
         for labels in reversed(self._services):
-            steps.append(partial(_at_once, [partial(_start_again, label) for label in labels]))
+            steps.append(partial(_at_once, [partial(suspended_jobs.start_service, label) for label in labels]))
         _all(steps)
 
     def _make_mount_points(self, jail: Jail) -> None:
@@ -126,16 +151,13 @@ class Suspension:
             time.sleep(POLL_SECONDS)
 
 
+def is_suspended(jail: Jail) -> bool:
+    """Whether an interrupted run has not started jobs of the jail again."""
+    return bool(suspended_jobs.suspended(launchd.label(jail.path, "")))
+
+
 def _labels(services: Sequence[Installed], with_ports: bool) -> list[str]:
     return [one.label for one in services if bool(one.spec.get("ports")) is with_ports]
-
-
-def _stop(label: str) -> None:
-    _apply(launchd.plan_stopped_again(label))
-
-
-def _start_again(label: str) -> None:
-    _apply(launchd.plan_started_again(label))
 
 
 def _apply(changes: Sequence[Change]) -> None:

@@ -7,7 +7,8 @@ The two swap their names in one system call, so that no program of the old jail 
 half of another shared cache. Then the run migrates user data (migration.py). The jobs of the jail end before, and run
 again in the new jail afterwards (suspension.py).
 
-A run that was killed at any moment continues: the entry of each jail names the other one.
+A run that was killed at any moment continues: the entry of each jail names the other one, and the jobs that the run
+suspended are marked.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ..system import host, progress
 from ..system.mounts import is_mount
 from ..system.volume_names import names_at
 from .migration import UserDataMigration, written_since
-from .suspension import Suspension
+from .suspension import Suspension, is_suspended
 
 KEEP_ONE_OF_THEM = "see which of the two is to stay, and remove the other"
 NOTHING: dict[str, Any] = {"swapped": False, "migrated": [], "kept": [], "not_migrated": [], "written": []}
@@ -78,13 +79,44 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool, stop_proce
 
 
 def _continue(suspension: Suspension, pair: Sequence[Jail], migration: UserDataMigration | None, check: bool) -> Result:
-    """Complete the migration after a swap; change nothing when it is complete."""
+    """Complete the migration after a swap, and run the jobs again; change nothing when both are done."""
     result = Result(False, {**NOTHING})
     if migration:
         migration.find()
-        with nullcontext() if check or migration.is_over else suspension.around(pair):
-            _migrate(migration, result, check)
+        if not migration.is_over:
+            result.changed, result.diff = bool(suspension.interrupted), suspension.resumptions
+            with nullcontext() if check else suspension.around(pair, complete=False):
+                _migrate(migration, result, check)
+            return result
+        _migrate(migration, result, check)
+    return _resume(suspension, pair[0], result, check)
+
+
+def _resume(suspension: Suspension, jail: Jail, result: Result, check: bool) -> Result:
+    """Run the jobs again that an interrupted run suspended; mostly there are none."""
+    if not suspension.interrupted:
+        return result
+    if jail.entry.get("inherited") is False:
+        result.warnings.append(
+            f"the services of {show(jail.path)} stay stopped, for an interrupted run has not migrated all of its user "
+            f"data: run darwin_jail_swap again with migrate"
+        )
+        return result
+    if not check:
+        suspension.run_again(jail)
+    result.changed = True
+    result.diff += suspension.resumptions
     return result
+
+
+def _resume_only(jail: Jail, check: bool) -> Result:
+    """The same when nothing else is to be done."""
+    result = Result(False, {**NOTHING})
+    if not is_suspended(jail):
+        return result
+    if not jail.locked:
+        jail.lock(check)
+    return _resume(Suspension(jail), jail, result, check)
 
 
 def _migrate(migration: UserDataMigration | None, result: Result, check: bool) -> None:
@@ -105,7 +137,7 @@ def rollback(path: str, replacement: str, check: bool, stop_processes: bool = Fa
     with jails.open_jail(path) as current:
         has_former = current.unknown or "replaces" in current.entry or "replaced_by" in current.entry
         if not has_former or not os.path.lexists(jails.jail_path(replacement)):
-            return Result(False, {**NOTHING})
+            return _resume_only(current, check)
         with jails.open_jail(replacement) as other:
             if _has_replaced(current, other):
                 if "inherited" in current.entry and not migrate:
@@ -113,7 +145,7 @@ def rollback(path: str, replacement: str, check: bool, stop_processes: bool = Fa
                 return _roll_back(current, other, check, stop_processes)
             if _was_rolled_back(current, other):
                 return _finish_rollback(current, other, check)
-            return Result(False, {**NOTHING})
+            return _resume_only(current, check)
 
 
 def _roll_back(current: Jail, other: Jail, check: bool, stop_processes: bool) -> Result:
@@ -160,7 +192,7 @@ def _finish_rollback(current: Jail, other: Jail, check: bool) -> Result:
         jail.lock(check)
     result = Result(True, {**NOTHING}, [f"> {show(current.path)} stays"])
     if not check:
-        with Suspension(current).around((current, other)):
+        with Suspension(current).around((current, other), complete=not other.entry.get("goes_back")):
             _complete_rollback(current, other, result)
     return result
 
@@ -173,7 +205,10 @@ def commit(path: str, check: bool) -> Result:
         replaces = "replaces" in jail.entry
         if replaces and not check:
             jail.update_entry(replaces=None, goes_back=None, swapped_at=None)
-        return Result(replaces, {**NOTHING}, [f"> {show(jail.path)} stays"] if replaces else [])
+        result = _resume_only(jail, check)
+        result.changed = result.changed or replaces
+        result.diff += [f"> {show(jail.path)} stays"] if replaces else []
+        return result
 
 
 def _plan_ends(pair: Sequence[Jail], stop_processes: bool) -> list[Change]:

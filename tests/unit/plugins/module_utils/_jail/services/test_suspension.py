@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import Jail, create, open_jail
-from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, suspended_jobs
+from ansible_collections.darwin.jail.plugins.module_utils._jail.service_jobs import SUSPENDED
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import suspension
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
@@ -71,16 +72,16 @@ def test_services_that_others_may_use_stop_last_and_start_first(
 ) -> None:
     mac.ensure(PORT, PLAIN)
     done: list[str] = []
-    for name in ("_stop", "_start_again"):
-        original = getattr(suspension, name)
+    for name in ("stop_service", "start_service"):
+        original = getattr(suspended_jobs, name)
 
         def told(label: str, name: str = name, original: Any = original) -> None:
             done.append(f"{name} {label.rpartition('.')[2]}")
             original(label)
 
-        monkeypatch.setattr(suspension, name, told)
+        monkeypatch.setattr(suspended_jobs, name, told)
     swap_in(str(mac.jail), str(replacement), check=False, migrate=False)
-    assert done == ["_stop plain", "_stop port", "_start_again port", "_start_again plain"]
+    assert done == ["stop_service plain", "stop_service port", "start_service port", "start_service plain"]
 
 
 def test_what_is_refused_is_refused_before_a_service_stops(mac: Mac, replacement: Path) -> None:
@@ -91,28 +92,90 @@ def test_what_is_refused_is_refused_before_a_service_stops(mac: Mac, replacement
     assert mac.info("port")["pid"] == pid
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [OperationError("swap", "/jail", "the disk is gone"), OSError(5, "I/O"), KeyboardInterrupt(), SystemExit(143)],
+    ids=lambda failure: type(failure).__name__,
+)
 def test_after_a_failure_services_run_where_they_ran(
-    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
 ) -> None:
     mac.ensure(PORT)
     inode = mac.jail.stat().st_ino
 
     def fail(*_names: bytes) -> None:
-        raise OperationError("swap", str(mac.jail), "the disk is gone")
+        raise failure
 
     with monkeypatch.context() as patch:
         patch.setattr(host, "swap_names", fail)
-        with pytest.raises(OperationError, match="the disk is gone"):
+        with pytest.raises(type(failure)):
             swap_in(str(mac.jail), str(replacement), check=False)
     assert mac.jail.stat().st_ino == inode
     until(lambda: mac.commands() == ["sleep"])
+    assert suspended_jobs.suspended("") == []
 
 
-def test_services_do_not_run_on_data_that_was_migrated_in_part(
+def test_an_interrupt_right_after_the_swap_starts_nothing_on_data_that_is_not_there(
     mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mac.ensure(PORT)
-    (mac.jail / "data").write_text("of the service\n")
+    swap_names, inode = host.swap_names, mac.jail.stat().st_ino
+
+    def interrupted(*names: bytes) -> None:
+        swap_names(*names)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "swap_names", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            swap_in(str(mac.jail), str(replacement), check=False)
+    assert (mac.jail.stat().st_ino == inode, mac.commands()) == (False, [])
+    assert swap_in(str(mac.jail), str(replacement), check=False).changed
+    until(lambda: mac.commands() == ["sleep"])
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_services_do_not_run_on_data_that_was_migrated_in_part(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, taken_back: bool
+) -> None:
+    """They run again as soon as a run completes the migration, there or back."""
+    mac.ensure(PORT, STOPPED)
+    places = str(mac.jail), str(replacement)
+    inode = mac.jail.stat().st_ino
+    for _run in range(2):
+        fail_to_migrate(mac, replacement, monkeypatch)
+        assert mac.commands() == []
+        assert mac.info("port")["problem"] == SUSPENDED
+        assert mac.info("stopped")["problem"] == ""
+    without = swap_in(*places, check=False, migrate=False)
+    assert (without.changed, mac.commands()) == (False, [])
+    assert "run darwin_jail_swap again with migrate" in without.warnings[0]
+    act = rollback if taken_back else swap_in
+    predicted = act(*places, check=True)
+    done = act(*places, check=False)
+    assert (predicted.changed, done.changed, predicted.diff) == (True, True, done.diff)
+    assert (mac.jail.stat().st_ino == inode) is taken_back
+    until(lambda: mac.commands() == ["sleep"])
+    assert not act(*places, check=False).changed
+
+
+@pytest.mark.parametrize("how", ["stopped", "started", "stopped in the list", "started in the list"])
+def test_what_somebody_decides_about_a_suspended_service_stays(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    mac.ensure(PORT, PLAIN)
+    fail_to_migrate(mac, replacement, monkeypatch)
+    if "list" in how:
+        mac.ensure({**PORT, "state": how.partition(" ")[0]}, {**PLAIN, "state": how.partition(" ")[0]})
+    else:
+        mac.control(how)
+    assert suspended_jobs.suspended("") == []
+    swap_in(str(mac.jail), str(replacement), check=False)
+    until(lambda: mac.commands() == (["sleep"] * 2 if how.startswith("started") else []))
+
+
+def fail_to_migrate(mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends after the swap, and before user data is migrated."""
 
     def fail(_migration: object) -> None:
         raise OperationError("migrate", "/data", "the disk is full")
@@ -121,9 +184,6 @@ def test_services_do_not_run_on_data_that_was_migrated_in_part(
         patch.setattr(UserDataMigration, "apply", fail)
         with pytest.raises(OperationError, match="the disk is full"):
             swap_in(str(mac.jail), str(replacement), check=False)
-    assert mac.commands() == []
-    assert rollback(str(mac.jail), str(replacement), check=False).changed
-    assert (mac.jail / "data").exists()
 
 
 @pytest.mark.parametrize("state", ["swapped", "rolled_back"])

@@ -137,7 +137,7 @@ def on_a_mac_with_services(
     with jails.open_jail(str(mac.top / "jails/a")) as jail:
         jail.update_entry(state="complete")
     monkeypatch.setattr(services, "program", lambda *_modules, call: "import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(services, "_see_working", lambda jail, names, timeout: None)
+    monkeypatch.setattr(services, "_see_working", lambda jail, names, started, timeout: None)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from .. import plan as plans
 from ..errors import InputError, OperationError, show
 from ..exec.command import Command, execute, identify, plan_of
 from ..jail import Jail, jail_path, open_jail_or_remains
-from ..macos import launchd, third_party
+from ..macos import job_files, launchd, third_party
 from ..macos.launchd import Job
 from ..plan import Change
 from ..predicted import open_predicted
@@ -47,7 +47,17 @@ from ..programs import (
 )
 from ..programs.bundle import program
 from ..result import Result
-from ..service_jobs import Installed, find, installed, label_of, log_lines, log_path, plan_older_logs_absent, prefix
+from ..service_jobs import (
+    RESTING,
+    Installed,
+    find,
+    installed,
+    label_of,
+    log_lines,
+    log_path,
+    plan_older_logs_absent,
+    prefix,
+)
 from .ports import claimed, refuse_of_others, refuse_used
 from .spec import ServiceSpec, service_specs
 
@@ -97,14 +107,18 @@ def ensure(
             if one.name not in [spec.name for spec in specs]
             for change in _plan_absent(opened, one)
         ]
-        started, troubled = [], [one.name for one in there if one.problem or one.status == "starting"]
+        started: list[str] = []
+        troubled = [
+            one.name for one in there if one.status not in RESTING and (one.problem or one.status == "starting")
+        ]
         for spec in specs:
             planned = _plan(opened, jail, spec, python, check)
             changes += planned
-            is_troubled = not check and spec.name in troubled
-            started += [spec.name] if (planned or is_troubled) and spec.state == "started" else []
+            started += [spec.name] if planned and spec.state == "started" else []
         result = plans.apply(changes, check)
-    return _finish(result, path, started, [spec.name for spec in specs], timeout, check, opened.prediction_warnings)
+    result.warnings += opened.prediction_warnings
+    awaited = [spec.name for spec in specs if spec.name in troubled and spec.state == "started"]
+    return _finish(result, path, started, awaited, [spec.name for spec in specs], timeout, check)
 
 
 def control(jail: str, names: Sequence[str] | None, state: str, timeout: float, check: bool) -> Result:
@@ -132,7 +146,7 @@ def control(jail: str, names: Sequence[str] | None, state: str, timeout: float, 
         changes = [change for name in chosen for change in plan[state](opened, there[name])]
         result = plans.apply(changes, check)
     started = chosen if result.changed and state in ("started", "restarted") else []
-    return _finish(result, path, started, [] if state == "absent" else chosen, timeout, check, [])
+    return _finish(result, path, started, [], [] if state == "absent" else chosen, timeout, check)
 
 
 def _path(jail: str) -> bytes:
@@ -210,7 +224,7 @@ def _job(jail: bytes, spec: ServiceSpec, plan: dict[str, Any], python: str) -> J
         service_files.SPEC: text.encode(),
     }
     if spec.secret_env:
-        files[launchd.SECRETS] = json.dumps(spec.secret_env, sort_keys=True).encode()
+        files[job_files.SECRETS] = json.dumps(spec.secret_env, sort_keys=True).encode()
     keys: dict[str, Any] = {"ExitTimeOut": int(spec.stop_timeout) + STOP_MARGIN}
     if spec.nice:
         keys["Nice"] = spec.nice
@@ -218,7 +232,7 @@ def _job(jail: bytes, spec: ServiceSpec, plan: dict[str, Any], python: str) -> J
         keys["LowPriorityIO"] = True
     folder = os.path.dirname(launchd.installed_path(label, PROGRAM))
     job = Job(label, (launchd.installed_path(label, PROGRAM), folder), files, keys, is_private=True)
-    return job._replace(files={**files, launchd.COPY: job.plist()})
+    return job._replace(files={**files, job_files.COPY: job.plist()})
 
 
 def _spec(jail: bytes, label: str, spec: ServiceSpec, plan: dict[str, Any]) -> dict[str, Any]:
@@ -242,28 +256,40 @@ def _spec(jail: bytes, label: str, spec: ServiceSpec, plan: dict[str, Any]) -> d
 
 
 def _finish(
-    result: Result, jail: bytes, started: list[str], names: list[str], timeout: float, check: bool, warnings: list[str]
+    result: Result,
+    jail: bytes,
+    started: Sequence[str],
+    awaited: Sequence[str],
+    names: Sequence[str],
+    timeout: float,
+    check: bool,
 ) -> Result:
-    """Wait for those that were started; warn about others that do not work, and runs of a schedule that failed."""
-    if started and not check:
-        _see_working(jail, started, timeout)
+    """Wait for those that were started, and for those that did not work before.
+
+    Warn about the others that do not work, and about programs that are not to run now, and whose last run failed.
+    """
+    waited = [*started, *(name for name in awaited if name not in started and not check)]
+    if waited and not check:
+        _see_working(jail, waited, started, timeout)
     result.values = {"services": []}
     for name in names:
         one = find(jail, name)
         found = {"name": name, "job": one.label, "state": one.status, "problem": one.problem}
         result.values["services"].append(found)
-        if one.problem and (name not in started or one.status == "scheduled"):
-            warnings = [*warnings, f"the service {name} of {show(jail)} does not work: {one.problem}"]
-    result.warnings += warnings
+        if one.problem and (name not in waited or one.status in RESTING):
+            result.warnings.append(f"the service {name} of {show(jail)} does not work: {one.problem}")
     return result
 
 
-def _see_working(jail: bytes, names: list[str], timeout: float) -> None:
-    """OperationError for a service that does not run, or is not healthy, within the time in seconds."""
+def _see_working(jail: bytes, names: Sequence[str], started: Sequence[str], timeout: float) -> None:
+    """OperationError for a service that does not run, or is not healthy, within the time in seconds.
+
+    One that this run has not started may have failed for good before.
+    """
     deadline = time.monotonic() + timeout
     for name in names:
         one = find(jail, name)
-        while not _works(one):
+        while not (_works(one) or (one.status == "finished" and name not in started)):
             if one.status in ("failing", "finished") or time.monotonic() > deadline:
                 raise _not_working(jail, one, timeout)
             time.sleep(POLL_SECONDS)

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import mac_info
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.jail_info import gather
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit.running import inspect
-from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import BusyError, InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import create, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.processes import plan_end
@@ -145,26 +145,6 @@ def test_one_that_is_not_there_is_named(mac: Mac) -> None:
     with pytest.raises(InputError, match=r"there is no service 'web' of .*: it has sleep"):
         mac.control("started", "web")
     assert not mac.control("absent", "web").changed
-
-
-def test_one_that_does_not_start_fails_with_the_end_of_its_log(mac: Mac) -> None:
-    item = {**SLEEP, "argv": ["/usr/bin/sh", "-c", "echo no database; sleep 0.4; exit 4"]}
-    with pytest.raises(OperationError) as caught:
-        mac.ensure(item, timeout=5)
-    assert "cannot start the service sleep of" in str(caught.value)
-    assert "ended with exit code 4" in str(caught.value)
-    assert "no database" in str(caught.value)
-    until(lambda: any("the service sleep of" in said for said in mac.ensure(item, check=True).warnings))
-
-
-def test_a_failed_run_of_a_schedule_is_a_warning(mac: Mac) -> None:
-    """The service does what it should: the program runs again at its next time."""
-    item = {**SLEEP, "argv": ["/usr/bin/sh", "-c", "exit 4"], "schedule": {"interval": 8}}
-    mac.ensure(item)
-    until(lambda: "its last run failed" in mac.info("sleep")["problem"])
-    result = mac.ensure(item)
-    assert not result.changed
-    assert "the service sleep of" in result.warnings[0]
 
 
 def test_the_task_waits_for_health(mac: Mac) -> None:

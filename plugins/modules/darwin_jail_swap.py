@@ -140,6 +140,9 @@ written:
   description:
     - With O(state=rolled_back), files that were written in the other jail while it was in place. At most 1000.
     - They were migrated back when user data was migrated. Otherwise they are still there.
+    - The modification times of files tell it. A program that sets these times, such as C(tar) or C(rsync), and a clock
+      that was set back hide files. Files that were removed are not listed. After a migration, files that services have
+      written since they run again are listed, too.
   returned: success
   type: list
   elements: str

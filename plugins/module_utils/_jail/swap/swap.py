@@ -168,15 +168,26 @@ def _roll_back(current: Jail, other: Jail, check: bool, stop_processes: bool) ->
             _end_rest(pair, stop_processes)
             current.update_entry(goes_back="inherited" in current.entry or None)
             _swap_names(current, other)
-            _complete_rollback(other, current, result)
+            _migrate_back(other, current, result)
+        _forget_swap(other, current, result)
     return result
 
 
-def _complete_rollback(former: Jail, replaced: Jail, result: Result) -> None:
-    """Migrate user data back to the jail that has its place again, and forget the swap."""
-    result.values["written"] = written_since(replaced, replaced.entry.get("swapped_at", 0.0))
+def _migrate_back(former: Jail, replaced: Jail, result: Result) -> None:
+    """Migrate user data back to the jail that has its place again, if it was migrated."""
     if replaced.entry.get("goes_back"):
         _migrate(UserDataMigration(replaced, former, back=True), result, check=False)
+        replaced.update_entry(goes_back=False)
+
+
+def _forget_swap(former: Jail, replaced: Jail, result: Result) -> None:
+    """Report what was written while the other jail had the place, and forget the swap.
+
+    Services run meanwhile, for this looks at all files. User data that was migrated back is in the former jail, where
+    services may have written since.
+    """
+    places = (replaced, former) if "goes_back" in replaced.entry else (replaced,)
+    result.values["written"] = written_since(places, replaced.entry.get("swapped_at", 0.0))
     replaced.update_entry(replaces=None, inherited=None, goes_back=None, swapped_at=None)
     former.update_entry(replaced_by=None)
 
@@ -190,10 +201,16 @@ def _finish_rollback(current: Jail, other: Jail, check: bool) -> Result:
     """Complete the rollback of a run that was killed, or forget a swap that did not take place."""
     for jail in (current, other):
         jail.lock(check)
-    result = Result(True, {**NOTHING}, [f"> {show(current.path)} stays"])
-    if not check:
-        with Suspension(current).around((current, other), complete=not other.entry.get("goes_back")):
-            _complete_rollback(current, other, result)
+    suspension = Suspension(current)
+    result = Result(True, {**NOTHING}, [f"> {show(current.path)} stays", *suspension.resumptions])
+    if check:
+        return result
+    if other.entry.get("goes_back"):
+        with suspension.around((current, other), complete=False):
+            _migrate_back(current, other, result)
+    elif suspension.interrupted:
+        suspension.run_again(current)
+    _forget_swap(current, other, result)
     return result
 
 

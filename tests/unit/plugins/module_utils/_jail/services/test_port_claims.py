@@ -27,7 +27,7 @@ CALLS = (*CHANGING, "create")
 def first(tmp_path: Path, furnished: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     """The supervisors only sleep."""
     monkeypatch.setattr(services, "program", lambda *_modules, call: "import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(services, "_see_working", lambda jail, names, timeout: None)
+    monkeypatch.setattr(services, "_see_working", lambda jail, names, started, timeout: None)
     monkeypatch.setattr(ports, "LSOF", "/no/lsof")
     monkeypatch.setattr(ports, "ATTEMPTS", 1)
     made = Mac.make(tmp_path, furnished, monkeypatch)

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import tree_walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import Jail, create, open_jail
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, suspended_jobs
 from ansible_collections.darwin.jail.plugins.module_utils._jail.service_jobs import SUSPENDED
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import suspension
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import migration, suspension
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration, WrittenSince
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from chrooted import process_in
 from service_mac import ServiceMac as Mac
 from waiting import until
@@ -184,6 +186,28 @@ def fail_to_migrate(mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
         patch.setattr(UserDataMigration, "apply", fail)
         with pytest.raises(OperationError, match="the disk is full"):
             swap_in(str(mac.jail), str(replacement), check=False)
+
+
+@pytest.mark.parametrize("migrate", [False, True])
+def test_services_do_not_wait_for_a_look_at_all_files(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, migrate: bool
+) -> None:
+    mac.ensure(PORT)
+    places = str(mac.jail), str(replacement)
+    swap_in(*places, check=False, migrate=migrate)
+    (mac.jail / "scratch/data").write_text("written meanwhile\n")
+    running: list[object] = []
+
+    def observed(root: Root, mounts: set[bytes], observers: Any, expected: int = 0) -> list[str]:
+        if isinstance(observers[0], WrittenSince):
+            running.append(mac.commands() or [process.poll() for process in mac.launchctl.loaded.values()])
+        return tree_walk.walk(root, mounts, observers, expected)
+
+    monkeypatch.setattr(migration, "walk", observed)
+    assert "/scratch/data" in rollback(*places, check=False).values["written"]
+    assert running
+    assert [] not in running, "no supervisor runs"
+    assert not rollback(*places, check=False).changed
 
 
 @pytest.mark.parametrize("state", ["swapped", "rolled_back"])

@@ -23,7 +23,10 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.system import bu
 from built_jails import Make
 from volumes import folding_volume, lacks
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) ignores it, and so would every program of a test
+# Programs of tests must hear these signals. nohup(1) ignores the first, and a shell the others for what is behind `&`.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a directory of our own is made in it)
 PROGRAMS = (

@@ -160,7 +160,7 @@ class UserDataMigration:
             self._migrate_configuration(path, why)
             progress.done(progress.MOVE)
         if not self._back and not self._new.entry["inherited"]:
-            self._new.update_entry(inherited=True)
+            self._new.update_entry(inherited=True, goes_back=None)
 
     def report_to(self, result: Result) -> None:
         result.changed = result.changed or bool(self._foreign)

@@ -70,7 +70,7 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool, stop_proce
         if check:
             _migrate(migration, result, check)
             return result
-        with suspension.around(pair):
+        with suspension.around(pair, complete=not new.entry.get("goes_back")):
             _end_rest(pair, stop_processes)
             _record_swap(old, new, migrate)
             _swap_names(old, new)
@@ -164,7 +164,7 @@ def _roll_back(current: Jail, other: Jail, check: bool, stop_processes: bool) ->
     result = _swap_result(current, other, suspension, ends)
     result.warnings = warnings
     if not check:
-        with suspension.around(pair):
+        with suspension.around(pair, complete=current.entry.get("inherited") is not False):
             _end_rest(pair, stop_processes)
             current.update_entry(goes_back="inherited" in current.entry or None)
             _swap_names(current, other)
@@ -295,7 +295,7 @@ def _record_swap(old: Jail, new: Jail, migrate: bool) -> None:
         old.update_entry()
     inherited = False if migrate else None
     now = time.time()
-    new.update_entry(replaces=old.entry["id"], replaced_by=None, inherited=inherited, goes_back=None, swapped_at=now)
+    new.update_entry(replaces=old.entry["id"], replaced_by=None, inherited=inherited, swapped_at=now)
     old.update_entry(replaced_by=new.entry["id"])
 
 

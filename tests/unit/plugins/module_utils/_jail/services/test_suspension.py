@@ -161,6 +161,31 @@ def test_services_do_not_run_on_data_that_was_migrated_in_part(
     assert not act(*places, check=False).changed
 
 
+@pytest.mark.parametrize("going_back", [False, True])
+def test_a_run_that_fails_after_a_migration_that_failed_starts_nothing(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, going_back: bool
+) -> None:
+    """The jail in place has its user data in part, whichever of the two it is."""
+    mac.ensure(PORT)
+    places = str(mac.jail), str(replacement)
+    first, second = (rollback, swap_in) if going_back else (swap_in, rollback)
+    if going_back:
+        swap_in(*places, check=False)
+    fail_to_migrate(mac, replacement, monkeypatch, first)
+
+    def fail(*_names: bytes) -> None:
+        raise OperationError("swap", "/jail", "the disk is gone")
+
+    for _run in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(host, "swap_names", fail)
+            with pytest.raises(OperationError, match="the disk is gone"):
+                second(*places, check=False)
+        assert (mac.commands(), len(suspended_jobs.suspended(""))) == ([], 1)
+    second(*places, check=False)
+    until(lambda: mac.commands() == ["sleep"])
+
+
 @pytest.mark.parametrize("how", ["stopped", "started", "stopped in the list", "started in the list"])
 def test_what_somebody_decides_about_a_suspended_service_stays(
     mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, how: str
@@ -176,7 +201,7 @@ def test_what_somebody_decides_about_a_suspended_service_stays(
     until(lambda: mac.commands() == (["sleep"] * 2 if how.startswith("started") else []))
 
 
-def fail_to_migrate(mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fail_to_migrate(mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, run: Any = swap_in) -> None:
     """The run ends after the swap, and before user data is migrated."""
 
     def fail(_migration: object) -> None:
@@ -185,7 +210,7 @@ def fail_to_migrate(mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(UserDataMigration, "apply", fail)
         with pytest.raises(OperationError, match="the disk is full"):
-            swap_in(str(mac.jail), str(replacement), check=False)
+            run(str(mac.jail), str(replacement), check=False)
 
 
 @pytest.mark.parametrize("migrate", [False, True])

@@ -137,11 +137,15 @@ def is_loaded(name: str) -> bool:
 
 
 def labels(prefix: str) -> list[str]:
-    """The labels with a prefix, of loaded and unloaded jobs, also of those that a killed run left incomplete."""
+    """The labels with a prefix, of loaded and unloaded jobs, also of those that a killed run left incomplete.
+
+    Services come first: a mount that is to end waits for those of its jail (programs/bind_mount.py).
+    """
     with Root(TOP) as root:
         plists, folders = ([os.fsdecode(name) for name in _names(root, place)] for place in (DAEMONS, FILES))
     names = {*(name[:-6] for name in plists if name.endswith(".plist")), *folders}
-    return sorted(name for name in names if name.startswith(prefix))
+    found = (name for name in names if name.startswith(prefix))
+    return sorted(found, key=lambda name: (".service." not in name, name))
 
 
 def read_file(name: str, file: str) -> bytes | None:

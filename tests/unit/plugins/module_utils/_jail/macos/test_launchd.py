@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.host_state import plan_removal
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import Job
 from ansible_collections.darwin.jail.plugins.module_utils._jail.plan import Change
@@ -169,6 +170,13 @@ def test_what_does_not_end_is_said(launchctl: Launchctl) -> None:
     launchctl.answers["bootout"] = [36]
     with pytest.raises(OperationError, match="it still runs after 0 seconds"):
         execute(launchd.plan_absent(NAME))
+
+
+def test_services_end_before_the_mounts_that_wait_for_them(launchctl: Launchctl) -> None:
+    jobs = [Job(launchd.label(b"/jail", purpose), ("/usr/bin/true",)) for purpose in ("mount.b", "service.c")]
+    execute([step for job in jobs for step in launchd.plan_present(job)])
+    unloads = [step for step in execute(plan_removal(b"/jail")) if step.startswith("- launchd job")]
+    assert unloads == [f"- launchd job {job.label}" for job in reversed(jobs)]
 
 
 def test_names_are_readable_and_differ() -> None:

@@ -143,10 +143,11 @@ def control(jail: str, names: Sequence[str] | None, state: str, timeout: float, 
             stopped = [there[name] for name in chosen if not there[name].loaded]
             wanted = {port: where for one in stopped for port, where in _ports(path, one).items()}
             refuse_of_others(wanted, prefix(path))  # lsof(8) would take longer, while nothing answers
-        changes = [change for name in chosen for change in plan[state](opened, there[name])]
-        result = plans.apply(changes, check)
-    started = chosen if result.changed and state in ("started", "restarted") else []
-    return _finish(result, path, started, [], [] if state == "absent" else chosen, timeout, check)
+        planned = {name: plan[state](opened, there[name]) for name in chosen}
+        result = plans.apply([change for changes in planned.values() for change in changes], check)
+    started = [name for name in chosen if planned[name] and state in ("started", "restarted")]
+    left = [] if state == "absent" else chosen
+    return _finish(result, path, started, left if started else [], left, timeout, check)
 
 
 def _path(jail: str) -> bytes:

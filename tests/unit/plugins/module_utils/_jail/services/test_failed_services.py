@@ -69,3 +69,15 @@ def test_one_that_is_never_restarted_and_was_started_by_a_swap_fails_no_build(ma
     again = mac.ensure(item)
     assert (again.changed, again.values["services"][0]["state"]) == (False, "finished")
     assert "does not work: it is finished" in again.warnings[0]
+
+
+def test_one_that_failed_before_does_not_fail_the_run_that_starts_another(mac: Mac) -> None:
+    item = {**SLEEP, "name": "once", "argv": ["/usr/bin/sh", "-c", "exit 4"], "restart": "never"}
+    with pytest.raises(OperationError, match="it is finished: ended with exit code 4"):
+        mac.ensure(SLEEP, item)
+    mac.control("stopped", "sleep")
+    for check in (True, False):
+        result = mac.control("started", check=check)
+        assert (result.changed, [one["name"] for one in result.values["services"]]) == (True, ["once", "sleep"])
+        assert any("the service once of" in said for said in result.warnings)
+    assert mac.commands() == ["sleep"]

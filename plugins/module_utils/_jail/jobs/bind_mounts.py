@@ -235,7 +235,8 @@ def _plan_mount(root: Root, spec: MountSpec, service: Service) -> list[Change]:
     changes = services.plan(service)
     if not changes:
         return []
-    return [*_unmount(root, spec.mount_point), *make_mount_point(root, spec.mount_point), *changes]
+    unmounts = [] if launchd.is_present(service.job) else _unmount(root, spec.mount_point)
+    return [*unmounts, *make_mount_point(root, spec.mount_point), *changes]
 
 
 def _unmount(root: Root, mount_point: bytes) -> list[Change]:

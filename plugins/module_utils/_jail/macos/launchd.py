@@ -194,7 +194,12 @@ def plan_present(job: Job, claim: Claim = nullcontext) -> list[Change]:
     loaded = is_loaded(job.label)
     unload = [Change(f"- launchd job {job.label}", lambda: _unload(job.label))] if loaded and writes else []
     load = [Change(f"+ launchd job {job.label}", lambda: _start(job))] if writes or not loaded else []
-    return [*_plan_unmarked(job.label), *_plan_directory(job), *unload, *writes, *load]
+    return [*_plan_directory(job), *unload, *writes, *_plan_unmarked(job.label), *load]
+
+
+def is_present(job: Job) -> bool:
+    """Whether the job is installed and loaded, be it marked as suspended or not."""
+    return is_loaded(job.label) and not _plan_files({_plist(job.label): job.plist(), **_files(job)})
 
 
 def plan_stopped(job: Job) -> list[Change]:

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, NotAJailError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind_mounts, bindfs
-from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, third_party
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, suspended_jobs, third_party
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import mounts
 from bindfs_mounts import PROGRAM, UMOUNT, is_mounted, lazy_unmount, needs_bindfs
@@ -116,6 +116,17 @@ def test_what_is_dropped_is_unmounted_and_nothing_of_it_deleted(bench: Bench) ->
     assert bench.ensure().changed
     assert (bench.mounted(), launchd.labels("darwin.jail."), bench.launchctl.loaded) == (set(), [], {})
     assert not bench.ensure().changed
+
+
+def test_one_that_a_killed_swap_did_not_come_to_stays_while_it_is_in_use(bench: Bench) -> None:
+    item = bench.item("one", "/src")
+    bench.ensure(item)
+    (label,) = launchd.labels("darwin.jail.")
+    suspended_jobs.mark([label])
+    with (bench.jail / "src/file").open():
+        for check in (True, False):
+            assert bench.ensure(item, check=check).diff == [f"- /{launchd.mark_of(label).decode()}"]
+    assert not bench.ensure(item).changed
 
 
 def test_one_in_use_is_neither_dropped_nor_changed(bench: Bench) -> None:

@@ -8,12 +8,13 @@ import os
 import plistlib
 import stat
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.host_state import plan_removal
-from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import launchd, suspended_jobs
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.launchd import Job
 from ansible_collections.darwin.jail.plugins.module_utils._jail.plan import Change
 from launchctl import Launchctl
@@ -170,6 +171,20 @@ def test_what_does_not_end_is_said(launchctl: Launchctl) -> None:
     launchctl.answers["bootout"] = [36]
     with pytest.raises(OperationError, match="it still runs after 0 seconds"):
         execute(launchd.plan_absent(NAME))
+
+
+def test_a_mark_stays_until_nothing_but_the_start_can_fail(launchctl: Launchctl) -> None:
+    def refuse() -> AbstractContextManager[object]:
+        raise InputError("the port is in use")
+
+    execute(launchd.plan_present(JOB))
+    suspended_jobs.mark([NAME])
+    suspended_jobs.stop_service(NAME)
+    with pytest.raises(InputError, match="the port is in use"):
+        execute(launchd.plan_present(JOB, refuse))
+    assert suspended_jobs.suspended("") == [NAME]
+    execute(launchd.plan_present(JOB))
+    assert suspended_jobs.suspended("") == []
 
 
 def test_services_end_before_the_mounts_that_wait_for_them(launchctl: Launchctl) -> None:

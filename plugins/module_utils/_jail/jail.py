@@ -197,6 +197,16 @@ class Jail:
                 f"darwin_jail_image, or remove it with the playbook darwin.jail.destroy_jail"
             )
 
+    def refuse_unmigrated(self, verb: str) -> None:
+        """InputError while user data of this jail is still in the one that it replaced: a run was interrupted."""
+        replaced = self.entry.get("replaces") if self.entry.get("inherited") is False else None
+        for path, entries in register.all_known().items() if replaced else ():
+            if path != self.path and replaced in [one["id"] for one in entries] and os.path.lexists(path):
+                raise InputError(
+                    f"cannot {verb} {show(self.path)}: an interrupted run has not migrated all user data from "
+                    f"{show(path)}: run the same playbook again"
+                )
+
     def update_entry(self, **fields: Any) -> None:
         """Write fields of the entry, atomically; None removes one. A jail without an entry gets one.
 

@@ -29,7 +29,7 @@ SWITCHED_OFF = (
 NO_SUPERVISOR = "its supervisor does not run, and launchd starts it again every ten seconds: look at its own log"
 RESTING = ("scheduled", "finished")
 """States in which no program is to run. They have a reason when the last run failed."""
-SUSPENDED = "an interrupted run stopped it to swap its jail: run the same playbook again, or build the jail"
+SUSPENDED = "an interrupted run stopped it to swap its jail: run the same playbook again"
 
 
 class Installed(NamedTuple):

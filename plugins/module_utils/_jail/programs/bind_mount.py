@@ -186,7 +186,10 @@ def wait_for_services(job: str) -> None:
     """
     jobs, name = os.path.split(job)
     prefix = name.partition(".mount.")[0] + ".service."
-    for service in sorted(entry for entry in os.listdir(jobs) if entry.startswith(prefix)):
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(jobs)
+    for service in sorted(entry for entry in names if entry.startswith(prefix)):
         with suppress(OSError), open_nofollow(os.path.join(jobs, service)) as folder:
             fcntl.flock(folder, fcntl.LOCK_SH)
 

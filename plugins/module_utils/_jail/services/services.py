@@ -115,6 +115,8 @@ def ensure(
             planned = _plan(opened, jail, spec, python, check)
             changes += planned
             started += [spec.name] if planned and spec.state == "started" else []
+        if started:
+            opened.refuse_unmigrated("start services of")
         result = plans.apply(changes, check)
     result.warnings += opened.prediction_warnings
     awaited = [spec.name for spec in specs if spec.name in troubled and spec.state == "started"]
@@ -140,6 +142,7 @@ def control(jail: str, names: Sequence[str] | None, state: str, timeout: float, 
             "absent": _plan_absent,
         }
         if state in ("started", "restarted"):
+            opened.refuse_unmigrated("start services of")
             stopped = [there[name] for name in chosen if not there[name].loaded]
             wanted = {port: where for one in stopped for port, where in _ports(path, one).items()}
             refuse_of_others(wanted, prefix(path))  # lsof(8) would take longer, while nothing answers

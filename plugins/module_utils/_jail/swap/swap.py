@@ -65,6 +65,7 @@ def _swap_in(path: str, replacement: str, check: bool, migrate: bool, stop_proce
         if swapped:
             return _continue(suspension, pair, migration, check)
         _refuse_elsewhere(old, new)
+        old.refuse_unmigrated("replace")
         ends = _plan_ends(pair, stop_processes)
         result = _swap_result(old, new, suspension, ends)
         if check:
@@ -187,7 +188,8 @@ def _forget_swap(former: Jail, replaced: Jail, result: Result) -> None:
     services may have written since.
     """
     places = (replaced, former) if "goes_back" in replaced.entry else (replaced,)
-    result.values["written"] = written_since(places, replaced.entry.get("swapped_at", 0.0))
+    if "swapped_at" in replaced.entry:  # else a run was killed that has reported it
+        result.values["written"] = written_since(places, replaced.entry["swapped_at"])
     replaced.update_entry(replaces=None, inherited=None, goes_back=None, swapped_at=None)
     former.update_entry(replaced_by=None)
 
@@ -219,6 +221,7 @@ def commit(path: str, check: bool) -> Result:
     with jails.open_jail(path) as jail:
         jail.lock(check)
         jail.refuse_unknown("tell whether another jail can be put back in the place of", KEEP_ONE_OF_THEM)
+        jail.refuse_unmigrated("keep")
         replaces = "replaces" in jail.entry
         if replaces and not check:
             jail.update_entry(replaces=None, goes_back=None, swapped_at=None)

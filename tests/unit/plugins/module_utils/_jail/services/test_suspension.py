@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.darwin.jail.plugins.module_utils._jail import register
 from ansible_collections.darwin.jail.plugins.module_utils._jail.audit import tree_walk
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.jail import Jail, create, open_jail
@@ -19,7 +20,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.macos import lau
 from ansible_collections.darwin.jail.plugins.module_utils._jail.service_jobs import SUSPENDED
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap import migration, suspension
 from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.migration import UserDataMigration, WrittenSince
-from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import rollback, swap_in
+from ansible_collections.darwin.jail.plugins.module_utils._jail.swap.swap import commit, rollback, swap_in
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from chrooted import process_in
@@ -186,7 +187,30 @@ def test_a_run_that_fails_after_a_migration_that_failed_starts_nothing(
     until(lambda: mac.commands() == ["sleep"])
 
 
-@pytest.mark.parametrize("how", ["stopped", "started", "stopped in the list", "started in the list"])
+UNMIGRATED: dict[str, Callable[[Mac], object]] = {
+    "started": lambda mac: mac.control("started"),
+    "restarted": lambda mac: mac.control("restarted"),
+    "in the list": lambda mac: mac.ensure({**PORT, "env": {"A": "b"}}, PLAIN),
+    "kept": lambda mac: commit(str(mac.jail), check=False),
+}
+
+
+@pytest.mark.parametrize("how", UNMIGRATED)
+def test_nothing_starts_or_is_forgotten_before_all_user_data_is_there(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A program would write new data where the old is to come."""
+    mac.ensure(PORT, PLAIN)
+    fail_to_migrate(mac, replacement, monkeypatch)
+    before = register.known(os.fsencode(mac.jail))
+    with pytest.raises(InputError, match=r"an interrupted run has not migrated all user data from .*: run the same"):
+        UNMIGRATED[how](mac)
+    assert (mac.commands(), register.known(os.fsencode(mac.jail))) == ([], before)
+    swap_in(str(mac.jail), str(replacement), check=False)
+    until(lambda: mac.commands() == ["sleep"] * 2)
+
+
+@pytest.mark.parametrize("how", ["stopped", "stopped in the list"])
 def test_what_somebody_decides_about_a_suspended_service_stays(
     mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -198,7 +222,7 @@ def test_what_somebody_decides_about_a_suspended_service_stays(
         mac.control(how)
     assert suspended_jobs.suspended("") == []
     swap_in(str(mac.jail), str(replacement), check=False)
-    until(lambda: mac.commands() == (["sleep"] * 2 if how.startswith("started") else []))
+    assert mac.commands() == []
 
 
 def fail_to_migrate(mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, run: Any = swap_in) -> None:

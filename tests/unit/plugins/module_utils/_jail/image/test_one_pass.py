@@ -250,3 +250,11 @@ def spec(place: Path) -> BuildSpec:
     (place / "source/bin").mkdir(parents=True)
     (place / "source/bin/tool").touch()
     return BuildSpec(str(place / "new"), str(place / "source"), entries=[{"src": "/bin/tool"}])
+
+
+def test_a_whiteout_behind_files_of_its_directory_hides_none_of_them(place: Path) -> None:
+    """The last entry of the layer below is in the same directory."""
+    lower = archive(member("d/old")), archive(member("d/older"))
+    put(place, *lower, archive(member("d/new"), member("d/.wh..wh..opq")))
+    unpacked(place)
+    assert os.listdir(place / "new/d") == ["new"]

@@ -210,6 +210,25 @@ def test_nothing_starts_or_is_forgotten_before_all_user_data_is_there(
     until(lambda: mac.commands() == ["sleep"] * 2)
 
 
+def test_a_jail_that_lacks_user_data_is_not_replaced(
+    mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of it would stay where nothing looks for it."""
+    fail_to_migrate(mac, replacement, monkeypatch)
+    third = mac.jail.with_name("third.jail")
+    with create(os.fsencode(third)) as jail:
+        jail.update_entry(state="complete")
+    try:
+        for check in (True, False):
+            with pytest.raises(
+                InputError, match=r"^cannot replace .*: an interrupted run has not migrated all user data"
+            ):
+                swap_in(str(mac.jail), str(third), check=check, migrate=False)
+    finally:
+        shutil.rmtree(third)
+    swap_in(str(mac.jail), str(replacement), check=False)
+
+
 @pytest.mark.parametrize("how", ["stopped", "stopped in the list"])
 def test_what_somebody_decides_about_a_suspended_service_stays(
     mac: Mac, replacement: Path, monkeypatch: pytest.MonkeyPatch, how: str

@@ -8,24 +8,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.darwin.jail.plugins.module_utils._jail import users
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind_mounts
-from ansible_collections.darwin.jail.plugins.module_utils._jail.services.spec import service_specs
 
 USER_OF_CHECK = "root"
 """The user of services that name none. Which user it is makes no item invalid."""
 
+# Ansible compiles all that a plugin imports in each process, so each check imports only its own module.
+
+
+def _refuse_mounts(items: Sequence[dict[str, Any]]) -> None:
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.jobs import bind_mounts  # noqa: PLC0415
+
+    bind_mounts.refuse_invalid(items)
+
 
 def _refuse_services(items: Sequence[dict[str, Any]]) -> None:
-    service_specs(items, USER_OF_CHECK)
+    from ansible_collections.darwin.jail.plugins.module_utils._jail.services import spec  # noqa: PLC0415
+
+    spec.service_specs(items, USER_OF_CHECK)
 
 
-CHECKS = {
-    "jail_mounts": bind_mounts.refuse_invalid,
-    "jail_services": _refuse_services,
-    "jail_users": users.refuse_invalid,
-}
+def _refuse_users(items: Sequence[dict[str, Any]]) -> None:
+    from ansible_collections.darwin.jail.plugins.module_utils._jail import users  # noqa: PLC0415
+
+    users.refuse_invalid(items)
+
+
+CHECKS = {"jail_mounts": _refuse_mounts, "jail_services": _refuse_services, "jail_users": _refuse_users}
 """For each variable, the check by the module that gets its items."""
 
 

@@ -24,8 +24,9 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cache, partial
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OperationError, show
 from ..exec.session import PYTHONS
@@ -48,7 +49,10 @@ from ..result import Result
 from ..system import host
 from ..system.process import run
 from ..system.rooted import Root
-from . import documents, places
+from . import documents, main, places
+
+if TYPE_CHECKING:  # Ansible sends what it finds imported. Only the sources are needed.
+    from . import changes, checks, copying, doctor, grants, listing, reports, run as run_module, running  # noqa: F401
 
 SCRIPT = """\
 #!/bin/sh
@@ -111,6 +115,7 @@ IMPORT = re.compile(r"^ *from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE
 IMPORTED_NAME = re.compile(r"(\w+)(?: as \w+)?")
 COMMENT = re.compile("#.*")
 """ast finds the same, and takes half a second for all modules."""
+PACKAGE = __package__.rpartition(".")[0]
 VERSION_LETTERS = 16
 PREFIX = b"djail-"
 GRANTED_NAME = os.path.basename(places.GRANTED_COMMAND).encode()
@@ -127,42 +132,36 @@ LIMIT = 8 << 20
 # -- what is installed ---------------------------------------------------------------
 
 
-def command_modules() -> tuple[Any, ...]:
-    """The modules of all commands, which main.py loads by their names."""
-    from . import changes, checks, copying, doctor, grants, listing, main, reports, running  # noqa: PLC0415 (loads nearly all)
-    from . import run as run_module  # noqa: PLC0415
-
-    return (changes, checks, copying, doctor, documents, grants, listing, main, reports, run_module, running)
-
-
 @cache
 def sources() -> dict[str, str]:
     """The sources of all that the commands import, by their paths in the archive."""
-    package = __package__.rpartition(".")[0]
     found: dict[str, str] = {"darwin_jail/__init__.py": ""}
-    waiting, seen = [module.__name__ for module in command_modules()], {package}
+    modules = {handler.partition(":")[0] for handler in main.HANDLERS.values()}
+    waiting, seen = [main.__name__, *(f"{__package__}.{name}" for name in modules)], {PACKAGE}
     while waiting:
         name = waiting.pop()
-        if name in seen or not name.startswith(package + "."):
+        if name in seen or not name.startswith(PACKAGE + "."):
             continue
         seen.add(name)
         spec = _spec_of(name)
         if spec is None:
-            continue  # a name of the module above it
+            continue
         is_package = spec.submodule_search_locations is not None
         text = _source_of(spec.loader, name)
-        path = name[len(package) + 1 :].replace(".", "/")
+        path = name[len(PACKAGE) + 1 :].replace(".", "/")
         found[f"darwin_jail/{path}{'/__init__' if is_package else ''}.py"] = text
         waiting.append(name.rpartition(".")[0])
         waiting += _imported(text, name if is_package else name.rpartition(".")[0])
     return found
 
 
-def _spec_of(name: str) -> Any:
-    try:
-        return find_spec(name)
-    except ModuleNotFoundError:
-        return None
+@cache
+def _spec_of(name: str) -> ModuleSpec | None:
+    """None for a name of the module above it, which find_spec() would import to see that."""
+    above = name.rpartition(".")[0]
+    package = None if above == PACKAGE else _spec_of(above)
+    is_in_package = above == PACKAGE or (package is not None and package.submodule_search_locations)
+    return find_spec(name) if is_in_package else None
 
 
 def _source_of(loader: Any, name: str) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
 from ansible_collections.darwin.jail.plugins.connection import chroot
 from ansible_collections.darwin.jail.plugins.lookup import variable_errors
 from ansible_collections.darwin.jail.plugins.plugin_utils._jail import item_errors
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import known_names, options
 
 CHECKOUT = Path(__file__).parents[4]
 KNOWN = {"path", "user", "manifests", "mac"}
@@ -194,3 +195,18 @@ def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) 
 def test_items_of_a_value_that_cannot_be_known_need_no_keys(variable: str) -> None:
     given = {variable: [{"name": trust_as_template("{{ nowhere }}")}]}
     assert variable_errors.LookupModule(templar=Templar(DataLoader(), given)).run([], given) == []
+
+
+@pytest.mark.parametrize("value", ["", "text", "standard", "auto", True, False, [], {}, 0, 1.5, None, ["text"], [None]])
+def test_what_is_taken_for_valid_at_sight_is_valid_for_ansible(value: Any) -> None:
+    for variable, option in options().items():
+        if variable_errors.is_plain(value, option):
+            assert ArgumentSpecValidator({variable: option}).validate({variable: value}).error_messages == []
+
+
+def test_nearly_all_defaults_are_valid_at_sight() -> None:
+    """Ansible's own validator would take most of the time of a check of all variables."""
+    defaults = yaml.safe_load((CHECKOUT / "roles/jail/defaults/main.yml").read_text())
+    known = {name: value for name, value in defaults.items() if name in options() and "{{" not in str(value)}
+    slow = [name for name, value in known.items() if not variable_errors.is_plain(value, options()[name])]
+    assert len(slow) < len(known) / 5, slow

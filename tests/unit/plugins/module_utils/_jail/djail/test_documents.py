@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import documents, install, main, schema
-from ansible_collections.darwin.jail.plugins.module_utils._jail.djail.install import command_modules
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.djail_commands import COMMANDS, JSON
 from ansible_collections.darwin.jail.plugins.module_utils._jail.programs.djail_session import GRANTED
 from installed_djail import InstalledDjail
@@ -21,11 +21,10 @@ NAMES = {command.name for command in COMMANDS}
 
 
 def test_each_command_has_a_function() -> None:
-    modules = {module.__name__.rpartition(".")[2]: module for module in command_modules()}
     assert set(main.HANDLERS) | {*GRANTED, "names"} == NAMES
     for place in main.HANDLERS.values():
         module, _colon, function = place.partition(":")
-        assert callable(getattr(modules[module], function))
+        assert callable(getattr(import_module(f"{main.__package__}.{module}"), function))
 
 
 def test_advice_in_words_of_modules_is_given() -> None:

@@ -8,13 +8,14 @@ import ast
 import os
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from ansible_collections.darwin.jail.plugins.lookup.djail_command import LookupModule
-from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import install, places
+from ansible_collections.darwin.jail.plugins.module_utils._jail.djail import install, main, places
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
 from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Result
 from installed_djail import python
@@ -164,6 +165,15 @@ def test_all_that_is_imported_is_in_it() -> None:
             files = [Path(f"{name}.py") for name in names if Path(f"{name}.py").is_file()]
             assert [file for file in files if f"darwin_jail/{file.relative_to(UTILS)}" not in found] == [], path
     assert not [path for path in found if "runner" in path]
+
+
+def test_commands_are_read_and_not_loaded() -> None:
+    """Ansible's controller would compile each of them again in every run."""
+    script = f"import sys\nfrom {install.__name__} import sources\nsources()\nprint(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
+    modules = {handler.partition(":")[0] for handler in main.HANDLERS.values()} - {"documents"}
+    assert {f"{install.__package__}.{name}" for name in modules} & set(ran.stdout.split()) == set()
 
 
 def test_nothing_of_ansible_is_in_it(target: Path) -> None:

@@ -40,9 +40,10 @@ MODULES = sorted(path.stem for path in CHECKOUT.glob("plugins/modules/*.py") if 
 ROLES = sorted(path.name for path in CHECKOUT.glob("roles/*/"))
 TAGS = {
     tag
-    for path in CHECKOUT.glob("roles/*/tasks/main.yml")
+    for name in ("main", "complete")
+    for path in CHECKOUT.glob(f"roles/*/tasks/{name}.yml")
     for task in yaml.safe_load(path.read_text())
-    for tag in task["tags"]
+    for tag in task.get("tags", [])
 }
 SAID_BY_OTHERS = ("vault_mac2", "vault_registry_password")
 

@@ -80,6 +80,46 @@ options:
     type: list
     elements: str
     default: []
+  compare:
+    description:
+      - Files to compare with those of the jail, and not to change. Each item has the keys of O(files).
+      - With it a later task can be skipped that would find nothing to change, which costs less than to run it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: As O(files[].path).
+        type: str
+        required: true
+      state:
+        description: As O(files[].state).
+        type: str
+        choices: [file, directory, link, absent]
+        default: file
+      content:
+        description: As O(files[].content).
+        type: str
+      block:
+        description: As O(files[].block).
+        type: str
+      name:
+        description: As O(files[].name).
+        type: str
+        default: darwin.jail
+      target:
+        description: As O(files[].target).
+        type: str
+      mode:
+        description: As O(files[].mode).
+        type: str
+      owner:
+        description: As O(files[].owner).
+        type: str
+        default: root
+      group:
+        description: As O(files[].group).
+        type: str
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_user_tmp
@@ -136,6 +176,13 @@ operations_total:
   returned: success
   type: int
   sample: 2
+compared_equal:
+  description:
+    - Whether all files of O(compare) are as listed once O(files) are. In check mode, whether they are now.
+    - V(false) also when one of them cannot be compared, for example because its owner does not exist.
+  returned: success, when O(compare) is given
+  type: bool
+  sample: true
 """
 
 from typing import Any
@@ -160,11 +207,12 @@ SPEC = {
     "jail": {"type": "path", "required": True},
     "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
     "user_tmp": {"type": "list", "elements": "str", "default": []},
+    "compare": {"type": "list", "elements": "dict", "default": [], "options": FILE},
 }
 
 
 def work(params: dict[str, Any], check: bool) -> Result:
-    return ensure(params["jail"], params["files"], check, params["user_tmp"])
+    return ensure(params["jail"], params["files"], check, params["user_tmp"], params["compare"])
 
 
 def main() -> None:

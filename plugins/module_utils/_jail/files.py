@@ -20,7 +20,7 @@ from typing import Any
 from . import kept_file
 from .accounts import user_tmp
 from .accounts.jail_accounts import find_jail_group, find_user
-from .errors import InputError, show
+from .errors import InputError, JailError, show
 from .jail import Jail, relative
 from .plan import Change, apply, change_of, unique
 from .predicted import open_predicted
@@ -62,10 +62,16 @@ class FileSpec:
         return self.block is not None and not self.block.text
 
 
-def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Sequence[str] = ()) -> Result:
+def ensure(
+    jail: str,
+    files: Sequence[dict[str, Any]],
+    check: bool,
+    users: Sequence[str] = (),
+    compared: Sequence[dict[str, Any]] = (),
+) -> Result:
     """Make files and directories of a jail what the items say, and create the temporary directories of users.
 
-    All items are checked before anything is changed.
+    All items are checked before anything is changed. The items of `compared` are only compared, afterwards.
     """
     with open_predicted(jail, check) as opened:
         owners = [user_tmp.find_owner(opened.root, user) for user in users]
@@ -73,7 +79,18 @@ def ensure(jail: str, files: Sequence[dict[str, Any]], check: bool, users: Seque
         opened.lock(check)
         changes = [*user_tmp.plan_present(opened, owners), *plan_all(opened, specs)]
         values = {"operations": [change.operation for change in changes], "operations_total": len(changes)}
-        return apply(changes, check, values, opened.prediction_warnings)
+        result = apply(changes, check, values, opened.prediction_warnings)
+        if compared:
+            result.values["compared_equal"] = _are_equal(opened, compared)
+        return result
+
+
+def _are_equal(jail: Jail, items: Sequence[dict[str, Any]]) -> bool:
+    """Whether nothing would be changed for items. False for those that are not valid in this jail, too."""
+    try:
+        return not plan_all(jail, [parse_file(*item, jail.root) for item in enumerate(items)])
+    except JailError:
+        return False
 
 
 def parse_file(number: int, item: dict[str, Any], root: Root) -> FileSpec:

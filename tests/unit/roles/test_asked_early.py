@@ -103,6 +103,34 @@ def test_verify_by_itself_asks_for_no_other_role() -> None:
     assert asked() == []
 
 
+def files_are_there(**given: Any) -> Any:
+    known = {"__jail_post_build": {**UNCHANGED, "compared_equal": True}, **given}
+    return rendered("{{ __homebrew_files_are_there }}", **known)
+
+
+def test_files_of_homebrew_that_are_there_are_not_written_again() -> None:
+    assert files_are_there() is True
+    assert files_are_there(__jail_post_build={**UNCHANGED, "compared_equal": False}) is False
+    assert files_are_there(__jail_post_build=UNCHANGED) is False
+    assert files_are_there(__jail_post_build={"changed": True, "compared_equal": True}) is False
+    assert files_are_there(__jail_users_made={"changed": True}) is False
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"jail_packages": []},
+        {"jail_user": "root"},
+        {"jail_proxy": "http://me:secret@proxy"},
+        {"ansible_run_tags": ["base"]},
+        {"ansible_play_role_names": ["darwin.jail.base"]},
+    ],
+)
+def test_files_of_homebrew_are_compared_early_only_where_they_are_for_all_to_see(given: dict[str, Any]) -> None:
+    assert len(rendered("{{ __base_files_to_compare }}")) == 3
+    assert rendered("{{ __base_files_to_compare }}", **given) == []
+
+
 @pytest.mark.parametrize("role", ["dns", "bindfs"])
 def test_verify_by_itself_takes_no_answer_of_a_build(role: str) -> None:
     assert rendered(f"{{{{ {TAKEN[role]} }}}}") is False

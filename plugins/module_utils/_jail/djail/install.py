@@ -52,7 +52,8 @@ from ..system.rooted import Root
 from . import documents, main, places
 
 if TYPE_CHECKING:  # Ansible sends what it finds imported. Only the sources are needed.
-    from . import changes, checks, copying, doctor, grants, listing, reports, run as run_module, running  # noqa: F401
+    from . import changes, checks, copying, doctor, grants, listing, reports, running  # noqa: F401
+    from . import run as run_module  # noqa: F401
 
 SCRIPT = """\
 #!/bin/sh

@@ -81,6 +81,30 @@ def test_nothing_is_made_where_temporary_directories_cannot_be(empty_jail: Path)
     assert not (empty_jail / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("differs", "equal"),
+    [
+        ({}, True),
+        ({"content": "y"}, False),
+        ({"mode": "0600"}, False),
+        ({"path": "/x/below"}, False),
+        ({"owner": "nobody here"}, False),
+    ],
+)
+def test_files_are_only_compared(empty_jail: Path, differs: dict[str, Any], equal: bool) -> None:
+    made, compared = (
+        {**UNSET, "state": "file", "name": "", "path": "/x", **item} for item in ({"content": "x"}, differs)
+    )
+
+    def run(check: bool) -> Any:
+        return files.ensure(str(empty_jail), [made], check, compared=[compared]).values["compared_equal"]
+
+    assert run(check=True) is False, "it is not there yet"
+    assert (run(check=False), run(check=True)) == (equal, equal)
+    assert (empty_jail / "x").read_text() == "x"
+    assert not (empty_jail / "x/below").exists()
+
+
 def test_what_differs_is_said(empty_jail: Path) -> None:
     (empty_jail / "x").write_text("old")
     (empty_jail / "x").chmod(0o600)

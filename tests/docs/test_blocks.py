@@ -40,7 +40,7 @@ MODULES = sorted(path.stem for path in CHECKOUT.glob("plugins/modules/*.py") if 
 ROLES = sorted(path.name for path in CHECKOUT.glob("roles/*/"))
 TAGS = {
     tag
-    for name in ("main", "complete")
+    for name in ("main", "complete", "install")
     for path in CHECKOUT.glob(f"roles/*/tasks/{name}.yml")
     for task in yaml.safe_load(path.read_text())
     for tag in task.get("tags", [])

@@ -102,8 +102,7 @@ def test_every_entry_point_is_documented(role: str) -> None:
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "jail"])
 def test_every_role_has_a_page_and_its_tags(role: str) -> None:
     page = (CHECKOUT / "roles" / role / "README.md").read_text()
-    files = ("main", "complete") if (CHECKOUT / "roles" / role / "tasks/complete.yml").exists() else ("main",)
-    tasks: Any = [task for file in files for task in load(role, f"tasks/{file}.yml")]
+    tasks: Any = [task for file in ("main", "complete", "install") for task in load(role, f"tasks/{file}.yml")]
     tags = {tag for task in tasks for tag in task.get("tags", [])}
     assert {role, *(("preflight", f"{role}_preflight", "verify", f"{role}_verify") if role in CHANGING else ())} <= tags
     assert [tag for tag in tags if tag not in (role, "never", "always") and f"`{tag}`" not in page] == []

@@ -116,6 +116,55 @@ def test_files_of_homebrew_that_are_there_are_not_written_again() -> None:
     assert files_are_there(__jail_users_made={"changed": True}) is False
 
 
+def homebrew_is_complete(**given: Any) -> Any:
+    known = {"__jail_post_build": {**UNCHANGED, "compared_equal": True}, "ansible_verbosity": 0, **given}
+    answers = {one["name"]: GOOD for one in asked(**as_a_whole("base"))}
+    tried = {"extra_commands": {name: answer for name, answer in answers.items() if name not in given}}
+    return rendered("{{ __homebrew_is_complete }}", __jail_tried=tried, **known)
+
+
+def test_a_homebrew_that_is_complete_is_left_out_as_a_whole() -> None:
+    assert homebrew_is_complete() is True
+    for name in ("the packages of admin in /jails/one", "the brew of admin in /jails/one"):
+        assert homebrew_is_complete(**{name: "no answer"}) is False
+    for given in ({"jail_homebrew_policy": "upgrade"}, {"jail_homebrew_cache": "/cache"}, {"jail_usr_local": True}):
+        assert homebrew_is_complete(**given) is False
+    assert homebrew_is_complete(__jail_post_build=UNCHANGED) is False
+    assert homebrew_is_complete(ansible_verbosity=1) is False
+
+
+WELL = {"macos": "15.2", "uid": "501", "named": "501", "certificates": "9"} | dict.fromkeys(
+    ("temporary", "cache"), "/var/folders/x"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "work"),
+    [
+        ({}, True),
+        ({"certificates": ""}, True),
+        ({"certificates": "0"}, False),
+        ({"uid": "502", "named": "502"}, False),
+        ({"named": ""}, False),
+        ({"temporary": ""}, False),
+        ({"cache": ""}, False),
+    ],
+)
+def test_what_does_not_work_is_reported_by_a_build_that_found_nothing_to_change(
+    said: dict[str, str], work: bool
+) -> None:
+    given = {"__base_said": {**WELL, **said}, "__base_account": {"uid": 501}}
+    assert rendered("{{ __base_programs_work }}", **given) is work
+
+
+def test_a_build_is_quiet_only_where_it_found_nothing_to_change() -> None:
+    quiet = as_a_whole("base")["__base_is_quiet"]
+    assert rendered(quiet, ansible_verbosity=0) is True
+    for given in ({"ansible_verbosity": 1}, {"ansible_run_tags": ["verify"]}, {"__jail_rootfs": {"changed": True}}):
+        assert rendered(quiet, **{"ansible_verbosity": 0, **given}) is False
+    assert rendered("{{ __base_is_quiet }}") is False, "verify by itself reports everything"
+
+
 @pytest.mark.parametrize(
     "given",
     [

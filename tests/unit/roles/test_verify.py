@@ -21,7 +21,8 @@ TRIED = {"stdout": json.dumps(SAID), "stderr_lines": [CONTROL], "rc": 0, "msg": 
 
 def test_nothing_that_programs_of_a_jail_say_moves_the_cursor_of_a_terminal(tmp_path: Path) -> None:
     """Ansible prints the message of an assertion that failed as it is."""
-    tasks = [task.get("ansible.builtin.assert", {}) for task in yaml.safe_load((BASE / "tasks/verify.yml").read_text())]
+    files = [BASE / f"tasks/{name}.yml" for name in ("verify", "verify_answers")]
+    tasks = [task.get("ansible.builtin.assert", {}) for file in files for task in yaml.safe_load(file.read_text())]
     messages = [task[name] for task in tasks if task for name in ("fail_msg", "success_msg")]
     variables = {**yaml.safe_load((BASE / "vars/main.yml").read_text()), "__jail_path": "/jail", "jail_user": "admin"}
     variables.update(__jail_tried=TRIED, __base_account={"uid": 501}, messages=messages)

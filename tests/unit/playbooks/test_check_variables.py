@@ -57,6 +57,17 @@ def test_each_playbook_begins_with_the_refusal_for_all_its_hosts(playbook: Path)
         assert play["pre_tasks"][0] == REFUSAL
 
 
+def test_no_role_of_a_build_validates_again_what_was_checked() -> None:
+    """Ansible would take a task for each, and as many objects as make each worker collect garbage."""
+    files = [CHECKOUT / "playbooks" / name for name in ("build_jail.yml", "tasks/build.yml", "tasks/connect.yml")]
+    plays = [part for file in files for part in yaml.safe_load(file.read_text())]
+    tasks = [task for part in plays for task in part.get("tasks", [part])]
+    roles = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
+    assert {role["name"].rpartition(".")[2] for role in roles} >= {"mac", "base", "users", "dns", "services"}
+    assert [role["name"] for role in roles if role.get("rolespec_validate") is not False] == []
+    assert [part for part in plays if "roles" in part] == [], "there it cannot be turned off"
+
+
 def play(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,

@@ -18,12 +18,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import layer_oracle
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, unpack
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Layer, manifest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import (
     CONFIG_TYPE,
@@ -35,6 +34,7 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout imp
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
 from ansible_collections.darwin.jail.plugins.module_utils._jail.protected import LEADING, STATE, safe_mode
 from containers import contents, program
+from killed_imports import DIED, KillAt
 from layer_layouts import OPAQUE, MadeImage, MadeLayer, Row, archive, image
 from tree_snapshots import FileState
 
@@ -155,10 +155,6 @@ def by_umoci(place: Path, images: Iterable[MadeImage]) -> dict[int, layer_oracle
     return {int(seed): answer for seed, answer in found.items()}
 
 
-class Killed(BaseException):
-    """What ends a run in the middle."""
-
-
 def by_us(place: Path, made: MadeImage, monkeypatch: pytest.MonkeyPatch) -> layer_oracle.Told:
     """What we say or make of it; nothing is there when we refuse, and a run after a killed one makes the same."""
     layout, jail = place / "ours", place / "new"
@@ -194,21 +190,10 @@ def _told(call: Callable[[], None]) -> str:
 
 
 def _be_killed(make: Callable[[bool], None], moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[None] = []
-    original = applying.Applier._put
-
-    def put(self: applying.Applier, *args: Any) -> None:
-        calls.append(None)
-        if len(calls) > moment:
-            raise Killed
-        original(self, *args)
-
     with monkeypatch.context() as patch:
-        patch.setattr(applying.Applier, "_put", put)
-        try:
-            make(False)
-        except Killed:
-            pass
+        KillAt(patch, moment + 1)
+        said = _told(lambda: make(False))
+    assert not said or re.match(DIED, said), said
 
 
 def comparable(

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from typing import Callable, Protocol
 
 from ..errors import InputError, failed, show
 from ..protected import guards_state, safe_mode
@@ -28,12 +29,18 @@ from ..system.platform.current import backend
 from ..system.rooted import Root
 from .entry_names import error_in_entry
 from .exclusions import is_portable
-from .layer_reader import Entry, LayerReader
+from .layer_reader import Entry
 from .unsupported_files import LeftOut
 
 TEMPORARY = b"entry"
 CREATED_IN_PLACE = frozenset(("directory", "file", "symlink"))
 """What is made in its place where nothing is."""
+
+
+class Contents(Protocol):
+    """Gives the contents of files, forwards only."""
+
+    def contents(self, size: int) -> Iterable[at.Data]: ...
 
 
 class Applier:
@@ -45,7 +52,7 @@ class Applier:
         self._umask = os.umask(0)
         self._final_mode = IMPLIED.st_mode & 0o7777
         self._directories = OpenDirectories(root)
-        self.left_out = LeftOut("of the image lacks an extended attribute", "lack one")
+        self._left_out = LeftOut("of the image lacks an extended attribute", "lack one")
 
     def close(self) -> None:
         self._directories.close_all()
@@ -59,6 +66,9 @@ class Applier:
         except FileNotFoundError:
             self._imply(parent)
             return self._directories.enter(parent)
+
+    def flush(self) -> None:
+        """Return when all is in the jail, which it is here."""
 
     def hide(self, entry: Entry) -> None:
         """Remove the files of lower layers that a whiteout hides."""
@@ -82,13 +92,7 @@ class Applier:
                 return False
         return True
 
-    def apply(self, found: Iterable[Entry], stream: LayerReader) -> None:
-        for entry in found:
-            if entry.kind not in ("whiteout", "opaque"):
-                _refuse(entry)
-                self.put(entry, stream)
-
-    def put(self, entry: Entry, stream: LayerReader) -> None:
+    def put(self, entry: Entry, stream: Contents) -> None:
         """Put an inspected entry, with its contents, into the jail. `finish` applies the entry of the top."""
         if entry.path:
             self._put(entry, stream)
@@ -102,8 +106,11 @@ class Applier:
         except OSError as exc:
             raise failed("set the mode of", self._root.path, exc) from exc
 
-    def finish(self, top: Entry | None, closed: bool) -> None:
-        """Give the jail itself the metadata of its last entry; when it was closed, it is opened again."""
+    def finish(self, top: Entry | None, closed: bool) -> list[str]:
+        """Give the jail itself the metadata of its last entry; when it was closed, it is opened again.
+
+        Returns warnings about attributes that the volume refused.
+        """
         try:
             if top:
                 self._directory(b"", top)
@@ -111,8 +118,9 @@ class Applier:
                 at.set_mode(self._root.fd, self._final_mode)
         except OSError as exc:
             raise failed("set the mode of", self._root.path, exc) from exc
+        return self._left_out.warnings
 
-    def _put(self, entry: Entry, stream: LayerReader) -> None:
+    def _put(self, entry: Entry, stream: Contents) -> None:
         path, kind = entry.path, entry.kind
         parent, _slash, name = path.rpartition(b"/")
         try:
@@ -147,7 +155,7 @@ class Applier:
 
     # -- where something may be ----------------------------------------------------------
 
-    def _replace(self, entry: Entry, stream: LayerReader) -> None:
+    def _replace(self, entry: Entry, stream: Contents) -> None:
         path = entry.path
         self._imply(os.path.dirname(path))
         if entry.kind == "directory":
@@ -185,7 +193,7 @@ class Applier:
             self._set_xattrs(fd, entry)
             self._backend.apply_metadata(fd, entry, times=False)
 
-    def _make(self, entry: Entry, stream: LayerReader) -> None:
+    def _make(self, entry: Entry, stream: Contents) -> None:
         """Make it in the stage."""
         if entry.kind == "hardlink":
             with self._root.holder(entry.first) as (fd, name):
@@ -199,7 +207,7 @@ class Applier:
         else:
             self._file(entry, stream, TEMPORARY, self._staging)
 
-    def _file(self, entry: Entry, stream: LayerReader, name: bytes, dir_fd: int) -> None:
+    def _file(self, entry: Entry, stream: Contents, name: bytes, dir_fd: int) -> None:
         fd = at.open_new(name, dir_fd)
         try:
             for data in stream.contents(entry.size):
@@ -214,13 +222,21 @@ class Applier:
         for name, value in entry.xattrs.items():
             why = self._backend.set_xattr(fd, name, value) if is_portable(name) else ""
             if why:
-                self.left_out.add(entry.path, f"is refused on this volume, {show(name)} ({why})")
+                self._left_out.add(entry.path, f"is refused on this volume, {show(name)} ({why})")
 
 
 def _guarded(entry: Entry) -> Entry:
     if guards_state(entry.path):
         return entry._replace(st_mode=safe_mode(entry.st_mode), st_uid=0)
     return entry
+
+
+def apply_entries(found: Iterable[Entry], stream: Contents, put: Callable[[Entry, Contents], None]) -> None:
+    """Put the entries of a layer into the jail that was inspected before; its whiteouts came first."""
+    for entry in found:
+        if entry.kind not in ("whiteout", "opaque"):
+            _refuse(entry)
+            put(entry, stream)
 
 
 def _refuse(entry: Entry) -> None:

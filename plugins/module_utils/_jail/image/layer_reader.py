@@ -15,7 +15,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from ..errors import InputError
@@ -103,15 +103,12 @@ class LayerReader:
             self._start = min(position - self._passed, len(self._buffer))
         return self.tell()
 
-    def contents(self, size: int) -> Iterable[bytes]:
-        """The next bytes, in pieces, of which none is kept; InputError when there are fewer."""
-        return (self.read(size),) if self._start + size <= len(self._buffer) else self._pieces_of(size)
-
-    def _pieces_of(self, size: int) -> Iterator[bytes]:
+    def contents(self, size: int) -> Iterator[memoryview]:
+        """The next bytes, in pieces that are not copied; InputError when there are fewer."""
         while size > 0:
             if self._is_empty():
                 raise InputError(f"{self._where} is damaged: it ends in the middle of a file")
-            data = self._buffer[self._start : self._start + size]
+            data = memoryview(self._buffer)[self._start : self._start + size]
             self._start += len(data)
             size -= len(data)
             yield data

@@ -16,7 +16,7 @@ Memory: as the inspection.
 from __future__ import annotations
 
 from ..errors import JailError
-from .applying import Applier
+from .applier_process import AnyApplier
 from .config import Layer
 from .inspection import Inspection
 from .layer_reader import Entry, LayerReader
@@ -30,7 +30,7 @@ class OnePassError(JailError):
 class OnePassInspection(Inspection):
     """Layers that are put into a jail while they are inspected, the lowest first."""
 
-    def __init__(self, layout: Layout, target: bytes, applier: Applier) -> None:
+    def __init__(self, layout: Layout, target: bytes, applier: AnyApplier) -> None:
         super().__init__(layout, target)
         self._applier = applier
         self._touched: dict[int, bool] = {}

@@ -35,7 +35,8 @@ from ..system import host, progress
 from ..system.build_lock import BuildLock
 from ..system.rooted import Root
 from . import platforms
-from .applying import Applier
+from .applier_process import AnyApplier, new_applier
+from .applying import apply_entries
 from .config import Layer
 from .inspection import READERS, Inspection, open_layer, verify_digests
 from .layer_reader import entries
@@ -260,23 +261,23 @@ def _unpack_in_one_pass(real: bytes, image: Image, store: Layout, build_lock: Bu
 
 
 def _fill_in_one_pass(jail: jails.Jail, image: Image, store: Layout, build_lock: BuildLock) -> Inspection:
-    with closing(Applier(jail.root)) as applier:
+    with closing(new_applier(jail.root)) as applier:
         applier.lock_out_others(new=True)
         inspection = OnePassInspection(store, jail.path, applier)
         _begin_progress(progress.UNPACK, image.layers, jail.path)
         for number, layer in enumerate(image.layers):
             with build_lock:
                 inspection.add_layer(layer)
+                applier.flush()
             jail.update_entry(layers=number + 1)
             progress.done(progress.UNPACK)
         _complete(jail, applier, inspection)
     return inspection
 
 
-def _complete(jail: jails.Jail, applier: Applier, inspection: Inspection) -> None:
+def _complete(jail: jails.Jail, applier: AnyApplier, inspection: Inspection) -> None:
     staging.ensure_empty(jail.root)
-    applier.finish(inspection.top, jail.entry.get("closed", False))
-    inspection.warnings = applier.left_out.warnings
+    inspection.warnings = applier.finish(inspection.top, jail.entry.get("closed", False))
     holds = _release(jail.path)
     known = {"macos_version": holds.version, "macos_build": holds.build} if holds else {}
     jail.update_entry(state="complete", closed=None, built=int(time.time()), **known)
@@ -301,7 +302,7 @@ def _unpack_inspected(real: bytes, image: Image, store: Layout, inspection: Insp
 
 
 def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspection, build_lock: BuildLock) -> None:
-    with closing(Applier(jail.root)) as applier:
+    with closing(new_applier(jail.root)) as applier:
         if jail.entry.get("closed"):
             applier.lock_out_others(new=False)
         _begin_progress(progress.UNPACK, image.layers[jail.entry.get("layers", 0) :], jail.path)
@@ -311,6 +312,7 @@ def _apply_all(jail: jails.Jail, image: Image, store: Layout, inspection: Inspec
                     applier.hide(entry)
                 with build_lock:
                     _apply(applier, store, layer)
+                    applier.flush()
                 jail.update_entry(layers=number + 1)
                 progress.done(progress.UNPACK)
         _complete(jail, applier, inspection)
@@ -337,9 +339,9 @@ def _remove_contents(root: Root) -> None:
                 root.remove_tree(os.path.join(directory, name))
 
 
-def _apply(applier: Applier, store: Layout, layer: Layer) -> None:
+def _apply(applier: AnyApplier, store: Layout, layer: Layer) -> None:
     where = f"the layer {layer.blob.digest}"
     with store.open_blob(layer.blob) as file:
         with closing(open_layer(file, layer.blob, where)) as stream:
-            applier.apply(entries(stream, where), stream)
+            apply_entries(entries(stream, where), stream, applier.put)
             verify_digests(stream, layer, where)

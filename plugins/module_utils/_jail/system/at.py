@@ -13,12 +13,14 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Callable
+from typing import BinaryIO, Callable, Union
 
 from ..dirfd import DIRECTORY, READ
 from .paths import CREATE
 from .platform.base import Status
 from .platform.current import backend
+
+Data = Union[bytes, memoryview]
 
 CHUNK = 1 << 20
 COMPARE_CHUNK = 1 << 17
@@ -72,7 +74,7 @@ def set_mode(fd: int, mode: int) -> None:
     os.fchmod(fd, mode)
 
 
-def append(fd: int, data: bytes) -> None:
+def append(fd: int, data: Data) -> None:
     while data:
         data = data[os.write(fd, data) :]
 

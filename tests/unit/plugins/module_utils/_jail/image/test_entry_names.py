@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail import staging
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image.applying import Applier
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.applying import Applier, apply_entries
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import Settings
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layer_reader import Entry, path_of
@@ -60,14 +61,6 @@ def test_names_that_no_image_may_have(where: Path, name: str) -> None:
     assert sorted(os.listdir(where)) == ["image", "other"]
 
 
-def hide_all(applier: Applier) -> Callable[..., None]:
-    def hide(entries: list[Entry], _stream: None) -> None:
-        for entry in entries:
-            applier.hide(entry)
-
-    return hide
-
-
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_layer_that_became_another_one_since_it_was_inspected(place: Path, name: str) -> None:
     base = os.path.basename(name)
@@ -76,9 +69,11 @@ def test_a_layer_that_became_another_one_since_it_was_inspected(place: Path, nam
     with jails.create(os.fsencode(place / "new")) as jail:
         staging.ensure_empty(jail.root)
         with closing(Applier(jail.root)) as applier:
-            act: Callable[..., None] = applier.apply if kind == "file" else hide_all(applier)
+            act = partial(applier.hide, entry)
+            if kind == "file":
+                act = partial(apply_entries, [entry], cast("Any", None), applier.put)
             with pytest.raises(InputError, match=f"refusing a layer of the image: .*{REFUSED[name]}"):
-                act([entry], None)
+                act()
     assert sorted(os.listdir(place / "new" / STATE)) == ["jail.json", "stage"]
 
 
@@ -138,7 +133,7 @@ def test_an_image_of_ours(folded: Path, killed: bool, monkeypatch: pytest.Monkey
     fill(folded / "jail", odd=ODD_TEXT)
     export(str(folded / "jail"), str(folded / "image"), "latest", Settings(), False)
     if killed:
-        a_killed_run(folded / "image", folded, 12, monkeypatch)
+        a_killed_run(folded / "image", folded, 12, os.getpid, monkeypatch)
     else:
         four_runs(folded / "image", folded)
 

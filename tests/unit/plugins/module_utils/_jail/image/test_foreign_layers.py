@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, inspection, layer_reader, unpack
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import inspection, layer_reader, unpack
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layer_reader import Entry
 from ansible_collections.darwin.jail.plugins.module_utils._jail.limits import Limit
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
 from containers import contents
 from foreign_images import archive, member, put
+from killed_imports import DIED, Spy, before_each_put
 
 from .test_unpack import STATE, marker, unpacked
 
@@ -245,16 +247,9 @@ def test_a_killed_run_of_a_layer_that_replaces_what_it_needs(
 ) -> None:
     put(place, archive(member("d/low", data=b"low"), member("low")), archive(*UNREPEATABLE[what], member("last")))
     unpacked(place)
-    original = applying.Applier._put
-
-    def fail(self: applying.Applier, entry: Any, stream: Any) -> None:
-        if entry.path == b"last":
-            raise KeyboardInterrupt
-        original(self, entry, stream)
-
     with monkeypatch.context() as patch:
-        patch.setattr(applying.Applier, "_put", fail)
-        with pytest.raises(KeyboardInterrupt):
+        Spy(patch, place / "killed", stop="last")
+        with pytest.raises(JailError, match=DIED):
             unpacked(place, "killed")
     assert (place / "killed/low").exists()
     assert unpacked(place, "killed").changed
@@ -297,15 +292,13 @@ def test_a_link_swapped_in_does_not_lead_out(place: Path, monkeypatch: pytest.Mo
     """Somebody in the jail exchanges a directory while it is unpacked."""
     (place / "host").mkdir()
     put(place, archive(member("d", tarfile.DIRTYPE, mode=0o777), member("d/file", data=b"x")))
-    original = applying.Applier._put
 
-    def swap(self: applying.Applier, entry: Any, stream: Any) -> None:
+    def swap(entry: Entry) -> None:
         if entry.path == b"d/file":
             subprocess.run(["rm", "-rf", place / "new/d"], check=True)
             (place / "new/d").symlink_to(place / "host")
-        original(self, entry, stream)
 
-    monkeypatch.setattr(applying.Applier, "_put", swap)
+    before_each_put(monkeypatch, swap)
     with pytest.raises(JailError, match=r"cannot open directory|a symbolic link or a file is in the way"):
         unpacked(place)
     assert list((place / "host").iterdir()) == []

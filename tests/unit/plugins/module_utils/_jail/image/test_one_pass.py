@@ -4,27 +4,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
+import subprocess
 import tarfile
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
-from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, inspection, unpack
+from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, JailError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import inspection, unpack
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layer_reader import LayerReader
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.layout import blob_path, digest_of
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.one_pass import OnePassInspection
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs import remove
 from ansible_collections.darwin.jail.plugins.module_utils._jail.rootfs.build import BuildSpec, build
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system import host
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.platform.linux import Linux
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.shared_stream import SLOT
 from containers import contents
 from foreign_images import archive, member, put
+from killed_imports import DIED, IN_FULL, Spy, before_each_put
+from volumes import volume
 
 from .test_unpack import STATE, marker, unpacked
 
@@ -34,22 +41,6 @@ FINE = archive(member("bin/sh", data=b"x" * 1000, mode=0o4755), member("bin/ls")
 
 def killed(_self: Any) -> None:
     raise KeyboardInterrupt
-
-
-class Spy:
-    """What is seen each time that something is put into the jail, and before the last time a stop."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, jail: Path, stop: str = "") -> None:
-        self.modes: set[int] = set()
-        original = applying.Applier._put
-
-        def see(applier: applying.Applier, entry: Any, stream: Any) -> None:
-            self.modes.add(stat.S_IMODE(jail.stat().st_mode))
-            if entry.path == os.fsencode(stop):
-                raise KeyboardInterrupt
-            original(applier, entry, stream)
-
-        monkeypatch.setattr(applying.Applier, "_put", see)
 
 
 @pytest.fixture
@@ -94,16 +85,16 @@ def test_a_refusal_leaves_nothing(place: Path, last: Any, monkeypatch: pytest.Mo
     seen = Spy(monkeypatch, place / "some/where/new")
     with pytest.raises(Exception, match=r"neither file|needs more than"):
         unpack.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
-    assert seen.modes == {0o700}
+    assert seen.modes <= {0o700}
     assert not (place / "some").exists()
     assert set(threading.enumerate()) <= before
 
 
 def test_what_a_killed_run_made_of_a_refused_image_goes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(place, FINE, archive(member("bin/cat"), member("bin/x", tarfile.FIFOTYPE)))
+    put(place, FINE, archive(member("bin/cat", data=bytes(IN_FULL)), member("bin/x", tarfile.FIFOTYPE)))
     with monkeypatch.context() as patch:
         Spy(patch, place / "new", stop="bin/cat")
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(JailError, match=DIED):
             unpacked(place)
     assert (marker(place / "new")["closed"], stat.S_IMODE((place / "new").stat().st_mode)) == (True, 0o700)
     with pytest.raises(InputError, match="neither file"):
@@ -119,7 +110,7 @@ def test_a_killed_run_is_opened_by_the_next(place: Path, monkeypatch: pytest.Mon
     unpacked(place, "other")
     with monkeypatch.context() as patch:
         Spy(patch, place / "new", stop="last")
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(JailError, match=DIED):
             unpacked(place)
     unpacked(place)
     assert "closed" not in marker(place / "new")
@@ -144,7 +135,8 @@ def test_what_cannot_be_done_in_one_pass_is_done_in_two(
 
 def test_nothing_stays_of_what_no_digest_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even when the run that put it there was killed and the layer is whole by now."""
-    good, bad = (archive(member("bin/sh"), member(name, mode=0o4755)) for name in ("fine", "evil"))
+    last = member("large", data=bytes(IN_FULL))
+    good, bad = (archive(member("bin/sh"), member(name, mode=0o4755), last) for name in ("fine", "evil"))
     put(place, good, pack=lambda data: data, kind=PLAIN)
     blob = place / "image" / os.fsdecode(blob_path(digest_of(good)))
     blob.write_bytes(bad)
@@ -155,21 +147,15 @@ def test_nothing_stays_of_what_no_digest_told(place: Path, monkeypatch: pytest.M
     assert (place / "new/evil").exists()
     blob.write_bytes(good)
     unpacked(place)
-    assert sorted(os.listdir(place / "new")) == ["bin", "fine", "private"]
+    assert sorted(os.listdir(place / "new")) == ["bin", "fine", "large", "private"]
 
 
 @pytest.mark.parametrize("filled", ["some/where/else", "some/else"])
 def test_directories_that_somebody_uses_meanwhile_stay(
     place: Path, filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(place, archive(member("bin/cat"), member("bin/x", tarfile.FIFOTYPE)))
-    original = applying.Applier._put
-
-    def fill(applier: applying.Applier, entry: Any, stream: Any) -> None:
-        (place / filled).mkdir(exist_ok=True)
-        original(applier, entry, stream)
-
-    monkeypatch.setattr(applying.Applier, "_put", fill)
+    put(place, archive(member("bin/cat", data=bytes(IN_FULL)), member("bin/x", tarfile.FIFOTYPE)))
+    before_each_put(monkeypatch, lambda _entry: (place / filled).mkdir(exist_ok=True))
     with pytest.raises(InputError, match="neither file"):
         unpack.unpack(str(place / "some/where/new"), str(place / "image"), "latest", False)
     assert (place / filled).exists()
@@ -182,7 +168,7 @@ def test_no_build_opens_what_is_not_inspected(place: Path, check: bool, monkeypa
     put(place, archive(member("bin/sh", mode=0o4755), member("bin/ls")))
     with monkeypatch.context() as patch:
         Spy(patch, place / "new", stop="bin/ls")
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(JailError, match=DIED):
             unpacked(place)
     with pytest.raises(InputError, match="complete it with darwin_jail_image"):
         build(spec(place), check)
@@ -195,7 +181,7 @@ def test_a_jail_that_a_build_finished_is_no_image(place: Path, monkeypatch: pyte
     (place / "new").mkdir()
     with monkeypatch.context() as patch:
         Spy(patch, place / "new", stop="bin/ls")
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(JailError, match=DIED):
             unpacked(place)
     build(spec(place), False)
     with pytest.raises(InputError, match="is there and not created from an image"):
@@ -258,3 +244,104 @@ def test_a_whiteout_behind_files_of_its_directory_hides_none_of_them(place: Path
     put(place, *lower, archive(member("d/new"), member("d/.wh..wh..opq")))
     unpacked(place)
     assert os.listdir(place / "new/d") == ["new"]
+
+
+# -- two processes -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many threads ran each time that a process was forked."""
+    found: list[int] = []
+    original = os.fork
+
+    def fork() -> int:
+        found.append(threading.active_count())
+        return original()
+
+    monkeypatch.setattr(os, "fork", fork)
+    return found
+
+
+@pytest.mark.parametrize("in_two", [False, True])
+def test_a_process_is_forked_while_no_thread_runs(
+    place: Path, forks: list[int], in_two: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the image was read before: one that is refused late, in one pass, is read again."""
+    here = set(os.listdir("/dev/fd"))
+    monkeypatch.setattr(host, "free_bytes", lambda path: 1500 if in_two else 1 << 40)
+    put(place, FINE, archive(member("bin/cat")))
+    unpacked(place)
+    assert forks == [1] * (1 + in_two)
+    assert set(os.listdir("/dev/fd")) == here
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, 0)
+
+
+def test_without_another_process_the_same_is_made(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place, archive(member("./", tarfile.DIRTYPE, mode=0o711), member("bin/ls")), archive(member("bin/.wh.ls")))
+    unpacked(place, "other")
+
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    unpacked(place)
+    assert contents(place / "new", (STATE,)) == contents(place / "other", (STATE,))
+
+
+@pytest.mark.parametrize("in_two", [False, True])
+def test_a_layer_counts_when_all_of_it_is_there(place: Path, in_two: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when it is on its way to the process that writes: the next run would not apply it again."""
+    put(place, *(archive(member("bin/sh"), member(f"last{number}")) for number in (1, 2)))
+    if in_two:
+        (place / "new").mkdir()
+    before_each_put(monkeypatch, lambda _entry: time.sleep(0.02))
+    there: list[bool] = []
+    original = jails.Jail.update_entry
+
+    def update(self: jails.Jail, **values: Any) -> None:
+        if values.get("layers"):
+            there.append((place / f"new/last{values['layers']}").exists())
+        original(self, **values)
+
+    monkeypatch.setattr(jails.Jail, "update_entry", update)
+    unpacked(place)
+    assert there == [True, True]
+
+
+def test_the_process_that_writes_has_ended_before_a_refused_jail_is_removed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place, archive(*(member(f"{n}", data=bytes(SLOT)) for n in range(9)), member("x", tarfile.FIFOTYPE)))
+    original = remove.undo_create
+
+    def undo(jail: jails.Jail) -> None:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+        original(jail)
+
+    monkeypatch.setattr(unpack, "undo_create", undo)
+    with pytest.raises(InputError, match="neither file"):
+        unpacked(place)
+    assert not (place / "new").exists()
+
+
+def test_attributes_that_the_volume_refuses_are_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Linux, "set_xattr", lambda *_args: "no room")
+    put(place, archive(member("a", pax_headers={"SCHILY.xattr.user.x": "y"})))
+    assert unpacked(place).warnings[-1].endswith("is refused on this volume, user.x (no room)")
+
+
+def test_a_volume_that_fills_up_is_said_and_the_next_run_finishes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others took the space that was free when it began."""
+    data = os.urandom(5_000_000)
+    put(place, archive(member("bin/sh"), member("large", data=data), member("last")))
+    with volume("tmpfs", place / "small", megabytes=3) as point:
+        monkeypatch.setattr(host, "free_bytes", lambda path: 1 << 40)
+        with pytest.raises(OperationError, match=r"^cannot create .*/new/large: No space left on device$"):
+            unpacked(place, "small/new")
+        subprocess.run(["mount", "-o", "remount,size=30m", point], check=True)
+        unpacked(place, "small/new")
+        assert (point / "new/large").read_bytes() == data
+        assert (point / "new/last").exists()

@@ -8,9 +8,12 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import tarfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from typing import Any
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
-from ansible_collections.darwin.jail.plugins.module_utils._jail.image import applying, unpack, zstd
+from ansible_collections.darwin.jail.plugins.module_utils._jail.image import unpack, zstd
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.config import GO_NAMES, Settings
 from ansible_collections.darwin.jail.plugins.module_utils._jail.image.export import export
 from ansible_collections.darwin.jail.plugins.module_utils._jail.macos.release import architecture
@@ -26,6 +29,8 @@ from ansible_collections.darwin.jail.plugins.module_utils._jail.result import Re
 from containers import contents
 from foreign_images import archive, member
 from image_jails import Make
+from killed_imports import DIED, IN_FULL, KillAt, Spy
+from system_calls import in_child, refusal
 from volumes import volume
 
 STATE = "private/var/db/darwin.jail"
@@ -69,22 +74,18 @@ def test_an_image_of_an_image(image: Path, place: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", [1, 5, 12, 20])
-def test_a_killed_run_is_finished(image: Path, place: Path, moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    pid = os.fork()
-    if not pid:
-        calls: list[int] = []
-        original = applying.Applier._put
-
-        def put(self: applying.Applier, *args: Any) -> None:
-            calls.append(1)
-            if len(calls) == moment:
-                os._exit(9)
-            original(self, *args)
-
-        monkeypatch.setattr(applying.Applier, "_put", put)
-        unpacked(place)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+@pytest.mark.parametrize("process", [os.getpid, os.getppid], ids=["the one that writes", "the one that reads"])
+def test_a_killed_run_is_finished(
+    image: Path, place: Path, moment: int, process: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        KillAt(patch, moment, process)
+        said = Path(place / "said")
+        status = in_child(lambda: said.write_text(str(refusal(lambda: unpacked(place)))))
+    if process is os.getpid:
+        assert (status, bool(re.match(DIED, said.read_text()))) == (0, True)
+    else:
+        assert status == -signal.SIGKILL
     assert marker(place / "new")["state"] == "building"
     with pytest.raises(InputError, match="is not complete"):
         export(str(place / "new"), str(place / "second"), "latest", Settings(), False)
@@ -228,7 +229,7 @@ def test_a_program_that_gives_something_else_the_second_time(
     tools.mkdir()
     for directory in (place, tools):
         directory.chmod(0o777)
-    (tools / "evil").write_bytes(archive(member("evil", mode=0o4755)))
+    (tools / "evil").write_bytes(archive(member("evil", mode=0o4755), member("large", data=bytes(IN_FULL))))
     (tools / "zstd").write_text(
         f"#!/bin/sh\ncd {tools}\necho >> count\n"
         f'[ $(wc -l < count) -gt $(cat layers) ] || exec {shutil.which("zstd")} "$@"\n'
@@ -238,15 +239,8 @@ def test_a_program_that_gives_something_else_the_second_time(
     (tools / "layers").write_text(str(len(unpacked(place, check=True).values["layers"])))
     monkeypatch.setattr(zstd, "PLACES", (str(tools),))
     (place / "new").mkdir()
-    modes = []
-    original = applying.Applier._put
-
-    def put(self: applying.Applier, *args: Any) -> None:
-        original(self, *args)
-        modes.append((place / "new").stat().st_mode & 0o777)
-
-    monkeypatch.setattr(applying.Applier, "_put", put)
+    seen = Spy(monkeypatch, place / "new")
     with pytest.raises(InputError, match="does not match its digest"):
         unpacked(place)
-    assert modes == [0o700]
+    assert seen.modes == {0o700}
     assert not (place / "new").exists()

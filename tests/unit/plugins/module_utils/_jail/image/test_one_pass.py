@@ -250,32 +250,38 @@ def test_a_whiteout_behind_files_of_its_directory_hides_none_of_them(place: Path
 
 
 @pytest.fixture
-def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many threads ran each time that a process was forked."""
-    found: list[int] = []
+def forks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The processes that were forked, with how many threads ran then."""
+    found: list[tuple[int, int]] = []
     original = os.fork
 
     def fork() -> int:
-        found.append(threading.active_count())
-        return original()
+        pid = original()
+        found.append((pid, threading.active_count()))
+        return pid
 
     monkeypatch.setattr(os, "fork", fork)
     return found
 
 
+def see_ended(forks: list[tuple[int, int]]) -> None:
+    for pid, _threads in forks:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
 @pytest.mark.parametrize("in_two", [False, True])
 def test_a_process_is_forked_while_no_thread_runs(
-    place: Path, forks: list[int], in_two: bool, monkeypatch: pytest.MonkeyPatch
+    place: Path, forks: list[tuple[int, int]], in_two: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when the image was read before: one that is refused late, in one pass, is read again."""
-    here = set(os.listdir("/dev/fd"))
+    here, threads = set(os.listdir("/dev/fd")), threading.active_count()
     monkeypatch.setattr(host, "free_bytes", lambda path: 1500 if in_two else 1 << 40)
     put(place, FINE, archive(member("bin/cat")))
     unpacked(place)
-    assert forks == [1] * (1 + in_two)
+    assert [count for _pid, count in forks] == [threads] * (1 + in_two)
     assert set(os.listdir("/dev/fd")) == here
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, 0)
+    see_ended(forks)
 
 
 def test_without_another_process_the_same_is_made(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,20 +317,19 @@ def test_a_layer_counts_when_all_of_it_is_there(place: Path, in_two: bool, monke
 
 
 def test_the_process_that_writes_has_ended_before_a_refused_jail_is_removed(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, forks: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(place, archive(*(member(f"{n}", data=bytes(SLOT)) for n in range(9)), member("x", tarfile.FIFOTYPE)))
     original = remove.undo_create
 
     def undo(jail: jails.Jail) -> None:
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+        see_ended(forks)
         original(jail)
 
     monkeypatch.setattr(unpack, "undo_create", undo)
     with pytest.raises(InputError, match="neither file"):
         unpacked(place)
-    assert not (place / "new").exists()
+    assert (len(forks), (place / "new").exists()) == (1, False)
 
 
 def test_attributes_that_the_volume_refuses_are_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

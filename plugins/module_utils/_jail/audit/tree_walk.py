@@ -23,7 +23,7 @@ from ..limits import DIRECTORY_NAMES
 from ..protected import is_state, leads_to_state
 from ..system import progress
 from ..system.descent import Descent
-from ..system.paths import open_error
+from ..system.paths import ENCODING, ERRORS, open_error
 from ..system.rooted import Root
 
 
@@ -127,14 +127,14 @@ class _Walk:
 def _entries(fd: int, path: bytes, mounts: set[bytes]) -> dict[bytes, os.stat_result]:
     below = path + b"/" if path else b""
     entries = {}
+    most = int(DIRECTORY_NAMES)
     with os.scandir(fd) as found:
         for entry in found:
-            name = os.fsencode(entry.name)
             try:
-                entries[name] = entry.stat(follow_symlinks=False)
+                entries[entry.name.encode(ENCODING, ERRORS)] = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if len(entries) > DIRECTORY_NAMES:
+            if len(entries) > most:
                 raise OSError(0, DIRECTORY_NAMES.exceeded("look into", "it"))
     hidden = {mount[len(below) :] for mount in mounts if mount.startswith(below)}
     if leads_to_state(path):

@@ -23,7 +23,7 @@ from ..errors import failed, show
 from ..limits import is_mostly_holes
 from ..rootfs.spec.base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES, VOLATILE
 from ..system import at, host, progress
-from ..system.paths import NOT_A_DIRECTORY_ERRORS
+from ..system.paths import ENCODING, ERRORS, NOT_A_DIRECTORY_ERRORS
 from ..system.platform.current import backend
 from ..system.rooted import Root
 from ..tar import writer
@@ -111,7 +111,7 @@ class LayerWriter:
             return
         with os.scandir(fd) as found:
             names = sorted(
-                (os.fsencode(entry.name), entry.is_file(follow_symlinks=False))
+                (entry.name.encode(ENCODING, ERRORS), entry.is_file(follow_symlinks=False))
                 for entry in found
                 if not entry.is_dir(follow_symlinks=False)
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import RecordError, show
 from . import mtree
@@ -35,48 +35,41 @@ def linked_line(inodes: Iterable[tuple[bytes, int]]) -> bytes:
 class Block:
     """What the record says of one directory."""
 
-    __slots__ = ("_whole", "_bounds", "_fields")
+    __slots__ = ("_whole", "_start", "_end", "_fields")
 
     def __init__(self, whole: bytes, start: int = 0, end: int | None = None) -> None:
-        self._whole = whole
-        self._bounds = start << _BITS | (len(whole) if end is None else end)
-        """Start and end, in one number: a record has many blocks, and each worker gets copies of those that it uses."""
+        self._whole, self._start, self._end = whole, start, len(whole) if end is None else end
         self._fields: dict[bytes, list[mtree.Fields]] | None = None
-
-    def _limits(self) -> tuple[int, int]:
-        return self._bounds >> _BITS, self._bounds & _MASK
 
     @property
     def text(self) -> bytes:
-        start, end = self._limits()
-        return self._whole[start:end]
+        return self._whole[self._start : self._end]
 
     def directory_line(self) -> bytes:
         """The line of the directory itself."""
-        start, end = self._limits()
-        return self._whole[start : self._whole.find(b"\n", start, end) + 1]
+        return self._whole[self._start : self._whole.find(b"\n", self._start, self._end) + 1]
 
     def files(self) -> bytes:
         """The lines of all in it that is no directory."""
-        return self._whole[self._start_of_files() : self._limits()[1]]
+        return self._whole[self._start_of_files() : self._end]
 
     def _start_of_files(self) -> int:
-        start, end = self._limits()
-        start = self._whole.find(b"\n", start, end) + 1
+        end = self._end
+        start = self._whole.find(b"\n", self._start, end) + 1
         while self._whole.startswith(b"#", start, end):
             start = self._whole.find(b"\n", start, end) + 1
         return start
 
     def lists(self, names: Sequence[bytes], inodes: Iterable[tuple[bytes, int]]) -> bool:
         """Whether it has these files (sorted) and no others, and the same hard links."""
-        start, end = self._limits()
-        second = self._whole.find(b"\n", start, end) + 1
+        end = self._end
+        second = self._whole.find(b"\n", self._start, end) + 1
         head = names_line(names) + linked_line(inodes)
         return self._whole.startswith(head, second, end) and not self._whole.startswith(b"#", second + len(head))
 
     def linked(self) -> dict[bytes, int]:
         """The files that have other names too, and the number of each; RecordError when that is not valid."""
-        text = self._whole[self._limits()[0] : self._start_of_files()].split(b"\n", 2)[-1]
+        text = self._whole[self._start : self._start_of_files()].split(b"\n", 2)[-1]
         if not text:
             return {}
         words = text.split()[1:]
@@ -104,3 +97,47 @@ class Block:
 
 
 EMPTY = Block(b"")
+
+
+class Blocks(Mapping[bytes, Block]):
+    """The blocks of a record, by the paths of their directories.
+
+    Most are parts of one text. Such a block is a number until it is asked for, and the last one is kept: a record has
+    many, and each worker process would get its own copy of each that it uses.
+    """
+
+    def __init__(self) -> None:
+        self._text = b""
+        self._found: dict[bytes, int | Block] = {}
+        """A block, or its start and its end in the text, in one number."""
+        self._last: tuple[bytes | None, Block] = None, EMPTY
+
+    def cut_from(self, text: bytes) -> None:
+        """Set the text that `cut` is about."""
+        self._text = text
+
+    def cut(self, path: bytes, start: int, end: int) -> None:
+        """Add the part of the text from `start` to `end`, in bytes."""
+        self._found[path] = start << _BITS | end
+
+    def put(self, path: bytes, block: Block) -> None:
+        """Add a block, or replace it."""
+        self._found[path] = block
+        self._last = None, EMPTY
+
+    def __getitem__(self, path: bytes) -> Block:
+        found = self._found[path]
+        if not isinstance(found, int):
+            return found
+        if self._last[0] != path:
+            self._last = path, Block(self._text, found >> _BITS, found & _MASK)
+        return self._last[1]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._found
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)

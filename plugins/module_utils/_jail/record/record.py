@@ -35,7 +35,7 @@ from ..system import at
 from ..system.rooted import Root
 from ..system.volume_names import EXACT, names_of
 from . import mtree
-from .block import EMPTY, Block
+from .block import EMPTY, Block, Blocks
 
 RECORD = STATE + b"/record.mtree"
 JOURNAL = b"journal."
@@ -54,7 +54,7 @@ class Record:
     """The record of a jail as the last run left it."""
 
     def __init__(self) -> None:
-        self.blocks: dict[bytes, Block] = {}
+        self.blocks = Blocks()
         self.children: dict[bytes, list[bytes]] = {}
         """The paths of the recorded directories in each recorded directory: objects that `blocks` has, too."""
         self.interrupted = False
@@ -113,7 +113,7 @@ class Record:
         )
 
     def block(self, path: bytes) -> Block:
-        return self.blocks.get(path, EMPTY)
+        return self.blocks[path] if path in self.blocks else EMPTY
 
     def spelling(self, path: bytes) -> bytes:
         """How a directory is recorded that the volume knows by this path; the path itself where it is not."""
@@ -168,7 +168,12 @@ class Record:
         return self.parse(self.block(path).directory_line())[1]
 
     def add(self, path: bytes, block: Block, parent: bytes | None = None) -> None:
-        """Add the block of a directory; RecordError for one that no run writes."""
+        """Add the block of a directory, or replace it; RecordError for one that no run writes."""
+        self.add_directory(path, parent)
+        self.blocks.put(path, block)
+
+    def add_directory(self, path: bytes, parent: bytes | None = None) -> None:
+        """Check the path of a directory whose block is about to be added, and add it to that of its parent."""
         if (path[:7].lower() == b"private" or not path.isascii()) and is_state(path):
             raise RecordError(f"it claims /{show(path)}, where the collection keeps its own files")
         if path not in self.blocks and path:
@@ -181,7 +186,6 @@ class Record:
                 self.children[above].append(path)
             else:
                 self.children[above] = [path]
-        self.blocks[path] = block
 
     @staticmethod
     def _refuse_depth(path: bytes) -> None:
@@ -217,14 +221,16 @@ class _NestedText:
 
     def add_blocks(self) -> None:
         """Add all blocks to the record."""
-        data, up, add = self._data, len(mtree.UP), self._record.add
+        data, up, add, cut = self._data, len(mtree.UP), self._record.add_directory, self._record.blocks.cut
+        self._record.blocks.cut_from(data)
         for start in _openings(data):
             end = start
             while data.endswith(_CLOSES, 0, end):
                 end -= up
             if self._block:
                 path, parent, begin = self._block
-                add(path, Block(data, begin, end), parent)
+                add(path, parent)
+                cut(path, begin, end)
             if end < start:
                 self._close_directories((start - end) // up)
             if start < len(data):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from ..dirfd import DIRECTORY, open_child
 from ..errors import AnyPath, InputError, OperationError, failed, show
@@ -15,6 +16,9 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # ELOOP: the last component is a link. ENOTDIR: so it is with O_DIRECTORY on Linux.
 NOT_A_DIRECTORY_ERRORS = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
+
+ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+"""Those of os.fsencode, whose call and checks take longer than the encoding of a name."""
 
 INVALID_NAMES = (b"", b".", b"..")
 """What is between slashes and names nothing below a directory."""

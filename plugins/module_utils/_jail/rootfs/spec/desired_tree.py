@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, Union
 
@@ -15,6 +14,7 @@ from ...errors import InputError, OperationError, failed, show
 from ...jail import TEMPORARY
 from ...protected import guards_state, is_safe_guard, is_state, safe_mode
 from ...system import host
+from ...system.paths import ENCODING, ERRORS
 from ...system.rooted import Root
 from ...system.volume_names import Names
 from .base_layout import DEV, DIRECTORIES, IMPLIED, PLAIN_NODES
@@ -64,9 +64,6 @@ class DesiredDir:
         self.plain_nodes = plain_nodes
         """Whether it is the /dev of a jail, on which devfs or something else is mounted."""
 
-
-ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-"""os.fsencode, without its call and checks for each name."""
 
 Wanted = Union[DesiredFile, DesiredDir]
 

@@ -8,6 +8,8 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +67,30 @@ def test_blocks_are_found_by_directory(place: Path) -> None:
     assert set(found.block(b"usr/bin").fields()) == {b".", b"git"}
     assert set(found.block(b"").fields()) == {b".", b"etc"}
     assert found.block(b"nowhere").fields() == {}
+
+
+def test_a_directory_takes_little_memory(place: Path) -> None:
+    """Each worker process would get its own copies of what there is for a directory."""
+    count = 20_000
+    text = HEAD + b"".join(b"d%05d type=dir mode=0755 uid=0 gid=0\n..\n" % number for number in range(count)) + b"..\n"
+    load(place, HEAD + b"..\n")  # what is imported and cached is not counted
+    tracemalloc.start()
+    try:
+        found = load(place, text)
+        taken = tracemalloc.get_traced_memory()[0] - len(text)
+    finally:
+        tracemalloc.stop()
+    assert len(found.blocks) == count + 1
+    # The path, a number, a place in a dict and one in a list; an object for each takes half as much again.
+    assert taken / count < sys.getsizeof(b"d00000") + sys.getsizeof(1 << 40) + 60
+
+
+def test_a_block_that_was_asked_for_is_replaced(place: Path) -> None:
+    found = load(place, HEAD + BLOCK + b"..\n..\n")
+    assert set(found.block(b"bin").fields()) == {b".", b"git"}
+    assert found.block(b"bin") is found.block(b"bin")  # its fields are parsed once
+    found.add(b"bin", block.Block(BLOCK.replace(b"git", b"svn")))
+    assert set(found.block(b"bin").fields()) == {b".", b"svn"}
 
 
 def test_what_is_in_a_directory_comes_before_names_that_only_begin_like_it(make: Make, place: Path) -> None:

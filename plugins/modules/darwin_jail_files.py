@@ -82,44 +82,54 @@ options:
     default: []
   compare:
     description:
-      - Files to compare with those of the jail, and not to change. Each item has the keys of O(files).
+      - Lists of files to compare with those of the jail, and not to change.
       - With it a later task can be skipped that would find nothing to change, which costs less than to run it.
     type: list
     elements: dict
     default: []
     suboptions:
-      path:
-        description: As O(files[].path).
+      name:
+        description: A name for the answer. It should tell what is compared, for example by a digest.
         type: str
         required: true
-      state:
-        description: As O(files[].state).
-        type: str
-        choices: [file, directory, link, absent]
-        default: file
-      content:
-        description: As O(files[].content).
-        type: str
-      block:
-        description: As O(files[].block).
-        type: str
-      name:
-        description: As O(files[].name).
-        type: str
-        default: darwin.jail
-      target:
-        description: As O(files[].target).
-        type: str
-      mode:
-        description: As O(files[].mode).
-        type: str
-      owner:
-        description: As O(files[].owner).
-        type: str
-        default: root
-      group:
-        description: As O(files[].group).
-        type: str
+      files:
+        description: Files to compare. Each item has the keys of O(files).
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: As O(files[].path).
+            type: str
+            required: true
+          state:
+            description: As O(files[].state).
+            type: str
+            choices: [file, directory, link, absent]
+            default: file
+          content:
+            description: As O(files[].content).
+            type: str
+          block:
+            description: As O(files[].block).
+            type: str
+          name:
+            description: As O(files[].name).
+            type: str
+            default: darwin.jail
+          target:
+            description: As O(files[].target).
+            type: str
+          mode:
+            description: As O(files[].mode).
+            type: str
+          owner:
+            description: As O(files[].owner).
+            type: str
+            default: root
+          group:
+            description: As O(files[].group).
+            type: str
 seealso:
   - module: darwin.jail.darwin_jail_rootfs
   - module: darwin.jail.darwin_jail_user_tmp
@@ -178,11 +188,13 @@ operations_total:
   sample: 2
 compared_equal:
   description:
-    - Whether all files of O(compare) are as listed once O(files) are. In check mode, whether they are now.
-    - V(false) also when one of them cannot be compared, for example because its owner does not exist.
+    - Names of the lists of O(compare) of which all files are as listed once O(files) are.
+    - In check mode, of which all files are as listed now.
+    - A list is not named when one of its files cannot be compared, for example because its owner does not exist.
   returned: success, when O(compare) is given
-  type: bool
-  sample: true
+  type: list
+  elements: str
+  sample: ["settings of admin"]
 """
 
 from typing import Any
@@ -203,11 +215,16 @@ FILE = {
     "group": {},
 }
 
+COMPARISON = {
+    "name": {"required": True},
+    "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
+}
+
 SPEC = {
     "jail": {"type": "path", "required": True},
     "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
     "user_tmp": {"type": "list", "elements": "str", "default": []},
-    "compare": {"type": "list", "elements": "dict", "default": [], "options": FILE},
+    "compare": {"type": "list", "elements": "dict", "default": [], "options": COMPARISON},
 }
 
 

@@ -71,7 +71,7 @@ def ensure(
 ) -> Result:
     """Make files and directories of a jail what the items say, and create the temporary directories of users.
 
-    All items are checked before anything is changed. The items of `compared` are only compared, afterwards.
+    All items are checked before anything is changed. The files of each of `compared` are only compared, afterwards.
     """
     with open_predicted(jail, check) as opened:
         owners = [user_tmp.find_owner(opened.root, user) for user in users]
@@ -81,7 +81,7 @@ def ensure(
         values = {"operations": [change.operation for change in changes], "operations_total": len(changes)}
         result = apply(changes, check, values, opened.prediction_warnings)
         if compared:
-            result.values["compared_equal"] = _are_equal(opened, compared)
+            result.values["compared_equal"] = [each["name"] for each in compared if _are_equal(opened, each["files"])]
         return result
 
 

@@ -103,21 +103,41 @@ def test_verify_by_itself_asks_for_no_other_role() -> None:
     assert asked() == []
 
 
+def compared_equal(**given: Any) -> dict[str, Any]:
+    """What the role base registers of a jail that has all files that it compared."""
+    found = rendered("{{ __base_files_to_compare }}", **given)
+    return {**UNCHANGED, "compared_equal": [each["name"] for each in found]}
+
+
 def files_are_there(**given: Any) -> Any:
-    known = {"__jail_post_build": {**UNCHANGED, "compared_equal": True}, **given}
-    return rendered("{{ __homebrew_files_are_there }}", **known)
+    return rendered("{{ __homebrew_files_are_there }}", **{"__jail_post_build": compared_equal(), **given})
 
 
 def test_files_of_homebrew_that_are_there_are_not_written_again() -> None:
     assert files_are_there() is True
-    assert files_are_there(__jail_post_build={**UNCHANGED, "compared_equal": False}) is False
+    assert files_are_there(__jail_post_build={**UNCHANGED, "compared_equal": []}) is False
     assert files_are_there(__jail_post_build=UNCHANGED) is False
-    assert files_are_there(__jail_post_build={"changed": True, "compared_equal": True}) is False
+    assert files_are_there(__jail_post_build={**compared_equal(), "changed": True}) is False
     assert files_are_there(__jail_users_made={"changed": True}) is False
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"jail_packages": ["tree", "tmux"]},
+        {"jail_homebrew_environment": {"HOMEBREW_ARTIFACT_DOMAIN": "https://mirror.example"}},
+        {"jail_homebrew_dotfiles": False},
+        {"__jail_path": "/jails/other"},
+    ],
+)
+def test_an_answer_about_other_files_of_homebrew_is_not_taken(given: dict[str, Any]) -> None:
+    """A playbook can set variables for one role alone, or work on another jail with the same roles."""
+    assert files_are_there(**given) is False
+    assert files_are_there(**given, __jail_post_build=compared_equal(**given)) is True
+
+
 def homebrew_is_complete(**given: Any) -> Any:
-    known = {"__jail_post_build": {**UNCHANGED, "compared_equal": True}, "ansible_verbosity": 0, **given}
+    known = {"__jail_post_build": compared_equal(), "ansible_verbosity": 0, **given}
     answers = {one["name"]: GOOD for one in asked(**as_a_whole("base"))}
     tried = {"extra_commands": {name: answer for name, answer in answers.items() if name not in given}}
     return rendered("{{ __homebrew_is_complete }}", __jail_tried=tried, **known)
@@ -176,7 +196,8 @@ def test_a_build_is_quiet_only_where_it_found_nothing_to_change() -> None:
     ],
 )
 def test_files_of_homebrew_are_compared_early_only_where_they_are_for_all_to_see(given: dict[str, Any]) -> None:
-    assert len(rendered("{{ __base_files_to_compare }}")) == 3
+    (compared,) = rendered("{{ __base_files_to_compare }}")
+    assert len(compared["files"]) == 3
     assert rendered("{{ __base_files_to_compare }}", **given) == []
 
 

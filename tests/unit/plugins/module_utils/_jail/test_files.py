@@ -97,10 +97,12 @@ def test_files_are_only_compared(empty_jail: Path, differs: dict[str, Any], equa
     )
 
     def run(check: bool) -> Any:
-        return files.ensure(str(empty_jail), [made], check, compared=[compared]).values["compared_equal"]
+        groups: list[dict[str, Any]] = [{"name": "none", "files": []}, {"name": "x", "files": [compared]}]
+        return files.ensure(str(empty_jail), [made], check, compared=groups).values["compared_equal"]
 
-    assert run(check=True) is False, "it is not there yet"
-    assert (run(check=False), run(check=True)) == (equal, equal)
+    assert run(check=True) == ["none"], "it is not there yet"
+    names = ["none", "x"] if equal else ["none"]
+    assert (run(check=False), run(check=True)) == (names, names)
     assert (empty_jail / "x").read_text() == "x"
     assert not (empty_jail / "x/below").exists()
 

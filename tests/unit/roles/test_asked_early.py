@@ -113,6 +113,14 @@ def files_are_there(**given: Any) -> Any:
     return rendered("{{ __homebrew_files_are_there }}", **{"__jail_post_build": compared_equal(), **given})
 
 
+def test_files_are_compared_only_by_the_role_as_a_whole() -> None:
+    """A deployment verifies Homebrew, and writes none of its files: the controller need not have the Brewfile."""
+    compare = parsed("base/tasks/post_build.yml")[0]["darwin.jail.darwin_jail_files"]["compare"]
+    (whole,) = (task["vars"] for task in parsed("base/tasks/main.yml") if task["name"] == "Build")
+    assert rendered(compare, **whole) == rendered("{{ __base_files_to_compare }}") != []
+    assert rendered(compare) == []
+
+
 def test_files_of_homebrew_that_are_there_are_not_written_again() -> None:
     assert files_are_there() is True
     assert files_are_there(__jail_post_build={**UNCHANGED, "compared_equal": []}) is False

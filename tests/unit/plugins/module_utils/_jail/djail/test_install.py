@@ -167,6 +167,13 @@ def test_all_that_is_imported_is_in_it() -> None:
     assert not [path for path in found if "runner" in path]
 
 
+def test_a_mac_that_has_the_script_djail_has_the_other_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The role darwin.jail.mac compares only that script with what it would install."""
+    before = LookupModule().run([])
+    monkeypatch.setattr(install, "GRANTED_SCRIPT", install.GRANTED_SCRIPT + "# more\n")
+    assert LookupModule().run([]) != before
+
+
 def test_commands_are_read_and_not_loaded() -> None:
     """Ansible's controller would compile each of them again in every run."""
     script = f"import sys\nfrom {install.__name__} import sources\nsources()\nprint(*sys.modules)"

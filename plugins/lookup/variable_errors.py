@@ -21,7 +21,11 @@ description:
   - So is an item of C(jail_users), C(jail_mounts) or C(jail_services) that is valid on no Mac and in no jail, such as a
     name that no user can have.
   - A value that cannot be evaluated yet is left to the role that uses it.
-options: {}
+options:
+  _terms:
+    description: Names of roles that begin. A value that they read and that cannot be evaluated is an error.
+    type: list
+    elements: str
 author:
   - darwin.jail contributors (@darwin-jail)
 """
@@ -53,7 +57,12 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import PREFIX, known_names, options
+from ansible_collections.darwin.jail.plugins.plugin_utils._jail.user_names import (
+    PREFIX,
+    known_names,
+    options,
+    variables_of,
+)
 
 TYPING_ERROR = 0.8
 """How alike two names are, from 0 to 1, when one of them is probably the other."""
@@ -140,15 +149,18 @@ class LookupModule(LookupBase):
         errors, strange = judge(given, known_names(), load_extra_vars(self._loader or DataLoader()))
         for sentence in strange:
             Display().warning(sentence)
+        needed = frozenset[str]().union(*map(variables_of, terms))
         for variable, option in options().items():
             if variable in given:
-                errors += self._judge(variable, given[variable], option)
+                errors += self._judge(variable, given[variable], option, variable in needed)
         return errors
 
-    def _judge(self, variable: str, value: Any, option: dict[str, Any]) -> list[str]:
-        """Of a value that is not known or encrypted, only keys can be wrong here: who uses it says the rest."""
+    def _judge(self, variable: str, value: Any, option: dict[str, Any], needed: bool) -> list[str]:
+        """Of a value that is not known or encrypted, only keys can be wrong here, unless it is needed."""
         try:
             return judge_value(variable, self._templar.template(value) if self._templar else value, option)
-        except AnsibleError:
+        except AnsibleError as exc:
+            if needed:
+                return [f"{variable} cannot be evaluated: {exc}"]
             has_items = isinstance(value, list) and all(isinstance(item, dict) for item in value)
             return [*judge_items(variable, value, option["options"])] if has_items and option.get("options") else []

@@ -47,6 +47,13 @@ def options(collection: Path = COLLECTION) -> dict[str, dict[str, Any]]:
 
 
 @cache
+def variables_of(role: str, collection: Path = COLLECTION) -> frozenset[str]:
+    """The variables that a role reads as a whole."""
+    specification = _parsed(collection / f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]
+    return frozenset(specification["options"])
+
+
+@cache
 def item_keys(collection: Path = COLLECTION) -> dict[str, frozenset[str]]:
     """For each variable that is a list of items with keys, which keys these are."""
     listed = {name: option for name, option in options(collection).items() if option.get("elements") == "dict"}

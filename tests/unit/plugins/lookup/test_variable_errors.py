@@ -191,6 +191,14 @@ def test_values_that_cannot_be_known_are_left_to_who_uses_them(encrypted: bool) 
     assert found == [["jail_mounts[0] has the unknown key dst: did you mean dest?"], []]
 
 
+def test_a_value_that_a_role_needs_must_be_known() -> None:
+    given = {name: trust_as_template("{{ nowhere }}") for name in ("jail_clt", "jail_packages")}
+    lookup = variable_errors.LookupModule(templar=Templar(DataLoader(), given))
+    (sentence,) = lookup.run(["base"], given)
+    assert sentence == "jail_clt cannot be evaluated: 'nowhere' is undefined"
+    assert lookup.run([], given) == []
+
+
 @pytest.mark.parametrize("variable", ["jail_packages", "jail_image_env", "jail_path"])
 def test_items_of_a_value_that_cannot_be_known_need_no_keys(variable: str) -> None:
     given = {variable: [{"name": trust_as_template("{{ nowhere }}")}]}

@@ -137,8 +137,8 @@ def _run(work: Callable[[Channel], None], channel: Channel) -> NoReturn:
         status = 0
     except JailError as exc:
         channel.fail(exc)
-    except EOFError:
-        pass  # the parent is gone
+    except (EOFError, KeyboardInterrupt):
+        pass  # the parent is gone, or is interrupted, too, and tells
     except BaseException:  # noqa: BLE001 (it is raised again in the parent)
         import traceback  # noqa: PLC0415 (rarely needed)
 

@@ -52,7 +52,10 @@ class StreamWriter:
             size = self._size
 
     def ask(self) -> Any:
-        """Give all to the reader, and wait for its answer; the error of its process is raised."""
+        """Give all to the reader, and wait for its answer; the error of its process is raised.
+
+        Something must have been written since the last answer: the reader takes no slot without need.
+        """
         self._give()
         answer = self._receive("answer")
         self._given = 0

@@ -54,8 +54,10 @@ def test_an_error_keeps_all_that_it_says() -> None:
     assert (found.value.errno, str(found.value)) == (28, "cannot create /x: No space left on device")
 
 
-def test_a_process_that_is_killed_is_named() -> None:
-    with forked(lambda _channel: os.kill(os.getpid(), signal.SIGKILL)) as process:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_is_killed_is_named(number: int) -> None:
+    """Ctrl-C reaches all processes of a terminal: how this one ended is no traceback for its parent."""
+    with forked(lambda _channel: os.kill(os.getpid(), number)) as process:
         said = rf"^worker process {process.pid} died before its work was done \(out of memory, or killed\): run again$"
         with pytest.raises(JailError, match=said):
             process.receive()

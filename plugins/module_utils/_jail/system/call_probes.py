@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..dirfd import DIRECTORY
+from .fork import fork
 from .platform.current import backend
 
 PROBE_LIFETIME = 120.0
@@ -117,7 +118,7 @@ def connect_through_hardlink(server: bytes, name: bytes) -> None:
 def process_with_root(path: bytes) -> Iterator[int]:
     """A process of ours whose root is a directory; OSError when chroot(2) is refused."""
     told, tell = os.pipe()
-    pid = os.fork()
+    pid = fork()
     if not pid:
         try:
             os.chroot(path)

@@ -19,6 +19,7 @@ from typing import Any, Callable, NoReturn
 
 from ..errors import JailError, failed
 from . import at
+from .fork import fork
 
 
 class Channel:
@@ -86,7 +87,7 @@ class ForkedProcess:
         """OSError when there are no more processes or descriptors to be had."""
         self._channel, theirs = Channel.pair()
         try:
-            self.pid = os.fork()
+            self.pid = fork()
         except OSError:
             self._channel.close()
             theirs.close()
@@ -137,8 +138,8 @@ def _run(work: Callable[[Channel], None], channel: Channel) -> NoReturn:
         status = 0
     except JailError as exc:
         channel.fail(exc)
-    except (EOFError, KeyboardInterrupt):
-        pass  # the parent is gone, or is interrupted, too, and tells
+    except EOFError:
+        pass  # the parent is gone
     except BaseException:  # noqa: BLE001 (it is raised again in the parent)
         import traceback  # noqa: PLC0415 (rarely needed)
 

@@ -31,6 +31,7 @@ from contextlib import contextmanager, suppress
 from typing import Callable, NoReturn, Optional
 
 from ..errors import JailError
+from .fork import fork
 from .paths import open_absolute
 from .program_bytes import ProgramBytes
 
@@ -261,7 +262,7 @@ def reporting(path: str | None, estimate: Estimate = lambda _progress: None) -> 
         return
     run, progress = os.getpid(), Progress()
     try:
-        reporter = os.fork()
+        reporter = fork()
     except OSError:
         yield  # no more processes are to be had: the run matters more than the report
         return

@@ -25,6 +25,7 @@ from typing import Callable, NoReturn
 from ..dirfd import DIRECTORY
 from ..errors import OperationError
 from . import progress
+from .fork import fork
 from .platform.current import backend
 
 MAX_OPEN = 64
@@ -115,7 +116,7 @@ class _Emptying:
         """Begin a second process; where none is to be had, this one does all."""
         top, parent = self._levels[0], os.getpid()
         try:
-            self._helper = os.fork()
+            self._helper = fork()
         except OSError:
             self._helper = -1
         if not self._helper:

@@ -68,11 +68,14 @@ def roles_by_group() -> dict[str, list[str]]:
     """Which roles the playbook gives to Macs, and which to jails."""
     first = yaml.safe_load(PLAYBOOK.read_text())[0]
     imported = (roles_of(f"playbooks/tasks/{name}.yml") for name in ("build", "connect"))
-    return {"macs": [role["role"].rpartition(".")[2] for role in first["roles"]], "jails": [*chain(*imported)]}
+    return {"macs": imported_roles(first["tasks"]), "jails": [*chain(*imported)]}
 
 
 def roles_of(path: str) -> list[str]:
-    tasks = yaml.safe_load((CHECKOUT / path).read_text())
+    return imported_roles(yaml.safe_load((CHECKOUT / path).read_text()))
+
+
+def imported_roles(tasks: list[dict[str, Any]]) -> list[str]:
     found = (task.get("ansible.builtin.import_role", {}).get("name", "") for task in tasks)
     return [name.rpartition(".")[2] for name in found if name]
 

@@ -9,7 +9,6 @@ import tarfile
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail import jail as jails
@@ -44,6 +43,13 @@ REFUSED = {
 }
 
 
+class NoContents:
+    """The contents of an entry that has none."""
+
+    def contents(self, _size: int) -> tuple[bytes, ...]:
+        return ()
+
+
 @pytest.fixture(params=["place", "folded"])
 def where(request: pytest.FixtureRequest) -> Path:
     """A volume that compares bytes, and one that folds names."""
@@ -71,7 +77,7 @@ def test_a_layer_that_became_another_one_since_it_was_inspected(place: Path, nam
         with closing(Applier(jail.root)) as applier:
             act = partial(applier.hide, entry)
             if kind == "file":
-                act = partial(apply_entries, [entry], cast("Any", None), applier.put)
+                act = partial(apply_entries, [entry], NoContents(), applier.put)
             with pytest.raises(InputError, match=f"refusing a layer of the image: .*{REFUSED[name]}"):
                 act()
     assert sorted(os.listdir(place / "new" / STATE)) == ["jail.json", "stage"]

@@ -18,16 +18,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Callable
 
 from ..dirfd import DIRECTORY, READ
-from ..errors import AnyPath, OperationError, failed
+from ..errors import AnyPath, BusyError, OperationError, failed
 from .atomic_write import New, NewDirectory, NewFile, NewLink, Owner, Stage, put, remove_abandoned
 from .paths import components, invalid_path, open_absolute, open_error, split_last
 from .removal import remove_directory
 
+ATTEMPTS, PAUSE = 100, 0.02
+"""How often a directory is tried that another run makes just now, and the seconds between."""
 MAX_CACHED = 16
 """Directories of a tree that stay open: macOS gives a process 256 descriptors."""
 
@@ -244,14 +247,19 @@ class Root:
         owner = Owner(mode, uid, gid)
         try:
             with self.holder(rel) as (dir_fd, name):
-                if not _set_owner_if_directory(dir_fd, name, owner):
+                attempts = ATTEMPTS
+                while not _set_owner_if_directory(dir_fd, name, owner):
+                    attempts -= 1
                     try:
                         put(NewDirectory(owner), self.stage, dir_fd, name)
-                    except OSError as exc:  # somebody else made it meanwhile
-                        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _set_owner_if_directory(
-                            dir_fd, name, owner
-                        ):
+                        return
+                    except BusyError:  # another run makes it just now
+                        if not attempts:
                             raise
+                    except OSError as exc:  # another run has made it, or begun to
+                        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not attempts:
+                            raise
+                    time.sleep(PAUSE)
         except OSError as exc:
             raise failed("make directory", self.host_path(rel), exc) from exc
 

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.darwin.jail.plugins.module_utils._jail.errors import InputError, OperationError
+from ansible_collections.darwin.jail.plugins.module_utils._jail.system.atomic_write import temporary_name
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.paths import open_absolute, split
 from ansible_collections.darwin.jail.plugins.module_utils._jail.system.rooted import Root
 from hypothesis import given
@@ -337,3 +340,34 @@ def test_a_wrong_path_is_refused_though_what_it_leads_to_is_kept_open(tmp_path: 
         os.close(root.open_dir(b"one/two/three"))
         with pytest.raises(InputError):
             root.open_dir(wrong)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_directory_that_another_run_makes_just_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: bool
+) -> None:
+    """It has a temporary name for a moment, and is locked a little later: two runs may begin with it at once."""
+    unfinished = tmp_path / os.fsdecode(temporary_name(b"new"))
+    mkdir, begun = os.mkdir, list[bytes]()
+
+    def other_was_first(name: bytes, mode: int, dir_fd: int | None = None) -> None:
+        if not begun:
+            begun.append(name)
+            mkdir(os.fsencode(unfinished), 0o700)
+        mkdir(name, mode, dir_fd=dir_fd)
+
+    def finish(fd: int) -> None:
+        unfinished.rename(tmp_path / "new")
+        os.close(fd)
+
+    if locked:
+        unfinished.mkdir(mode=0o700)
+        fd = os.open(unfinished, os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        threading.Timer(0.2, finish, (fd,)).start()
+    else:
+        monkeypatch.setattr(os, "mkdir", other_was_first)
+    with Root(os.fsencode(tmp_path)) as root:
+        root.make_dir(b"new", 0o711, 0, 0)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o711
+    assert os.listdir(tmp_path) == ["new"]
